@@ -1,0 +1,1 @@
+//! The counter: one file per verb

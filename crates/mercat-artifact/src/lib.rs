@@ -1,0 +1,1 @@
+//! The shapes: bytes to structure, strictly

@@ -1,0 +1,1 @@
+//! The inspectors: specimen and knowledge to findings

@@ -1,0 +1,1 @@
+//! The messengers: mail and leads

@@ -1,0 +1,1 @@
+//! The goods: content-addressed blobs, sources and regions

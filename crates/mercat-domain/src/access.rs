@@ -1,0 +1,243 @@
+//! Who may do what: the one decision that every route asks.
+
+/// A person's part in a publisher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Edits, publishes, goes live, cancels.
+    Contributor,
+    /// The same, and manages members and tokens.
+    Owner,
+}
+
+impl Role {
+    /// The name used in documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Contributor => "contributor",
+            Self::Owner => "owner",
+        }
+    }
+
+    /// Reads [`Role::name`] back.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Contributor, Self::Owner].into_iter().find(|role| role.name() == name)
+    }
+}
+
+/// What an API token may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Read only.
+    Read,
+    /// Read, edit drafts, publish, cancel.
+    Publish,
+    /// All of that and Go Live.
+    GoLive,
+}
+
+impl Scope {
+    /// The name used in documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Publish => "publish",
+            Self::GoLive => "golive",
+        }
+    }
+
+    /// Reads [`Scope::name`] back.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Read, Self::Publish, Self::GoLive].into_iter().find(|scope| scope.name() == name)
+    }
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Principal {
+    /// The user's id; `None` for a stranger.
+    pub user: Option<String>,
+    /// Parts in publishers.
+    pub roles: Vec<(String, Role)>,
+    /// Whether the user operates the market.
+    pub operator: bool,
+    /// The ceiling set by an API token; `None` for a browser session.
+    pub scope: Option<Scope>,
+    /// Subscriptions that the caller acts for.
+    pub subscriptions: Vec<String>,
+}
+
+impl Principal {
+    /// The caller's part in a publisher.
+    pub fn role(&self, publisher: &str) -> Option<Role> {
+        self.roles.iter().find(|(id, _)| id == publisher).map(|(_, role)| *role)
+    }
+
+    fn scope_allows(&self, needed: Scope) -> bool {
+        self.scope.is_none_or(|scope| scope >= needed)
+    }
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Pages and documents for everybody.
+    SeePublic,
+    /// One's own account: session, tokens, subscriptions, mailbox of own runs.
+    UseAccount,
+    /// Read drafts, submissions, reports and history of a publisher.
+    ReadOffers,
+    /// Create and change drafts, upload media.
+    EditOffers,
+    /// Publish and cancel.
+    Publish,
+    /// Go Live.
+    GoLive,
+    /// Members of a publisher.
+    ManageMembers,
+    /// The market as a whole: publishers, users, mailbox, workers.
+    Operate,
+    /// See or pull what a slot serves.
+    UseListing,
+}
+
+/// What it is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Object<'a> {
+    /// The market itself.
+    Market,
+    /// Everything below one publisher.
+    Publisher(&'a str),
+    /// A listing or repository that exists.
+    Listing(Audience<'a>),
+    /// Something that does not exist.
+    Nothing,
+}
+
+/// Who may see a listing, as decided when it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Audience<'a> {
+    /// The publisher that owns it.
+    pub publisher: &'a str,
+    /// Whether the listing is a preview.
+    pub preview: bool,
+    /// Subscriptions that may use it; `None` means everybody.
+    pub subscriptions: Option<&'a [String]>,
+}
+
+/// The decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Go on.
+    Allow,
+    /// Answer exactly as for something that does not exist.
+    Hide,
+    /// Ask who is there.
+    SignIn,
+    /// Known, and refused.
+    Forbid,
+}
+
+/// Decides one request. A publisher's objects are hidden from everybody who has no part in it.
+pub fn may(who: &Principal, action: Action, object: Object<'_>) -> Answer {
+    match action {
+        Action::SeePublic => Answer::Allow,
+        Action::UseAccount => signed_in(who, Answer::Allow),
+        Action::Operate => match (who.operator, who.scope_allows(Scope::GoLive)) {
+            (true, true) => Answer::Allow,
+            (true, false) => Answer::Forbid,
+            (false, _) => signed_in(who, Answer::Forbid),
+        },
+        Action::UseListing => match object {
+            Object::Listing(audience) => listing(who, audience),
+            _ => Answer::Hide,
+        },
+        Action::ReadOffers => publisher(who, object, Scope::Read, Role::Contributor),
+        Action::EditOffers | Action::Publish => publisher(who, object, Scope::Publish, Role::Contributor),
+        Action::GoLive => publisher(who, object, Scope::GoLive, Role::Contributor),
+        Action::ManageMembers => publisher(who, object, Scope::GoLive, Role::Owner),
+    }
+}
+
+fn signed_in(who: &Principal, then: Answer) -> Answer {
+    if who.user.is_some() { then } else { Answer::SignIn }
+}
+
+fn publisher(who: &Principal, object: Object<'_>, scope: Scope, role: Role) -> Answer {
+    if who.user.is_none() {
+        return Answer::SignIn;
+    }
+    let Object::Publisher(id) = object else { return Answer::Hide };
+    match who.role(id) {
+        Some(has) if has >= role && who.scope_allows(scope) => Answer::Allow,
+        Some(_) => Answer::Forbid,
+        // Operators read everything and manage members; they never edit or publish for others (9.1).
+        None if who.operator && who.scope_allows(scope) && (scope == Scope::Read || role == Role::Owner) => {
+            Answer::Allow
+        }
+        None if who.operator => Answer::Forbid,
+        None => Answer::Hide,
+    }
+}
+
+fn listing(who: &Principal, audience: Audience<'_>) -> Answer {
+    let own = who.role(audience.publisher).is_some() || who.operator;
+    let named = |list: &[String]| who.subscriptions.iter().any(|id| list.contains(id));
+    match audience.subscriptions {
+        None if !audience.preview => Answer::Allow,
+        _ if own => Answer::Allow,
+        Some(list) if named(list) => Answer::Allow,
+        _ => Answer::Hide,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(role: Role) -> Principal {
+        Principal { user: Some("u".into()), roles: vec![("aurora".into(), role)], ..Principal::default() }
+    }
+
+    #[test]
+    fn a_stranger_is_asked_who_they_are_and_an_outsider_sees_nothing() {
+        let aurora = Object::Publisher("aurora");
+        let outsider = Principal { user: Some("o".into()), ..Principal::default() };
+        assert_eq!(may(&Principal::default(), Action::ReadOffers, aurora), Answer::SignIn);
+        assert_eq!(may(&outsider, Action::ReadOffers, aurora), Answer::Hide);
+        assert_eq!(may(&outsider, Action::Operate, Object::Market), Answer::Forbid);
+    }
+
+    #[test]
+    fn a_token_never_exceeds_its_scope() {
+        let aurora = Object::Publisher("aurora");
+        let read = Principal { scope: Some(Scope::Read), ..member(Role::Owner) };
+        let publish = Principal { scope: Some(Scope::Publish), ..member(Role::Owner) };
+        assert_eq!(may(&read, Action::ReadOffers, aurora), Answer::Allow);
+        assert_eq!(may(&read, Action::Publish, aurora), Answer::Forbid);
+        assert_eq!(may(&publish, Action::Publish, aurora), Answer::Allow);
+        assert_eq!(may(&publish, Action::GoLive, aurora), Answer::Forbid);
+    }
+
+    #[test]
+    fn an_operator_reads_but_does_not_publish_for_others() {
+        let operator = Principal { user: Some("op".into()), operator: true, ..Principal::default() };
+        let aurora = Object::Publisher("aurora");
+        assert_eq!(may(&operator, Action::ReadOffers, aurora), Answer::Allow);
+        assert_eq!(may(&operator, Action::Publish, aurora), Answer::Forbid);
+        assert_eq!(may(&operator, Action::ManageMembers, aurora), Answer::Allow);
+        assert_eq!(may(&member(Role::Contributor), Action::ManageMembers, aurora), Answer::Forbid);
+    }
+
+    #[test]
+    fn a_preview_is_for_the_allow_list_and_its_publisher() {
+        let list = ["s1".to_owned()];
+        let preview =
+            Object::Listing(Audience { publisher: "aurora", preview: true, subscriptions: Some(&list) });
+        let customer = |id: &str| Principal { subscriptions: vec![id.into()], ..Principal::default() };
+        assert_eq!(may(&customer("s1"), Action::UseListing, preview), Answer::Allow);
+        assert_eq!(may(&customer("s2"), Action::UseListing, preview), Answer::Hide);
+        assert_eq!(may(&Principal::default(), Action::UseListing, preview), Answer::Hide);
+        assert_eq!(may(&member(Role::Contributor), Action::UseListing, preview), Answer::Allow);
+        assert_eq!(may(&customer("s1"), Action::UseListing, Object::Nothing), Answer::Hide);
+    }
+}

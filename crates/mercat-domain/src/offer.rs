@@ -1,0 +1,32 @@
+//! Offers: the field table, the checks of a draft, and the status shown for it.
+
+mod check;
+pub mod fields;
+
+pub use check::{Problem, check, is_email};
+
+use crate::run::State;
+
+/// What the storefront serves of an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LiveState {
+    /// Never published.
+    Never,
+    /// A submission is in production.
+    Live,
+}
+
+/// The one-word status of the "All offers" list (domain rules 1.3).
+///
+/// The list shows it beside the live state, because an offer whose last
+/// publish failed may still be live.
+pub fn status_key(latest: Option<State>) -> &'static str {
+    match latest {
+        None => "status-none",
+        Some(State::Running) => "status-running",
+        Some(State::WaitingForPublisherReview) => "status-waiting",
+        Some(State::Succeeded) => "status-live",
+        Some(State::Failed) => "status-failed",
+        Some(State::Canceled) => "status-canceled",
+    }
+}

@@ -1,0 +1,173 @@
+use super::*;
+use crate::ids::OfferKey;
+use crate::offer::fields::FIELDS;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+fn text(value: &str) -> Value {
+    Value::Text(value.into())
+}
+
+fn list(values: &[&str]) -> Value {
+    Value::List(values.iter().map(ToString::to_string).collect())
+}
+
+fn complete() -> Document {
+    let picture = format!("sha256:{}", "ab".repeat(32));
+    let mut offer = Document::new(OfferKey::new("aurora", "gateway"), OfferKind::Container);
+    for field in fields_of(OfferKind::Container, Scope::Offer) {
+        let value = match field.rule {
+            Rule::Picture(..) => text(&picture),
+            Rule::Guids(..) => list(&["11111111-2222-4333-8444-555555555555"]),
+            Rule::Categories => list(&["internet-of-things/iot-edge-modules"]),
+            Rule::Email => text("e@example.org"),
+            Rule::Phone => text("+1 555 0100"),
+            Rule::Url | Rule::HttpsUrl => text("https://example.org/x"),
+            Rule::Choice(words) => text(words[0]),
+            Rule::Flag => Value::Flag(false),
+            Rule::Rows(..) | Rule::Pictures(..) => continue,
+            _ => text("gateway"),
+        };
+        offer.fields.insert(field.key.into(), value);
+    }
+    let fields = [
+        ("title", text("Standard")),
+        ("summary", text("One gateway")),
+        ("description", text("<p>One <em>gateway</em></p>")),
+        ("markets", list(&["JP", "DE"])),
+        ("licenseModel", text("free")),
+        ("image", text("registry.example.org/aurora/gateway")),
+        ("tags", list(&["latest", "1.0.1"])),
+    ];
+    let fields = fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    offer.plans.push(Plan { id: "standard".into(), fields });
+    offer
+}
+
+fn codes(draft: &Document, published: Option<&Document>) -> Vec<(String, &'static str)> {
+    check(draft, published).into_iter().map(|problem| (problem.path, problem.code)).collect()
+}
+
+#[test]
+fn a_complete_draft_has_no_problem() {
+    assert_eq!(check(&complete(), None), []);
+}
+
+#[test]
+fn every_missing_required_field_is_reported_at_once() {
+    let mut empty = Document::new(OfferKey::new("aurora", "gateway"), OfferKind::Container);
+    empty.plans.push(Plan { id: "standard".into(), ..Plan::default() });
+    let problems = codes(&empty, None);
+    for field in
+        FIELDS.iter().filter(|f| f.need == Need::Required && f.kind != Some(OfferKind::VirtualMachine))
+    {
+        let path = match field.scope {
+            Scope::Offer => field.key.to_owned(),
+            Scope::Plan => format!("plans/standard/{}", field.key),
+        };
+        assert!(problems.iter().any(|(at, _)| *at == path), "{path} is not reported");
+    }
+    assert_eq!(problems, codes(&empty, None), "the order is stable");
+}
+
+#[test]
+fn each_rule_names_its_field() {
+    let cases: &[(&str, Value, &str, &str)] = &[
+        ("title", text(&"x".repeat(51)), "title", "F002"),
+        ("marketingId", text("Aurora"), "marketingId", "F003"),
+        ("marketingId", text("aurora-"), "marketingId", "F004"),
+        ("allowedSubscriptions", list(&["not-a-guid"]), "allowedSubscriptions/0", "F007"),
+        ("categories", list(&["containers", "web", "media"]), "categories", "F008"),
+        ("privacyUrl", text("javascript:alert(1)"), "privacyUrl", "F009"),
+        ("smallLogo", text("logo.png"), "smallLogo", "F010"),
+        ("description", text("<p onclick=x>a</p>"), "description", "F019"),
+        ("description", text("<script>a</script>"), "description", "F019"),
+        ("supportContactEmail", text("a@b\r\nBcc: c@d.example"), "supportContactEmail", "F023"),
+        ("title", list(&["a"]), "title", "F003"),
+    ];
+    for (key, value, path, code) in cases {
+        let mut draft = complete();
+        draft.fields.insert((*key).into(), value.clone());
+        assert_eq!(codes(&draft, None), [((*path).to_owned(), *code)], "{key}");
+    }
+}
+
+#[test]
+fn plan_rules_name_the_plan() {
+    let mut draft = complete();
+    draft.plans.push(draft.plans[0].clone());
+    assert_eq!(codes(&draft, None), [("plans/standard".to_owned(), "F005")]);
+    let mut draft = complete();
+    draft.plans.clear();
+    assert_eq!(codes(&draft, None), [("plans".to_owned(), "F016")]);
+    for (key, value, path, code) in [
+        ("tags", list(&["1.0", "1.0"]), "plans/standard/tags", "F005"),
+        ("tags", list(&["-x"]), "plans/standard/tags/0", "F022"),
+        ("tags", Value::List(Vec::new()), "plans/standard/tags", "F016"),
+        ("markets", Value::List(Vec::new()), "plans/standard/markets", "F018"),
+        ("image", text("ubuntu"), "plans/standard/image", "F003"),
+    ] {
+        let mut draft = complete();
+        draft.plans[0].fields.insert(key.into(), value);
+        assert_eq!(codes(&draft, None), [(path.to_owned(), code)], "{key}");
+    }
+}
+
+#[test]
+fn locked_fields_may_not_leave_what_was_published() {
+    let published = complete();
+    let mut draft = complete();
+    draft.fields.insert("marketingId".into(), text("other"));
+    draft.plans[0].fields.insert("image".into(), text("registry.example.org/other"));
+    draft.plans[0].fields.insert("private".into(), Value::Flag(true));
+    draft.plans[0].fields.insert("audience".into(), list(&["11111111-2222-4333-8444-555555555555"]));
+    draft.fields.remove("hero");
+    assert_eq!(
+        codes(&draft, Some(&published)),
+        [
+            ("marketingId".to_owned(), "F006"),
+            ("plans/standard/image".to_owned(), "F006"),
+            ("plans/standard/private".to_owned(), "F006"),
+            ("hero".to_owned(), "F024"),
+        ]
+        .into_iter()
+        .filter(|(path, _)| path != "hero" || !published.text("hero").is_empty())
+        .collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn vm_versions_must_rise_and_keep_their_disks() {
+    let row = |version: &str, disks: &str| {
+        BTreeMap::from([
+            ("version".to_owned(), version.to_owned()),
+            ("osDiskUrl".to_owned(), "https://store.example.org/gw.vhd?sig=x".to_owned()),
+            ("dataDisks".to_owned(), disks.to_owned()),
+        ])
+    };
+    let mut out = Vec::new();
+    check_versions(&[row("1.0.0", ""), row("1.0.0", ""), row("x", ""), row("1.2.0", "a b")], "v", &mut out);
+    let codes: Vec<_> = out.iter().map(|p| (p.path.as_str(), p.code)).collect();
+    assert_eq!(codes, [("v/1/version", "F012"), ("v/2/version", "F011"), ("v/3/dataDisks", "F013")]);
+}
+
+proptest! {
+    #[test]
+    fn fixing_one_field_never_adds_a_problem_elsewhere(key in 0..FIELDS.len(), junk in ".{0,60}") {
+        let field = &FIELDS[key];
+        let mut draft = complete();
+        let fields = match field.scope {
+            Scope::Offer => &mut draft.fields,
+            Scope::Plan => &mut draft.plans[0].fields,
+        };
+        fields.insert(field.key.into(), Value::Text(junk));
+        for problem in check(&draft, None) {
+            prop_assert!(
+                problem.path.contains(field.key)
+                    || field.rule == Rule::Choice(&["none", "https"])
+                    || field.key == "licenseModel",
+                "{problem:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The field table: what an offer may hold, for the form, the API and the checks alike.
+
+use crate::ids::OfferKind;
+
+/// The editor tab on which a field is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tab {
+    /// Offer settings.
+    Settings,
+    /// Plans.
+    Plans,
+    /// Technical assets of a plan.
+    Technical,
+    /// Marketplace listing.
+    Marketplace,
+    /// Lead management.
+    Leads,
+    /// Contacts.
+    Support,
+}
+
+impl Tab {
+    /// Every tab, in editor order.
+    pub const ALL: [Self; 6] =
+        [Self::Settings, Self::Plans, Self::Technical, Self::Marketplace, Self::Leads, Self::Support];
+
+    /// The key of the tab's title.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Settings => "tab-settings",
+            Self::Plans => "tab-plans",
+            Self::Technical => "tab-technical",
+            Self::Marketplace => "tab-marketplace",
+            Self::Leads => "tab-leads",
+            Self::Support => "tab-support",
+        }
+    }
+}
+
+/// When a field must be filled in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// May stay empty.
+    Optional,
+    /// Must be filled in.
+    Required,
+    /// Must be filled in when the other field holds this text.
+    When(&'static str, &'static str),
+    /// Must be filled in unless the other field is yes.
+    Unless(&'static str),
+}
+
+/// What a field may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// Plain text of at most this many characters.
+    Text(usize),
+    /// Simple HTML of at most this many characters.
+    Html(usize),
+    /// An id.
+    Slug(usize),
+    /// An e-mail address.
+    Email,
+    /// A telephone number.
+    Phone,
+    /// An http or https link.
+    Url,
+    /// An https link.
+    HttpsUrl,
+    /// Yes or no.
+    Flag,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// Subscription ids, within the given counts.
+    Guids(usize, usize),
+    /// Countries by ISO 3166-1 alpha-2 code.
+    Countries,
+    /// Categories, `category` or `category/subcategory`; at most two categories with two subcategories each.
+    Categories,
+    /// A picture: media digest, exact width and height in pixels.
+    Picture(u32, u32),
+    /// Pictures, at most this many, exact width and height.
+    Pictures(usize, u32, u32),
+    /// `registry[:port]/repository`, without tag.
+    ImageReference,
+    /// Tags or digests of the image.
+    Tags,
+    /// Platforms, `os/architecture[/variant]`.
+    Platforms,
+    /// A secret: stored sealed, never returned.
+    Secret(usize),
+    /// Rows with these columns, at most this many.
+    Rows(&'static [&'static str], usize),
+    /// VM versions: rows of version, disk URL and data disks.
+    Versions,
+    /// Decimal number, two places, in USD.
+    Price,
+}
+
+/// Whether a field belongs to the offer or to each plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// One value for the offer.
+    Offer,
+    /// One value a plan.
+    Plan,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// Name in the API, files and forms.
+    pub key: &'static str,
+    /// Where it is edited.
+    pub tab: Tab,
+    /// Offer or plan.
+    pub scope: Scope,
+    /// Which kinds have it; `None` means both.
+    pub kind: Option<OfferKind>,
+    /// When it must be filled in.
+    pub need: Need,
+    /// What it may hold.
+    pub rule: Rule,
+    /// Whether it may not change once the offer was published (domain rules 1.10).
+    pub locked: bool,
+}
+
+const BOTH: Option<OfferKind> = None;
+const CONTAINER: Option<OfferKind> = Some(OfferKind::Container);
+const VM: Option<OfferKind> = Some(OfferKind::VirtualMachine);
+
+const fn offer(key: &'static str, tab: Tab, need: Need, rule: Rule) -> Field {
+    Field { key, tab, scope: Scope::Offer, kind: BOTH, need, rule, locked: false }
+}
+
+const fn plan(key: &'static str, tab: Tab, kind: Option<OfferKind>, need: Need, rule: Rule) -> Field {
+    Field { key, tab, scope: Scope::Plan, kind, need, rule, locked: false }
+}
+
+const fn locked(mut field: Field) -> Field {
+    field.locked = true;
+    field
+}
+
+use Need::{Optional, Required, Unless, When};
+use Rule::*;
+
+/// Every field of every kind, in editor order (domain rules 3.1 to 3.7).
+pub static FIELDS: &[Field] = &[
+    offer("name", Tab::Settings, Required, Text(50)),
+    plan("title", Tab::Plans, BOTH, Required, Text(50)),
+    plan("summary", Tab::Plans, BOTH, Required, Text(100)),
+    plan("description", Tab::Plans, BOTH, Required, Html(3000)),
+    plan("hidden", Tab::Plans, BOTH, Optional, Flag),
+    plan("private", Tab::Plans, BOTH, Optional, Flag),
+    plan("audience", Tab::Plans, BOTH, When("private", "true"), Guids(1, 20_000)),
+    plan("markets", Tab::Plans, BOTH, Required, Countries),
+    locked(plan("licenseModel", Tab::Plans, BOTH, Required, Choice(&["free", "byol", "usage"]))),
+    plan("price", Tab::Plans, VM, When("licenseModel", "usage"), Price),
+    locked(plan("image", Tab::Technical, CONTAINER, Required, ImageReference)),
+    plan("username", Tab::Technical, CONTAINER, Optional, Text(256)),
+    plan("password", Tab::Technical, CONTAINER, Optional, Secret(4096)),
+    plan("tags", Tab::Technical, CONTAINER, Required, Tags),
+    plan("platforms", Tab::Technical, CONTAINER, Optional, Platforms),
+    locked(plan("osFamily", Tab::Technical, VM, Required, Choice(&["linux", "windows"]))),
+    plan("osName", Tab::Technical, VM, Optional, Text(100)),
+    plan("vmSizes", Tab::Technical, VM, Required, Rows(&["size"], 6)),
+    plan("openPorts", Tab::Technical, VM, Optional, Rows(&["label", "port", "protocol"], 100)),
+    plan("versions", Tab::Technical, VM, Required, Versions),
+    offer("title", Tab::Marketplace, Required, Text(50)),
+    offer("summary", Tab::Marketplace, Required, Text(100)),
+    offer("longSummary", Tab::Marketplace, Required, Text(256)),
+    offer("description", Tab::Marketplace, Required, Html(3000)),
+    locked(offer("marketingId", Tab::Marketplace, Required, Slug(50))),
+    offer("allowedSubscriptions", Tab::Marketplace, Required, Guids(1, crate::limits::ALLOW_LIST_MAX)),
+    offer("categories", Tab::Marketplace, Required, Categories),
+    offer("usefulLinks", Tab::Marketplace, Optional, Rows(&["title", "url"], 25)),
+    offer("smallLogo", Tab::Marketplace, Required, Picture(48, 48)),
+    offer("mediumLogo", Tab::Marketplace, Required, Picture(90, 90)),
+    offer("largeLogo", Tab::Marketplace, Required, Picture(216, 216)),
+    offer("wideLogo", Tab::Marketplace, Required, Picture(255, 115)),
+    offer("hero", Tab::Marketplace, Optional, Picture(815, 290)),
+    offer("screenshots", Tab::Marketplace, Optional, Pictures(5, 1280, 720)),
+    offer("privacyUrl", Tab::Marketplace, Required, Url),
+    offer("useStandardContract", Tab::Marketplace, Optional, Flag),
+    offer("termsOfUse", Tab::Marketplace, Unless("useStandardContract"), Html(100_000)),
+    offer("leadDestination", Tab::Leads, Required, Choice(&["none", "https"])),
+    offer("leadHttpsUrl", Tab::Leads, When("leadDestination", "https"), HttpsUrl),
+    offer("leadSecret", Tab::Leads, Optional, Secret(256)),
+    offer("engineeringContactName", Tab::Support, Required, Text(128)),
+    offer("engineeringContactEmail", Tab::Support, Required, Email),
+    offer("engineeringContactPhone", Tab::Support, Required, Phone),
+    offer("supportContactName", Tab::Support, Required, Text(128)),
+    offer("supportContactEmail", Tab::Support, Required, Email),
+    offer("supportContactPhone", Tab::Support, Required, Phone),
+    offer("supportUrl", Tab::Support, Optional, Url),
+];
+
+/// The fields of one kind and scope, in editor order.
+pub fn fields_of(kind: OfferKind, scope: Scope) -> impl Iterator<Item = &'static Field> {
+    FIELDS.iter().filter(move |f| f.scope == scope && f.kind.is_none_or(|of| of == kind))
+}
+
+/// Storefront categories and their subcategories (domain rules 8.3).
+pub static CATEGORIES: &[(&str, &[&str])] = &[
+    ("analytics", &["big-data", "data-analytics", "data-insights", "streaming"]),
+    ("ai-machine-learning", &["bot-services", "ml-operations", "ml-services"]),
+    ("compute", &["application-infrastructure", "cache", "operating-systems"]),
+    ("containers", &["container-images"]),
+    ("databases", &["data-lakes", "data-warehouse", "nosql", "relational"]),
+    ("developer-tools", &["developer-service", "scripts", "tools"]),
+    ("devops", &[]),
+    ("identity", &["access-management"]),
+    ("integration", &["messaging"]),
+    (
+        "internet-of-things",
+        &[
+            "connectivity",
+            "core-services",
+            "data-analytics-and-visualization",
+            "iot-edge-modules",
+            "solutions",
+        ],
+    ),
+    ("it-management-tools", &["business-applications", "management-solutions"]),
+    ("media", &["content-protection", "media-services", "streaming"]),
+    ("monitoring", &[]),
+    ("networking", &["appliance-managers", "connectivity", "firewalls", "load-balancers"]),
+    ("security", &["identity-and-access", "information-protection", "threat-protection"]),
+    ("storage", &["backup-and-recovery", "data-lifecycle", "file-sharing", "hybrid"]),
+    ("web", &["blogs-and-cms", "e-commerce", "frameworks", "web-apps"]),
+];

@@ -1,0 +1,1 @@
+//! The ledger: records, history, tasks and leases

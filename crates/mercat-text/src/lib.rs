@@ -1,0 +1,1 @@
+//! The words: locale, key and arguments to text

@@ -1,0 +1,1 @@
+//! The doors: storefront, portal, API and registry

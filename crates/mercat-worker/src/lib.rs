@@ -1,0 +1,1 @@
+//! The hands: leased steps, inspection in a confined child
