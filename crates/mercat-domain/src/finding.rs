@@ -96,12 +96,11 @@ impl Outcome {
 /// Judges findings: a blocking finding outweighs an inconclusive one, because
 /// it is certain and the publisher can act on it now.
 pub fn judge<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Outcome {
-    let worst = findings.into_iter().fold(Outcome::Pass, |worst, finding| match finding.severity {
+    findings.into_iter().fold(Outcome::Pass, |worst, finding| match finding.severity {
         Severity::Error => Outcome::Findings,
         Severity::Inconclusive if worst == Outcome::Pass => Outcome::Inconclusive,
         _ => worst,
-    });
-    worst
+    })
 }
 
 #[cfg(test)]
