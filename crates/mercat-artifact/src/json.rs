@@ -1,0 +1,115 @@
+//! JSON in which every reader sees the same document: no duplicate keys (also none that
+//! differ only by case, which Go readers would merge), bounded depth, nothing after the end.
+
+use crate::ReadError;
+use mercat_domain::limits::JSON_DEPTH_MAX;
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// Parses one document.
+///
+/// # Errors
+/// `JSON-01` with the byte offset and what is wrong there.
+pub fn parse(bytes: &[u8]) -> Result<Value, ReadError> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let refuse = |error: serde_json::Error| {
+        let line = error.line().saturating_sub(1);
+        let start: usize = bytes.split_inclusive(|b| *b == b'\n').take(line).map(<[u8]>::len).sum();
+        let offset = (start + error.column()) as u64;
+        ReadError::refused("JSON-01", offset, error.to_string())
+    };
+    let value = Strict { depth: 0 }.deserialize(&mut reader).map_err(refuse)?;
+    reader.end().map_err(refuse)?;
+    Ok(value)
+}
+
+struct Strict {
+    depth: usize,
+}
+
+impl Strict {
+    fn deeper<E: Error>(&self) -> Result<Self, E> {
+        if self.depth >= JSON_DEPTH_MAX {
+            return Err(E::custom(format!("nested deeper than {JSON_DEPTH_MAX}")));
+        }
+        Ok(Self { depth: self.depth + 1 })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut out = Vec::new();
+        while let Some(value) = seq.next_element_seed(self.deeper()?)? {
+            out.push(value);
+        }
+        Ok(Value::Array(out))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut out = Map::new();
+        let mut seen = BTreeSet::new();
+        while let Some(key) = map.next_key::<String>()? {
+            if !seen.insert(key.to_ascii_lowercase()) {
+                return Err(A::Error::custom(format!("key {key:?} appears twice")));
+            }
+            let value = map.next_value_seed(self.deeper()?)?;
+            out.insert(key, value);
+        }
+        Ok(Value::Object(out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_with_two_readings_are_refused() {
+        assert!(parse(br#"{"a": [1, {"b": null}], "c": 1.5}"#).is_ok());
+        let deep = [vec![b'['; 70], vec![b']'; 70]].concat();
+        let bad: [&[u8]; 8] = [
+            br#"{"a": 1, "a": 2}"#,
+            br#"{"layers": 1, "Layers": 2}"#,
+            br#"{} {}"#,
+            b"\xef\xbb\xbf{}",
+            br#"{"a": 1e400}"#,
+            b"{\"a\": \"\xff\"}",
+            br#"{"a": "\ud800"}"#,
+            &deep,
+        ];
+        for text in bad {
+            assert!(parse(text).is_err(), "{}", String::from_utf8_lossy(text));
+        }
+    }
+}

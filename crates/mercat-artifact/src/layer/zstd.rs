@@ -1,0 +1,107 @@
+//! Zstandard (RFC 8878): data frames only, windows up to 128 MiB, nothing after the last frame.
+//!
+//! Skippable frames are refused: their content is shown to nobody, yet some runtimes act on it.
+
+use crate::ReadError;
+use std::io::{BufRead, Read};
+use zstd::stream::raw::{DParameter, Decoder, Operation};
+
+const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+const WINDOW_LOG_MAX: u32 = 27;
+
+/// A strict Zstandard reader.
+pub struct ZstdReader<R> {
+    inner: R,
+    decoder: Option<Decoder<'static>>,
+    pending: [u8; 4],
+    pending_used: usize,
+    frames: u64,
+    done: bool,
+    offset: u64,
+}
+
+impl<R: BufRead> ZstdReader<R> {
+    /// Wraps a reader that stands at a frame.
+    pub fn new(inner: R) -> Self {
+        Self { inner, decoder: None, pending: [0; 4], pending_used: 4, frames: 0, done: false, offset: 0 }
+    }
+
+    /// The reader below.
+    pub fn get_ref(&self) -> &R {
+        &self.inner
+    }
+
+    /// Gives the reader below back.
+    pub fn into_inner(self) -> R {
+        self.inner
+    }
+
+    fn refused(&self, code: &'static str, what: impl Into<String>) -> ReadError {
+        ReadError::refused(code, self.offset, what)
+    }
+
+    /// Begins the next frame; `false` at the end of the stream.
+    fn begin(&mut self) -> Result<bool, ReadError> {
+        let mut magic = [0; 4];
+        let mut have = 0;
+        while have < 4 {
+            match self.inner.read(&mut magic[have..])? {
+                0 => break,
+                count => have += count,
+            }
+        }
+        if have == 0 && self.frames > 0 {
+            return Ok(false);
+        }
+        if have == 4 && magic != MAGIC && magic[1..] == [0x2a, 0x4d, 0x18] && magic[0] & 0xf0 == 0x50 {
+            return Err(self.refused("ZST-03", "a skippable zstd frame"));
+        }
+        if have < 4 || magic != MAGIC {
+            let code = if self.frames == 0 { "ZST-01" } else { "ZST-04" };
+            return Err(self.refused(code, "bytes that do not begin a zstd frame"));
+        }
+        let mut decoder = Decoder::new()?;
+        decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX))?;
+        self.decoder = Some(decoder);
+        self.pending = magic;
+        self.pending_used = 0;
+        self.frames += 1;
+        Ok(true)
+    }
+}
+
+impl<R: BufRead> Read for ZstdReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while !self.done && !buffer.is_empty() {
+            if self.decoder.is_none() && !self.begin()? {
+                self.done = true;
+                break;
+            }
+            let Some(decoder) = &mut self.decoder else { break };
+            let from_magic = self.pending_used < 4;
+            let input =
+                if from_magic { &self.pending[self.pending_used..] } else { self.inner.fill_buf()? };
+            let at_end = input.is_empty();
+            let status = decoder.run_on_buffers(input, buffer);
+            let status = status.map_err(|error| {
+                let code = if error.to_string().contains("memory") { "ZST-05" } else { "ZST-02" };
+                ReadError::refused(code, self.offset, format!("zstd: {error}"))
+            })?;
+            if from_magic {
+                self.pending_used += status.bytes_read;
+            } else {
+                self.inner.consume(status.bytes_read);
+            }
+            self.offset += status.bytes_read as u64;
+            if status.remaining == 0 {
+                self.decoder = None;
+            } else if at_end && status.bytes_written == 0 {
+                return Err(self.refused("ZST-06", "the stream ends inside a zstd frame").into());
+            }
+            if status.bytes_written > 0 {
+                return Ok(status.bytes_written);
+            }
+        }
+        Ok(0)
+    }
+}

@@ -1,0 +1,315 @@
+//! OCI and Docker manifests, indexes and image configs (image-spec 1.1.1).
+
+pub mod reference;
+
+use crate::{ReadError, json};
+use mercat_domain::Digest;
+use mercat_domain::limits::{INDEX_ENTRIES_MAX, LAYERS_MAX, MANIFEST_BYTES_MAX};
+use serde_json::{Map, Value};
+
+/// Media type of an OCI image manifest.
+pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// Media type of an OCI index.
+pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// Media type of an OCI image config.
+pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+/// Media type of an uncompressed OCI layer.
+pub const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+/// Media type of a Docker image manifest.
+pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+/// Media type of a Docker manifest list.
+pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+
+/// The manifest types that are asked for and understood.
+pub const MANIFEST_TYPES: [&str; 4] = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST];
+
+/// How a layer is compressed, by its media type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Plain tar.
+    None,
+    /// gzip (RFC 1952).
+    Gzip,
+    /// Zstandard (RFC 8878).
+    Zstd,
+}
+
+/// Reads a layer's media type.
+///
+/// # Errors
+/// `MAN-07` for foreign layers, `MAN-08` for anything unknown.
+pub fn compression(media_type: &str) -> Result<Compression, ReadError> {
+    match media_type {
+        OCI_LAYER | "application/vnd.docker.image.rootfs.diff.tar" => Ok(Compression::None),
+        "application/vnd.oci.image.layer.v1.tar+gzip"
+        | "application/vnd.docker.image.rootfs.diff.tar.gzip" => Ok(Compression::Gzip),
+        "application/vnd.oci.image.layer.v1.tar+zstd" => Ok(Compression::Zstd),
+        foreign if foreign.contains("nondistributable") || foreign.contains("foreign") => {
+            Err(ReadError::refused("MAN-07", 0, format!("a foreign layer ({foreign})")))
+        }
+        other => Err(ReadError::refused("MAN-08", 0, format!("the layer media type {other:?}"))),
+    }
+}
+
+/// A content descriptor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Media type.
+    pub media_type: String,
+    /// Digest.
+    pub digest: Digest,
+    /// Size in bytes.
+    pub size: u64,
+    /// `os/architecture[/variant]`, when given.
+    pub platform: Option<String>,
+    /// Annotations.
+    pub annotations: Vec<(String, String)>,
+}
+
+impl Descriptor {
+    /// One annotation.
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.annotations.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether it describes an attestation manifest as some builders put into indexes.
+    pub fn is_attestation(&self) -> bool {
+        self.annotation("vnd.docker.reference.type") == Some("attestation-manifest")
+    }
+}
+
+/// A manifest document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Manifest {
+    /// One image.
+    Image {
+        /// The config blob.
+        config: Descriptor,
+        /// The layers, lowest first.
+        layers: Vec<Descriptor>,
+    },
+    /// Several manifests.
+    Index(Vec<Descriptor>),
+}
+
+/// Parses a manifest or index. `declared` is the media type under which it was found.
+///
+/// # Errors
+/// `JSON-01`, `MAN-01` to `MAN-06`, `MAN-09`, with what was found.
+pub fn parse_manifest(bytes: &[u8], declared: Option<&str>) -> Result<(Manifest, String), ReadError> {
+    if bytes.len() as u64 > MANIFEST_BYTES_MAX {
+        let what = format!("a manifest of {} bytes; the limit is {MANIFEST_BYTES_MAX}", bytes.len());
+        return Err(ReadError::refused("MAN-01", 0, what));
+    }
+    let document = object(json::parse(bytes)?, "the manifest")?;
+    if document.get("schemaVersion").and_then(Value::as_u64) != Some(2) {
+        return Err(ReadError::refused("MAN-02", 0, "schemaVersion is not 2"));
+    }
+    let inside = document.get("mediaType").and_then(Value::as_str);
+    if let (Some(inside), Some(declared)) = (inside, declared)
+        && inside != declared
+    {
+        return Err(ReadError::refused("MAN-03", 0, format!("mediaType {inside:?} served as {declared:?}")));
+    }
+    let image = document.contains_key("layers") || document.contains_key("config");
+    let index = document.contains_key("manifests");
+    if image == index {
+        return Err(ReadError::refused("MAN-04", 0, "neither an image nor an index, or both at once"));
+    }
+    let guessed = if image { OCI_MANIFEST } else { OCI_INDEX };
+    let media_type = inside.or(declared).unwrap_or(guessed);
+    let is_image_type = [OCI_MANIFEST, DOCKER_MANIFEST].contains(&media_type);
+    if !MANIFEST_TYPES.contains(&media_type) || is_image_type != image {
+        return Err(ReadError::refused("MAN-03", 0, format!("the media type {media_type:?}")));
+    }
+    let manifest = if image {
+        let config = document.get("config").cloned().unwrap_or(Value::Null);
+        let layers = list(&document, "layers", LAYERS_MAX)?;
+        Manifest::Image {
+            config: descriptor(&config, "config")?,
+            layers: layers
+                .iter()
+                .enumerate()
+                .map(|(at, layer)| descriptor(layer, &format!("layers/{at}")))
+                .collect::<Result<_, _>>()?,
+        }
+    } else {
+        let entries = list(&document, "manifests", INDEX_ENTRIES_MAX)?;
+        let entries = entries.iter().enumerate();
+        Manifest::Index(
+            entries
+                .map(|(at, entry)| descriptor(entry, &format!("manifests/{at}")))
+                .collect::<Result<_, _>>()?,
+        )
+    };
+    Ok((manifest, media_type.to_owned()))
+}
+
+fn object(value: Value, what: &str) -> Result<Map<String, Value>, ReadError> {
+    match value {
+        Value::Object(map) => Ok(map),
+        _ => Err(ReadError::refused("MAN-02", 0, format!("{what} is not an object"))),
+    }
+}
+
+fn list<'a>(map: &'a Map<String, Value>, key: &str, max: usize) -> Result<&'a [Value], ReadError> {
+    let Some(Value::Array(list)) = map.get(key) else {
+        return Err(ReadError::refused("MAN-05", 0, format!("{key} is not a list")));
+    };
+    if list.len() > max {
+        return Err(ReadError::refused("MAN-06", 0, format!("{} {key}; the limit is {max}", list.len())));
+    }
+    Ok(list)
+}
+
+fn descriptor(value: &Value, path: &str) -> Result<Descriptor, ReadError> {
+    let refuse = |what: &str| ReadError::refused("MAN-05", 0, format!("{path}: {what}"));
+    let Value::Object(map) = value else { return Err(refuse("not a descriptor")) };
+    let media_type = map.get("mediaType").and_then(Value::as_str).ok_or_else(|| refuse("no mediaType"))?;
+    let digest = map.get("digest").and_then(Value::as_str).unwrap_or("");
+    let digest =
+        Digest::parse(digest).ok_or_else(|| refuse(&format!("the digest {digest:?} is not sha256")))?;
+    let size = map.get("size").and_then(Value::as_u64).ok_or_else(|| refuse("size is not a whole number"))?;
+    if let Some(Value::Array(urls)) = map.get("urls")
+        && !urls.is_empty()
+    {
+        return Err(ReadError::refused("MAN-07", 0, format!("{path}: content at foreign URLs")));
+    }
+    if map.contains_key("data") {
+        return Err(ReadError::refused("MAN-09", 0, format!("{path}: embedded data beside a digest")));
+    }
+    let word = |map: &Map<String, Value>, key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
+    let platform = map.get("platform").and_then(Value::as_object).map(|platform| {
+        let os = word(platform, "os").unwrap_or_default();
+        let architecture = word(platform, "architecture").unwrap_or_default();
+        match word(platform, "variant") {
+            Some(variant) => format!("{os}/{architecture}/{variant}"),
+            None => format!("{os}/{architecture}"),
+        }
+    });
+    let annotations = map.get("annotations").and_then(Value::as_object).map(|map| {
+        map.iter().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+    });
+    Ok(Descriptor {
+        media_type: media_type.to_owned(),
+        digest,
+        size,
+        platform,
+        annotations: annotations.unwrap_or_default(),
+    })
+}
+
+/// What Mercat reads from an image config.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Config {
+    /// `os/architecture[/variant]`.
+    pub platform: String,
+    /// Uncompressed layer digests, lowest first.
+    pub diff_ids: Vec<Digest>,
+    /// `User`.
+    pub user: String,
+    /// `Env`, as `NAME=value`.
+    pub env: Vec<String>,
+    /// `Entrypoint` and `Cmd`, one after the other.
+    pub command: Vec<String>,
+    /// `Labels`.
+    pub labels: Vec<(String, String)>,
+    /// `ExposedPorts`.
+    pub ports: Vec<String>,
+    /// `history[].created_by`.
+    pub history: Vec<String>,
+}
+
+/// Parses an image config.
+///
+/// # Errors
+/// `JSON-01`, or `CFG-01` to `CFG-03` with what was found.
+pub fn parse_config(bytes: &[u8]) -> Result<Config, ReadError> {
+    let document = object(json::parse(bytes)?, "the config")?;
+    let word = |map: &Map<String, Value>, key: &str| {
+        map.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let os = word(&document, "os");
+    let architecture = word(&document, "architecture");
+    if os.is_empty() || architecture.is_empty() {
+        return Err(ReadError::refused("CFG-01", 0, "os or architecture is missing"));
+    }
+    let variant = word(&document, "variant");
+    let platform = if variant.is_empty() {
+        format!("{os}/{architecture}")
+    } else {
+        format!("{os}/{architecture}/{variant}")
+    };
+    let diff_ids = document
+        .get("rootfs")
+        .and_then(|rootfs| rootfs.get("diff_ids"))
+        .and_then(Value::as_array)
+        .ok_or_else(|| ReadError::refused("CFG-02", 0, "rootfs.diff_ids is missing"))?
+        .iter()
+        .map(|id| id.as_str().and_then(Digest::parse))
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(|| ReadError::refused("CFG-02", 0, "a diff_id is not a sha256 digest"))?;
+    let empty = Map::new();
+    let config = match document.get("config") {
+        None | Some(Value::Null) => &empty,
+        Some(Value::Object(map)) => map,
+        Some(_) => return Err(ReadError::refused("CFG-03", 0, "config is not an object")),
+    };
+    let words = |key: &str| -> Vec<String> {
+        let list = config.get(key).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+    };
+    let keys = |key: &str| config.get(key).and_then(Value::as_object).into_iter().flatten();
+    let history = document.get("history").and_then(Value::as_array).into_iter().flatten();
+    Ok(Config {
+        platform,
+        diff_ids,
+        user: word(config, "User"),
+        env: words("Env"),
+        command: [words("Entrypoint"), words("Cmd")].concat(),
+        labels: keys("Labels").map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned())).collect(),
+        ports: keys("ExposedPorts").map(|(key, _)| key.clone()).collect(),
+        history: history.filter_map(|step| step.get("created_by")?.as_str().map(str::to_owned)).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(text: &str) -> String {
+        match parse_manifest(text.as_bytes(), None) {
+            Ok((manifest, _)) => format!("{manifest:?}").chars().take(5).collect(),
+            Err(ReadError::Refused { code, .. }) => code.to_owned(),
+            Err(other) => other.to_string(),
+        }
+    }
+
+    fn blob(size: &str) -> String {
+        format!(r#"{{"mediaType": "x", "digest": "sha256:{}", "size": {size}}}"#, "0a".repeat(32))
+    }
+
+    #[test]
+    fn malformed_manifests_are_refused_each_with_its_code() {
+        let good = blob("5");
+        let image = |config: &str, layers: &str| {
+            format!(r#"{{"schemaVersion": 2, "config": {config}, "layers": {layers}}}"#)
+        };
+        assert_eq!(code(&image(&good, &format!("[{good}]"))), "Image");
+        assert_eq!(code(r#"{"schemaVersion": 2, "manifests": []}"#), "Index");
+        assert_eq!(code(r#"{"schemaVersion": 1, "layers": []}"#), "MAN-02");
+        assert_eq!(code(r#"{"schemaVersion": 2, "layers": [], "manifests": []}"#), "MAN-04");
+        assert_eq!(code(r#"{"schemaVersion": 2, "mediaType": "a/b", "manifests": []}"#), "MAN-03");
+        assert_eq!(code(&image("5", "[]")), "MAN-05");
+        for size in ["-5", "1.5", "\"5\"", "9223372036854775808000"] {
+            assert_eq!(code(&image(&blob(size), "[]")), "MAN-05", "{size}");
+        }
+        assert_eq!(code(&image(&good, &format!("[{}]", vec![good.clone(); 128].join(",")))), "MAN-06");
+        let foreign = good.replace("}", r#", "urls": ["http://169.254.169.254/"]}"#);
+        assert_eq!(code(&image(&good, &format!("[{foreign}]"))), "MAN-07");
+        let data = good.replace("}", r#", "data": "e30="}"#);
+        assert_eq!(code(&image(&data, "[]")), "MAN-09");
+        assert_eq!(code(&" ".repeat(5 << 20)), "MAN-01");
+        assert_eq!(code(r#"{"schemaVersion": 2, "layers": [], "Layers": []}"#), "JSON-01");
+    }
+}
