@@ -1,1 +1,127 @@
-//! The inspectors: specimen and knowledge to findings
+//! The inspectors: what is in an image, and what the policy says about it.
+//!
+//! [`inspect`] takes a [`Specimen`] (digests and a way to open blobs) and
+//! [`Knowledge`] (policy, advisories, signatures) and returns a [`Verdict`].
+//! It reaches no network and writes no file; the same call runs in the server's
+//! confined child and in `mercat certify`, and gives the same document for the
+//! same input.
+
+pub mod advisories;
+mod facts;
+mod image;
+pub mod listing;
+mod nested;
+mod policy;
+mod sbom;
+mod secrets;
+mod signatures;
+mod verdict;
+mod versions;
+mod yara;
+
+pub use facts::{LayerFacts, facts_key};
+pub use image::{Reused, inspect};
+pub use policy::{Limits, Policy, PolicyError};
+pub use sbom::cyclonedx;
+pub use verdict::{ImageReport, LayerReport, Verdict};
+
+use advisories::Advisories;
+use mercat_domain::Digest;
+use sha2::Digest as _;
+use std::io::{self, Read};
+
+/// A way to open blobs by digest, read only.
+pub trait Blobs: Sync {
+    /// Opens a blob.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be read.
+    fn open(&self, digest: &Digest) -> io::Result<Box<dyn Read + Send>>;
+    /// Its size in bytes.
+    ///
+    /// # Errors
+    /// As [`Blobs::open`].
+    fn size(&self, digest: &Digest) -> io::Result<u64>;
+}
+
+/// What is inspected: a manifest or index, and everything below it.
+pub struct Specimen<'a> {
+    /// Digest of the manifest or index.
+    pub root: Digest,
+    /// Where blobs come from.
+    pub blobs: &'a dyn Blobs,
+}
+
+/// What the inspectors know: loaded once, shared by all threads.
+pub struct Knowledge {
+    /// The policy pack.
+    pub policy: Policy,
+    /// Advisory snapshot.
+    pub advisories: Advisories,
+    signatures: signatures::Signatures,
+    yara: yara::Rules,
+    secrets: secrets::Rules,
+}
+
+/// What the operator adds to the built-in rules, as text.
+#[derive(Debug, Clone, Default)]
+pub struct Extra {
+    /// Policy pack (TOML); the built-in pack when empty.
+    pub policy: String,
+    /// Hash signatures, one `sha256:size:name` a line.
+    pub hashes: String,
+    /// YARA rules.
+    pub yara: String,
+}
+
+/// Why knowledge could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum KnowledgeError {
+    /// The policy pack.
+    #[error("the policy pack is not usable")]
+    Policy(#[from] PolicyError),
+    /// The YARA rules.
+    #[error("the YARA rules do not compile: {0}")]
+    Yara(String),
+    /// The hash signatures.
+    #[error("hash signature line {line}: {why}")]
+    Hashes {
+        /// Line number, from 1.
+        line: usize,
+        /// What is wrong.
+        why: &'static str,
+    },
+}
+
+impl Knowledge {
+    /// Loads the built-in rules and the operator's.
+    ///
+    /// # Errors
+    /// When a rule file cannot be used; nothing is then certified with half of it.
+    pub fn load(extra: &Extra, advisories: Advisories) -> Result<Self, KnowledgeError> {
+        Ok(Self {
+            policy: Policy::parse(if extra.policy.is_empty() { policy::BUILT_IN } else { &extra.policy })?,
+            advisories,
+            signatures: signatures::Signatures::load(&extra.hashes)?,
+            yara: yara::Rules::compile(&extra.yara)?,
+            secrets: secrets::Rules::compile(),
+        })
+    }
+
+    /// Identifies everything that layer facts depend on.
+    pub fn engine_digest(&self) -> Digest {
+        let limits = format!("{:?}", self.policy.limits);
+        let parts = [
+            facts::FORMAT,
+            self.signatures.digest(),
+            self.yara.digest(),
+            self.secrets.digest(),
+            limits.as_str(),
+        ];
+        digest_of(parts.join("\n").as_bytes())
+    }
+}
+
+pub(crate) fn digest_of(bytes: &[u8]) -> Digest {
+    Digest::from_sha256(&sha2::Sha256::digest(bytes))
+}

@@ -33,7 +33,12 @@ impl<R: Read> HashingReader<R> {
 
     /// The digest of everything read so far.
     pub fn finish(self) -> Hashed {
-        Hashed { digest: Digest::from_sha256(&self.hash.finalize()), size: self.count }
+        self.finish_with_inner().1
+    }
+
+    /// The same, with the reader below.
+    pub fn finish_with_inner(self) -> (R, Hashed) {
+        (self.inner, Hashed { digest: Digest::from_sha256(&self.hash.finalize()), size: self.count })
     }
 }
 

@@ -334,7 +334,7 @@ fn zstd_frames_are_all_data_and_nothing_follows() {
     assert_eq!(code(&good[..good.len() - 2], Compression::Zstd), "ZST-06");
     let mut broken = good.clone();
     broken[6] ^= 0xff;
-assert_ne!(code(&broken, Compression::Zstd), "a");
+    assert_ne!(code(&broken, Compression::Zstd), "a");
 }
 
 #[test]

@@ -1,0 +1,304 @@
+//! From the facts of layers to the findings of an image.
+
+use super::{Facts, Image, text_digest};
+use crate::facts::{Captured, LayerFacts, facts_key};
+use crate::policy::LEVELS;
+use crate::sbom::{cyclonedx, purl};
+use crate::verdict::{ImageReport, LayerReport};
+use crate::versions::order_of;
+use crate::{Knowledge, secrets};
+use mercat_artifact::pkgdb::{OsRelease, Package, parse_apk, parse_dpkg, parse_os_release};
+use mercat_domain::finding::{Finding, Place, Severity};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) struct Composed {
+    pub(super) findings: Vec<Finding>,
+    pub(super) report: ImageReport,
+    pub(super) sbom: (String, String),
+}
+
+struct Composer<'a> {
+    image: &'a Image,
+    knowledge: &'a Knowledge,
+    findings: Vec<Finding>,
+}
+
+pub(super) fn compose(image: &Image, facts: &Facts, knowledge: &Knowledge) -> Composed {
+    let mut composer = Composer { image, knowledge, findings: Vec::new() };
+    let engines = knowledge.engine_digest();
+    let mut layers = Vec::new();
+    let mut reports = Vec::new();
+    for (at, layer) in image.layers.iter().enumerate() {
+        let digest = layer.descriptor.digest.as_str();
+        let Some(Some(facts)) = facts.get(&facts_key(&layer.descriptor.digest, layer.compression, &engines))
+        else {
+            composer.layer_finding("CTR-13", digest, format!("{digest} is missing"), "every layer");
+            continue;
+        };
+        composer.check_layer(at, digest, layer.descriptor.size, facts);
+        reports.push(LayerReport {
+            digest: digest.to_owned(),
+            diff_id: facts.diff_id.clone(),
+            packed_bytes: facts.packed_bytes,
+            files: facts.files,
+            file_bytes: facts.file_bytes,
+            scanned_bytes: facts.scanned_bytes,
+            nested_bytes: facts.nested_bytes,
+        });
+        layers.push((digest, facts));
+    }
+    composer.check_config();
+    let (os, packages) = composer.inventory(&layers);
+    if !image.attestation {
+        composer.vulnerabilities(&os, &packages);
+    }
+    let sbom = cyclonedx(image.manifest.as_str(), &os, &packages);
+    let sbom_digest = text_digest(&sbom);
+    Composed {
+        findings: composer.findings,
+        report: ImageReport {
+            platform: image.platform.clone(),
+            manifest: image.manifest.to_string(),
+            layers: reports,
+            packages: packages.len(),
+            sbom: sbom_digest.clone(),
+        },
+        sbom: (sbom_digest, sbom),
+    }
+}
+
+impl Composer<'_> {
+    fn add(&mut self, rule: &str, place: Place, observed: String, required: &str, fix: &str) {
+        self.findings.push(Finding {
+            rule: rule.to_owned(),
+            severity: Severity::Error,
+            place: Place { platform: self.image.platform.clone(), ..place },
+            observed,
+            required: required.to_owned(),
+            fix: fix.to_owned(),
+        });
+    }
+
+    fn layer_finding(&mut self, rule: &str, layer: &str, observed: String, required: &str) {
+        let place = Place { layer: layer.to_owned(), ..Place::default() };
+        self.add(rule, place, observed, required, "rebuild and push the image");
+    }
+
+    fn check_layer(&mut self, at: usize, digest: &str, size: u64, facts: &LayerFacts) {
+        for note in &facts.notes {
+            let place = Place { layer: digest.to_owned(), path: note.path.clone(), ..Place::default() };
+            self.add(&note.rule, place, note.observed.clone(), &note.required, &note.fix);
+        }
+        if facts.blob.is_empty() {
+            return; // The stream was refused; the note says where.
+        }
+        if facts.blob != digest || facts.packed_bytes != size {
+            let observed = format!("{} with {} bytes", facts.blob, facts.packed_bytes);
+            self.layer_finding("CTR-13", digest, observed, &format!("{digest} with {size} bytes"));
+        }
+        if let Some(expected) = self.image.config.diff_ids.get(at).filter(|_| !self.image.attestation)
+            && expected.as_str() != facts.diff_id
+        {
+            let required = format!("the diff_id {expected}");
+            self.layer_finding("CTR-13", digest, format!("unpacks to {}", facts.diff_id), &required);
+        }
+    }
+
+    fn check_config(&mut self) {
+        if self.image.attestation {
+            return;
+        }
+        let config = &self.image.config;
+        let user = config.user.split(':').next().unwrap_or("");
+        if matches!(user, "" | "root" | "0") {
+            let observed = format!("User is {:?}", config.user);
+            self.add("CTR-24", Place::default(), observed, "a user other than root", "set USER in the image");
+        }
+        const LABELS: [&str; 5] = ["title", "version", "source", "licenses", "vendor"];
+        let lacking: Vec<String> = LABELS
+            .iter()
+            .map(|label| format!("org.opencontainers.image.{label}"))
+            .filter(|label| !config.labels.iter().any(|(key, value)| key == label && !value.is_empty()))
+            .collect();
+        if !lacking.is_empty() {
+            let observed = format!("missing: {}", lacking.join(", "));
+            self.add(
+                "CTR-28",
+                Place::default(),
+                observed,
+                "the standard OCI labels",
+                "set the labels when you build",
+            );
+        }
+        let env = config.env.iter().map(|value| ("config: Env", value));
+        let history = config.history.iter().map(|value| ("config: history", value));
+        let labels = config.labels.iter().map(|(_, value)| ("config: Labels", value));
+        let command = config.command.iter().map(|value| ("config: Cmd", value));
+        let mut hits: BTreeSet<(&str, String)> = BTreeSet::new();
+        for (place, text) in env.chain(history).chain(labels).chain(command) {
+            self.knowledge.secrets.scan(text.as_bytes(), |secret: secrets::Secret| {
+                hits.insert((place, format!("{}: {}", secret.kind, secret.redacted)));
+            });
+        }
+        for (path, observed) in hits {
+            let place = Place { path: path.to_owned(), ..Place::default() };
+            let fix = "revoke the credential and pass it at run time instead";
+            self.add("CTR-21", place, observed, "no credentials in the image config", fix);
+        }
+    }
+
+    /// The package database as the topmost layer leaves it; one that was removed still counts, and is told.
+    fn inventory(&mut self, layers: &[(&str, &LayerFacts)]) -> (OsRelease, Vec<Package>) {
+        let mut files: BTreeMap<&str, (&str, &Captured)> = BTreeMap::new();
+        let mut removed: BTreeSet<String> = BTreeSet::new();
+        for (digest, facts) in layers {
+            let gone =
+                |path: &str| {
+                    facts.removed.iter().any(|r| {
+                        path == r || path.strip_prefix(r.as_str()).is_some_and(|p| p.starts_with('/'))
+                    }) || facts.opaque.iter().any(|o| {
+                        o.is_empty() || path.strip_prefix(o.as_str()).is_some_and(|p| p.starts_with('/'))
+                    })
+                };
+            for path in files.keys().filter(|path| gone(path)) {
+                removed.insert((*path).to_owned());
+            }
+            for captured in &facts.captured {
+                removed.remove(&captured.path);
+                files.insert(&captured.path, (digest, captured));
+            }
+        }
+        let os = ["etc/os-release", "usr/lib/os-release"]
+            .iter()
+            .filter_map(|path| files.get(path)?.1.text.as_deref())
+            .map(parse_os_release)
+            .next()
+            .unwrap_or_default();
+        let mut packages = Vec::new();
+        let mut formats: BTreeSet<&str> = BTreeSet::new();
+        for (path, (layer, captured)) in files.iter().filter(|(path, _)| !path.ends_with("os-release")) {
+            let place = Place { layer: (*layer).to_owned(), path: (*path).to_owned(), ..Place::default() };
+            if removed.contains(*path) {
+                let fix = "keep the package database, so that customers can see what is installed";
+                self.add(
+                    "PKG-02",
+                    place.clone(),
+                    "removed by a later layer".into(),
+                    "a package database",
+                    fix,
+                );
+            }
+            let Some(text) = &captured.text else {
+                let observed = "the package database is a link or device".to_owned();
+                self.add("PKG-01", place, observed, "a regular file", "ship the package manager's own file");
+                continue;
+            };
+            let apk = path.contains("apk/");
+            formats.insert(if apk { "apk" } else { "dpkg" });
+            match if apk { parse_apk(text) } else { parse_dpkg(text) } {
+                Ok(found) => packages.extend(found),
+                Err(why) => {
+                    let fix = "ship the package manager's own file";
+                    self.add("PKG-05", place, why, "a readable package database", fix);
+                }
+            }
+        }
+        packages.sort();
+        packages.dedup();
+        self.check_formats(&os, &formats);
+        (os, packages)
+    }
+
+    fn check_formats(&mut self, os: &OsRelease, formats: &BTreeSet<&str>) {
+        let family = match os.id.as_str() {
+            "debian" | "ubuntu" | "raspbian" => Some("dpkg"),
+            "alpine" | "wolfi" | "chainguard" => Some("apk"),
+            _ => None,
+        };
+        if let Some(found) = formats.iter().find(|format| family.is_some_and(|family| family != **format)) {
+            let observed = format!("os-release says {}, the packages are {found}", os.id);
+            self.add(
+                "PKG-03",
+                Place::default(),
+                observed,
+                "the same distribution in both",
+                "ship the true os-release",
+            );
+        }
+        if formats.is_empty() && !self.image.attestation {
+            let fix = "nothing to do when the image holds no distribution packages";
+            self.add("PKG-04", Place::default(), "no package database".into(), "an inventory", fix);
+        }
+    }
+
+    fn vulnerabilities(&mut self, os: &OsRelease, packages: &[Package]) {
+        if packages.is_empty() {
+            return;
+        }
+        let ecosystem = ecosystem(os);
+        if order_of(&ecosystem).is_none() {
+            let observed = format!("the distribution {:?}", os.pretty_name);
+            self.add(
+                "INC-07",
+                Place::default(),
+                observed,
+                "a distribution with an OSV ecosystem",
+                crate::facts::OURS,
+            );
+            return;
+        }
+        let advisories = &self.knowledge.advisories;
+        if !advisories.covers(&ecosystem) {
+            let fix = "the operator imports advisories for it: mercat advisories import DIRECTORY";
+            let observed = format!("no advisories for {ecosystem}");
+            self.add("INC-06", Place::default(), observed, "an advisory snapshot that covers it", fix);
+            return;
+        }
+        let policy = &self.knowledge.policy.vulnerabilities;
+        let rank = |level: &str| LEVELS.iter().position(|known| *known == level);
+        let threshold = rank(&policy.block_at);
+        let mut out = Vec::new();
+        for package in packages {
+            for found in advisories.matches(&ecosystem, package) {
+                let level = if found.advisory.level.is_empty() {
+                    &policy.unknown_counts_as
+                } else {
+                    &found.advisory.level
+                };
+                let blocks = rank(level) >= threshold && (found.fixed.is_some() || !policy.fixable_only);
+                let names = std::iter::once(&found.advisory.id).chain(&found.advisory.aliases).cloned();
+                let names = names.collect::<Vec<_>>().join(", ");
+                let required =
+                    found.fixed.map_or("not fixed yet".to_owned(), |fixed| format!("{fixed} or newer"));
+                let fix = match found.fixed {
+                    Some(_) => format!("upgrade {} and rebuild", package.name),
+                    None => "watch for a fix, or remove the package".to_owned(),
+                };
+                let place = Place { package: purl(os, package), ..Place::default() };
+                let rule = if blocks { "CTR-22" } else { "CTR-22-BELOW" };
+                out.push((
+                    rule,
+                    place,
+                    format!("{names} ({level}) in {} {}", package.name, package.version),
+                    required,
+                    fix,
+                ));
+            }
+        }
+        for (rule, place, observed, required, fix) in out {
+            self.add(rule, place, observed, &required, &fix);
+        }
+    }
+}
+
+/// The OSV ecosystem of a distribution.
+fn ecosystem(os: &OsRelease) -> String {
+    let major_minor = || os.version_id.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
+    match os.id.as_str() {
+        "debian" | "raspbian" => format!("Debian:{}", os.version_id),
+        "ubuntu" if os.pretty_name.contains("LTS") => format!("Ubuntu:{}:LTS", os.version_id),
+        "ubuntu" => format!("Ubuntu:{}", os.version_id),
+        "alpine" => format!("Alpine:v{}", major_minor()),
+        other => other.to_owned(),
+    }
+}

@@ -1,0 +1,157 @@
+//! Archives inside files: opened here, so that scanners only see plain bytes.
+
+use crate::facts::{Note, Scan};
+use flate2_reader::multi_gzip;
+use mercat_artifact::ReadError;
+use mercat_artifact::layer::tar::{Kind, TarReader};
+use std::io::{self, Cursor, Read};
+
+/// An archive format, by the first bytes of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Zip,
+    Gzip,
+    Zstd,
+    Tar,
+    /// Recognised, not opened yet.
+    Other(&'static str),
+}
+
+impl Format {
+    pub(crate) fn detect(head: &[u8]) -> Option<Self> {
+        match head {
+            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Self::Zip),
+            [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Other("xz")),
+            [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', ..] => Some(Self::Other("bzip2")),
+            [b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c, ..] => Some(Self::Other("7z")),
+            [b'R', b'a', b'r', b'!', 0x1a, 7, ..] => Some(Self::Other("rar")),
+            _ if head.get(257..262) == Some(b"ustar") => Some(Self::Tar),
+            _ => None,
+        }
+    }
+}
+
+/// Opens an archive that is held in memory and shows its members to the scanners.
+///
+/// # Errors
+/// Only when bytes could not be had, which memory never does; damage becomes a note.
+pub(crate) fn walk(
+    scan: &mut Scan<'_>,
+    path: &str,
+    depth: u32,
+    format: Format,
+    bytes: &[u8],
+) -> Result<(), ReadError> {
+    let done = match format {
+        Format::Zip => zip(scan, path, depth, bytes),
+        Format::Gzip => stream(scan, path, depth, multi_gzip(bytes)),
+        Format::Zstd => match zstd_reader(bytes) {
+            Ok(reader) => stream(scan, path, depth, reader),
+            Err(error) => Err(ReadError::from(error)),
+        },
+        Format::Tar => tar(scan, path, depth, bytes),
+        Format::Other(name) => {
+            let observed = format!("an {name} archive, which is not opened yet");
+            let fix = "ship the content unpacked, or as zip, gzip, zstd or tar";
+            scan.note(Note::new("INC-04", path, observed, "a format that is opened", fix));
+            Ok(())
+        }
+    };
+    if let Err(error) = done {
+        let fix = "replace the archive with one that unpacks, or remove it";
+        let observed = format!("the archive cannot be read to its end ({error})");
+        scan.note(Note::new("INC-05", path, observed, "an archive that can be read whole", fix));
+    }
+    Ok(())
+}
+
+fn zstd_reader(bytes: &[u8]) -> io::Result<impl Read + '_> {
+    Ok(mercat_artifact::layer::ZstdReader::new(Cursor::new(bytes)))
+}
+
+fn stream(scan: &mut Scan<'_>, path: &str, depth: u32, reader: impl Read) -> Result<(), ReadError> {
+    member(scan, &format!("{path}!/content"), depth, reader)
+}
+
+fn member(scan: &mut Scan<'_>, path: &str, depth: u32, reader: impl Read) -> Result<(), ReadError> {
+    let before = scan.facts.nested_bytes;
+    let limit = scan.limits().nested_total_bytes;
+    let mut limited = reader.take(limit + 1);
+    scan.content(path, depth, &mut limited, false)?;
+    let used = scan.facts.nested_bytes - before;
+    if !scan.spend(path, used.min(limit + 1)) {
+        return Ok(());
+    }
+    Ok(())
+}
+
+fn tar(scan: &mut Scan<'_>, path: &str, depth: u32, bytes: &[u8]) -> Result<(), ReadError> {
+    let mut tar = TarReader::new(bytes, scan.limits().layer_entries);
+    while let Some(entry) = tar.next_entry()? {
+        if entry.kind == Kind::File {
+            // The bytes were scanned as part of the archive; what matters here is what they open to.
+            let mut body = Vec::new();
+            let mut chunk = [0; 8192];
+            loop {
+                match tar.read_body(&mut chunk)? {
+                    0 => break,
+                    count => body.extend_from_slice(&chunk[..count]),
+                }
+            }
+            member(scan, &format!("{path}!/{}", entry.path), depth, &body[..])?;
+        }
+    }
+    Ok(())
+}
+
+fn zip(scan: &mut Scan<'_>, path: &str, depth: u32, bytes: &[u8]) -> Result<(), ReadError> {
+    let bad = |error: zip::result::ZipError| ReadError::from(io::Error::other(error.to_string()));
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(bad)?;
+    if archive.has_overlapping_files().map_err(bad)? {
+        let observed = "a zip whose members overlap".to_owned();
+        scan.note(Note::new("CTR-29", path, observed, "members side by side", "remove the archive"));
+        return Ok(());
+    }
+    for at in 0..archive.len() {
+        let file = match archive.by_index(at) {
+            Ok(file) => file,
+            Err(error) => {
+                let observed = format!("member {at} cannot be opened: {error}");
+                scan.note(Note::new(
+                    "INC-05",
+                    path,
+                    observed,
+                    "members that open",
+                    "store it without encryption",
+                ));
+                continue;
+            }
+        };
+        if file.is_dir() {
+            continue;
+        }
+        let name = file.name().map(|name| name.into_owned()).unwrap_or_else(|_| format!("member-{at}"));
+        if let Err(error) = member(scan, &format!("{path}!/{name}"), depth, file) {
+            let observed = format!("member {name} cannot be read to its end ({error})");
+            scan.note(Note::new(
+                "INC-05",
+                path,
+                observed,
+                "members that can be read whole",
+                "rebuild the archive",
+            ));
+        }
+    }
+    Ok(())
+}
+
+mod flate2_reader {
+    use std::io::Read;
+
+    /// All members of a gzip file: archives inside files follow the format's own rule, not the layers'.
+    pub(super) fn multi_gzip(bytes: &[u8]) -> impl Read + '_ {
+        flate2::read::MultiGzDecoder::new(bytes)
+    }
+}

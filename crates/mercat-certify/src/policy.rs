@@ -1,0 +1,162 @@
+//! Policy packs: which rule weighs how much, and the limits. Data, dated, with a digest.
+
+use crate::digest_of;
+use mercat_artifact::layer::Caps;
+use mercat_domain::{Digest, Finding, Severity};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+pub(crate) const BUILT_IN: &str = include_str!("../policy/default.toml");
+
+/// Limits on what is read.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Unpacked bytes of one layer.
+    pub layer_unpacked_bytes: u64,
+    /// Unpacked bytes per packed byte.
+    pub expansion_ratio: u64,
+    /// Tar entries of one layer.
+    pub layer_entries: u64,
+    /// Packed bytes of all blobs of one image.
+    pub image_packed_bytes: u64,
+    /// Archives inside archives.
+    pub nested_depth: u32,
+    /// Packed bytes of an archive inside a layer.
+    pub nested_file_bytes: u64,
+    /// Unpacked bytes of an archive inside a layer, all levels together.
+    pub nested_total_bytes: u64,
+}
+
+impl Limits {
+    pub(crate) fn caps(&self) -> Caps {
+        Caps {
+            unpacked_bytes: self.layer_unpacked_bytes,
+            ratio: self.expansion_ratio,
+            entries: self.layer_entries,
+        }
+    }
+}
+
+/// When a known vulnerability blocks.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VulnerabilityPolicy {
+    pub(crate) block_at: String,
+    pub(crate) fixable_only: bool,
+    pub(crate) unknown_counts_as: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    name: String,
+    date: String,
+    limits: Limits,
+    vulnerabilities: VulnerabilityPolicy,
+    rules: BTreeMap<String, String>,
+}
+
+/// Why a pack cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// Not TOML, or a key is missing or unknown.
+    #[error("{0}")]
+    Syntax(String),
+    /// A severity that does not exist.
+    #[error("rule {rule} has the severity {severity:?}; use error, warning, info, inconclusive or off")]
+    Severity {
+        /// Rule id.
+        rule: String,
+        /// As written.
+        severity: String,
+    },
+    /// A vulnerability level that does not exist.
+    #[error("{0:?} is not a level; use low, medium, high or critical")]
+    Level(String),
+}
+
+/// A policy pack.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Name.
+    pub name: String,
+    /// Date, as written in the pack.
+    pub date: String,
+    /// Digest of its text.
+    pub digest: Digest,
+    /// Limits.
+    pub limits: Limits,
+    pub(crate) vulnerabilities: VulnerabilityPolicy,
+    rules: BTreeMap<String, Option<Severity>>,
+}
+
+/// Vulnerability levels from low to critical.
+pub(crate) const LEVELS: [&str; 4] = ["low", "medium", "high", "critical"];
+
+impl Policy {
+    /// Reads a pack.
+    ///
+    /// # Errors
+    /// With the key or rule that is wrong.
+    pub fn parse(text: &str) -> Result<Self, PolicyError> {
+        let file: File = toml::from_str(text).map_err(|error| PolicyError::Syntax(error.to_string()))?;
+        let mut rules = BTreeMap::new();
+        for (rule, severity) in file.rules {
+            let parsed = match Severity::parse(&severity) {
+                Some(parsed) => Some(parsed),
+                None if severity == "off" => None,
+                None => return Err(PolicyError::Severity { rule, severity }),
+            };
+            rules.insert(rule, parsed);
+        }
+        for level in [&file.vulnerabilities.block_at, &file.vulnerabilities.unknown_counts_as] {
+            if !LEVELS.contains(&level.as_str()) {
+                return Err(PolicyError::Level(level.clone()));
+            }
+        }
+        Ok(Self {
+            name: file.name,
+            date: file.date,
+            digest: digest_of(text.as_bytes()),
+            limits: file.limits,
+            vulnerabilities: file.vulnerabilities,
+            rules,
+        })
+    }
+
+    /// The built-in pack's text, to copy and change.
+    pub fn built_in() -> &'static str {
+        BUILT_IN
+    }
+
+    /// The weight of a rule; `None` when it is off. Rules the pack does not know block.
+    pub fn severity(&self, rule: &str) -> Option<Severity> {
+        self.rules.get(rule).copied().unwrap_or(Some(Severity::Error))
+    }
+
+    /// Gives a finding its weight, or drops it.
+    pub(crate) fn weigh(&self, mut finding: Finding) -> Option<Finding> {
+        finding.severity = self.severity(&finding.rule)?;
+        Some(finding)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_pack_reads_and_unknown_rules_block() {
+        let policy = Policy::parse(BUILT_IN).expect("reads");
+        assert_eq!(policy.severity("CTR-24"), Some(Severity::Warning));
+        assert_eq!(policy.severity("NEW-99"), Some(Severity::Error));
+    }
+
+    #[test]
+    fn a_wrong_severity_names_its_rule() {
+        let text = BUILT_IN.replace("CTR-01 = \"error\"", "CTR-01 = \"bad\"");
+        assert!(matches!(Policy::parse(&text), Err(PolicyError::Severity { rule, .. }) if rule == "CTR-01"));
+        assert!(Policy::parse("name = 1").is_err());
+    }
+}
