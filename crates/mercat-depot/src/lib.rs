@@ -1,1 +1,21 @@
-//! The goods: content-addressed blobs, sources and regions
+//! The goods: content-addressed blobs, the sources they come from and the regions they go to.
+
+mod blobs;
+mod import;
+mod region;
+mod source;
+
+pub use blobs::{Depot, DepotError};
+pub use import::{Imported, import, selected};
+pub use region::{Copies, Region, RegionError};
+pub use source::{Credentials, SourceError};
+
+/// Tells how many bytes of how many are done.
+pub trait Progress: Send + Sync {
+    /// Called often; must not block.
+    fn at(&self, done: u64, total: u64);
+}
+
+impl Progress for () {
+    fn at(&self, _: u64, _: u64) {}
+}

@@ -1,0 +1,200 @@
+//! Copies an image by digest into the depot, so that a tag moved later cannot matter.
+
+use crate::source::{Archive, Credentials, Layout, Registry, Source, SourceError};
+use crate::{Depot, DepotError, Progress};
+use mercat_artifact::oci::reference::{Selector, Source as Place};
+use mercat_artifact::oci::{self, Descriptor, Manifest};
+use mercat_domain::Digest;
+use mercat_domain::limits::{CONFIG_BYTES_MAX, INDEX_DEPTH_MAX};
+use mercat_egress::Egress;
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One reference, resolved and copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// The tag or digest.
+    pub reference: String,
+    /// Digest of the manifest or index.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The children of an index, with their platforms.
+    pub children: Vec<(Digest, String)>,
+    /// Platforms, attestations left out.
+    pub platforms: Vec<String>,
+    /// Every manifest below, itself included, with its media type.
+    pub manifests: Vec<(Digest, String)>,
+    /// Every blob below.
+    pub blobs: Vec<Digest>,
+}
+
+struct Importer<'a> {
+    depot: &'a Depot,
+    source: Source,
+    progress: &'a dyn Progress,
+    done: AtomicU64,
+    total: AtomicU64,
+}
+
+/// Copies the named references (tags or digests) and everything below them. With none named, copies all
+/// that a local source lists.
+///
+/// # Errors
+/// See [`SourceError`]; what was copied before stays and is found again by the next try.
+pub async fn import(
+    depot: &Depot,
+    egress: &Egress,
+    place: &Place,
+    credentials: Credentials,
+    references: &[String],
+    progress: &dyn Progress,
+) -> Result<Vec<Imported>, SourceError> {
+    let source = match place {
+        Place::Registry { host, repository } => {
+            Source::Registry(Registry::new(egress.clone(), host, repository, credentials))
+        }
+        Place::Layout(path) => Source::Layout(Layout::open(path).await?),
+        Place::Archive(path) => Source::Archive(Archive::open(path, false).await?),
+        Place::DockerArchive(path) => Source::Archive(Archive::open(path, true).await?),
+    };
+    let references = if references.is_empty() { source.references() } else { references.to_vec() };
+    let zero = || AtomicU64::new(0);
+    let importer = Importer { depot, source, progress, done: zero(), total: zero() };
+    let mut out = Vec::new();
+    for reference in references {
+        out.push(importer.reference(&reference).await?);
+    }
+    Ok(out)
+}
+
+/// The reference that a selector means, or all of a local source.
+pub fn selected(selector: &Selector) -> Vec<String> {
+    match selector {
+        Selector::Tag(tag) => vec![tag.clone()],
+        Selector::Digest(digest) => vec![digest.to_string()],
+        Selector::Any => Vec::new(),
+    }
+}
+
+impl Importer<'_> {
+    async fn reference(&self, reference: &str) -> Result<Imported, SourceError> {
+        let found = self.source.manifest(reference).await?;
+        let digest = Digest::from_sha256(&Sha256::digest(&found.bytes));
+        if let Some(wanted) = Digest::parse(reference).filter(|wanted| *wanted != digest) {
+            let what = format!("{wanted} holds the bytes of {digest}");
+            return Err(SourceError::Refused { code: "CTR-13", what });
+        }
+        let (manifest, media_type) = oci::parse_manifest(&found.bytes, found.media_type.as_deref())?;
+        let size = found.bytes.len() as u64;
+        self.depot.put(found.bytes).await?;
+        let mut out = Imported {
+            reference: reference.to_owned(),
+            digest: digest.clone(),
+            media_type: media_type.clone(),
+            size,
+            children: Vec::new(),
+            platforms: Vec::new(),
+            manifests: vec![(digest, media_type)],
+            blobs: Vec::new(),
+        };
+        if let Manifest::Index(entries) = &manifest {
+            out.children = entries
+                .iter()
+                .filter(|entry| !entry.is_attestation())
+                .map(|entry| (entry.digest.clone(), entry.platform.clone().unwrap_or_default()))
+                .collect();
+        }
+        self.below(manifest, &mut out).await?;
+        out.platforms.sort();
+        out.platforms.dedup();
+        out.manifests.sort();
+        out.manifests.dedup();
+        out.blobs.sort();
+        out.blobs.dedup();
+        Ok(out)
+    }
+
+    /// Walks the tree of manifests without recursion: depth and width are bounded by the reader.
+    async fn below(&self, root: Manifest, out: &mut Imported) -> Result<(), SourceError> {
+        let mut queue = vec![(root, 0, false)];
+        let mut seen = BTreeSet::new();
+        while let Some((manifest, depth, attestation)) = queue.pop() {
+            match manifest {
+                Manifest::Image { config, layers } => self.image(&config, &layers, attestation, out).await?,
+                Manifest::Index(_) if depth > INDEX_DEPTH_MAX => {
+                    let what = format!("indexes nested deeper than {INDEX_DEPTH_MAX}");
+                    return Err(SourceError::Refused { code: "CTR-29", what });
+                }
+                Manifest::Index(entries) => {
+                    for entry in entries.into_iter().filter(|entry| seen.insert(entry.digest.clone())) {
+                        let child = self.child(&entry, out).await?;
+                        queue.push((child, depth + 1, entry.is_attestation()));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn child(&self, entry: &Descriptor, out: &mut Imported) -> Result<Manifest, SourceError> {
+        let found = self.source.manifest(entry.digest.as_str()).await?;
+        let digest = Digest::from_sha256(&Sha256::digest(&found.bytes));
+        if digest != entry.digest || found.bytes.len() as u64 != entry.size {
+            let what = format!("{} with {} bytes came as {digest}", entry.digest, entry.size);
+            return Err(SourceError::Refused { code: "CTR-13", what });
+        }
+        let (manifest, media_type) = oci::parse_manifest(&found.bytes, Some(&entry.media_type))?;
+        self.depot.put(found.bytes).await?;
+        out.manifests.push((digest, media_type));
+        Ok(manifest)
+    }
+
+    async fn image(
+        &self,
+        config: &Descriptor,
+        layers: &[Descriptor],
+        attestation: bool,
+        out: &mut Imported,
+    ) -> Result<(), SourceError> {
+        if config.size > CONFIG_BYTES_MAX {
+            let what = format!("a config of {} bytes; the limit is {CONFIG_BYTES_MAX}", config.size);
+            return Err(SourceError::Refused { code: "CTR-29", what });
+        }
+        let sizes: u64 = layers.iter().map(|layer| layer.size).fold(config.size, u64::saturating_add);
+        self.total.fetch_add(sizes, Ordering::Relaxed);
+        for blob in std::iter::once(config).chain(layers) {
+            self.blob(blob).await?;
+            out.blobs.push(blob.digest.clone());
+        }
+        if !attestation {
+            let bytes = self.depot.get(&config.digest).await?;
+            out.platforms.push(oci::parse_config(&bytes)?.platform);
+        }
+        Ok(())
+    }
+
+    async fn blob(&self, blob: &Descriptor) -> Result<(), SourceError> {
+        let tell = |count: u64| {
+            let done = self.done.fetch_add(count, Ordering::Relaxed) + count;
+            self.progress.at(done, self.total.load(Ordering::Relaxed));
+        };
+        if self.depot.size(&blob.digest).await? == Some(blob.size) {
+            tell(blob.size);
+            return Ok(());
+        }
+        let stream = self.source.blob(&blob.digest).await?;
+        match self.depot.put_stream(&blob.digest, blob.size, stream, tell).await {
+            Err(error @ DepotError::Mismatch { .. }) => {
+                Err(SourceError::Refused { code: "CTR-13", what: error.to_string() })
+            }
+            Err(DepotError::Stream(error)) => {
+                Err(SourceError::Unreachable { host: "the source".to_owned(), why: error.to_string() })
+            }
+            other => Ok(other?),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! A region as a registry: the push side of the distribution specification 1.1.
+
+use super::{Copies, RegionError};
+use crate::source::Credentials;
+use crate::{Depot, Progress};
+use futures::TryStreamExt;
+use mercat_domain::Digest;
+use mercat_egress::Egress;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
+use url::Url;
+
+struct Remote<'a> {
+    egress: &'a Egress,
+    base: Url,
+    credentials: &'a Credentials,
+}
+
+pub(super) async fn copy(
+    egress: &Egress,
+    host: &str,
+    repository: &str,
+    credentials: &Credentials,
+    depot: &Depot,
+    copies: &Copies,
+    progress: &dyn Progress,
+) -> Result<(), RegionError> {
+    let port = if host.contains(':') { host.to_owned() } else { format!("{host}:443") };
+    let base = format!("{}://{host}/v2/{repository}/", egress.scheme(&port));
+    let base = Url::parse(&base).map_err(|error| RegionError::Unreachable(error.to_string()))?;
+    let remote = Remote { egress, base, credentials };
+    let mut sizes = Vec::new();
+    for digest in &copies.blobs {
+        sizes.push(depot.size(digest).await?.unwrap_or(0));
+    }
+    let total: u64 = sizes.iter().sum();
+    let mut done = 0;
+    for (digest, size) in copies.blobs.iter().zip(sizes) {
+        if !remote.has(&format!("blobs/{digest}")).await? {
+            remote.push_blob(depot, digest, size).await?;
+        }
+        done += size;
+        progress.at(done, total);
+    }
+    // An index may only be pushed after the manifests that it names.
+    let mut manifests: Vec<_> = copies.manifests.iter().collect();
+    manifests.sort_by_key(|(_, media_type)| media_type.contains("index") || media_type.contains("list"));
+    for (digest, media_type) in manifests {
+        remote.push_manifest(depot, digest.as_str(), digest, media_type).await?;
+    }
+    for (tag, digest) in &copies.tags {
+        let media_type = copies.manifests.get(digest).map_or("", String::as_str);
+        remote.push_manifest(depot, tag, digest, media_type).await?;
+    }
+    Ok(())
+}
+
+impl Remote<'_> {
+    fn broken(&self, what: impl std::fmt::Display) -> RegionError {
+        RegionError::Unreachable(format!("{}: {what}", self.base.host_str().unwrap_or("")))
+    }
+
+    fn request(&self, method: Method, url: Url) -> RequestBuilder {
+        let request = self.egress.http().request(method, url);
+        if self.credentials.username.is_empty() {
+            return request;
+        }
+        request.basic_auth(&self.credentials.username, Some(&self.credentials.password))
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, RegionError> {
+        let request = request.build().map_err(|error| self.broken(error))?;
+        self.egress.send(request).await.map_err(|error| self.broken(error))
+    }
+
+    fn url(&self, path: &str) -> Result<Url, RegionError> {
+        self.base.join(path).map_err(|error| self.broken(error))
+    }
+
+    async fn has(&self, path: &str) -> Result<bool, RegionError> {
+        let answer = self.send(self.request(Method::HEAD, self.url(path)?)).await?;
+        Ok(answer.status() == StatusCode::OK)
+    }
+
+    async fn push_blob(&self, depot: &Depot, digest: &Digest, size: u64) -> Result<(), RegionError> {
+        let opened = self.send(self.request(Method::POST, self.url("blobs/uploads/")?)).await?;
+        let location = opened.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let (StatusCode::ACCEPTED, Some(location)) = (opened.status(), location) else {
+            return Err(self.broken(format!("an upload is answered {}", opened.status())));
+        };
+        let mut target = self.base.join(location).map_err(|error| self.broken(error))?;
+        target.query_pairs_mut().append_pair("digest", digest.as_str());
+        let stream = depot.stream(digest, None).await?.map_err(std::io::Error::other);
+        let request = self
+            .request(Method::PUT, target)
+            .header(CONTENT_TYPE, "application/octet-stream")
+            .header(CONTENT_LENGTH, size)
+            .body(Body::wrap_stream(stream));
+        match self.send(request).await?.status() {
+            StatusCode::CREATED => Ok(()),
+            StatusCode::BAD_REQUEST => Err(RegionError::Damaged(digest.to_string())),
+            status => Err(self.broken(format!("the blob is answered {status}"))),
+        }
+    }
+
+    async fn push_manifest(
+        &self,
+        depot: &Depot,
+        reference: &str,
+        digest: &Digest,
+        media_type: &str,
+    ) -> Result<(), RegionError> {
+        let bytes = depot.get(digest).await?;
+        let url = self.url(&format!("manifests/{reference}"))?;
+        let request = self.request(Method::PUT, url).header(CONTENT_TYPE, media_type).body(bytes);
+        match self.send(request).await?.status() {
+            StatusCode::CREATED => Ok(()),
+            status => Err(self.broken(format!("manifest {reference} is answered {status}"))),
+        }
+    }
+}

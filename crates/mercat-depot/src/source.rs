@@ -1,0 +1,145 @@
+//! Where images are read from.
+
+mod archive;
+mod layout;
+mod registry;
+
+pub(crate) use archive::Archive;
+pub(crate) use layout::Layout;
+pub(crate) use registry::Registry;
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use mercat_domain::Digest;
+use mercat_egress::EgressError;
+
+/// A name and a secret for a registry.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// Name; empty for anonymous.
+    pub username: String,
+    /// Password or token.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credentials({})", if self.username.is_empty() { "anonymous" } else { "set" })
+    }
+}
+
+/// Why an image was not copied.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The registry refuses the credentials.
+    #[error("{host} refuses the credentials for {repository}")]
+    Unauthorized {
+        /// Host and port.
+        host: String,
+        /// Repository.
+        repository: String,
+    },
+    /// The tag, digest or file does not exist.
+    #[error("{0} does not exist")]
+    NotFound(String),
+    /// What came is malformed or not what its digest says: the publisher's to fix.
+    #[error("{code}: {what}")]
+    Refused {
+        /// Stable code.
+        code: &'static str,
+        /// What was found.
+        what: String,
+    },
+    /// This server's rules do not allow the source.
+    #[error("{0}")]
+    Denied(String),
+    /// Nobody answers, or the answer is an error of theirs: tried again later.
+    #[error("{host}: {why}")]
+    Unreachable {
+        /// Host and port, or path.
+        host: String,
+        /// What happened.
+        why: String,
+    },
+    /// Our own store failed: tried again later.
+    #[error("the depot could not take it")]
+    Depot(#[from] crate::DepotError),
+}
+
+impl From<EgressError> for SourceError {
+    fn from(error: EgressError) -> Self {
+        match error {
+            EgressError::Denied { .. } => Self::Denied(error.to_string()),
+            EgressError::Unreachable { host, cause } => {
+                let mut why = cause.to_string();
+                let mut deeper = std::error::Error::source(&cause);
+                while let Some(error) = deeper {
+                    why = error.to_string();
+                    deeper = error.source();
+                }
+                Self::Unreachable { host, why }
+            }
+            EgressError::Redirects { ref host } => {
+                Self::Unreachable { host: host.clone(), why: error.to_string() }
+            }
+        }
+    }
+}
+
+impl From<mercat_artifact::ReadError> for SourceError {
+    fn from(error: mercat_artifact::ReadError) -> Self {
+        match error {
+            mercat_artifact::ReadError::Refused { code, .. } => {
+                Self::Refused { code, what: error.to_string() }
+            }
+            mercat_artifact::ReadError::Io(error) => {
+                Self::Unreachable { host: "the file".to_owned(), why: error.to_string() }
+            }
+        }
+    }
+}
+
+/// A stream of bytes from a source.
+pub(crate) type Stream = BoxStream<'static, Result<Bytes, Box<dyn std::error::Error + Send + Sync>>>;
+
+/// A manifest as found.
+pub(crate) struct Found {
+    /// The exact bytes.
+    pub(crate) bytes: Bytes,
+    /// The media type under which it was served, when the source says so.
+    pub(crate) media_type: Option<String>,
+}
+
+/// What every source can do.
+pub(crate) enum Source {
+    Registry(Registry),
+    Layout(Layout),
+    Archive(Archive),
+}
+
+impl Source {
+    pub(crate) async fn manifest(&self, reference: &str) -> Result<Found, SourceError> {
+        match self {
+            Self::Registry(registry) => registry.manifest(reference).await,
+            Self::Layout(layout) => layout.manifest(reference).await,
+            Self::Archive(archive) => archive.manifest(reference).await,
+        }
+    }
+
+    pub(crate) async fn blob(&self, digest: &Digest) -> Result<Stream, SourceError> {
+        match self {
+            Self::Registry(registry) => registry.blob(digest).await,
+            Self::Layout(layout) => layout.blob(digest).await,
+            Self::Archive(archive) => archive.blob(digest).await,
+        }
+    }
+
+    /// References found in the source itself, for local sources.
+    pub(crate) fn references(&self) -> Vec<String> {
+        match self {
+            Self::Registry(_) => Vec::new(),
+            Self::Layout(layout) => layout.references(),
+            Self::Archive(archive) => archive.references(),
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Image archives: an OCI layout in a tar file, or what `docker save` writes.
+//!
+//! The file is walked by the strict tar reader. Members are found by their place in
+//! the file and read from there; nothing is unpacked.
+
+use super::layout::REF_NAME;
+use super::{Found, SourceError, Stream};
+use bytes::Bytes;
+use futures::StreamExt;
+use mercat_artifact::layer::HashingReader;
+use mercat_artifact::layer::tar::{Kind, TarReader};
+use mercat_artifact::oci::{self, Manifest};
+use mercat_artifact::{ReadError, json};
+use mercat_domain::Digest;
+use mercat_domain::limits::{CONFIG_BYTES_MAX, MANIFEST_BYTES_MAX};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio_util::io::ReaderStream;
+
+#[derive(Debug, Clone)]
+struct Member {
+    offset: u64,
+    size: u64,
+    digest: Digest,
+}
+
+pub(crate) struct Archive {
+    path: PathBuf,
+    members: BTreeMap<Digest, Member>,
+    /// Manifests by reference; those of Docker archives are made here.
+    manifests: BTreeMap<String, Bytes>,
+}
+
+struct Directory {
+    files: BTreeMap<String, Member>,
+    links: BTreeMap<String, String>,
+    small: BTreeMap<String, Vec<u8>>,
+}
+
+impl Archive {
+    pub(crate) async fn open(path: &Path, docker: bool) -> Result<Self, SourceError> {
+        let owned = path.to_owned();
+        let read = tokio::task::spawn_blocking(move || read_directory(&owned)).await;
+        let directory = read.map_err(|_| SourceError::Refused {
+            code: "TAR-18",
+            what: "the archive could not be read".to_owned(),
+        })??;
+        let mut archive =
+            Self { path: path.to_owned(), members: BTreeMap::new(), manifests: BTreeMap::new() };
+        for member in directory.files.values() {
+            archive.members.insert(member.digest.clone(), member.clone());
+        }
+        if docker {
+            archive.docker(&directory)?
+        } else {
+            archive.oci(&directory)?
+        }
+        Ok(archive)
+    }
+
+    fn oci(&mut self, directory: &Directory) -> Result<(), SourceError> {
+        let index = directory.small.get("index.json").ok_or_else(|| missing("index.json"))?;
+        let (Manifest::Index(entries), _) = oci::parse_manifest(index, Some(oci::OCI_INDEX))? else {
+            return Err(SourceError::Refused { code: "MAN-04", what: "index.json is no index".to_owned() });
+        };
+        for entry in entries {
+            let name = entry.annotation(REF_NAME).unwrap_or(entry.digest.as_str()).to_owned();
+            let file = directory.small.get(&format!("blobs/sha256/{}", entry.digest.hex()));
+            let bytes = file.ok_or_else(|| missing(entry.digest.as_str()))?;
+            self.manifests.insert(name, Bytes::from(bytes.clone()));
+        }
+        Ok(())
+    }
+
+    fn docker(&mut self, directory: &Directory) -> Result<(), SourceError> {
+        let text = directory.small.get("manifest.json").ok_or_else(|| missing("manifest.json"))?;
+        let list = json::parse(text)?;
+        let bad =
+            |what: &str| SourceError::Refused { code: "MAN-05", what: format!("manifest.json: {what}") };
+        for image in list.as_array().ok_or_else(|| bad("not a list"))? {
+            let config = image.get("Config").and_then(Value::as_str).ok_or_else(|| bad("no Config"))?;
+            let config = directory.find(config)?;
+            let layers = image.get("Layers").and_then(Value::as_array).ok_or_else(|| bad("no Layers"))?;
+            let layers: Vec<&Member> = layers
+                .iter()
+                .map(|name| directory.find(name.as_str().unwrap_or("")))
+                .collect::<Result<_, _>>()?;
+            let descriptor = |member: &Member, media_type: &str| json!({"mediaType": media_type, "digest": member.digest.as_str(), "size": member.size});
+            let manifest = json!({
+                "schemaVersion": 2,
+                "mediaType": oci::OCI_MANIFEST,
+                "config": descriptor(config, oci::OCI_CONFIG),
+                "layers": layers.iter().map(|layer| descriptor(layer, oci::OCI_LAYER)).collect::<Vec<_>>(),
+            });
+            let bytes = Bytes::from(serde_json::to_vec(&manifest).expect("plain data"));
+            let tags = image.get("RepoTags").and_then(Value::as_array).cloned().unwrap_or_default();
+            let tags =
+                tags.iter().filter_map(|tag| tag.as_str()?.rsplit_once(':').map(|(_, tag)| tag.to_owned()));
+            let mut names: Vec<String> = tags.collect();
+            if names.is_empty() {
+                names.push(Digest::from_sha256(&Sha256::digest(&bytes)).to_string());
+            }
+            for name in names {
+                self.manifests.insert(name, bytes.clone());
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn references(&self) -> Vec<String> {
+        self.manifests.keys().cloned().collect()
+    }
+
+    pub(crate) async fn manifest(&self, reference: &str) -> Result<Found, SourceError> {
+        if let Some(bytes) = self.manifests.get(reference) {
+            return Ok(Found { bytes: bytes.clone(), media_type: None });
+        }
+        let digest = Digest::parse(reference).ok_or_else(|| missing(reference))?;
+        let size = self.members.get(&digest).map_or(0, |member| member.size);
+        if size > MANIFEST_BYTES_MAX {
+            return Err(SourceError::Refused { code: "MAN-01", what: format!("{digest} is too large") });
+        }
+        let mut stream = self.blob(&digest).await?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|error| self.unreadable(&error.to_string()))?;
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(Found { bytes: bytes.into(), media_type: None })
+    }
+
+    pub(crate) async fn blob(&self, digest: &Digest) -> Result<Stream, SourceError> {
+        let member = self.members.get(digest).ok_or_else(|| missing(digest.as_str()))?;
+        let mut file =
+            tokio::fs::File::open(&self.path).await.map_err(|e| self.unreadable(&e.to_string()))?;
+        file.seek(SeekFrom::Start(member.offset)).await.map_err(|e| self.unreadable(&e.to_string()))?;
+        let part = file.take(member.size);
+        Ok(ReaderStream::with_capacity(part, 256 << 10).map(|chunk| chunk.map_err(Into::into)).boxed())
+    }
+
+    fn unreadable(&self, why: &str) -> SourceError {
+        SourceError::Unreachable { host: self.path.display().to_string(), why: why.to_owned() }
+    }
+}
+
+impl Directory {
+    /// A member by name; links inside the archive are followed a few times, never outside.
+    fn find(&self, name: &str) -> Result<&Member, SourceError> {
+        let mut name = name.to_owned();
+        for _ in 0..8 {
+            if let Some(member) = self.files.get(&name) {
+                return Ok(member);
+            }
+            let Some(target) = self.links.get(&name) else { break };
+            let mut parts: Vec<&str> = name.split('/').collect();
+            parts.pop();
+            for part in target.split('/') {
+                match part {
+                    "" | "." => {}
+                    ".." => {
+                        parts.pop();
+                    }
+                    part => parts.push(part),
+                }
+            }
+            name = parts.join("/");
+        }
+        Err(missing(&name))
+    }
+}
+
+fn missing(what: &str) -> SourceError {
+    SourceError::NotFound(format!("{what} in the archive"))
+}
+
+/// Counts where the tar reader stands, so that members can be found again.
+struct Places<R> {
+    inner: R,
+    at: std::rc::Rc<std::cell::Cell<u64>>,
+}
+
+impl<R: Read> Read for Places<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.at.set(self.at.get() + count as u64);
+        Ok(count)
+    }
+}
+
+fn read_directory(path: &Path) -> Result<Directory, SourceError> {
+    let mut file = std::fs::File::open(path).map_err(|error| super::layout::file_error(path, &error))?;
+    let mut magic = [0; 2];
+    let gzipped = file.read(&mut magic).is_ok_and(|count| count == 2) && magic == [0x1f, 0x8b];
+    if gzipped {
+        let what = "a compressed archive; gunzip it first".to_owned();
+        return Err(SourceError::Refused { code: "TAR-02", what });
+    }
+    file.seek(SeekFrom::Start(0)).map_err(ReadError::from)?;
+    let at = std::rc::Rc::new(std::cell::Cell::new(0));
+    let mut tar = TarReader::new(Places { inner: file, at: at.clone() }, 100_000);
+    let mut out = Directory { files: BTreeMap::new(), links: BTreeMap::new(), small: BTreeMap::new() };
+    while let Some(entry) = tar.next_entry()? {
+        match entry.kind {
+            Kind::Symlink => {
+                out.links.insert(entry.path, entry.link);
+            }
+            Kind::HardLink => {
+                let depth = entry.path.split('/').count() - 1;
+                out.links.insert(entry.path, format!("{}{}", "../".repeat(depth), entry.link));
+            }
+            Kind::File => {
+                let offset = at.get();
+                let keep = entry.size <= MANIFEST_BYTES_MAX.max(CONFIG_BYTES_MAX);
+                let mut small = Vec::new();
+                let mut hashing = HashingReader::new(Body(&mut tar));
+                let mut chunk = vec![0; 128 << 10];
+                loop {
+                    let count = hashing.read(&mut chunk).map_err(ReadError::from)?;
+                    if count == 0 {
+                        break;
+                    }
+                    if keep {
+                        small.extend_from_slice(&chunk[..count]);
+                    }
+                }
+                let hashed = hashing.finish();
+                if keep {
+                    out.small.insert(entry.path.clone(), small);
+                }
+                out.files.insert(entry.path, Member { offset, size: entry.size, digest: hashed.digest });
+            }
+            Kind::Directory | Kind::Device | Kind::Fifo => {}
+        }
+    }
+    Ok(out)
+}
+
+struct Body<'t, R>(&'t mut TarReader<R>);
+
+impl<R: Read> Read for Body<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        Ok(self.0.read_body(buffer)?)
+    }
+}
