@@ -1,1 +1,92 @@
-//! The counter: one file per verb
+//! The counter: one file per verb, between the doors and the rules.
+//!
+//! A verb loads rows, asks `mercat-domain` to decide, and commits what follows in
+//! one transaction. It never sees a byte of an artifact.
+
+mod accounts;
+mod cancel;
+mod edit_offer;
+mod error;
+mod go_live;
+mod listing;
+mod notices;
+mod publish;
+mod pull;
+mod record_step;
+mod sanitise;
+mod seal;
+mod status;
+mod transition;
+
+pub use accounts::{NewToken, hash_secret};
+pub use edit_offer::{Draft, clone_public};
+pub use error::AppError;
+pub use listing::{Media, compose_listing};
+pub use notices::NoticeFacts;
+pub use publish::PublishRequest;
+pub use pull::Repository;
+pub use record_step::{Report, StepOutcome, StepTask};
+pub use seal::{MasterKey, SealError};
+pub use status::{StatusView, StepView};
+
+use mercat_domain::access::{self, Action, Answer, Object, Principal};
+use mercat_domain::run::CancelRule;
+use mercat_store::SharedLedger;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// Queue of publishing steps.
+pub const STEPS: &str = "steps";
+/// Queue of mails.
+pub const OUTBOX: &str = "outbox";
+/// Queue of clearing up.
+pub const CLEANUP: &str = "cleanup";
+
+/// What the operator sets.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where people reach this server, without a trailing slash.
+    pub base_url: String,
+    /// `publishing.cancel`.
+    pub cancel: CancelRule,
+}
+
+/// The verbs.
+#[derive(Clone)]
+pub struct App {
+    /// The ledger; doors read from it, only verbs write.
+    pub ledger: SharedLedger,
+    /// What the operator sets.
+    pub settings: Arc<Settings>,
+    /// Seals secrets.
+    pub key: MasterKey,
+    /// Rung when there is work; polling is what is relied on.
+    pub bell: Arc<Notify>,
+}
+
+impl App {
+    /// The counter over a ledger.
+    pub fn new(ledger: SharedLedger, settings: Settings, key: MasterKey) -> Self {
+        Self { ledger, settings: Arc::new(settings), key, bell: Arc::new(Notify::new()) }
+    }
+
+    /// The one place where a request is decided.
+    ///
+    /// # Errors
+    /// The answer, when it is not "allow".
+    pub fn permit(&self, who: &Principal, action: Action, object: Object<'_>) -> Result<(), AppError> {
+        match access::may(who, action, object) {
+            Answer::Allow => Ok(()),
+            Answer::Hide => Err(AppError::NotFound),
+            Answer::SignIn => Err(AppError::SignIn),
+            Answer::Forbid => Err(AppError::Forbidden),
+        }
+    }
+}
+
+/// RFC 3339 in UTC, to the second.
+pub fn rfc3339(at: mercat_domain::Millis) -> String {
+    jiff::Timestamp::from_millisecond(at)
+        .map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+        .unwrap_or_default()
+}

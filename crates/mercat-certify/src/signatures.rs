@@ -20,7 +20,6 @@ pub(crate) struct Signatures {
     digest: String,
 }
 
-
 impl Signatures {
     pub(crate) fn load(hashes: &str) -> Result<Self, KnowledgeError> {
         let mut table = HashMap::new();

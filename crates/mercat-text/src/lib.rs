@@ -1,1 +1,136 @@
-//! The words: locale, key and arguments to text
+//! The words: a locale, a key and arguments give text. No logic.
+
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource};
+use std::sync::LazyLock;
+
+/// A language of the product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Locale {
+    /// English.
+    #[default]
+    En,
+    /// Japanese.
+    Ja,
+}
+
+impl Locale {
+    /// Every locale.
+    pub const ALL: [Self; 2] = [Self::En, Self::Ja];
+
+    /// The BCP 47 code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Ja => "ja",
+        }
+    }
+
+    /// The best locale for an `Accept-Language` header or a plain code.
+    pub fn negotiate(accepted: &str) -> Self {
+        for range in accepted.split(',') {
+            match range.trim().get(..2).map(str::to_ascii_lowercase).as_deref() {
+                Some("ja") => return Self::Ja,
+                Some("en") => return Self::En,
+                _ => {}
+            }
+        }
+        Self::En
+    }
+}
+
+static SOURCES: [(Locale, &str); 2] =
+    [(Locale::En, include_str!("../locales/en.ftl")), (Locale::Ja, include_str!("../locales/ja.ftl"))];
+
+type Bundle = FluentBundle<FluentResource>;
+
+static BUNDLES: LazyLock<[Bundle; 2]> =
+    LazyLock::new(|| SOURCES.map(|(locale, source)| bundle(locale, source)));
+
+fn bundle(locale: Locale, source: &str) -> Bundle {
+    let code = locale.code().parse().expect("the codes above are valid");
+    let mut bundle = FluentBundle::new_concurrent(vec![code]);
+    bundle.set_use_isolating(false);
+    // A broken line loses its own key only; the tests below do not let it through.
+    let resource = match FluentResource::try_new(source.to_owned()) {
+        Ok(resource) | Err((resource, _)) => resource,
+    };
+    bundle.add_resource_overriding(resource);
+    bundle
+}
+
+/// Whether a locale has words for a key.
+pub fn has(locale: Locale, key: &str) -> bool {
+    BUNDLES[locale as usize].get_message(key).is_some_and(|message| message.value().is_some())
+}
+
+/// The words for a key; the key itself when there are none.
+pub fn text(locale: Locale, key: &str, args: &[(&str, &str)]) -> String {
+    let bundle = &BUNDLES[locale as usize];
+    let Some(pattern) = bundle.get_message(key).and_then(|message| message.value()) else {
+        return key.to_owned();
+    };
+    let args: FluentArgs<'_> = args.iter().map(|(name, value)| (*name, *value)).collect();
+    let mut errors = Vec::new();
+    bundle.format_pattern(pattern, Some(&args), &mut errors).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mercat_domain::OfferKind;
+    use mercat_domain::offer::fields::{FIELDS, Tab};
+    use mercat_domain::run::{Refusal, Step, estimate, title_key};
+    use std::collections::BTreeSet;
+
+    fn keys(source: &str) -> BTreeSet<&str> {
+        let key = |line: &'static str| line.split_once(" =").map(|(key, _)| key);
+        let source: &'static str = Box::leak(source.to_owned().into_boxed_str());
+        source.lines().filter(|l| l.starts_with(|c: char| c.is_ascii_alphabetic())).filter_map(key).collect()
+    }
+
+    #[test]
+    fn both_languages_have_the_same_keys_and_parse() {
+        let [(_, en), (_, ja)] = SOURCES;
+        assert_eq!(keys(en), keys(ja));
+        for (locale, source) in SOURCES {
+            assert!(FluentResource::try_new(source.to_owned()).is_ok(), "{locale:?} has a syntax error");
+            for key in keys(source) {
+                assert!(has(locale, key), "{locale:?} {key}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_code_of_the_domain_has_words() {
+        let mut wanted: Vec<String> = Tab::ALL.iter().map(|tab| tab.key().to_owned()).collect();
+        wanted.extend((1..=25).map(|n| format!("F{n:03}")));
+        wanted.extend(FIELDS.iter().map(|field| format!("field-{}", field.key)));
+        for kind in OfferKind::ALL {
+            for step in Step::ALL {
+                wanted.push(title_key(kind, step).to_owned());
+                wanted.push(format!("{}-text", title_key(kind, step)));
+                wanted.extend(estimate(kind, step).map(|estimate| estimate.key.to_owned()));
+            }
+        }
+        for refusal in [
+            Refusal::Stale,
+            Refusal::NotAtSignOff,
+            Refusal::OtherSnapshot,
+            Refusal::CancelTooEarly,
+            Refusal::CancelTooLate,
+            Refusal::Over,
+        ] {
+            wanted.push(refusal.code().to_owned());
+        }
+        let missing: Vec<&String> = wanted.iter().filter(|key| !has(Locale::En, key)).collect();
+        assert_eq!(missing, Vec::<&String>::new());
+    }
+
+    #[test]
+    fn the_first_known_language_wins() {
+        assert_eq!(Locale::negotiate("ja-JP,en;q=0.5"), Locale::Ja);
+        assert_eq!(Locale::negotiate("fr,en;q=0.5"), Locale::En);
+        assert_eq!(Locale::negotiate(""), Locale::En);
+    }
+}

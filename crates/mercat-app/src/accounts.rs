@@ -1,0 +1,408 @@
+//! Who is there: links, sessions, tokens, publishers, members and subscriptions.
+//!
+//! No password and no default credential: the first start prints a one-time link for the operator.
+
+use crate::{App, AppError};
+use mercat_domain::Millis;
+use mercat_domain::access::{Principal, Role, Scope};
+use mercat_domain::calendar::{DAY, HOUR, MINUTE};
+use mercat_domain::ids::{check_slug, is_guid};
+use mercat_domain::offer::{Problem, is_email};
+use mercat_store::{
+    Commit, Expect, LinkRow, NewEvent, PublisherRow, PullTokenRow, Query, SessionRow, SettingRow,
+    SubscriptionRow, TokenRow, UserRow, commit_surely, find, list, load, put, remove,
+};
+use sha2::{Digest as _, Sha256};
+
+const LINK_LIFE: Millis = 24 * HOUR;
+const SESSION_LIFE: Millis = 7 * DAY;
+
+/// A secret that was just made, shown once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewToken {
+    /// Id for lists and revocation.
+    pub id: String,
+    /// The secret itself.
+    pub secret: String,
+    /// When it lapses.
+    pub expires: Millis,
+}
+
+/// The hash under which a secret is kept.
+pub fn hash_secret(secret: &str) -> String {
+    Sha256::digest(secret.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn new_secret(prefix: &str) -> Result<String, AppError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| crate::SealError)?;
+    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("{prefix}{text}"))
+}
+
+fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+impl App {
+    /// Makes the operator on the first start, and a one-time link as long as nobody ever signed in.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn bootstrap(&self) -> Result<Option<String>, AppError> {
+        if load::<SettingRow>(&*self.ledger, "operator-signed-in").await?.is_some() {
+            return Ok(None);
+        }
+        let users = list::<UserRow>(&*self.ledger, Query { limit: 1000, ..Query::default() }).await?;
+        let id = match users.iter().find(|user| user.row.operator) {
+            Some(user) => user.row.id.clone(),
+            None => {
+                let user = UserRow { id: new_id(), email: String::new(), operator: true, roles: vec![] };
+                let mut commit = Commit::new();
+                commit.writes.push(put(&user, Expect::Absent));
+                commit_surely(&*self.ledger, &commit).await?;
+                user.id
+            }
+        };
+        Ok(Some(self.issue_link(&id).await?))
+    }
+
+    /// A one-time sign-in link for a user.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn issue_link(&self, user: &str) -> Result<String, AppError> {
+        let secret = new_secret("")?;
+        let expires = self.ledger.now().await? + LINK_LIFE;
+        let link = LinkRow { hash: hash_secret(&secret), user: user.to_owned(), expires };
+        let mut commit = Commit::new();
+        commit.writes.push(put(&link, Expect::Absent));
+        commit_surely(&*self.ledger, &commit).await?;
+        Ok(format!("{}/sign-in?link={secret}", self.settings.base_url))
+    }
+
+    /// Uses a link up and opens a session; the cookie's value comes back.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] when the link was used, lapsed or never existed.
+    pub async fn redeem_link(&self, secret: &str) -> Result<String, AppError> {
+        let link = load::<LinkRow>(&*self.ledger, &hash_secret(secret)).await?.ok_or(AppError::NotFound)?;
+        let now = self.ledger.now().await?;
+        if link.row.expires < now {
+            return Err(AppError::NotFound);
+        }
+        let cookie = new_secret("")?;
+        let session = SessionRow {
+            hash: hash_secret(&cookie),
+            user: link.row.user.clone(),
+            expires: now + SESSION_LIFE,
+        };
+        let mut commit = Commit::new();
+        let mut used = remove::<LinkRow>(&link.row.hash);
+        used.expect = Expect::Version(link.version);
+        commit.writes.push(used);
+        commit.writes.push(put(&session, Expect::Absent));
+        let operator =
+            load::<UserRow>(&*self.ledger, &link.row.user).await?.is_some_and(|user| user.row.operator);
+        if operator {
+            let seen = SettingRow { name: "operator-signed-in".into(), value: link.row.user.clone() };
+            commit.writes.push(put(&seen, Expect::Any));
+        }
+        commit.events.push(event("account", "session.opened", &link.row.user, ""));
+        match commit_surely(&*self.ledger, &commit).await {
+            Err(mercat_store::LedgerError::Conflict { .. }) => Err(AppError::NotFound),
+            other => Ok(other.map(|()| cookie)?),
+        }
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn sign_out(&self, cookie: &str) -> Result<(), AppError> {
+        let mut commit = Commit::new();
+        commit.writes.push(remove::<SessionRow>(&hash_secret(cookie)));
+        Ok(commit_surely(&*self.ledger, &commit).await?)
+    }
+
+    /// Who a session cookie belongs to; a stranger when it is not valid.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn by_session(&self, cookie: &str) -> Result<Principal, AppError> {
+        let session = load::<SessionRow>(&*self.ledger, &hash_secret(cookie)).await?;
+        match session {
+            Some(session) if session.row.expires > self.ledger.now().await? => {
+                self.principal(&session.row.user, None).await
+            }
+            _ => Ok(Principal::default()),
+        }
+    }
+
+    /// Who an API token belongs to; a stranger when it is not valid.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn by_token(&self, token: &str) -> Result<Principal, AppError> {
+        let row = load::<TokenRow>(&*self.ledger, &hash_secret(token)).await?;
+        match row {
+            Some(row) if row.row.expires > self.ledger.now().await? => {
+                let scope = Scope::parse(&row.row.scope).unwrap_or(Scope::Read);
+                self.principal(&row.row.user, Some(scope)).await
+            }
+            _ => Ok(Principal::default()),
+        }
+    }
+
+    /// The subscription that a pull token acts for; a stranger when it is not valid.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn by_pull_token(&self, hash: &str) -> Result<Principal, AppError> {
+        let row = load::<PullTokenRow>(&*self.ledger, hash).await?;
+        match row {
+            Some(row) if row.row.expires > self.ledger.now().await? => {
+                Ok(Principal { subscriptions: vec![row.row.subscription], ..Principal::default() })
+            }
+            _ => Ok(Principal::default()),
+        }
+    }
+
+    async fn principal(&self, user: &str, scope: Option<Scope>) -> Result<Principal, AppError> {
+        let Some(user) = load::<UserRow>(&*self.ledger, user).await? else { return Ok(Principal::default()) };
+        let subscriptions = find::<SubscriptionRow>(&*self.ledger, "user", &user.row.id).await?;
+        let role = |(publisher, role): &(String, String)| Some((publisher.clone(), Role::parse(role)?));
+        Ok(Principal {
+            roles: user.row.roles.iter().filter_map(role).collect(),
+            user: Some(user.row.id),
+            operator: user.row.operator,
+            scope,
+            subscriptions: subscriptions.into_iter().map(|row| row.row.id).collect(),
+        })
+    }
+
+    /// Makes a publisher.
+    ///
+    /// # Errors
+    /// Problems with the id, or that it exists.
+    pub async fn create_publisher(
+        &self,
+        actor: &str,
+        id: &str,
+        name: &str,
+    ) -> Result<PublisherRow, AppError> {
+        let mut problems = Vec::new();
+        if check_slug(id, 50).is_err() || RESERVED.contains(&id) {
+            problems.push(Problem::new("F003", "id", id, "a-z, 0-9, - and _, not a reserved word"));
+        }
+        if name.trim().is_empty() || name.chars().count() > 100 {
+            problems.push(Problem::new("F002", "name", name, "1 to 100 characters"));
+        }
+        if !problems.is_empty() {
+            return Err(AppError::Problems(problems));
+        }
+        let row = PublisherRow {
+            id: id.to_owned(),
+            name: name.trim().to_owned(),
+            created: self.ledger.now().await?,
+        };
+        let mut commit = Commit::new();
+        commit.writes.push(put(&row, Expect::Absent));
+        commit.events.push(event(&format!("publisher:{id}"), "publisher.created", actor, name));
+        match commit_surely(&*self.ledger, &commit).await {
+            Err(mercat_store::LedgerError::Conflict { .. }) => Err(AppError::Exists),
+            other => Ok(other.map(|()| row)?),
+        }
+    }
+
+    /// Gives somebody a part in a publisher; makes the user when the address is new.
+    ///
+    /// # Errors
+    /// Problems with the address, or a missing publisher.
+    pub async fn add_member(
+        &self,
+        actor: &str,
+        publisher: &str,
+        email: &str,
+        role: Role,
+    ) -> Result<UserRow, AppError> {
+        if !is_email(email) {
+            return Err(AppError::Problems(vec![Problem::new("F023", "email", email, "name@example.org")]));
+        }
+        if load::<PublisherRow>(&*self.ledger, publisher).await?.is_none() {
+            return Err(AppError::NotFound);
+        }
+        let email = email.to_lowercase();
+        let found = find::<UserRow>(&*self.ledger, "email", &email).await?.into_iter().next();
+        let (mut user, expect) = match found {
+            Some(found) => (found.row, Expect::Version(found.version)),
+            None => (
+                UserRow { id: new_id(), email: email.clone(), operator: false, roles: vec![] },
+                Expect::Absent,
+            ),
+        };
+        user.roles.retain(|(id, _)| id != publisher);
+        user.roles.push((publisher.to_owned(), role.name().to_owned()));
+        let mut commit = Commit::new();
+        commit.writes.push(put(&user, expect));
+        let about = format!("{} {}", user.id, role.name());
+        commit.events.push(event(&format!("publisher:{publisher}"), "member.added", actor, &about));
+        commit_surely(&*self.ledger, &commit).await?;
+        Ok(user)
+    }
+
+    /// Takes somebody's part away and ends their sessions and tokens.
+    ///
+    /// # Errors
+    /// When there is no such member.
+    pub async fn remove_member(&self, actor: &str, publisher: &str, user: &str) -> Result<(), AppError> {
+        let mut found = load::<UserRow>(&*self.ledger, user).await?.ok_or(AppError::NotFound)?;
+        if !found.row.roles.iter().any(|(id, _)| id == publisher) {
+            return Err(AppError::NotFound);
+        }
+        found.row.roles.retain(|(id, _)| id != publisher);
+        let mut commit = Commit::new();
+        commit.writes.push(put(&found.row, Expect::Version(found.version)));
+        for session in find::<SessionRow>(&*self.ledger, "user", user).await? {
+            commit.writes.push(remove::<SessionRow>(&session.row.hash));
+        }
+        for token in find::<TokenRow>(&*self.ledger, "user", user).await? {
+            commit.writes.push(remove::<TokenRow>(&token.row.hash));
+        }
+        commit.events.push(event(&format!("publisher:{publisher}"), "member.removed", actor, user));
+        Ok(commit_surely(&*self.ledger, &commit).await?)
+    }
+
+    /// Makes an API token; the secret is shown once.
+    ///
+    /// # Errors
+    /// Problems with the life time.
+    pub async fn create_token(
+        &self,
+        user: &str,
+        label: &str,
+        scope: Scope,
+        days: u32,
+    ) -> Result<NewToken, AppError> {
+        if !(1..=366).contains(&days) {
+            return Err(AppError::Problems(vec![Problem::new(
+                "F008",
+                "days",
+                days.to_string(),
+                "1 to 366 days",
+            )]));
+        }
+        let secret = new_secret("mercat_")?;
+        let now = self.ledger.now().await?;
+        let token = TokenRow {
+            hash: hash_secret(&secret),
+            id: new_id(),
+            user: user.to_owned(),
+            label: label.chars().take(100).collect(),
+            scope: scope.name().to_owned(),
+            created: now,
+            expires: now + i64::from(days) * DAY,
+        };
+        let mut commit = Commit::new();
+        commit.writes.push(put(&token, Expect::Absent));
+        commit.events.push(event("account", "token.created", user, &token.id));
+        commit_surely(&*self.ledger, &commit).await?;
+        Ok(NewToken { id: token.id, secret, expires: token.expires })
+    }
+
+    /// Revokes one of the user's API tokens.
+    ///
+    /// # Errors
+    /// When the user has no such token.
+    pub async fn revoke_token(&self, user: &str, id: &str) -> Result<(), AppError> {
+        let tokens = find::<TokenRow>(&*self.ledger, "user", user).await?;
+        let token = tokens.into_iter().find(|token| token.row.id == id).ok_or(AppError::NotFound)?;
+        let mut commit = Commit::new();
+        commit.writes.push(remove::<TokenRow>(&token.row.hash));
+        commit.events.push(event("account", "token.revoked", user, id));
+        Ok(commit_surely(&*self.ledger, &commit).await?)
+    }
+
+    /// Makes a customer subscription for a user.
+    ///
+    /// # Errors
+    /// Problems with a chosen id.
+    pub async fn create_subscription(
+        &self,
+        user: &str,
+        name: &str,
+        id: Option<&str>,
+    ) -> Result<SubscriptionRow, AppError> {
+        if let Some(id) = id.filter(|id| !is_guid(id)) {
+            return Err(AppError::Problems(vec![Problem::new("F007", "id", id, "a GUID")]));
+        }
+        let row = SubscriptionRow {
+            id: id.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_lowercase),
+            name: name.chars().take(100).collect(),
+            user: user.to_owned(),
+            created: self.ledger.now().await?,
+        };
+        let mut commit = Commit::new();
+        commit.writes.push(put(&row, Expect::Absent));
+        match commit_surely(&*self.ledger, &commit).await {
+            Err(mercat_store::LedgerError::Conflict { .. }) => Err(AppError::Exists),
+            other => Ok(other.map(|()| row)?),
+        }
+    }
+
+    /// Makes a pull token for one of the user's subscriptions; the secret is shown once.
+    ///
+    /// # Errors
+    /// When the subscription is not the user's.
+    pub async fn create_pull_token(&self, user: &str, subscription: &str) -> Result<NewToken, AppError> {
+        let owned = load::<SubscriptionRow>(&*self.ledger, subscription).await?;
+        if owned.is_none_or(|row| row.row.user != user) {
+            return Err(AppError::NotFound);
+        }
+        let secret = new_secret("pull_")?;
+        let expires = self.ledger.now().await? + 90 * DAY;
+        let (hash, id) = (hash_secret(&secret), new_id());
+        let row = PullTokenRow { hash, id: id.clone(), subscription: subscription.to_owned(), expires };
+        let mut commit = Commit::new();
+        commit.writes.push(put(&row, Expect::Absent));
+        commit_surely(&*self.ledger, &commit).await?;
+        Ok(NewToken { id, secret, expires })
+    }
+
+    /// The key under which short-lived registry tokens are signed; made once.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn registry_key(&self) -> Result<String, AppError> {
+        const NAME: &str = "registry-key";
+        if let Some(found) = load::<SettingRow>(&*self.ledger, NAME).await? {
+            return Ok(self.key.open(NAME, &found.row.value)?);
+        }
+        let row = SettingRow { name: NAME.into(), value: self.key.seal(NAME, &new_secret("")?)? };
+        let mut commit = Commit::new();
+        commit.writes.push(put(&row, Expect::Absent));
+        // Another process may have made it meanwhile; whichever is stored is used.
+        match commit_surely(&*self.ledger, &commit).await {
+            Ok(()) | Err(mercat_store::LedgerError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let found = load::<SettingRow>(&*self.ledger, NAME).await?.ok_or(AppError::NotFound)?;
+        Ok(self.key.open(NAME, &found.row.value)?)
+    }
+}
+
+/// Ids that paths of this server use.
+const RESERVED: [&str; 8] = ["api", "preview", "portal", "v2", "media", "sign-in", "static", "marketplace"];
+
+/// Life time of a registry token.
+pub(crate) const REGISTRY_TOKEN_LIFE: Millis = 5 * MINUTE;
+
+fn event(subject: &str, kind: &str, actor: &str, body: &str) -> NewEvent {
+    NewEvent {
+        subject: subject.to_owned(),
+        run: String::new(),
+        kind: kind.to_owned(),
+        actor: actor.to_owned(),
+        body: serde_json::json!({ "detail": body }).to_string(),
+    }
+}

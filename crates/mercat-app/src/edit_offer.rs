@@ -1,0 +1,261 @@
+//! Drafts: read, saved under an ETag, deleted while never published.
+
+use crate::seal::is_sealed;
+use crate::{App, AppError};
+use mercat_domain::document::{Fields, Value};
+use mercat_domain::offer::fields::{FIELDS, Rule, Scope};
+use mercat_domain::offer::{Problem, check};
+use mercat_domain::{Document, OfferKey};
+use mercat_store::document::{from_json, to_json};
+use mercat_store::{
+    Commit, DraftRow, Expect, LedgerError, NewEvent, OfferRow, PublisherRow, SubmissionRow, commit_surely,
+    load, put, remove,
+};
+use serde_json::Value as Json;
+
+/// A draft as read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// The document; secrets are sealed.
+    pub document: Document,
+    /// Its version, which is the ETag.
+    pub version: u64,
+    /// When it was saved.
+    pub saved: i64,
+}
+
+impl App {
+    /// Reads a draft.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn draft(&self, key: &OfferKey) -> Result<Draft, AppError> {
+        let found = load::<DraftRow>(&*self.ledger, &key.to_string()).await?.ok_or(AppError::NotFound)?;
+        let document = from_json(&found.row.document).map_err(|problems| corrupt(key, &problems))?;
+        Ok(Draft { document, version: found.version, saved: found.row.saved })
+    }
+
+    /// The document in production, if any.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn published(&self, key: &OfferKey) -> Result<Option<Document>, AppError> {
+        let Some(offer) = load::<OfferRow>(&*self.ledger, &key.to_string()).await? else { return Ok(None) };
+        let Some(live) = offer.row.live else { return Ok(None) };
+        let submission = load::<SubmissionRow>(&*self.ledger, &live).await?.ok_or(AppError::NotFound)?;
+        from_json(&submission.row.document).map(Some).map_err(|problems| corrupt(key, &problems))
+    }
+
+    /// Saves a draft. `expected` is the version that the caller read; `None` makes a new offer, and
+    /// `Some(0)` overwrites whatever is there.
+    ///
+    /// Only the format of what is there is checked, not completeness; locked fields may not change.
+    ///
+    /// # Errors
+    /// Problems of locked fields, [`AppError::Stale`], [`AppError::Exists`].
+    pub async fn save_draft(
+        &self,
+        actor: &str,
+        mut document: Document,
+        expected: Option<u64>,
+    ) -> Result<Draft, AppError> {
+        let key = document.key.clone();
+        if load::<PublisherRow>(&*self.ledger, &key.publisher).await?.is_none() {
+            return Err(AppError::NotFound);
+        }
+        let before = load::<DraftRow>(&*self.ledger, &key.to_string()).await?;
+        match (&before, expected) {
+            (Some(_), None) => return Err(AppError::Exists),
+            (None, Some(version)) if version > 0 => return Err(AppError::NotFound),
+            (Some(found), Some(version)) if version > 0 && version != found.version => {
+                return Err(AppError::Stale { current: found.version });
+            }
+            _ => {}
+        }
+        let earlier = before.as_ref().and_then(|found| from_json(&found.row.document).ok());
+        self.seal_document(&mut document, earlier.as_ref())?;
+        let published = self.published(&key).await?;
+        let locked = ["F005", "F006", "F017", "F024"];
+        let mut problems: Vec<Problem> =
+            check(&document, published.as_ref()).into_iter().filter(|p| locked.contains(&p.code)).collect();
+        if let Err(problem) = mercat_domain::ids::check_slug(&key.offer, 50) {
+            problems.push(Problem::new(
+                "F003",
+                "offer",
+                &key.offer,
+                format!("a-z, 0-9, - and _ ({problem:?})"),
+            ));
+        }
+        if earlier.as_ref().is_some_and(|earlier| earlier.kind != document.kind) {
+            problems.push(Problem::new(
+                "F006",
+                "type",
+                document.kind.name(),
+                "the type chosen when it was made",
+            ));
+        }
+        if !problems.is_empty() {
+            return Err(AppError::Problems(problems));
+        }
+        self.store_draft(actor, &document, before.map(|found| found.version)).await
+    }
+
+    async fn store_draft(
+        &self,
+        actor: &str,
+        document: &Document,
+        before: Option<u64>,
+    ) -> Result<Draft, AppError> {
+        let key = &document.key;
+        let saved = self.ledger.now().await?;
+        let row = DraftRow {
+            publisher: key.publisher.clone(),
+            offer: key.offer.clone(),
+            document: to_json(document),
+            saved,
+            saved_by: actor.to_owned(),
+        };
+        let mut commit = Commit::new();
+        commit.writes.push(put(&row, before.map_or(Expect::Absent, Expect::Version)));
+        let offer = load::<OfferRow>(&*self.ledger, &key.to_string()).await?;
+        let name = document.text("name").to_owned();
+        match offer {
+            None => commit.writes.push(put(&new_offer(document, name), Expect::Absent)),
+            Some(found) if found.row.name != name => {
+                let row = OfferRow { name, ..found.row };
+                commit.writes.push(put(&row, Expect::Version(found.version)));
+            }
+            Some(_) => {}
+        }
+        commit.events.push(NewEvent {
+            subject: format!("offer:{key}"),
+            run: String::new(),
+            kind: if before.is_none() { "offer.created" } else { "draft.saved" }.to_owned(),
+            actor: actor.to_owned(),
+            body: "{}".to_owned(),
+        });
+        match commit_surely(&*self.ledger, &commit).await {
+            Ok(()) => {
+                let version = before.unwrap_or(0) + 1;
+                Ok(Draft { document: document.clone(), version, saved })
+            }
+            Err(LedgerError::Conflict { .. }) => {
+                let current =
+                    load::<DraftRow>(&*self.ledger, &key.to_string()).await?.map_or(0, |row| row.version);
+                Err(AppError::Stale { current })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes an offer that was never published.
+    ///
+    /// # Errors
+    /// [`AppError::Published`] once a submission exists.
+    pub async fn delete_offer(&self, actor: &str, key: &OfferKey) -> Result<(), AppError> {
+        let offer = load::<OfferRow>(&*self.ledger, &key.to_string()).await?.ok_or(AppError::NotFound)?;
+        if offer.row.submissions > 0 {
+            return Err(AppError::Published);
+        }
+        let mut commit = Commit::new();
+        let mut row = remove::<OfferRow>(&key.to_string());
+        row.expect = Expect::Version(offer.version);
+        commit.writes.push(row);
+        commit.writes.push(remove::<DraftRow>(&key.to_string()));
+        commit.events.push(NewEvent {
+            subject: format!("offer:{key}"),
+            kind: "offer.deleted".to_owned(),
+            actor: actor.to_owned(),
+            body: "{}".to_owned(),
+            ..NewEvent::default()
+        });
+        Ok(commit_surely(&*self.ledger, &commit).await?)
+    }
+
+    /// Seals new secrets and keeps earlier ones: a missing secret stays, an empty one is cleared.
+    fn seal_document(&self, document: &mut Document, earlier: Option<&Document>) -> Result<(), AppError> {
+        let key = document.key.to_string();
+        self.seal_fields(&key, Scope::Offer, &mut document.fields, earlier.map(|earlier| &earlier.fields))?;
+        for plan in &mut document.plans {
+            let place = format!("{key}/{}", plan.id);
+            let before = earlier.and_then(|earlier| earlier.plan(&plan.id)).map(|plan| &plan.fields);
+            self.seal_fields(&place, Scope::Plan, &mut plan.fields, before)?;
+        }
+        Ok(())
+    }
+
+    fn seal_fields(
+        &self,
+        place: &str,
+        scope: Scope,
+        fields: &mut Fields,
+        before: Option<&Fields>,
+    ) -> Result<(), AppError> {
+        for field in FIELDS.iter().filter(|f| f.scope == scope && matches!(f.rule, Rule::Secret(_))) {
+            match fields.get(field.key) {
+                None => {
+                    if let Some(kept) = before.and_then(|before| before.get(field.key)) {
+                        fields.insert(field.key.to_owned(), kept.clone());
+                    }
+                }
+                Some(Value::Text(text)) if text.is_empty() => {
+                    fields.remove(field.key);
+                }
+                // Somebody who sends the seal back has read it somewhere; it opens only at its own place.
+                Some(Value::Text(text)) if is_sealed(text) => {}
+                Some(Value::Text(text)) => {
+                    let sealed = self.key.seal(&format!("{place}:{}", field.key), text)?;
+                    fields.insert(field.key.to_owned(), Value::Text(sealed));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a sealed field of an offer or plan; empty when it is not set.
+    ///
+    /// # Errors
+    /// When it was sealed under another key.
+    pub fn open_secret(&self, place: &str, field: &str, fields: &Fields) -> Result<String, AppError> {
+        match mercat_domain::document::text(fields, field) {
+            "" => Ok(String::new()),
+            sealed => Ok(self.key.open(&format!("{place}:{field}"), sealed)?),
+        }
+    }
+}
+
+fn new_offer(document: &Document, name: String) -> OfferRow {
+    OfferRow {
+        publisher: document.key.publisher.clone(),
+        offer: document.key.offer.clone(),
+        kind: document.kind.name().to_owned(),
+        name,
+        live: None,
+        preview: None,
+        preview_before: None,
+        audience: Vec::new(),
+        active: None,
+        latest: None,
+        submissions: 0,
+        emails: Vec::new(),
+        tags: std::collections::BTreeMap::new(),
+        card: None,
+    }
+}
+
+fn corrupt(key: &OfferKey, problems: &[Problem]) -> AppError {
+    let why = problems.first().map(|problem| problem.path.clone()).unwrap_or_default();
+    AppError::Ledger(LedgerError::Corrupt { kind: "draft".into(), key: key.to_string(), why })
+}
+
+/// The document as clients may see it: without secrets.
+pub fn clone_public(document: &Document) -> Json {
+    let mut public = document.clone();
+    let secret = |key: &str| FIELDS.iter().any(|f| f.key == key && matches!(f.rule, Rule::Secret(_)));
+    public.fields.retain(|key, _| !secret(key));
+    for plan in &mut public.plans {
+        plan.fields.retain(|key, _| !secret(key));
+    }
+    to_json(&public)
+}

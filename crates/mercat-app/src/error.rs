@@ -1,0 +1,52 @@
+//! Why a verb did nothing.
+
+use mercat_domain::offer::Problem;
+use mercat_domain::run::Refusal;
+use mercat_store::LedgerError;
+
+/// Bad news of a verb; the doors turn it into a page or a problem document.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// There is no such thing, or the caller may not know of it.
+    #[error("there is nothing here")]
+    NotFound,
+    /// The caller is not known.
+    #[error("sign in first")]
+    SignIn,
+    /// The caller is known and may not.
+    #[error("this is not allowed")]
+    Forbidden,
+    /// Fields are wrong.
+    #[error("{} fields need attention", .0.len())]
+    Problems(Vec<Problem>),
+    /// The run does not allow it.
+    #[error("refused: {}", .0.code())]
+    Refused(Refusal),
+    /// A submission is under way.
+    #[error("submission {0} is under way")]
+    InProgress(String),
+    /// The document was changed since it was read.
+    #[error("changed since it was read; the version is now {current}")]
+    Stale {
+        /// Version now.
+        current: u64,
+    },
+    /// It exists already.
+    #[error("it exists already")]
+    Exists,
+    /// A published offer cannot be deleted.
+    #[error("a published offer cannot be deleted")]
+    Published,
+    /// The ledger does not answer.
+    #[error("the ledger does not answer")]
+    Ledger(#[from] LedgerError),
+    /// A secret cannot be sealed or opened.
+    #[error("a secret cannot be opened with this server's key")]
+    Seal(#[from] crate::SealError),
+}
+
+impl From<Refusal> for AppError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}

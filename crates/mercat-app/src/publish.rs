@@ -1,0 +1,208 @@
+//! Publish: the field check, then a submission over an immutable snapshot.
+
+use crate::notices::StepFacts;
+use crate::transition::{Next, Pair};
+use crate::{App, AppError};
+use mercat_domain::limits::NOTIFY_EMAILS_MAX;
+use mercat_domain::offer::{Problem, check, is_email};
+use mercat_domain::run::{self, Input};
+use mercat_domain::{Digest, OfferKey, OfferKind};
+use mercat_store::document::to_json;
+use mercat_store::{
+    Commit, LedgerError, MediaRow, OfferRow, RunRow, SubmissionRow, Versioned, commit_surely, find, load,
+};
+use sha2::{Digest as _, Sha256};
+
+/// What comes with Publish.
+#[derive(Debug, Clone, Default)]
+pub struct PublishRequest {
+    /// Who is told how it goes.
+    pub emails: Vec<String>,
+    /// For the reviewers.
+    pub notes: String,
+    /// Language of the mails.
+    pub locale: String,
+    /// The draft version that the caller saw.
+    pub version: Option<u64>,
+    /// Give up a submission that waits at sign-off.
+    pub replace: bool,
+}
+
+impl App {
+    /// Checks a draft without publishing it: every problem, also of pictures that were not uploaded.
+    ///
+    /// # Errors
+    /// When there is no draft.
+    pub async fn check_draft(&self, key: &OfferKey) -> Result<Vec<Problem>, AppError> {
+        let draft = self.draft(key).await?;
+        let published = self.published(key).await?;
+        let mut problems = check(&draft.document, published.as_ref());
+        problems.extend(self.check_pictures(&draft.document).await?);
+        problems.extend(self.check_repositories(&draft.document).await?);
+        if draft.document.kind == OfferKind::VirtualMachine {
+            let required = "a server that can inspect disks; this version certifies container images only";
+            problems.push(Problem::new("F015", "type", draft.document.kind.name(), required));
+        }
+        Ok(problems)
+    }
+
+    async fn check_pictures(&self, document: &mercat_domain::Document) -> Result<Vec<Problem>, AppError> {
+        use mercat_domain::offer::fields::{Rule, Scope, fields_of};
+        let mut problems = Vec::new();
+        for field in fields_of(document.kind, Scope::Offer) {
+            let (values, width, height): (Vec<(String, String)>, u32, u32) = match field.rule {
+                Rule::Picture(w, h) => {
+                    (vec![(field.key.to_owned(), document.text(field.key).to_owned())], w, h)
+                }
+                Rule::Pictures(_, w, h) => {
+                    let list = document.list(field.key).iter().enumerate();
+                    (list.map(|(at, value)| (format!("{}/{at}", field.key), value.clone())).collect(), w, h)
+                }
+                _ => continue,
+            };
+            for (path, digest) in values.into_iter().filter(|(_, digest)| Digest::parse(digest).is_some()) {
+                let media = load::<MediaRow>(&*self.ledger, &digest).await?;
+                let media = media.filter(|media| media.row.publisher == document.key.publisher);
+                let observed =
+                    media.map_or("not uploaded".to_owned(), |m| format!("{}x{}", m.row.width, m.row.height));
+                if observed != format!("{width}x{height}") {
+                    problems.push(Problem::new(
+                        "F010",
+                        path,
+                        observed,
+                        format!("a PNG of {width}x{height} pixels"),
+                    ));
+                }
+            }
+        }
+        Ok(problems)
+    }
+
+    /// CTR-12: a repository belongs to one plan of the publisher.
+    async fn check_repositories(&self, document: &mercat_domain::Document) -> Result<Vec<Problem>, AppError> {
+        let mut problems = Vec::new();
+        let offers = find::<OfferRow>(&*self.ledger, "publisher", &document.key.publisher).await?;
+        for offer in offers.into_iter().filter(|o| o.row.offer != document.key.offer && o.row.live.is_some())
+        {
+            let key = OfferKey::new(&offer.row.publisher, &offer.row.offer);
+            let Some(other) = self.published(&key).await? else { continue };
+            for plan in &document.plans {
+                let image = plan.text("image");
+                if !image.is_empty() && other.plans.iter().any(|p| p.text("image") == image) {
+                    let path = format!("plans/{}/image", plan.id);
+                    problems.push(Problem::new(
+                        "F005",
+                        path,
+                        image,
+                        format!("a repository that {key} does not use"),
+                    ));
+                }
+            }
+        }
+        Ok(problems)
+    }
+
+    /// Publishes the draft.
+    ///
+    /// # Errors
+    /// Every problem of the fields; [`AppError::InProgress`] with the id of the submission under way.
+    pub async fn publish(
+        &self,
+        actor: &str,
+        key: &OfferKey,
+        request: &PublishRequest,
+    ) -> Result<SubmissionRow, AppError> {
+        let draft = self.draft(key).await?;
+        if let Some(version) = request.version.filter(|version| *version != draft.version) {
+            let _ = version;
+            return Err(AppError::Stale { current: draft.version });
+        }
+        let mut problems = self.check_draft(key).await?;
+        problems.extend(check_emails(&request.emails));
+        if !problems.is_empty() {
+            return Err(AppError::Problems(problems));
+        }
+        for _ in 0..5 {
+            let offer = load::<OfferRow>(&*self.ledger, &key.to_string()).await?.ok_or(AppError::NotFound)?;
+            if let Some(active) = offer.row.active.clone() {
+                self.supersede(actor, &active, request.replace).await?;
+                continue;
+            }
+            match self.submit(actor, offer, &draft.document, request).await {
+                Err(AppError::Ledger(LedgerError::Conflict { .. })) => {}
+                other => return other,
+            }
+        }
+        let offer = load::<OfferRow>(&*self.ledger, &key.to_string()).await?.ok_or(AppError::NotFound)?;
+        Err(AppError::InProgress(offer.row.active.unwrap_or_default()))
+    }
+
+    async fn submit(
+        &self,
+        actor: &str,
+        offer: Versioned<OfferRow>,
+        document: &mercat_domain::Document,
+        request: &PublishRequest,
+    ) -> Result<SubmissionRow, AppError> {
+        let now = self.ledger.now().await?;
+        let snapshot = to_json(document);
+        let digest = Digest::from_sha256(&Sha256::digest(snapshot.to_string().as_bytes()));
+        let (run, effects) = run::start(document.kind, digest, now);
+        let mut row = offer.row.clone();
+        let id = uuid::Uuid::now_v7().to_string();
+        row.active = Some(id.clone());
+        row.latest = Some(id.clone());
+        row.submissions += 1;
+        row.emails.clone_from(&request.emails);
+        let submission = SubmissionRow {
+            id,
+            publisher: document.key.publisher.clone(),
+            offer: document.key.offer.clone(),
+            number: row.submissions,
+            document: snapshot,
+            run: RunRow::from(&run),
+            emails: request.emails.clone(),
+            locale: request.locale.clone(),
+            notes: request.notes.chars().take(4000).collect(),
+            created_by: actor.to_owned(),
+            created: now,
+            images: Vec::new(),
+        };
+        let pair = Pair {
+            offer: Versioned { version: offer.version, row },
+            submission: Versioned { version: 0, row: submission.clone() },
+        };
+        let mut commit = Commit::new();
+        let next = Next { run, effects };
+        self.write_transition(&mut commit, &pair, &next, actor, &StepFacts::default(), None, now)?;
+        commit_surely(&*self.ledger, &commit).await?;
+        self.bell.notify_waiters();
+        Ok(submission)
+    }
+
+    async fn supersede(&self, actor: &str, active: &str, replace: bool) -> Result<(), AppError> {
+        if !replace {
+            return Err(AppError::InProgress(active.to_owned()));
+        }
+        match self.decide(actor, active, &Input::Supersede).await {
+            Ok(_) | Err(AppError::Ledger(LedgerError::Conflict { .. })) => Ok(()),
+            Err(AppError::Refused(_)) => Err(AppError::InProgress(active.to_owned())),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn check_emails(emails: &[String]) -> Vec<Problem> {
+    if emails.is_empty() {
+        return vec![Problem::new("F001", "notificationEmails", "", "at least one address")];
+    }
+    let mut problems = Vec::new();
+    if emails.len() > NOTIFY_EMAILS_MAX {
+        let most = format!("at most {NOTIFY_EMAILS_MAX}");
+        problems.push(Problem::new("F008", "notificationEmails", emails.len().to_string(), most));
+    }
+    for (at, email) in emails.iter().enumerate().filter(|(_, email)| !is_email(email)) {
+        problems.push(Problem::new("F023", format!("notificationEmails/{at}"), email, "name@example.org"));
+    }
+    problems
+}

@@ -1,0 +1,146 @@
+//! What a worker reports, and what follows.
+
+use crate::go_live::to_run;
+use crate::notices::StepFacts;
+use crate::transition::Next;
+use crate::{App, AppError};
+use mercat_domain::run::{self, Input};
+use mercat_store::{
+    Commit, Expect, FindingRow, ImageRow, Lease, LeaseUse, LedgerError, ListingRow, MessageRow, ReportRow,
+    Write, commit_surely, load, put,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The work of one step, as queued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepTask {
+    /// Submission id.
+    pub submission: String,
+    /// Step by name.
+    pub step: String,
+    /// Turn that this work belongs to.
+    pub turn: u32,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepOutcome {
+    /// Done.
+    Passed,
+    /// The publisher must fix something.
+    Blocked,
+    /// Our side cannot finish.
+    GaveUp,
+}
+
+/// What a step reports.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Messages: level, code of the words, arguments.
+    pub messages: Vec<(&'static str, String, BTreeMap<String, String>)>,
+    /// Findings.
+    pub findings: Vec<FindingRow>,
+    /// Verdict keys by image digest.
+    pub verdicts: BTreeMap<String, String>,
+    /// Layers read.
+    pub layers_read: u32,
+    /// Layers reused.
+    pub layers_reused: u32,
+    /// What validation resolved.
+    pub images: Option<Vec<ImageRow>>,
+    /// The product page, by the package step.
+    pub listing: Option<ListingRow>,
+    /// Other records that belong to the result.
+    pub writes: Vec<Write>,
+}
+
+impl Report {
+    /// Adds a message.
+    pub fn say(&mut self, level: &'static str, code: &str, args: &[(&str, &str)]) {
+        let args = args.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        self.messages.push((level, code.to_owned(), args));
+    }
+}
+
+impl App {
+    /// Records the result of a step under its lease: state, report, history, next work and mails in one
+    /// transaction. A result that comes too late is dropped.
+    ///
+    /// # Errors
+    /// When the ledger does not answer; the work is then done again.
+    pub async fn record_step(
+        &self,
+        lease: &Lease,
+        task: &StepTask,
+        outcome: StepOutcome,
+        report: Report,
+    ) -> Result<(), AppError> {
+        let turn = task.turn;
+        let input = match outcome {
+            StepOutcome::Passed => Input::Passed { turn },
+            StepOutcome::Blocked => Input::Blocked { turn },
+            StepOutcome::GaveUp => Input::GaveUp { turn },
+        };
+        for attempt in 0..8 {
+            let mut pair = self.pair(&task.submission).await?;
+            let now = self.ledger.now().await?;
+            let mut commit = Commit::with_id(format!("{}/{}/{attempt}", lease.task, lease.epoch));
+            commit.lease = Some((lease.clone(), LeaseUse::Finish));
+            let Ok((run, effects)) = run::decide(&to_run(&pair.submission.row)?, &input, now) else {
+                // Stale: nothing but the task changes.
+                return Ok(commit_surely(&*self.ledger, &commit).await?);
+            };
+            if let Some(images) = &report.images {
+                pair.submission.row.images.clone_from(images);
+            }
+            let mut findings = report.findings.clone();
+            findings.sort_by_key(|finding| (finding.severity != "error", finding.severity != "inconclusive"));
+            let facts = StepFacts {
+                step: task.step.clone(),
+                ours: outcome == StepOutcome::GaveUp,
+                findings: findings.iter().filter(|f| f.severity != "info").take(50).cloned().collect(),
+                detail: report.messages.last().map(|message| message.1.clone()).unwrap_or_default(),
+            };
+            let listing = match &report.listing {
+                Some(listing) => Some(listing.clone()),
+                None => load::<ListingRow>(&*self.ledger, &task.submission).await?.map(|row| row.row),
+            };
+            let next = Next { run, effects };
+            self.write_transition(&mut commit, &pair, &next, "worker", &facts, listing.as_ref(), now)?;
+            commit.writes.push(put(&report_row(task, &report, findings, now), Expect::Any));
+            commit.writes.extend(report.listing.iter().map(|listing| put(listing, Expect::Any)));
+            commit.writes.extend(report.writes.iter().cloned());
+            match commit_surely(&*self.ledger, &commit).await {
+                Err(LedgerError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+                Ok(()) => {
+                    self.bell.notify_waiters();
+                    return Ok(());
+                }
+            }
+        }
+        Err(AppError::Ledger(LedgerError::Conflict {
+            kind: "submission".into(),
+            key: task.submission.clone(),
+        }))
+    }
+}
+
+fn report_row(task: &StepTask, report: &Report, findings: Vec<FindingRow>, now: i64) -> ReportRow {
+    let message = |(level, code, args): &(&'static str, String, BTreeMap<String, String>)| MessageRow {
+        level: (*level).to_owned(),
+        code: code.clone(),
+        args: args.clone(),
+        at: now,
+    };
+    ReportRow {
+        submission: task.submission.clone(),
+        step: task.step.clone(),
+        messages: report.messages.iter().map(message).collect(),
+        findings,
+        verdicts: report.verdicts.clone(),
+        layers_read: report.layers_read,
+        layers_reused: report.layers_reused,
+    }
+}

@@ -1,0 +1,172 @@
+//! From effects to one commit: rows, history, work and mails together.
+
+use crate::notices::{NoticeFacts, StepFacts};
+use crate::{App, AppError, CLEANUP, OUTBOX, STEPS};
+use mercat_domain::Millis;
+use mercat_domain::notice::NoticeKind;
+use mercat_domain::run::{Effect, Run, State, current_step};
+use mercat_store::document::from_json;
+use mercat_store::{
+    CardRow, Commit, Expect, ListingRow, NewEvent, NewTask, OfferRow, RunRow, SubmissionRow, Versioned, put,
+};
+use serde_json::json;
+
+/// An offer and one of its submissions, read together.
+pub(crate) struct Pair {
+    pub(crate) offer: Versioned<OfferRow>,
+    pub(crate) submission: Versioned<SubmissionRow>,
+}
+
+/// What came of a decision.
+pub(crate) struct Next {
+    pub(crate) run: Run,
+    pub(crate) effects: Vec<Effect>,
+}
+
+impl App {
+    /// Writes a decision into a commit. `listing` is needed when production opens.
+    pub(crate) fn write_transition(
+        &self,
+        commit: &mut Commit,
+        pair: &Pair,
+        next: &Next,
+        actor: &str,
+        facts: &StepFacts,
+        listing: Option<&ListingRow>,
+        now: Millis,
+    ) -> Result<(), AppError> {
+        let mut offer = pair.offer.row.clone();
+        let mut submission = pair.submission.row.clone();
+        submission.run = RunRow::from(&next.run);
+        let id = submission.id.clone();
+        for effect in &next.effects {
+            match effect {
+                Effect::Begin(step) => commit.tasks.push(NewTask {
+                    id: format!("{id}/{}/{}", step.name(), next.run.turn),
+                    run: id.clone(),
+                    queue: STEPS,
+                    body: json!({"submission": id, "step": step.name(), "turn": next.run.turn}).to_string(),
+                    delay: 0,
+                }),
+                Effect::Stop => commit.stop_run = Some((id.clone(), STEPS)),
+                Effect::OpenPreview => {
+                    offer.preview_before = offer.preview.take().filter(|before| *before != id);
+                    offer.preview = Some(id.clone());
+                    offer.audience = audience(&submission);
+                }
+                Effect::ClosePreview => {
+                    offer.preview = offer.preview_before.take();
+                    commit.tasks.push(NewTask {
+                        id: format!("{id}/remove-preview"),
+                        run: id.clone(),
+                        queue: CLEANUP,
+                        body: json!({"submission": id}).to_string(),
+                        delay: 0,
+                    });
+                }
+                Effect::OpenProduction => {
+                    offer.live = Some(id.clone());
+                    if let Some(listing) = listing {
+                        offer.card = Some(card(listing));
+                        offer.tags =
+                            listing.plans.iter().map(|plan| (plan.id.clone(), plan.tags.clone())).collect();
+                    }
+                }
+                Effect::Tell(kind) => {
+                    commit.tasks.push(self.notice(*kind, &submission, &offer, actor, facts, now))
+                }
+            }
+        }
+        if next.run.state.is_over() && offer.active.as_deref() == Some(&id) {
+            offer.active = None;
+        }
+        commit.events.push(NewEvent {
+            subject: format!("offer:{}/{}", submission.publisher, submission.offer),
+            run: id,
+            kind: kind_of(&next.run, &next.effects).to_owned(),
+            actor: actor.to_owned(),
+            body: json!({
+                "state": next.run.state.name(),
+                "step": facts.step,
+                "next": current_step(&next.run).map(|step| step.step.name()),
+                "run": submission.run,
+            })
+            .to_string(),
+        });
+        commit.writes.push(put(&offer, expect(pair.offer.version)));
+        commit.writes.push(put(&submission, expect(pair.submission.version)));
+        Ok(())
+    }
+
+    fn notice(
+        &self,
+        kind: NoticeKind,
+        submission: &SubmissionRow,
+        offer: &OfferRow,
+        actor: &str,
+        step: &StepFacts,
+        now: Millis,
+    ) -> NewTask {
+        let facts = NoticeFacts {
+            notice: kind.id().to_owned(),
+            submission: submission.id.clone(),
+            publisher: submission.publisher.clone(),
+            offer: submission.offer.clone(),
+            offer_name: offer.name.clone(),
+            kind: offer.kind.clone(),
+            number: submission.number,
+            emails: submission.emails.clone(),
+            locale: submission.locale.clone(),
+            base_url: self.settings.base_url.clone(),
+            actor: actor.to_owned(),
+            audience: audience(submission),
+            step: step.clone(),
+            at: now,
+        };
+        NewTask {
+            id: format!("{}/notice/{}", submission.id, kind.id()),
+            run: submission.id.clone(),
+            queue: OUTBOX,
+            body: serde_json::to_string(&facts).expect("plain data"),
+            delay: 0,
+        }
+    }
+}
+
+/// A row that is not there yet has version 0.
+fn expect(version: u64) -> Expect {
+    if version == 0 { Expect::Absent } else { Expect::Version(version) }
+}
+
+fn audience(submission: &SubmissionRow) -> Vec<String> {
+    from_json(&submission.document)
+        .map(|document| document.list("allowedSubscriptions").iter().map(|id| id.to_lowercase()).collect())
+        .unwrap_or_default()
+}
+
+fn card(listing: &ListingRow) -> CardRow {
+    CardRow {
+        title: listing.title.clone(),
+        summary: listing.summary.clone(),
+        logo: listing.media.get("mediumLogo").cloned().unwrap_or_default(),
+        categories: listing
+            .categories
+            .iter()
+            .flat_map(|category| [category.split('/').next().unwrap_or("").to_owned(), category.clone()])
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect(),
+        public: listing.plans.iter().any(|plan| !plan.hidden && plan.audience.is_none()),
+    }
+}
+
+fn kind_of(run: &Run, effects: &[Effect]) -> &'static str {
+    match run.state {
+        State::Failed => "submission.failed",
+        State::Canceled => "submission.canceled",
+        State::Succeeded => "submission.live",
+        State::WaitingForPublisherReview => "submission.waiting",
+        State::Running if effects.contains(&Effect::Tell(NoticeKind::Accepted)) => "submission.accepted",
+        State::Running => "step.complete",
+    }
+}

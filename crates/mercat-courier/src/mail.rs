@@ -1,0 +1,99 @@
+//! SMTP by `lettre`. A repeated sending carries the same Message-ID.
+
+use crate::Rendered;
+use lettre::message::{Mailbox, MultiPart};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use serde::Deserialize;
+use std::time::Duration;
+
+/// How mail leaves.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmtpConfig {
+    /// Host.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Sender, `Name <address>` or an address.
+    pub from: String,
+    /// `starttls`, `tls` or `none`; `none` is for a relay on the same machine.
+    #[serde(default = "starttls")]
+    pub security: String,
+    /// User name.
+    #[serde(default)]
+    pub username: String,
+    /// File that holds the password.
+    #[serde(default)]
+    pub password_file: Option<std::path::PathBuf>,
+}
+
+fn starttls() -> String {
+    "starttls".to_owned()
+}
+
+/// Why a mail did not leave; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum MailError {
+    /// The settings cannot be used.
+    #[error("smtp settings: {0}")]
+    Config(String),
+    /// An address or header is not valid.
+    #[error("the mail cannot be written: {0}")]
+    Message(String),
+    /// The server did not take it.
+    #[error("the mail server did not take it: {0}")]
+    Server(String),
+}
+
+/// Sends mails.
+pub struct Mailer {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+}
+
+impl Mailer {
+    /// A mailer for the settings.
+    ///
+    /// # Errors
+    /// [`MailError::Config`] with the setting that is wrong.
+    pub fn new(config: &SmtpConfig) -> Result<Self, MailError> {
+        let bad = |what: String| MailError::Config(what);
+        let from = config.from.parse().map_err(|error| bad(format!("from {:?}: {error}", config.from)))?;
+        let builder = match config.security.as_str() {
+            "starttls" => AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(&config.host),
+            "tls" => AsyncSmtpTransport::<Tokio1Executor>::relay(&config.host),
+            "none" => Ok(AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&config.host)),
+            other => return Err(bad(format!("security {other:?}: use starttls, tls or none"))),
+        };
+        let mut builder = builder.map_err(|error| bad(error.to_string()))?;
+        builder = builder.port(config.port).timeout(Some(Duration::from_secs(30)));
+        if let Some(file) = &config.password_file {
+            let password =
+                std::fs::read_to_string(file).map_err(|e| bad(format!("{}: {e}", file.display())))?;
+            builder =
+                builder.credentials(Credentials::new(config.username.clone(), password.trim().to_owned()));
+        }
+        Ok(Self { transport: builder.build(), from })
+    }
+
+    /// Hands a mail to the server.
+    ///
+    /// # Errors
+    /// When it cannot be written or was not taken.
+    pub async fn send(&self, mail: &Rendered, to: &[String], message_id: &str) -> Result<(), MailError> {
+        let mut builder = Message::builder()
+            .from(self.from.clone())
+            .subject(mail.subject.clone())
+            .message_id(Some(format!("<{message_id}>")));
+        for address in to {
+            let mailbox: Mailbox =
+                address.parse().map_err(|_| MailError::Message("an address".to_owned()))?;
+            builder = builder.to(mailbox);
+        }
+        let message = builder
+            .multipart(MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone()))
+            .map_err(|error| MailError::Message(error.to_string()))?;
+        self.transport.send(message).await.map(|_| ()).map_err(|error| MailError::Server(error.to_string()))
+    }
+}

@@ -1,0 +1,175 @@
+//! From facts to the words of a mail.
+
+use mercat_domain::notice::NoticeKind;
+use mercat_text::{Locale, text};
+
+/// A finding in a mail.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LetterFinding {
+    /// Rule id.
+    pub rule: String,
+    /// Where, in one line.
+    pub place: String,
+    /// What was seen.
+    pub observed: String,
+    /// What would have been right.
+    pub required: String,
+    /// What to do.
+    pub fix: String,
+}
+
+/// The facts of a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// Which notice.
+    pub kind: NoticeKind,
+    /// Language.
+    pub locale: Locale,
+    /// `publisher/offer`.
+    pub offer: String,
+    /// Name of the offer.
+    pub offer_name: String,
+    /// Counts the offer's submissions.
+    pub number: u32,
+    /// Key of the title of the step concerned, or empty.
+    pub step_title: String,
+    /// Titles of all steps with their promised time, as keys.
+    pub steps: Vec<(String, Option<String>)>,
+    /// Whether a failure is ours.
+    pub ours: bool,
+    /// Findings.
+    pub findings: Vec<LetterFinding>,
+    /// Who did it.
+    pub actor: String,
+    /// Who can see the preview.
+    pub audience: Vec<String>,
+    /// Where the status is shown.
+    pub status_url: String,
+    /// Where the preview or the live listing is.
+    pub listing_url: String,
+}
+
+/// A mail in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// Subject.
+    pub subject: String,
+    /// Text body.
+    pub text: String,
+    /// HTML body.
+    pub html: String,
+}
+
+/// Writes a mail.
+pub fn render(letter: &Letter) -> Rendered {
+    let id = letter.kind.id().to_ascii_lowercase();
+    let number = letter.number.to_string();
+    let words = |key: &str, args: &[(&str, &str)]| text(letter.locale, key, args);
+    let step = if letter.step_title.is_empty() { String::new() } else { words(&letter.step_title, &[]) };
+    let audience = letter.audience.join(", ");
+    let args = [
+        ("offer", letter.offer_name.as_str()),
+        ("key", letter.offer.as_str()),
+        ("number", number.as_str()),
+        ("step", step.as_str()),
+        ("actor", letter.actor.as_str()),
+        ("audience", audience.as_str()),
+    ];
+    let subject = one_line(&words(&format!("mail-{id}-subject"), &args));
+    let mut paragraphs = vec![words(&format!("mail-{id}-body"), &args)];
+    if letter.ours {
+        paragraphs.push(words("mail-ours", &args));
+    }
+    if letter.kind == NoticeKind::Accepted {
+        let line = |(title, estimate): &(String, Option<String>)| {
+            let time = estimate.as_ref().map_or("-".to_owned(), |key| words(key, &[]));
+            format!("- {}: {time}", words(title, &[]))
+        };
+        paragraphs.push(letter.steps.iter().map(line).collect::<Vec<_>>().join("\n"));
+    }
+    for finding in &letter.findings {
+        let lines = [
+            format!("[{}] {}", finding.rule, finding.observed),
+            format!("  {}: {}", words("finding-place", &[]), finding.place),
+            format!("  {}: {}", words("finding-required", &[]), finding.required),
+            format!("  {}: {}", words("finding-fix", &[]), finding.fix),
+        ];
+        paragraphs.push(lines.join("\n"));
+    }
+    if matches!(letter.kind, NoticeKind::StepFailed | NoticeKind::CertificationFeedback) {
+        paragraphs.push(words("mail-next-steps", &args));
+    }
+    paragraphs.push(format!("{}: {}", words("mail-status-link", &[]), letter.status_url));
+    if !letter.listing_url.is_empty() {
+        paragraphs.push(format!("{}: {}", words("mail-listing-link", &[]), letter.listing_url));
+    }
+    paragraphs.push(words("mail-footer", &args));
+    let html = paragraphs.iter().map(|text| format!("<p>{}</p>", escape(text))).collect::<String>();
+    Rendered {
+        subject,
+        text: paragraphs.join("\n\n").replace("\r\n", "\n"),
+        html: format!("<!doctype html><html lang=\"{}\"><body>{html}</body></html>", letter.locale.code()),
+    }
+}
+
+/// Subjects are one line: whatever a name contains.
+fn one_line(text: &str) -> String {
+    let plain =
+        |c: char| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{85}') { ' ' } else { c };
+    text.chars().map(plain).take(200).collect()
+}
+
+fn escape(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\n' => out.push_str("<br>"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter(kind: NoticeKind, locale: Locale) -> Letter {
+        Letter {
+            kind,
+            locale,
+            offer: "aurora/gateway".into(),
+            offer_name: "Aurora\r\nBcc: x@example.org <b>".into(),
+            number: 3,
+            step_title: "step-certify".into(),
+            steps: vec![("step-certify".into(), Some("estimate-one-week".into()))],
+            ours: false,
+            findings: vec![LetterFinding {
+                rule: "CTR-21".into(),
+                fix: "revoke".into(),
+                ..LetterFinding::default()
+            }],
+            actor: "op".into(),
+            audience: vec!["s1".into()],
+            status_url: "http://x/status".into(),
+            listing_url: String::new(),
+        }
+    }
+
+    #[test]
+    fn every_notice_has_words_in_both_languages_and_one_line_as_subject() {
+        for kind in NoticeKind::ALL {
+            for locale in [Locale::En, Locale::Ja] {
+                let mail = render(&letter(kind, locale));
+                assert!(!mail.subject.contains(['\r', '\n']), "{}", mail.subject);
+                assert!(!mail.html.contains("<b>"), "names are escaped");
+                assert!(!mail.text.contains("mail-"), "a key without words: {}", mail.text);
+                assert!(mail.text.contains("http://x/status"));
+            }
+        }
+    }
+}
