@@ -1,7 +1,7 @@
 //! Go Live, and the frame for every decision of a person about a run.
 
 use crate::notices::StepFacts;
-use crate::transition::{Next, Pair};
+use crate::transition::{Because, Next, Pair};
 use crate::{App, AppError};
 use mercat_domain::run::{self, Input, Refusal, current_step};
 use mercat_domain::{Digest, OfferKey};
@@ -49,7 +49,8 @@ impl App {
             let facts = StepFacts { step: step.unwrap_or_default(), ..StepFacts::default() };
             let mut commit = Commit::new();
             let next = Next { run, effects };
-            self.write_transition(&mut commit, &pair, &next, actor, &facts, None, now)?;
+            let because = Because { actor, facts: &facts, listing: None, now };
+            self.write_transition(&mut commit, &pair, &next, &because);
             match commit_surely(&*self.ledger, &commit).await {
                 Err(LedgerError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),

@@ -27,7 +27,7 @@ pub use publish::PublishRequest;
 pub use pull::Repository;
 pub use record_step::{Report, StepOutcome, StepTask};
 pub use seal::{MasterKey, SealError};
-pub use status::{StatusView, StepView};
+pub use status::{StatusView, StepView, Words};
 
 use mercat_domain::access::{self, Action, Answer, Object, Principal};
 use mercat_domain::run::CancelRule;

@@ -1,7 +1,7 @@
 //! Publish: the field check, then a submission over an immutable snapshot.
 
 use crate::notices::StepFacts;
-use crate::transition::{Next, Pair};
+use crate::transition::{Because, Next, Pair};
 use crate::{App, AppError};
 use mercat_domain::limits::NOTIFY_EMAILS_MAX;
 use mercat_domain::offer::{Problem, check, is_email};
@@ -174,7 +174,8 @@ impl App {
         };
         let mut commit = Commit::new();
         let next = Next { run, effects };
-        self.write_transition(&mut commit, &pair, &next, actor, &StepFacts::default(), None, now)?;
+        let because = Because { actor, facts: &StepFacts::default(), listing: None, now };
+        self.write_transition(&mut commit, &pair, &next, &because);
         commit_surely(&*self.ledger, &commit).await?;
         self.bell.notify_waiters();
         Ok(submission)

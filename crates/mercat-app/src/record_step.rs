@@ -2,7 +2,7 @@
 
 use crate::go_live::to_run;
 use crate::notices::StepFacts;
-use crate::transition::Next;
+use crate::transition::{Because, Next};
 use crate::{App, AppError};
 use mercat_domain::run::{self, Input};
 use mercat_store::{
@@ -107,7 +107,8 @@ impl App {
                 None => load::<ListingRow>(&*self.ledger, &task.submission).await?.map(|row| row.row),
             };
             let next = Next { run, effects };
-            self.write_transition(&mut commit, &pair, &next, "worker", &facts, listing.as_ref(), now)?;
+            let because = Because { actor: "worker", facts: &facts, listing: listing.as_ref(), now };
+            self.write_transition(&mut commit, &pair, &next, &because);
             commit.writes.push(put(&report_row(task, &report, findings, now), Expect::Any));
             commit.writes.extend(report.listing.iter().map(|listing| put(listing, Expect::Any)));
             commit.writes.extend(report.writes.iter().cloned());

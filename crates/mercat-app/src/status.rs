@@ -7,6 +7,9 @@ use mercat_domain::{OfferKey, OfferKind};
 use mercat_store::{OfferRow, ProgressRow, ReportRow, SubmissionRow, load};
 use serde_json::{Value, json};
 
+/// Turns a key and its arguments into text.
+pub type Words<'a> = &'a dyn Fn(&str, &[(&str, &str)]) -> String;
+
 /// One step, ready to be shown.
 #[derive(Debug, Clone)]
 pub struct StepView {
@@ -118,7 +121,7 @@ impl App {
 
 impl StatusView {
     /// The status as the API gives it; `words` turns keys and arguments into text.
-    pub fn to_json(&self, base_url: &str, words: &dyn Fn(&str, &[(&str, &str)]) -> String) -> Value {
+    pub fn to_json(&self, base_url: &str, words: Words<'_>) -> Value {
         let step = |view: &StepView| {
             let messages = view.report.iter().flat_map(|report| &report.messages).map(|message| {
                 let args: Vec<(&str, &str)> =

@@ -1,7 +1,7 @@
 //! From effects to one commit: rows, history, work and mails together.
 
 use crate::notices::{NoticeFacts, StepFacts};
-use crate::{App, AppError, CLEANUP, OUTBOX, STEPS};
+use crate::{App, CLEANUP, OUTBOX, STEPS};
 use mercat_domain::Millis;
 use mercat_domain::notice::NoticeKind;
 use mercat_domain::run::{Effect, Run, State, current_step};
@@ -23,18 +23,25 @@ pub(crate) struct Next {
     pub(crate) effects: Vec<Effect>,
 }
 
+/// Who caused a decision, and what goes with it.
+pub(crate) struct Because<'a> {
+    pub(crate) actor: &'a str,
+    pub(crate) facts: &'a StepFacts,
+    /// Needed when production opens.
+    pub(crate) listing: Option<&'a ListingRow>,
+    pub(crate) now: Millis,
+}
+
 impl App {
-    /// Writes a decision into a commit. `listing` is needed when production opens.
+    /// Writes a decision into a commit.
     pub(crate) fn write_transition(
         &self,
         commit: &mut Commit,
         pair: &Pair,
         next: &Next,
-        actor: &str,
-        facts: &StepFacts,
-        listing: Option<&ListingRow>,
-        now: Millis,
-    ) -> Result<(), AppError> {
+        because: &Because<'_>,
+    ) {
+        let Because { actor, facts, listing, now } = *because;
         let mut offer = pair.offer.row.clone();
         let mut submission = pair.submission.row.clone();
         submission.run = RunRow::from(&next.run);
@@ -95,7 +102,6 @@ impl App {
         });
         commit.writes.push(put(&offer, expect(pair.offer.version)));
         commit.writes.push(put(&submission, expect(pair.submission.version)));
-        Ok(())
     }
 
     fn notice(

@@ -249,7 +249,7 @@ impl<'k> Scan<'k> {
         }
         let digest: [u8; 32] = hash.finalize().into();
         if let Some(name) = self.knowledge.signatures.known(&digest, size) {
-            self.virus(path, &name.to_owned());
+            self.virus(path, name);
         }
         if let Some(format) = archive {
             drop(window);

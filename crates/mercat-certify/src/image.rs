@@ -83,6 +83,21 @@ pub fn inspect(specimen: &Specimen<'_>, knowledge: &Knowledge, reused: &dyn Reus
     })
 }
 
+/// The keys of the facts that inspecting this specimen would use: what can be looked up beforehand.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn facts_keys(specimen: &Specimen<'_>, knowledge: &Knowledge) -> io::Result<Vec<String>> {
+    let mut reader =
+        Reader { specimen, knowledge, findings: Vec::new(), images: Vec::new(), seen: BTreeSet::new() };
+    let size = specimen.blobs.size(&specimen.root)?;
+    reader.document(&specimen.root.clone(), size, None, None, false, 0)?;
+    let engines = knowledge.engine_digest();
+    let layers = reader.images.iter().flat_map(|image| &image.layers);
+    let keys = layers.map(|layer| facts_key(&layer.descriptor.digest, layer.compression, &engines));
+    Ok(keys.collect::<BTreeSet<_>>().into_iter().collect())
+}
+
 impl Reader<'_> {
     fn report(&mut self, platform: &str, error: &ReadError) {
         let (rule, observed) = match error {

@@ -20,7 +20,8 @@ mod versions;
 mod yara;
 
 pub use facts::{LayerFacts, facts_key};
-pub use image::{Reused, inspect};
+pub use image::{Reused, facts_keys, inspect};
+pub use mercat_artifact::oci::reference;
 pub use policy::{Limits, Policy, PolicyError};
 pub use sbom::cyclonedx;
 pub use verdict::{ImageReport, LayerReport, Verdict};

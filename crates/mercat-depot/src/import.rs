@@ -71,6 +71,17 @@ pub async fn import(
     Ok(out)
 }
 
+/// What the depot holds of an image that was copied before.
+///
+/// # Errors
+/// When something of it is missing.
+pub async fn held(depot: &Depot, digest: &Digest) -> Result<Imported, SourceError> {
+    let zero = || AtomicU64::new(0);
+    let source = Source::Depot(depot.clone());
+    let importer = Importer { depot, source, progress: &(), done: zero(), total: zero() };
+    importer.reference(digest.as_str()).await
+}
+
 /// The reference that a selector means, or all of a local source.
 pub fn selected(selector: &Selector) -> Vec<String> {
     match selector {

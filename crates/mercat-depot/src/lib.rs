@@ -6,7 +6,7 @@ mod region;
 mod source;
 
 pub use blobs::{Depot, DepotError};
-pub use import::{Imported, import, selected};
+pub use import::{Imported, held, import, selected};
 pub use region::{Copies, Region, RegionError};
 pub use source::{Credentials, SourceError};
 

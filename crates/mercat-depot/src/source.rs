@@ -115,6 +115,8 @@ pub(crate) enum Source {
     Registry(Registry),
     Layout(Layout),
     Archive(Archive),
+    /// What was copied before.
+    Depot(crate::Depot),
 }
 
 impl Source {
@@ -123,6 +125,11 @@ impl Source {
             Self::Registry(registry) => registry.manifest(reference).await,
             Self::Layout(layout) => layout.manifest(reference).await,
             Self::Archive(archive) => archive.manifest(reference).await,
+            Self::Depot(depot) => {
+                let digest =
+                    Digest::parse(reference).ok_or_else(|| SourceError::NotFound(reference.to_owned()))?;
+                Ok(Found { bytes: depot.get(&digest).await?, media_type: None })
+            }
         }
     }
 
@@ -131,13 +138,14 @@ impl Source {
             Self::Registry(registry) => registry.blob(digest).await,
             Self::Layout(layout) => layout.blob(digest).await,
             Self::Archive(archive) => archive.blob(digest).await,
+            Self::Depot(_) => Err(SourceError::NotFound(digest.to_string())),
         }
     }
 
     /// References found in the source itself, for local sources.
     pub(crate) fn references(&self) -> Vec<String> {
         match self {
-            Self::Registry(_) => Vec::new(),
+            Self::Registry(_) | Self::Depot(_) => Vec::new(),
             Self::Layout(layout) => layout.references(),
             Self::Archive(archive) => archive.references(),
         }

@@ -1,1 +1,218 @@
-//! The hands: leased steps, inspection in a confined child
+//! The hands: leased work, done until its result is recorded or the lease is lost.
+
+pub mod inspect;
+mod outbox;
+mod progress;
+mod sandbox;
+mod steps;
+
+pub use inspect::{InspectError, Inspection, Inspector, KnowledgeFiles};
+
+use mercat_app::{App, AppError, CLEANUP, OUTBOX, Report, STEPS, StepOutcome, StepTask};
+use mercat_courier::Mailer;
+use mercat_depot::{Depot, Region};
+use mercat_domain::limits::{OUTBOX_ATTEMPTS_MAX, STEP_CRASHES_MAX};
+use mercat_domain::retry::backoff;
+use mercat_egress::Egress;
+use mercat_store::{Task, commit_surely};
+use progress::Tracker;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+const LEASE_MS: i64 = 30_000;
+const POLL: Duration = Duration::from_millis(500);
+
+/// Everything that a worker works with.
+#[derive(Clone)]
+pub struct Worker {
+    /// The verbs.
+    pub app: App,
+    /// The blobs.
+    pub depot: Depot,
+    /// The way out.
+    pub egress: Egress,
+    /// Where copies go.
+    pub regions: Arc<Vec<Region>>,
+    /// How mail leaves; without it, mails stay in the built-in mailbox.
+    pub mailer: Option<Arc<Mailer>>,
+    /// Runs inspections in a confined child.
+    pub inspector: Inspector,
+    /// Directories from which `oci:` and archive references may be read.
+    pub local_sources: Arc<Vec<PathBuf>>,
+    /// This worker's name.
+    pub name: String,
+}
+
+/// How one try at a task ended.
+pub(crate) enum Tried {
+    /// Its result is recorded.
+    Done,
+    /// It waits for somebody else and is tried again.
+    Wait {
+        /// Key of the words.
+        on: &'static str,
+        /// Who or what.
+        detail: String,
+    },
+}
+
+impl Worker {
+    /// Works until told to stop; `hands` tasks at a time.
+    pub async fn run(self, hands: usize, stop: watch::Receiver<bool>) {
+        let mut all = tokio::task::JoinSet::new();
+        for hand in 0..hands.max(1) {
+            let worker = Self { name: format!("{}-{hand}", self.name), ..self.clone() };
+            all.spawn(worker.one_hand(hand, stop.clone()));
+        }
+        while all.join_next().await.is_some() {}
+    }
+
+    async fn one_hand(self, hand: usize, mut stop: watch::Receiver<bool>) {
+        // The first hand keeps to mails and clearing up, so that long steps never hold them back.
+        let queues: &[&str] = if hand == 0 { &[OUTBOX, CLEANUP] } else { &[STEPS, OUTBOX, CLEANUP] };
+        let mut idle = 0_u32;
+        while !*stop.borrow() {
+            match self.app.ledger.claim(queues, &self.name, LEASE_MS).await {
+                Ok(Some(task)) => {
+                    idle = 0;
+                    self.work(task, &mut stop).await;
+                }
+                Ok(None) => {
+                    idle += 1;
+                    if hand == 0 && idle % 7200 == 1 {
+                        let _ = self.app.ledger.tidy().await;
+                    }
+                    let bell = self.app.bell.notified();
+                    tokio::select! {
+                        () = bell => {}
+                        () = tokio::time::sleep(POLL) => {}
+                        _ = stop.changed() => {}
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error), "the ledger does not answer; trying again");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+    }
+
+    /// One task under heartbeats. A panic of the work is a crash that was counted beforehand.
+    async fn work(&self, task: Task, stop: &mut watch::Receiver<bool>) {
+        let lease = task.lease.clone();
+        let (worker, copy) = (self.clone(), task.clone());
+        let mut work = tokio::spawn(async move { worker.attempt(&copy).await });
+        let mut beat = tokio::time::interval(Duration::from_millis(LEASE_MS.unsigned_abs() / 3));
+        beat.tick().await;
+        let tried = loop {
+            tokio::select! {
+                done = &mut work => break done,
+                _ = beat.tick() => {
+                    if matches!(self.app.ledger.heartbeat(&lease, LEASE_MS).await, Ok(false)) {
+                        tracing::warn!(task = %lease.task, "the lease was lost; the work is dropped");
+                        work.abort();
+                        return;
+                    }
+                }
+                _ = stop.changed() => {
+                    work.abort();
+                    // Given back at once, so that the next start goes on without waiting for the lease.
+                    let _ = self.app.ledger.postpone(&lease, 0, "").await;
+                    return;
+                }
+            }
+        };
+        let jitter = random();
+        let waited = match tried {
+            Ok(Ok(Tried::Done)) => return,
+            Ok(Ok(Tried::Wait { on, detail })) => {
+                let delay = backoff(task.postponed.min(10), 1_000, 60_000, jitter);
+                self.note_wait(&task, on, &detail, delay).await;
+                self.app.ledger.postpone(&lease, delay, &format!("{on}: {detail}")).await.map(|_| ())
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(task = %lease.task, error = %chain(&error), "the work gave an error; trying again");
+                let delay = backoff(task.postponed.min(10), 500, 30_000, jitter);
+                self.app.ledger.postpone(&lease, delay, &error.to_string()).await.map(|_| ())
+            }
+            Err(panic) => {
+                tracing::error!(task = %lease.task, error = %panic, "the work crashed");
+                let delay = backoff(task.crashes(), 500, 10_000, jitter);
+                self.app.ledger.heartbeat(&lease, delay).await.map(|_| ())
+            }
+        };
+        if let Err(error) = waited {
+            tracing::warn!(task = %lease.task, error = %chain(&error), "the task could not be given back; its lease lapses");
+        }
+    }
+
+    async fn attempt(&self, task: &Task) -> Result<Tried, AppError> {
+        match task.queue.as_str() {
+            OUTBOX => self.deliver(task).await,
+            CLEANUP => self.clean(task).await,
+            _ => self.step(task).await,
+        }
+    }
+
+    async fn step(&self, task: &Task) -> Result<Tried, AppError> {
+        let Ok(step) = serde_json::from_str::<StepTask>(&task.body) else {
+            return self.drop_task(task).await;
+        };
+        if task.crashes() >= STEP_CRASHES_MAX {
+            let mut report = Report::default();
+            report.say("error", "message-gave-up", &[("count", &task.crashes().to_string())]);
+            self.app.record_step(&task.lease, &step, StepOutcome::GaveUp, report).await?;
+            return Ok(Tried::Done);
+        }
+        let tracker = Tracker::start(self.app.ledger.clone(), &step);
+        let done = steps::run(self, task, &step, &tracker).await;
+        tracker.stop().await;
+        match done? {
+            steps::Ended::Wait { on, detail } => Ok(Tried::Wait { on, detail }),
+            steps::Ended::Result(outcome, report) => {
+                match self.app.record_step(&task.lease, &step, outcome, *report).await {
+                    Err(AppError::Ledger(mercat_store::LedgerError::LeaseLost { .. })) | Ok(()) => {
+                        Ok(Tried::Done)
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+        }
+    }
+
+    pub(crate) async fn drop_task(&self, task: &Task) -> Result<Tried, AppError> {
+        tracing::error!(task = %task.lease.task, "a task that this version cannot read was set aside");
+        let mut commit = mercat_store::Commit::new();
+        commit.lease = Some((task.lease.clone(), mercat_store::LeaseUse::Finish));
+        commit_surely(&*self.app.ledger, &commit).await?;
+        Ok(Tried::Done)
+    }
+
+    async fn note_wait(&self, task: &Task, on: &'static str, detail: &str, delay: i64) {
+        if let Ok(step) = serde_json::from_str::<StepTask>(&task.body) {
+            progress::note_wait(&*self.app.ledger, &step, on, detail, delay, task.attempts).await;
+        }
+    }
+}
+
+pub(crate) fn random() -> u64 {
+    let mut bytes = [0; 8];
+    // Without randomness the delays lose their jitter and nothing else.
+    let _ = getrandom::fill(&mut bytes);
+    u64::from_le_bytes(bytes)
+}
+
+/// An error with its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut out = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        out = format!("{out}: {error}");
+        cause = error.source();
+    }
+    out
+}
+
+pub(crate) const OUTBOX_TRIES_MAX: u32 = OUTBOX_ATTEMPTS_MAX;

@@ -1,0 +1,299 @@
+//! Inspections in a confined child process, for the server and for `mercat certify` alike.
+
+use crate::sandbox;
+use mercat_certify::advisories::Advisories;
+use mercat_certify::{Blobs, Extra, Knowledge, LayerFacts, Reused, Specimen, inspect};
+use mercat_domain::Digest;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
+
+/// Seconds that an inspection may take, beyond one for every 2 MiB.
+const FLOOR_SECS: u64 = 120;
+
+/// Where the operator keeps what inspectors know. Files that are not there are not used.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnowledgeFiles {
+    /// Policy pack; the built-in one when not set.
+    pub policy: Option<PathBuf>,
+    /// Compiled advisory snapshot.
+    pub advisories: Option<PathBuf>,
+    /// Hash signatures.
+    pub hashes: Option<PathBuf>,
+    /// YARA rules.
+    pub yara: Option<PathBuf>,
+}
+
+impl KnowledgeFiles {
+    /// The files of a data directory, as far as they exist.
+    pub fn in_directory(data: &Path) -> Self {
+        let file = |name: &str| Some(data.join(name)).filter(|path| path.is_file());
+        Self {
+            policy: file("policy.toml"),
+            advisories: file("advisories.json"),
+            hashes: file("hashes.txt"),
+            yara: file("rules.yar"),
+        }
+    }
+
+    /// Loads everything.
+    ///
+    /// # Errors
+    /// The file that cannot be used, and why.
+    pub fn load(&self) -> Result<Knowledge, String> {
+        let read = |path: &Option<PathBuf>| match path {
+            None => Ok(String::new()),
+            Some(path) => {
+                std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+            }
+        };
+        let advisories = match read(&self.advisories)?.as_str() {
+            "" => Advisories::default(),
+            text => Advisories::from_json(text).map_err(|error| format!("the advisory snapshot: {error}"))?,
+        };
+        let extra =
+            Extra { policy: read(&self.policy)?, hashes: read(&self.hashes)?, yara: read(&self.yara)? };
+        Knowledge::load(&extra, advisories).map_err(|error| crate::chain(&error))
+    }
+}
+
+/// The work of a child.
+#[derive(Debug, Serialize, Deserialize)]
+struct Job {
+    root: String,
+    /// Directory below which blobs are read; each digest has its place in it.
+    blobs: PathBuf,
+    /// `true` when the directory is an OCI layout, `false` when it is a depot.
+    layout: bool,
+    knowledge: KnowledgeFiles,
+    facts: BTreeMap<String, LayerFacts>,
+    cpu_secs: u64,
+}
+
+/// What a child says, one a line.
+#[derive(Debug, Serialize, Deserialize)]
+enum Line {
+    Confined(String),
+    Progress(u64, u64),
+    Facts(String, Box<LayerFacts>),
+    Sbom(String, String),
+    Verdict(String),
+    Failed(String),
+}
+
+/// Why there is no verdict: ours, never the publisher's.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// The child did not start.
+    #[error("the inspector could not be started")]
+    Start(#[source] io::Error),
+    /// It ended without a verdict.
+    #[error("the inspector ended early: {0}")]
+    Ended(String),
+    /// It took longer than its budget.
+    #[error("the inspector took more than {0} seconds")]
+    TimedOut(u64),
+}
+
+/// What an inspection gave.
+#[derive(Debug, Clone, Default)]
+pub struct Inspection {
+    /// The verdict document, byte for byte.
+    pub verdict: String,
+    /// SBOMs by digest.
+    pub sboms: Vec<(String, String)>,
+    /// Facts that are new.
+    pub facts: Vec<(String, LayerFacts)>,
+    /// How the child was confined.
+    pub confinement: String,
+}
+
+/// Starts children.
+#[derive(Debug, Clone)]
+pub struct Inspector {
+    /// This program.
+    pub program: PathBuf,
+    /// What the inspectors know.
+    pub knowledge: KnowledgeFiles,
+}
+
+impl Inspector {
+    /// Inspects one image whose blobs lie below a directory: an OCI layout, or a depot.
+    ///
+    /// # Errors
+    /// See [`InspectError`].
+    pub async fn inspect(
+        &self,
+        root: &Digest,
+        blobs: &Path,
+        layout: bool,
+        bytes: u64,
+        facts: BTreeMap<String, LayerFacts>,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<Inspection, InspectError> {
+        let budget = FLOOR_SECS + bytes / (2 << 20);
+        let job = Job {
+            root: root.to_string(),
+            blobs: blobs.to_owned(),
+            layout,
+            knowledge: self.knowledge.clone(),
+            facts,
+            cpu_secs: budget * 2,
+        };
+        let mut child = tokio::process::Command::new(&self.program)
+            .arg("inspect")
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(InspectError::Start)?;
+        let mut input = child.stdin.take().ok_or_else(|| InspectError::Ended("no pipe".into()))?;
+        let output = child.stdout.take().ok_or_else(|| InspectError::Ended("no pipe".into()))?;
+        let errors = child.stderr.take();
+        let text = serde_json::to_string(&job).map_err(|error| InspectError::Ended(error.to_string()))?;
+        let talk = async {
+            input.write_all(text.as_bytes()).await.map_err(InspectError::Start)?;
+            drop(input);
+            let mut out = Inspection::default();
+            let mut lines = tokio::io::BufReader::new(output).lines();
+            while let Some(line) = lines.next_line().await.map_err(InspectError::Start)? {
+                match serde_json::from_str(&line) {
+                    Ok(Line::Confined(how)) => out.confinement = how,
+                    Ok(Line::Progress(done, total)) => progress(done, total),
+                    Ok(Line::Facts(key, facts)) => out.facts.push((key, *facts)),
+                    Ok(Line::Sbom(digest, text)) => out.sboms.push((digest, text)),
+                    Ok(Line::Verdict(text)) => out.verdict = text,
+                    Ok(Line::Failed(why)) => return Err(InspectError::Ended(why)),
+                    Err(error) => return Err(InspectError::Ended(error.to_string())),
+                }
+            }
+            let status = child.wait().await.map_err(InspectError::Start)?;
+            if !status.success() || out.verdict.is_empty() {
+                let mut said = String::new();
+                if let Some(errors) = errors {
+                    let mut lines = tokio::io::BufReader::new(errors).lines();
+                    while let Ok(Some(line)) = lines.next_line().await {
+                        said = line;
+                    }
+                }
+                return Err(InspectError::Ended(format!("{status}; {said}")));
+            }
+            Ok(out)
+        };
+        match tokio::time::timeout(Duration::from_secs(budget), talk).await {
+            Ok(done) => done,
+            Err(_) => Err(InspectError::TimedOut(budget)),
+        }
+    }
+}
+
+struct Files {
+    root: PathBuf,
+    layout: bool,
+}
+
+impl Files {
+    fn path(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.hex();
+        if self.layout {
+            self.root.join("blobs/sha256").join(hex)
+        } else {
+            self.root.join("sha256").join(&hex[..2]).join(hex)
+        }
+    }
+}
+
+impl Blobs for Files {
+    fn open(&self, digest: &Digest) -> io::Result<Box<dyn Read + Send>> {
+        let path = self.path(digest);
+        // A link could name any file that may still be read.
+        if !std::fs::symlink_metadata(&path)?.is_file() {
+            return Err(io::Error::from(io::ErrorKind::NotFound));
+        }
+        Ok(Box::new(File::open(path)?))
+    }
+
+    fn size(&self, digest: &Digest) -> io::Result<u64> {
+        Ok(std::fs::symlink_metadata(self.path(digest))?.len())
+    }
+}
+
+/// The keys under which facts of an image would be kept.
+///
+/// # Errors
+/// When its manifests cannot be read.
+pub fn keys(root: &Digest, blobs: &Path, layout: bool, knowledge: &Knowledge) -> io::Result<Vec<String>> {
+    let files = Files { root: blobs.to_owned(), layout };
+    mercat_certify::facts_keys(&Specimen { root: root.clone(), blobs: &files }, knowledge)
+}
+
+struct Talk<W: Write + Send> {
+    out: Mutex<W>,
+    facts: BTreeMap<String, LayerFacts>,
+}
+
+impl<W: Write + Send> Talk<W> {
+    fn say(&self, line: &Line) {
+        let mut out = self.out.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // A parent that is gone wants no more lines; this process then ends by its broken pipe.
+        if let Ok(text) = serde_json::to_string(line) {
+            let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+        }
+    }
+}
+
+impl<W: Write + Send> Reused for Talk<W> {
+    fn find(&self, key: &str) -> Option<LayerFacts> {
+        self.facts.get(key).cloned()
+    }
+    fn keep(&self, key: &str, facts: &LayerFacts) {
+        self.say(&Line::Facts(key.to_owned(), Box::new(facts.clone())));
+    }
+    fn progress(&self, done: u64, total: u64) {
+        self.say(&Line::Progress(done, total));
+    }
+}
+
+/// The child's whole life: a job on standard input, lines on standard output.
+pub fn child() -> i32 {
+    let mut text = String::new();
+    let read = BufReader::new(io::stdin()).take(1 << 30).read_to_string(&mut text);
+    let job: Result<Job, _> = serde_json::from_str(&text);
+    let talk = |facts| Talk { out: Mutex::new(io::stdout()), facts };
+    let (Ok(_), Ok(job)) = (read, job) else {
+        talk(BTreeMap::new()).say(&Line::Failed("the job cannot be read".to_owned()));
+        return 2;
+    };
+    let done = run(job, &talk);
+    match done {
+        Ok(()) => 0,
+        Err(why) => {
+            talk(BTreeMap::new()).say(&Line::Failed(why));
+            2
+        }
+    }
+}
+
+fn run(mut job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>) -> Result<(), String> {
+    let knowledge = job.knowledge.load()?;
+    let how = sandbox::confine(&[job.blobs.clone()], job.cpu_secs)?;
+    let talk = talk(std::mem::take(&mut job.facts));
+    talk.say(&Line::Confined(how.to_owned()));
+    let root = Digest::parse(&job.root).ok_or("the root is no digest")?;
+    let files = Files { root: job.blobs, layout: job.layout };
+    let verdict =
+        inspect(&Specimen { root, blobs: &files }, &knowledge, &talk).map_err(|error| error.to_string())?;
+    for (digest, sbom) in &verdict.sboms {
+        talk.say(&Line::Sbom(digest.clone(), sbom.clone()));
+    }
+    talk.say(&Line::Verdict(verdict.to_json()));
+    Ok(())
+}

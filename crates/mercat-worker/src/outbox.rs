@@ -1,0 +1,121 @@
+//! Mails out of the outbox, and clearing up after a cancelled preview.
+
+use crate::{OUTBOX_TRIES_MAX, Tried, Worker, chain};
+use mercat_app::{AppError, NoticeFacts};
+use mercat_courier::{Letter, LetterFinding, Rendered, render};
+use mercat_domain::OfferKind;
+use mercat_domain::notice::NoticeKind;
+use mercat_domain::run::{Step, estimate, itinerary, title_key};
+use mercat_store::{
+    Commit, Expect, LeaseUse, ListingRow, MailRow, SubmissionRow, Task, commit_surely, load, put,
+};
+use mercat_text::Locale;
+
+impl Worker {
+    pub(crate) async fn deliver(&self, task: &Task) -> Result<Tried, AppError> {
+        let Ok(facts) = serde_json::from_str::<NoticeFacts>(&task.body) else {
+            return self.drop_task(task).await;
+        };
+        let Some(letter) = letter(&facts) else { return self.drop_task(task).await };
+        let mail = render(&letter);
+        let id = facts.message_id();
+        let mut sent = false;
+        if let Some(mailer) = &self.mailer {
+            match mailer.send(&mail, &facts.emails, &id).await {
+                Ok(()) => sent = true,
+                Err(error) if task.attempts >= OUTBOX_TRIES_MAX => {
+                    tracing::error!(mail = %id, error = %chain(&error), "a mail was given up; it is in the mailbox");
+                }
+                Err(error) => return Ok(Tried::Wait { on: "wait-store", detail: error.to_string() }),
+            }
+        }
+        let mut commit = Commit::with_id(format!("{}/{}", task.lease.task, task.lease.epoch));
+        commit.lease = Some((task.lease.clone(), LeaseUse::Finish));
+        commit.writes.push(put(&mail_row(&facts, id, mail, sent), Expect::Any));
+        commit_surely(&*self.app.ledger, &commit).await?;
+        Ok(Tried::Done)
+    }
+
+    pub(crate) async fn clean(&self, task: &Task) -> Result<Tried, AppError> {
+        let submission = load::<SubmissionRow>(&*self.app.ledger, &task.run).await?;
+        let listing = load::<ListingRow>(&*self.app.ledger, &task.run).await?;
+        if let (Some(submission), Some(listing)) = (submission, listing) {
+            for plan in &listing.row.plans {
+                let repository = crate::steps::preview_repository(&submission.row, &plan.id);
+                for region in self.regions.iter() {
+                    if let Err(error) = region.remove("preview", &repository).await {
+                        return Ok(Tried::Wait { on: "wait-region", detail: error.to_string() });
+                    }
+                }
+            }
+        }
+        let mut commit = Commit::with_id(format!("{}/{}", task.lease.task, task.lease.epoch));
+        commit.lease = Some((task.lease.clone(), LeaseUse::Finish));
+        commit_surely(&*self.app.ledger, &commit).await?;
+        Ok(Tried::Done)
+    }
+}
+
+fn mail_row(facts: &NoticeFacts, id: String, mail: Rendered, sent: bool) -> MailRow {
+    MailRow {
+        id,
+        notice: facts.notice.clone(),
+        publisher: facts.publisher.clone(),
+        submission: facts.submission.clone(),
+        to: facts.emails.clone(),
+        subject: mail.subject,
+        text: mail.text,
+        html: mail.html,
+        at: facts.at,
+        sent,
+    }
+}
+
+fn letter(facts: &NoticeFacts) -> Option<Letter> {
+    let kind = NoticeKind::parse(&facts.notice)?;
+    let offer_kind = OfferKind::parse(&facts.kind)?;
+    let finding = |finding: &mercat_store::FindingRow| LetterFinding {
+        rule: finding.rule.clone(),
+        place: place(finding),
+        observed: finding.observed.clone(),
+        required: finding.required.clone(),
+        fix: finding.fix.clone(),
+    };
+    let step_title =
+        Step::parse(&facts.step.step).map(|step| title_key(offer_kind, step)).unwrap_or_default();
+    let steps = itinerary(offer_kind).iter().map(|step| {
+        let promised = estimate(offer_kind, *step).map(|estimate| estimate.key.to_owned());
+        (title_key(offer_kind, *step).to_owned(), promised)
+    });
+    let (base, path) = (&facts.base_url, format!("{}/{}", facts.publisher, facts.offer));
+    let listing = match kind {
+        NoticeKind::PreviewReady => format!("{base}/marketplace/preview/{}.{}", facts.publisher, facts.offer),
+        NoticeKind::Live => format!("{base}/marketplace/apps/{}.{}", facts.publisher, facts.offer),
+        _ => String::new(),
+    };
+    Some(Letter {
+        kind,
+        locale: Locale::negotiate(&facts.locale),
+        offer: path.clone(),
+        offer_name: facts.offer_name.clone(),
+        number: facts.number,
+        step_title: step_title.to_owned(),
+        steps: steps.collect(),
+        ours: facts.step.ours,
+        findings: facts.step.findings.iter().filter(|f| f.severity != "info").take(20).map(finding).collect(),
+        actor: facts.actor.clone(),
+        audience: facts.audience.clone(),
+        status_url: format!("{base}/portal/offers/{path}/status"),
+        listing_url: listing,
+    })
+}
+
+/// The place of a finding in one line.
+pub(crate) fn place(finding: &mercat_store::FindingRow) -> String {
+    [&finding.plan, &finding.platform, &finding.layer, &finding.path, &finding.package, &finding.field]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(" · ")
+}

@@ -1,0 +1,79 @@
+//! The steps of a run: each may run twice, and gives the same result.
+
+mod certify;
+mod package;
+mod regions;
+mod validate;
+
+use crate::Worker;
+use crate::progress::Tracker;
+use mercat_app::{AppError, Report, StepOutcome, StepTask};
+use mercat_domain::run::Step;
+use mercat_domain::{Document, OfferKey};
+use mercat_store::document::from_json;
+use mercat_store::{SubmissionRow, Task, load};
+
+/// How a step ended, before it is recorded.
+pub(crate) enum Ended {
+    /// With a result.
+    Result(StepOutcome, Box<Report>),
+    /// It waits for somebody else.
+    Wait {
+        /// Key of the words.
+        on: &'static str,
+        /// Who or what.
+        detail: String,
+    },
+}
+
+impl Ended {
+    pub(crate) fn passed(mut report: Report) -> Self {
+        report.say("information", "message-step-complete", &[]);
+        Self::Result(StepOutcome::Passed, Box::new(report))
+    }
+
+    pub(crate) fn blocked(report: Report) -> Self {
+        Self::Result(StepOutcome::Blocked, Box::new(report))
+    }
+}
+
+/// What every step works on.
+pub(crate) struct Work<'a> {
+    pub(crate) worker: &'a Worker,
+    pub(crate) submission: SubmissionRow,
+    pub(crate) document: Document,
+    pub(crate) tracker: &'a Tracker,
+    pub(crate) task: &'a Task,
+}
+
+impl Work<'_> {
+    pub(crate) fn key(&self) -> OfferKey {
+        self.document.key.clone()
+    }
+}
+
+pub(crate) async fn run(
+    worker: &Worker,
+    task: &Task,
+    step: &StepTask,
+    tracker: &Tracker,
+) -> Result<Ended, AppError> {
+    let submission =
+        load::<SubmissionRow>(&*worker.app.ledger, &step.submission).await?.ok_or(AppError::NotFound)?.row;
+    let document = from_json(&submission.document).map_err(AppError::Problems)?;
+    let work = Work { worker, submission, document, tracker, task };
+    match Step::parse(&step.step) {
+        Some(Step::Validate) => validate::run(&work).await,
+        Some(Step::Certify) => certify::run(&work).await,
+        Some(Step::Package) => package::run(&work).await,
+        Some(Step::ProvisionProd) => regions::production(&work).await,
+        Some(Step::Live) => regions::live(&work).await,
+        // Provisioning is a step of disks, which are refused when they are published; the other two need no work.
+        Some(Step::Provision | Step::Preview | Step::Signoff) | None => Ok(Ended::passed(Report::default())),
+    }
+}
+
+/// Where a region keeps the preview of a plan: by submission, so that an earlier preview can come back.
+pub(crate) fn preview_repository(submission: &SubmissionRow, plan: &str) -> String {
+    format!("{}/{}/{plan}/submission-{}", submission.publisher, submission.offer, submission.number)
+}

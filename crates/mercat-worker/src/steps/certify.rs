@@ -1,0 +1,218 @@
+//! Certification: tag rules, listing rules, and an inspection of every image in a confined child.
+
+use super::validate::held;
+use super::{Ended, Work};
+use crate::inspect::keys;
+use crate::{InspectError, Inspection};
+use mercat_app::{AppError, Report, StepOutcome};
+use mercat_certify::listing::inspect_listing;
+use mercat_certify::{Knowledge, LayerFacts, Verdict};
+use mercat_depot::Imported;
+use mercat_domain::finding::{Finding, Place, Severity, judge};
+use mercat_domain::tags::{self, Resolved};
+use mercat_domain::{Digest, Outcome};
+use mercat_store::{Expect, FindingRow, OfferRow, PaperRow, load, put};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Tries of an inspector that crashes or runs out of time before the step is given up as ours.
+const INSPECTOR_TRIES: u32 = 3;
+
+pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
+    let images = match held(work).await? {
+        Ok(images) => images,
+        Err(waits) => return Ok(waits),
+    };
+    let files = work.worker.inspector.knowledge.clone();
+    let loaded = tokio::task::spawn_blocking(move || files.load()).await;
+    let knowledge = match loaded {
+        Ok(Ok(knowledge)) => knowledge,
+        Ok(Err(why)) => return Ok(Ended::Wait { on: "wait-store", detail: why }),
+        Err(_) => return Ok(Ended::Wait { on: "wait-store", detail: "the rules cannot be loaded".into() }),
+    };
+    let mut report = Report::default();
+    let mut findings = inspect_listing(&work.document, &knowledge);
+    findings.extend(tag_findings(work, &images, &knowledge).await?);
+    let mut seen: BTreeMap<Digest, Vec<Finding>> = BTreeMap::new();
+    for (plan, image) in &images {
+        let known = match seen.get(&image.digest) {
+            Some(known) => known.clone(),
+            None => {
+                let found = match one_image(work, image, &knowledge, &mut report).await? {
+                    Ok(found) => found,
+                    Err(waits) => return Ok(waits),
+                };
+                seen.insert(image.digest.clone(), found.clone());
+                found
+            }
+        };
+        findings.extend(known.into_iter().map(|mut finding| {
+            finding.place.plan.clone_from(plan);
+            finding
+        }));
+    }
+    findings.sort();
+    findings.dedup();
+    Ok(end(report, &findings))
+}
+
+fn end(mut report: Report, findings: &[Finding]) -> Ended {
+    let count = |severity| findings.iter().filter(|f| f.severity == severity).count().to_string();
+    report.findings = findings.iter().map(FindingRow::from).collect();
+    let total = report.layers_read + report.layers_reused;
+    if report.layers_reused > 0 {
+        let (reused, total) = (report.layers_reused.to_string(), total.to_string());
+        report.say("information", "message-reused", &[("reused", &reused), ("total", &total)]);
+    }
+    match judge(findings) {
+        Outcome::Pass => Ended::passed(report),
+        Outcome::Findings => {
+            report.say("error", "message-blocked", &[("count", &count(Severity::Error))]);
+            Ended::blocked(report)
+        }
+        Outcome::Inconclusive => {
+            report.say("error", "message-inconclusive", &[("count", &count(Severity::Inconclusive))]);
+            Ended::Result(StepOutcome::GaveUp, Box::new(report))
+        }
+    }
+}
+
+async fn tag_findings(
+    work: &Work<'_>,
+    images: &[(String, Imported)],
+    knowledge: &Knowledge,
+) -> Result<Vec<Finding>, AppError> {
+    let offer = load::<OfferRow>(&*work.worker.app.ledger, &work.key().to_string()).await?;
+    let live = offer.map(|offer| offer.row.tags).unwrap_or_default();
+    let mut out = Vec::new();
+    for plan in &work.document.plans {
+        let resolved: Vec<Resolved> = images
+            .iter()
+            .filter(|(of, _)| *of == plan.id)
+            .map(|(_, image)| Resolved {
+                reference: image.reference.clone(),
+                digest: image.digest.clone(),
+                is_index: image.media_type.contains("index") || image.media_type.contains("list"),
+                platforms: image.platforms.clone(),
+                children: image.children.iter().map(|(digest, _)| digest.clone()).collect(),
+            })
+            .collect();
+        let published = live.get(&plan.id).into_iter().flatten();
+        let published =
+            published.filter_map(|(tag, digest)| Some((tag.clone(), Digest::parse(digest)?))).collect();
+        let severity = |rule: &str| knowledge.policy.severity(rule);
+        out.extend(tags::check(&plan.id, &resolved, &published, plan.list("platforms"), &severity));
+    }
+    Ok(out)
+}
+
+async fn one_image(
+    work: &Work<'_>,
+    image: &Imported,
+    knowledge: &Knowledge,
+    report: &mut Report,
+) -> Result<Result<Vec<Finding>, Ended>, AppError> {
+    let (directory, _spool) = match spool(work, image).await {
+        Ok(found) => found,
+        Err(why) => return Ok(Err(Ended::Wait { on: "wait-store", detail: why })),
+    };
+    let wanted = match keys(&image.digest, &directory, false, knowledge) {
+        Ok(wanted) => wanted,
+        Err(error) => return Ok(Err(Ended::Wait { on: "wait-store", detail: error.to_string() })),
+    };
+    let mut facts: BTreeMap<String, LayerFacts> = BTreeMap::new();
+    for key in &wanted {
+        let kept = load::<PaperRow>(&*work.worker.app.ledger, key).await?;
+        if let Some(kept) = kept.and_then(|row| serde_json::from_str(&row.row.text).ok()) {
+            facts.insert(key.clone(), kept);
+        }
+    }
+    let reused = u32::try_from(facts.len()).unwrap_or(u32::MAX);
+    let mut bytes = 0;
+    for blob in &image.blobs {
+        bytes += work.worker.depot.size(blob).await.ok().flatten().unwrap_or(0);
+    }
+    let name = image.reference.clone();
+    let progress = |done, total| {
+        work.tracker.part(&name, |part| {
+            part.done = part.done.max(done);
+            part.total = total;
+            part.complete = done >= total;
+        });
+    };
+    let inspector = &work.worker.inspector;
+    match inspector.inspect(&image.digest, &directory, false, bytes, facts, progress).await {
+        Ok(inspection) => {
+            report.layers_reused += reused;
+            report.layers_read += u32::try_from(wanted.len()).unwrap_or(u32::MAX) - reused;
+            Ok(keep(work, image, inspection, report).await?)
+        }
+        Err(error) => Ok(broken(work, &error)),
+    }
+}
+
+/// Blobs as files below one directory: the depot itself, or copies of what lies in a remote one.
+async fn spool(work: &Work<'_>, image: &Imported) -> Result<(PathBuf, Option<tempfile::TempDir>), String> {
+    let depot = &work.worker.depot;
+    if let Some(path) = depot.local_path(&image.digest) {
+        let root = path.ancestors().nth(3).map(PathBuf::from);
+        return root.map(|root| (root, None)).ok_or_else(|| "the depot has no root".to_owned());
+    }
+    let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
+    for digest in image.blobs.iter().chain(image.manifests.iter().map(|(digest, _)| digest)) {
+        let path = dir.path().join("sha256").join(&digest.hex()[..2]);
+        tokio::fs::create_dir_all(&path).await.map_err(|error| error.to_string())?;
+        let mut file =
+            tokio::fs::File::create(path.join(digest.hex())).await.map_err(|error| error.to_string())?;
+        let mut stream = depot.stream(digest, None).await.map_err(|error| crate::chain(&error))?;
+        while let Some(chunk) = futures::StreamExt::next(&mut stream).await {
+            let chunk = chunk.map_err(|error| crate::chain(&error))?;
+            tokio::io::AsyncWriteExt::write_all(&mut file, &chunk)
+                .await
+                .map_err(|error| error.to_string())?;
+        }
+        tokio::io::AsyncWriteExt::flush(&mut file).await.map_err(|error| error.to_string())?;
+    }
+    Ok((dir.path().to_owned(), Some(dir)))
+}
+
+async fn keep(
+    work: &Work<'_>,
+    image: &Imported,
+    inspection: Inspection,
+    report: &mut Report,
+) -> Result<Result<Vec<Finding>, Ended>, AppError> {
+    let Some((_, findings)) = Verdict::findings_of(&inspection.verdict) else {
+        return Ok(broken(work, &InspectError::Ended("the verdict cannot be read".into())));
+    };
+    let made = work.worker.app.ledger.now().await?;
+    let mut paper = |key: String, text: String| {
+        report.writes.push(put(&PaperRow { key, text, made }, Expect::Any));
+    };
+    for (key, facts) in inspection.facts {
+        paper(key, serde_json::to_string(&facts).unwrap_or_default());
+    }
+    for (digest, text) in inspection.sboms {
+        paper(format!("sbom/{digest}"), text);
+    }
+    let key = format!("verdict/{}/{}", work.submission.id, image.digest);
+    paper(key.clone(), inspection.verdict);
+    report.verdicts.insert(image.digest.to_string(), key);
+    Ok(Ok(findings))
+}
+
+/// An inspector that broke is tried again; after that the check is inconclusive, and ours.
+fn broken(work: &Work<'_>, error: &InspectError) -> Result<Vec<Finding>, Ended> {
+    tracing::warn!(submission = %work.submission.id, error = %crate::chain(error), "an inspection broke");
+    if work.task.attempts < INSPECTOR_TRIES {
+        return Err(Ended::Wait { on: "wait-store", detail: error.to_string() });
+    }
+    Ok(vec![Finding {
+        rule: "INC-02".to_owned(),
+        severity: Severity::Inconclusive,
+        place: Place::default(),
+        observed: error.to_string(),
+        required: "an inspection that ends by itself".to_owned(),
+        fix: "nothing to do for the publisher: the operator of this server must look into it".to_owned(),
+    }])
+}

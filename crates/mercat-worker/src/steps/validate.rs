@@ -1,0 +1,122 @@
+//! Validate prerequisites: every reference resolves, and what it names is copied by digest.
+
+use super::{Ended, Work};
+use mercat_app::{AppError, Report};
+use mercat_artifact::oci::reference::{self, Source};
+use mercat_depot::{Credentials, Imported, SourceError, import};
+use mercat_domain::{Digest, Plan};
+use mercat_store::{FindingRow, ImageRow};
+use std::path::Path;
+
+pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
+    let mut report = Report::default();
+    let mut images = Vec::new();
+    for plan in &work.document.plans {
+        match copy(work, plan).await? {
+            Ok(copied) => images.extend(copied.into_iter().map(|image| row(&plan.id, image))),
+            Err(error) => match verdict_on(&plan.id, &error) {
+                Some(finding) => report.findings.push(finding),
+                None => return Ok(waits(&error)),
+            },
+        }
+    }
+    if report.findings.is_empty() {
+        report.say("information", "message-images-copied", &[("count", &images.len().to_string())]);
+        report.images = Some(images);
+        return Ok(Ended::passed(report));
+    }
+    report.say("error", "message-blocked", &[("count", &report.findings.len().to_string())]);
+    Ok(Ended::blocked(report))
+}
+
+async fn copy(work: &Work<'_>, plan: &Plan) -> Result<Result<Vec<Imported>, SourceError>, AppError> {
+    let worker = work.worker;
+    let text = plan.text("image");
+    let place = match reference::parse(text) {
+        Ok((place, _)) => place,
+        Err(error) => return Ok(Err(SourceError::Refused { code: "F003", what: error.to_string() })),
+    };
+    if let Source::Layout(path) | Source::Archive(path) | Source::DockerArchive(path) = &place
+        && !allowed(path, &worker.local_sources)
+    {
+        let what = format!("{text} is not below a directory of sources.directories on this server");
+        return Ok(Err(SourceError::Denied(what)));
+    }
+    let secret_place = format!("{}/{}", work.key(), plan.id);
+    let password = worker.app.open_secret(&secret_place, "password", &plan.fields)?;
+    let credentials = Credentials { username: plan.text("username").to_owned(), password };
+    let tags = plan.list("tags");
+    Ok(import(&worker.depot, &worker.egress, &place, credentials, tags, work.tracker).await)
+}
+
+/// Whether a path lies below an allowed directory, links resolved.
+fn allowed(path: &Path, directories: &[std::path::PathBuf]) -> bool {
+    let Ok(path) = path.canonicalize() else { return false };
+    directories.iter().filter_map(|dir| dir.canonicalize().ok()).any(|dir| path.starts_with(dir))
+}
+
+fn row(plan: &str, image: Imported) -> ImageRow {
+    ImageRow {
+        plan: plan.to_owned(),
+        reference: image.reference,
+        digest: image.digest.to_string(),
+        media_type: image.media_type,
+        size: image.size,
+    }
+}
+
+/// What the publisher can fix becomes a finding; everything else is ours to wait for.
+fn verdict_on(plan: &str, error: &SourceError) -> Option<FindingRow> {
+    let (rule, field, required, fix) = match error {
+        SourceError::Unauthorized { .. } => (
+            "F021",
+            "password",
+            "credentials that may pull",
+            "enter a user name and password or token that may pull",
+        ),
+        SourceError::NotFound(_) => {
+            ("F021", "tags", "a tag or digest that exists", "push the tag, or correct the list")
+        }
+        SourceError::Denied(_) => (
+            "F021",
+            "image",
+            "a registry on the internet",
+            "use a public https registry, or ask the operator to allow it",
+        ),
+        SourceError::Refused { code, .. } => {
+            (*code, "image", "an image by the OCI specification", "rebuild and push the image")
+        }
+        SourceError::Unreachable { .. } | SourceError::Depot(_) => return None,
+    };
+    Some(FindingRow {
+        rule: rule.to_owned(),
+        severity: "error".to_owned(),
+        plan: plan.to_owned(),
+        field: format!("plans/{plan}/{field}"),
+        observed: error.to_string(),
+        required: required.to_owned(),
+        fix: fix.to_owned(),
+        ..FindingRow::default()
+    })
+}
+
+fn waits(error: &SourceError) -> Ended {
+    let on = if matches!(error, SourceError::Depot(_)) { "wait-store" } else { "wait-source" };
+    Ended::Wait { on, detail: crate::chain(error) }
+}
+
+/// What the depot holds of a submission's images, by plan.
+pub(super) async fn held(work: &Work<'_>) -> Result<Result<Vec<(String, Imported)>, Ended>, AppError> {
+    let mut out = Vec::new();
+    for row in &work.submission.images {
+        let digest = Digest::parse(&row.digest).ok_or(AppError::NotFound)?;
+        match mercat_depot::held(&work.worker.depot, &digest).await {
+            Ok(mut image) => {
+                image.reference.clone_from(&row.reference);
+                out.push((row.plan.clone(), image));
+            }
+            Err(error) => return Ok(Err(Ended::Wait { on: "wait-store", detail: crate::chain(&error) })),
+        }
+    }
+    Ok(Ok(out))
+}
