@@ -259,3 +259,40 @@ pub fn clone_public(document: &Document) -> Json {
     }
     to_json(&public)
 }
+
+impl App {
+    /// Changes who may see the open preview, without a new submission.
+    ///
+    /// # Errors
+    /// Problems with an id, or a missing offer.
+    pub async fn set_audience(
+        &self,
+        actor: &str,
+        key: &OfferKey,
+        ids: &[String],
+    ) -> Result<Vec<String>, AppError> {
+        let problems: Vec<Problem> = ids
+            .iter()
+            .enumerate()
+            .filter(|(_, id)| !mercat_domain::ids::is_guid(id))
+            .map(|(at, id)| Problem::new("F007", format!("subscriptions/{at}"), id, "a GUID"))
+            .collect();
+        if !problems.is_empty() {
+            return Err(AppError::Problems(problems));
+        }
+        let found = load::<OfferRow>(&*self.ledger, &key.to_string()).await?.ok_or(AppError::NotFound)?;
+        let audience: Vec<String> = ids.iter().map(|id| id.to_lowercase()).collect();
+        let row = OfferRow { audience: audience.clone(), ..found.row };
+        let mut commit = Commit::new();
+        commit.writes.push(put(&row, Expect::Version(found.version)));
+        commit.events.push(NewEvent {
+            subject: format!("offer:{key}"),
+            kind: "audience.changed".to_owned(),
+            actor: actor.to_owned(),
+            body: serde_json::json!({ "subscriptions": audience }).to_string(),
+            ..NewEvent::default()
+        });
+        commit_surely(&*self.ledger, &commit).await?;
+        Ok(audience)
+    }
+}

@@ -37,6 +37,9 @@ pub enum AppError {
     /// A published offer cannot be deleted.
     #[error("a published offer cannot be deleted")]
     Published,
+    /// The Idempotency-Key belongs to another request.
+    #[error("the Idempotency-Key belongs to another request")]
+    KeyReused,
     /// The ledger does not answer.
     #[error("the ledger does not answer")]
     Ledger(#[from] LedgerError),

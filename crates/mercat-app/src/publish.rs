@@ -9,7 +9,8 @@ use mercat_domain::run::{self, Input};
 use mercat_domain::{Digest, OfferKey, OfferKind};
 use mercat_store::document::to_json;
 use mercat_store::{
-    Commit, LedgerError, MediaRow, OfferRow, RunRow, SubmissionRow, Versioned, commit_surely, find, load,
+    Commit, Expect, LedgerError, MediaRow, OfferRow, ReplayRow, RunRow, SubmissionRow, Versioned,
+    commit_surely, find, load, put,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -26,6 +27,8 @@ pub struct PublishRequest {
     pub version: Option<u64>,
     /// Give up a submission that waits at sign-off.
     pub replace: bool,
+    /// The caller's Idempotency-Key with a hash of the request: the same request makes one submission.
+    pub once: Option<(String, String)>,
 }
 
 impl App {
@@ -112,9 +115,11 @@ impl App {
         key: &OfferKey,
         request: &PublishRequest,
     ) -> Result<SubmissionRow, AppError> {
+        if let Some(earlier) = self.published_once(actor, request).await? {
+            return Ok(earlier);
+        }
         let draft = self.draft(key).await?;
-        if let Some(version) = request.version.filter(|version| *version != draft.version) {
-            let _ = version;
+        if request.version.is_some_and(|version| version != draft.version) {
             return Err(AppError::Stale { current: draft.version });
         }
         let mut problems = self.check_draft(key).await?;
@@ -129,7 +134,11 @@ impl App {
                 continue;
             }
             match self.submit(actor, offer, &draft.document, request).await {
-                Err(AppError::Ledger(LedgerError::Conflict { .. })) => {}
+                Err(AppError::Ledger(LedgerError::Conflict { .. })) => {
+                    if let Some(earlier) = self.published_once(actor, request).await? {
+                        return Ok(earlier);
+                    }
+                }
                 other => return other,
             }
         }
@@ -176,9 +185,36 @@ impl App {
         let next = Next { run, effects };
         let because = Because { actor, facts: &StepFacts::default(), listing: None, now };
         self.write_transition(&mut commit, &pair, &next, &because);
+        if let Some((key, hash)) = &request.once {
+            let row = ReplayRow {
+                key: replay_key(actor, key),
+                request: hash.clone(),
+                status: 202,
+                body: submission.id.clone(),
+                at: now,
+            };
+            commit.writes.push(put(&row, Expect::Absent));
+        }
         commit_surely(&*self.ledger, &commit).await?;
         self.bell.notify_waiters();
         Ok(submission)
+    }
+
+    /// The submission that the same request under the same key made before.
+    async fn published_once(
+        &self,
+        actor: &str,
+        request: &PublishRequest,
+    ) -> Result<Option<SubmissionRow>, AppError> {
+        let Some((key, hash)) = &request.once else { return Ok(None) };
+        let Some(found) = load::<ReplayRow>(&*self.ledger, &replay_key(actor, key)).await? else {
+            return Ok(None);
+        };
+        if found.row.request != *hash {
+            return Err(AppError::KeyReused);
+        }
+        let row = load::<SubmissionRow>(&*self.ledger, &found.row.body).await?;
+        row.map(|row| Some(row.row)).ok_or(AppError::NotFound)
     }
 
     async fn supersede(&self, actor: &str, active: &str, replace: bool) -> Result<(), AppError> {
@@ -191,6 +227,10 @@ impl App {
             Err(error) => Err(error),
         }
     }
+}
+
+fn replay_key(actor: &str, key: &str) -> String {
+    crate::hash_secret(&format!("{actor}\n{key}"))
 }
 
 fn check_emails(emails: &[String]) -> Vec<Problem> {

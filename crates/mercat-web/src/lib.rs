@@ -1,1 +1,85 @@
-//! The doors: storefront, portal, API and registry
+//! The doors: storefront, portal, API and registry.
+//!
+//! Every route stands in [`routes::ROUTES`] with the action that it needs; one
+//! guard asks `mercat-domain::access` before any handler runs, and the OpenAPI
+//! document and the access matrix test are made from the same table.
+
+mod api;
+mod guard;
+mod media;
+mod openapi;
+mod pages;
+mod problem;
+mod registry;
+pub mod routes;
+
+pub use openapi::document as openapi_document;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use mercat_app::App;
+use mercat_depot::Depot;
+use mercat_domain::limits::API_BODY_BYTES_MAX;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::csrf::CsrfLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+
+const FORM_BYTES_MAX: usize = 24 << 20;
+
+/// What the doors need.
+#[derive(Clone)]
+pub struct Site {
+    /// The verbs.
+    pub app: App,
+    /// The blobs.
+    pub depot: Depot,
+    /// Turns to `true` when the server ends; long answers then end too.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// The whole HTTP service.
+pub fn router(site: Site) -> Router {
+    let site = Arc::new(site);
+    let guarded = |router: Router<Arc<Site>>| {
+        router.route_layer(axum::middleware::from_fn_with_state(site.clone(), guard::guard))
+    };
+    let api = guarded(api::router()).layer(DefaultBodyLimit::max(API_BODY_BYTES_MAX));
+    let uploads = guarded(api::uploads()).layer(DefaultBodyLimit::max(FORM_BYTES_MAX));
+    let pages = guarded(pages::router()).layer(DefaultBodyLimit::max(FORM_BYTES_MAX)).layer(CsrfLayer::new());
+    let quick = Router::new().merge(api).merge(uploads).merge(pages).layer(TimeoutLayer::with_status_code(
+        axum::http::StatusCode::SERVICE_UNAVAILABLE,
+        Duration::from_secs(60),
+    ));
+    let streams = guarded(api::streams());
+    let registry = registry::router();
+    let set = |name: HeaderName, value: &'static str| {
+        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+    };
+    Router::new()
+        .merge(quick)
+        .merge(streams)
+        .merge(registry)
+        .fallback(fallback)
+        .with_state(site)
+        .layer(set(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; \
+             form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        ))
+        .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(set(header::REFERRER_POLICY, "same-origin"))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            problem::internal("a handler panicked").into_response()
+        }))
+}
+
+async fn fallback(request: axum::extract::Request) -> Response {
+    let caller = guard::Caller::stranger(request.headers());
+    problem::answer(&caller, request.uri().path(), &mercat_app::AppError::NotFound)
+}

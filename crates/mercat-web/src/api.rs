@@ -1,0 +1,164 @@
+//! The API: handlers extract, call a verb, map and return. The guard has decided already.
+
+mod events;
+mod offers;
+mod people;
+
+use crate::guard::Caller;
+use crate::{Site, openapi_document, problem};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{delete, get, post, put};
+use mercat_app::AppError;
+use mercat_domain::OfferKey;
+use mercat_store::{OfferRow, Query as Listing, list};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub(crate) type Shared = State<Arc<Site>>;
+pub(crate) type Answer = Result<Response, Response>;
+
+const P: &str = "/api/v1/publishers/{publisher}";
+
+pub(crate) fn router() -> Router<Arc<Site>> {
+    let offer = |tail: &str| format!("{P}/offers/{{offer}}{tail}");
+    Router::new()
+        .route("/api/openapi.json", get(async || Json(openapi_document())))
+        .route("/api/v1/health", get(health))
+        .route("/api/v1/me", get(people::me))
+        .route("/api/v1/catalogue", get(catalogue))
+        .route("/api/v1/catalogue/{id}", get(live_listing))
+        .route("/api/v1/preview/{id}", get(preview_listing))
+        .route("/api/v1/publishers", get(people::publishers).post(people::new_publisher))
+        .route(&format!("{P}/members"), get(people::members).post(people::new_member))
+        .route(&format!("{P}/members/{{user}}"), delete(people::remove_member))
+        .route(&format!("{P}/mail"), get(people::mail))
+        .route(&format!("{P}/offers"), get(offers::all))
+        .route(&offer(""), get(offers::draft).put(offers::save).delete(offers::remove))
+        .route(&offer("/slot/{slot}"), get(offers::slot))
+        .route(&offer("/status"), get(offers::status))
+        .route(&offer("/history"), get(offers::history))
+        .route(&offer("/submissions"), get(offers::submissions))
+        .route(&offer("/submissions/{submission}"), get(offers::submission))
+        .route(&offer("/submissions/{submission}/verdicts/{digest}"), get(offers::verdict))
+        .route(&offer("/sboms/{digest}"), get(offers::sbom))
+        .route(&offer("/validate"), post(offers::validate))
+        .route(&offer("/publish"), post(offers::publish))
+        .route(&offer("/golive"), post(offers::go_live))
+        .route(&offer("/cancel"), post(offers::cancel))
+        .route(&offer("/audience"), put(offers::audience))
+        .route("/api/v1/tokens", get(people::tokens).post(people::new_token))
+        .route("/api/v1/tokens/{id}", delete(people::revoke_token))
+        .route("/api/v1/subscriptions", get(people::subscriptions).post(people::new_subscription))
+        .route("/api/v1/subscriptions/{id}/pull-tokens", post(people::new_pull_token))
+}
+
+/// Routes with large bodies.
+pub(crate) fn uploads() -> Router<Arc<Site>> {
+    Router::new().route(&format!("{P}/media"), post(offers::upload))
+}
+
+/// Routes whose answers last.
+pub(crate) fn streams() -> Router<Arc<Site>> {
+    Router::new()
+        .route(&format!("{P}/offers/{{offer}}/submissions/{{submission}}/events"), get(events::stream))
+}
+
+/// Turns bad news into a problem document in the caller's language.
+pub(crate) fn fail(caller: &Caller) -> impl Fn(AppError) -> Response + '_ {
+    |error| problem::document(caller.locale, &error)
+}
+
+/// Reads a JSON body; an empty one reads as `{}`.
+pub(crate) fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Response> {
+    let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
+    serde_json::from_slice(bytes).map_err(|error| problem::malformed("", &format!("the body: {error}")))
+}
+
+pub(crate) fn etag(version: u64) -> String {
+    format!("\"{version}\"")
+}
+
+/// `If-Match`: nothing, `*` as 0, or a version.
+pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Response> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or("").trim();
+    if text == "*" {
+        return Ok(Some(0));
+    }
+    let plain =
+        text.trim_start_matches("W/").trim_matches('"').parse::<u64>().ok().filter(|version| *version > 0);
+    plain.map(Some).ok_or_else(|| problem::malformed("/If-Match", "If-Match is not an ETag of this server"))
+}
+
+pub(crate) fn words(caller: &Caller) -> impl Fn(&str, &[(&str, &str)]) -> String + use<> {
+    let locale = caller.locale;
+    move |key, args| mercat_text::text(locale, key, args)
+}
+
+async fn health(State(site): Shared, caller: Caller) -> Answer {
+    let now = site.app.ledger.now().await.map_err(|error| fail(&caller)(error.into()))?;
+    Ok(Json(json!({"status": "ok", "time": mercat_app::rfc3339(now)})).into_response())
+}
+
+#[derive(Deserialize)]
+struct Page {
+    category: Option<String>,
+    subcategories: Option<String>,
+    after: Option<String>,
+}
+
+async fn catalogue(State(site): Shared, caller: Caller, Query(page): Query<Page>) -> Answer {
+    let index = match (page.category, page.subcategories) {
+        (Some(category), Some(sub)) => ("category", format!("{category}/{sub}")),
+        (Some(category), None) => ("category", category),
+        _ => ("live", "yes".to_owned()),
+    };
+    let query = Listing {
+        index: Some(index),
+        after: page.after.unwrap_or_default(),
+        limit: 50,
+        ..Listing::default()
+    };
+    let rows =
+        list::<OfferRow>(&*site.app.ledger, query).await.map_err(|error| fail(&caller)(error.into()))?;
+    let next =
+        (rows.len() == 50).then(|| rows.last().map(|row| format!("{}/{}", row.row.publisher, row.row.offer)));
+    let one = |row: &OfferRow| {
+        let card = row.card.clone().unwrap_or_default();
+        json!({
+            "id": format!("{}.{}", row.publisher, row.offer), "type": row.kind, "title": card.title,
+            "summary": card.summary, "logo": format!("/media/{}", card.logo), "categories": card.categories,
+        })
+    };
+    let items: Vec<Value> = rows.iter().map(|row| one(&row.row)).collect();
+    Ok(Json(json!({"items": items, "next": next.flatten()})).into_response())
+}
+
+pub(crate) fn listing_key(id: &str) -> Result<OfferKey, AppError> {
+    let (publisher, offer) = id.split_once('.').ok_or(AppError::NotFound)?;
+    Ok(OfferKey::new(publisher, offer))
+}
+
+async fn listing(site: &Site, caller: &Caller, id: &str, preview: bool) -> Answer {
+    let found = async { site.app.visible_listing(&caller.who, &listing_key(id)?, preview).await };
+    let found = found.await.map_err(fail(caller))?;
+    Ok(Json(found).into_response())
+}
+
+async fn live_listing(State(site): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
+    listing(&site, &caller, &id, false).await
+}
+
+async fn preview_listing(State(site): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
+    listing(&site, &caller, &id, true).await
+}
+
+pub(crate) fn no_content() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}

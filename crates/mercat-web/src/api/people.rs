@@ -1,0 +1,171 @@
+//! Accounts over the API.
+
+use super::{Answer, Shared, body, fail, no_content};
+use crate::guard::Caller;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json};
+use mercat_app::{AppError, rfc3339};
+use mercat_domain::access::{Role, Scope};
+use mercat_domain::offer::Problem;
+use mercat_store::{MailRow, PublisherRow, Query, SubscriptionRow, TokenRow, UserRow, find, list};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub(super) async fn me(State(_): Shared, caller: Caller) -> Answer {
+    let who = &caller.who;
+    let roles: Vec<Value> =
+        who.roles.iter().map(|(id, role)| json!({"publisher": id, "role": role.name()})).collect();
+    let body = json!({
+        "user": who.user, "operator": who.operator, "roles": roles, "subscriptions": who.subscriptions,
+        "scope": who.scope.map(Scope::name),
+    });
+    Ok(Json(body).into_response())
+}
+
+pub(super) async fn publishers(State(site): Shared, caller: Caller) -> Answer {
+    let query = Query { limit: 1000, ..Query::default() };
+    let rows = list::<PublisherRow>(&*site.app.ledger, query).await.map_err(|e| fail(&caller)(e.into()))?;
+    let mine = |row: &PublisherRow| caller.who.operator || caller.who.role(&row.id).is_some();
+    let rows: Vec<PublisherRow> = rows.into_iter().map(|row| row.row).filter(mine).collect();
+    Ok(Json(rows).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPublisher {
+    id: String,
+    name: String,
+}
+
+pub(super) async fn new_publisher(State(site): Shared, caller: Caller, bytes: Bytes) -> Answer {
+    let new: NewPublisher = body(&bytes)?;
+    let row = site.app.create_publisher(caller.actor(), &new.id, &new.name).await.map_err(fail(&caller))?;
+    Ok((StatusCode::CREATED, Json(row)).into_response())
+}
+
+pub(super) async fn members(State(site): Shared, caller: Caller, Path(publisher): Path<String>) -> Answer {
+    let rows = find::<UserRow>(&*site.app.ledger, "publisher", &publisher).await;
+    let rows = rows.map_err(|error| fail(&caller)(error.into()))?;
+    let one = |row: &UserRow| {
+        let role = row.roles.iter().find(|(id, _)| *id == publisher).map(|(_, role)| role);
+        json!({"user": row.id, "email": row.email, "role": role})
+    };
+    Ok(Json(rows.iter().map(|row| one(&row.row)).collect::<Vec<_>>()).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewMember {
+    email: String,
+    role: Option<String>,
+}
+
+pub(super) async fn new_member(
+    State(site): Shared,
+    caller: Caller,
+    Path(publisher): Path<String>,
+    bytes: Bytes,
+) -> Answer {
+    let new: NewMember = body(&bytes)?;
+    let role = match new.role.as_deref() {
+        None => Role::Contributor,
+        Some(name) => Role::parse(name).ok_or_else(|| {
+            fail(&caller)(AppError::Problems(vec![Problem::new(
+                "F003",
+                "role",
+                name,
+                "contributor or owner",
+            )]))
+        })?,
+    };
+    let added = async {
+        let user = site.app.add_member(caller.actor(), &publisher, &new.email, role).await?;
+        Ok((user.id.clone(), site.app.issue_link(&user.id).await?))
+    };
+    let (user, link) = added.await.map_err(fail(&caller))?;
+    Ok((StatusCode::CREATED, Json(json!({"user": user, "signInLink": link}))).into_response())
+}
+
+pub(super) async fn remove_member(
+    State(site): Shared,
+    caller: Caller,
+    Path((publisher, user)): Path<(String, String)>,
+) -> Answer {
+    site.app.remove_member(caller.actor(), &publisher, &user).await.map_err(fail(&caller))?;
+    Ok(no_content())
+}
+
+pub(super) async fn mail(State(site): Shared, caller: Caller, Path(publisher): Path<String>) -> Answer {
+    let query =
+        Query { index: Some(("publisher", publisher)), limit: 200, newest_first: true, ..Query::default() };
+    let rows =
+        list::<MailRow>(&*site.app.ledger, query).await.map_err(|error| fail(&caller)(error.into()))?;
+    Ok(Json(rows.into_iter().map(|row| row.row).collect::<Vec<_>>()).into_response())
+}
+
+pub(super) async fn tokens(State(site): Shared, caller: Caller) -> Answer {
+    let rows = find::<TokenRow>(&*site.app.ledger, "user", caller.actor()).await;
+    let rows = rows.map_err(|error| fail(&caller)(error.into()))?;
+    let one = |row: &TokenRow| json!({"id": row.id, "label": row.label, "scope": row.scope, "created": rfc3339(row.created), "expires": rfc3339(row.expires)});
+    Ok(Json(rows.iter().map(|row| one(&row.row)).collect::<Vec<_>>()).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewToken {
+    label: String,
+    scope: String,
+    days: Option<u32>,
+}
+
+pub(super) async fn new_token(State(site): Shared, caller: Caller, bytes: Bytes) -> Answer {
+    let new: NewToken = body(&bytes)?;
+    let scope = Scope::parse(&new.scope).ok_or_else(|| {
+        fail(&caller)(AppError::Problems(vec![Problem::new(
+            "F003",
+            "scope",
+            &new.scope,
+            "read, publish or golive",
+        )]))
+    })?;
+    // A token never makes a stronger one.
+    if caller.who.scope.is_some_and(|own| own < scope) {
+        return Err(fail(&caller)(AppError::Forbidden));
+    }
+    let token = site.app.create_token(caller.actor(), &new.label, scope, new.days.unwrap_or(90)).await;
+    let token = token.map_err(fail(&caller))?;
+    let body = json!({"id": token.id, "token": token.secret, "expires": rfc3339(token.expires)});
+    Ok((StatusCode::CREATED, Json(body)).into_response())
+}
+
+pub(super) async fn revoke_token(State(site): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
+    site.app.revoke_token(caller.actor(), &id).await.map_err(fail(&caller))?;
+    Ok(no_content())
+}
+
+pub(super) async fn subscriptions(State(site): Shared, caller: Caller) -> Answer {
+    let rows = find::<SubscriptionRow>(&*site.app.ledger, "user", caller.actor()).await;
+    let rows = rows.map_err(|error| fail(&caller)(error.into()))?;
+    Ok(Json(rows.into_iter().map(|row| row.row).collect::<Vec<_>>()).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewSubscription {
+    name: String,
+    id: Option<String>,
+}
+
+pub(super) async fn new_subscription(State(site): Shared, caller: Caller, bytes: Bytes) -> Answer {
+    let new: NewSubscription = body(&bytes)?;
+    let row = site.app.create_subscription(caller.actor(), &new.name, new.id.as_deref()).await;
+    Ok((StatusCode::CREATED, Json(row.map_err(fail(&caller))?)).into_response())
+}
+
+pub(super) async fn new_pull_token(State(site): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
+    let token = site.app.create_pull_token(caller.actor(), &id).await.map_err(fail(&caller))?;
+    let body = json!({"id": token.id, "token": token.secret, "expires": rfc3339(token.expires)});
+    Ok((StatusCode::CREATED, Json(body)).into_response())
+}

@@ -1,0 +1,165 @@
+//! Pages for people. Real forms; everything works without a script.
+
+mod account;
+mod editor;
+mod portal;
+mod storefront;
+
+use crate::Site;
+use crate::guard::Caller;
+use crate::problem::classify;
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use mercat_app::AppError;
+use mercat_text::{Locale, text};
+use std::sync::Arc;
+
+pub(crate) type Answer = Result<Response, Response>;
+
+/// Words and facts that every page needs.
+pub(crate) struct Frame {
+    pub(crate) locale: Locale,
+    pub(crate) signed_in: bool,
+    pub(crate) operator: bool,
+    pub(crate) other: &'static str,
+}
+
+impl Frame {
+    pub(crate) fn new(caller: &Caller) -> Self {
+        let other = if caller.locale == Locale::En { "ja" } else { "en" };
+        Self {
+            locale: caller.locale,
+            signed_in: caller.who.user.is_some(),
+            operator: caller.who.operator,
+            other,
+        }
+    }
+
+    pub(crate) fn t(&self, key: &str) -> String {
+        text(self.locale, key, &[])
+    }
+
+    pub(crate) fn t1(&self, key: &str, name: &str, value: &str) -> String {
+        text(self.locale, key, &[(name, value)])
+    }
+
+    pub(crate) fn code(&self) -> &'static str {
+        self.locale.code()
+    }
+}
+
+pub(crate) fn router() -> Router<Arc<Site>> {
+    let o = |tail: &str| format!("/portal/offers/{{publisher}}/{{offer}}{tail}");
+    Router::new()
+        .route("/", get(async || Redirect::to("/marketplace")))
+        .route("/static/{file}", get(asset))
+        .route("/language/{locale}", get(language))
+        .route("/media/{digest}", get(storefront::picture))
+        .route("/marketplace", get(storefront::catalogue))
+        .route("/marketplace/apps/category/{category}", get(storefront::category))
+        .route("/marketplace/apps/{id}", get(storefront::product))
+        .route("/marketplace/preview/{id}", get(storefront::preview))
+        .route("/sign-in", get(account::sign_in_page).post(account::sign_in))
+        .route("/sign-out", post(account::sign_out))
+        .route("/portal", get(portal::offers))
+        .route("/portal/new", get(portal::new_page))
+        .route("/portal/publishers/{publisher}/offers", post(portal::create))
+        .route("/portal/publishers/{publisher}/mail", get(portal::mailbox))
+        .route(&o("/editor"), get(editor::page).post(editor::save))
+        .route(&o("/publish"), get(portal::publish_page).post(portal::publish))
+        .route(&o("/status"), get(portal::status))
+        .route(&o("/golive"), post(portal::go_live))
+        .route(&o("/cancel"), post(portal::cancel))
+        .route(&o("/delete"), post(portal::delete))
+        .route("/portal/account", get(account::page))
+        .route("/portal/account/tokens", post(account::new_token))
+        .route("/portal/account/tokens/{id}/revoke", post(account::revoke_token))
+        .route("/portal/account/subscriptions", post(account::new_subscription))
+        .route("/portal/account/subscriptions/{id}/pull-tokens", post(account::new_pull_token))
+        .route("/portal/operator", get(account::operator))
+        .route("/portal/operator/publishers", post(account::new_publisher))
+        .route("/portal/operator/members", post(account::new_member))
+}
+
+/// Writes a page.
+pub(crate) fn show(status: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
+        Ok(html) => {
+            let mut response = (status, Html(html)).into_response();
+            let headers = response.headers_mut();
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+        }
+        Err(error) => crate::problem::internal(&format!("a template: {error}")),
+    }
+}
+
+pub(crate) fn see(path: &str) -> Response {
+    Redirect::to(path).into_response()
+}
+
+pub(crate) fn fail(caller: &Caller) -> impl Fn(AppError) -> Response + '_ {
+    |error| error_page(caller, &error)
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    f: Frame,
+    title: String,
+    detail: String,
+    problems: Vec<(String, String, String)>,
+}
+
+/// What went wrong, for a person.
+pub(crate) fn error_page(caller: &Caller, error: &AppError) -> Response {
+    if matches!(error, AppError::SignIn) {
+        return see("/sign-in");
+    }
+    let (status, _, title) = classify(error);
+    let f = Frame::new(caller);
+    let problems = match error {
+        AppError::Problems(problems) => problems
+            .iter()
+            .map(|problem| (problem.path.clone(), f.t(problem.code), problem.required.clone()))
+            .collect(),
+        _ => Vec::new(),
+    };
+    let detail = match error {
+        AppError::Ledger(_) | AppError::Seal(_) => {
+            tracing::error!(error = %error, "a page failed");
+            String::new()
+        }
+        AppError::NotFound | AppError::Problems(_) => String::new(),
+        other => other.to_string(),
+    };
+    show(status, &ErrorPage { title: f.t(title), f, detail, problems })
+}
+
+const STYLE: &str = include_str!("../static/style.css");
+
+async fn asset(State(_): State<Arc<Site>>, Path(file): Path<String>, caller: Caller) -> Answer {
+    if file != "style.css" {
+        return Err(error_page(&caller, &AppError::NotFound));
+    }
+    let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=300")];
+    Ok((headers, STYLE).into_response())
+}
+
+/// Back to where the person was, as a path of this server.
+async fn language(Path(locale): Path<String>, headers: HeaderMap) -> Response {
+    let code = Locale::negotiate(&locale).code();
+    let back = headers.get(header::REFERER).and_then(|value| value.to_str().ok()).unwrap_or("/");
+    let path =
+        back.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..])).unwrap_or("/");
+    let path = if path.starts_with("//") { "/" } else { path };
+    let mut response = see(path);
+    if let Ok(cookie) = format!("lang={code}; Path=/; Max-Age=31536000; SameSite=Lax").parse() {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}

@@ -1,0 +1,220 @@
+//! Sign-in, tokens, subscriptions, and the operator's page.
+
+use super::{Answer, Frame, error_page, fail, see, show};
+use crate::Site;
+use crate::guard::{COOKIE_NAMES, Caller, cookie};
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use mercat_app::{AppError, rfc3339};
+use mercat_domain::access::{Role, Scope};
+use mercat_store::{
+    PublisherRow, Query as Listing, SubscriptionRow, TaskView, TokenRow, UserRow, find, list,
+};
+use serde::Deserialize;
+use std::sync::Arc;
+
+#[derive(Deserialize)]
+pub(super) struct Link {
+    link: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "sign-in.html")]
+struct SignIn {
+    f: Frame,
+    link: String,
+    used: bool,
+}
+
+pub(super) async fn sign_in_page(caller: Caller, Query(link): Query<Link>) -> Answer {
+    let page = SignIn { f: Frame::new(&caller), link: link.link.unwrap_or_default(), used: false };
+    Ok(show(StatusCode::OK, &page))
+}
+
+/// The link is used up by a form, not by opening it: mail scanners open links.
+pub(super) async fn sign_in(State(site): State<Arc<Site>>, caller: Caller, Form(link): Form<Link>) -> Answer {
+    match site.app.redeem_link(link.link.as_deref().unwrap_or("")).await {
+        Ok(value) => {
+            let secure = site.app.settings.base_url.starts_with("https://");
+            let cookie = match secure {
+                true => {
+                    format!("__Host-mercat={value}; Path=/; Max-Age=604800; Secure; HttpOnly; SameSite=Lax")
+                }
+                false => format!("mercat={value}; Path=/; Max-Age=604800; HttpOnly; SameSite=Lax"),
+            };
+            let mut response = see("/portal");
+            if let Ok(cookie) = cookie.parse() {
+                response.headers_mut().insert(header::SET_COOKIE, cookie);
+            }
+            Ok(response)
+        }
+        Err(AppError::NotFound) => Ok(show(
+            StatusCode::FORBIDDEN,
+            &SignIn { f: Frame::new(&caller), link: String::new(), used: true },
+        )),
+        Err(error) => Err(error_page(&caller, &error)),
+    }
+}
+
+pub(super) async fn sign_out(State(site): State<Arc<Site>>, caller: Caller, headers: HeaderMap) -> Answer {
+    for name in COOKIE_NAMES {
+        if let Some(value) = cookie(&headers, name) {
+            site.app.sign_out(value).await.map_err(fail(&caller))?;
+        }
+    }
+    Ok(see("/marketplace"))
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct Account {
+    f: Frame,
+    tokens: Vec<(String, String, String, String)>,
+    subscriptions: Vec<SubscriptionRow>,
+    secret: Option<(String, String)>,
+}
+
+async fn account(site: &Site, caller: &Caller, secret: Option<(String, String)>) -> Answer {
+    let loaded = async {
+        let tokens = find::<TokenRow>(&*site.app.ledger, "user", caller.actor()).await?;
+        let subscriptions = find::<SubscriptionRow>(&*site.app.ledger, "user", caller.actor()).await?;
+        Ok::<_, mercat_store::LedgerError>((tokens, subscriptions))
+    };
+    let (tokens, subscriptions) = loaded.await.map_err(|error| fail(caller)(error.into()))?;
+    let tokens = tokens.into_iter().map(|t| (t.row.id, t.row.label, t.row.scope, rfc3339(t.row.expires)));
+    let page = Account {
+        f: Frame::new(caller),
+        tokens: tokens.collect(),
+        subscriptions: subscriptions.into_iter().map(|s| s.row).collect(),
+        secret,
+    };
+    Ok(show(StatusCode::OK, &page))
+}
+
+pub(super) async fn page(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
+    account(&site, &caller, None).await
+}
+
+#[derive(Deserialize)]
+pub(super) struct NewToken {
+    label: String,
+    scope: String,
+    days: u32,
+}
+
+pub(super) async fn new_token(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    Form(new): Form<NewToken>,
+) -> Answer {
+    let scope = Scope::parse(&new.scope).unwrap_or(Scope::Read);
+    if caller.who.scope.is_some_and(|own| own < scope) {
+        return Err(error_page(&caller, &AppError::Forbidden));
+    }
+    let made =
+        site.app.create_token(caller.actor(), &new.label, scope, new.days).await.map_err(fail(&caller))?;
+    account(&site, &caller, Some((new.label, made.secret))).await
+}
+
+pub(super) async fn revoke_token(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Answer {
+    site.app.revoke_token(caller.actor(), &id).await.map_err(fail(&caller))?;
+    Ok(see("/portal/account"))
+}
+
+#[derive(Deserialize)]
+pub(super) struct NewSubscription {
+    name: String,
+}
+
+pub(super) async fn new_subscription(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    Form(new): Form<NewSubscription>,
+) -> Answer {
+    site.app.create_subscription(caller.actor(), &new.name, None).await.map_err(fail(&caller))?;
+    Ok(see("/portal/account"))
+}
+
+pub(super) async fn new_pull_token(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Answer {
+    let made = site.app.create_pull_token(caller.actor(), &id).await.map_err(fail(&caller))?;
+    account(&site, &caller, Some((id, made.secret))).await
+}
+
+#[derive(Template)]
+#[template(path = "operator.html")]
+struct Operator {
+    f: Frame,
+    publishers: Vec<PublisherRow>,
+    users: Vec<UserRow>,
+    tasks: Vec<TaskView>,
+    link: Option<(String, String)>,
+}
+
+async fn operator_page(site: &Site, caller: &Caller, link: Option<(String, String)>) -> Answer {
+    let all = || Listing { limit: 1000, ..Listing::default() };
+    let loaded = async {
+        let publishers = list::<PublisherRow>(&*site.app.ledger, all()).await?;
+        let users = list::<UserRow>(&*site.app.ledger, all()).await?;
+        let tasks = site.app.ledger.tasks("").await?;
+        Ok::<_, mercat_store::LedgerError>((publishers, users, tasks))
+    };
+    let (publishers, users, tasks) = loaded.await.map_err(|error| fail(caller)(error.into()))?;
+    let page = Operator {
+        f: Frame::new(caller),
+        publishers: publishers.into_iter().map(|row| row.row).collect(),
+        users: users.into_iter().map(|row| row.row).collect(),
+        tasks,
+        link,
+    };
+    Ok(show(StatusCode::OK, &page))
+}
+
+pub(super) async fn operator(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
+    operator_page(&site, &caller, None).await
+}
+
+#[derive(Deserialize)]
+pub(super) struct NewPublisher {
+    id: String,
+    name: String,
+}
+
+pub(super) async fn new_publisher(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    Form(new): Form<NewPublisher>,
+) -> Answer {
+    site.app.create_publisher(caller.actor(), &new.id, &new.name).await.map_err(fail(&caller))?;
+    Ok(see("/portal/operator"))
+}
+
+#[derive(Deserialize)]
+pub(super) struct NewMember {
+    publisher: String,
+    email: String,
+    role: String,
+}
+
+pub(super) async fn new_member(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    Form(new): Form<NewMember>,
+) -> Answer {
+    let role = Role::parse(&new.role).unwrap_or(Role::Contributor);
+    let added = async {
+        let user = site.app.add_member(caller.actor(), &new.publisher, &new.email, role).await?;
+        site.app.issue_link(&user.id).await
+    };
+    let link = added.await.map_err(fail(&caller))?;
+    operator_page(&site, &caller, Some((new.email, link))).await
+}

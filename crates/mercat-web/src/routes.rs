@@ -1,0 +1,231 @@
+//! The table of routes: method, path, what is needed, and one sentence.
+
+use mercat_domain::access::Action;
+
+/// What a route is about, for the decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// The market.
+    Market,
+    /// The publisher in the path.
+    Publisher,
+    /// A listing; the handler asks for the one that it found.
+    Listing,
+}
+
+/// One route.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// `GET`, `POST`, `PUT` or `DELETE`.
+    pub method: &'static str,
+    /// Path with `{parameters}`.
+    pub path: &'static str,
+    /// What the caller must be allowed to do.
+    pub action: Action,
+    /// To what.
+    pub about: About,
+    /// One sentence, for the API document.
+    pub summary: &'static str,
+    /// Name of the request body's schema, or empty.
+    pub body: &'static str,
+    /// Status of success.
+    pub success: u16,
+}
+
+const fn route(
+    method: &'static str,
+    path: &'static str,
+    action: Action,
+    about: About,
+    summary: &'static str,
+) -> Route {
+    Route { method, path, action, about, summary, body: "", success: 200 }
+}
+
+const fn with(mut route: Route, body: &'static str, success: u16) -> Route {
+    route.body = body;
+    route.success = success;
+    route
+}
+
+use About::{Listing, Market, Publisher};
+use Action::{
+    EditOffers, GoLive, ManageMembers, Operate, Publish, ReadOffers, SeePublic, UseAccount, UseListing,
+};
+
+const OFFER: &str = "/api/v1/publishers/{publisher}/offers/{offer}";
+
+macro_rules! offer {
+    ($tail:literal) => {
+        concat!("/api/v1/publishers/{publisher}/offers/{offer}", $tail)
+    };
+}
+
+macro_rules! portal {
+    ($tail:literal) => {
+        concat!("/portal/offers/{publisher}/{offer}", $tail)
+    };
+}
+
+/// Every guarded route.
+pub static ROUTES: &[Route] = &[
+    route("GET", "/api/openapi.json", SeePublic, Market, "This document."),
+    route("GET", "/api/v1/health", SeePublic, Market, "Whether the ledger answers."),
+    route("GET", "/api/v1/me", UseAccount, Market, "Who the caller is."),
+    route("GET", "/api/v1/catalogue", SeePublic, Market, "Live offers, by page and category."),
+    route("GET", "/api/v1/catalogue/{id}", UseListing, Listing, "One live offer; id is publisher.offer."),
+    route("GET", "/api/v1/preview/{id}", UseListing, Listing, "One previewed offer, for its audience."),
+    route("GET", "/api/v1/publishers", UseAccount, Market, "Publishers in which the caller has a part."),
+    with(route("POST", "/api/v1/publishers", Operate, Market, "Make a publisher."), "NewPublisher", 201),
+    route("GET", "/api/v1/publishers/{publisher}/members", ManageMembers, Publisher, "Members."),
+    with(
+        route(
+            "POST",
+            "/api/v1/publishers/{publisher}/members",
+            ManageMembers,
+            Publisher,
+            "Add a member; answers a sign-in link.",
+        ),
+        "NewMember",
+        201,
+    ),
+    with(
+        route(
+            "DELETE",
+            "/api/v1/publishers/{publisher}/members/{user}",
+            ManageMembers,
+            Publisher,
+            "Remove a member.",
+        ),
+        "",
+        204,
+    ),
+    route(
+        "GET",
+        "/api/v1/publishers/{publisher}/mail",
+        ReadOffers,
+        Publisher,
+        "Mails about the publisher's offers.",
+    ),
+    with(
+        route(
+            "POST",
+            "/api/v1/publishers/{publisher}/media",
+            EditOffers,
+            Publisher,
+            "Upload a PNG; answers its digest and size.",
+        ),
+        "Picture",
+        201,
+    ),
+    route("GET", "/api/v1/publishers/{publisher}/offers", ReadOffers, Publisher, "Offers with their status."),
+    route("GET", OFFER, ReadOffers, Publisher, "The draft, with its ETag. Secrets are never returned."),
+    with(
+        route("PUT", OFFER, EditOffers, Publisher, "Save the draft; If-Match is needed for an existing one."),
+        "Offer",
+        200,
+    ),
+    with(route("DELETE", OFFER, EditOffers, Publisher, "Delete an offer that was never published."), "", 204),
+    route(
+        "GET",
+        offer!("/slot/{slot}"),
+        ReadOffers,
+        Publisher,
+        "The document in draft, preview or production.",
+    ),
+    route("GET", offer!("/status"), ReadOffers, Publisher, "Status of the latest submission."),
+    route("GET", offer!("/history"), ReadOffers, Publisher, "What happened, oldest first."),
+    route("GET", offer!("/submissions"), ReadOffers, Publisher, "Submissions, newest first."),
+    route("GET", offer!("/submissions/{submission}"), ReadOffers, Publisher, "Status of one submission."),
+    route(
+        "GET",
+        offer!("/submissions/{submission}/events"),
+        ReadOffers,
+        Publisher,
+        "Server-sent events of one submission.",
+    ),
+    route(
+        "GET",
+        offer!("/submissions/{submission}/verdicts/{digest}"),
+        ReadOffers,
+        Publisher,
+        "The verdict document of one image.",
+    ),
+    route(
+        "GET",
+        offer!("/sboms/{digest}"),
+        ReadOffers,
+        Publisher,
+        "A bill of materials, CycloneDX 1.6 JSON.",
+    ),
+    route("POST", offer!("/validate"), ReadOffers, Publisher, "Check the draft without publishing it."),
+    with(route("POST", offer!("/publish"), Publish, Publisher, "Publish the draft."), "PublishRequest", 202),
+    with(route("POST", offer!("/golive"), GoLive, Publisher, "Take the preview live."), "GoLiveRequest", 202),
+    route("POST", offer!("/cancel"), Publish, Publisher, "Cancel the active submission."),
+    with(
+        route("PUT", offer!("/audience"), EditOffers, Publisher, "Change who may see the open preview."),
+        "Audience",
+        200,
+    ),
+    route("GET", "/api/v1/tokens", UseAccount, Market, "The caller's API tokens."),
+    with(
+        route("POST", "/api/v1/tokens", UseAccount, Market, "Make an API token; it is shown once."),
+        "NewToken",
+        201,
+    ),
+    with(route("DELETE", "/api/v1/tokens/{id}", UseAccount, Market, "Revoke an API token."), "", 204),
+    route("GET", "/api/v1/subscriptions", UseAccount, Market, "The caller's subscriptions."),
+    with(
+        route("POST", "/api/v1/subscriptions", UseAccount, Market, "Make a subscription."),
+        "NewSubscription",
+        201,
+    ),
+    with(
+        route(
+            "POST",
+            "/api/v1/subscriptions/{id}/pull-tokens",
+            UseAccount,
+            Market,
+            "Make a pull token; it is shown once.",
+        ),
+        "",
+        201,
+    ),
+    route("GET", "/", SeePublic, Market, "To the storefront."),
+    route("GET", "/marketplace", SeePublic, Market, "Storefront."),
+    route("GET", "/marketplace/apps/category/{category}", SeePublic, Market, "Storefront, one category."),
+    route("GET", "/marketplace/apps/{id}", UseListing, Listing, "Product page."),
+    route("GET", "/marketplace/preview/{id}", UseListing, Listing, "Product page in preview."),
+    route("GET", "/media/{digest}", SeePublic, Market, "A picture, by its digest."),
+    route("GET", "/static/{file}", SeePublic, Market, "Style sheet."),
+    route("GET", "/sign-in", SeePublic, Market, "Sign-in page."),
+    route("POST", "/sign-in", SeePublic, Market, "Use a one-time link."),
+    route("POST", "/sign-out", SeePublic, Market, "End the session."),
+    route("GET", "/language/{locale}", SeePublic, Market, "Choose a language."),
+    route("GET", "/portal", UseAccount, Market, "All offers."),
+    route("GET", "/portal/new", UseAccount, Market, "New offer page."),
+    route("POST", "/portal/publishers/{publisher}/offers", EditOffers, Publisher, "Make an offer."),
+    route("GET", portal!("/editor"), ReadOffers, Publisher, "Editor."),
+    route("POST", portal!("/editor"), EditOffers, Publisher, "Save, or save and publish."),
+    route("GET", portal!("/publish"), Publish, Publisher, "Ask for the notification addresses."),
+    route("POST", portal!("/publish"), Publish, Publisher, "Publish."),
+    route("GET", portal!("/status"), ReadOffers, Publisher, "Status tab."),
+    route("POST", portal!("/golive"), GoLive, Publisher, "Go Live."),
+    route("POST", portal!("/cancel"), Publish, Publisher, "Cancel Publish."),
+    route("POST", portal!("/delete"), EditOffers, Publisher, "Delete."),
+    route("GET", "/portal/publishers/{publisher}/mail", ReadOffers, Publisher, "Mailbox."),
+    route("GET", "/portal/account", UseAccount, Market, "Tokens and subscriptions."),
+    route("POST", "/portal/account/tokens", UseAccount, Market, "Make an API token."),
+    route("POST", "/portal/account/tokens/{id}/revoke", UseAccount, Market, "Revoke an API token."),
+    route("POST", "/portal/account/subscriptions", UseAccount, Market, "Make a subscription."),
+    route("POST", "/portal/account/subscriptions/{id}/pull-tokens", UseAccount, Market, "Make a pull token."),
+    route("GET", "/portal/operator", Operate, Market, "Publishers, members and queues."),
+    route("POST", "/portal/operator/publishers", Operate, Market, "Make a publisher."),
+    route("POST", "/portal/operator/members", Operate, Market, "Add a member."),
+];
+
+/// The row of a route.
+pub fn find(method: &str, path: &str) -> Option<&'static Route> {
+    let method = if method == "HEAD" { "GET" } else { method };
+    ROUTES.iter().find(|route| route.method == method && route.path == path)
+}
