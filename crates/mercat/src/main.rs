@@ -1,1 +1,75 @@
-fn main() {}
+//! Mercat: a marketplace where goods are inspected before they may be sold.
+
+mod advisories;
+mod certify;
+mod cli;
+mod client;
+mod config;
+mod demo;
+mod doctor;
+mod offer;
+mod serve;
+mod wiring;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use std::process::ExitCode;
+
+/// Findings block.
+pub(crate) const EXIT_FINDINGS: u8 = 1;
+/// Inconclusive, or our fault.
+pub(crate) const EXIT_OURS: u8 = 2;
+/// The command line cannot be understood.
+const EXIT_USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    // The child of an inspection: nothing is set up that it does not need.
+    if std::env::args().nth(1).as_deref() == Some("inspect") {
+        return ExitCode::from(u8::try_from(mercat_worker::inspect::child()).unwrap_or(EXIT_OURS));
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let help = !error.use_stderr();
+            let _ = error.print();
+            return ExitCode::from(if help { 0 } else { EXIT_USAGE });
+        }
+    };
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    log(&cli.command);
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&error.into()),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => report(&error),
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<u8> {
+    let data = cli.data;
+    match cli.command {
+        Command::Serve(args) => serve::serve(&data, &args).await,
+        Command::Worker => serve::worker(&data).await,
+        Command::Demo(args) => demo::run(&args).await,
+        Command::Certify(args) => certify::run(&data, &args).await,
+        Command::Advisories(command) => advisories::run(&data, &command).await,
+        Command::Doctor => doctor::run(&data).await,
+        Command::Offer(args) => offer::run(&args).await,
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the one place where an error reaches the terminal")]
+fn report(error: &anyhow::Error) -> ExitCode {
+    eprintln!("mercat: {error:#}");
+    ExitCode::from(EXIT_OURS)
+}
+
+/// Servers log to standard error; commands stay quiet unless `RUST_LOG` says otherwise.
+fn log(command: &Command) {
+    let level = if matches!(command, Command::Serve(_) | Command::Worker) { "info" } else { "error" };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

@@ -7,7 +7,7 @@ use mercat_courier::{LeadFailure, deliver, payload};
 use mercat_depot::Imported;
 use mercat_domain::Digest;
 use mercat_domain::lead::test_lead;
-use mercat_store::{Expect, FindingRow, LeadRow, ListedPlan, PublisherRow, load, put};
+use mercat_store::{Expect, FindingRow, LeadRow, PublisherRow, load, put};
 
 /// Tries of a destination that does not answer before the publisher is asked to look at it.
 const LEAD_TRIES: u32 = 4;

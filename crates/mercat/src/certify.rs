@@ -1,0 +1,212 @@
+//! `mercat certify`: the server's inspection, on this machine, without a server.
+
+use crate::cli::{CertifyArgs, Output};
+use crate::{EXIT_FINDINGS, EXIT_OURS, wiring};
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use mercat_artifact::oci::reference::{self, Selector, Source};
+use mercat_certify::Verdict;
+use mercat_depot::{Credentials, Depot, Imported, Progress, SourceError, import, selected};
+use mercat_domain::{Digest, Finding, Outcome, Severity};
+use mercat_egress::Egress;
+use mercat_worker::Inspection;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+struct Bar(ProgressBar);
+
+impl Progress for Bar {
+    fn at(&self, done: u64, total: u64) {
+        self.0.set_length(total);
+        self.0.set_position(done);
+    }
+}
+
+fn bar(what: &str) -> anyhow::Result<ProgressBar> {
+    let bar = ProgressBar::new(0);
+    bar.set_style(ProgressStyle::with_template("{msg} [{bar:30}] {bytes}/{total_bytes} {eta}")?);
+    bar.set_message(what.to_owned());
+    Ok(bar)
+}
+
+#[expect(clippy::print_stdout, reason = "the command's result")]
+pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
+    let (place, selector) = match reference::parse(&args.image) {
+        Ok(parsed) => parsed,
+        Err(error) => bail!("{error}"),
+    };
+    let mut inspector = wiring::inspector(data)?;
+    inspector.knowledge.policy = args.policy.clone().or(inspector.knowledge.policy);
+    inspector.knowledge.advisories = args.advisories.clone().or(inspector.knowledge.advisories);
+    let temporary = tempfile::tempdir().context("no temporary directory")?;
+    let found = match copy(&place, &selector, args, temporary.path()).await {
+        Ok(found) => found,
+        Err(error) => return refused(&error),
+    };
+    let mut documents = Vec::new();
+    let mut worst = Outcome::Pass;
+    for (name, image) in &found.images {
+        let bar = bar("inspecting")?;
+        let done = inspector
+            .inspect(
+                &image.digest,
+                &found.root,
+                found.layout,
+                found.bytes(image),
+                BTreeMap::new(),
+                |done, total| {
+                    Bar(bar.clone()).at(done, total);
+                },
+            )
+            .await;
+        bar.finish_and_clear();
+        let inspection = done?;
+        let (outcome, findings) =
+            Verdict::findings_of(&inspection.verdict).context("the verdict cannot be read")?;
+        worst = match (worst, outcome) {
+            (Outcome::Findings, _) | (_, Outcome::Findings) => Outcome::Findings,
+            (Outcome::Inconclusive, _) | (_, Outcome::Inconclusive) => Outcome::Inconclusive,
+            _ => Outcome::Pass,
+        };
+        write_sboms(args.sbom.as_deref(), &inspection)?;
+        if args.output == Output::Text {
+            print(name, image, outcome, &findings);
+        }
+        documents.push(inspection.verdict);
+    }
+    if args.output == Output::Json {
+        match documents.as_slice() {
+            [one] => print!("{one}"),
+            many => println!("[{}]", many.join(",")),
+        }
+    }
+    Ok(match worst {
+        Outcome::Pass => 0,
+        Outcome::Findings => EXIT_FINDINGS,
+        Outcome::Inconclusive => EXIT_OURS,
+    })
+}
+
+struct Found {
+    images: Vec<(String, Imported)>,
+    root: PathBuf,
+    layout: bool,
+}
+
+impl Found {
+    fn bytes(&self, image: &Imported) -> u64 {
+        let path = |digest: &Digest| match self.layout {
+            true => self.root.join("blobs/sha256").join(digest.hex()),
+            false => self.root.join("sha256").join(&digest.hex()[..2]).join(digest.hex()),
+        };
+        image.blobs.iter().filter_map(|blob| std::fs::metadata(path(blob)).ok()).map(|meta| meta.len()).sum()
+    }
+}
+
+/// An OCI layout is read where it lies; everything else is first copied by digest, as the server does.
+async fn copy(
+    place: &Source,
+    selector: &Selector,
+    args: &CertifyArgs,
+    temporary: &Path,
+) -> Result<Found, SourceError> {
+    let egress = Egress::new(&args.allow).map_err(|error| SourceError::Denied(error.to_string()))?;
+    let references = selected(selector);
+    if let Source::Layout(root) = place {
+        let images = layout_images(root, &references)?;
+        return Ok(Found { images, root: root.clone(), layout: true });
+    }
+    let password = match &args.password_file {
+        None => String::new(),
+        Some(file) => std::fs::read_to_string(file)
+            .map_err(|error| SourceError::Denied(format!("{}: {error}", file.display())))?
+            .trim()
+            .to_owned(),
+    };
+    let credentials = Credentials { username: args.username.clone(), password };
+    let depot = Depot::local(&temporary.join("depot"))?;
+    let bar = bar("copying").map_err(|error| SourceError::Denied(error.to_string()))?;
+    let copied = import(&depot, &egress, place, credentials, &references, &Bar(bar.clone())).await;
+    bar.finish_and_clear();
+    let images = copied?.into_iter().map(|image| (image.reference.clone(), image)).collect();
+    Ok(Found { images, root: temporary.join("depot"), layout: false })
+}
+
+/// The images that a layout lists; their content is checked by the inspection itself.
+fn layout_images(root: &Path, references: &[String]) -> Result<Vec<(String, Imported)>, SourceError> {
+    use mercat_artifact::oci::{self, Manifest};
+    let index = root.join("index.json");
+    let bytes = std::fs::read(&index)
+        .map_err(|error| SourceError::NotFound(format!("{}: {error}", index.display())))?;
+    let (Manifest::Index(entries), _) = oci::parse_manifest(&bytes, Some(oci::OCI_INDEX))? else {
+        return Err(SourceError::Refused { code: "MAN-04", what: "index.json is no index".into() });
+    };
+    let mut out: BTreeMap<Digest, (String, Imported)> = BTreeMap::new();
+    for entry in entries {
+        let tag = entry.annotation("org.opencontainers.image.ref.name").map(str::to_owned);
+        let name = tag.unwrap_or_else(|| entry.digest.to_string());
+        if !references.is_empty() && !references.contains(&name) {
+            continue;
+        }
+        let size = entry.size;
+        let image = Imported {
+            reference: name.clone(),
+            digest: entry.digest.clone(),
+            media_type: entry.media_type,
+            size,
+            children: Vec::new(),
+            platforms: Vec::new(),
+            manifests: Vec::new(),
+            blobs: all_blobs(root),
+        };
+        out.entry(entry.digest).or_insert((name, image));
+    }
+    if out.is_empty() {
+        return Err(SourceError::NotFound(format!("{} in {}", references.join(", "), root.display())));
+    }
+    Ok(out.into_values().collect())
+}
+
+fn all_blobs(root: &Path) -> Vec<Digest> {
+    let names = std::fs::read_dir(root.join("blobs/sha256")).into_iter().flatten();
+    names.filter_map(|e| Digest::parse(&format!("sha256:{}", e.ok()?.file_name().to_str()?))).collect()
+}
+
+fn write_sboms(directory: Option<&Path>, inspection: &Inspection) -> anyhow::Result<()> {
+    let Some(directory) = directory else { return Ok(()) };
+    std::fs::create_dir_all(directory)?;
+    for (digest, text) in &inspection.sboms {
+        let name = format!("{}.cdx.json", digest.trim_start_matches("sha256:"));
+        std::fs::write(directory.join(name), text)?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "the command's result")]
+fn refused(error: &SourceError) -> anyhow::Result<u8> {
+    eprintln!("mercat: {}", mercat_worker::chain(error));
+    let publisher = matches!(error, SourceError::Refused { .. });
+    Ok(if publisher { EXIT_FINDINGS } else { EXIT_OURS })
+}
+
+#[expect(clippy::print_stdout, reason = "the command's result")]
+fn print(name: &str, image: &Imported, outcome: Outcome, findings: &[Finding]) {
+    println!("{name} {}: {}", image.digest, outcome.name());
+    let mut sorted: Vec<&Finding> = findings.iter().collect();
+    sorted.sort_by_key(|f| match f.severity {
+        Severity::Error => 0,
+        Severity::Inconclusive => 1,
+        Severity::Warning => 2,
+        Severity::Info => 3,
+    });
+    for finding in sorted {
+        println!("  [{}] {} {}", finding.severity.name(), finding.rule, finding.observed);
+        let place = &finding.place;
+        let parts = [&place.platform, &place.layer, &place.path, &place.package];
+        let parts: Vec<&str> =
+            parts.into_iter().filter(|part| !part.is_empty()).map(String::as_str).collect();
+        println!("      where:    {}", parts.join(" "));
+        println!("      required: {}", finding.required);
+        println!("      fix:      {}", finding.fix);
+    }
+}

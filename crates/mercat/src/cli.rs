@@ -1,0 +1,197 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// A marketplace where goods are inspected before they may be sold.
+///
+/// Start with `mercat demo`: it publishes a small image from draft to live and shows every turn.
+#[derive(Parser)]
+#[command(name = "mercat", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// Where everything is kept: database, blobs, regions, key, configuration (mercat.toml).
+    #[arg(long, global = true, env = "MERCAT_DATA", default_value_os_t = crate::config::default_data())]
+    pub(crate) data: PathBuf,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str =
+    "Exit codes: 0 certified or done, 1 findings block, 2 inconclusive or our fault, 64 usage.";
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run portal, API, registry and workers in one process.
+    Serve(ServeArgs),
+    /// Run workers only, on further machines with the same PostgreSQL and storage.
+    Worker,
+    /// Show the main job from draft to live on a throw-away server.
+    Demo(DemoArgs),
+    /// Inspect an image on this machine, without a server, exactly as the server would.
+    Certify(CertifyArgs),
+    /// Known vulnerabilities: import OSV records.
+    #[command(subcommand)]
+    Advisories(AdvisoriesCommand),
+    /// Check this installation and say what to do about what is missing.
+    Doctor,
+    /// Work with offers on a server.
+    Offer(OfferArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct ServeArgs {
+    /// Address and port to listen on; overrides server.listen.
+    #[arg(long)]
+    pub(crate) listen: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct DemoArgs {
+    /// Publish this image instead of the built-in one.
+    #[arg(long, value_name = "REFERENCE")]
+    pub(crate) image: Option<String>,
+    /// End when the story is told, instead of serving on.
+    #[arg(long)]
+    pub(crate) exit: bool,
+    /// Address and port to listen on.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    pub(crate) listen: String,
+}
+
+#[derive(Args)]
+pub(crate) struct CertifyArgs {
+    /// oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or HOST/REPOSITORY:TAG
+    pub(crate) image: String,
+    /// How to print the verdict.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+    /// Policy pack instead of the data directory's.
+    #[arg(long)]
+    pub(crate) policy: Option<PathBuf>,
+    /// Advisory snapshot instead of the data directory's.
+    #[arg(long)]
+    pub(crate) advisories: Option<PathBuf>,
+    /// Write the SBOM (CycloneDX JSON) of each image into this directory.
+    #[arg(long)]
+    pub(crate) sbom: Option<PathBuf>,
+    /// User name for the registry.
+    #[arg(long, default_value = "")]
+    pub(crate) username: String,
+    /// File that holds the registry password or token.
+    #[arg(long)]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Registry host:port that may be private or plain http, for example 127.0.0.1:5000.
+    #[arg(long)]
+    pub(crate) allow: Vec<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AdvisoriesCommand {
+    /// Compile OSV JSON (files, directories or zip files) into this installation's snapshot.
+    Import {
+        /// Files or directories.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// Show what the snapshot holds.
+    Show,
+}
+
+#[derive(Args)]
+pub(crate) struct OfferArgs {
+    /// The server.
+    #[arg(long, global = true, env = "MERCAT_SERVER", default_value = "http://127.0.0.1:8080")]
+    pub(crate) server: String,
+    /// API token; make one on the Account page.
+    #[arg(long, global = true, env = "MERCAT_TOKEN", default_value = "", hide_env_values = true)]
+    pub(crate) token: String,
+    /// How to print.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+    #[command(subcommand)]
+    pub(crate) command: OfferCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum OfferCommand {
+    /// Write an offer.yaml to fill in, with placeholder logos beside it.
+    Init {
+        /// publisher/offer
+        offer: String,
+        /// Where to write.
+        #[arg(short, long, default_value = "offer.yaml")]
+        file: PathBuf,
+    },
+    /// Save offer.yaml as the draft; shows what changes.
+    Apply {
+        /// The file.
+        #[arg(short, long, default_value = "offer.yaml")]
+        file: PathBuf,
+        /// Only show what would change.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Print the draft as the server has it.
+    Show {
+        /// publisher/offer
+        offer: String,
+    },
+    /// List the offers of a publisher.
+    List {
+        /// Publisher id.
+        publisher: String,
+    },
+    /// Publish the draft.
+    Publish {
+        /// publisher/offer
+        offer: String,
+        /// Who is told how it goes; repeat for more.
+        #[arg(long = "email", required = true)]
+        emails: Vec<String>,
+        /// Stay and draw the steps until then.
+        #[arg(long, value_enum)]
+        wait: Option<Until>,
+        /// Give up a submission that waits at sign-off.
+        #[arg(long)]
+        replace: bool,
+        /// Notes for certification.
+        #[arg(long, default_value = "")]
+        notes: String,
+    },
+    /// Show how the latest submission stands.
+    Status {
+        /// publisher/offer
+        offer: String,
+    },
+    /// Take the preview live.
+    Golive {
+        /// publisher/offer
+        offer: String,
+        /// Stay and draw the steps until it is live.
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Cancel the active submission.
+    Cancel {
+        /// publisher/offer
+        offer: String,
+    },
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// How long to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Until {
+    /// Until the preview is open.
+    Preview,
+    /// Until it is live; somebody must select Go Live.
+    Live,
+}

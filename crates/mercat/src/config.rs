@@ -1,0 +1,152 @@
+//! Configuration: `mercat.toml` in the data directory, read once; secrets are named by file.
+
+use anyhow::{Context, bail};
+use mercat_courier::SmtpConfig;
+use mercat_domain::run::CancelRule;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// The user's data directory for this program.
+pub(crate) fn default_data() -> PathBuf {
+    directories::ProjectDirs::from("", "", "mercat")
+        .map_or_else(|| PathBuf::from("mercat-data"), |dirs| dirs.data_dir().to_owned())
+}
+
+/// The whole file. Every part has defaults.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    pub(crate) server: Server,
+    pub(crate) database: Database,
+    pub(crate) publishing: Publishing,
+    #[serde(rename = "region")]
+    pub(crate) regions: Vec<RegionConfig>,
+    pub(crate) smtp: Option<SmtpConfig>,
+    pub(crate) egress: EgressConfig,
+    pub(crate) sources: Sources,
+    pub(crate) worker: WorkerConfig,
+    pub(crate) depot: DepotConfig,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Server {
+    /// Address and port.
+    pub(crate) listen: String,
+    /// Where people reach the server; `http://` and the listen address when empty.
+    pub(crate) base_url: String,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8080".to_owned(), base_url: String::new() }
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Database {
+    /// `sqlite:PATH` or `postgres://...`; a SQLite file in the data directory when empty.
+    pub(crate) url: String,
+    /// File that holds the URL, for one with a password.
+    pub(crate) url_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Publishing {
+    /// `from-sign-off` (default) or `any-time`.
+    pub(crate) cancel: String,
+}
+
+/// A region: a directory of OCI layouts, or a registry.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RegionConfig {
+    pub(crate) name: String,
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) registry: Option<String>,
+    #[serde(default)]
+    pub(crate) prefix: String,
+    #[serde(default)]
+    pub(crate) username: String,
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct EgressConfig {
+    /// `host:port` of places that may be private or plain http.
+    pub(crate) allow: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Sources {
+    /// Directories below which `oci:` and archive references may be read.
+    pub(crate) directories: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WorkerConfig {
+    /// Tasks at a time.
+    pub(crate) hands: usize,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self { hands: 3 }
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DepotConfig {
+    /// Directory of the blobs; `depot` in the data directory when not set. Shared by all machines.
+    pub(crate) directory: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads the file of a data directory; defaults when there is none.
+    pub(crate) fn load(data: &Path) -> anyhow::Result<Self> {
+        let path = data.join("mercat.toml");
+        let mut config: Self = match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                toml::from_str(&text).with_context(|| format!("{} cannot be used", path.display()))?
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::default(),
+            Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
+        };
+        if let Ok(url) = std::env::var("MERCAT_DATABASE_URL") {
+            config.database.url = url;
+        }
+        if let Some(file) = &config.database.url_file {
+            let text = std::fs::read_to_string(file)
+                .with_context(|| format!("database.url_file {}", file.display()))?;
+            config.database.url = text.trim().to_owned();
+        }
+        config.cancel_rule()?;
+        for region in &config.regions {
+            if region.directory.is_some() == region.registry.is_some() {
+                bail!("region {:?}: set either directory or registry", region.name);
+            }
+        }
+        Ok(config)
+    }
+
+    pub(crate) fn cancel_rule(&self) -> anyhow::Result<CancelRule> {
+        match self.publishing.cancel.as_str() {
+            "" => Ok(CancelRule::default()),
+            name => CancelRule::parse(name)
+                .with_context(|| format!("publishing.cancel is {name:?}: use from-sign-off or any-time")),
+        }
+    }
+
+    pub(crate) fn database_url(&self, data: &Path) -> String {
+        match self.database.url.as_str() {
+            "" => format!("sqlite:{}", data.join("mercat.db").display()),
+            url => url.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! `mercat doctor`: what this installation has, and what to do about what it lacks.
+
+use crate::config::Config;
+use crate::{EXIT_OURS, wiring};
+use mercat_domain::Digest;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+enum Health {
+    Good(String),
+    Note(String),
+    Bad(String),
+}
+
+#[expect(clippy::print_stdout, reason = "the command's result")]
+pub(crate) async fn run(data: &Path) -> anyhow::Result<u8> {
+    let mut bad = 0;
+    for (what, health) in checks(data).await {
+        match health {
+            Health::Good(text) => println!("ok    {what}: {text}"),
+            Health::Note(text) => println!("note  {what}: {text}"),
+            Health::Bad(text) => {
+                bad += 1;
+                println!("BAD   {what}: {text}");
+            }
+        }
+    }
+    Ok(if bad > 0 { EXIT_OURS } else { 0 })
+}
+
+async fn checks(data: &Path) -> Vec<(&'static str, Health)> {
+    let mut out = Vec::new();
+    let config = match Config::load(data) {
+        Ok(config) => config,
+        Err(error) => return vec![("configuration", Health::Bad(format!("{error:#}")))],
+    };
+    let file = data.join("mercat.toml");
+    let text = if file.exists() { file.display().to_string() } else { "defaults, no mercat.toml".to_owned() };
+    out.push(("configuration", Health::Good(text)));
+    let house = match wiring::open(data, &config).await {
+        Ok(house) => house,
+        Err(error) => {
+            out.push(("data directory", Health::Bad(format!("{error:#}"))));
+            return out;
+        }
+    };
+    out.push(("data directory", Health::Good(data.display().to_string())));
+    out.push((
+        "database",
+        match house.app.ledger.now().await {
+            Ok(now) => Health::Good(format!("answers, time {}", mercat_app::rfc3339(now))),
+            Err(error) => Health::Bad(mercat_worker::chain(&error)),
+        },
+    ));
+    let stored = house.depot.put("mercat doctor".into()).await;
+    out.push((
+        "depot",
+        match stored {
+            Ok(_) => Health::Good("takes blobs".to_owned()),
+            Err(error) => Health::Bad(mercat_worker::chain(&error)),
+        },
+    ));
+    let knowledge = &house.worker.inspector.knowledge;
+    out.push((
+        "rules",
+        match knowledge.load() {
+            Ok(loaded) => Health::Good(format!("policy {} of {}", loaded.policy.name, loaded.policy.date)),
+            Err(why) => Health::Bad(why),
+        },
+    ));
+    out.push(("advisories", match knowledge.load() {
+        Ok(loaded) if loaded.advisories.is_empty() => Health::Note(
+            "none: images with distribution packages are inconclusive; use: mercat advisories import DIRECTORY".into(),
+        ),
+        Ok(loaded) => Health::Good(format!("{}, newest of {}", loaded.advisories.len(), loaded.advisories.newest)),
+        Err(why) => Health::Bad(why),
+    }));
+    out.push(("inspector", inspector(&house).await));
+    let names: Vec<&str> = house.worker.regions.iter().map(mercat_depot::Region::name).collect();
+    out.push(("regions", Health::Good(names.join(", "))));
+    out.push((
+        "mail",
+        match &config.smtp {
+            Some(smtp) => Health::Good(format!("{}:{} as {}", smtp.host, smtp.port, smtp.from)),
+            None => Health::Note("no [smtp] section: mails stay in the built-in mailbox".to_owned()),
+        },
+    ));
+    out
+}
+
+/// A real child on an artifact that does not exist must say so, confined.
+async fn inspector(house: &wiring::House) -> Health {
+    let nothing = Digest::from_sha256(&[0; 32]);
+    let directory = std::env::temp_dir();
+    let run =
+        house.worker.inspector.inspect(&nothing, &directory, false, 0, BTreeMap::new(), |_, _| {}).await;
+    match run {
+        Err(mercat_worker::InspectError::Ended(why)) if why.contains("No such file") => {
+            Health::Good("starts and confines itself".to_owned())
+        }
+        Err(error) => Health::Bad(mercat_worker::chain(&error)),
+        Ok(_) => Health::Bad("gave a verdict on nothing".to_owned()),
+    }
+}

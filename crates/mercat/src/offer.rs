@@ -1,0 +1,198 @@
+//! `mercat offer`: offers as a file, over the API.
+
+mod file;
+mod watch;
+
+pub(crate) use file::{placeholder, template};
+pub(crate) use watch::{Goal, watch};
+
+use crate::cli::{OfferArgs, OfferCommand, Output, Until};
+use crate::client::{Client, problem_text};
+use crate::{EXIT_FINDINGS, EXIT_OURS};
+use anyhow::{Context, bail};
+use mercat_domain::OfferKey;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::path::Path;
+
+fn key(text: &str) -> anyhow::Result<OfferKey> {
+    OfferKey::parse(text).with_context(|| format!("{text:?} is not publisher/offer"))
+}
+
+pub(crate) fn path(key: &OfferKey, tail: &str) -> String {
+    format!("/api/v1/publishers/{}/offers/{}{tail}", key.publisher, key.offer)
+}
+
+pub(crate) async fn run(args: &OfferArgs) -> anyhow::Result<u8> {
+    if let OfferCommand::Init { offer, file } = &args.command {
+        return init(&key(offer)?, file);
+    }
+    if args.token.is_empty() {
+        bail!("no token: make one on the Account page and pass --token or MERCAT_TOKEN");
+    }
+    let client = Client::new(&args.server, &args.token)?;
+    match &args.command {
+        OfferCommand::Init { .. } => Ok(0),
+        OfferCommand::Apply { file, dry_run } => apply(&client, file, *dry_run, args.output).await,
+        OfferCommand::Show { offer } => {
+            show(&client.must(Method::GET, &path(&key(offer)?, ""), None).await?);
+            Ok(0)
+        }
+        OfferCommand::List { publisher } => list(&client, publisher, args.output).await,
+        OfferCommand::Publish { offer, emails, wait, replace, notes } => {
+            let body = json!({"notificationEmails": emails, "replace": replace, "notes": notes});
+            publish(&client, &key(offer)?, &body, *wait, args.output).await
+        }
+        OfferCommand::Status { offer } => {
+            let status = client.must(Method::GET, &path(&key(offer)?, "/status"), None).await?;
+            if args.output == Output::Json {
+                show(&status)
+            } else {
+                watch::print_status(&status)
+            }
+            Ok(0)
+        }
+        OfferCommand::Golive { offer, wait } => {
+            let key = key(offer)?;
+            let status = client.must(Method::GET, &path(&key, "/status"), None).await?;
+            let body = json!({"snapshotDigest": status["snapshotDigest"]});
+            let answer = client.must(Method::POST, &path(&key, "/golive"), Some(&body)).await?;
+            if *wait {
+                return end(&watch(&client, &key, Goal::Live).await?);
+            }
+            show(&answer);
+            Ok(0)
+        }
+        OfferCommand::Cancel { offer } => {
+            show(&client.must(Method::POST, &path(&key(offer)?, "/cancel"), None).await?);
+            Ok(0)
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the command's result")]
+fn show(value: &Value) {
+    println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+#[expect(clippy::print_stdout, reason = "the command's result")]
+fn init(key: &OfferKey, file: &Path) -> anyhow::Result<u8> {
+    if file.exists() {
+        bail!("{} exists; choose another name with --file", file.display());
+    }
+    let directory = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    for (name, width, height) in [
+        ("logo-48.png", 48, 48),
+        ("logo-90.png", 90, 90),
+        ("logo-216.png", 216, 216),
+        ("logo-wide.png", 255, 115),
+    ] {
+        let target = directory.join(name);
+        if !target.exists() {
+            std::fs::write(&target, placeholder(width, height)?)?;
+        }
+    }
+    std::fs::write(file, template(key))?;
+    println!("wrote {}: fill it in, then: mercat offer apply -f {}", file.display(), file.display());
+    Ok(0)
+}
+
+#[expect(clippy::print_stdout, reason = "the command's result")]
+async fn apply(client: &Client, file: &Path, dry_run: bool, output: Output) -> anyhow::Result<u8> {
+    let mut offer = file::read(file)?;
+    let word = |name: &str| offer.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let key = OfferKey::parse(&format!("{}/{}", word("publisher"), word("offer"))).with_context(|| {
+        format!("{}: publisher and offer must be ids of a-z, 0-9, - and _", file.display())
+    })?;
+    file::upload_pictures(client, &key.publisher, file, &mut offer, dry_run).await?;
+    let before = client.call(Method::GET, &path(&key, ""), None, None).await?;
+    let earlier = if before.status == StatusCode::OK { before.body } else { json!({}) };
+    let changes = file::diff(&earlier, &offer);
+    if output == Output::Text {
+        for change in &changes {
+            println!("{change}");
+        }
+        if changes.is_empty() {
+            println!("nothing changes");
+        }
+    }
+    if dry_run {
+        return Ok(0);
+    }
+    let saved = client.call(Method::PUT, &path(&key, ""), before.etag.as_deref(), Some(&offer)).await?;
+    if !saved.status.is_success() {
+        bail!("{}", problem_text(&saved));
+    }
+    if output == Output::Json {
+        show(&saved.body);
+    } else {
+        println!("saved {key}, version {}", saved.etag.unwrap_or_default());
+    }
+    Ok(0)
+}
+
+#[expect(clippy::print_stdout, reason = "the command's result")]
+async fn list(client: &Client, publisher: &str, output: Output) -> anyhow::Result<u8> {
+    let offers = client.must(Method::GET, &format!("/api/v1/publishers/{publisher}/offers"), None).await?;
+    if output == Output::Json {
+        show(&offers);
+        return Ok(0);
+    }
+    for offer in offers.as_array().into_iter().flatten() {
+        let word = |key: &str| offer[key].as_str().unwrap_or_default();
+        let live = if offer["live"].as_bool().unwrap_or(false) { "live" } else { "-" };
+        println!(
+            "{:<30} {:<16} {live:<5} {:<26} {}",
+            word("offer"),
+            word("type"),
+            word("status"),
+            word("name")
+        );
+    }
+    Ok(0)
+}
+
+async fn publish(
+    client: &Client,
+    key: &OfferKey,
+    body: &Value,
+    wait: Option<Until>,
+    output: Output,
+) -> anyhow::Result<u8> {
+    let answer = client.call(Method::POST, &path(key, "/publish"), None, Some(body)).await?;
+    if answer.status == StatusCode::UNPROCESSABLE_ENTITY {
+        bail_findings(&problem_text(&answer));
+        return Ok(EXIT_FINDINGS);
+    }
+    if !answer.status.is_success() {
+        bail!("{}", problem_text(&answer));
+    }
+    match wait {
+        None => {
+            show(&answer.body);
+            Ok(0)
+        }
+        Some(until) => {
+            let goal = if until == Until::Preview { Goal::Preview } else { Goal::Live };
+            let status = watch(client, key, goal).await?;
+            if output == Output::Json {
+                show(&status);
+            }
+            end(&status)
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the command's result")]
+fn bail_findings(text: &str) {
+    eprintln!("mercat: {text}");
+}
+
+/// The exit code of a submission's state.
+pub(crate) fn end(status: &Value) -> anyhow::Result<u8> {
+    Ok(match (status["status"].as_str(), status["fault"].as_str()) {
+        (Some("failed"), Some("ours")) => EXIT_OURS,
+        (Some("failed" | "canceled"), _) => EXIT_FINDINGS,
+        _ => 0,
+    })
+}

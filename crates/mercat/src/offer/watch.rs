@@ -1,0 +1,128 @@
+//! Draws the steps of a submission while they happen.
+
+use super::path;
+use crate::client::Client;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use mercat_domain::OfferKey;
+use reqwest::Method;
+use serde_json::Value;
+use std::time::Duration;
+
+/// How far to watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// The preview is open.
+    Preview,
+    /// It is live.
+    Live,
+}
+
+/// Watches until the goal or the end; the last status comes back. Bars on a terminal, lines elsewhere.
+pub(crate) async fn watch(client: &Client, key: &OfferKey, goal: Goal) -> anyhow::Result<Value> {
+    let screen = MultiProgress::new();
+    let style = ProgressStyle::with_template("{prefix:<28} [{bar:24}] {msg}")?;
+    let mut bars: Vec<(String, ProgressBar)> = Vec::new();
+    let hidden = screen.is_hidden();
+    let mut told: Vec<String> = Vec::new();
+    let mut failures = 0;
+    loop {
+        let status = match client.must(Method::GET, &path(key, "/status"), None).await {
+            Ok(status) => status,
+            // A server that restarts is back soon.
+            Err(error) if failures < 60 => {
+                failures += 1;
+                tracing::warn!(error = %error, "the server does not answer");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        failures = 0;
+        for step in status["steps"].as_array().into_iter().flatten() {
+            let id = step["id"].as_str().unwrap_or_default().to_owned();
+            if !bars.iter().any(|(known, _)| *known == id) {
+                let bar = screen.add(ProgressBar::new(100));
+                bar.set_style(style.clone());
+                bar.set_prefix(step["stepName"].as_str().unwrap_or_default().to_owned());
+                bars.push((id.clone(), bar));
+            }
+            let line = line(step);
+            if let Some((_, bar)) = bars.iter().find(|(known, _)| *known == id) {
+                bar.set_position(step["progressPercentage"].as_u64().unwrap_or(0));
+                bar.set_message(line.clone());
+            }
+            let state = step["status"].as_str().unwrap_or_default();
+            let mark = format!("{id} {state}");
+            if hidden && state != "notStarted" && !told.contains(&mark) {
+                told.push(mark);
+                say(&format!("  {:<28} {line}", step["stepName"].as_str().unwrap_or_default()));
+            }
+        }
+        let state = status["status"].as_str().unwrap_or_default();
+        let there = matches!(state, "succeeded" | "failed" | "canceled")
+            || (state == "waitingForPublisherReview" && goal == Goal::Preview);
+        if there {
+            bars.iter().for_each(|(_, bar)| bar.abandon());
+            print_findings(&status);
+            return Ok(status);
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+fn line(step: &Value) -> String {
+    let wait = step["progress"]["wait"]["on"].as_str().filter(|_| step["status"] == "inProgress");
+    let messages = step["messages"].as_array().into_iter().flatten();
+    let texts: Vec<&str> = messages.filter_map(|message| message["text"].as_str()).collect();
+    match wait {
+        Some(wait) => wait.to_owned(),
+        None if texts.is_empty() => step["status"].as_str().unwrap_or_default().to_owned(),
+        None => texts.join(" "),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the command's result")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+/// The blocking findings of a status.
+pub(crate) fn print_findings(status: &Value) {
+    for step in status["steps"].as_array().into_iter().flatten().filter(|step| step["status"] == "blocked") {
+        for finding in step["findings"].as_array().into_iter().flatten() {
+            let word = |key: &str| finding[key].as_str().unwrap_or_default();
+            if !matches!(word("severity"), "error" | "inconclusive") {
+                continue;
+            }
+            say(&format!("  [{}] {} {}", word("severity"), word("rule"), word("observed")));
+            let parts: Vec<&str> = ["plan", "platform", "layer", "path", "package", "field"]
+                .iter()
+                .map(|key| word(key))
+                .filter(|part| !part.is_empty())
+                .collect();
+            say(&format!("      where:    {}", parts.join(" ")));
+            say(&format!("      required: {}", word("required")));
+            say(&format!("      fix:      {}", word("fix")));
+        }
+    }
+}
+
+pub(crate) fn print_status(status: &Value) {
+    say(&format!(
+        "{} submission {}: {}",
+        status["offer"].as_str().unwrap_or_default(),
+        status["number"],
+        status["status"].as_str().unwrap_or_default()
+    ));
+    for step in status["steps"].as_array().into_iter().flatten() {
+        let word = |key: &str| step[key].as_str().unwrap_or_default();
+        say(&format!(
+            "  {:<28} {:<26} {:<12} {}",
+            word("stepName"),
+            word("status"),
+            word("estimatedTimeFrame"),
+            line(step)
+        ));
+    }
+    print_findings(status);
+}

@@ -1,0 +1,87 @@
+//! `mercat serve` and `mercat worker`.
+
+use crate::cli::ServeArgs;
+use crate::config::Config;
+use crate::wiring::{self, House};
+use anyhow::Context;
+use mercat_web::{Site, router};
+use std::path::Path;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// A running server.
+pub(crate) struct Running {
+    stop: watch::Sender<bool>,
+    tasks: tokio::task::JoinSet<()>,
+}
+
+impl Running {
+    /// Ends everything in order: no new work, open answers finish, leases go back.
+    pub(crate) async fn end(mut self) {
+        let _ = self.stop.send(true);
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(10), all).await;
+    }
+}
+
+/// Starts portal, API, registry and workers on an open listener.
+pub(crate) fn start(house: &House, config: &Config, listener: TcpListener) -> Running {
+    let (stop, stopped) = watch::channel(false);
+    let site = Site { app: house.app.clone(), depot: house.depot.clone(), stop: stopped.clone() };
+    let mut tasks = tokio::task::JoinSet::new();
+    let mut ending = stopped.clone();
+    tasks.spawn(async move {
+        let served = axum::serve(listener, router(site)).with_graceful_shutdown(async move {
+            let _ = ending.wait_for(|stop| *stop).await;
+        });
+        if let Err(error) = served.await {
+            tracing::error!(error = %error, "the listener ended");
+        }
+    });
+    tasks.spawn(house.worker.clone().run(config.worker.hands, stopped));
+    Running { stop, tasks }
+}
+
+#[expect(clippy::print_stdout, reason = "the first lines that the operator needs")]
+pub(crate) async fn serve(data: &Path, args: &ServeArgs) -> anyhow::Result<u8> {
+    let mut config = Config::load(data)?;
+    if let Some(listen) = &args.listen {
+        config.server.listen.clone_from(listen);
+    }
+    let listener = TcpListener::bind(&config.server.listen).await.with_context(|| {
+        format!("cannot listen on {}: choose another address with --listen", config.server.listen)
+    })?;
+    config.server.listen = listener.local_addr()?.to_string();
+    let house = wiring::open(data, &config).await?;
+    println!("mercat serves {}", house.app.settings.base_url);
+    if let Some(link) = house.app.bootstrap().await? {
+        println!("operator sign-in, works once: {link}");
+    }
+    let running = start(&house, &config, listener);
+    wait_for_signal().await?;
+    tracing::info!("ending");
+    running.end().await;
+    Ok(0)
+}
+
+pub(crate) async fn worker(data: &Path) -> anyhow::Result<u8> {
+    let config = Config::load(data)?;
+    let house = wiring::open(data, &config).await?;
+    tracing::info!(worker = %house.worker.name, "working");
+    let (stop, stopped) = watch::channel(false);
+    let work = tokio::spawn(house.worker.clone().run(config.worker.hands, stopped));
+    wait_for_signal().await?;
+    let _ = stop.send(true);
+    let _ = work.await;
+    Ok(0)
+}
+
+pub(crate) async fn wait_for_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! Puts the rooms together.
+
+use crate::config::Config;
+use anyhow::Context;
+use mercat_app::{App, MasterKey, Settings};
+use mercat_courier::Mailer;
+use mercat_depot::{Credentials, Depot, Region};
+use mercat_egress::Egress;
+use mercat_worker::{Inspector, KnowledgeFiles, Worker};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Names of the default regions.
+pub(crate) const REGIONS: [&str; 3] = ["east", "north", "west"];
+
+/// Everything that a process needs.
+pub(crate) struct House {
+    pub(crate) app: App,
+    pub(crate) depot: Depot,
+    pub(crate) worker: Worker,
+}
+
+/// Opens a data directory with its configuration.
+pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> {
+    std::fs::create_dir_all(data)
+        .with_context(|| format!("the data directory {} cannot be made", data.display()))?;
+    let data = data.canonicalize()?;
+    let key = master_key(&data)?;
+    let url = config.database_url(&data);
+    let ledger = mercat_store::open(&url).await.map_err(|error| {
+        anyhow::anyhow!("the database cannot be opened: {}", mercat_worker::chain(&error))
+    })?;
+    let base_url = match config.server.base_url.as_str() {
+        "" => format!("http://{}", config.server.listen),
+        url => url.trim_end_matches('/').to_owned(),
+    };
+    let app = App::new(ledger, Settings { base_url, cancel: config.cancel_rule()? }, key);
+    let depot_root = config.depot.directory.clone().unwrap_or_else(|| data.join("depot"));
+    let depot = Depot::local(&depot_root).with_context(|| format!("the depot {}", depot_root.display()))?;
+    let egress = Egress::new(&config.egress.allow)?;
+    let mailer = config.smtp.as_ref().map(Mailer::new).transpose()?.map(Arc::new);
+    let worker = Worker {
+        app: app.clone(),
+        depot: depot.clone(),
+        egress: egress.clone(),
+        regions: Arc::new(regions(&data, config, &egress)?),
+        mailer,
+        inspector: inspector(&data)?,
+        local_sources: Arc::new(config.sources.directories.clone()),
+        name: format!("worker-{}", uuid::Uuid::new_v4().simple()),
+    };
+    Ok(House { app, depot, worker })
+}
+
+pub(crate) fn inspector(data: &Path) -> anyhow::Result<Inspector> {
+    let program = std::env::current_exe().context("this program cannot find itself")?;
+    Ok(Inspector { program, knowledge: KnowledgeFiles::in_directory(data) })
+}
+
+fn regions(data: &Path, config: &Config, egress: &Egress) -> anyhow::Result<Vec<Region>> {
+    if config.regions.is_empty() {
+        let region =
+            |name: &str| Region::Directory { name: name.to_owned(), path: data.join("regions").join(name) };
+        return Ok(REGIONS.iter().map(|name| region(name)).collect());
+    }
+    let mut out = Vec::new();
+    for region in &config.regions {
+        let name = region.name.clone();
+        if let Some(path) = &region.directory {
+            out.push(Region::Directory { name, path: path.clone() });
+        } else if let Some(host) = &region.registry {
+            let password = match &region.password_file {
+                None => String::new(),
+                Some(file) => std::fs::read_to_string(file)
+                    .with_context(|| format!("region {name}: password_file {}", file.display()))?
+                    .trim()
+                    .to_owned(),
+            };
+            let credentials = Credentials { username: region.username.clone(), password };
+            let (host, prefix) = (host.clone(), region.prefix.clone());
+            out.push(Region::Registry { name, host, prefix, credentials, egress: egress.clone() });
+        }
+    }
+    Ok(out)
+}
+
+/// The master key: made on the first start, readable by this user only.
+fn master_key(data: &Path) -> anyhow::Result<MasterKey> {
+    let path = std::env::var_os("MERCAT_MASTER_KEY_FILE").map_or_else(|| data.join("master.key"), Into::into);
+    match std::fs::File::open(&path) {
+        Ok(mut file) => {
+            let mut bytes = [0; 32];
+            file.read_exact(&mut bytes)
+                .with_context(|| format!("{} is not a key of 32 bytes", path.display()))?;
+            Ok(MasterKey::new(bytes))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let key = MasterKey::generate()?;
+            let part = path.with_extension("part");
+            let _ = std::fs::remove_file(&part);
+            let mut file =
+                std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
+            file.write_all(key.bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&part, &path)?;
+            Ok(key)
+        }
+        Err(error) => Err(error).with_context(|| format!("the key {} cannot be read", path.display())),
+    }
+}
