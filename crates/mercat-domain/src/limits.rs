@@ -24,7 +24,10 @@ pub const MEDIA_BYTES_MAX: usize = 2 << 20;
 pub const API_BODY_BYTES_MAX: usize = 1 << 20;
 /// Nesting of JSON from outside.
 pub const JSON_DEPTH_MAX: usize = 64;
-/// Attempts of one step that ended in a crash of ours before the run gives up.
-pub const STEP_CRASHES_MAX: u32 = 5;
+/// Panics of one step, one after the other, before the run gives up.
+pub const STEP_PANICS_MAX: u32 = 5;
+/// Deaths of a whole worker during one step before the run gives up. High, because machines are also
+/// switched off for reasons that have nothing to do with the step.
+pub const STEP_DEATHS_MAX: u32 = 200;
 /// Attempts of one outbox message before it is set aside for the operator.
 pub const OUTBOX_ATTEMPTS_MAX: u32 = 60;

@@ -125,8 +125,10 @@ pub struct Task {
     pub body: String,
     /// How often it was claimed, this time included; counted before the work begins.
     pub attempts: u32,
-    /// How often it was put back on purpose. What remains of `attempts` are crashes.
+    /// How often it was put back on purpose. What remains of `attempts` are deaths of the process.
     pub postponed: u32,
+    /// Why it was put back last.
+    pub note: String,
 }
 
 impl Task {

@@ -193,6 +193,7 @@ impl Ledger for Memory {
                 body: row.body.clone(),
                 attempts: row.attempts,
                 postponed: row.postponed,
+                note: row.note.clone(),
             }));
         }
         Ok(None)

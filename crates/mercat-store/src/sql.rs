@@ -319,7 +319,7 @@ macro_rules! sql_ledger {
                          attempts = attempts + 1 WHERE id = (SELECT id FROM tasks WHERE queue = $3 \
                          AND not_before <= ", $now, " AND lease_until <= ", $now,
                         " ORDER BY not_before, id LIMIT 1 ", $lock,
-                        ") RETURNING id, run, queue, body, epoch, attempts, postponed"
+                        ") RETURNING id, run, queue, body, epoch, attempts, postponed, note"
                     ))
                     .bind(owner)
                     .bind(lease_ms)
@@ -335,6 +335,7 @@ macro_rules! sql_ledger {
                             body: row.get(3),
                             attempts: count(row.get(5)),
                             postponed: count(row.get(6)),
+                            note: row.get(7),
                         }));
                     }
                 }

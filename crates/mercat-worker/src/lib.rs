@@ -11,7 +11,7 @@ pub use inspect::{InspectError, Inspection, Inspector, KnowledgeFiles};
 use mercat_app::{App, AppError, CLEANUP, OUTBOX, Report, STEPS, StepOutcome, StepTask};
 use mercat_courier::Mailer;
 use mercat_depot::{Depot, Region};
-use mercat_domain::limits::{OUTBOX_ATTEMPTS_MAX, STEP_CRASHES_MAX};
+use mercat_domain::limits::{OUTBOX_ATTEMPTS_MAX, STEP_DEATHS_MAX, STEP_PANICS_MAX};
 use mercat_domain::retry::backoff;
 use mercat_egress::Egress;
 use mercat_store::{Task, commit_surely};
@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-const LEASE_MS: i64 = 30_000;
+const PANICKED: &str = "panicked ";
 const POLL: Duration = Duration::from_millis(500);
 
 /// Everything that a worker works with.
@@ -43,6 +43,8 @@ pub struct Worker {
     pub local_sources: Arc<Vec<PathBuf>>,
     /// This worker's name.
     pub name: String,
+    /// How long a lease lasts without a heartbeat: after a crash, work goes on that much later.
+    pub lease_ms: i64,
 }
 
 /// How one try at a task ended.
@@ -74,7 +76,7 @@ impl Worker {
         let queues: &[&str] = if hand == 0 { &[OUTBOX, CLEANUP] } else { &[STEPS, OUTBOX, CLEANUP] };
         let mut idle = 0_u32;
         while !*stop.borrow() {
-            match self.app.ledger.claim(queues, &self.name, LEASE_MS).await {
+            match self.app.ledger.claim(queues, &self.name, self.lease_ms).await {
                 Ok(Some(task)) => {
                     idle = 0;
                     self.work(task, &mut stop).await;
@@ -99,18 +101,18 @@ impl Worker {
         }
     }
 
-    /// One task under heartbeats. A panic of the work is a crash that was counted beforehand.
+    /// One task under heartbeats. A panic of the work is counted; a death of this process was, beforehand.
     async fn work(&self, task: Task, stop: &mut watch::Receiver<bool>) {
         let lease = task.lease.clone();
         let (worker, copy) = (self.clone(), task.clone());
         let mut work = tokio::spawn(async move { worker.attempt(&copy).await });
-        let mut beat = tokio::time::interval(Duration::from_millis(LEASE_MS.unsigned_abs() / 3));
+        let mut beat = tokio::time::interval(Duration::from_millis(self.lease_ms.unsigned_abs() / 3));
         beat.tick().await;
         let tried = loop {
             tokio::select! {
                 done = &mut work => break done,
                 _ = beat.tick() => {
-                    if matches!(self.app.ledger.heartbeat(&lease, LEASE_MS).await, Ok(false)) {
+                    if matches!(self.app.ledger.heartbeat(&lease, self.lease_ms).await, Ok(false)) {
                         tracing::warn!(task = %lease.task, "the lease was lost; the work is dropped");
                         work.abort();
                         return;
@@ -139,8 +141,9 @@ impl Worker {
             }
             Err(panic) => {
                 tracing::error!(task = %lease.task, error = %panic, "the work crashed");
-                let delay = backoff(task.crashes(), 500, 10_000, jitter);
-                self.app.ledger.heartbeat(&lease, delay).await.map(|_| ())
+                let count = panics(&task) + 1;
+                let delay = backoff(count, 500, 10_000, jitter);
+                self.app.ledger.postpone(&lease, delay, &format!("{PANICKED}{count}")).await.map(|_| ())
             }
         };
         if let Err(error) = waited {
@@ -160,9 +163,10 @@ impl Worker {
         let Ok(step) = serde_json::from_str::<StepTask>(&task.body) else {
             return self.drop_task(task).await;
         };
-        if task.crashes() >= STEP_CRASHES_MAX {
+        let ends = panics(task).max(task.crashes());
+        if panics(task) >= STEP_PANICS_MAX || task.crashes() >= STEP_DEATHS_MAX {
             let mut report = Report::default();
-            report.say("error", "message-gave-up", &[("count", &task.crashes().to_string())]);
+            report.say("error", "message-gave-up", &[("count", &ends.to_string())]);
             self.app.record_step(&task.lease, &step, StepOutcome::GaveUp, report).await?;
             return Ok(Tried::Done);
         }
@@ -195,6 +199,11 @@ impl Worker {
             progress::note_wait(&*self.app.ledger, &step, on, detail, delay, task.attempts).await;
         }
     }
+}
+
+/// Panics of this task, one after the other, as its note tells.
+fn panics(task: &Task) -> u32 {
+    task.note.strip_prefix(PANICKED).and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
 pub(crate) fn random() -> u64 {

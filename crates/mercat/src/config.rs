@@ -92,11 +92,13 @@ pub(crate) struct Sources {
 pub(crate) struct WorkerConfig {
     /// Tasks at a time.
     pub(crate) hands: usize,
+    /// Seconds after which the work of a dead worker is taken over.
+    pub(crate) lease_secs: u32,
 }
 
 impl Default for WorkerConfig {
     fn default() -> Self {
-        Self { hands: 3 }
+        Self { hands: 3, lease_secs: 30 }
     }
 }
 

@@ -157,16 +157,24 @@ impl<R: Read> TarReader<R> {
         let mut extensions = Extensions::default();
         loop {
             let mut block = [0; BLOCK];
-            if !self.read_block(&mut block)? {
-                return Err(self.refused("TAR-16", "the archive does not end with two zero blocks"));
+            let dangling =
+                extensions.pax.is_some() || extensions.long_name.is_some() || extensions.long_link.is_some();
+            let more = self.read_block(&mut block)?;
+            if dangling && (!more || is_zero(&block)) {
+                return Err(self.refused("TAR-22", "an extension header with no entry after it"));
             }
-            if block.iter().all(|byte| *byte == 0) {
-                if extensions.pax.is_some()
-                    || extensions.long_name.is_some()
-                    || extensions.long_link.is_some()
-                {
-                    return Err(self.refused("TAR-22", "an extension header with no entry after it"));
+            if !more {
+                // Some builders end the stream right behind the last entry. Every reader takes that as the
+                // end, so it has one reading; a stream of nothing at all has not.
+                if self.entries == 0 {
+                    return Err(
+                        self.refused("TAR-16", "neither entries nor the two zero blocks of an empty archive")
+                    );
                 }
+                self.done = true;
+                return Ok(None);
+            }
+            if is_zero(&block) {
                 self.finish()?;
                 return Ok(None);
             }
@@ -405,6 +413,10 @@ impl<R: Read> TarReader<R> {
         }
         Ok(())
     }
+}
+
+fn is_zero(block: &[u8; BLOCK]) -> bool {
+    block.iter().all(|byte| *byte == 0)
 }
 
 impl Magic {

@@ -1,0 +1,195 @@
+//! Every route of the table against every kind of caller: no data for who may not have it, and nothing
+//! that tells what is hidden from what does not exist.
+
+use crate::House;
+use crate::house::{layout, tar};
+use mercat_domain::access::{Answer, Object, Principal, Role, Scope, may};
+use mercat_web::routes::{About, ROUTES};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+const MARK: &str = "marker-5f1c7d";
+
+struct Caller {
+    name: &'static str,
+    header: (&'static str, String),
+    who: Principal,
+}
+
+async fn cookie_of(house: &House, publisher: &str, role: &str, email: &str) -> (String, String) {
+    let body = json!({"email": email, "role": role}).to_string();
+    let url = format!("{}/api/v1/publishers/{publisher}/members", house.base);
+    let answer =
+        house.http.post(url).header("cookie", &house.operator).body(body).send().await.expect("answers");
+    let body: Value = serde_json::from_str(&answer.text().await.expect("text")).expect("JSON");
+    let cookie = house.sign_in(body["signInLink"].as_str().expect("a link")).await;
+    (cookie, body["user"].as_str().expect("an id").to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_answers_every_caller_as_the_decision_says() {
+    let house = House::open().await;
+    let root = house.dir.path().join("images/app");
+    layout(&root, &[tar(&[("a", MARK.as_bytes())])], &["latest", "1.0.0"]);
+    let mut offer = house
+        .offer(
+            "app",
+            &format!("oci:{}", root.display()),
+            &["latest", "1.0.0"],
+            &["11111111-2222-4333-8444-555555555555".into()],
+        )
+        .await;
+    offer["name"] = json!(MARK);
+    offer["title"] = json!(MARK);
+    house.save(&offer).await;
+    let submission = house.publish("app").await["submission"].as_str().expect("an id").to_owned();
+    house.until("app", &["waitingForPublisherReview"]).await;
+
+    let other = json!({"id": "boreal", "name": "Boreal"}).to_string();
+    let made = house
+        .http
+        .post(format!("{}/api/v1/publishers", house.base))
+        .header("cookie", &house.operator)
+        .body(other);
+    assert_eq!(made.send().await.expect("answers").status(), StatusCode::CREATED);
+    let outsider = cookie_of(&house, "boreal", "owner", "outsider@example.org").await;
+    let contributor = cookie_of(&house, "aurora", "contributor", "contributor@example.org").await;
+    let read = json!({"label": "r", "scope": "read"}).to_string();
+    let made = house.http.post(format!("{}/api/v1/tokens", house.base)).bearer_auth(&house.token).body(read);
+    let read: Value =
+        serde_json::from_str(&made.send().await.expect("answers").text().await.expect("text")).expect("JSON");
+    let person = |id: &str, publisher: &str, role| Principal {
+        user: Some(id.into()),
+        roles: vec![(publisher.into(), role)],
+        ..Principal::default()
+    };
+    let callers = [
+        Caller { name: "stranger", header: ("x-none", String::new()), who: Principal::default() },
+        Caller {
+            name: "forged token",
+            header: ("authorization", "Bearer mercat_00".into()),
+            who: Principal::default(),
+        },
+        Caller {
+            name: "outsider",
+            header: ("cookie", outsider.0),
+            who: person(&outsider.1, "boreal", Role::Owner),
+        },
+        Caller {
+            name: "contributor",
+            header: ("cookie", contributor.0),
+            who: person(&contributor.1, "aurora", Role::Contributor),
+        },
+        Caller {
+            name: "read token",
+            header: ("authorization", format!("Bearer {}", read["token"].as_str().expect("shown once"))),
+            who: Principal { scope: Some(Scope::Read), ..person("owner", "aurora", Role::Owner) },
+        },
+        Caller {
+            name: "operator",
+            header: ("cookie", house.operator.clone()),
+            who: Principal { user: Some("op".into()), operator: true, ..Principal::default() },
+        },
+    ];
+    let mut checked = 0;
+    for route in ROUTES.iter().filter(|route| !route.path.ends_with("/events")) {
+        // Routes that end the callers' own access, or change what the others look at, are left to their own tests.
+        let spoils =
+            ["/sign-out", "/delete", "/golive", "/cancel"].iter().any(|end| route.path.ends_with(end))
+                || route.method == "DELETE";
+        let path = route
+            .path
+            .replace("{publisher}", "aurora")
+            .replace("{offer}", "app")
+            .replace("{submission}", &submission)
+            .replace("{slot}", "draft")
+            .replace("{id}", "aurora.app")
+            .replace("{user}", "nobody")
+            .replace("{digest}", &format!("sha256:{}", "0".repeat(64)))
+            .replace("{category}", "web")
+            .replace("{file}", "style.css")
+            .replace("{locale}", "en");
+        for caller in &callers {
+            let decision = match route.about {
+                About::Market => may(&caller.who, route.action, Object::Market),
+                About::Publisher => may(&caller.who, route.action, Object::Publisher("aurora")),
+                About::Listing => continue,
+            };
+            if spoils && decision == Answer::Allow {
+                continue;
+            }
+            let method: Method = route.method.parse().expect("a method");
+            let request = house
+                .http
+                .request(method, format!("{}{path}", house.base))
+                .header(caller.header.0, &caller.header.1);
+            let answer = request.body("{}").send().await.expect("answers");
+            let status = answer.status();
+            let body = answer.text().await.unwrap_or_default();
+            let what = format!("{} {} as {}: {status} {body}", route.method, route.path, caller.name);
+            assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "{what}");
+            let page = !route.path.starts_with("/api");
+            match decision {
+                Answer::Allow => assert!(!matches!(status.as_u16(), 401 | 403 | 405), "{what}"),
+                Answer::Hide => assert_eq!(status, StatusCode::NOT_FOUND, "{what}"),
+                Answer::SignIn if page => assert_eq!(status, StatusCode::SEE_OTHER, "{what}"),
+                Answer::SignIn => assert_eq!(status, StatusCode::UNAUTHORIZED, "{what}"),
+                Answer::Forbid => assert_eq!(status, StatusCode::FORBIDDEN, "{what}"),
+            }
+            if decision != Answer::Allow {
+                assert!(!body.contains(MARK), "{what}");
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 250, "{checked}");
+    eprintln!("{checked} decisions checked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_hidden_answers_as_what_does_not_exist() {
+    let house = House::open().await;
+    let root = house.dir.path().join("images/app");
+    layout(&root, &[tar(&[("a", b"b")])], &["latest", "1.0.0"]);
+    let offer = house
+        .offer(
+            "app",
+            &format!("oci:{}", root.display()),
+            &["latest", "1.0.0"],
+            &["11111111-2222-4333-8444-555555555555".into()],
+        )
+        .await;
+    house.save(&offer).await;
+    house.publish("app").await;
+    let status = house.until("app", &["waitingForPublisherReview"]).await;
+    let digest = status["images"][0]["digest"].as_str().expect("a digest");
+    for (hidden, nothing) in [
+        (
+            "/v2/preview/aurora/app/standard/manifests/latest".to_owned(),
+            "/v2/preview/aurora/nix/standard/manifests/latest".to_owned(),
+        ),
+        (
+            "/v2/preview/aurora/app/standard/tags/list".to_owned(),
+            "/v2/preview/aurora/nix/standard/tags/list".to_owned(),
+        ),
+        (
+            format!("/v2/preview/aurora/app/standard/blobs/{digest}"),
+            format!("/v2/preview/aurora/nix/standard/blobs/{digest}"),
+        ),
+        ("/api/v1/preview/aurora.app".to_owned(), "/api/v1/preview/aurora.nix".to_owned()),
+        ("/marketplace/preview/aurora.app".to_owned(), "/marketplace/preview/aurora.nix".to_owned()),
+        ("/marketplace/apps/aurora.app".to_owned(), "/marketplace/apps/aurora.nix".to_owned()),
+    ] {
+        let mut seen = Vec::new();
+        for path in [hidden, nothing] {
+            let answer = house.http.get(format!("{}{path}", house.base)).send().await.expect("answers");
+            let mut headers: Vec<String> =
+                answer.headers().iter().map(|(k, v)| format!("{k}: {v:?}")).collect();
+            headers.retain(|header| !header.starts_with("date"));
+            headers.sort();
+            seen.push((answer.status(), headers, answer.text().await.expect("text")));
+        }
+        assert_eq!(seen[0], seen[1]);
+        assert_eq!(seen[0].0, StatusCode::NOT_FOUND);
+    }
+}

@@ -1,0 +1,156 @@
+//! Malformed input: a clear answer that names the place, never a panic or a 500.
+
+use crate::House;
+use crate::house::{BIN, layout, tar};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::process::Command;
+
+fn certify(reference: &str) -> (Option<i32>, String) {
+    let out = Command::new(BIN)
+        .args(["--data", "/nonexistent-mercat", "certify", reference])
+        .output()
+        .expect("it starts");
+    (
+        out.status.code(),
+        format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr)),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_requests_name_the_place() {
+    let house = House::open().await;
+    let put = async |body: &str| {
+        let url = format!("{}/api/v1/publishers/aurora/offers/x", house.base);
+        let answer = house
+            .http
+            .put(url)
+            .bearer_auth(&house.token)
+            .body(body.to_owned())
+            .send()
+            .await
+            .expect("answers");
+        let kind = answer.headers().get("content-type").map(|v| v.to_str().expect("text").to_owned());
+        (
+            answer.status(),
+            kind,
+            serde_json::from_str::<Value>(&answer.text().await.expect("text")).unwrap_or(Value::Null),
+        )
+    };
+    let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
+    for (body, code) in [
+        ("{", "malformed"),
+        ("[]", "fields"),
+        (deep.as_str(), "malformed"),
+        (r#"{"publisher":"aurora","offer":"x","type":"boat"}"#, "fields"),
+        (r#"{"publisher":"aurora","offer":"x","type":"container","certified":true}"#, "fields"),
+        (r#"{"publisher":"other","offer":"x","type":"container"}"#, "malformed"),
+        (r#"{"publisher":"aurora","offer":"x","type":"container","plans":[{"plan":"A B"}]}"#, ""),
+    ] {
+        let (status, kind, answer) = put(body).await;
+        if code.is_empty() {
+            assert!(status.is_success(), "an incomplete draft can be saved: {answer}");
+            continue;
+        }
+        assert!(status.is_client_error(), "{body}: {status}");
+        assert_eq!(kind.as_deref(), Some("application/problem+json"), "{body}");
+        assert_eq!(answer["code"], code, "{body}: {answer}");
+    }
+    let (status, body) = house
+        .api(
+            Method::POST,
+            "/publishers/aurora/offers/x/publish",
+            Some(json!({"notificationEmails": ["a\r\nBcc: b@c.d"]})),
+        )
+        .await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let pointers: Vec<&str> =
+        body["errors"].as_array().expect("errors").iter().filter_map(|e| e["pointer"].as_str()).collect();
+    for pointer in ["/title", "/smallLogo", "/plans/A B/image", "/plans/A B", "/notificationEmails/0"] {
+        assert!(pointers.contains(&pointer), "{pointer} in {pointers:?}");
+    }
+    assert_eq!(house.status("x").await["status"], "neverPublished", "no submission was made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_etag_of_yesterday_is_refused_with_the_one_of_today() {
+    let house = House::open().await;
+    let body = json!({"publisher": "aurora", "offer": "x", "type": "container", "name": "a"}).to_string();
+    let put = async |etag: Option<&str>| {
+        let mut request = house
+            .http
+            .put(format!("{}/api/v1/publishers/aurora/offers/x", house.base))
+            .bearer_auth(&house.token);
+        if let Some(etag) = etag {
+            request = request.header("if-match", etag);
+        }
+        let answer = request.body(body.clone()).send().await.expect("answers");
+        (answer.status(), answer.headers().get("etag").map(|v| v.to_str().expect("text").to_owned()))
+    };
+    let (created, first) = put(None).await;
+    assert_eq!(created, StatusCode::CREATED);
+    assert_eq!(put(None).await.0, StatusCode::PRECONDITION_REQUIRED);
+    let (_, second) = put(first.as_deref()).await;
+    assert_ne!(first, second);
+    assert_eq!(put(first.as_deref()).await.0, StatusCode::PRECONDITION_FAILED);
+    assert_eq!(put(second.as_deref()).await.0, StatusCode::OK);
+    assert_eq!(put(Some("*")).await.0, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn registry_names_and_digests_never_break_the_server() {
+    let house = House::open().await;
+    let long = "a/".repeat(400);
+    let tails = [
+        "A/b/c/manifests/latest",
+        "../x/manifests/y",
+        "a//b/manifests/x",
+        "a/b/c/manifests/%00",
+        "a/b/c/blobs/sha256:../x",
+        "a/b/c/blobs/sha256:baddigeststring",
+        "a/b/c/tags/list?n=-1",
+        "_catalog",
+        "%2e%2e%2f",
+        &long,
+    ];
+    for tail in tails {
+        let answer = house.http.get(format!("{}/v2/{tail}", house.base)).send().await.expect("answers");
+        assert!(matches!(answer.status().as_u16(), 400 | 404), "{tail}: {}", answer.status());
+    }
+    let put = house
+        .http
+        .put(format!("{}/v2/a/b/c/manifests/x", house.base))
+        .body("{}")
+        .send()
+        .await
+        .expect("answers");
+    assert_eq!(put.status(), StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[test]
+fn malformed_images_are_findings_and_missing_ones_are_not() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path().join("image");
+    let digest = layout(&root, &[tar(&[("a", b"b")])], &["latest"]);
+    let manifest = root.join("blobs/sha256").join(&digest[7..]);
+    let reference = format!("oci:{}:latest", root.display());
+    let good = std::fs::read_to_string(&manifest).expect("there");
+    for (what, broken, code) in [
+        ("duplicate key", good.replacen('{', "{\"layers\":[],", 1), "CTR-13"),
+        ("not JSON", "nonsense".to_owned(), "CTR-13"),
+    ] {
+        std::fs::write(&manifest, broken).expect("written");
+        let (exit, text) = certify(&reference);
+        assert_eq!(exit, Some(1), "{what}: {text}");
+        assert!(text.contains(code), "{what}: {text}");
+    }
+    for (reference, exit) in
+        [("oci:/nowhere", 2), ("docker-archive:/etc/hostname", 1), ("oci-archive:/nowhere.tar", 2)]
+    {
+        let (code, text) = certify(reference);
+        assert_eq!(code, Some(exit), "{reference}: {text}");
+        assert!(!text.contains("panicked"), "{text}");
+    }
+    let usage = Command::new(BIN).arg("nonsense").output().expect("it starts");
+    assert_eq!(usage.status.code(), Some(64));
+}
