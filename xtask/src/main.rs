@@ -1,1 +1,168 @@
-fn main() {}
+//! Checks that compilers do not make: `cargo run -p xtask -- tidy`.
+
+use anyhow::{Context, bail};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Which crates each crate may depend on. The program itself may use all.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("mercat-domain", &[]),
+    ("mercat-egress", &[]),
+    ("mercat-text", &["mercat-domain"]),
+    ("mercat-artifact", &["mercat-domain"]),
+    ("mercat-store", &["mercat-domain"]),
+    ("mercat-depot", &["mercat-artifact", "mercat-egress", "mercat-domain"]),
+    ("mercat-certify", &["mercat-artifact", "mercat-domain"]),
+    ("mercat-courier", &["mercat-text", "mercat-egress", "mercat-domain"]),
+    ("mercat-app", &["mercat-store", "mercat-domain"]),
+    (
+        "mercat-worker",
+        &[
+            "mercat-app",
+            "mercat-store",
+            "mercat-certify",
+            "mercat-depot",
+            "mercat-artifact",
+            "mercat-courier",
+            "mercat-egress",
+            "mercat-text",
+            "mercat-domain",
+        ],
+    ),
+    ("mercat-web", &["mercat-app", "mercat-store", "mercat-depot", "mercat-text", "mercat-domain"]),
+];
+
+/// What the pure core may never depend on.
+const IMPURE: [&str; 6] = ["tokio", "serde", "sqlx", "jiff", "getrandom", "reqwest"];
+
+const FILE_LINES_MAX: usize = 800;
+const CRATE_LINES_MAX: usize = 10_000;
+const FILE_BYTES_MAX: u64 = 256 << 10;
+
+fn main() -> anyhow::Result<()> {
+    match std::env::args().nth(1).as_deref() {
+        Some("tidy") => tidy(),
+        _ => bail!("usage: cargo run -p xtask -- tidy"),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the result of the command")]
+fn tidy() -> anyhow::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?.to_owned();
+    let problems = problems(&root)?;
+    problems.iter().for_each(|problem| println!("{problem}"));
+    if problems.is_empty() {
+        println!("tidy");
+        return Ok(());
+    }
+    bail!("{} things are not tidy", problems.len())
+}
+
+fn problems(root: &Path) -> anyhow::Result<Vec<String>> {
+    let mut out = Vec::new();
+    for entry in std::fs::read_dir(root.join("crates"))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        arrows(&path, &name, &mut out)?;
+        if !path.join("README.md").is_file() {
+            out.push(format!("{name}: no README.md"));
+        }
+        sizes(&path, &name, &mut out)?;
+    }
+    languages(root, &mut out)?;
+    Ok(out)
+}
+
+fn arrows(path: &Path, name: &str, out: &mut Vec<String>) -> anyhow::Result<()> {
+    let manifest: toml::Table = std::fs::read_to_string(path.join("Cargo.toml"))?.parse()?;
+    let dependencies =
+        manifest.get("dependencies").and_then(toml::Value::as_table).cloned().unwrap_or_default();
+    let allowed = ARROWS.iter().find(|(of, _)| *of == name).map(|(_, allowed)| *allowed);
+    if allowed.is_none() && name != "mercat" {
+        out.push(format!("{name}: not in the list of arrows"));
+    }
+    for dependency in dependencies.keys() {
+        let ours = dependency.starts_with("mercat-");
+        if ours && allowed.is_some_and(|allowed| !allowed.contains(&dependency.as_str())) {
+            out.push(format!("{name} may not depend on {dependency}"));
+        }
+        if name == "mercat-domain" && IMPURE.contains(&dependency.as_str()) {
+            out.push(format!("{name} is pure and may not depend on {dependency}"));
+        }
+    }
+    Ok(())
+}
+
+fn sizes(path: &Path, name: &str, out: &mut Vec<String>) -> anyhow::Result<()> {
+    let mut total = 0;
+    for file in files(path)? {
+        let shown = file.strip_prefix(path).unwrap_or(&file).display().to_string();
+        if std::fs::metadata(&file)?.len() > FILE_BYTES_MAX {
+            out.push(format!("{name}/{shown}: larger than {FILE_BYTES_MAX} bytes"));
+        }
+        if file.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let lines = std::fs::read_to_string(&file)?.lines().count();
+        let test = shown.contains("tests");
+        if lines > FILE_LINES_MAX && !test {
+            out.push(format!("{name}/{shown}: {lines} lines, the limit is {FILE_LINES_MAX}"));
+        }
+        total += if test { 0 } else { lines };
+    }
+    if total > CRATE_LINES_MAX {
+        out.push(format!("{name}: {total} lines, the limit is {CRATE_LINES_MAX}"));
+    }
+    Ok(())
+}
+
+fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut out = Vec::new();
+    let mut queue = vec![path.to_owned()];
+    while let Some(directory) = queue.pop() {
+        for entry in std::fs::read_dir(directory)? {
+            let path = entry?.path();
+            if path.is_dir() { queue.push(path) } else { out.push(path) }
+        }
+    }
+    Ok(out)
+}
+
+/// Every key that code or templates write out as `"ui-..."` and the like has words, and no `ui-` key is unused.
+fn languages(root: &Path, out: &mut Vec<String>) -> anyhow::Result<()> {
+    let words = std::fs::read_to_string(root.join("crates/mercat-text/locales/en.ftl"))?;
+    let keys: BTreeMap<&str, ()> =
+        words.lines().filter_map(|line| Some((line.split_once(" =")?.0, ()))).collect();
+    let mut used: BTreeMap<String, String> = BTreeMap::new();
+    for file in files(&root.join("crates"))? {
+        let code = file.extension().is_some_and(|extension| extension == "rs" || extension == "html");
+        if !code || file.components().any(|part| part.as_os_str() == "tests") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file)?;
+        for piece in text.split('"').skip(1) {
+            let family = ["ui-", "message-", "wait-"].iter().any(|family| piece.starts_with(family));
+            if family && piece.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+                used.insert(piece.to_owned(), file.display().to_string());
+            }
+        }
+    }
+    for (key, file) in used.iter().filter(|(key, _)| !key.ends_with('-') && !keys.contains_key(key.as_str()))
+    {
+        out.push(format!("{file}: {key} has no words"));
+    }
+    let made = |key: &str| key.starts_with("ui-price-") || key.starts_with("ui-type-");
+    for key in keys.keys().filter(|key| key.starts_with("ui-") && !used.contains_key(**key) && !made(key)) {
+        out.push(format!("en.ftl: {key} is not used"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_tree_is_tidy() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+        assert_eq!(super::problems(root).expect("reads"), Vec::<String>::new());
+    }
+}

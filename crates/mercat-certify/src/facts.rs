@@ -445,7 +445,8 @@ mod tests {
 
     #[test]
     fn a_scanner_that_misses_its_control_makes_the_layer_inconclusive() {
-        let mut knowledge = Knowledge::load(&Extra::default(), Advisories::default()).ok().expect("loads");
+        let mut knowledge = Knowledge::load(&Extra::default(), Advisories::default())
+            .unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(broken_engines(&knowledge), [""; 0]);
         knowledge.yara = yara::Rules::without_any();
         assert_eq!(broken_engines(&knowledge), ["malware rules"]);
@@ -456,7 +457,8 @@ mod tests {
 
     #[test]
     fn a_threat_across_two_windows_is_found() {
-        let knowledge = Knowledge::load(&Extra::default(), Advisories::default()).ok().expect("loads");
+        let knowledge = Knowledge::load(&Extra::default(), Advisories::default())
+            .unwrap_or_else(|error| panic!("{error}"));
         let mut bytes = vec![b'x'; WINDOW_BYTES - 30];
         bytes.extend(signatures::test_string());
         bytes.extend(vec![b'x'; WINDOW_BYTES]);

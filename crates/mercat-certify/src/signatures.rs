@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn hash_lines_name_the_line_that_is_wrong() {
         let good = format!("{}:5:Bad.File\n# note\n", "ab".repeat(32));
-        let loaded = Signatures::load(&good).ok().expect("reads");
+        let loaded = Signatures::load(&good).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(loaded.known(&[0xab; 32], 5), Some("Bad.File"));
         assert_eq!(loaded.known(&[0xab; 32], 6), None);
         for bad in ["x:1:n", "abc", &format!("{}:x:n", "ab".repeat(32)), &format!("{}:1:", "ab".repeat(32))] {
