@@ -160,6 +160,10 @@ struct NewSubscription {
 
 pub(super) async fn new_subscription(State(site): Shared, caller: Caller, bytes: Bytes) -> Answer {
     let new: NewSubscription = body(&bytes)?;
+    // Ids stand on allow-lists: whoever could choose one could walk into somebody's preview.
+    if new.id.is_some() && !caller.who.operator {
+        return Err(fail(&caller)(AppError::Forbidden));
+    }
     let row = site.app.create_subscription(caller.actor(), &new.name, new.id.as_deref()).await;
     Ok((StatusCode::CREATED, Json(row.map_err(fail(&caller))?)).into_response())
 }

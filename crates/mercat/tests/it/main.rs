@@ -2,8 +2,10 @@
 
 mod access;
 mod bad_input;
+mod browser;
 mod builders;
 mod certify;
+mod disk;
 mod house;
 mod kill;
 mod publish;
