@@ -43,6 +43,8 @@ pub struct Worker {
     pub local_sources: Arc<Vec<PathBuf>>,
     /// This worker's name.
     pub name: String,
+    /// Whether the first of several hands takes mails only.
+    pub keep_one_free: bool,
     /// How long a lease lasts without a heartbeat: after a crash, work goes on that much later.
     pub lease_ms: i64,
 }
@@ -61,10 +63,10 @@ pub(crate) enum Tried {
 }
 
 impl Worker {
-    /// Works until told to stop; `hands` tasks at a time.
+    /// Works until told to stop; `hands` tasks at a time. With none, this process leaves the work to others.
     pub async fn run(self, hands: usize, stop: watch::Receiver<bool>) {
         let mut all = tokio::task::JoinSet::new();
-        for hand in 0..hands.max(1) {
+        for hand in 0..hands {
             let worker = Self { name: format!("{}-{hand}", self.name), ..self.clone() };
             all.spawn(worker.one_hand(hand, stop.clone()));
         }
@@ -73,7 +75,8 @@ impl Worker {
 
     async fn one_hand(self, hand: usize, mut stop: watch::Receiver<bool>) {
         // The first hand keeps to mails and clearing up, so that long steps never hold them back.
-        let queues: &[&str] = if hand == 0 { &[OUTBOX, CLEANUP] } else { &[STEPS, OUTBOX, CLEANUP] };
+        let queues: &[&str] =
+            if hand == 0 && self.keep_one_free { &[OUTBOX, CLEANUP] } else { &[STEPS, OUTBOX, CLEANUP] };
         let mut idle = 0_u32;
         while !*stop.borrow() {
             match self.app.ledger.claim(queues, &self.name, self.lease_ms).await {

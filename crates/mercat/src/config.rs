@@ -90,7 +90,7 @@ pub(crate) struct Sources {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct WorkerConfig {
-    /// Tasks at a time.
+    /// Tasks at a time; 0 leaves the work to `mercat worker` elsewhere.
     pub(crate) hands: usize,
     /// Seconds after which the work of a dead worker is taken over.
     pub(crate) lease_secs: u32,

@@ -1,7 +1,7 @@
 //! A full disk: nothing is acknowledged that is not kept, and work goes on by itself when there is room.
 
 use crate::House;
-use crate::house::{layout, tar};
+use crate::house::{layout, noise, tar};
 use std::process::Command;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn a_full_depot_is_our_delay_and_ends_when_there_is_room() {
     let filler = depot.path().join("filler");
     std::fs::write(&filler, vec![0; 12 << 20]).expect("written");
     let root = house.dir.path().join("images/big");
-    let noise: Vec<u8> = (0..8_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let noise = noise(8_000_000, 1);
     layout(&root, &[tar(&[("big", &noise)])], &["latest", "1.0.0"]);
     let allowed = ["11111111-2222-4333-8444-555555555555".to_owned()];
     house

@@ -1,7 +1,7 @@
 //! SIGKILL at random moments of a full publish: one visible effect each, and the same end.
 
 use crate::House;
-use crate::house::{layout, postgres, tar};
+use crate::house::{layout, noise, postgres, tar};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -98,9 +98,7 @@ async fn publish_all(config: &str, kills: u32, rounds: u32) -> (u32, Value) {
 /// Publishes the next version of an offer.
 async fn begin(house: &House, name: &str, round: u32) -> String {
     let root = house.dir.path().join("images").join(name);
-    let seed = round.wrapping_mul(97).wrapping_add(u32::from(name.as_bytes()[1]));
-    let filler: Vec<u8> =
-        (0..4_000_000_u32).map(|n| (n.wrapping_add(seed).wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let filler = noise(4_000_000, u64::from(round) * 97 + u64::from(name.as_bytes()[1]));
     let version = format!("1.0.{round}");
     let layers = [tar(&[("usr/lib/big", &filler)]), tar(&[("bin/app", name.as_bytes())])];
     layout(&root, &layers, &["latest", &version]);

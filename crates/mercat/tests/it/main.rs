@@ -8,6 +8,7 @@ mod certify;
 mod disk;
 mod house;
 mod kill;
+mod machines;
 mod publish;
 mod threats;
 
