@@ -10,6 +10,7 @@ mod house;
 mod kill;
 mod machines;
 mod publish;
+mod rules;
 mod threats;
 
 use house::House;

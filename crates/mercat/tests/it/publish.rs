@@ -90,6 +90,35 @@ async fn draft_to_live(house: House) {
     let listed = house.http.get(format!("{}{category}", house.base)).send().await.expect("answers");
     assert!(listed.text().await.expect("text").contains("aurora.gateway"));
 
+    // The stream of events ends by itself and can be taken up where it was left.
+    let events = format!(
+        "{}/api/v1/publishers/aurora/offers/gateway/submissions/{}/events",
+        house.base,
+        accepted["submission"].as_str().expect("an id")
+    );
+    let all = house
+        .http
+        .get(&events)
+        .bearer_auth(&house.token)
+        .send()
+        .await
+        .expect("answers")
+        .text()
+        .await
+        .expect("ends");
+    let ids: Vec<i64> = all.lines().filter_map(|line| line.strip_prefix("id: ")?.parse().ok()).collect();
+    assert!(
+        ids.is_sorted() && all.contains("submission.accepted") && all.contains("submission.live"),
+        "{all}"
+    );
+    let rest = house
+        .http
+        .get(&events)
+        .bearer_auth(&house.token)
+        .header("last-event-id", ids[ids.len() - 2].to_string());
+    let rest = rest.send().await.expect("answers").text().await.expect("ends");
+    assert_eq!(rest.lines().filter(|line| line.starts_with("id: ")).count(), 1, "{rest}");
+
     // One lead, and one mail of each kind.
     assert_eq!(house.leads.lock().expect("no panic").len(), 1);
     assert_eq!(house.leads.lock().expect("no panic")[0]["test"], true);
