@@ -72,10 +72,17 @@ impl Descriptor {
         self.annotations.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
-    /// Whether it describes an attestation manifest as some builders put into indexes.
-    pub fn is_attestation(&self) -> bool {
+    /// Whether it says that it describes an attestation, as some builders put into indexes: annotated, and
+    /// for a platform that no runtime selects. Whether it is one shows in its layers: [`holds_documents`].
+    pub fn claims_attestation(&self) -> bool {
         self.annotation("vnd.docker.reference.type") == Some("attestation-manifest")
+            && self.platform.as_deref() == Some("unknown/unknown")
     }
+}
+
+/// Whether no layer is a file system that a runtime would unpack.
+pub fn holds_documents(layers: &[Descriptor]) -> bool {
+    layers.iter().all(|layer| layer.media_type.starts_with("application/vnd.in-toto"))
 }
 
 /// A manifest document.
@@ -218,6 +225,8 @@ pub struct Config {
     pub ports: Vec<String>,
     /// `history[].created_by`.
     pub history: Vec<String>,
+    /// Every other text of the document, keys included: credentials hide anywhere.
+    pub texts: Vec<String>,
 }
 
 /// Parses an image config.
@@ -225,7 +234,10 @@ pub struct Config {
 /// # Errors
 /// `JSON-01`, or `CFG-01` to `CFG-03` with what was found.
 pub fn parse_config(bytes: &[u8]) -> Result<Config, ReadError> {
-    let document = object(json::parse(bytes)?, "the config")?;
+    let whole = json::parse(bytes)?;
+    let mut texts = Vec::new();
+    collect_texts(&whole, &mut texts);
+    let document = object(whole, "the config")?;
     let word = |map: &Map<String, Value>, key: &str| {
         map.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
@@ -270,7 +282,20 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config, ReadError> {
         labels: keys("Labels").map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned())).collect(),
         ports: keys("ExposedPorts").map(|(key, _)| key.clone()).collect(),
         history: history.filter_map(|step| step.get("created_by")?.as_str().map(str::to_owned)).collect(),
+        texts,
     })
+}
+
+fn collect_texts(value: &Value, out: &mut Vec<String>) {
+    match value {
+        Value::String(text) => out.push(text.clone()),
+        Value::Array(list) => list.iter().for_each(|item| collect_texts(item, out)),
+        Value::Object(map) => map.iter().for_each(|(key, item)| {
+            out.push(key.clone());
+            collect_texts(item, out);
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 #[cfg(test)]

@@ -14,12 +14,13 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 
-pub(crate) const FORMAT: &str = "mercat.facts/1";
+pub(crate) const FORMAT: &str = concat!("mercat.facts/2 ", env!("CARGO_PKG_VERSION"));
 
 const WINDOW_BYTES: usize = 4 << 20;
 const OVERLAP_BYTES: usize = 64 << 10;
 const CAPTURE_BYTES_MAX: u64 = 64 << 20;
-const NOTES_MAX: usize = 1000;
+/// Notes of one rule in one layer; what comes after is told as one note of the same rule.
+const NOTES_OF_RULE_MAX: usize = 200;
 
 /// Something found in a layer, not yet weighed by the policy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -75,6 +76,8 @@ pub struct LayerFacts {
     pub scanned_bytes: u64,
     /// Bytes unpacked from archives inside, also scanned.
     pub nested_bytes: u64,
+    /// Whether reading ended at something that is refused.
+    pub(crate) refused: bool,
     pub(crate) notes: BTreeSet<Note>,
     pub(crate) captured: Vec<Captured>,
     pub(crate) removed: Vec<String>,
@@ -104,11 +107,14 @@ pub(crate) fn scan_layer(
     match read {
         Ok(()) => {}
         Err(ReadError::Io(error)) => return Err(error),
-        Err(refused) => scan.note(Note::refused("", &refused)),
+        Err(refused) => {
+            scan.facts.refused = true;
+            scan.note(Note::refused("", &refused));
+        }
     }
     scan.control_once_more();
     let facts = &mut scan.facts;
-    if facts.scanned_bytes != facts.file_bytes && facts.notes.is_empty() {
+    if facts.scanned_bytes != facts.file_bytes && !facts.refused {
         let observed = format!("{} of {} bytes scanned", facts.scanned_bytes, facts.file_bytes);
         facts.notes.insert(Note::new("INC-02", "", observed, "every byte scanned", OURS));
     }
@@ -145,13 +151,39 @@ impl<'k> Scan<'k> {
         }
     }
 
+    /// Whether an inventory file is still within what one layer may keep; told when it is not.
+    fn may_capture(&mut self, path: &str, size: u64) -> bool {
+        let kept: u64 =
+            self.facts.captured.iter().map(|c| c.text.as_ref().map_or(0, String::len) as u64).sum();
+        if kept + size <= CAPTURE_BYTES_MAX {
+            return true;
+        }
+        let observed = format!("package databases of more than {CAPTURE_BYTES_MAX} bytes in this layer");
+        self.note(Note::new(
+            "INC-03",
+            path,
+            observed,
+            "a package database that can be read",
+            "make it smaller",
+        ));
+        false
+    }
+
     pub(crate) fn limits(&self) -> &'k crate::Limits {
         &self.knowledge.policy.limits
     }
 
     pub(crate) fn note(&mut self, note: Note) {
-        if self.facts.notes.len() < NOTES_MAX {
-            self.facts.notes.insert(note);
+        let same = self.facts.notes.iter().filter(|known| known.rule == note.rule).count();
+        match same {
+            0..NOTES_OF_RULE_MAX => {
+                self.facts.notes.insert(note);
+            }
+            NOTES_OF_RULE_MAX => {
+                let observed = format!("more than {NOTES_OF_RULE_MAX} of these in this layer");
+                self.facts.notes.insert(Note { path: String::new(), observed, ..note });
+            }
+            _ => {}
         }
     }
 
@@ -175,10 +207,14 @@ impl<'k> Scan<'k> {
                 self.facts.files += 1;
                 self.facts.file_bytes += entry.size;
                 self.budget = self.limits().nested_total_bytes;
-                let wanted = is_wanted(&entry.path) && entry.size <= CAPTURE_BYTES_MAX;
+                let wanted = is_wanted(&entry.path)
+                    && !entry.path.contains("/rpm/")
+                    && self.may_capture(&entry.path, entry.size);
                 let mut body = Body(&mut tar);
                 let kept = self.content(&entry.path, 0, &mut body, wanted)?;
-                if let Some(kept) = kept {
+                if entry.path.contains("/rpm/") && is_wanted(&entry.path) {
+                    self.facts.captured.push(Captured { path: entry.path, text: Some(String::new()) });
+                } else if let Some(kept) = kept {
                     let text = Some(String::from_utf8_lossy(&kept).into_owned());
                     self.facts.captured.push(Captured { path: entry.path, text });
                 }
@@ -228,7 +264,7 @@ impl<'k> Scan<'k> {
         loop {
             let carried = window.len();
             let goal = WINDOW_BYTES + carried;
-            (&mut reader).take((goal - carried) as u64).read_to_end(&mut window).map_err(ReadError::from)?;
+            let ended = (&mut reader).take((goal - carried) as u64).read_to_end(&mut window);
             let fresh = &window[carried..];
             if fresh.is_empty() && !first {
                 break;
@@ -247,6 +283,8 @@ impl<'k> Scan<'k> {
                 whole = Vec::new();
             }
             first = false;
+            // What came before a break in the stream is scanned like everything else.
+            ended.map_err(ReadError::from)?;
             if window.len() < goal {
                 break;
             }
@@ -255,6 +293,22 @@ impl<'k> Scan<'k> {
         let digest: [u8; 32] = hash.finalize().into();
         if let Some(name) = self.knowledge.signatures.known(&digest, size) {
             self.virus(path, name);
+        }
+        if archive.is_none() && nested::has_zip_tail(&window) {
+            // A program or script with a zip behind it, for example an executable jar.
+            if window.len() as u64 == size {
+                self.open(path, depth, nested::Format::Zip, size, &window)?;
+            } else {
+                let observed = format!("a zip archive behind other content, {size} bytes in all");
+                let required = format!("at most {WINDOW_BYTES} bytes to be opened");
+                self.note(Note::new(
+                    "INC-03",
+                    path,
+                    observed,
+                    &required,
+                    "ship the archive as a file of its own",
+                ));
+            }
         }
         if let Some(format) = archive {
             drop(window);
@@ -428,7 +482,12 @@ impl<R: Read> Read for Body<'_, R> {
 
 /// Files from which the inventory is made.
 fn is_wanted(path: &str) -> bool {
-    const EXACT: [&str; 5] = [
+    const EXACT: [&str; 10] = [
+        "var/lib/rpm/Packages",
+        "var/lib/rpm/Packages.db",
+        "var/lib/rpm/rpmdb.sqlite",
+        "usr/lib/sysimage/rpm/Packages.db",
+        "usr/lib/sysimage/rpm/rpmdb.sqlite",
         "var/lib/dpkg/status",
         "lib/apk/db/installed",
         "usr/lib/apk/db/installed",

@@ -44,7 +44,7 @@ struct Reader<'a> {
     knowledge: &'a Knowledge,
     findings: Vec<Finding>,
     images: Vec<Image>,
-    seen: BTreeSet<Digest>,
+    seen: BTreeSet<(Digest, bool)>,
 }
 
 /// Inspects an image or index with everything below it.
@@ -56,6 +56,10 @@ pub fn inspect(specimen: &Specimen<'_>, knowledge: &Knowledge, reused: &dyn Reus
         Reader { specimen, knowledge, findings: Vec::new(), images: Vec::new(), seen: BTreeSet::new() };
     let size = specimen.blobs.size(&specimen.root)?;
     reader.document(&specimen.root.clone(), size, None, None, false, 0)?;
+    if reader.images.iter().all(|image| image.attestation) && reader.findings.is_empty() {
+        let fix = "push at least one image below the index";
+        reader.add("CTR-13", "", "no image below the manifest".into(), "an image", fix);
+    }
     let Reader { mut findings, images, .. } = reader;
     let facts = read_layers(specimen.blobs, knowledge, &images, reused)?;
     let mut reports = Vec::new();
@@ -172,7 +176,7 @@ impl Reader<'_> {
             self.add("CTR-29", &shown, observed, "a flat index", "list the images in one index");
             return Ok(());
         }
-        if !self.seen.insert(digest.clone()) {
+        if !self.seen.insert((digest.clone(), attestation)) {
             return Ok(());
         }
         let Some(bytes) = self.small(digest, size, MANIFEST_BYTES_MAX, &shown)? else { return Ok(()) };
@@ -180,13 +184,14 @@ impl Reader<'_> {
             Err(error) => self.report(&shown, &error),
             Ok((Manifest::Index(entries), _)) => {
                 for entry in entries {
-                    let attestation = entry.is_attestation();
+                    let attestation = entry.claims_attestation();
                     let platform = entry.platform.as_deref();
                     let media_type = Some(entry.media_type.as_str());
                     self.document(&entry.digest, entry.size, media_type, platform, attestation, depth + 1)?;
                 }
             }
             Ok((Manifest::Image { config, layers }, _)) => {
+                let attestation = attestation && oci::holds_documents(&layers);
                 self.image(digest, platform, attestation, &config, layers)?;
             }
         }

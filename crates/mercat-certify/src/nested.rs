@@ -13,6 +13,8 @@ pub(crate) enum Format {
     Gzip,
     Zstd,
     Tar,
+    Xz,
+    Bzip2,
     /// Recognised, not opened yet.
     Other(&'static str),
 }
@@ -23,14 +25,20 @@ impl Format {
             [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Self::Zip),
             [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Other("xz")),
-            [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', ..] => Some(Self::Other("bzip2")),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
+            [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', ..] => Some(Self::Bzip2),
             [b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c, ..] => Some(Self::Other("7z")),
             [b'R', b'a', b'r', b'!', 0x1a, 7, ..] => Some(Self::Other("rar")),
             _ if head.get(257..262) == Some(b"ustar") => Some(Self::Tar),
             _ => None,
         }
     }
+}
+
+/// Whether the end of a file looks like the end of a zip archive (APPNOTE 4.3.16).
+pub(crate) fn has_zip_tail(tail: &[u8]) -> bool {
+    let from = tail.len().saturating_sub(22 + 65_535);
+    tail[from..].windows(4).any(|window| window == b"PK\x05\x06")
 }
 
 /// Opens an archive that is held in memory and shows its members to the scanners.
@@ -51,10 +59,12 @@ pub(crate) fn walk(
             Ok(reader) => stream(scan, path, depth, reader),
             Err(error) => Err(ReadError::from(error)),
         },
+        Format::Xz => stream(scan, path, depth, lzma_rust2::XzReader::new(bytes, true)),
+        Format::Bzip2 => stream(scan, path, depth, bzip2::read::MultiBzDecoder::new(bytes)),
         Format::Tar => tar(scan, path, depth, bytes),
         Format::Other(name) => {
             let observed = format!("an {name} archive, which is not opened yet");
-            let fix = "ship the content unpacked, or as zip, gzip, zstd or tar";
+            let fix = "ship the content unpacked, or as zip, tar, gzip, zstd, xz or bzip2";
             scan.note(Note::new("INC-04", path, observed, "a format that is opened", fix));
             Ok(())
         }

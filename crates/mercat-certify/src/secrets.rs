@@ -24,8 +24,8 @@ const fn kind(name: &'static str, keyword: &'static str, pattern: &'static str, 
 static KINDS: &[Kind] = &[
     kind(
         "private key",
-        "PRIVATE KEY-----",
-        r"-----BEGIN (?:RSA |EC |DSA |OPENSSH |ENCRYPTED |PGP )?PRIVATE KEY(?: BLOCK)?-----\s*((?:[A-Za-z-]+: [^\n]*\n)*\s*[A-Za-z0-9+/=\r\n]{40,})",
+        "PRIVATE KEY",
+        r"-----BEGIN (?:RSA |EC |DSA |OPENSSH |ENCRYPTED |PGP )?PRIVATE KEY(?: BLOCK)?-----(?:\s|\\[nr])*((?:[A-Za-z-]+: [^\n]*\n)*(?:\s|\\[nr])*(?:[A-Za-z0-9+/=\r\n]|\\[nr]){40,})",
         3.5,
     ),
     kind("AWS access key id", "AKIA", r"(?:^|[^A-Za-z0-9])(AKIA[0-9A-Z]{16})(?:[^A-Za-z0-9]|$)", 2.8),
@@ -98,13 +98,12 @@ pub(crate) struct Rules {
 pub(crate) struct Secret {
     pub(crate) kind: &'static str,
     pub(crate) redacted: String,
-    pub(crate) offset: usize,
 }
 
 impl Rules {
     pub(crate) fn compile() -> Self {
         let keywords = AhoCorasick::builder()
-            .ascii_case_insensitive(false)
+            .ascii_case_insensitive(true)
             .build(KINDS.iter().map(|kind| kind.keyword))
             .expect("the built-in keywords build");
         let text: String = KINDS.iter().map(|kind| format!("{}\t{}\n", kind.keyword, kind.pattern)).collect();
@@ -124,7 +123,7 @@ impl Rules {
             if found.start() < past[at] {
                 continue;
             }
-            let start = found.start().saturating_sub(256);
+            let start = found.start().saturating_sub(256).max(past[at]);
             let end = (found.end() + REACH).min(window.len());
             let expression = self.compiled[at].get_or_init(|| {
                 RegexBuilder::new(KINDS[at].pattern)
@@ -132,17 +131,17 @@ impl Rules {
                     .build()
                     .expect("the built-in patterns build")
             });
-            let Some(groups) = expression.captures(&window[start..end]) else { continue };
-            let Some(secret) = groups.get(1) else { continue };
-            past[at] = start + secret.end();
-            if KNOWN_EXAMPLES.contains(&secret.as_bytes()) || entropy(secret.as_bytes()) < KINDS[at].entropy {
-                continue;
+            // Every match: an example or a blank beside a real one must not stand in for it.
+            for groups in expression.captures_iter(&window[start..end]) {
+                let Some(secret) = groups.get(1) else { continue };
+                past[at] = past[at].max(start + secret.end());
+                if KNOWN_EXAMPLES.contains(&secret.as_bytes())
+                    || entropy(secret.as_bytes()) < KINDS[at].entropy
+                {
+                    continue;
+                }
+                hit(Secret { kind: KINDS[at].name, redacted: redact(secret.as_bytes()) });
             }
-            hit(Secret {
-                kind: KINDS[at].name,
-                redacted: redact(secret.as_bytes()),
-                offset: start + secret.start(),
-            });
         }
     }
 }
@@ -194,6 +193,18 @@ mod tests {
         let token = ["ghp", "_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hJ6"].concat();
         assert_eq!(kinds(&token), ["GitHub token"]);
         assert_eq!(kinds("postgres://app:Xk9_pQ2vL7mZ@db.example.org/x"), ["URL with a password"]);
+        let decoy = format!("AKIAIOSFODNN7EXAMPLE\n{key}\n");
+        assert_eq!(kinds(&decoy), ["AWS access key id"]);
+        let env = ["AWS_SECRET_ACCESS", "_KEY=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"].concat();
+        assert_eq!(kinds(&env), ["AWS secret access key"]);
+        let escaped = String::from_utf8(control()).expect("text").replace('\n', "\\n");
+        assert_eq!(kinds(&escaped), ["private key"]);
+        let pgp = [
+            "-----BEGIN PGP PRIV",
+            "ATE KEY BLOCK-----\n\nlQVYBGR2Kq0BDADM1uYkT9xwqjvXo5hPQnE4Zr7sLfGtCbV8aWm3RyUeIiOdKpHsNz\n",
+        ]
+        .concat();
+        assert_eq!(kinds(&pgp), ["private key"]);
         let shadow = format!("root:$6$abcdefgh${}:19000:0:99999:7:::", "aB3dE6gH9j".repeat(9).split_at(86).0);
         assert_eq!(kinds(&shadow), ["shadow password hash"]);
     }

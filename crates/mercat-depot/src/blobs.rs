@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const PART_BYTES: usize = 8 << 20;
+/// Bytes per second, on average over a minute, below which a stream is given up.
+const RATE_MIN: u64 = 1024;
 
 /// Why a blob was not stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -127,12 +129,17 @@ impl Depot {
         let mut hash = Sha256::new();
         let mut count = 0_u64;
         let mut part: Vec<u8> = Vec::new();
+        let started = std::time::Instant::now();
         let received = async {
             while let Some(chunk) = stream.next().await {
                 let chunk = chunk.map_err(|error| DepotError::Stream(error.into()))?;
                 count += chunk.len() as u64;
                 if count > size {
                     break;
+                }
+                let secs = started.elapsed().as_secs();
+                if secs > 60 && count / secs < RATE_MIN {
+                    return Err(DepotError::Stream("slower than 1 KiB/s".into()));
                 }
                 hash.update(&chunk);
                 part.extend_from_slice(&chunk);

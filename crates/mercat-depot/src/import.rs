@@ -5,7 +5,7 @@ use crate::{Depot, DepotError, Progress};
 use mercat_artifact::oci::reference::{Selector, Source as Place};
 use mercat_artifact::oci::{self, Descriptor, Manifest};
 use mercat_domain::Digest;
-use mercat_domain::limits::{CONFIG_BYTES_MAX, INDEX_DEPTH_MAX};
+use mercat_domain::limits::{CONFIG_BYTES_MAX, IMAGE_BYTES_MAX, INDEX_DEPTH_MAX};
 use mercat_egress::Egress;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
@@ -115,7 +115,7 @@ impl Importer<'_> {
         if let Manifest::Index(entries) = &manifest {
             out.children = entries
                 .iter()
-                .filter(|entry| !entry.is_attestation())
+                .filter(|entry| !entry.claims_attestation())
                 .map(|entry| (entry.digest.clone(), entry.platform.clone().unwrap_or_default()))
                 .collect();
         }
@@ -143,7 +143,7 @@ impl Importer<'_> {
                 Manifest::Index(entries) => {
                     for entry in entries.into_iter().filter(|entry| seen.insert(entry.digest.clone())) {
                         let child = self.child(&entry, out).await?;
-                        queue.push((child, depth + 1, entry.is_attestation()));
+                        queue.push((child, depth + 1, entry.claims_attestation()));
                     }
                 }
             }
@@ -175,7 +175,12 @@ impl Importer<'_> {
             let what = format!("a config of {} bytes; the limit is {CONFIG_BYTES_MAX}", config.size);
             return Err(SourceError::Refused { code: "CTR-29", what });
         }
+        let attestation = attestation && oci::holds_documents(layers);
         let sizes: u64 = layers.iter().map(|layer| layer.size).fold(config.size, u64::saturating_add);
+        if sizes > IMAGE_BYTES_MAX {
+            let what = format!("an image of {sizes} bytes; the limit is {IMAGE_BYTES_MAX}");
+            return Err(SourceError::Refused { code: "CTR-29", what });
+        }
         self.total.fetch_add(sizes, Ordering::Relaxed);
         for blob in std::iter::once(config).chain(layers) {
             self.blob(blob).await?;
@@ -194,6 +199,10 @@ impl Importer<'_> {
             self.progress.at(done, self.total.load(Ordering::Relaxed));
         };
         if self.depot.size(&blob.digest).await? == Some(blob.size) {
+            // Who names a blob must have it: the depot holds other publishers' layers too.
+            if !self.source.has(&blob.digest).await? {
+                return Err(SourceError::NotFound(blob.digest.to_string()));
+            }
             tell(blob.size);
             return Ok(());
         }

@@ -142,6 +142,21 @@ impl Source {
         }
     }
 
+    /// Whether the source has a blob.
+    pub(crate) async fn has(&self, digest: &Digest) -> Result<bool, SourceError> {
+        let found = match self {
+            Self::Registry(registry) => return registry.has(digest).await,
+            Self::Depot(_) => return Ok(true),
+            Self::Layout(layout) => layout.blob(digest).await,
+            Self::Archive(archive) => archive.blob(digest).await,
+        };
+        match found {
+            Ok(_) => Ok(true),
+            Err(SourceError::NotFound(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// References found in the source itself, for local sources.
     pub(crate) fn references(&self) -> Vec<String> {
         match self {

@@ -16,6 +16,8 @@ pub const CONFIG_BYTES_MAX: u64 = 8 << 20;
 pub const INDEX_ENTRIES_MAX: usize = 256;
 /// Nesting of indexes.
 pub const INDEX_DEPTH_MAX: usize = 3;
+/// Packed bytes of one image that are copied at all.
+pub const IMAGE_BYTES_MAX: u64 = 64 << 30;
 /// Layers of one image (overlayfs cannot mount more).
 pub const LAYERS_MAX: usize = 127;
 /// Bytes of one media file, as uploaded.
@@ -29,5 +31,9 @@ pub const STEP_PANICS_MAX: u32 = 5;
 /// Deaths of a whole worker during one step before the run gives up. High, because machines are also
 /// switched off for reasons that have nothing to do with the step.
 pub const STEP_DEATHS_MAX: u32 = 200;
+/// Errors of one step, one after the other, before the run gives up.
+pub const STEP_ERRORS_MAX: u32 = 20;
+/// Waits of one step for somebody else, about a minute each, before the run gives up: two days.
+pub const STEP_WAITS_MAX: u32 = 2880;
 /// Attempts of one outbox message before it is set aside for the operator.
 pub const OUTBOX_ATTEMPTS_MAX: u32 = 60;

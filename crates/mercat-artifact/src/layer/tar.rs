@@ -178,6 +178,9 @@ impl<R: Read> TarReader<R> {
                 self.finish()?;
                 return Ok(None);
             }
+            if self.offset == BLOCK as u64 && is_compressed(&block) {
+                return Err(self.refused("LAY-06", "a compressed stream where a plain tar is announced"));
+            }
             let header = header::parse(&block).map_err(|(code, what)| self.refused(code, what))?;
             match header.kind {
                 b'x' | b'g' | b'L' | b'K' => self.read_extension(&header, &mut extensions)?,
@@ -240,6 +243,14 @@ impl<R: Read> TarReader<R> {
     }
 
     fn read_extension(&mut self, header: &Header, extensions: &mut Extensions) -> Result<(), ReadError> {
+        if std::str::from_utf8(&header.name).is_err() {
+            return Err(self.refused("TAR-15", "the name of an extension header is not UTF-8"));
+        }
+        let pending =
+            extensions.pax.is_some() || extensions.long_name.is_some() || extensions.long_link.is_some();
+        if header.kind == b'g' && pending {
+            return Err(self.refused("TAR-10", "a global pax header between an extension and its entry"));
+        }
         if header.size > EXTENSION_BYTES_MAX {
             return Err(self.refused("TAR-09", format!("an extension header of {} bytes", header.size)));
         }
@@ -413,6 +424,19 @@ impl<R: Read> TarReader<R> {
         }
         Ok(())
     }
+}
+
+/// Runtimes look at the first bytes of a layer before they believe its media type.
+fn is_compressed(block: &[u8; BLOCK]) -> bool {
+    let skippable = block[1..4] == [0x2a, 0x4d, 0x18] && block[0] & 0xf0 == 0x50;
+    let magics: [&[u8]; 5] = [
+        &[0x1f, 0x8b],
+        &[0x28, 0xb5, 0x2f, 0xfd],
+        b"BZh",
+        &[0xfd, b'7', b'z', b'X', b'Z'],
+        b"\x04\x22\x4d\x18",
+    ];
+    skippable || magics.iter().any(|magic| block.starts_with(magic))
 }
 
 fn is_zero(block: &[u8; BLOCK]) -> bool {

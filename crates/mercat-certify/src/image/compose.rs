@@ -90,7 +90,19 @@ impl Composer<'_> {
             self.add(&note.rule, place, note.observed.clone(), &note.required, &note.fix);
         }
         if facts.blob.is_empty() {
-            return; // The stream was refused; the note says where.
+            // The note says where the stream was refused. Whatever the policy makes of that rule, the rest
+            // was not read.
+            let known =
+                facts.notes.iter().any(|n| self.knowledge.policy.severity(&n.rule) == Some(Severity::Error));
+            if !known {
+                self.layer_finding(
+                    "INC-02",
+                    digest,
+                    "the layer was not read to its end".into(),
+                    "every byte read",
+                );
+            }
+            return;
         }
         if facts.blob != digest || facts.packed_bytes != size {
             let observed = format!("{} with {} bytes", facts.blob, facts.packed_bytes);
@@ -135,7 +147,15 @@ impl Composer<'_> {
         let labels = config.labels.iter().map(|(_, value)| ("config: Labels", value));
         let command = config.command.iter().map(|value| ("config: Cmd", value));
         let mut hits: BTreeSet<(&str, String)> = BTreeSet::new();
-        for (place, text) in env.chain(history).chain(labels).chain(command) {
+        let named: BTreeSet<&String> = env
+            .clone()
+            .chain(history.clone())
+            .chain(labels.clone())
+            .chain(command.clone())
+            .map(|(_, text)| text)
+            .collect();
+        let others = config.texts.iter().filter(|text| !named.contains(text)).map(|text| ("config", text));
+        for (place, text) in env.chain(history).chain(labels).chain(command).chain(others) {
             self.knowledge.secrets.scan(text.as_bytes(), |secret: secrets::Secret| {
                 hits.insert((place, format!("{}: {}", secret.kind, secret.redacted)));
             });
@@ -164,6 +184,14 @@ impl Composer<'_> {
                 removed.insert((*path).to_owned());
             }
             for captured in &facts.captured {
+                // A database that was emptied is a database that was removed: the lower one still counts.
+                let emptied = captured.text.as_deref().is_some_and(|text| text.trim().is_empty())
+                    && !captured.path.contains("/rpm/")
+                    && files.contains_key(captured.path.as_str());
+                if emptied {
+                    removed.insert(captured.path.clone());
+                    continue;
+                }
                 removed.remove(&captured.path);
                 files.insert(&captured.path, (digest, captured));
             }
@@ -187,6 +215,11 @@ impl Composer<'_> {
                     "a package database",
                     fix,
                 );
+            }
+            if path.contains("/rpm/") {
+                self.add("INC-08", place, "an rpm database".into(), "dpkg or apk", crate::facts::OURS);
+                formats.insert("rpm");
+                continue;
             }
             let Some(text) = &captured.text else {
                 let observed = "the package database is a link or device".to_owned();
@@ -299,6 +332,8 @@ fn ecosystem(os: &OsRelease) -> String {
         "ubuntu" if os.pretty_name.contains("LTS") => format!("Ubuntu:{}:LTS", os.version_id),
         "ubuntu" => format!("Ubuntu:{}", os.version_id),
         "alpine" => format!("Alpine:v{}", major_minor()),
+        "wolfi" => "Wolfi".to_owned(),
+        "chainguard" => "Chainguard".to_owned(),
         other => other.to_owned(),
     }
 }

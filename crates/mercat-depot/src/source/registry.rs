@@ -41,6 +41,18 @@ impl Registry {
     }
 
     async fn get(&self, path: &str, accept: &str) -> Result<Response, SourceError> {
+        self.ask(Method::GET, path, accept).await
+    }
+
+    pub(crate) async fn has(&self, digest: &Digest) -> Result<bool, SourceError> {
+        match self.ask(Method::HEAD, &format!("blobs/{digest}"), "*/*").await {
+            Ok(_) => Ok(true),
+            Err(SourceError::NotFound(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn ask(&self, method: Method, path: &str, accept: &str) -> Result<Response, SourceError> {
         let url = format!(
             "{}://{}/v2/{}/{path}",
             self.egress.scheme(&with_port(&self.host)),
@@ -49,7 +61,7 @@ impl Registry {
         );
         let mut signed_in = false;
         loop {
-            let mut request = self.egress.http().request(Method::GET, &url).header(ACCEPT, accept);
+            let mut request = self.egress.http().request(method.clone(), &url).header(ACCEPT, accept);
             if let Some(authorization) = self.authorization() {
                 request = request.header("authorization", authorization);
             }
@@ -67,6 +79,13 @@ impl Registry {
                 }
                 StatusCode::NOT_FOUND => {
                     return Err(SourceError::NotFound(format!("{}/{} {path}", self.host, self.repository)));
+                }
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
+                    return Err(self.unreachable(format!("answers {}", answer.status())));
+                }
+                status if status.is_client_error() => {
+                    let what = format!("{}/{} {path} is answered {status}", self.host, self.repository);
+                    return Err(SourceError::Refused { code: "CTR-13", what });
                 }
                 status => return Err(self.unreachable(format!("answers {status}"))),
             }
@@ -118,7 +137,7 @@ impl Registry {
             }
             status => return Err(self.unreachable(format!("the token realm answers {status}"))),
         }
-        let body = limited(answer, 1 << 20).await.map_err(|why| self.unreachable(why))?;
+        let body = limited(answer, 1 << 20).await.map_err(|_| self.unreachable("the token answer broke"))?;
         let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let token = body.get("token").or_else(|| body.get("access_token")).and_then(Value::as_str);
         token.map(str::to_owned).ok_or_else(|| self.unreachable("the token realm gives no token"))
@@ -130,7 +149,16 @@ impl Registry {
         let media_type =
             header(CONTENT_TYPE.as_str()).map(|t| t.split(';').next().unwrap_or("").trim().to_owned());
         let announced = header("docker-content-digest");
-        let bytes = limited(answer, MANIFEST_BYTES_MAX).await.map_err(|why| self.unreachable(why))?;
+        if answer.content_length().is_some_and(|length| length > MANIFEST_BYTES_MAX) {
+            let what = format!("the manifest {reference} is larger than {MANIFEST_BYTES_MAX} bytes");
+            return Err(SourceError::Refused { code: "MAN-01", what });
+        }
+        let bytes = limited(answer, MANIFEST_BYTES_MAX).await.map_err(|why| match why {
+            Cut::TooLong => {
+                SourceError::Refused { code: "MAN-01", what: format!("the manifest {reference} has no end") }
+            }
+            Cut::Broken(why) => self.unreachable(why),
+        })?;
         if let Some(announced) = announced.filter(|text| text.starts_with("sha256:")) {
             let found = Digest::from_sha256(&Sha256::digest(&bytes));
             if found.as_str() != announced {
@@ -157,13 +185,18 @@ pub(crate) fn basic(credentials: &Credentials) -> String {
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
 }
 
-async fn limited(answer: Response, max: u64) -> Result<Bytes, String> {
+enum Cut {
+    TooLong,
+    Broken(String),
+}
+
+async fn limited(answer: Response, max: u64) -> Result<Bytes, Cut> {
     let mut stream = answer.bytes_stream();
     let mut out = Vec::new();
     while let Some(chunk) = stream.next().await {
-        out.extend_from_slice(&chunk.map_err(|error| error.to_string())?);
+        out.extend_from_slice(&chunk.map_err(|error| Cut::Broken(error.to_string()))?);
         if out.len() as u64 > max {
-            return Err(format!("sends more than {max} bytes"));
+            return Err(Cut::TooLong);
         }
     }
     Ok(out.into())

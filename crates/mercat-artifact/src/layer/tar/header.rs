@@ -38,6 +38,10 @@ pub(super) fn parse(block: &[u8; 512]) -> Result<Header, Bad> {
     if !magic.allows_prefix() && prefix.iter().any(|byte| *byte != 0) {
         return Err(("TAR-21", "a GNU header that uses the field of the ustar prefix".into()));
     }
+    // The last twelve bytes are unused; one dialect marks itself there and cuts the prefix short.
+    if block[500..].iter().any(|byte| *byte != 0) {
+        return Err(("TAR-21", "bytes behind the fields of the header".into()));
+    }
     let mut name = text(&block[..100], "name")?;
     let prefix = text(prefix, "prefix")?;
     if !prefix.is_empty() {

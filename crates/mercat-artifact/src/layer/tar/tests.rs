@@ -225,6 +225,24 @@ fn every_stream_on_which_readers_disagree_is_refused_with_its_code() {
             [pax(b'x', &[("size", b"512")]), header(b"x", b'0', 0).to_vec(), inner.clone(), end()].concat(),
             "TAR-11",
         ),
+        (
+            "global header between",
+            [pax(b'x', &[("path", b"a")]), pax(b'g', &[("comment", b"c")]), file("x", b""), end()].concat(),
+            "TAR-10",
+        ),
+        ("star trailer", [changed(header(b"a", b'0', 0), 508, b"tar\0"), end()].concat(), "TAR-21"),
+        (
+            "extension name that is gzip",
+            {
+                let mut p = pax(b'x', &[("path", b"a")]);
+                p[..3].copy_from_slice(b"\x1f\x8b\x08");
+                let mut b: [u8; 512] = p[..512].try_into().expect("a block");
+                seal(&mut b);
+                p[..512].copy_from_slice(&b);
+                [p, file("x", b""), end()].concat()
+            },
+            "LAY-06",
+        ),
         ("v7 magic", [changed(header(b"a", b'0', 0), 257, &[0; 8]), end()].concat(), "TAR-02"),
         ("unknown type", [header(b"a", b'Z', 0).to_vec(), end()].concat(), "TAR-04"),
         ("contiguous file", [header(b"a", b'7', 0).to_vec(), end()].concat(), "TAR-04"),
