@@ -217,11 +217,14 @@ impl App {
 
     /// Gives somebody a part in a publisher; makes the user when the address is new.
     ///
+    /// Only an operator may bring in an address that has an account: a link for it, or a part given to
+    /// whoever holds it, would cross from one publisher into another. What that account had open is ended.
+    ///
     /// # Errors
-    /// Problems with the address, or a missing publisher.
+    /// Problems with the address, a missing publisher, or [`AppError::Exists`].
     pub async fn add_member(
         &self,
-        actor: &str,
+        actor: &Principal,
         publisher: &str,
         email: &str,
         role: Role,
@@ -234,8 +237,19 @@ impl App {
         }
         let email = email.to_lowercase();
         let found = find::<UserRow>(&*self.ledger, "email", &email).await?.into_iter().next();
+        let mut commit = Commit::new();
         let (mut user, expect) = match found {
-            Some(found) => (found.row, Expect::Version(found.version)),
+            Some(found) => {
+                let member = found.row.roles.iter().any(|(id, _)| id == publisher);
+                let only_here = member && found.row.roles.len() == 1;
+                if !actor.operator && !only_here {
+                    return Err(AppError::Exists);
+                }
+                if !member {
+                    self.end_everything(&mut commit, &found.row.id).await?;
+                }
+                (found.row, Expect::Version(found.version))
+            }
             None => (
                 UserRow { id: new_id(), email: email.clone(), operator: false, roles: vec![] },
                 Expect::Absent,
@@ -243,10 +257,10 @@ impl App {
         };
         user.roles.retain(|(id, _)| id != publisher);
         user.roles.push((publisher.to_owned(), role.name().to_owned()));
-        let mut commit = Commit::new();
         commit.writes.push(put(&user, expect));
         let about = format!("{} {}", user.id, role.name());
-        commit.events.push(event(&format!("publisher:{publisher}"), "member.added", actor, &about));
+        let by = actor.user.as_deref().unwrap_or("");
+        commit.events.push(event(&format!("publisher:{publisher}"), "member.added", by, &about));
         commit_surely(&*self.ledger, &commit).await?;
         Ok(user)
     }
@@ -255,7 +269,12 @@ impl App {
     ///
     /// # Errors
     /// When there is no such member.
-    pub async fn remove_member(&self, actor: &str, publisher: &str, user: &str) -> Result<(), AppError> {
+    pub async fn remove_member(
+        &self,
+        actor: &Principal,
+        publisher: &str,
+        user: &str,
+    ) -> Result<(), AppError> {
         let mut found = load::<UserRow>(&*self.ledger, user).await?.ok_or(AppError::NotFound)?;
         if !found.row.roles.iter().any(|(id, _)| id == publisher) {
             return Err(AppError::NotFound);
@@ -263,14 +282,38 @@ impl App {
         found.row.roles.retain(|(id, _)| id != publisher);
         let mut commit = Commit::new();
         commit.writes.push(put(&found.row, Expect::Version(found.version)));
+        // Parts are looked up at every request, so this is already effective. What the account has open is
+        // ended where nobody else's business hangs on it.
+        if actor.operator || found.row.roles.is_empty() {
+            self.end_everything(&mut commit, user).await?;
+        }
+        let by = actor.user.as_deref().unwrap_or("");
+        commit.events.push(event(&format!("publisher:{publisher}"), "member.removed", by, user));
+        Ok(commit_surely(&*self.ledger, &commit).await?)
+    }
+
+    /// Ends sessions, tokens and open links of a user.
+    async fn end_everything(&self, commit: &mut Commit, user: &str) -> Result<(), AppError> {
         for session in find::<SessionRow>(&*self.ledger, "user", user).await? {
             commit.writes.push(remove::<SessionRow>(&session.row.hash));
         }
         for token in find::<TokenRow>(&*self.ledger, "user", user).await? {
             commit.writes.push(remove::<TokenRow>(&token.row.hash));
         }
-        commit.events.push(event(&format!("publisher:{publisher}"), "member.removed", actor, user));
-        Ok(commit_surely(&*self.ledger, &commit).await?)
+        for link in find::<LinkRow>(&*self.ledger, "user", user).await? {
+            commit.writes.push(remove::<LinkRow>(&link.row.hash));
+        }
+        Ok(())
+    }
+
+    /// A fresh sign-in link for the operator, for whoever can read the data directory.
+    ///
+    /// # Errors
+    /// When there is no operator yet.
+    pub async fn operator_link(&self) -> Result<String, AppError> {
+        let users = list::<UserRow>(&*self.ledger, Query { limit: 1000, ..Query::default() }).await?;
+        let operator = users.iter().find(|user| user.row.operator).ok_or(AppError::NotFound)?;
+        self.issue_link(&operator.row.id).await
     }
 
     /// Makes an API token; the secret is shown once.

@@ -2,7 +2,7 @@
 
 use crate::seal::is_sealed;
 use crate::{App, AppError};
-use mercat_domain::document::{Fields, Value};
+use mercat_domain::document::{Fields, Value, text};
 use mercat_domain::offer::fields::{FIELDS, Rule, Scope};
 use mercat_domain::offer::{Problem, check};
 use mercat_domain::{Document, OfferKey};
@@ -194,6 +194,14 @@ impl App {
         for field in FIELDS.iter().filter(|f| f.scope == scope && matches!(f.rule, Rule::Secret(_))) {
             match fields.get(field.key) {
                 None => {
+                    // A kept password goes to the registry that it was given for, and to no other.
+                    let host =
+                        |fields: &Fields| text(fields, "image").split('/').next().unwrap_or("").to_owned();
+                    let moved =
+                        scope == Scope::Plan && before.is_some_and(|before| host(before) != host(fields));
+                    if moved {
+                        continue;
+                    }
                     if let Some(kept) = before.and_then(|before| before.get(field.key)) {
                         fields.insert(field.key.to_owned(), kept.clone());
                     }
@@ -201,8 +209,13 @@ impl App {
                 Some(Value::Text(text)) if text.is_empty() => {
                     fields.remove(field.key);
                 }
-                // Somebody who sends the seal back has read it somewhere; it opens only at its own place.
-                Some(Value::Text(text)) if is_sealed(text) => {}
+                // Nobody is shown a seal: one that is sent must be the one that is kept.
+                Some(Value::Text(text)) if is_sealed(text) => {
+                    if before.and_then(|before| before.get(field.key)) != fields.get(field.key) {
+                        let problem = Problem::new("F003", field.key, "a sealed value", "the secret itself");
+                        return Err(AppError::Problems(vec![problem]));
+                    }
+                }
                 Some(Value::Text(text)) => {
                     let sealed = self.key.seal(&format!("{place}:{}", field.key), text)?;
                     fields.insert(field.key.to_owned(), Value::Text(sealed));
@@ -235,6 +248,7 @@ fn new_offer(document: &Document, name: String) -> OfferRow {
         preview: None,
         preview_before: None,
         audience: Vec::new(),
+        audience_before: Vec::new(),
         active: None,
         latest: None,
         submissions: 0,

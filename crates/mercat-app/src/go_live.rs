@@ -16,12 +16,10 @@ impl App {
         &self,
         actor: &str,
         key: &OfferKey,
-        snapshot: Option<&str>,
+        snapshot: &str,
     ) -> Result<SubmissionRow, AppError> {
         let offer = load::<OfferRow>(&*self.ledger, &key.to_string()).await?.ok_or(AppError::NotFound)?;
         let active = offer.row.active.ok_or(AppError::Refused(Refusal::NotAtSignOff))?;
-        let submission = load::<SubmissionRow>(&*self.ledger, &active).await?.ok_or(AppError::NotFound)?;
-        let snapshot = snapshot.unwrap_or(&submission.row.run.snapshot);
         let snapshot = Digest::parse(snapshot).ok_or(AppError::Refused(Refusal::OtherSnapshot))?;
         self.decide(actor, &active, &Input::GoLive { snapshot }).await
     }

@@ -64,8 +64,8 @@ impl App {
                 _ => continue,
             };
             for (path, digest) in values.into_iter().filter(|(_, digest)| Digest::parse(digest).is_some()) {
-                let media = load::<MediaRow>(&*self.ledger, &digest).await?;
-                let media = media.filter(|media| media.row.publisher == document.key.publisher);
+                let media =
+                    load::<MediaRow>(&*self.ledger, &format!("{}/{digest}", document.key.publisher)).await?;
                 let observed =
                     media.map_or("not uploaded".to_owned(), |m| format!("{}x{}", m.row.width, m.row.height));
                 if observed != format!("{width}x{height}") {

@@ -50,6 +50,7 @@ impl App {
     ) -> Result<ListingRow, AppError> {
         let (mut listing, audience) = self.listing_in(key, preview).await?;
         let publisher = key.publisher.as_str();
+        let own = who.role(publisher).is_some() || who.operator;
         let see = |subscriptions: Option<&[String]>| {
             let object = Object::Listing(Audience { publisher, preview, subscriptions });
             self.permit(who, Action::UseListing, object).is_ok()
@@ -59,11 +60,17 @@ impl App {
                 return Err(AppError::NotFound);
             }
         } else {
-            let own = who.role(publisher).is_some() || who.operator;
             listing.plans.retain(|plan| see(plan.audience.as_deref()) && (own || !plan.hidden));
             if listing.plans.is_empty() {
                 return Err(AppError::NotFound);
             }
+        }
+        if !own {
+            // Who else is in a private audience is nobody's business.
+            listing
+                .plans
+                .iter_mut()
+                .for_each(|plan| plan.audience = plan.audience.take().map(|_| Vec::new()));
         }
         Ok(listing)
     }

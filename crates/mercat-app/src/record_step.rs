@@ -116,6 +116,8 @@ impl App {
                 Err(LedgerError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
                 Ok(()) => {
+                    let (id, step, outcome) = (&task.submission, &task.step, format!("{outcome:?}"));
+                    tracing::info!(submission.id = %id, step = %step, outcome = %outcome, "a step ended");
                     self.bell.notify_waiters();
                     return Ok(());
                 }

@@ -59,18 +59,19 @@ impl App {
                 Effect::OpenPreview => {
                     offer.preview_before = offer.preview.take().filter(|before| *before != id);
                     offer.preview = Some(id.clone());
-                    offer.audience = audience(&submission);
+                    offer.audience_before = std::mem::replace(&mut offer.audience, audience(&submission));
                 }
                 Effect::ClosePreview => {
                     offer.preview = offer.preview_before.take();
-                    commit.tasks.push(NewTask {
-                        id: format!("{id}/remove-preview"),
-                        run: id.clone(),
-                        queue: CLEANUP,
-                        body: json!({"submission": id}).to_string(),
-                        delay: 0,
-                    });
+                    offer.audience = std::mem::take(&mut offer.audience_before);
                 }
+                Effect::Clean => commit.tasks.push(NewTask {
+                    id: format!("{id}/remove-preview"),
+                    run: id.clone(),
+                    queue: CLEANUP,
+                    body: json!({"submission": id}).to_string(),
+                    delay: 0,
+                }),
                 Effect::OpenProduction => {
                     offer.live = Some(id.clone());
                     if let Some(listing) = listing {

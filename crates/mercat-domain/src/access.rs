@@ -82,8 +82,10 @@ impl Principal {
 pub enum Action {
     /// Pages and documents for everybody.
     SeePublic,
-    /// One's own account: session, tokens, subscriptions, mailbox of own runs.
+    /// Look at one's own account.
     UseAccount,
+    /// Change one's own account: tokens and subscriptions. A weak token makes nothing stronger.
+    ManageAccount,
     /// Read drafts, submissions, reports and history of a publisher.
     ReadOffers,
     /// Create and change drafts, upload media.
@@ -142,6 +144,8 @@ pub fn may(who: &Principal, action: Action, object: Object<'_>) -> Answer {
     match action {
         Action::SeePublic => Answer::Allow,
         Action::UseAccount => signed_in(who, Answer::Allow),
+        Action::ManageAccount if who.scope_allows(Scope::GoLive) => signed_in(who, Answer::Allow),
+        Action::ManageAccount => signed_in(who, Answer::Forbid),
         Action::Operate => match (who.operator, who.scope_allows(Scope::GoLive)) {
             (true, true) => Answer::Allow,
             (true, false) => Answer::Forbid,

@@ -85,6 +85,10 @@ pub fn check_slug(text: &str, max: usize) -> Result<(), SlugProblem> {
     if text.ends_with(['-', '_']) {
         return Err(SlugProblem::TrailingDash);
     }
+    // Ids become names of repositories, whose grammar has no `-_` or `___`.
+    if !crate::tags::is_repository(text) {
+        return Err(SlugProblem::Charset);
+    }
     Ok(())
 }
 
@@ -108,6 +112,7 @@ mod tests {
         assert_eq!(check_slug("", 50), Err(SlugProblem::Empty));
         assert_eq!(check_slug("Aurora", 50), Err(SlugProblem::Charset));
         assert_eq!(check_slug("-a", 50), Err(SlugProblem::Charset));
+        assert_eq!(check_slug("a-_b", 50), Err(SlugProblem::Charset));
         assert_eq!(check_slug("a-", 50), Err(SlugProblem::TrailingDash));
         assert_eq!(check_slug(&"a".repeat(51), 50), Err(SlugProblem::TooLong));
     }

@@ -35,5 +35,9 @@ pub const STEP_DEATHS_MAX: u32 = 200;
 pub const STEP_ERRORS_MAX: u32 = 20;
 /// Waits of one step for somebody else, about a minute each, before the run gives up: two days.
 pub const STEP_WAITS_MAX: u32 = 2880;
+/// Waits of validation for an image source before the run gives up and can be published again: four hours.
+pub const SOURCE_WAITS_MAX: u32 = 240;
+/// Seconds that one try of a step may take.
+pub const STEP_SECS_MAX: u64 = 6 * 3600;
 /// Attempts of one outbox message before it is set aside for the operator.
 pub const OUTBOX_ATTEMPTS_MAX: u32 = 60;

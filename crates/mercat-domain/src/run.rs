@@ -168,6 +168,8 @@ pub enum Effect {
     OpenPreview,
     /// Take this run's preview down.
     ClosePreview,
+    /// Remove what this run has copied for its preview.
+    Clean,
     /// Point the production slot at this run.
     OpenProduction,
     /// Tell people.
@@ -234,14 +236,14 @@ pub fn decide(run: &Run, input: &Input, now: Millis) -> Result<(Run, Vec<Effect>
         Input::GaveUp { turn } => fail(&mut next, current(run, *turn)?, Fault::Ours, now, &mut effects),
         Input::Cancel(rule) => {
             may_cancel(run, *rule)?;
-            end_early(&mut next, now, &mut effects);
+            end_early(&mut next, &mut effects);
             effects.push(Effect::Tell(NoticeKind::Canceled));
         }
         Input::Supersede => {
             if run.state != State::WaitingForPublisherReview {
                 return Err(Refusal::NotAtSignOff);
             }
-            end_early(&mut next, now, &mut effects);
+            end_early(&mut next, &mut effects);
             effects.push(Effect::Tell(NoticeKind::Canceled));
         }
         Input::GoLive { snapshot } => {
@@ -305,6 +307,9 @@ fn finish(step: &mut StepRun, status: StepStatus, now: Millis) {
 
 fn fail(run: &mut Run, at: usize, fault: Fault, now: Millis, effects: &mut Vec<Effect>) {
     finish(&mut run.steps[at], StepStatus::Blocked, now);
+    if !production_phase(run) {
+        effects.push(Effect::Clean);
+    }
     run.state = State::Failed;
     run.fault = Some(fault);
     effects.push(Effect::Stop);
@@ -317,10 +322,11 @@ fn fail(run: &mut Run, at: usize, fault: Fault, now: Millis, effects: &mut Vec<E
 }
 
 /// The steps go back to their beginning; the history keeps what happened.
-fn end_early(run: &mut Run, _now: Millis, effects: &mut Vec<Effect>) {
+fn end_early(run: &mut Run, effects: &mut Vec<Effect>) {
     if run.state == State::WaitingForPublisherReview {
         effects.push(Effect::ClosePreview);
     }
+    effects.push(Effect::Clean);
     run.state = State::Canceled;
     for step in &mut run.steps {
         *step = StepRun { step: step.step, status: StepStatus::NotStarted, started: None, ended: None };

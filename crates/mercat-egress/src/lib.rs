@@ -127,6 +127,10 @@ impl Egress {
         if exempt {
             return Ok(());
         }
+        let host = format!("{}:", url.host_str().unwrap_or(""));
+        if self.allowed.iter().any(|exception| exception.starts_with(&host)) {
+            return deny("only the listed port of this host may be reached");
+        }
         match url.host() {
             None => return deny("it names no host"),
             Some(Host::Ipv4(ip)) if !is_public(IpAddr::V4(ip)) => return deny("the address is not public"),

@@ -130,7 +130,7 @@ row!(
 
 row!(
     /// A one-time sign-in link, by the hash of its secret.
-    LinkRow, "link", |row| row.hash.clone(), index: { let _ = row; vec![] },
+    LinkRow, "link", |row| row.hash.clone(), index: vec![("user", row.user.clone())],
     {
         /// SHA-256 of the secret, hex.
         hash: String,
@@ -267,6 +267,8 @@ row!(
         preview_before: Option<String>,
         /// Subscriptions that may see the preview.
         audience: Vec<String>,
+        /// Those of the preview before, restored with it.
+        audience_before: Vec<String>,
         /// Submission that is not over.
         active: Option<String>,
         /// Newest submission.
@@ -485,7 +487,8 @@ row!(
 
 row!(
     /// An uploaded picture.
-    MediaRow, "media", |row| row.digest.clone(), index: vec![("publisher", row.publisher.clone())],
+    MediaRow, "media", |row| format!("{}/{}", row.publisher, row.digest),
+    index: vec![("publisher", row.publisher.clone()), ("digest", row.digest.clone())],
     {
         /// Digest of the re-encoded PNG in the depot.
         digest: String,

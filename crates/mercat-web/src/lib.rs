@@ -51,8 +51,10 @@ pub fn router(site: Site) -> Router {
     let guarded = |router: Router<Arc<Site>>| {
         router.route_layer(axum::middleware::from_fn_with_state(site.clone(), guard::guard))
     };
-    let api = guarded(api::router()).layer(DefaultBodyLimit::max(API_BODY_BYTES_MAX));
-    let uploads = guarded(api::uploads()).layer(DefaultBodyLimit::max(FORM_BYTES_MAX));
+    // Browsers send their cookie to the API too; programs with a token send no Origin and pass.
+    let api = guarded(api::router()).layer(DefaultBodyLimit::max(API_BODY_BYTES_MAX)).layer(CsrfLayer::new());
+    let uploads =
+        guarded(api::uploads()).layer(DefaultBodyLimit::max(FORM_BYTES_MAX)).layer(CsrfLayer::new());
     let pages = guarded(pages::router()).layer(DefaultBodyLimit::max(FORM_BYTES_MAX)).layer(CsrfLayer::new());
     let quick = Router::new().merge(api).merge(uploads).merge(pages).layer(TimeoutLayer::with_status_code(
         axum::http::StatusCode::SERVICE_UNAVAILABLE,

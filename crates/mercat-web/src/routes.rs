@@ -50,7 +50,8 @@ const fn with(mut route: Route, body: &'static str, success: u16) -> Route {
 
 use About::{Listing, Market, Publisher};
 use Action::{
-    EditOffers, GoLive, ManageMembers, Operate, Publish, ReadOffers, SeePublic, UseAccount, UseListing,
+    EditOffers, GoLive, ManageAccount, ManageMembers, Operate, Publish, ReadOffers, SeePublic, UseAccount,
+    UseListing,
 };
 
 const OFFER: &str = "/api/v1/publishers/{publisher}/offers/{offer}";
@@ -169,14 +170,14 @@ pub static ROUTES: &[Route] = &[
     ),
     route("GET", "/api/v1/tokens", UseAccount, Market, "The caller's API tokens."),
     with(
-        route("POST", "/api/v1/tokens", UseAccount, Market, "Make an API token; it is shown once."),
+        route("POST", "/api/v1/tokens", ManageAccount, Market, "Make an API token; it is shown once."),
         "NewToken",
         201,
     ),
-    with(route("DELETE", "/api/v1/tokens/{id}", UseAccount, Market, "Revoke an API token."), "", 204),
+    with(route("DELETE", "/api/v1/tokens/{id}", ManageAccount, Market, "Revoke an API token."), "", 204),
     route("GET", "/api/v1/subscriptions", UseAccount, Market, "The caller's subscriptions."),
     with(
-        route("POST", "/api/v1/subscriptions", UseAccount, Market, "Make a subscription."),
+        route("POST", "/api/v1/subscriptions", ManageAccount, Market, "Make a subscription."),
         "NewSubscription",
         201,
     ),
@@ -184,7 +185,7 @@ pub static ROUTES: &[Route] = &[
         route(
             "POST",
             "/api/v1/subscriptions/{id}/pull-tokens",
-            UseAccount,
+            ManageAccount,
             Market,
             "Make a pull token; it is shown once.",
         ),
@@ -215,10 +216,16 @@ pub static ROUTES: &[Route] = &[
     route("POST", portal!("/delete"), EditOffers, Publisher, "Delete."),
     route("GET", "/portal/publishers/{publisher}/mail", ReadOffers, Publisher, "Mailbox."),
     route("GET", "/portal/account", UseAccount, Market, "Tokens and subscriptions."),
-    route("POST", "/portal/account/tokens", UseAccount, Market, "Make an API token."),
-    route("POST", "/portal/account/tokens/{id}/revoke", UseAccount, Market, "Revoke an API token."),
-    route("POST", "/portal/account/subscriptions", UseAccount, Market, "Make a subscription."),
-    route("POST", "/portal/account/subscriptions/{id}/pull-tokens", UseAccount, Market, "Make a pull token."),
+    route("POST", "/portal/account/tokens", ManageAccount, Market, "Make an API token."),
+    route("POST", "/portal/account/tokens/{id}/revoke", ManageAccount, Market, "Revoke an API token."),
+    route("POST", "/portal/account/subscriptions", ManageAccount, Market, "Make a subscription."),
+    route(
+        "POST",
+        "/portal/account/subscriptions/{id}/pull-tokens",
+        ManageAccount,
+        Market,
+        "Make a pull token.",
+    ),
     route("GET", "/portal/operator", Operate, Market, "Publishers, members and queues."),
     route("POST", "/portal/operator/publishers", Operate, Market, "Make a publisher."),
     route("POST", "/portal/operator/members", Operate, Market, "Add a member."),

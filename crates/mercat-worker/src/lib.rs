@@ -11,7 +11,10 @@ pub use inspect::{InspectError, Inspection, Inspector, KnowledgeFiles};
 use mercat_app::{App, AppError, CLEANUP, OUTBOX, Report, STEPS, StepOutcome, StepTask};
 use mercat_courier::Mailer;
 use mercat_depot::{Depot, Region};
-use mercat_domain::limits::{OUTBOX_ATTEMPTS_MAX, STEP_DEATHS_MAX, STEP_PANICS_MAX};
+use mercat_domain::limits::{
+    OUTBOX_ATTEMPTS_MAX, SOURCE_WAITS_MAX, STEP_DEATHS_MAX, STEP_ERRORS_MAX, STEP_PANICS_MAX, STEP_SECS_MAX,
+    STEP_WAITS_MAX,
+};
 use mercat_domain::retry::backoff;
 use mercat_egress::Egress;
 use mercat_store::{Task, commit_surely};
@@ -22,6 +25,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 const PANICKED: &str = "panicked ";
+const FAILED: &str = "failed ";
 const POLL: Duration = Duration::from_millis(500);
 
 /// Everything that a worker works with.
@@ -140,11 +144,15 @@ impl Worker {
             Ok(Err(error)) => {
                 tracing::warn!(task = %lease.task, error = %chain(&error), "the work gave an error; trying again");
                 let delay = backoff(task.postponed.min(10), 500, 30_000, jitter);
-                self.app.ledger.postpone(&lease, delay, &error.to_string()).await.map(|_| ())
+                // A ledger that does not answer is nobody's error; everything else is counted.
+                let ours = matches!(error, AppError::Ledger(mercat_store::LedgerError::Unavailable(_)));
+                let count = counted(&task, FAILED) + u32::from(!ours);
+                let note = format!("{FAILED}{count}: {error}");
+                self.app.ledger.postpone(&lease, delay, &note).await.map(|_| ())
             }
             Err(panic) => {
                 tracing::error!(task = %lease.task, error = %panic, "the work crashed");
-                let count = panics(&task) + 1;
+                let count = counted(&task, PANICKED) + 1;
                 let delay = backoff(count, 500, 10_000, jitter);
                 self.app.ledger.postpone(&lease, delay, &format!("{PANICKED}{count}")).await.map(|_| ())
             }
@@ -166,16 +174,29 @@ impl Worker {
         let Ok(step) = serde_json::from_str::<StepTask>(&task.body) else {
             return self.drop_task(task).await;
         };
-        let ends = panics(task).max(task.crashes());
-        if panics(task) >= STEP_PANICS_MAX || task.crashes() >= STEP_DEATHS_MAX {
+        let (panics, errors) = (counted(task, PANICKED), counted(task, FAILED));
+        let waits_max = if step.step == "validate" { SOURCE_WAITS_MAX } else { STEP_WAITS_MAX };
+        let ends = panics.max(errors).max(task.crashes()).max(task.postponed);
+        if panics >= STEP_PANICS_MAX
+            || errors >= STEP_ERRORS_MAX
+            || task.crashes() >= STEP_DEATHS_MAX
+            || task.postponed >= waits_max
+        {
             let mut report = Report::default();
             report.say("error", "message-gave-up", &[("count", &ends.to_string())]);
             self.app.record_step(&task.lease, &step, StepOutcome::GaveUp, report).await?;
             return Ok(Tried::Done);
         }
         let tracker = Tracker::start(self.app.ledger.clone(), &step);
-        let done = steps::run(self, task, &step, &tracker).await;
+        let limit = Duration::from_secs(STEP_SECS_MAX);
+        let done = tokio::time::timeout(limit, steps::run(self, task, &step, &tracker)).await;
         tracker.stop().await;
+        let Ok(done) = done else {
+            return Ok(Tried::Wait {
+                on: "wait-store",
+                detail: format!("the step took more than {STEP_SECS_MAX} s"),
+            });
+        };
         match done? {
             steps::Ended::Wait { on, detail } => Ok(Tried::Wait { on, detail }),
             steps::Ended::Result(outcome, report) => {
@@ -204,9 +225,10 @@ impl Worker {
     }
 }
 
-/// Panics of this task, one after the other, as its note tells.
-fn panics(task: &Task) -> u32 {
-    task.note.strip_prefix(PANICKED).and_then(|count| count.parse().ok()).unwrap_or(0)
+/// Panics or errors of this task, one after the other, as its note tells.
+fn counted(task: &Task, what: &str) -> u32 {
+    let rest = task.note.strip_prefix(what).unwrap_or("");
+    rest.split(':').next().and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
 pub(crate) fn random() -> u64 {

@@ -6,9 +6,8 @@ use mercat_courier::{Letter, LetterFinding, Rendered, render};
 use mercat_domain::OfferKind;
 use mercat_domain::notice::NoticeKind;
 use mercat_domain::run::{Step, estimate, itinerary, title_key};
-use mercat_store::{
-    Commit, Expect, LeaseUse, ListingRow, MailRow, SubmissionRow, Task, commit_surely, load, put,
-};
+use mercat_store::document::from_json;
+use mercat_store::{Commit, Expect, LeaseUse, MailRow, SubmissionRow, Task, commit_surely, load, put};
 use mercat_text::Locale;
 
 impl Worker {
@@ -38,9 +37,9 @@ impl Worker {
 
     pub(crate) async fn clean(&self, task: &Task) -> Result<Tried, AppError> {
         let submission = load::<SubmissionRow>(&*self.app.ledger, &task.run).await?;
-        let listing = load::<ListingRow>(&*self.app.ledger, &task.run).await?;
-        if let (Some(submission), Some(listing)) = (submission, listing) {
-            for plan in &listing.row.plans {
+        let document = submission.as_ref().and_then(|row| from_json(&row.row.document).ok());
+        if let (Some(submission), Some(document)) = (submission, document) {
+            for plan in &document.plans {
                 let repository = crate::steps::preview_repository(&submission.row, &plan.id);
                 for region in self.regions.iter() {
                     if let Err(error) = region.remove("preview", &repository).await {

@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Run workers only, on further machines with the same PostgreSQL and storage.
     Worker,
+    /// Print a fresh one-time sign-in link for the operator.
+    SignInLink,
     /// Show the main job from draft to live on a throw-away server.
     Demo(DemoArgs),
     /// Inspect an image on this machine, without a server, exactly as the server would.
@@ -53,9 +55,9 @@ pub(crate) struct DemoArgs {
     /// End when the story is told, instead of serving on.
     #[arg(long)]
     pub(crate) exit: bool,
-    /// Address and port to listen on.
-    #[arg(long, default_value = "127.0.0.1:8080")]
-    pub(crate) listen: String,
+    /// Address and port to listen on; 127.0.0.1:8080, or a free port when that is taken.
+    #[arg(long)]
+    pub(crate) listen: Option<String>,
 }
 
 #[derive(Args)]

@@ -15,7 +15,7 @@ use mercat_certify::Policy;
 use mercat_certify::advisories::{Advisories, read_osv};
 use mercat_depot::{Copies, Credentials, Depot, Region, import, selected};
 use mercat_domain::OfferKey;
-use mercat_domain::access::{Role, Scope};
+use mercat_domain::access::{Principal, Role, Scope};
 use mercat_egress::Egress;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -49,9 +49,14 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<u8> {
     let leads: Leads = Arc::default();
     let crm = start_crm(leads.clone()).await?;
     prepare_knowledge(&data, args.image.is_some())?;
-    let listener = match TcpListener::bind(&args.listen).await {
-        Ok(listener) => listener,
-        Err(_) => TcpListener::bind("127.0.0.1:0").await.context("no free port")?,
+    let listener = match &args.listen {
+        Some(listen) => {
+            TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?
+        }
+        None => match TcpListener::bind("127.0.0.1:8080").await {
+            Ok(listener) => listener,
+            Err(_) => TcpListener::bind("127.0.0.1:0").await.context("no free port")?,
+        },
     };
     let listen = listener.local_addr()?.to_string();
     let config = Config {
@@ -120,7 +125,14 @@ fn prepare_knowledge(data: &Path, own_image: bool) -> anyhow::Result<()> {
 async fn set_up(house: &House, base: &str, source: &Path, leads: Leads) -> anyhow::Result<Demo> {
     let app = &house.app;
     app.create_publisher("demo", "aurora", "Aurora Labs").await?;
-    let owner = app.add_member("demo", "aurora", "publisher@example.org", Role::Owner).await?;
+    let owner = app
+        .add_member(
+            &Principal { operator: true, ..Principal::default() },
+            "aurora",
+            "publisher@example.org",
+            Role::Owner,
+        )
+        .await?;
     let token = app.create_token(&owner.id, "demo", Scope::GoLive, 1).await?;
     let listed = app.create_subscription("customer-1", "Allow-listed customer", None).await?;
     let listed_token = app.create_pull_token("customer-1", &listed.id).await?;

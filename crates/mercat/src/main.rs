@@ -52,6 +52,7 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
     match cli.command {
         Command::Serve(args) => serve::serve(&data, &args).await,
         Command::Worker => serve::worker(&data).await,
+        Command::SignInLink => serve::sign_in_link(&data).await,
         Command::Demo(args) => demo::run(&args).await,
         Command::Certify(args) => certify::run(&data, &args).await,
         Command::Advisories(command) => advisories::run(&data, &command).await,
@@ -71,5 +72,6 @@ fn log(command: &Command) {
     let level = if matches!(command, Command::Serve(_) | Command::Worker) { "info" } else { "error" };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
 }

@@ -64,6 +64,14 @@ pub(crate) async fn serve(data: &Path, args: &ServeArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
+#[expect(clippy::print_stdout, reason = "the command's result")]
+pub(crate) async fn sign_in_link(data: &Path) -> anyhow::Result<u8> {
+    let config = Config::load(data)?;
+    let house = wiring::open(data, &config).await?;
+    println!("{}", house.app.operator_link().await.context("no operator yet: start mercat serve first")?);
+    Ok(0)
+}
+
 pub(crate) async fn worker(data: &Path) -> anyhow::Result<u8> {
     let config = Config::load(data)?;
     let house = wiring::open(data, &config).await?;

@@ -8,7 +8,7 @@ use mercat_depot::{Credentials, Depot, Region};
 use mercat_egress::Egress;
 use mercat_worker::{Inspector, KnowledgeFiles, Worker};
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,6 +27,8 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
     std::fs::create_dir_all(data)
         .with_context(|| format!("the data directory {} cannot be made", data.display()))?;
     let data = data.canonicalize()?;
+    // Database and key are this user's only.
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o700))?;
     let key = master_key(&data)?;
     let url = config.database_url(&data);
     let ledger = mercat_store::open(&url).await.map_err(|error| {

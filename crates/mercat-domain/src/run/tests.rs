@@ -59,10 +59,10 @@ fn a_finding_is_told_as_feedback_and_a_breakage_as_ours() {
     let certify = pass_until(fresh(OfferKind::Container), Step::Certify);
     let (blocked, effects) = decide(&certify, &Input::Blocked { turn: certify.turn }, 3).expect("applies");
     assert_eq!((blocked.state, blocked.fault), (State::Failed, Some(Fault::Publisher)));
-    assert_eq!(effects, [Effect::Stop, Effect::Tell(NoticeKind::CertificationFeedback)]);
+    assert_eq!(effects, [Effect::Clean, Effect::Stop, Effect::Tell(NoticeKind::CertificationFeedback)]);
     let (broken, effects) = decide(&certify, &Input::GaveUp { turn: certify.turn }, 3).expect("applies");
     assert_eq!((broken.state, broken.fault), (State::Failed, Some(Fault::Ours)));
-    assert_eq!(effects, [Effect::Stop, Effect::Tell(NoticeKind::StepFailed)]);
+    assert_eq!(effects, [Effect::Clean, Effect::Stop, Effect::Tell(NoticeKind::StepFailed)]);
 }
 
 #[test]
@@ -96,7 +96,8 @@ fn cancelling_takes_the_preview_down_and_shows_step_one_again() {
     let waiting = pass_until(fresh(OfferKind::VirtualMachine), Step::Signoff);
     let (run, effects) = decide(&waiting, &Input::Cancel(CancelRule::FromSignOff), 9).expect("applies");
     assert!(run.steps.iter().all(|step| step.status == StepStatus::NotStarted));
-    assert_eq!(effects, [Effect::ClosePreview, Effect::Stop, Effect::Tell(NoticeKind::Canceled)]);
+    let expected = [Effect::ClosePreview, Effect::Clean, Effect::Stop, Effect::Tell(NoticeKind::Canceled)];
+    assert_eq!(effects, expected);
 }
 
 #[test]

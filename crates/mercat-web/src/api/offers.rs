@@ -253,7 +253,12 @@ struct GoingLive {
 
 pub(super) async fn go_live(State(site): Shared, caller: Caller, Path(path): Key, bytes: Bytes) -> Answer {
     let asked: GoingLive = body(&bytes)?;
-    let row = site.app.go_live(caller.actor(), &key(&path), asked.snapshot_digest.as_deref()).await;
+    let seen = asked.snapshot_digest.ok_or_else(|| {
+        let required = "the snapshotDigest of the status, as previewed";
+        let problem = mercat_domain::offer::Problem::new("F001", "snapshotDigest", "", required);
+        fail(&caller)(AppError::Problems(vec![problem]))
+    })?;
+    let row = site.app.go_live(caller.actor(), &key(&path), &seen).await;
     Ok(accepted(&row.map_err(fail(&caller))?))
 }
 

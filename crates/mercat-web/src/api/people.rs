@@ -81,7 +81,7 @@ pub(super) async fn new_member(
         })?,
     };
     let added = async {
-        let user = site.app.add_member(caller.actor(), &publisher, &new.email, role).await?;
+        let user = site.app.add_member(&caller.who, &publisher, &new.email, role).await?;
         Ok((user.id.clone(), site.app.issue_link(&user.id).await?))
     };
     let (user, link) = added.await.map_err(fail(&caller))?;
@@ -93,7 +93,7 @@ pub(super) async fn remove_member(
     caller: Caller,
     Path((publisher, user)): Path<(String, String)>,
 ) -> Answer {
-    site.app.remove_member(caller.actor(), &publisher, &user).await.map_err(fail(&caller))?;
+    site.app.remove_member(&caller.who, &publisher, &user).await.map_err(fail(&caller))?;
     Ok(no_content())
 }
 

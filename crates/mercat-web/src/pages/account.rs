@@ -212,7 +212,7 @@ pub(super) async fn new_member(
 ) -> Answer {
     let role = Role::parse(&new.role).unwrap_or(Role::Contributor);
     let added = async {
-        let user = site.app.add_member(caller.actor(), &new.publisher, &new.email, role).await?;
+        let user = site.app.add_member(&caller.who, &new.publisher, &new.email, role).await?;
         site.app.issue_link(&user.id).await
     };
     let link = added.await.map_err(fail(&caller))?;

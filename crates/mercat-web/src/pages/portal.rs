@@ -253,7 +253,7 @@ pub(super) async fn go_live(
     Form(seen): Form<Snapshot>,
 ) -> Answer {
     let key = key(&path);
-    site.app.go_live(caller.actor(), &key, Some(&seen.snapshot)).await.map_err(fail(&caller))?;
+    site.app.go_live(caller.actor(), &key, &seen.snapshot).await.map_err(fail(&caller))?;
     Ok(see(&format!("/portal/offers/{key}/status")))
 }
 

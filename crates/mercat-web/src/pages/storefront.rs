@@ -11,7 +11,7 @@ use axum::response::IntoResponse;
 use mercat_app::AppError;
 use mercat_domain::Digest;
 use mercat_domain::offer::fields::CATEGORIES;
-use mercat_store::{ListingRow, MediaRow, OfferRow, Query as Listing, list, load};
+use mercat_store::{ListingRow, MediaRow, OfferRow, Query as Listing, find, list};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -148,7 +148,10 @@ pub(super) async fn picture(
 ) -> Answer {
     let found = async {
         let digest = Digest::parse(&digest).ok_or(AppError::NotFound)?;
-        load::<MediaRow>(&*site.app.ledger, digest.as_str()).await?.ok_or(AppError::NotFound)?;
+        find::<MediaRow>(&*site.app.ledger, "digest", digest.as_str())
+            .await?
+            .pop()
+            .ok_or(AppError::NotFound)?;
         site.depot.get(&digest).await.map_err(|_| AppError::NotFound)
     };
     let bytes = found.await.map_err(fail(&caller))?;

@@ -284,9 +284,9 @@ impl House {
     }
 
     pub(crate) async fn go_live(&self, offer: &str) -> Value {
-        let (status, body) = self
-            .api(Method::POST, &format!("/publishers/aurora/offers/{offer}/golive"), Some(json!({})))
-            .await;
+        let body = json!({"snapshotDigest": self.status(offer).await["snapshotDigest"]});
+        let path = format!("/publishers/aurora/offers/{offer}/golive");
+        let (status, body) = self.api(Method::POST, &path, Some(body)).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{body}");
         body
     }

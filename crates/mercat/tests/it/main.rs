@@ -1,6 +1,7 @@
 //! The whole program, from outside: the real binary over HTTP.
 
 mod access;
+mod accounts;
 mod bad_input;
 mod browser;
 mod builders;

@@ -107,3 +107,75 @@ fn packages_without_advisories_are_our_gap_and_never_a_pass() {
     let (code, verdict) = certify(&[tar(&[("var/lib/dpkg/status", status), ("etc/os-release", release)])]);
     assert_eq!((code, verdict["outcome"].as_str()), (Some(2), Some("inconclusive")));
 }
+
+fn rules(verdict: &Value) -> Vec<&str> {
+    verdict["findings"].as_array().expect("a list").iter().filter_map(|f| f["rule"].as_str()).collect()
+}
+
+#[test]
+fn a_thousand_small_notes_do_not_hide_a_virus() {
+    let seven: &[u8] = b"7z\xbc\xaf\x27\x1c";
+    let names: Vec<String> = (0..1200).map(|n| format!("a{n:04}.7z")).collect();
+    let mut files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), seven)).collect();
+    let virus = test_string();
+    files.push(("z", &virus));
+    let (code, verdict) = certify(&[tar(&files)]);
+    assert_eq!(code, Some(1));
+    assert!(rules(&verdict).contains(&"CTR-20") && rules(&verdict).contains(&"INC-04"));
+}
+
+#[test]
+fn damaged_and_prefixed_archives_are_never_a_pass() {
+    let mut broken = gzip(&[test_string(), vec![b'x'; 100]].concat());
+    let at = broken.len() - 8;
+    broken[at] ^= 1;
+    let (code, verdict) = certify(&[tar(&[("broken.gz", &broken)])]);
+    assert_eq!(code, Some(1), "what came before the damage was scanned: {verdict:#}");
+    let jar = [b"#!/bin/sh\nexec java -jar $0\n".to_vec(), zip("member", &test_string())].concat();
+    let (code, verdict) = certify(&[tar(&[("run.jar", &jar)])]);
+    assert_eq!(code, Some(1), "{verdict:#}");
+    let (code, _) = certify(&[tar(&[("odd.7z", b"7z\xbc\xaf\x27\x1c123")])]);
+    assert_eq!(code, Some(2), "what was not opened is inconclusive");
+}
+
+#[test]
+fn an_emptied_or_foreign_package_database_is_never_a_pass() {
+    let status: &[u8] = b"Package: bash\nStatus: install ok installed\nVersion: 5.2\nArchitecture: amd64\n";
+    let debian: &[u8] = b"ID=debian\nVERSION_ID=\"12\"\n";
+    let odd: &[u8] = b"ID=mylinux\nVERSION_ID=\"1\"\n";
+    let (path, release) = ("var/lib/dpkg/status", "etc/os-release");
+    let (code, verdict) = certify(&[tar(&[(path, status), (release, debian)]), tar(&[(path, b"")])]);
+    assert_eq!(code, Some(2), "{verdict:#}");
+    assert!(rules(&verdict).contains(&"PKG-02"));
+    let (code, verdict) = certify(&[tar(&[(path, status), (release, odd)])]);
+    assert_eq!((code, rules(&verdict).contains(&"INC-07")), (Some(2), true));
+    let (code, verdict) = certify(&[tar(&[("var/lib/rpm/rpmdb.sqlite", b"SQLite format 3")])]);
+    assert_eq!((code, rules(&verdict).contains(&"INC-08")), (Some(2), true));
+}
+
+#[test]
+fn calling_an_image_an_attestation_changes_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let key = private_key();
+    layout(dir.path(), &[tar(&[("key", &key)])], &["latest"]);
+    let index = dir.path().join("index.json");
+    let mut document: Value =
+        serde_json::from_str(&std::fs::read_to_string(&index).expect("there")).expect("JSON");
+    let mut entry = document["manifests"][0].clone();
+    entry["annotations"] = serde_json::json!({"vnd.docker.reference.type": "attestation-manifest"});
+    entry["platform"] = serde_json::json!({"os": "unknown", "architecture": "unknown"});
+    let child = serde_json::json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
+    let digest = sha256(child.as_bytes());
+    std::fs::write(dir.path().join("blobs/sha256").join(&digest[7..]), &child).expect("written");
+    document["manifests"] = serde_json::json!([{
+        "mediaType": "application/vnd.oci.image.index.v1+json", "digest": digest, "size": child.len(),
+        "annotations": {"org.opencontainers.image.ref.name": "latest"},
+    }]);
+    std::fs::write(&index, document.to_string()).expect("written");
+    let reference = format!("oci:{}:latest", dir.path().display());
+    let out = Command::new(BIN)
+        .args(["--data", "/nonexistent-mercat", "certify", "--output", "json", &reference])
+        .output();
+    let text = String::from_utf8_lossy(&out.expect("it starts").stdout).into_owned();
+    assert!(text.contains("CTR-21") && text.contains("CTR-13") | text.contains("linux/amd64"), "{text}");
+}
