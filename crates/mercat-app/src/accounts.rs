@@ -379,6 +379,9 @@ impl App {
         if let Some(id) = id.filter(|id| !is_guid(id)) {
             return Err(AppError::Problems(vec![Problem::new("F007", "id", id, "a GUID")]));
         }
+        if name.trim().is_empty() {
+            return Err(AppError::Problems(vec![Problem::new("F001", "name", name, "a name")]));
+        }
         let row = SubscriptionRow {
             id: id.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_lowercase),
             name: name.chars().take(100).collect(),

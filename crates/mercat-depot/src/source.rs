@@ -89,8 +89,8 @@ impl From<EgressError> for SourceError {
 impl From<mercat_artifact::ReadError> for SourceError {
     fn from(error: mercat_artifact::ReadError) -> Self {
         match error {
-            mercat_artifact::ReadError::Refused { code, .. } => {
-                Self::Refused { code, what: error.to_string() }
+            mercat_artifact::ReadError::Refused { code, what, offset } => {
+                Self::Refused { code, what: format!("{what}, at byte {offset}") }
             }
             mercat_artifact::ReadError::Io(error) => {
                 Self::Unreachable { host: "the file".to_owned(), why: error.to_string() }

@@ -43,6 +43,11 @@ fn import(data: &Path, paths: &[PathBuf]) -> anyhow::Result<u8> {
     let snapshot = Advisories::new(source, import.newest, import.records);
     std::fs::create_dir_all(data)?;
     let target = data.join("advisories.json");
+    if let Some(before) =
+        std::fs::read_to_string(&target).ok().and_then(|text| Advisories::from_json(&text).ok())
+    {
+        println!("replaces a snapshot of {} advisories from {}", before.len(), before.source);
+    }
     let mut part = tempfile::NamedTempFile::new_in(data)?;
     part.write_all(snapshot.to_json().as_bytes())?;
     part.as_file().sync_all()?;

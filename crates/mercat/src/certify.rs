@@ -1,8 +1,8 @@
 //! `mercat certify`: the server's inspection, on this machine, without a server.
 
 use crate::cli::{CertifyArgs, Output};
-use crate::{EXIT_FINDINGS, EXIT_OURS, wiring};
-use anyhow::{Context, bail};
+use crate::{EXIT_FINDINGS, EXIT_OURS, EXIT_USAGE, wiring};
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use mercat_artifact::oci::reference::{self, Selector, Source};
 use mercat_certify::Verdict;
@@ -33,7 +33,7 @@ fn bar(what: &str) -> anyhow::Result<ProgressBar> {
 pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
     let (place, selector) = match reference::parse(&args.image) {
         Ok(parsed) => parsed,
-        Err(error) => bail!("{error}"),
+        Err(error) => return Ok(usage(&error.to_string())),
     };
     let mut inspector = wiring::inspector(data)?;
     inspector.knowledge.policy = args.policy.clone().or(inspector.knowledge.policy);
@@ -136,8 +136,7 @@ async fn copy(
 fn layout_images(root: &Path, references: &[String]) -> Result<Vec<(String, Imported)>, SourceError> {
     use mercat_artifact::oci::{self, Manifest};
     let index = root.join("index.json");
-    let bytes = std::fs::read(&index)
-        .map_err(|error| SourceError::NotFound(format!("{}: {error}", index.display())))?;
+    let bytes = std::fs::read(&index).map_err(|_| SourceError::NotFound(index.display().to_string()))?;
     let (Manifest::Index(entries), _) = oci::parse_manifest(&bytes, Some(oci::OCI_INDEX))? else {
         return Err(SourceError::Refused { code: "MAN-04", what: "index.json is no index".into() });
     };
@@ -183,8 +182,17 @@ fn write_sboms(directory: Option<&Path>, inspection: &Inspection) -> anyhow::Res
 }
 
 #[expect(clippy::print_stderr, reason = "the command's result")]
+fn usage(text: &str) -> u8 {
+    eprintln!("mercat: {text}");
+    EXIT_USAGE
+}
+
+#[expect(clippy::print_stderr, reason = "the command's result")]
 fn refused(error: &SourceError) -> anyhow::Result<u8> {
     eprintln!("mercat: {}", mercat_worker::chain(error));
+    if matches!(error, SourceError::Denied(_)) {
+        eprintln!("mercat: pass --allow HOST:PORT to read from a private or plain http registry");
+    }
     let publisher = matches!(error, SourceError::Refused { .. });
     Ok(if publisher { EXIT_FINDINGS } else { EXIT_OURS })
 }

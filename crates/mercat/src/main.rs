@@ -20,7 +20,7 @@ pub(crate) const EXIT_FINDINGS: u8 = 1;
 /// Inconclusive, or our fault.
 pub(crate) const EXIT_OURS: u8 = 2;
 /// The command line cannot be understood.
-const EXIT_USAGE: u8 = 64;
+pub(crate) const EXIT_USAGE: u8 = 64;
 
 fn main() -> ExitCode {
     // The child of an inspection: nothing is set up that it does not need.

@@ -45,6 +45,8 @@ struct Editor {
     version: u64,
     groups: Vec<Group>,
     count: usize,
+    /// Problems that belong to no input.
+    others: Vec<String>,
     message: String,
     saved: bool,
 }
@@ -96,7 +98,9 @@ fn editor(
         groups.insert(1 + at, Group { title, plan: Some((at, plan.id.clone(), own.collect())), inputs });
     }
     let key = document.key.clone();
-    Editor { f, key, version, groups, count: problems.len(), message, saved }
+    let beside = |p: &&Problem| ["plans", "type", "offer"].contains(&p.path.as_str());
+    let others = problems.iter().filter(beside).map(|p| format!("{}: {}", p.path, sentence(&f, p))).collect();
+    Editor { f, key, version, groups, count: problems.len(), others, message, saved }
 }
 
 fn sentence(f: &Frame, problem: &Problem) -> String {
@@ -200,8 +204,10 @@ pub(super) async fn save(
     let before = site.app.draft(&key).await.map_err(fail(&caller))?;
     let mut document = Document::new(key.clone(), before.document.kind);
     let kind = document.kind;
+    let mut problems = Vec::new();
+    let offer_fields = fields_of(kind, Scope::Offer);
     document.fields =
-        collect(&site, &key, &sent, "f.", fields_of(kind, Scope::Offer), &before.document.fields)
+        collect(&site, &key, &sent, ("f.", ""), offer_fields, &before.document.fields, &mut problems)
             .await
             .map_err(fail(&caller))?;
     for at in 0.. {
@@ -211,7 +217,9 @@ pub(super) async fn save(
         }
         let earlier = before.document.plan(id).map(|plan| plan.fields.clone()).unwrap_or_default();
         let name = format!("p.{at}.");
-        let fields = collect(&site, &key, &sent, &name, fields_of(kind, Scope::Plan), &earlier).await;
+        let path = format!("plans/{id}/");
+        let plan_fields = fields_of(kind, Scope::Plan);
+        let fields = collect(&site, &key, &sent, (&name, &path), plan_fields, &earlier, &mut problems).await;
         document.plans.push(Plan { id: id.clone(), fields: fields.map_err(fail(&caller))? });
     }
     let action = sent.texts.get("action").map(String::as_str).unwrap_or("save");
@@ -221,6 +229,10 @@ pub(super) async fn save(
     }
     let version = sent.texts.get("version").and_then(|text| text.parse().ok()).unwrap_or(0);
     let shown = document.clone();
+    if !problems.is_empty() {
+        let page = editor(&caller, &shown, version, &problems, String::new(), false);
+        return Ok(show(StatusCode::UNPROCESSABLE_ENTITY, &page));
+    }
     match site.app.save_draft(caller.actor(), document, Some(version)).await {
         Ok(_) if action == "publish" => Ok(see(&format!("/portal/offers/{key}/publish"))),
         Ok(_) => Ok(see(&format!("/portal/offers/{key}/editor?saved=1"))),
@@ -240,17 +252,25 @@ async fn collect(
     site: &Site,
     key: &OfferKey,
     sent: &Sent,
-    prefix: &str,
+    scope: (&str, &str),
     fields: impl Iterator<Item = &'static Field>,
     before: &Fields,
+    problems: &mut Vec<Problem>,
 ) -> Result<Fields, AppError> {
+    let (prefix, path) = scope;
     let mut out = Fields::new();
     for field in fields {
         let name = format!("{prefix}{}", field.key);
         if let Some(bytes) = sent.files.get(&name) {
-            let picture = media::store(site, &key.publisher, field.key, bytes.clone()).await?;
-            out.insert(field.key.to_owned(), Value::Text(picture.digest));
-            continue;
+            match media::store(site, &key.publisher, &format!("{path}{}", field.key), bytes.clone()).await {
+                Ok(picture) => {
+                    out.insert(field.key.to_owned(), Value::Text(picture.digest));
+                    continue;
+                }
+                // The rest of the form is kept; the picture stays as it was.
+                Err(AppError::Problems(found)) => problems.extend(found),
+                Err(error) => return Err(error),
+            }
         }
         let Some(text) = sent.texts.get(&name) else {
             if field.rule == Rule::Flag && before.contains_key(field.key) {

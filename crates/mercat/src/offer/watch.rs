@@ -52,7 +52,8 @@ pub(crate) async fn watch(client: &Client, key: &OfferKey, goal: Goal) -> anyhow
                 bar.set_message(line.clone());
             }
             let state = step["status"].as_str().unwrap_or_default();
-            let mark = format!("{id} {state}");
+            let wait = step["progress"]["wait"]["code"].as_str().unwrap_or_default();
+            let mark = format!("{id} {state} {wait}");
             if hidden && state != "notStarted" && !told.contains(&mark) {
                 told.push(mark);
                 say(&format!("  {:<28} {line}", step["stepName"].as_str().unwrap_or_default()));
