@@ -9,6 +9,11 @@ use proptest::strategy::ValueTree;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// Says that something was not tested, past the capture of the test runner.
+fn skipped(text: &str) {
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{text}\n").as_bytes());
+}
+
 fn wall() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     i64::try_from(since.as_millis()).expect("fits")
@@ -21,7 +26,7 @@ fn memory() -> SharedLedger {
 /// A fresh database on the server named by MERCAT_TEST_POSTGRES, or nothing, said aloud.
 async fn postgres() -> Option<SharedLedger> {
     let Ok(base) = std::env::var("MERCAT_TEST_POSTGRES") else {
-        eprintln!("skipped: MERCAT_TEST_POSTGRES is not set, so PostgreSQL was not tested");
+        skipped("skipped: MERCAT_TEST_POSTGRES is not set, so PostgreSQL was not tested");
         return None;
     };
     let name = format!("mercat_{}", uuid::Uuid::new_v4().simple());

@@ -21,7 +21,9 @@ async fn a_full_depot_is_our_delay_and_ends_when_there_is_room() {
         .arg(depot.path())
         .output();
     if !mounted.is_ok_and(|out| out.status.success()) {
-        eprintln!("skipped: a small file system cannot be mounted here, so a full disk was not tested");
+        crate::house::skipped(
+            "skipped: a small file system cannot be mounted here, so a full disk was not tested",
+        );
         return;
     }
     let _mount = Mount(depot.path().to_owned());

@@ -28,6 +28,11 @@ pub(crate) struct House {
     pub(crate) mails: Arc<Mutex<Vec<String>>>,
 }
 
+/// Says that something was not tested, past the capture of the test runner.
+pub(crate) fn skipped(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
 }
@@ -35,7 +40,7 @@ pub(crate) fn free_port() -> u16 {
 /// A fresh PostgreSQL database, where a test server is named; said aloud where none is.
 pub(crate) fn postgres() -> Option<String> {
     let Ok(base) = std::env::var("MERCAT_TEST_POSTGRES") else {
-        eprintln!("skipped: MERCAT_TEST_POSTGRES is not set, so PostgreSQL was not tested");
+        skipped("skipped: MERCAT_TEST_POSTGRES is not set, so PostgreSQL was not tested");
         return None;
     };
     let name = format!("mercat_it_{}", uuid::Uuid::new_v4().simple());
@@ -51,7 +56,7 @@ pub(crate) fn has(program: &str) -> bool {
         Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
     let found = found.is_ok_and(|status| status.success());
     if !found {
-        eprintln!("skipped: {program} is not installed, so this was not tested");
+        skipped(&format!("skipped: {program} is not installed, so this was not tested"));
     }
     found
 }
