@@ -1,7 +1,7 @@
 //! From facts to the words of a mail.
 
 use mercat_domain::notice::NoticeKind;
-use mercat_text::{Locale, text};
+use mercat_text::{Locale, rule, text};
 
 /// A finding in a mail.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub fn render(letter: &Letter) -> Rendered {
     }
     for finding in &letter.findings {
         let lines = [
-            format!("[{}] {}", finding.rule, finding.observed),
+            format!("[{}] {}: {}", finding.rule, rule(letter.locale, &finding.rule), finding.observed),
             format!("  {}: {}", words("finding-place", &[]), finding.place),
             format!("  {}: {}", words("finding-required", &[]), finding.required),
             format!("  {}: {}", words("finding-fix", &[]), finding.fix),

@@ -380,6 +380,18 @@ pub struct FindingRow {
     pub fix: String,
 }
 
+impl FindingRow {
+    /// Where it is, in one line.
+    pub fn place(&self) -> String {
+        [&self.plan, &self.platform, &self.layer, &self.path, &self.package, &self.field]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" · ")
+    }
+}
+
 impl From<&mercat_domain::Finding> for FindingRow {
     fn from(finding: &mercat_domain::Finding) -> Self {
         let place = finding.place.clone();

@@ -75,6 +75,13 @@ pub fn text(locale: Locale, key: &str, args: &[(&str, &str)]) -> String {
     bundle.format_pattern(pattern, Some(&args), &mut errors).into_owned()
 }
 
+/// What a rule is about, in one line: by its id, else by its family; empty when nobody has words for it.
+pub fn rule(locale: Locale, id: &str) -> String {
+    let family = id.split(['-', '.']).next().unwrap_or(id);
+    let keys = [format!("rule-{id}"), id.to_owned(), format!("rule-{family}")];
+    keys.iter().find(|key| has(locale, key)).map(|key| text(locale, key, &[])).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +132,16 @@ mod tests {
         }
         let missing: Vec<&String> = wanted.iter().filter(|key| !has(Locale::En, key)).collect();
         assert_eq!(missing, Vec::<&String>::new());
+    }
+
+    #[test]
+    fn rules_have_words_by_id_or_by_family() {
+        for id in
+            ["CTR-21", "TAR-07", "INC-06", "F021", "lead.timeout", "LST-01", "PKG-02", "MAN-03", "JSON-01"]
+        {
+            assert!(!rule(Locale::Ja, id).is_empty(), "{id}");
+            assert_ne!(rule(Locale::Ja, id), rule(Locale::En, id), "{id}");
+        }
     }
 
     #[test]

@@ -75,7 +75,7 @@ fn letter(facts: &NoticeFacts) -> Option<Letter> {
     let offer_kind = OfferKind::parse(&facts.kind)?;
     let finding = |finding: &mercat_store::FindingRow| LetterFinding {
         rule: finding.rule.clone(),
-        place: place(finding),
+        place: finding.place(),
         observed: finding.observed.clone(),
         required: finding.required.clone(),
         fix: finding.fix.clone(),
@@ -107,14 +107,4 @@ fn letter(facts: &NoticeFacts) -> Option<Letter> {
         status_url: format!("{base}/portal/offers/{path}/status"),
         listing_url: listing,
     })
-}
-
-/// The place of a finding in one line.
-pub(crate) fn place(finding: &mercat_store::FindingRow) -> String {
-    [&finding.plan, &finding.platform, &finding.layer, &finding.path, &finding.package, &finding.field]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(" · ")
 }

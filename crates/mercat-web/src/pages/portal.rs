@@ -194,13 +194,8 @@ impl Status {
         step.report.as_ref().map_or(&[], |report| &report.findings)
     }
 
-    fn place(&self, finding: &FindingRow) -> String {
-        [&finding.plan, &finding.platform, &finding.layer, &finding.path, &finding.package, &finding.field]
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(" · ")
+    fn rule(&self, finding: &FindingRow) -> String {
+        mercat_text::rule(self.f.locale, &finding.rule)
     }
 
     fn snapshot(&self) -> &str {
