@@ -163,6 +163,9 @@ impl StatusView {
         json!({
             "offer": offer,
             "submission": self.submission.as_ref().map(|row| &row.id),
+            "expectedBy": self.submission.as_ref().zip(self.overall_days).map(|(row, days)| {
+                rfc3339(mercat_domain::calendar::add_business_days(row.created, days))
+            }),
             "number": self.submission.as_ref().map(|row| row.number),
             "status": self.state.map_or("neverPublished", State::name),
             "fault": self.state.filter(|state| *state == State::Failed).map(|_| if self.ours { "ours" } else { "publisher" }),

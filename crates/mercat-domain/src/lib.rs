@@ -15,7 +15,6 @@ pub mod lead;
 pub mod limits;
 pub mod notice;
 pub mod offer;
-pub mod placement;
 pub mod retry;
 pub mod run;
 pub mod tags;

@@ -7,15 +7,6 @@ pub use check::{Problem, check, is_email};
 
 use crate::run::State;
 
-/// What the storefront serves of an offer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LiveState {
-    /// Never published.
-    Never,
-    /// A submission is in production.
-    Live,
-}
-
 /// The one-word status of the "All offers" list (domain rules 1.3).
 ///
 /// The list shows it beside the live state, because an offer whose last

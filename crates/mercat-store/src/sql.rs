@@ -10,7 +10,7 @@ use crate::{
 use async_trait::async_trait;
 use mercat_domain::Millis;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Row, SqlSafeStr};
+use sqlx::{Connection, Row, SqlSafeStr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ macro_rules! sql_ledger {
     ($store:ident, $db:ty, now: $now:literal, lock: $lock:literal, begin: $begin:literal, order: $order:literal) => {
         impl $store {
             async fn apply(
-                tx: &mut sqlx::Transaction<'static, $db>,
+                tx: &mut sqlx::Transaction<'_, $db>,
                 commit: &Commit,
             ) -> Result<Applied> {
                 let first = sqlx::query::<$db>(concat!(
@@ -169,7 +169,7 @@ macro_rules! sql_ledger {
                 Ok(Applied::Now)
             }
 
-            async fn write(tx: &mut sqlx::Transaction<'static, $db>, write: &Write) -> Result<()> {
+            async fn write(tx: &mut sqlx::Transaction<'_, $db>, write: &Write) -> Result<()> {
                 if write.body.is_none() && write.expect == Expect::Absent {
                     return Err(LedgerError::Conflict { kind: write.kind.into(), key: write.key.clone() });
                 }
@@ -277,11 +277,20 @@ macro_rules! sql_ledger {
             }
 
             async fn commit(&self, commit: &Commit) -> Result<()> {
-                let mut tx = self.write.begin_with($begin).await.map_err(LedgerError::unavailable)?;
-                match Self::apply(&mut tx, commit).await? {
-                    Applied::Now => tx.commit().await.map_err(LedgerError::unavailable),
-                    Applied::Earlier => tx.rollback().await.map_err(LedgerError::unavailable),
+                let mut connection = self.write.acquire().await.map_err(LedgerError::unavailable)?;
+                let done = async {
+                    let mut tx = connection.begin_with($begin).await.map_err(LedgerError::unavailable)?;
+                    match Self::apply(&mut tx, commit).await? {
+                        Applied::Now => tx.commit().await.map_err(LedgerError::unavailable),
+                        Applied::Earlier => tx.rollback().await.map_err(LedgerError::unavailable),
+                    }
                 }
+                .await;
+                if matches!(done, Err(LedgerError::Unavailable(_))) {
+                    // A full disk ends a transaction behind the client's back; such a connection is not used again.
+                    connection.close_on_drop();
+                }
+                done
             }
 
             async fn events(&self, query: &EventQuery) -> Result<Vec<Event>> {

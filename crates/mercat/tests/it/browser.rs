@@ -226,6 +226,25 @@ async fn an_offer_is_published_by_clicking() {
             }
         }
     }
+    // The operator's pages, and those of a stranger.
+    let (name, value) = house.operator.split_once('=').expect("a cookie");
+    let cookie = json!({"cookie": {"name": name, "value": value, "path": "/"}});
+    browser.call(Method::POST, "/cookie", cookie).await.expect("the operator");
+    for locale in ["en", "ja"] {
+        browser.goto(&format!("{}/portal/operator", house.base)).await;
+        if browser.find("css selector", &format!("html[lang={locale}]")).await.is_err() {
+            browser.click(&format!("a[href='/language/{locale}']")).await;
+        }
+        browser.wait(&format!("html[lang={locale}]")).await;
+        browser.until("Aurora Labs").await;
+        picture(&browser, &format!("operator-{locale}")).await;
+        for (path, page) in
+            [("/portal/new", "new"), ("/sign-in", "sign-in"), ("/portal/offers/aurora/nix/status", "error")]
+        {
+            browser.goto(&format!("{}{path}", house.base)).await;
+            picture(&browser, &format!("{page}-{locale}")).await;
+        }
+    }
     let (_, live) = house.api(Method::GET, "/catalogue/aurora.app", None).await;
     assert_eq!(live["title"], "Gateway");
 }

@@ -11,6 +11,7 @@ mod house;
 mod kill;
 mod machines;
 mod publish;
+mod regions;
 mod rules;
 mod threats;
 

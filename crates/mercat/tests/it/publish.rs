@@ -222,11 +222,14 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn open() -> Option<Self> {
+        Self::at(format!("127.0.0.1:{}", free_port()))
+    }
+
+    pub(crate) fn at(host: String) -> Option<Self> {
         if !has("docker-registry") || !has("skopeo") {
             return None;
         }
         let dir = tempfile::tempdir().expect("a directory");
-        let host = format!("127.0.0.1:{}", free_port());
         let config = format!(
             "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {host}\n",
             dir.path().join("store").display()

@@ -155,27 +155,31 @@ fn an_emptied_or_foreign_package_database_is_never_a_pass() {
 
 #[test]
 fn calling_an_image_an_attestation_changes_nothing() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let key = private_key();
-    layout(dir.path(), &[tar(&[("key", &key)])], &["latest"]);
-    let index = dir.path().join("index.json");
-    let mut document: Value =
-        serde_json::from_str(&std::fs::read_to_string(&index).expect("there")).expect("JSON");
-    let mut entry = document["manifests"][0].clone();
-    entry["annotations"] = serde_json::json!({"vnd.docker.reference.type": "attestation-manifest"});
-    entry["platform"] = serde_json::json!({"os": "unknown", "architecture": "unknown"});
-    let child = serde_json::json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
-    let digest = sha256(child.as_bytes());
-    std::fs::write(dir.path().join("blobs/sha256").join(&digest[7..]), &child).expect("written");
-    document["manifests"] = serde_json::json!([{
-        "mediaType": "application/vnd.oci.image.index.v1+json", "digest": digest, "size": child.len(),
-        "annotations": {"org.opencontainers.image.ref.name": "latest"},
-    }]);
-    std::fs::write(&index, document.to_string()).expect("written");
-    let reference = format!("oci:{}:latest", dir.path().display());
-    let out = Command::new(BIN)
-        .args(["--data", "/nonexistent-mercat", "certify", "--output", "json", &reference])
-        .output();
-    let text = String::from_utf8_lossy(&out.expect("it starts").stdout).into_owned();
-    assert!(text.contains("CTR-21") && text.contains("CTR-13") | text.contains("linux/amd64"), "{text}");
+    for platform in [("unknown", "unknown"), ("linux", "amd64")] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let key = private_key();
+        layout(dir.path(), &[tar(&[("key", &key)])], &["latest"]);
+        let config = dir.path().join("index.json");
+        let mut document: Value =
+            serde_json::from_str(&std::fs::read_to_string(&config).expect("there")).expect("JSON");
+        let mut entry = document["manifests"][0].clone();
+        entry["annotations"] = serde_json::json!({"vnd.docker.reference.type": "attestation-manifest"});
+        entry["platform"] = serde_json::json!({"os": platform.0, "architecture": platform.1});
+        let child = serde_json::json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
+        let digest = sha256(child.as_bytes());
+        std::fs::write(dir.path().join("blobs/sha256").join(&digest[7..]), &child).expect("written");
+        document["manifests"] = serde_json::json!([{
+            "mediaType": "application/vnd.oci.image.index.v1+json", "digest": digest, "size": child.len(),
+            "annotations": {"org.opencontainers.image.ref.name": "latest"},
+        }]);
+        std::fs::write(&config, document.to_string()).expect("written");
+        let reference = format!("oci:{}:latest", dir.path().display());
+        let arguments = ["--data", "/nonexistent-mercat", "certify", "--output", "json", &reference];
+        let out = Command::new(BIN).args(arguments).output().expect("it starts");
+        let verdict: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+        assert_eq!(out.status.code(), Some(1), "{platform:?}");
+        // Treated as the image that it is: its own platform, its package inventory asked for, the key found.
+        assert_eq!(verdict["images"][0]["platform"], "linux/amd64");
+        assert!(rules(&verdict).contains(&"CTR-21") && rules(&verdict).contains(&"PKG-04"), "{verdict:#}");
+    }
 }
