@@ -4,6 +4,8 @@
 //! `ARCHITECTURE.md`, "Never trust an artifact". They work over [`std::io::Read`],
 //! hold bounded memory, and never touch the network or a temporary directory.
 
+pub mod disk;
+pub mod guest;
 pub mod json;
 pub mod layer;
 pub mod oci;
