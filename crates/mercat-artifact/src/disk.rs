@@ -5,10 +5,16 @@
 //! allocated.
 
 mod codes;
+mod crc32c;
 mod detect;
 mod fields;
 mod file;
+mod mapped;
+mod qcow2;
+mod unpack;
 mod vhd;
+mod vhdx;
+mod vmdk;
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +24,7 @@ pub use file::FileReadAt;
 pub use vhd::{Geometry, VhdFooter};
 
 use crate::ReadError;
+use mapped::{Map, Mapped};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
@@ -289,13 +296,21 @@ pub fn open(file: Arc<dyn ReadAt>, declared: Option<Declared>) -> Result<Disk, R
         }
         Declared::Vhd => {
             let opened = vhd::open(file)?;
-            let mut disk = plain(Format::VhdFixed, file_bytes, opened.disk);
+            let mut disk = plain(opened.format, file_bytes, opened.disk);
             disk.facts.mapped_bytes = opened.mapped_bytes;
             disk.facts.vhd = Some(opened.footer);
             disk
         }
-        other => {
-            return Err(ReadError::refused("DSK-08", 0, format!("a disk of the format {}", other.name())));
+        Declared::Vhdx => {
+            let opened = vhdx::open(file)?;
+            let mut disk = mapped(Format::Vhdx, file_bytes, (opened.disk, opened.mapped_bytes));
+            disk.facts.sector_bytes = opened.sector_bytes;
+            disk
+        }
+        Declared::Qcow2 => mapped(Format::Qcow2, file_bytes, qcow2::open(file)?),
+        Declared::Vmdk => {
+            let (format, disk, mapped_bytes) = vmdk::open(file)?;
+            mapped(format, file_bytes, (disk, mapped_bytes))
         }
     };
     if family != Declared::Raw {
@@ -315,6 +330,12 @@ fn plain(format: Format, file_bytes: u64, map: Arc<dyn ReadAt>) -> Disk {
         vhd: None,
     };
     Disk { facts, map }
+}
+
+fn mapped<M: Map + 'static>(format: Format, file_bytes: u64, (map, mapped_bytes): (Mapped<M>, u64)) -> Disk {
+    let mut disk = plain(format, file_bytes, Arc::new(map));
+    disk.facts.mapped_bytes = mapped_bytes;
+    disk
 }
 
 /// Refuses the size of a disk that is zero, too large or not a whole number of sectors.

@@ -22,6 +22,18 @@ pub(super) fn be64(bytes: &[u8], at: usize) -> u64 {
     u64::from_be_bytes(take(bytes, at))
 }
 
+pub(super) fn le16(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes(take(bytes, at))
+}
+
+pub(super) fn le32(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(take(bytes, at))
+}
+
+pub(super) fn le64(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(take(bytes, at))
+}
+
 /// Reads a structure; `DSK-05` when it reaches behind the end of the file.
 pub(super) fn read_structure(
     file: &dyn ReadAt,

@@ -2,6 +2,7 @@
 
 use super::*;
 
+mod foreign;
 mod raw_and_vhd;
 
 /// The code of a refusal, or `ok`.
@@ -46,7 +47,19 @@ fn every_code_that_the_readers_give_has_a_meaning() {
         include_str!("detect.rs"),
         include_str!("fields.rs"),
         include_str!("file.rs"),
+        include_str!("qcow2.rs"),
+        include_str!("qcow2/header.rs"),
+        include_str!("qcow2/table.rs"),
         include_str!("vhd.rs"),
+        include_str!("vhd/dynamic.rs"),
+        include_str!("vhdx.rs"),
+        include_str!("vhdx/metadata.rs"),
+        include_str!("vhdx/regions.rs"),
+        include_str!("vmdk.rs"),
+        include_str!("vmdk/descriptor.rs"),
+        include_str!("vmdk/header.rs"),
+        include_str!("vmdk/stream.rs"),
+        include_str!("vmdk/table.rs"),
     ];
     let prefixes = ["DSK-", "VHD-", "VHX-", "QCW-", "VMD-"];
     for source in sources {

@@ -1,7 +1,9 @@
-//! VHD ("Virtual Hard Disk Image Format Specification", 2006): footer and fixed disks.
+//! VHD ("Virtual Hard Disk Image Format Specification", 2006): footer, fixed and dynamic disks.
+
+mod dynamic;
 
 use super::fields::{be16, be32, be64, read_structure};
-use super::{ReadAt, SECTOR_BYTES, Window};
+use super::{Format, ReadAt, SECTOR_BYTES, Window};
 use crate::ReadError;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -112,6 +114,7 @@ pub(super) fn checksum(bytes: &[u8], field_at: usize) -> u32 {
 
 /// A VHD file: its footer, its disk, and the bytes that are allocated.
 pub(super) struct Vhd {
+    pub(super) format: Format,
     pub(super) footer: VhdFooter,
     pub(super) disk: Arc<dyn ReadAt>,
     pub(super) mapped_bytes: u64,
@@ -124,7 +127,8 @@ pub(super) fn open(file: Arc<dyn ReadAt>) -> Result<Vhd, ReadError> {
     let footer = VhdFooter::parse(&bytes);
     footer.check(at)?;
     if footer.disk_type == DYNAMIC {
-        return Err(ReadError::refused("DSK-08", at + 60, "a dynamic VHD"));
+        let (disk, mapped_bytes) = dynamic::open(file, &footer, &bytes)?;
+        return Ok(Vhd { format: Format::VhdDynamic, footer, disk: Arc::new(disk), mapped_bytes });
     }
     if !NO_OFFSET.contains(&footer.data_offset) {
         let what = format!("a fixed disk with a header at {:#x}", footer.data_offset);
@@ -135,5 +139,5 @@ pub(super) fn open(file: Arc<dyn ReadAt>) -> Result<Vhd, ReadError> {
         return Err(ReadError::refused("VHD-05", at + 48, what));
     }
     let disk = Arc::new(Window::new(file, 0, footer.current_bytes)?);
-    Ok(Vhd { mapped_bytes: footer.current_bytes, footer, disk })
+    Ok(Vhd { format: Format::VhdFixed, mapped_bytes: footer.current_bytes, footer, disk })
 }
