@@ -9,6 +9,7 @@ mod crc32c;
 mod detect;
 mod fields;
 mod file;
+pub mod layout;
 mod mapped;
 mod qcow2;
 mod unpack;

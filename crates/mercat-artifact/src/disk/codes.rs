@@ -11,6 +11,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("DSK-06", "the disk is empty, larger than 64 TiB, or not a multiple of 512 bytes"),
     ("DSK-07", "the raw disk starts or ends like a disk format, so that other programs would open it as one"),
     ("DSK-08", "the file is in a disk format that is not supported"),
+    ("DSK-09", "the ranges of data of a disk that is to be written are out of order or behind its end"),
     ("DSK-LUKS", "the disk is encrypted with LUKS and cannot be inspected"),
     ("VHD-01", "the last 512 bytes of the file are not a VHD footer"),
     ("VHD-05", "the file of a fixed VHD is not 512 bytes longer than its disk"),

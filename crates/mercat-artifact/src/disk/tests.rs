@@ -3,6 +3,7 @@
 use super::*;
 
 mod foreign;
+mod layouts;
 mod raw_and_vhd;
 
 /// The code of a refusal, or `ok`.
@@ -47,6 +48,7 @@ fn every_code_that_the_readers_give_has_a_meaning() {
         include_str!("detect.rs"),
         include_str!("fields.rs"),
         include_str!("file.rs"),
+        include_str!("layout.rs"),
         include_str!("qcow2.rs"),
         include_str!("qcow2/header.rs"),
         include_str!("qcow2/table.rs"),

@@ -33,6 +33,7 @@ pub(in crate::disk) const PHYSICAL_SECTOR: [u8; 16] = guid(0xcda348c7_445d_4471_
 pub(in crate::disk) const PARENT_LOCATOR: [u8; 16] = guid(0xa8d35f2d_b30b_454d_abf7_d3d84834ab0c);
 
 pub(in crate::disk) const ITEM_IS_USER: u32 = 1;
+pub(in crate::disk) const ITEM_IS_VIRTUAL_DISK: u32 = 2;
 pub(in crate::disk) const ITEM_IS_REQUIRED: u32 = 4;
 
 pub(in crate::disk) const STATE_NOT_PRESENT: u64 = 0;
