@@ -32,8 +32,8 @@ pub(super) fn open(file: Arc<dyn ReadAt>) -> Result<(Mapped<Qcow2>, u64), ReadEr
     let mut claims = Claims::new(file.size(), cluster)
         .ok_or_else(|| ReadError::refused("QCW-22", 20, "more clusters than are checked for overlaps"))?;
     claims.claim(0, cluster);
-    table::claim_refcounts(&file, &header, &mut claims)?;
     let l1 = table::read_l1(&file, &header, &mut claims)?;
+    table::claim_refcounts(&file, &header, &mut claims)?;
     let mapped_bytes = table::check_l2(&file, &header, &l1, &mut claims)?;
     let map = Qcow2 {
         file: Arc::clone(&file),

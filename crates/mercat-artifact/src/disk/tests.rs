@@ -2,8 +2,13 @@
 
 use super::*;
 
+mod damage;
 mod foreign;
+mod hostile_qcow2;
+mod hostile_vhd;
+mod hostile_vmdk;
 mod layouts;
+mod made;
 mod raw_and_vhd;
 
 /// The code of a refusal, or `ok`.
