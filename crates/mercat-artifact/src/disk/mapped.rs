@@ -67,20 +67,39 @@ impl<M: Map> ReadAt for Mapped<M> {
         Ok(())
     }
 
+    /// Units that are allocated, less the holes of the file under them.
     fn next_data(&self, mut offset: u64) -> Result<Option<Range<u64>>, ReadError> {
         let mut start = None;
+        let mut known = 0..0;
         while offset < self.size {
             let run = self.map.run(offset, self.size - offset)?;
-            match (run.place, start) {
-                (Place::Zero, Some(start)) => return Ok(Some(start..offset)),
-                (Place::Zero, None) => {}
-                (_, None) => start = Some(offset),
-                (_, Some(start)) if offset - start >= DATA_RANGE_BYTES => return Ok(Some(start..offset)),
-                (_, Some(_)) => {}
+            let (hole, bytes) = match run.place {
+                Place::Zero => (true, run.bytes),
+                Place::Own => (false, run.bytes),
+                Place::At(host) => self.data_or_hole(host, run.bytes, &mut known)?,
+            };
+            match start {
+                Some(start) if hole || offset - start >= DATA_RANGE_BYTES => return Ok(Some(start..offset)),
+                None if !hole => start = Some(offset),
+                _ => {}
             }
-            offset += run.bytes;
+            offset += bytes;
         }
         Ok(start.map(|start| start..self.size))
+    }
+}
+
+impl<M> Mapped<M> {
+    /// Whether the file has a hole at an offset, and how many of so many bytes are alike. `known` is
+    /// the range of data that was found last.
+    fn data_or_hole(&self, host: u64, bytes: u64, known: &mut Range<u64>) -> Result<(bool, u64), ReadError> {
+        let end = host.saturating_add(bytes);
+        if !known.contains(&host) {
+            *known = self.file.next_data(host)?.unwrap_or(end..end);
+        }
+        let hole = known.start > host;
+        let alike = if hole { known.start.min(end) } else { known.end.min(end) };
+        Ok((hole, alike.saturating_sub(host).max(1)))
     }
 }
 

@@ -93,3 +93,11 @@ fn names_are_parsed_back() {
     assert_eq!(Declared::from_extension("VHD"), Some(Declared::Vhd));
     assert_eq!(Declared::from_extension("iso"), None);
 }
+
+#[test]
+fn facts_survive_as_json() {
+    let disk = open_bytes(made::laid_out(layout::Target::VhdFixed), Some(Declared::Vhd)).unwrap();
+    let text = serde_json::to_string(&disk.facts).unwrap();
+    assert!(text.contains(r#""format":"vhd-fixed""#), "{text}");
+    assert_eq!(serde_json::from_str::<Facts>(&text).unwrap(), disk.facts);
+}

@@ -3,6 +3,7 @@
 use super::foreign::{open_path, qemu_img, read_data, sample};
 use super::layout::{LaidOut, Layout, Piece, Target, data_ranges, layout};
 use super::*;
+use proptest::prelude::*;
 use std::io::Write;
 use std::path::Path;
 
@@ -198,4 +199,41 @@ fn an_image_is_written_from_its_data_ranges() {
     let written = layout(Target::VhdFixed, disk.size(), &data, IDENTITY).unwrap();
     let vhd = open(Arc::new(LaidOut::new(written, Arc::new(disk))), Some(Declared::Vhd)).unwrap();
     assert!(read_all(&vhd).unwrap()[..content.len()] == content);
+}
+
+#[test]
+fn holes_of_the_file_under_an_allocated_block_are_not_data() {
+    let size = 8_u64 << 20;
+    let data = [0..512, size - 512..size];
+    let inner = Arc::new(made::Sparse { size, start: vec![1; 512], end: vec![2; 512] });
+    let file = LaidOut::new(layout(Target::Vhdx, size, &data, IDENTITY).unwrap(), inner);
+    let disk = open(Arc::new(file), Some(Declared::Vhdx)).unwrap();
+    assert_eq!(disk.facts.mapped_bytes, 4 << 20);
+    assert_eq!(data_ranges(&disk).unwrap(), data);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_disk_is_read_back_from_any_target(
+        sectors in 1..16384_u64,
+        places in prop::collection::vec((any::<prop::sample::Index>(), 1..400_u64), 0..20),
+    ) {
+        let size = sectors * 512;
+        let mut content = vec![0; usize::try_from(size).unwrap()];
+        for (seed, (place, length)) in places.iter().enumerate() {
+            let start = place.index(usize::try_from(sectors).unwrap()) as u64;
+            let end = (start + length).min(sectors);
+            let bytes = noise(usize::try_from((end - start) * 512).unwrap(), seed as u64);
+            made::put(&mut content, usize::try_from(start * 512).unwrap(), &bytes);
+        }
+        let data = sectors_with_data(&content);
+        for target in TARGETS {
+            let file = LaidOut::new(layout(target, size, &data, IDENTITY).unwrap(), Arc::new(content.clone()));
+            let disk = open(Arc::new(file), Some(foreign::declared(target.format()))).unwrap();
+            prop_assert!(read_all(&disk).unwrap()[..content.len()] == content);
+            prop_assert!(read_data(&disk)[..content.len()] == content);
+        }
+    }
 }
