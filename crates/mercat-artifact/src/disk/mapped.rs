@@ -165,8 +165,8 @@ pub(super) struct Claims {
     bits: Vec<u64>,
 }
 
-/// Bits that the check for overlaps may take: 64 MiB of memory.
-const CLAIM_UNITS_MAX: u64 = 1 << 29;
+/// Bits that one check for overlaps may take: 32 MiB of memory.
+const CLAIM_UNITS_MAX: u64 = 1 << 28;
 
 impl Claims {
     /// Nothing is claimed; `None` when the file has more units than can be watched.

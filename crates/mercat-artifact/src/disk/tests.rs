@@ -101,3 +101,12 @@ fn facts_survive_as_json() {
     assert!(text.contains(r#""format":"vhd-fixed""#), "{text}");
     assert_eq!(serde_json::from_str::<Facts>(&text).unwrap(), disk.facts);
 }
+
+#[test]
+fn disks_and_layouts_are_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Disk>();
+    shared::<FileReadAt>();
+    shared::<layout::Layout>();
+    shared::<layout::LaidOut>();
+}

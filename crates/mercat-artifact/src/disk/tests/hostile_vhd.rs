@@ -217,6 +217,19 @@ fn format_guid(text: u128) -> Vec<u8> {
 }
 
 #[test]
+fn a_vhdx_says_how_large_its_sectors_are() {
+    use super::layout::{LaidOut, layout};
+    let disk = noise(4 << 20, 11);
+    let whole = 0..4 << 20;
+    let file = layout(Target::Vhdx, 4 << 20, std::slice::from_ref(&whole), [2; 16]).unwrap();
+    let mut image = read_all(&LaidOut::new(file, Arc::new(disk.clone()))).unwrap();
+    put(&mut image, METADATA + 65536 + 32, &4096_u32.to_le_bytes());
+    let opened = open_bytes(image, Some(Declared::Vhdx)).unwrap();
+    assert_eq!(opened.facts.sector_bytes, 4096);
+    assert!(read_all(&opened).unwrap() == disk);
+}
+
+#[test]
 fn blocks_of_a_vhdx_have_places_of_their_own() {
     let entry = |index: usize, entry: u64| vhdx_with(&[(BLOCKS + index * 8, &entry.to_le_bytes())]);
     for state in [1, 4, 5, 7] {
