@@ -68,7 +68,9 @@ impl Qcow2 {
     /// Bytes from an offset to the end of the L2 table's reach, and of empty reaches behind it.
     fn empty(&self, index: usize, offset: u64, wanted: u64) -> u64 {
         let reach = self.header.reach_bytes();
-        let more = self.l1.iter().skip(index + 1).take_while(|table| **table == 0).count() as u64;
+        let wanted_tables = usize::try_from(wanted / reach).unwrap_or(usize::MAX);
+        let next = self.l1.iter().skip(index + 1).take(wanted_tables.saturating_add(1));
+        let more = next.take_while(|table| **table == 0).count() as u64;
         wanted.min((reach - offset % reach).saturating_add(more.saturating_mul(reach)))
     }
 

@@ -63,21 +63,31 @@ enum Grain {
 
 impl Vmdk {
     fn grain(&self, grain: u64) -> Result<Grain, ReadError> {
-        let table = usize::try_from(grain / TABLE_ENTRIES).ok().and_then(|at| self.directory.get(at));
-        let at = u64::from(table.copied().unwrap_or(0)) * SECTOR_BYTES;
-        if at == 0 {
-            return Ok(Grain::Zero);
-        }
-        let load = || Ok(fields::read_structure(&self.file, at, TABLE_BYTES, "grain table")?.into());
-        let table = self.tables.get(at, load)?;
-        let slot = usize::try_from(grain % TABLE_ENTRIES).unwrap_or(0);
-        Ok(self.header.grain(fields::le32(&table, slot * 4)))
+        Ok(self.table(grain)?.map_or(Grain::Zero, |table| self.entry(&table, grain)))
     }
 
-    /// Grains from one on that have no table.
-    fn without_table(&self, grain: u64) -> u64 {
+    /// The table with the entry of a grain.
+    fn table(&self, grain: u64) -> Result<Option<Arc<[u8]>>, ReadError> {
+        let sector = usize::try_from(grain / TABLE_ENTRIES).ok().and_then(|at| self.directory.get(at));
+        let at = u64::from(sector.copied().unwrap_or(0)) * SECTOR_BYTES;
+        if at == 0 {
+            return Ok(None);
+        }
+        let load = || Ok(fields::read_structure(&self.file, at, TABLE_BYTES, "grain table")?.into());
+        self.tables.get(at, load).map(Some)
+    }
+
+    fn entry(&self, table: &[u8], grain: u64) -> Grain {
+        let slot = usize::try_from(grain % TABLE_ENTRIES).unwrap_or(0);
+        self.header.grain(fields::le32(table, slot * 4))
+    }
+
+    /// Grains from one on that have no table, not many more than are wanted.
+    fn without_table(&self, grain: u64, wanted: u64) -> u64 {
         let table = usize::try_from(grain / TABLE_ENTRIES).unwrap_or(usize::MAX);
-        let empty = self.directory.iter().skip(table).take_while(|table| **table == 0).count() as u64;
+        let wanted_tables = usize::try_from(wanted / TABLE_ENTRIES).unwrap_or(usize::MAX);
+        let next = self.directory.iter().skip(table).take(wanted_tables.saturating_add(2));
+        let empty = next.take_while(|table| **table == 0).count() as u64;
         (empty * TABLE_ENTRIES).saturating_sub(grain % TABLE_ENTRIES)
     }
 
@@ -107,11 +117,11 @@ impl Map for Vmdk {
     fn run(&self, offset: u64, wanted: u64) -> Result<Run, ReadError> {
         let size = self.header.grain_bytes;
         let (first, within) = (offset / size, offset % size);
-        let without = self.without_table(first);
-        if without > 0 {
-            return Ok(Run { place: Place::Zero, bytes: wanted.min(without.saturating_mul(size) - within) });
-        }
-        let grain = self.grain(first)?;
+        let Some(table) = self.table(first)? else {
+            let without = self.without_table(first, wanted / size).saturating_mul(size);
+            return Ok(Run { place: Place::Zero, bytes: wanted.min(without.saturating_sub(within).max(1)) });
+        };
+        let grain = self.entry(&table, first);
         let mut bytes = size - within;
         let place = match grain {
             Grain::Zero => Place::Zero,
@@ -124,7 +134,7 @@ impl Map for Vmdk {
                 Grain::Zero => Grain::Zero,
                 Grain::At(at) => Grain::At(at.saturating_add(bytes + within)),
             };
-            if self.grain(next)? != goes_on {
+            if self.entry(&table, next) != goes_on {
                 break;
             }
             bytes += size;

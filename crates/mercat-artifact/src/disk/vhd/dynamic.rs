@@ -185,7 +185,9 @@ impl Map for Dynamic {
         let (index, within) = self.block(offset);
         let left = self.block_bytes - within;
         if self.table[index] == UNUSED {
-            let unused = self.table[index + 1..].iter().take_while(|entry| **entry == UNUSED).count() as u64;
+            let wanted_blocks = usize::try_from(wanted / self.block_bytes).unwrap_or(usize::MAX);
+            let next = self.table[index + 1..].iter().take(wanted_blocks.saturating_add(1));
+            let unused = next.take_while(|entry| **entry == UNUSED).count() as u64;
             return Ok(Run { place: Place::Zero, bytes: wanted.min(left + unused * self.block_bytes) });
         }
         let partial = self.partial[index / 64] & (1 << (index % 64)) != 0;
