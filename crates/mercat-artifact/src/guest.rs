@@ -6,6 +6,7 @@
 mod bytes;
 mod codes;
 mod ext;
+mod fat;
 mod gpt;
 mod mbr;
 mod signature;

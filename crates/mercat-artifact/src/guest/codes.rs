@@ -54,4 +54,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("EXT-16", "an encrypted file"),
     ("EXT-17", "a journal that must be replayed and cannot be"),
     ("EXT-18", "a block number that is not on the volume"),
+    ("FAT-01", "a boot sector with a value out of bounds"),
+    ("FAT-02", "two copies of the table that differ"),
+    ("FAT-03", "a chain of clusters that loops, leaves the volume or shares clusters"),
+    ("FAT-04", "a broken directory"),
+    ("FAT-05", "a long name that does not fit its entry"),
+    ("FAT-06", "a file that is larger than its clusters"),
 ];

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 mod ext;
+mod fat;
 mod partitions;
 
 /// What a file system shows of one path.

@@ -237,3 +237,11 @@ pub fn resolve(path: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Option<St
     }
     Some(done.join("/"))
 }
+
+/// Days from 1970-01-01 to a date of the Gregorian calendar, after 1600.
+pub(crate) fn days(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let since_1600 = year - 1600;
+    let leap = since_1600 / 4 - since_1600 / 100 + since_1600 / 400;
+    since_1600 * 365 + leap + (153 * month + 2) / 5 + day - 1 - 135_080
+}
