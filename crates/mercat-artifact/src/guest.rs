@@ -14,6 +14,7 @@ mod source;
 mod table;
 mod volume;
 mod walk;
+mod xfs;
 
 pub use codes::CODES;
 pub use table::{Partition, Table};

@@ -13,6 +13,7 @@ use std::sync::Arc;
 mod ext;
 mod fat;
 mod partitions;
+mod xfs;
 
 /// What a file system shows of one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -260,6 +261,34 @@ pub(crate) fn assert_same(found: &Snapshot, wanted: &Snapshot) {
     }
     let more: Vec<&String> = found.keys().filter(|path| !wanted.contains_key(*path)).collect();
     assert!(more.is_empty(), "{more:?}");
+}
+
+/// For deeper looks by hand: an image of any file system against a directory where it is mounted.
+#[test]
+fn an_image_named_by_the_environment_reads_as_its_directory() {
+    let (Ok(image), Ok(root)) = (std::env::var("GUEST_IMAGE"), std::env::var("GUEST_ROOT")) else {
+        eprintln!("skipped: GUEST_IMAGE and GUEST_ROOT are not set");
+        return;
+    };
+    let found = walk_disk(Image::open(Path::new(&image))).unwrap();
+    assert_same(&found.seen, &of_directory(Path::new(&root)));
+    let listed =
+        run("getfattr", &["-R", "-P", "-h", "-d", "-m", "-", "-e", "hex", "--absolute-names", &root], "");
+    let prefix = format!("# file: {root}/");
+    let mut real = BTreeMap::new();
+    for file in listed.split("\n\n").filter_map(|file| file.strip_prefix(&prefix)) {
+        let mut lines: Vec<&str> = file.lines().collect();
+        let path = lines.remove(0).to_owned();
+        lines.sort_unstable();
+        real.insert(path, lines.join("\n"));
+    }
+    for entry in found.entries.iter().filter(|entry| entry.kind != Kind::Symlink) {
+        let hex = |value: &[u8]| value.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let mut lines: Vec<String> =
+            entry.xattrs.iter().map(|(name, value)| format!("{name}=0x{}", hex(value))).collect();
+        lines.sort_unstable();
+        assert_eq!(lines.join("\n"), real.get(&entry.path).cloned().unwrap_or_default(), "{}", entry.path);
+    }
 }
 
 #[test]
