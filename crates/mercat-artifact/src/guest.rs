@@ -9,6 +9,7 @@ mod ext;
 mod fat;
 mod gpt;
 mod mbr;
+mod ntfs;
 mod signature;
 mod source;
 mod table;

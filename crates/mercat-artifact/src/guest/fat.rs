@@ -152,7 +152,7 @@ impl Fat {
         self.source.read(self.table + at, &mut raw[..length])?;
         let value = u32::from_le_bytes(raw);
         let (value, end) = match self.width {
-            Width::Twelve if cluster % 2 == 0 => (value & 0xfff, 0xff8),
+            Width::Twelve if cluster.is_multiple_of(2) => (value & 0xfff, 0xff8),
             Width::Twelve => (value >> 4, 0xff8),
             Width::Sixteen => (value, 0xfff8),
             Width::ThirtyTwo => (value & 0x0fff_ffff, 0x0fff_fff8),

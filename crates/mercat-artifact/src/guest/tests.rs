@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 mod ext;
 mod fat;
+mod ntfs;
 mod partitions;
 mod xfs;
 
@@ -270,8 +271,13 @@ fn an_image_named_by_the_environment_reads_as_its_directory() {
         eprintln!("skipped: GUEST_IMAGE and GUEST_ROOT are not set");
         return;
     };
-    let found = walk_disk(Image::open(Path::new(&image))).unwrap();
-    assert_same(&found.seen, &of_directory(Path::new(&root)));
+    let mut found = walk_disk(Image::open(Path::new(&image))).unwrap();
+    let mut wanted = of_directory(Path::new(&root));
+    if found.seen.values().all(|seen| seen.mode == 0) {
+        wanted.values_mut().for_each(|seen| seen.mode = 0);
+        found.seen.retain(|path, _| !path.starts_with('$'));
+    }
+    assert_same(&found.seen, &wanted);
     let listed =
         run("getfattr", &["-R", "-P", "-h", "-d", "-m", "-", "-e", "hex", "--absolute-names", &root], "");
     let prefix = format!("# file: {root}/");

@@ -2,7 +2,7 @@
 
 use super::source::Source;
 use super::table::{self, Partition, Table};
-use super::{FileTree, ext, fat, signature, walk, xfs};
+use super::{FileTree, ext, fat, ntfs, signature, walk, xfs};
 use crate::ReadError;
 use crate::disk::{ReadAt, Window};
 use signature::Sign;
@@ -103,6 +103,7 @@ impl Guest {
         let source = Source::new(self.bytes(volume)?, self.mapped);
         match &volume.contents {
             Contents::FileSystem("ext2" | "ext3" | "ext4") => Ok(walk::tree(ext::Ext::open(source)?)),
+            Contents::FileSystem("ntfs") => Ok(walk::tree(ntfs::Ntfs::open(source)?)),
             Contents::FileSystem("xfs") => Ok(walk::tree(xfs::Xfs::open(source)?)),
             Contents::FileSystem("fat12" | "fat16" | "fat32") => Ok(walk::tree(fat::Fat::open(source)?)),
             contents => {

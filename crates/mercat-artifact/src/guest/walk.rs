@@ -116,6 +116,10 @@ impl<F: Files> Tree<F> {
 
     fn visit_streams(&self, entry: &Entry, file: &F::File, visit: &mut dyn Visit) -> Result<(), ReadError> {
         for stream in self.0.streams(file)? {
+            if stream.name.contains(['/', '\0']) {
+                let what = format!("the stream {:?} of {:?}", stream.name, entry.path);
+                return Err(ReadError::refused("FS-07", 0, what));
+            }
             let entry = Entry {
                 path: format!("{}:{}", entry.path, stream.name),
                 kind: Kind::File,
@@ -145,6 +149,7 @@ impl<F: Files> FileTree for Tree<F> {
         let mut directories = HashSet::from([stat.inode]);
         let mut entries = 0;
         let mut path = String::new();
+        self.visit_streams(&entry(String::new(), stat), &root, visit)?;
         let mut stack = vec![self.names(&root, &path, &mut entries)?];
         while let Some(frame) = stack.last_mut() {
             path.truncate(frame.parent_bytes);
@@ -161,18 +166,7 @@ impl<F: Files> FileTree for Tree<F> {
                 return Err(ReadError::refused("FS-12", 0, what));
             }
             let (stat, file) = self.0.load(&id)?;
-            let entry = Entry {
-                path: path.clone(),
-                kind: stat.kind,
-                mode: stat.mode,
-                uid: stat.uid,
-                gid: stat.gid,
-                size: if stat.kind == Kind::File { stat.size } else { 0 },
-                mtime: stat.mtime,
-                inode: stat.inode,
-                link: stat.link,
-                xattrs: stat.xattrs,
-            };
+            let entry = entry(path.clone(), stat);
             if visit.entry(&entry)? && entry.kind == Kind::File {
                 visit.content(&entry, &mut self.0.open(&file)?)?;
             }
@@ -190,6 +184,21 @@ impl<F: Files> FileTree for Tree<F> {
             }
         }
         Ok(())
+    }
+}
+
+fn entry(path: String, stat: Stat) -> Entry {
+    Entry {
+        path,
+        kind: stat.kind,
+        mode: stat.mode,
+        uid: stat.uid,
+        gid: stat.gid,
+        size: if stat.kind == Kind::File { stat.size } else { 0 },
+        mtime: stat.mtime,
+        inode: stat.inode,
+        link: stat.link,
+        xattrs: stat.xattrs,
     }
 }
 
