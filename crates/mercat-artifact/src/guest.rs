@@ -8,6 +8,7 @@ mod codes;
 mod ext;
 mod fat;
 mod gpt;
+mod lvm;
 mod mbr;
 mod ntfs;
 mod signature;

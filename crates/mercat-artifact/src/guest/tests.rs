@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 mod ext;
 mod fat;
+mod lvm;
 mod ntfs;
 mod partitions;
 mod xfs;

@@ -2,10 +2,11 @@
 
 use super::source::Source;
 use super::table::{self, Partition, Table};
-use super::{FileTree, ext, fat, ntfs, signature, walk, xfs};
+use super::{FileTree, ext, fat, lvm, ntfs, signature, walk, xfs};
 use crate::ReadError;
 use crate::disk::{ReadAt, Window};
 use signature::Sign;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A disk with its partitions and volumes.
@@ -22,6 +23,7 @@ pub struct Guest {
     pub volumes: Vec<Volume>,
     disk: Arc<dyn ReadAt>,
     mapped: u64,
+    logical: BTreeMap<String, Arc<dyn ReadAt>>,
 }
 
 /// Bytes that a file system, swap space or the like takes.
@@ -61,8 +63,8 @@ impl Guest {
     /// Reads the partition table and recognises every volume.
     ///
     /// # Errors
-    /// `PRT-nn` for a table that is broken or that two systems could read in two ways, `FS-02` for two
-    /// file systems on one volume; what `disk` refuses.
+    /// `PRT-nn` for a table that is broken or that two systems could read in two ways, `LVM-nn` for broken
+    /// metadata, `FS-02` for two file systems on one volume; what `disk` refuses.
     pub fn open(disk: Arc<dyn ReadAt>) -> Result<Self, ReadError> {
         let signs = signature::find(&disk)?;
         let tables = table::read(&disk, signs.first().map(|(at, _)| *at))?;
@@ -74,6 +76,7 @@ impl Guest {
             volumes: Vec::new(),
             mapped: mapped(&disk)?,
             disk,
+            logical: BTreeMap::new(),
         };
         if guest.table == Table::None {
             guest.add("disk".to_owned(), 0, guest.disk.size(), false)?;
@@ -82,6 +85,7 @@ impl Guest {
             let Partition { number, start, size, .. } = partition;
             guest.add(format!("part{number}"), start, size, partition.is_raw())?;
         }
+        guest.add_logical()?;
         Ok(guest)
     }
 
@@ -90,6 +94,9 @@ impl Guest {
     /// # Errors
     /// `DSK-03` for a volume that is not of this disk.
     pub fn bytes(&self, volume: &Volume) -> Result<Arc<dyn ReadAt>, ReadError> {
+        if let Some(bytes) = self.logical.get(&volume.name) {
+            return Ok(bytes.clone());
+        }
         Ok(Arc::new(Window::new(self.disk.clone(), volume.start, volume.size)?))
     }
 
@@ -117,6 +124,42 @@ impl Guest {
         let mut volume = Volume { name, start, size, contents: Contents::Empty };
         volume.contents = contents(&self.bytes(&volume)?, start, raw)?;
         self.volumes.push(volume);
+        Ok(())
+    }
+
+    /// Adds the logical volumes that the physical ones make.
+    fn add_logical(&mut self) -> Result<(), ReadError> {
+        let found = self.volumes.iter().filter(|volume| volume.contents == Contents::LvmPhysical);
+        let found: Vec<lvm::Physical> = found
+            .map(|volume| lvm::physical(&self.disk, volume.start, volume.size))
+            .collect::<Result<_, _>>()?;
+        let (logical, orphans) = lvm::groups(&found)?;
+        // An unused physical volume has areas that say so; without any its group is elsewhere.
+        for orphan in found.iter().filter(|volume| orphans.contains(&volume.id) && !volume.has_areas) {
+            let volume = self.volumes.iter_mut().find(|volume| volume.start == orphan.start);
+            let what = "LVM physical volume of a group that is not on this disk".to_owned();
+            volume.into_iter().for_each(|volume| {
+                volume.contents = Contents::Unreadable { what: what.clone(), code: "LVM-06" };
+            });
+        }
+        for volume in logical {
+            let start =
+                volume.pieces.as_ref().ok().and_then(|pieces| pieces.first()).map_or(0, |piece| piece.start);
+            let contents = match volume.pieces {
+                Err((what, code)) => Contents::Unreadable { what, code },
+                Ok(pieces) => {
+                    let bytes: Arc<dyn ReadAt> = Arc::new(lvm::Pieces::new(self.disk.clone(), &pieces));
+                    self.logical.insert(volume.name.clone(), bytes.clone());
+                    match contents(&bytes, start, false)? {
+                        Contents::LvmPhysical => {
+                            Contents::Unreadable { what: "LVM inside LVM".to_owned(), code: "LVM-07" }
+                        }
+                        contents => contents,
+                    }
+                }
+            };
+            self.volumes.push(Volume { name: volume.name, start, size: volume.size, contents });
+        }
         Ok(())
     }
 }
