@@ -8,6 +8,7 @@ mod codes;
 mod ext;
 mod fat;
 mod gpt;
+mod iso;
 mod lvm;
 mod mbr;
 mod ntfs;

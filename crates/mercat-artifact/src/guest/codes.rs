@@ -90,4 +90,11 @@ pub const CODES: &[(&str, &str)] = &[
     ("NTF-10", "a broken reparse point"),
     ("NTF-11", "a log that must be replayed"),
     ("NTF-12", "a broken file table"),
+    ("ISO-01", "broken volume descriptors, or kinds of them that are not read here"),
+    ("ISO-02", "a number that differs in its two byte orders"),
+    ("ISO-03", "a broken directory record or Rock Ridge field"),
+    ("ISO-04", "a directory that is reached twice"),
+    ("ISO-05", "Joliet and other names that stand for different files"),
+    ("ISO-06", "a path table that names other directories than the tree"),
+    ("ISO-08", "a compressed file (zisofs)"),
 ];

@@ -2,7 +2,7 @@
 
 use super::source::Source;
 use super::table::{self, Partition, Table};
-use super::{FileTree, ext, fat, lvm, ntfs, signature, walk, xfs};
+use super::{FileTree, ext, fat, iso, lvm, ntfs, signature, walk, xfs};
 use crate::ReadError;
 use crate::disk::{ReadAt, Window};
 use signature::Sign;
@@ -110,6 +110,7 @@ impl Guest {
         let source = Source::new(self.bytes(volume)?, self.mapped);
         match &volume.contents {
             Contents::FileSystem("ext2" | "ext3" | "ext4") => Ok(walk::tree(ext::Ext::open(source)?)),
+            Contents::FileSystem("iso9660") => Ok(walk::tree(iso::Iso::open(source)?)),
             Contents::FileSystem("ntfs") => Ok(walk::tree(ntfs::Ntfs::open(source)?)),
             Contents::FileSystem("xfs") => Ok(walk::tree(xfs::Xfs::open(source)?)),
             Contents::FileSystem("fat12" | "fat16" | "fat32") => Ok(walk::tree(fat::Fat::open(source)?)),
