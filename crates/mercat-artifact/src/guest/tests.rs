@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 mod ext;
 mod fat;
+mod hostile;
 mod iso;
 mod lvm;
 mod ntfs;

@@ -113,7 +113,7 @@ fn an_iso_that_lies_is_refused() {
     let first = root + usize::from(disk[root]);
     let first = first + usize::from(disk[first]);
     assert_eq!(&disk[first + 33..first + 34], b"1");
-    assert_eq!(with(first + 2, &disk[root + 2..root + 10].to_vec()), "ISO-04");
+    assert_eq!(with(first + 2, &disk[root + 2..root + 10]), "ISO-04");
     assert_eq!(with(first + 2, &[1]), "ISO-02");
     assert_eq!(with(first + 10, &[255; 8]), "ISO-03");
     assert_eq!(with(first, &[3]), "ISO-03");

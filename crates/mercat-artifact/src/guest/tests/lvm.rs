@@ -88,6 +88,11 @@ fn disk(logical: &str) -> Vec<u8> {
     disk
 }
 
+/// A disk for others to change.
+pub(super) fn sample() -> Vec<u8> {
+    disk(&(lv("root", &[(0, 2, "striped", "\"pv0\", 0"), (2, 1, "striped", "\"pv0\", 9")]) + &lv("b", &[])))
+}
+
 fn contents(disk: Vec<u8>) -> Vec<(String, u64, Contents)> {
     let guest = Guest::open(Arc::new(disk)).unwrap();
     guest.volumes.into_iter().map(|volume| (volume.name, volume.size, volume.contents)).collect()
