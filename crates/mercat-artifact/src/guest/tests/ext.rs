@@ -108,3 +108,179 @@ fn a_journal_is_replayed_as_a_mount_would() {
         assert_eq!(changed(&with_journal(&[], &script).unwrap().unwrap()), before, "{options}");
     }
 }
+
+/// An image without checksums, so that what is changed is read.
+struct Plain {
+    disk: Vec<u8>,
+}
+
+impl Plain {
+    fn make(options: &[&str]) -> Option<Self> {
+        Some(Self { disk: super::hostile::ext(options)? })
+    }
+
+    /// The code when a few bytes are others.
+    fn with(&self, at: usize, value: &[u8]) -> String {
+        let mut disk = self.disk.clone();
+        disk[at..at + value.len()].copy_from_slice(value);
+        code(disk)
+    }
+
+    /// What debugfs prints.
+    fn ask(&self, request: &str) -> String {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), &self.disk).unwrap();
+        run("debugfs", &["-R", request, file.path().to_str().unwrap()], "")
+    }
+
+    /// The byte where an inode begins.
+    fn inode(&self, path: &str) -> usize {
+        let answer = self.ask(&format!("imap {path}"));
+        let number = |key: &str| {
+            let text = answer.split(key).nth(1).unwrap().trim_start_matches([' ', ',']);
+            let text = text.split([' ', ',', '\n']).next().unwrap();
+            let hex = text.trim_start_matches("0x");
+            usize::from_str_radix(hex, if hex.len() < text.len() { 16 } else { 10 }).unwrap()
+        };
+        number("located at block") * 1024 + number("offset")
+    }
+
+    /// The byte where a block of a file begins.
+    fn block(&self, path: &str, index: usize) -> usize {
+        self.ask(&format!("bmap {path} {index}")).trim().parse::<usize>().unwrap() * 1024
+    }
+
+    fn find(&self, from: usize, bytes: &[u8]) -> usize {
+        from + self.disk[from..].windows(bytes.len()).position(|part| part == bytes).unwrap()
+    }
+}
+
+#[test]
+fn a_superblock_that_lies_is_refused() {
+    let Some(plain) = Plain::make(&["-t", "ext4", "-b", "1024", "-O", "^metadata_csum,^has_journal"]) else {
+        return;
+    };
+    let with = |field: usize, value: &[u8]| plain.with(1024 + field, value);
+    assert_eq!(with(0x78, b"label"), "read");
+    assert_eq!(with(0x18, &21_u32.to_le_bytes()), "EXT-01");
+    assert_eq!(with(0x18, &u32::MAX.to_le_bytes()), "EXT-01");
+    assert_eq!(with(0x58, &[0, 0]), "EXT-01");
+    assert_eq!(with(0x58, &[0, 16]), "EXT-01");
+    assert_eq!(with(0x4, &u32::MAX.to_le_bytes()), "EXT-01");
+    assert_eq!(with(0x14, &2_u32.to_le_bytes()), "EXT-01");
+    assert_eq!(with(0x20, &[0; 4]), "EXT-01");
+    assert_eq!(with(0x28, &[0; 4]), "EXT-01");
+    assert_eq!(with(0, &[0; 4]), "EXT-01");
+    assert_eq!(with(0xfe, &[0, 0]), "EXT-01");
+    assert_eq!(with(0x62, &[0x80]), "EXT-03");
+    assert_eq!(with(0x61, &[0x12]), "EXT-03");
+    assert_eq!(with(0x64, &[0xff; 4]), "EXT-03");
+    let Some(summed) = Plain::make(&["-t", "ext4", "-b", "1024"]) else { return };
+    assert_eq!(summed.with(1024 + 0x78, b"label"), "EXT-02");
+    assert_eq!(summed.with(summed.inode("/a"), &[0xee]), "EXT-06");
+    assert_eq!(summed.with(summed.block("/a", 0), &[0xff]), "EXT-12");
+    assert_eq!(summed.with(2048 + 4, &[0xff]), "EXT-04");
+}
+
+#[test]
+fn an_extent_tree_that_lies_is_refused() {
+    let Some(plain) = Plain::make(&["-t", "ext4", "-b", "1024", "-O", "^metadata_csum,^has_journal"]) else {
+        return;
+    };
+    // Twelve pieces do not fit into an inode: its tree has a leaf in a block of its own.
+    let root = plain.inode("/pieces") + 0x28;
+    assert_eq!(&plain.disk[root..root + 2], &[0x0a, 0xf3]);
+    assert_eq!(plain.disk[root + 6], 1);
+    let leaf = usize::from(plain.disk[root + 16]) | usize::from(plain.disk[root + 17]) << 8;
+    let leaf = leaf * 1024;
+    assert_eq!(&plain.disk[leaf..leaf + 2], &[0x0a, 0xf3]);
+    assert_eq!(plain.with(root, &[0]), "EXT-08");
+    assert_eq!(plain.with(root + 6, &[0xff, 0xff]), "EXT-08");
+    assert_eq!(plain.with(root + 6, &[0]), "EXT-18");
+    assert_eq!(plain.with(root + 2, &[200]), "EXT-08");
+    assert_eq!(plain.with(root + 4, &[200]), "EXT-08");
+    assert_eq!(plain.with(root + 16, &[0xff; 4]), "EXT-18");
+    assert_eq!(plain.with(leaf, &[0]), "EXT-08");
+    // A leaf that is a node again, pointing at itself.
+    assert_eq!(plain.with(leaf + 6, &[1]), "EXT-08");
+    assert_eq!(plain.with(leaf + 2, &[0, 0]), "EXT-08");
+    assert_eq!(plain.with(leaf + 12 + 4, &[0, 0]), "EXT-08");
+    assert_eq!(plain.with(leaf + 24, &[0; 4]), "EXT-08");
+    assert_eq!(plain.with(leaf + 12 + 8, &[0xff; 4]), "EXT-18");
+    assert_eq!(plain.with(leaf + 12 + 8, &[0; 4]), "EXT-18");
+}
+
+#[test]
+fn a_directory_that_lies_is_refused() {
+    let Some(plain) = Plain::make(&["-t", "ext4", "-b", "1024", "-O", "^metadata_csum,^has_journal"]) else {
+        return;
+    };
+    let block = plain.block("/a", 0);
+    let entry = plain.find(block, b"file-");
+    let entry = entry - 8;
+    assert_eq!(plain.with(entry + 4, &[0, 0]), "EXT-11");
+    assert_eq!(plain.with(entry + 4, &[255, 255]), "EXT-11");
+    assert_eq!(plain.with(entry + 4, &[9]), "EXT-11");
+    assert_eq!(plain.with(entry + 6, &[255]), "EXT-11");
+    assert_eq!(plain.with(entry + 9, b"/"), "FS-07");
+    assert_eq!(plain.with(entry + 9, &[0]), "FS-07");
+    assert_eq!(plain.with(entry + 6, &[0]), "FS-07");
+    assert_eq!(plain.with(entry + 6, &[1, 1, b'.']), "FS-07");
+    assert_eq!(plain.with(entry + 6, &[2, 1, b'.', b'.']), "FS-07");
+    assert_eq!(plain.with(entry, &[255; 4]), "EXT-05");
+    // An inode that is free.
+    assert_eq!(plain.with(entry, &[120, 0, 0, 0]), "EXT-05");
+    assert_eq!(plain.with(block, &[9]), "EXT-11");
+    // The directory "b" is the root, or its own parent.
+    let inside = plain.find(block, b"\x01\x02b") - 6;
+    assert_eq!(plain.with(inside, &[2, 0, 0, 0]), "FS-13");
+    let own: u8 = plain.disk[block];
+    assert_eq!(plain.with(inside, &[own, 0, 0, 0]), "FS-13");
+    // Two files of one name.
+    let twin = plain.find(entry + 16, b"file-") - 8;
+    let name = plain.disk[entry + 6..entry + 16].to_vec();
+    if plain.disk[twin + 6] == name[0] {
+        assert_eq!(plain.with(twin + 6, &name), "FS-10");
+    }
+    let inode = plain.inode("/a");
+    assert_eq!(plain.with(inode + 4, &[0; 4]), "EXT-11");
+    assert_eq!(plain.with(inode + 4, &[1, 0, 0, 0]), "EXT-11");
+    assert_eq!(plain.with(inode + 4, &[0, 0, 0, 1]), "EXT-11");
+    assert_eq!(plain.with(inode + 0x21, &[8]), "EXT-16");
+    assert_eq!(plain.with(inode, &[0, 0]), "EXT-07");
+    assert_eq!(plain.with(inode + 0x80, &[255, 255]), "EXT-07");
+    assert_eq!(plain.with(inode + 0x68, &[255; 4]), "EXT-18");
+    let link = plain.inode("/link");
+    assert_eq!(plain.with(link + 4, &[0]), "EXT-15");
+    assert_eq!(plain.with(link + 0x28 + 1, &[0]), "EXT-15");
+}
+
+#[test]
+fn a_block_map_that_points_at_itself_ends() {
+    let Some(plain) = Plain::make(&["-t", "ext2", "-b", "1024"]) else { return };
+    let inode = plain.inode("/a/b/c/large");
+    let indirect = inode + 0x28 + 4 * 12;
+    let number = plain.disk[indirect..indirect + 4].to_vec();
+    let at = (usize::from(number[0]) | usize::from(number[1]) << 8) * 1024;
+    let mut disk = plain.disk.clone();
+    for entry in disk[at..at + 1024].chunks_mut(4) {
+        entry.copy_from_slice(&number);
+    }
+    // The deeper levels and a size that needs all of them.
+    disk[indirect + 4..indirect + 8].copy_from_slice(&number);
+    disk[indirect + 8..indirect + 12].copy_from_slice(&number);
+    assert_eq!(code(disk.clone()), "read");
+    disk[inode + 4..inode + 8].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert!(["EXT-08", "FS-05"].contains(&code(disk).as_str()));
+    assert_eq!(plain.with(indirect, &[255; 4]), "EXT-18");
+    assert_eq!(plain.with(inode + 0x6c, &[255; 4]), "EXT-07");
+}
+
+#[test]
+fn a_file_that_is_all_hole_is_refused_before_it_costs_time() {
+    let Some(plain) = Plain::make(&["-t", "ext4", "-b", "1024", "-O", "^metadata_csum,^has_journal"]) else {
+        return;
+    };
+    let inode = plain.inode("/a/file-1");
+    assert_eq!(plain.with(inode + 0x6c, &[255, 3, 0, 0]), "FS-06");
+}

@@ -74,6 +74,19 @@ pub(super) fn ext(options: &[&str]) -> Option<Vec<u8>> {
     })
 }
 
+/// A file system whose journal must be replayed.
+fn journaled() -> Option<Vec<u8>> {
+    let disk = ext(&["-t", "ext3", "-b", "1024", "-J", "size=1"])?;
+    let folder = tempfile::tempdir().unwrap();
+    let (image, block) = (folder.path().join("image"), folder.path().join("block"));
+    fs::write(&image, disk).unwrap();
+    fs::write(&block, "content ".repeat(128)).unwrap();
+    let block = block.display();
+    let script = format!("jo\njw -b 3000,3001 {block}\njc\njo\njw -b 3002 {block}\njw -r 3000\njc\n");
+    run("debugfs", &["-w", "-f", "-", image.to_str().unwrap()], &script);
+    Some(fs::read(&image).unwrap())
+}
+
 fn fat() -> Option<Vec<u8>> {
     (has("mkfs.fat") && has("mcopy")).then(|| {
         image(1 << 20, |root, image| {
@@ -183,6 +196,7 @@ survives! {
     ext4_with_changed_bytes_ends: ext(&["-t", "ext4", "-b", "1024", "-O", "^metadata_csum,^has_journal"]);
     ext4_with_inline_data_and_changed_bytes_ends:
         ext(&["-t", "ext4", "-b", "1024", "-O", "inline_data,^metadata_csum,^has_journal"]);
+    a_journal_with_changed_bytes_ends: journaled();
     fat_with_changed_bytes_ends: fat();
     ntfs_with_changed_bytes_ends: ntfs();
     xfs_with_changed_bytes_ends: xfs();
