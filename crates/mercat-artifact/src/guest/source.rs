@@ -9,8 +9,10 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 const BLOCK: u64 = 64 << 10;
-/// Blocks read at once when reads go forward: 1 MiB.
+/// Blocks read at once, at most, when reads go forward: 1 MiB.
 const AHEAD: u64 = 16;
+/// Places where reads may go forward at the same time: tables, directories, content.
+const STREAMS: usize = 8;
 /// Blocks kept: 16 MiB.
 const KEPT: usize = 256;
 
@@ -27,6 +29,8 @@ pub(crate) struct Source {
 struct Cache {
     blocks: HashMap<u64, (u64, Box<[u8]>)>,
     clock: u64,
+    /// Where the last loads ended, and how many blocks they had.
+    ends: [(u64, u64); STREAMS],
 }
 
 impl Source {
@@ -95,8 +99,12 @@ impl Source {
             let oldest = stamps[stamps.len() / 4];
             cache.blocks.retain(|_, (stamp, _)| *stamp > oldest);
         }
-        let forward = index > 0 && cache.blocks.contains_key(&(index - 1));
-        let count = if forward { AHEAD } else { 1 };
+        // What goes on where an earlier load ended gets twice as much, so lone reads stay small.
+        let stream = cache.ends.iter().position(|(end, _)| *end == index);
+        let count = stream.map_or(1, |stream| (cache.ends[stream].1 * 2).clamp(1, AHEAD));
+        let stream = stream.unwrap_or(STREAMS - 1);
+        cache.ends[..=stream].rotate_right(1);
+        cache.ends[0] = (index + count, count);
         let start = index * BLOCK;
         let length = (count * BLOCK).min(self.size() - start);
         spend(&self.bytes_left, length, start)?;
