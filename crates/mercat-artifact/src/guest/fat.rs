@@ -196,6 +196,7 @@ impl Fat {
 impl Files for Fat {
     type Id = Id;
     type File = File;
+    const FOLDS_CASE: bool = true;
 
     fn kind(&self) -> &'static str {
         match self.width {
@@ -243,9 +244,5 @@ impl Files for Fat {
 
     fn open<'a>(&'a self, file: &'a File) -> Result<Box<dyn Read + 'a>, ReadError> {
         Ok(Box::new(Content::new(&self.source, file.runs.clone(), file.size)))
-    }
-
-    fn fold(&self, name: &str) -> String {
-        name.to_lowercase()
     }
 }

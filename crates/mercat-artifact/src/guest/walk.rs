@@ -38,6 +38,8 @@ pub(crate) trait Files {
     type Id: Ord;
     /// A file, loaded.
     type File;
+    /// Whether names that differ in case only are one name.
+    const FOLDS_CASE: bool = false;
 
     fn kind(&self) -> &'static str;
     fn root(&self) -> Result<Self::Id, ReadError>;
@@ -48,10 +50,6 @@ pub(crate) trait Files {
     /// Named contents beside the file's own.
     fn streams(&self, _file: &Self::File) -> Result<Vec<Stream<Self::File>>, ReadError> {
         Ok(Vec::new())
-    }
-    /// What two names of a directory must not share.
-    fn fold(&self, name: &str) -> String {
-        name.to_owned()
     }
 }
 
@@ -104,10 +102,16 @@ impl<F: Files> Tree<F> {
         self.0.list(file, &mut names)?;
         let mut names = names.names;
         *entries += names.len() as u64;
-        let mut seen: Vec<String> = names.iter().map(|(name, _)| self.0.fold(name)).collect();
-        seen.sort_unstable();
-        if let Some(twice) = seen.windows(2).find(|pair| pair[0] == pair[1]) {
-            let what = format!("the name {:?} is twice in the directory {path:?}", twice[0]);
+        let twice = if F::FOLDS_CASE {
+            let mut folded: Vec<String> = names.iter().map(|(name, _)| name.to_lowercase()).collect();
+            folded.sort_unstable();
+            folded.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone())
+        } else {
+            names.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+            names.windows(2).find(|pair| pair[0].0 == pair[1].0).map(|pair| pair[0].0.to_string())
+        };
+        if let Some(twice) = twice {
+            let what = format!("the name {twice:?} is twice in the directory {path:?}");
             return Err(ReadError::refused("FS-10", 0, what));
         }
         names.sort_unstable_by(|one, other| (&one.1, &one.0).cmp(&(&other.1, &other.0)));

@@ -64,6 +64,18 @@ fn the_variants_of_ext4_read_the_same() {
 }
 
 #[test]
+fn threads_walk_one_volume_at_once() {
+    let Some((_folder, image)) = make(&["-t", "ext4"], 32 << 20) else { return };
+    let guest = Guest::open(Image::open(&image)).unwrap();
+    let guest = &guest;
+    let seen = std::thread::scope(|scope| {
+        let threads = [0; 3].map(|_| scope.spawn(move || walk(guest, &guest.volumes[0]).unwrap().seen));
+        threads.map(|thread| thread.join().unwrap())
+    });
+    assert!(seen.iter().all(|one| one == &seen[0] && one.len() > 600));
+}
+
+#[test]
 fn extended_attributes_are_shown() {
     let Some((_folder, image)) = make(&["-t", "ext4", "-O", "ea_inode"], 32 << 20) else { return };
     let image = image.to_str().unwrap();

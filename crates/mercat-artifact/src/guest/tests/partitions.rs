@@ -186,6 +186,16 @@ fn two_file_systems_on_one_volume_are_refused() {
 }
 
 #[test]
+fn a_member_of_a_raid_is_not_read_as_the_file_system_in_it() {
+    let mut disk = vec![0; 2 << 20];
+    disk[1024 + 0x38..][..2].copy_from_slice(&[0x53, 0xef]);
+    disk[(2 << 20) - 0x10000..][..4].copy_from_slice(b"\xfc\x4e\x2b\xa9");
+    let wanted = Contents::Unreadable { what: "linux_raid_member".to_owned(), code: "FS-01" };
+    assert_eq!(open(&disk).unwrap().volumes[0].contents, wanted);
+    assert_eq!(code(disk), "FS-01");
+}
+
+#[test]
 fn a_table_in_front_of_a_volume_reads_in_two_ways() {
     let Some(mut disk) = mbr("label: dos\n2048,4096,83\n") else { return };
     disk[1024 + 0x38..][..2].copy_from_slice(&[0x53, 0xef]);
