@@ -17,6 +17,7 @@ mod iso;
 mod lvm;
 mod ntfs;
 mod partitions;
+mod walk;
 mod xfs;
 
 /// What a file system shows of one path.
