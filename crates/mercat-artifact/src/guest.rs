@@ -1,4 +1,28 @@
 //! What is on a disk: partitions, volumes, and the files of every file system.
+//!
+//! Offsets in refusals count from the start of the disk for partition tables and LVM, and from the start
+//! of the volume for file systems.
+
+mod bytes;
+mod codes;
+mod ext;
+mod fat;
+mod gpt;
+mod iso;
+mod lvm;
+mod mbr;
+mod ntfs;
+mod signature;
+mod source;
+mod table;
+mod volume;
+mod walk;
+mod xfs;
+
+pub use codes::CODES;
+pub use table::{Partition, Table};
+pub use volume::{Contents, Guest, Volume};
+pub use walk::resolve;
 
 use crate::ReadError;
 use std::io::Read;
@@ -70,3 +94,6 @@ pub trait FileTree {
     /// The file system's refusal, or what the visitor returned.
     fn walk(&self, visit: &mut dyn Visit) -> Result<(), ReadError>;
 }
+
+#[cfg(test)]
+mod tests;
