@@ -4,8 +4,6 @@
 //! `ARCHITECTURE.md`, "Never trust an artifact". They work over [`std::io::Read`],
 //! hold bounded memory, and never touch the network or a temporary directory.
 
-pub mod disk;
-pub mod guest;
 pub mod json;
 pub mod layer;
 pub mod oci;
@@ -32,7 +30,8 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    pub(crate) fn refused(code: &'static str, offset: u64, what: impl Into<String>) -> Self {
+    /// A refusal.
+    pub fn refused(code: &'static str, offset: u64, what: impl Into<String>) -> Self {
         Self::Refused { code, offset, what: what.into() }
     }
 }
