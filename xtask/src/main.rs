@@ -11,7 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mercat-text", &["mercat-domain"]),
     ("mercat-artifact", &["mercat-domain"]),
     ("mercat-store", &["mercat-domain"]),
-    ("mercat-disk", &["mercat-artifact"]),
+    ("mercat-disk", &["mercat-artifact", "mercat-domain"]),
     ("mercat-guest", &["mercat-artifact", "mercat-disk"]),
     ("mercat-depot", &["mercat-artifact", "mercat-disk", "mercat-egress", "mercat-domain"]),
     ("mercat-certify", &["mercat-artifact", "mercat-disk", "mercat-guest", "mercat-domain"]),

@@ -1,6 +1,7 @@
 //! The goods: content-addressed blobs, the sources they come from and the regions they go to.
 
 mod blobs;
+pub mod disk;
 mod import;
 mod region;
 mod source;
