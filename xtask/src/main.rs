@@ -32,7 +32,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "mercat-domain",
         ],
     ),
-    ("mercat-web", &["mercat-app", "mercat-store", "mercat-depot", "mercat-text", "mercat-domain"]),
+    (
+        "mercat-web",
+        &["mercat-app", "mercat-store", "mercat-depot", "mercat-disk", "mercat-text", "mercat-domain"],
+    ),
 ];
 
 /// What the pure core may never depend on.

@@ -19,6 +19,7 @@ pub fn compose_listing(
     images: &Media,
 ) -> ListingRow {
     let text = |key: &str| offer.text(key).to_owned();
+    let cell = |row: &BTreeMap<String, String>, key: &str| row.get(key).cloned().unwrap_or_default();
     let plans = offer.plans.iter().map(|plan| {
         let held = images.get(&plan.id).cloned().unwrap_or_default();
         ListedPlan {
@@ -32,11 +33,16 @@ pub fn compose_listing(
                 .then(|| plan.list("audience").iter().map(|id| id.to_lowercase()).collect()),
             license: plan.text("licenseModel").to_owned(),
             markets: plan.list("markets").to_vec(),
+            os_family: plan.text("osFamily").to_owned(),
+            vm_sizes: rows(&plan.fields, "vmSizes").iter().map(|row| cell(row, "size")).collect(),
+            open_ports: rows(&plan.fields, "openPorts")
+                .iter()
+                .map(|row| (cell(row, "label"), cell(row, "port"), cell(row, "protocol")))
+                .collect(),
             ..held
         }
     });
     let links = rows(&offer.fields, "usefulLinks");
-    let cell = |row: &BTreeMap<String, String>, key: &str| row.get(key).cloned().unwrap_or_default();
     let pictures = PICTURES.iter().map(|key| ((*key).to_owned(), text(key)));
     ListingRow {
         submission: submission.to_owned(),

@@ -9,7 +9,7 @@ mod chunks;
 mod stored;
 mod write;
 
-pub use stored::{ChunkSource, Stored};
+pub use stored::{ChunkSource, Stored, read_file};
 pub use write::{DiskWriter, Stage};
 
 use crate::{Depot, DepotError};

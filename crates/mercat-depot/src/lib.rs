@@ -5,11 +5,13 @@ pub mod disk;
 mod import;
 mod region;
 mod source;
+mod spool;
 
 pub use blobs::{Depot, DepotError};
-pub use import::{Imported, held, import, selected};
+pub use import::{Imported, held, held_disk, import, selected};
 pub use region::{Copies, Region, RegionError};
 pub use source::{Credentials, SourceError};
+pub use spool::{FetchError, Fetched, Spool, SpoolError, UPLOADS_MAX, Upload};
 
 /// Tells how many bytes of how many are done.
 pub trait Progress: Send + Sync {

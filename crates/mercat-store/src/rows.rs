@@ -567,6 +567,34 @@ row!(
     }
 );
 
+/// A disk as it can be downloaded in one format.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DownloadRow {
+    /// Name of the format, for example `vhd-fixed`.
+    pub format: String,
+    /// Bytes of the file.
+    pub size: u64,
+    /// SHA-256 of the file, hex.
+    pub sha256: String,
+}
+
+/// A disk of a plan's version.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ListedDisk {
+    /// `1.0.0`, or `1.0.0-lun0` for a data disk.
+    pub reference: String,
+    /// Digest of the index in depot and registry.
+    pub root: String,
+    /// Digest of the disk, whatever its container.
+    pub digest: String,
+    /// Bytes of the disk.
+    pub size: u64,
+    /// The formats.
+    pub downloads: Vec<DownloadRow>,
+}
+
 /// A plan as listed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -595,6 +623,18 @@ pub struct ListedPlan {
     pub blobs: Vec<String>,
     /// Platforms.
     pub platforms: Vec<String>,
+    /// Disks, oldest version first. Their chunks may be pulled and are not listed in `blobs`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub disks: Vec<ListedDisk>,
+    /// `linux` or `windows`; empty for containers.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub os_family: String,
+    /// Recommended sizes of virtual machines, the default first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub vm_sizes: Vec<String>,
+    /// Open ports: label, port or range, protocol.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub open_ports: Vec<(String, String, String)>,
 }
 
 row!(

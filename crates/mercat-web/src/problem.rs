@@ -74,6 +74,16 @@ pub(crate) fn malformed(pointer: &str, detail: &str) -> Response {
     problem(StatusCode::BAD_REQUEST, &body)
 }
 
+/// A refusal without fields.
+pub(crate) fn plain(status: StatusCode, code: &str, detail: &str) -> Response {
+    let title = status.canonical_reason().unwrap_or("That did not work");
+    let body = json!({
+        "type": format!("urn:mercat:problem:{code}"), "title": title, "status": status.as_u16(), "code": code,
+        "detail": detail,
+    });
+    problem(status, &body)
+}
+
 /// Something of ours that broke; the cause stays in the log under an id.
 pub(crate) fn internal(what: &str) -> Response {
     let incident = incident(what);

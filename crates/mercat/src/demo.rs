@@ -303,10 +303,12 @@ async fn adopt(reference: &str, layout: &Path) -> anyhow::Result<()> {
         tags,
         manifests: image.manifests.iter().cloned().collect(),
         blobs: image.blobs.clone(),
+        near: String::new(),
     };
     let region = Region::Directory { name: "demo".into(), path: root.to_owned() };
     region
         .copy(&depot, "", &copies, &())
         .await
+        .map(|_| ())
         .map_err(|error| anyhow::anyhow!("{}", mercat_worker::chain(&error)))
 }

@@ -24,6 +24,9 @@ pub(crate) const EXIT_USAGE: u8 = 64;
 
 fn main() -> ExitCode {
     // The child of an inspection: nothing is set up that it does not need.
+    if std::env::args().nth(1).as_deref() == Some("decode") {
+        return ExitCode::from(u8::try_from(mercat_worker::decode::child()).unwrap_or(EXIT_OURS));
+    }
     if std::env::args().nth(1).as_deref() == Some("inspect") {
         return ExitCode::from(u8::try_from(mercat_worker::inspect::child()).unwrap_or(EXIT_OURS));
     }

@@ -1,13 +1,16 @@
 //! Reads a disk from its chunks.
 
 use super::{DiskIndex, Extents, parse_segment};
+use crate::Depot;
 use mercat_artifact::ReadError;
 use mercat_disk::ReadAt;
 use mercat_domain::Digest;
 use sha2::{Digest as _, Sha256};
 use std::io;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::runtime::Handle;
 
 /// Chunks that are held in memory.
 const HELD: usize = 32;
@@ -21,6 +24,41 @@ pub trait ChunkSource: Send + Sync {
     fn get(&self, digest: &Digest, limit: u64) -> io::Result<Vec<u8>>;
 }
 
+/// The depot, for threads that block.
+struct FromDepot {
+    depot: Depot,
+    runtime: Handle,
+}
+
+impl ChunkSource for FromDepot {
+    fn get(&self, digest: &Digest, limit: u64) -> io::Result<Vec<u8>> {
+        let bytes = match self.depot.local_path(digest) {
+            Some(path) => read_file(&path, limit)?,
+            None => self.runtime.block_on(self.depot.get(digest)).map_err(io::Error::other)?.to_vec(),
+        };
+        Ok(bytes)
+    }
+}
+
+/// Reads a plain file of at most `limit` bytes.
+///
+/// # Errors
+/// When it is something else, or longer.
+pub fn read_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let meta = std::fs::symlink_metadata(path)?;
+    if !meta.is_file() || meta.len() > limit {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "not a blob of the announced size"));
+    }
+    std::fs::read(path)
+}
+
+impl Depot {
+    /// Blobs for threads that block.
+    pub fn chunks(&self, runtime: Handle) -> Box<dyn ChunkSource> {
+        Box::new(FromDepot { depot: self.clone(), runtime })
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Extent {
     at: u64,
@@ -28,12 +66,15 @@ struct Extent {
     digest: [u8; 32],
 }
 
+/// A chunk in memory, under its digest; the newest last.
+type Held = ([u8; 32], Arc<Vec<u8>>);
+
 /// A stored disk as one address space. What is read is checked against its digest.
 pub struct Stored {
     index: DiskIndex,
     extents: Vec<Extent>,
     source: Box<dyn ChunkSource>,
-    held: Mutex<Vec<([u8; 32], Arc<Vec<u8>>)>>,
+    held: Mutex<Vec<Held>>,
 }
 
 /// Largest manifest or config that is read.
