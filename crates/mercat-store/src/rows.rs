@@ -595,6 +595,20 @@ pub struct ListedDisk {
     pub downloads: Vec<DownloadRow>,
 }
 
+/// Defaults of an IoT Edge module; pairs are name and value.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EdgeRow {
+    /// Routes of the hub.
+    pub routes: Vec<(String, String)>,
+    /// Desired properties of the module twin; values are JSON.
+    pub twin: Vec<(String, String)>,
+    /// Environment.
+    pub env: Vec<(String, String)>,
+    /// JSON of the container engine.
+    pub create_options: String,
+}
+
 /// A plan as listed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -632,6 +646,9 @@ pub struct ListedPlan {
     /// Recommended sizes of virtual machines, the default first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub vm_sizes: Vec<String>,
+    /// Defaults of an IoT Edge module.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edge: Option<EdgeRow>,
     /// Open ports: label, port or range, protocol.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub open_ports: Vec<(String, String, String)>,
@@ -673,6 +690,57 @@ row!(
         screenshots: Vec<String>,
         /// Plans.
         plans: Vec<ListedPlan>,
+    }
+);
+
+row!(
+    /// Terms of a plan, accepted for a subscription.
+    AcceptanceRow, "acceptance", |row| row.key.clone(),
+    index: vec![("subscription", row.subscription.clone())],
+    {
+        /// `subscription/publisher/offer/plan`.
+        key: String,
+        /// Subscription id.
+        subscription: String,
+        /// Digest of the terms.
+        terms: String,
+        /// Who accepted them.
+        user: String,
+        /// When.
+        at: Millis,
+    }
+);
+
+row!(
+    /// One deployment of a plan's version.
+    DeploymentRow, "deployment", |row| row.id.clone(),
+    index: vec![
+        ("subscription", row.subscription.clone()),
+        ("offer", format!("{}/{}", row.publisher, row.offer)),
+    ],
+    {
+        /// Time-ordered UUID.
+        id: String,
+        /// Subscription id.
+        subscription: String,
+        /// Publisher id.
+        publisher: String,
+        /// Offer id.
+        offer: String,
+        /// `publisher:offer:plan:version`.
+        urn: String,
+        /// Whether what was deployed was in preview.
+        preview: bool,
+        /// Where to.
+        target: String,
+        /// Whether it worked.
+        success: bool,
+        /// In words.
+        detail: String,
+        /// Who deployed.
+        user: String,
+        /// When.
+        at: Millis,
     }
 );
 

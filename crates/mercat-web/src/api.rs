@@ -1,5 +1,6 @@
 //! The API: handlers extract, call a verb, map and return. The guard has decided already.
 
+mod deploy;
 mod events;
 mod offers;
 mod people;
@@ -58,6 +59,8 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route("/api/v1/tokens/{id}", delete(people::revoke_token))
         .route("/api/v1/subscriptions", get(people::subscriptions).post(people::new_subscription))
         .route("/api/v1/subscriptions/{id}/pull-tokens", post(people::new_pull_token))
+        .route("/api/v1/subscriptions/{id}/terms/{urn}", get(deploy::terms).post(deploy::accept))
+        .route("/api/v1/subscriptions/{id}/deployments", get(deploy::deployments).post(deploy::deploy))
 }
 
 /// Routes with large bodies.

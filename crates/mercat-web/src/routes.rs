@@ -50,8 +50,8 @@ const fn with(mut route: Route, body: &'static str, success: u16) -> Route {
 
 use About::{Listing, Market, Publisher};
 use Action::{
-    EditOffers, GoLive, ManageAccount, ManageMembers, Operate, Publish, ReadOffers, SeePublic, UseAccount,
-    UseListing,
+    Deploy, EditOffers, GoLive, ManageAccount, ManageMembers, Operate, Publish, ReadOffers, SeePublic,
+    UseAccount, UseListing,
 };
 
 const OFFER: &str = "/api/v1/publishers/{publisher}/offers/{offer}";
@@ -245,6 +245,30 @@ pub static ROUTES: &[Route] = &[
             "Make a pull token; it is shown once.",
         ),
         "",
+        201,
+    ),
+    route(
+        "GET",
+        "/api/v1/subscriptions/{id}/terms/{urn}",
+        UseAccount,
+        Market,
+        "The terms of a plan, and whether the subscription accepted them; urn is publisher:offer:plan:version.",
+    ),
+    with(
+        route(
+            "POST",
+            "/api/v1/subscriptions/{id}/terms/{urn}",
+            Deploy,
+            Market,
+            "Accept the terms of a plan.",
+        ),
+        "Acceptance",
+        200,
+    ),
+    route("GET", "/api/v1/subscriptions/{id}/deployments", UseAccount, Market, "Deployments, newest first."),
+    with(
+        route("POST", "/api/v1/subscriptions/{id}/deployments", Deploy, Market, "Record a deployment."),
+        "NewDeployment",
         201,
     ),
     route("GET", "/", SeePublic, Market, "To the storefront."),

@@ -22,7 +22,7 @@ impl Progress for Bar {
     }
 }
 
-fn bar(what: &str) -> anyhow::Result<ProgressBar> {
+pub(crate) fn bar(what: &str) -> anyhow::Result<ProgressBar> {
     let bar = ProgressBar::new(0);
     bar.set_style(ProgressStyle::with_template("{msg} [{bar:30}] {bytes}/{total_bytes} {eta}")?);
     bar.set_message(what.to_owned());

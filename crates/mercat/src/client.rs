@@ -66,6 +66,11 @@ impl Client {
         Ok(answer.body)
     }
 
+    /// A request that the caller completes.
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token)
+    }
+
     /// Uploads a PNG; its digest comes back.
     pub(crate) async fn upload(&self, publisher: &str, bytes: Vec<u8>) -> anyhow::Result<String> {
         let url = format!("{}/api/v1/publishers/{publisher}/media", self.base);

@@ -6,6 +6,7 @@ mod cli;
 mod client;
 mod config;
 mod demo;
+mod deploy;
 mod doctor;
 mod offer;
 mod serve;
@@ -61,6 +62,7 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Advisories(command) => advisories::run(&data, &command).await,
         Command::Doctor => doctor::run(&data).await,
         Command::Offer(args) => offer::run(&args).await,
+        Command::Deploy(args) => deploy::run(&args).await,
     }
 }
 
