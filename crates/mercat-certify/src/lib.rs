@@ -7,6 +7,7 @@
 //! same input.
 
 pub mod advisories;
+pub mod disk;
 mod facts;
 mod image;
 pub mod listing;
@@ -22,7 +23,7 @@ mod yara;
 pub use facts::{LayerFacts, facts_key};
 pub use image::{Reused, facts_keys, inspect};
 pub use mercat_artifact::oci::reference;
-pub use policy::{Limits, Policy, PolicyError};
+pub use policy::{Boot, Bounds, KernelFloor, Limits, Policy, PolicyError, VmPolicy};
 pub use sbom::cyclonedx;
 pub use verdict::{ImageReport, LayerReport, Verdict};
 
