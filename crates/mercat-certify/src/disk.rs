@@ -1,11 +1,16 @@
 //! Disks of virtual machines: every file scanned once, and the certification rules over what was found.
 
+mod measure;
 mod rule;
 mod tree;
+mod walk;
+mod wanted;
 pub mod windows;
 
+pub use measure::{CHUNK_BYTES, disk_digest};
 pub use rule::{Case, Fault, Outcome, Rule, Status};
 pub use tree::{Found, Node, Tree, VolumeTree};
+pub use walk::Progress;
 
 use mercat_disk::{Facts, ReadAt};
 use mercat_guest::{Partition, Table, Volume};

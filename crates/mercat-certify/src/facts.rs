@@ -105,20 +105,10 @@ pub(crate) fn scan_layer(
         None => scan.raw(blob),
     };
     match read {
-        Ok(()) => {}
-        Err(ReadError::Io(error)) => return Err(error),
-        Err(refused) => {
-            scan.facts.refused = true;
-            scan.note(Note::refused("", &refused));
-        }
+        Ok(()) => Ok(scan.finish(None)),
+        Err(ReadError::Io(error)) => Err(error),
+        Err(refused) => Ok(scan.finish(Some(Note::refused("", &refused)))),
     }
-    scan.control_once_more();
-    let facts = &mut scan.facts;
-    if facts.scanned_bytes != facts.file_bytes && !facts.refused {
-        let observed = format!("{} of {} bytes scanned", facts.scanned_bytes, facts.file_bytes);
-        facts.notes.insert(Note::new("INC-02", "", observed, "every byte scanned", OURS));
-    }
-    Ok(scan.facts)
 }
 
 pub(crate) const OURS: &str =
@@ -137,7 +127,7 @@ pub(crate) struct Scan<'k> {
 }
 
 impl<'k> Scan<'k> {
-    fn new(knowledge: &'k Knowledge) -> Self {
+    pub(crate) fn new(knowledge: &'k Knowledge) -> Self {
         let mut random = [0; 1];
         // Where the control stands must not be known to whoever made the layer; any failure means "first".
         let _ = getrandom::fill(&mut random);
@@ -149,6 +139,45 @@ impl<'k> Scan<'k> {
             controlled: false,
             elf: false,
         }
+    }
+
+    /// Begins a name: a file, directory or link.
+    pub(crate) fn begin(&mut self) {
+        self.facts.entries += 1;
+        self.elf = false;
+        self.control_in_turn();
+    }
+
+    /// Shows a regular file to every scanner. Returns its bytes when `keep`.
+    ///
+    /// # Errors
+    /// What the reader gives; what came before was scanned.
+    pub(crate) fn file(
+        &mut self,
+        path: &str,
+        size: u64,
+        reader: &mut dyn Read,
+        keep: bool,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        self.facts.files += 1;
+        self.facts.file_bytes += size;
+        self.budget = self.limits().nested_total_bytes;
+        self.content(path, 0, reader, keep)
+    }
+
+    /// The facts; `refused` says where reading ended early.
+    pub(crate) fn finish(mut self, refused: Option<Note>) -> LayerFacts {
+        self.facts.refused = refused.is_some();
+        if let Some(note) = refused {
+            self.note(note);
+        }
+        self.control_once_more();
+        let facts = &mut self.facts;
+        if facts.scanned_bytes != facts.file_bytes && !facts.refused {
+            let observed = format!("{} of {} bytes scanned", facts.scanned_bytes, facts.file_bytes);
+            facts.notes.insert(Note::new("INC-02", "", observed, "every byte scanned", OURS));
+        }
+        self.facts
     }
 
     /// Whether an inventory file is still within what one layer may keep; told when it is not.
@@ -204,14 +233,11 @@ impl<'k> Scan<'k> {
             }
             self.window(&entry.path, entry.link.as_bytes());
             if entry.kind == Kind::File {
-                self.facts.files += 1;
-                self.facts.file_bytes += entry.size;
-                self.budget = self.limits().nested_total_bytes;
                 let wanted = is_wanted(&entry.path)
                     && !entry.path.contains("/rpm/")
                     && self.may_capture(&entry.path, entry.size);
                 let mut body = Body(&mut tar);
-                let kept = self.content(&entry.path, 0, &mut body, wanted)?;
+                let kept = self.file(&entry.path, entry.size, &mut body, wanted)?;
                 if entry.path.contains("/rpm/") && is_wanted(&entry.path) {
                     self.facts.captured.push(Captured { path: entry.path, text: Some(String::new()) });
                 } else if let Some(kept) = kept {
@@ -371,7 +397,7 @@ impl<'k> Scan<'k> {
         ));
     }
 
-    fn window(&mut self, path: &str, bytes: &[u8]) {
+    pub(crate) fn window(&mut self, path: &str, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }

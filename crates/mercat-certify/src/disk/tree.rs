@@ -100,6 +100,11 @@ impl VolumeTree {
         self.nodes.values()
     }
 
+    /// Takes the nodes out.
+    pub(super) fn into_nodes(self) -> impl Iterator<Item = Node> {
+        self.nodes.into_values()
+    }
+
     /// The nodes below a directory, at any depth.
     pub fn below<'t>(&'t self, directory: &str) -> impl Iterator<Item = &'t Node> + use<'t> {
         let prefix = match self.key(directory.trim_end_matches('/')) {
