@@ -1,17 +1,23 @@
 //! Disks of virtual machines: every file scanned once, and the certification rules over what was found.
 
+mod container;
+mod inspect;
+mod linux;
 mod measure;
+mod mounts;
 mod rule;
 mod tree;
 mod walk;
 mod wanted;
 pub mod windows;
 
+pub use inspect::{inspect, refused_verdict};
 pub use measure::{CHUNK_BYTES, disk_digest};
 pub use rule::{Case, Fault, Outcome, Rule, Status};
 pub use tree::{Found, Node, Tree, VolumeTree};
 pub use walk::Progress;
 
+use crate::policy::Bounds;
 use mercat_disk::{Facts, ReadAt};
 use mercat_guest::{Partition, Table, Volume};
 use std::sync::Arc;
