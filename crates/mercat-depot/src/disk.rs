@@ -34,9 +34,9 @@ const FACTS_KEY: &str = "mercat.disk.facts";
 const SPAN_KEY: &str = "mercat.disk.span";
 const AT_KEY: &str = "mercat.disk.segment";
 
-/// Bytes of address space of one segment: at least 1 GiB, and at most 128 segments a disk.
+/// Bytes of address space of one segment: at least 256 MiB, and at most 128 segments a disk.
 pub fn span(disk_bytes: u64) -> u64 {
-    (disk_bytes / 128).next_power_of_two().max(1 << 30)
+    (disk_bytes / 128).next_power_of_two().max(256 << 20)
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

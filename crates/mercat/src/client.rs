@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// A server and a token for it.
+#[derive(Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
     base: String,

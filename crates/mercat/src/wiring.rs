@@ -42,7 +42,8 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
     let app = App::new(ledger, Settings { base_url, cancel: config.cancel_rule()? }, key);
     let depot_root = config.depot.directory.clone().unwrap_or_else(|| data.join("depot"));
     let depot = Depot::local(&depot_root).with_context(|| format!("the depot {}", depot_root.display()))?;
-    let spool = Spool::open(&data.join("spool")).context("the spool cannot be made")?;
+    // Beside the blobs, which all machines share: an upload may arrive at one and be read by another.
+    let spool = Spool::open(&depot_root.join("spool")).context("the spool cannot be made")?;
     let egress = Egress::new(&config.egress.allow)?;
     let mailer = config.smtp.as_ref().map(Mailer::new).transpose()?.map(Arc::new);
     let worker = Worker {

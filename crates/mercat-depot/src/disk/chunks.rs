@@ -12,9 +12,10 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    /// 16 384 average chunks fill a segment: its manifest stays below 4 MiB, which registries take.
+    /// 16 384 average chunks fill a segment: its manifest stays below 4 MiB, which registries take. Small
+    /// chunks are what makes an update cheap: a rebuilt guest differs in many places by a few blocks.
     pub(super) fn of(span: u64) -> Self {
-        let average = usize::try_from(span / 16_384).unwrap_or(1 << 22).clamp(64 << 10, 4 << 20);
+        let average = usize::try_from(span / 16_384).unwrap_or(1 << 22).clamp(16 << 10, 4 << 20);
         Self { min: average / 2, average, max: average * 4 }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
 
 /// Chunks that are held in memory.
-const HELD: usize = 32;
+const HELD: usize = 64;
 
 /// Gives blobs whole; blocking.
 pub trait ChunkSource: Send + Sync {
