@@ -643,6 +643,9 @@ pub struct ListedPlan {
     /// `linux` or `windows`; empty for containers.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub os_family: String,
+    /// Operating system, for example `Debian 12`; empty for containers.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub os_name: String,
     /// Recommended sizes of virtual machines, the default first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub vm_sizes: Vec<String>,

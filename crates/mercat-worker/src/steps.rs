@@ -1,6 +1,7 @@
 //! The steps of a run: each may run twice, and gives the same result.
 
 mod certify;
+mod disk_certify;
 mod disks;
 mod package;
 mod provision;

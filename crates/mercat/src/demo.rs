@@ -36,8 +36,6 @@ struct Demo {
     subscription: (String, String),
     stranger: (String, String),
     leads: Leads,
-    /// API token of the allow-listed customer.
-    customer: String,
 }
 
 #[expect(clippy::print_stdout, reason = "the story is the command's result")]
@@ -155,7 +153,6 @@ async fn set_up(house: &House, base: &str, source: &Path, leads: Leads) -> anyho
         subscription: (listed.id, listed_token.secret),
         stranger: (other.id, other_token.secret),
         leads,
-        customer: app.create_token("customer-1", "demo", Scope::Read, 1).await?.secret,
     })
 }
 
