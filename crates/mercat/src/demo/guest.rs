@@ -171,6 +171,16 @@ pub(crate) fn build(path: &Path, bytes: u64, items: &[Item], swap: bool) -> io::
     ] {
         symlink(target, tree.path().join(link))?;
     }
+    build_tree(path, bytes, tree.path(), swap)
+}
+
+/// Builds a raw disk with the files of a directory, sparse, without a swap partition.
+#[allow(dead_code, reason = "for benchmarks, which share this file")]
+pub(crate) fn build_from(path: &Path, bytes: u64, tree: &Path) -> io::Result<()> {
+    build_tree(path, bytes, tree, false)
+}
+
+fn build_tree(path: &Path, bytes: u64, tree: &Path, swap: bool) -> io::Result<()> {
     let last = bytes / SECTOR - 34;
     let swap_sectors = if swap { 32_768 } else { 0 };
     let root_end = (last - swap_sectors - FIRST) / FIRST * FIRST - 1;
@@ -182,7 +192,7 @@ pub(crate) fn build(path: &Path, bytes: u64, items: &[Item], swap: bool) -> io::
         .args(["-q", "-F", "-t", "ext4", "-L", "root", "-E"])
         .arg(format!("offset={},root_owner=0:0,lazy_itable_init=1", FIRST * SECTOR))
         .arg("-d")
-        .arg(tree.path())
+        .arg(tree)
         .arg(path)
         .arg(format!("{size}k"))
         .output()?;
