@@ -42,7 +42,10 @@ fn landlock(readable: &[PathBuf]) -> Result<&'static str, landlock::RulesetError
         .create()?;
     for path in readable {
         if let Ok(fd) = PathFd::new(path) {
-            rules = rules.add_rule(PathBeneath::new(fd, AccessFs::from_read(abi)))?;
+            // A file takes no rights of directories.
+            let directory = path.is_dir();
+            let access = if directory { AccessFs::from_read(abi) } else { AccessFs::ReadFile.into() };
+            rules = rules.add_rule(PathBeneath::new(fd, access))?;
         }
     }
     Ok(match rules.restrict_self()?.ruleset {
