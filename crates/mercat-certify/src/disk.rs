@@ -6,6 +6,8 @@ mod linux;
 mod measure;
 mod mounts;
 mod rule;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod walk;
 mod wanted;
