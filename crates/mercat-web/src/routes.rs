@@ -209,6 +209,13 @@ pub static ROUTES: &[Route] = &[
     ),
     route(
         "GET",
+        offer!("/submissions/{submission}/boot/{digest}/{part}"),
+        ReadOffers,
+        Publisher,
+        "The boot test of a disk; part is report, console or screenshot.",
+    ),
+    route(
+        "GET",
         offer!("/sboms/{digest}"),
         ReadOffers,
         Publisher,

@@ -1,5 +1,6 @@
 //! The steps of a run: each may run twice, and gives the same result.
 
+mod boot;
 mod certify;
 mod disk_certify;
 mod disks;

@@ -1,17 +1,17 @@
 //! Certification of one stored disk.
 
 use super::certify::{broken, keep, spool};
-use super::{Ended, Work};
+use super::{Ended, Work, boot};
 use crate::DiskSource;
 use mercat_app::{AppError, Report};
 use mercat_certify::disk::{Claims, OpenPort, OsFamily, Protocol};
 use mercat_certify::{Knowledge, Verdict};
 use mercat_depot::Imported;
 use mercat_domain::document::rows;
-use mercat_domain::finding::Finding;
+use mercat_domain::finding::{Finding, Severity};
 use mercat_domain::offer::disk::of_reference;
 use mercat_domain::{Digest, Plan};
-use mercat_store::{PaperRow, load};
+use mercat_store::{Expect, PaperRow, load, put};
 use sha2::{Digest as _, Sha256};
 
 /// What the plan says about one of its disks.
@@ -80,9 +80,12 @@ pub(super) async fn one_disk(
         && let Some((_, findings)) = Verdict::findings_of(&kept.row.text)
     {
         report.layers_reused += 1;
-        report.verdicts.insert(image.digest.to_string(), kept.row.key);
+        let key = format!("verdict/{}/{}", work.submission.id, image.digest);
+        let row = PaperRow { key: key.clone(), ..kept.row };
+        report.writes.push(put(&row, Expect::Any));
+        report.verdicts.insert(image.digest.to_string(), key);
         part.set(1, 1);
-        return Ok(Ok(findings));
+        return with_boot(work, &claims, image, &row.text, findings, knowledge, report).await;
     }
     let (depot, _spool) = match spool(work, image).await {
         Ok(found) => found,
@@ -95,16 +98,40 @@ pub(super) async fn one_disk(
     match done {
         Ok(inspection) => {
             report.layers_read += 1;
-            let found = keep(work, image, inspection, report).await?;
-            if found.is_ok()
-                && let Some(key) = report.verdicts.get(image.digest.as_str())
-            {
-                let made = ledger.now().await?;
-                let row = PaperRow { key: reuse, text: key.clone(), made };
-                report.writes.push(mercat_store::put(&row, mercat_store::Expect::Any));
+            let verdict = inspection.verdict.clone();
+            let found = match keep(work, image, inspection, report).await? {
+                Ok(found) => found,
+                Err(waits) => return Ok(Err(waits)),
+            };
+            if let Some(key) = report.verdicts.get(image.digest.as_str()) {
+                let row = PaperRow { key: reuse, text: key.clone(), made: ledger.now().await? };
+                report.writes.push(put(&row, Expect::Any));
             }
-            Ok(found)
+            with_boot(work, &claims, image, &verdict, found, knowledge, report).await
         }
         Err(error) => Ok(broken(work, &error)),
     }
+}
+
+/// Adds what the boot test finds. A disk that has errors already is not started: they would be met again.
+async fn with_boot(
+    work: &Work<'_>,
+    claims: &Claims,
+    image: &Imported,
+    verdict: &str,
+    mut findings: Vec<Finding>,
+    knowledge: &Knowledge,
+    report: &mut Report,
+) -> Result<Result<Vec<Finding>, Ended>, AppError> {
+    let clean = !findings.iter().any(|finding| finding.severity >= Severity::Error);
+    if claims.data_disk || claims.os_family == Some(OsFamily::Windows) || !clean {
+        return Ok(Ok(findings));
+    }
+    Ok(match boot::test(work, claims, image, verdict, knowledge, report).await? {
+        Ok(found) => {
+            findings.extend(found);
+            Ok(findings)
+        }
+        Err(waits) => Err(waits),
+    })
 }
