@@ -36,13 +36,13 @@ pub(crate) fn format_of(path: &str) -> &'static str {
 
 /// What is kept of a database: its text, or for rpm one line a package. The error is a finding without
 /// a place.
-pub(crate) fn text_of(path: &str, bytes: &[u8]) -> Result<String, Finding> {
+pub(crate) fn text_of(path: &str, bytes: &[u8]) -> Result<String, Box<Finding>> {
     if !is_rpm(path) {
         return Ok(String::from_utf8_lossy(bytes).into_owned());
     }
     let packages = rpm::parse(bytes).map_err(|refusal| match refusal {
         rpm::Refusal::Unreadable(why) => {
-            finding("INC-08", Place::default(), why, "a database that can be read", OURS)
+            Box::new(finding("INC-08", Place::default(), why, "a database that can be read", OURS))
         }
         rpm::Refusal::Broken(why) => broken(why),
     })?;
@@ -52,13 +52,13 @@ pub(crate) fn text_of(path: &str, bytes: &[u8]) -> Result<String, Finding> {
     Ok(packages.into_iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 
-fn broken(why: String) -> Finding {
+fn broken(why: String) -> Box<Finding> {
     let fix = "ship the package manager's own file";
-    finding("PKG-05", Place::default(), why, "a readable package database", fix)
+    Box::new(finding("PKG-05", Place::default(), why, "a readable package database", fix))
 }
 
 /// Reads what [`text_of`] kept.
-pub(crate) fn read_text(path: &str, text: &str) -> Result<Vec<Package>, Finding> {
+pub(crate) fn read_text(path: &str, text: &str) -> Result<Vec<Package>, Box<Finding>> {
     let parsed = match format_of(path) {
         "apk" => parse_apk(text),
         "dpkg" => parse_dpkg(text),

@@ -99,7 +99,11 @@ pub fn inspect(
 
 /// The verdict over a file that does not open as a disk. It has no subject, because there is no disk.
 pub fn refused_verdict(error: &ReadError, plan: &str, knowledge: &Knowledge) -> Verdict {
-    let finding = refusal(error);
+    let finding = Finding {
+        required: "a disk image that is complete in one file, in the format that was declared".to_owned(),
+        fix: "convert the image again with current tools and declare the format that it has".to_owned(),
+        ..refusal(error)
+    };
     let outcomes = container::refused(&finding);
     let mut verdict = blank(String::new(), knowledge);
     (verdict.checks, _) = answers(&outcomes, plan, knowledge);
@@ -360,7 +364,7 @@ fn installed(tree: &Tree, data_disk: bool) -> (OsRelease, Vec<Package>, Vec<Find
         let read = inventory::text_of(path, bytes).and_then(|text| inventory::read_text(path, &text));
         match read {
             Ok(found) => packages.extend(found),
-            Err(finding) => findings.push(Finding { place, ..finding }),
+            Err(finding) => findings.push(Finding { place, ..*finding }),
         }
     }
     packages.sort();
