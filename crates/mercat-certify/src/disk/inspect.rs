@@ -73,18 +73,7 @@ pub fn inspect(
         findings: &findings,
     };
     let outcomes = run_rules(&case, whole);
-    let disk = DiskReport {
-        bytes: layout.bytes,
-        data_bytes: layout.data_bytes,
-        table: table_name(layout.table).to_owned(),
-        os: os.pretty_name.clone(),
-        os_id: os.id.clone(),
-        os_version: os.version_id.clone(),
-        kernel: linux::kernel_releases(&case).join(", "),
-        volumes: reports,
-        packages: packages.len(),
-        sbom: sbom_digest.clone(),
-    };
+    let disk = disk_report(&case, reports, &sbom_digest);
     let (checks, found) = answers(&outcomes, &specimen.claims.plan, knowledge);
     let mut verdict = blank(subject, knowledge);
     verdict.disk = Some(disk);
@@ -95,6 +84,21 @@ pub fn inspect(
     verdict.findings.dedup();
     verdict.sboms = vec![(sbom_digest, sbom)];
     Ok(verdict)
+}
+
+fn disk_report(case: &Case<'_>, volumes: Vec<VolumeReport>, sbom: &str) -> DiskReport {
+    DiskReport {
+        bytes: case.layout.bytes,
+        data_bytes: case.layout.data_bytes,
+        table: table_name(case.layout.table).to_owned(),
+        os: case.os.pretty_name.clone(),
+        os_id: case.os.id.clone(),
+        os_version: case.os.version_id.clone(),
+        kernel: linux::kernel_releases(case).join(", "),
+        volumes,
+        packages: case.packages.len(),
+        sbom: sbom.to_owned(),
+    }
 }
 
 /// The verdict over a file that does not open as a disk. It has no subject, because there is no disk.
