@@ -90,6 +90,11 @@ pub struct Claims {
     pub supports_extensions: bool,
 }
 
+/// Every rule about disks: the container's, then Linux's, then Windows's.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    container::RULES.iter().chain(linux::RULES).chain(windows::RULES)
+}
+
 /// What is certified.
 #[derive(Clone)]
 pub struct DiskSpecimen {

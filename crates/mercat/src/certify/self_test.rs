@@ -127,6 +127,13 @@ mod tests {
     }
 
     #[test]
+    fn fixes_are_the_same_words_in_the_rules_and_in_english() {
+        for rule in mercat_certify::disk::rules() {
+            assert_eq!(mercat_text::fix(Locale::En, rule.id).as_deref(), Some(rule.fix), "{}", rule.id);
+        }
+    }
+
+    #[test]
     fn what_is_inconclusive_is_never_a_pass() {
         let document = read("inconclusive", "inconclusive");
         assert_eq!(document["TestResult"], "Inconclusive");

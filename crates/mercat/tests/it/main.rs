@@ -7,6 +7,7 @@ mod bad_input;
 mod browser;
 mod builders;
 mod certify;
+mod certify_disk;
 mod disk;
 mod house;
 mod kill;

@@ -128,7 +128,7 @@ impl<'b> File<'b> {
 /// A number of one to nine bytes, and where it ends.
 fn varint(bytes: &[u8], at: usize) -> Result<(u64, usize), Refusal> {
     let mut value = 0_u64;
-    for (count, byte) in part(bytes, at, 1).and(Ok(&bytes[at..]))?.iter().take(9).enumerate() {
+    for (count, byte) in bytes.get(at..).unwrap_or_default().iter().take(9).enumerate() {
         if count == 8 {
             return Ok((value << 8 | u64::from(*byte), at + 9));
         }

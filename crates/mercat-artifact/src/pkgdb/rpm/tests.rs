@@ -158,3 +158,32 @@ fn a_chain_that_goes_in_circles_is_refused() {
     }
     assert!(matches!(parse(&bytes), Err(Refusal::Broken(why)) if why.contains("twice")));
 }
+
+/// A package made by the usual program, registered in a database of a kind.
+fn registered(directory: &Path, backend: &str, file: &str) -> Option<Vec<u8>> {
+    let spec = directory.join("tool.spec");
+    let text = "Name: tool\nEpoch: 2\nVersion: 1.2.3\nRelease: 4\nSummary: x\nLicense: MIT\nBuildArch: noarch\n\
+                %description\nx\n%files\n";
+    std::fs::write(&spec, text).expect("written");
+    let (top, database) = (directory.join("top"), directory.join(backend));
+    let define = |name: &str, value: &str| format!("{name} {value}");
+    let top = define("_topdir", top.to_str()?);
+    if !run("rpmbuild", &["--quiet", "-bb", "--define", &top, spec.to_str()?], "") {
+        return None;
+    }
+    let package = directory.join("top/RPMS/noarch/tool-1.2.3-4.noarch.rpm");
+    let path = database.to_str()?;
+    let backend = define("_db_backend", backend);
+    let install = ["-i", "--justdb", "--nodeps", "--nosignature", "--force-debian", package.to_str()?];
+    let common = ["--dbpath", path, "--define", &backend];
+    run("rpm", &[&common[..], &["--initdb"]].concat(), "");
+    run("rpm", &[&common[..], &install[..]].concat(), "");
+    Some(std::fs::read(database.join(file)).expect("written"))
+}
+
+#[test]
+fn a_database_that_rpm_itself_wrote_is_read() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let Some(bytes) = registered(directory.path(), "sqlite", "rpmdb.sqlite") else { return };
+    assert_eq!(names(&bytes), ["tool 2:1.2.3-4"]);
+}

@@ -132,6 +132,12 @@ const CASES: &[Broken] = &[
     broken("LNX-13", nothing, |m| m.file("var/lib/dhcp/dhclient.ens3.leases", "lease {}\n"), "error"),
     broken("LNX-14", nothing, |m| m.file("etc/shadow", "root:$6$salt$hash:19000::::::\n"), "error"),
     broken("LNX-14", nothing, |m| m.file("root/.ssh/authorized_keys", "ssh-ed25519 AAAAC3 me\n"), "error"),
+    broken(
+        "LNX-14",
+        |m| m.file("etc/sudoers.d/vendor", "%vendor ALL=(ALL) NOPASSWD: ALL\n"),
+        |m| m.file("etc/sudoers.d/vendor", "sshd ALL=(ALL) NOPASSWD: ALL\n"),
+        "error",
+    ),
     broken("LNX-15", nothing, |m| m.file("etc/sudoers", "Defaults env_reset, targetpw\n"), "error"),
     broken(
         "LNX-16",
