@@ -11,7 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mercat-text", &["mercat-domain"]),
     ("mercat-artifact", &["mercat-domain"]),
     ("mercat-store", &["mercat-domain"]),
-    ("mercat-disk", &["mercat-artifact"]),
+    ("mercat-disk", &["mercat-artifact", "mercat-domain"]),
     ("mercat-guest", &["mercat-artifact", "mercat-disk"]),
     ("mercat-depot", &["mercat-artifact", "mercat-disk", "mercat-egress", "mercat-domain"]),
     ("mercat-certify", &["mercat-artifact", "mercat-disk", "mercat-guest", "mercat-domain"]),
@@ -32,7 +32,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "mercat-domain",
         ],
     ),
-    ("mercat-web", &["mercat-app", "mercat-store", "mercat-depot", "mercat-text", "mercat-domain"]),
+    (
+        "mercat-web",
+        &["mercat-app", "mercat-store", "mercat-depot", "mercat-disk", "mercat-text", "mercat-domain"],
+    ),
 ];
 
 /// What the pure core may never depend on.

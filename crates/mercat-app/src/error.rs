@@ -40,6 +40,9 @@ pub enum AppError {
     /// The Idempotency-Key belongs to another request.
     #[error("the Idempotency-Key belongs to another request")]
     KeyReused,
+    /// The terms of the plan were not accepted for this subscription.
+    #[error("the terms of this plan were not accepted for this subscription")]
+    Terms,
     /// The ledger does not answer.
     #[error("the ledger does not answer")]
     Ledger(#[from] LedgerError),

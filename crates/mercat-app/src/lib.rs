@@ -5,6 +5,7 @@
 
 mod accounts;
 mod cancel;
+mod deploy;
 mod edit_offer;
 mod error;
 mod go_live;
@@ -19,6 +20,7 @@ mod status;
 mod transition;
 
 pub use accounts::{NewToken, hash_secret};
+pub use deploy::{Deployment, Terms, Urn};
 pub use edit_offer::{Draft, clone_public};
 pub use error::AppError;
 pub use listing::{Media, compose_listing};

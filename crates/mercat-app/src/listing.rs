@@ -1,9 +1,9 @@
 //! The product page of a submission, composed once from its snapshot.
 
 use crate::sanitise;
-use mercat_domain::Document;
 use mercat_domain::document::rows;
-use mercat_store::{ListedPlan, ListingRow};
+use mercat_domain::{Document, Plan};
+use mercat_store::{EdgeRow, ListedPlan, ListingRow};
 use std::collections::BTreeMap;
 
 /// What a plan's images hold, by plan id.
@@ -19,6 +19,7 @@ pub fn compose_listing(
     images: &Media,
 ) -> ListingRow {
     let text = |key: &str| offer.text(key).to_owned();
+    let cell = |row: &BTreeMap<String, String>, key: &str| row.get(key).cloned().unwrap_or_default();
     let plans = offer.plans.iter().map(|plan| {
         let held = images.get(&plan.id).cloned().unwrap_or_default();
         ListedPlan {
@@ -32,11 +33,17 @@ pub fn compose_listing(
                 .then(|| plan.list("audience").iter().map(|id| id.to_lowercase()).collect()),
             license: plan.text("licenseModel").to_owned(),
             markets: plan.list("markets").to_vec(),
+            edge: edge(plan),
+            os_family: plan.text("osFamily").to_owned(),
+            vm_sizes: rows(&plan.fields, "vmSizes").iter().map(|row| cell(row, "size")).collect(),
+            open_ports: rows(&plan.fields, "openPorts")
+                .iter()
+                .map(|row| (cell(row, "label"), cell(row, "port"), cell(row, "protocol")))
+                .collect(),
             ..held
         }
     });
     let links = rows(&offer.fields, "usefulLinks");
-    let cell = |row: &BTreeMap<String, String>, key: &str| row.get(key).cloned().unwrap_or_default();
     let pictures = PICTURES.iter().map(|key| ((*key).to_owned(), text(key)));
     ListingRow {
         submission: submission.to_owned(),
@@ -56,4 +63,18 @@ pub fn compose_listing(
         screenshots: offer.list("screenshots").to_vec(),
         plans: plans.collect(),
     }
+}
+
+fn edge(plan: &Plan) -> Option<EdgeRow> {
+    let pairs = |key: &str| {
+        let cell = |row: &BTreeMap<String, String>, key: &str| row.get(key).cloned().unwrap_or_default();
+        rows(&plan.fields, key).iter().map(|row| (cell(row, "name"), cell(row, "value"))).collect()
+    };
+    let edge = EdgeRow {
+        routes: pairs("edgeRoutes"),
+        twin: pairs("edgeTwin"),
+        env: pairs("edgeEnv"),
+        create_options: plan.text("edgeCreateOptions").to_owned(),
+    };
+    (edge != EdgeRow::default()).then_some(edge)
 }

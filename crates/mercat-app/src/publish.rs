@@ -42,11 +42,36 @@ impl App {
         let mut problems = check(&draft.document, published.as_ref());
         problems.extend(self.check_pictures(&draft.document).await?);
         problems.extend(self.check_repositories(&draft.document).await?);
+        problems.extend(Self::check_edge(&draft.document));
         if draft.document.kind == OfferKind::VirtualMachine {
             let required = "a server that can inspect disks; this version certifies container images only";
             problems.push(Problem::new("F015", "type", draft.document.kind.name(), required));
         }
         Ok(problems)
+    }
+
+    /// What an IoT Edge runtime could not read (domain rules 6.4).
+    fn check_edge(document: &mercat_domain::Document) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for plan in &document.plans {
+            let options = plan.text("edgeCreateOptions");
+            let object =
+                |text: &str| serde_json::from_str::<serde_json::Value>(text).is_ok_and(|v| v.is_object());
+            if !options.is_empty() && !object(options) {
+                let path = format!("plans/{}/edgeCreateOptions", plan.id);
+                problems.push(Problem::new("F003", path, options, "a JSON object"));
+            }
+            for (index, row) in mercat_domain::document::rows(&plan.fields, "edgeTwin").iter().enumerate() {
+                let value = row.get("value").map_or("", String::as_str);
+                let parsed = serde_json::from_str::<serde_json::Value>(value);
+                if !parsed.is_ok_and(|value| is_twin(&value, 4)) {
+                    let path = format!("plans/{}/edgeTwin/{index}/value", plan.id);
+                    let required = "JSON without arrays, nested at most four deep; text in quotes";
+                    problems.push(Problem::new("F003", path, value, required));
+                }
+            }
+        }
+        problems
     }
 
     async fn check_pictures(&self, document: &mercat_domain::Document) -> Result<Vec<Problem>, AppError> {
@@ -226,6 +251,14 @@ impl App {
             Err(AppError::Refused(_)) => Err(AppError::InProgress(active.to_owned())),
             Err(error) => Err(error),
         }
+    }
+}
+
+fn is_twin(value: &serde_json::Value, depth: u32) -> bool {
+    match value {
+        serde_json::Value::Array(_) => false,
+        serde_json::Value::Object(map) => depth > 0 && map.values().all(|value| is_twin(value, depth - 1)),
+        _ => true,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Package databases of Linux distributions.
 
+pub mod rpm;
+
 /// One installed package.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Package {

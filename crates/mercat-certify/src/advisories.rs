@@ -1,7 +1,7 @@
 //! Known vulnerabilities: OSV records, compiled into one snapshot and matched by package and version.
 
 use crate::digest_of;
-use crate::versions::order_of;
+use crate::versions::{is_rpm, order_of};
 use mercat_artifact::pkgdb::Package;
 use mercat_domain::Digest;
 use serde::{Deserialize, Serialize};
@@ -124,8 +124,15 @@ impl Advisories {
     /// What is known about an installed package.
     pub fn matches<'a>(&'a self, ecosystem: &str, package: &Package) -> Vec<Match<'a>> {
         let Some(order) = order_of(ecosystem) else { return Vec::new() };
-        let key = (ecosystem.to_owned(), package.source.clone());
-        let records = self.by_package.get(&key).into_iter().flatten().map(|at| &self.records[*at]);
+        // Some rpm distributions name the source, others the package.
+        let mut names = vec![&package.source];
+        if is_rpm(ecosystem) && package.name != package.source {
+            names.push(&package.name);
+        }
+        let records = names.into_iter().flat_map(|name| {
+            let key = (ecosystem.to_owned(), name.clone());
+            self.by_package.get(&key).into_iter().flatten().map(|at| &self.records[*at])
+        });
         records.filter_map(|advisory| affected(advisory, &package.source_version, order)).collect()
     }
 }

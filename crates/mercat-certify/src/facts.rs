@@ -8,17 +8,18 @@ use mercat_artifact::ReadError;
 use mercat_artifact::layer::tar::{Kind, TarReader, Whiteout};
 use mercat_artifact::layer::{HashingReader, LayerReader};
 use mercat_artifact::oci::Compression;
-use mercat_domain::Digest;
+use mercat_domain::{Digest, Finding};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 
-pub(crate) const FORMAT: &str = concat!("mercat.facts/2 ", env!("CARGO_PKG_VERSION"));
+pub(crate) const FORMAT: &str = concat!("mercat.facts/3 ", env!("CARGO_PKG_VERSION"));
 
 const WINDOW_BYTES: usize = 4 << 20;
 const OVERLAP_BYTES: usize = 64 << 10;
 const CAPTURE_BYTES_MAX: u64 = 64 << 20;
+const RPM_BYTES_MAX: u64 = 256 << 20;
 /// Notes of one rule in one layer; what comes after is told as one note of the same rule.
 const NOTES_OF_RULE_MAX: usize = 200;
 
@@ -35,6 +36,13 @@ pub(crate) struct Note {
 impl Note {
     pub(crate) fn new(rule: &str, path: &str, observed: String, required: &str, fix: &str) -> Self {
         Self { rule: rule.into(), path: path.into(), observed, required: required.into(), fix: fix.into() }
+    }
+
+    /// An rpm database whose newest part is in a log beside it.
+    pub(crate) fn unmerged(path: &str) -> Self {
+        let observed = "packages in a write-ahead log that is not merged into the database".to_owned();
+        let fix = "let the last rpm command end by itself before the image is made";
+        Self::new("INC-08", path, observed, "one whole database", fix)
     }
 
     pub(crate) fn refused(path: &str, error: &ReadError) -> Self {
@@ -105,20 +113,10 @@ pub(crate) fn scan_layer(
         None => scan.raw(blob),
     };
     match read {
-        Ok(()) => {}
-        Err(ReadError::Io(error)) => return Err(error),
-        Err(refused) => {
-            scan.facts.refused = true;
-            scan.note(Note::refused("", &refused));
-        }
+        Ok(()) => Ok(scan.finish(None)),
+        Err(ReadError::Io(error)) => Err(error),
+        Err(refused) => Ok(scan.finish(Some(Note::refused("", &refused)))),
     }
-    scan.control_once_more();
-    let facts = &mut scan.facts;
-    if facts.scanned_bytes != facts.file_bytes && !facts.refused {
-        let observed = format!("{} of {} bytes scanned", facts.scanned_bytes, facts.file_bytes);
-        facts.notes.insert(Note::new("INC-02", "", observed, "every byte scanned", OURS));
-    }
-    Ok(scan.facts)
 }
 
 pub(crate) const OURS: &str =
@@ -137,7 +135,7 @@ pub(crate) struct Scan<'k> {
 }
 
 impl<'k> Scan<'k> {
-    fn new(knowledge: &'k Knowledge) -> Self {
+    pub(crate) fn new(knowledge: &'k Knowledge) -> Self {
         let mut random = [0; 1];
         // Where the control stands must not be known to whoever made the layer; any failure means "first".
         let _ = getrandom::fill(&mut random);
@@ -151,8 +149,51 @@ impl<'k> Scan<'k> {
         }
     }
 
+    /// Begins a name: a file, directory or link.
+    pub(crate) fn begin(&mut self) {
+        self.facts.entries += 1;
+        self.elf = false;
+        self.control_in_turn();
+    }
+
+    /// Shows a regular file to every scanner. Returns its bytes when `keep`.
+    ///
+    /// # Errors
+    /// What the reader gives; what came before was scanned.
+    pub(crate) fn file(
+        &mut self,
+        path: &str,
+        size: u64,
+        reader: &mut dyn Read,
+        keep: bool,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        self.facts.files += 1;
+        self.facts.file_bytes += size;
+        self.budget = self.limits().nested_total_bytes;
+        self.content(path, 0, reader, keep)
+    }
+
+    /// The facts; `refused` says where reading ended early.
+    pub(crate) fn finish(mut self, refused: Option<Note>) -> LayerFacts {
+        self.facts.refused = refused.is_some();
+        if let Some(note) = refused {
+            self.note(note);
+        }
+        self.control_once_more();
+        let facts = &mut self.facts;
+        if facts.scanned_bytes != facts.file_bytes && !facts.refused {
+            let observed = format!("{} of {} bytes scanned", facts.scanned_bytes, facts.file_bytes);
+            facts.notes.insert(Note::new("INC-02", "", observed, "every byte scanned", OURS));
+        }
+        self.facts
+    }
+
     /// Whether an inventory file is still within what one layer may keep; told when it is not.
     fn may_capture(&mut self, path: &str, size: u64) -> bool {
+        // Of an rpm database only the list of packages stays.
+        if crate::inventory::is_rpm(path) && size <= RPM_BYTES_MAX {
+            return true;
+        }
         let kept: u64 =
             self.facts.captured.iter().map(|c| c.text.as_ref().map_or(0, String::len) as u64).sum();
         if kept + size <= CAPTURE_BYTES_MAX {
@@ -204,19 +245,13 @@ impl<'k> Scan<'k> {
             }
             self.window(&entry.path, entry.link.as_bytes());
             if entry.kind == Kind::File {
-                self.facts.files += 1;
-                self.facts.file_bytes += entry.size;
-                self.budget = self.limits().nested_total_bytes;
-                let wanted = is_wanted(&entry.path)
-                    && !entry.path.contains("/rpm/")
-                    && self.may_capture(&entry.path, entry.size);
+                let wanted = is_wanted(&entry.path) && self.may_capture(&entry.path, entry.size);
+                if entry.path.ends_with("/rpmdb.sqlite-wal") && entry.size > 0 {
+                    self.note(Note::unmerged(&entry.path));
+                }
                 let mut body = Body(&mut tar);
-                let kept = self.content(&entry.path, 0, &mut body, wanted)?;
-                if entry.path.contains("/rpm/") && is_wanted(&entry.path) {
-                    self.facts.captured.push(Captured { path: entry.path, text: Some(String::new()) });
-                } else if let Some(kept) = kept {
-                    let text = Some(String::from_utf8_lossy(&kept).into_owned());
-                    self.facts.captured.push(Captured { path: entry.path, text });
+                if let Some(kept) = self.file(&entry.path, entry.size, &mut body, wanted)? {
+                    self.capture(entry.path, &kept);
                 }
             } else if is_wanted(&entry.path) && entry.kind != Kind::Directory {
                 self.facts.captured.push(Captured { path: entry.path, text: None });
@@ -231,6 +266,16 @@ impl<'k> Scan<'k> {
         self.facts.blob = packed.digest.to_string();
         self.facts.packed_bytes = packed.size;
         Ok(())
+    }
+
+    /// Keeps a package database, rpm's as a list of packages.
+    fn capture(&mut self, path: String, bytes: &[u8]) {
+        let text = crate::inventory::text_of(&path, bytes).unwrap_or_else(|finding| {
+            let Finding { rule, observed, required, fix, .. } = finding;
+            self.note(Note { rule, path: path.clone(), observed, required, fix });
+            String::new()
+        });
+        self.facts.captured.push(Captured { path, text: Some(text) });
     }
 
     fn raw(&mut self, blob: &mut (dyn Read + Send)) -> Result<(), ReadError> {
@@ -371,7 +416,7 @@ impl<'k> Scan<'k> {
         ));
     }
 
-    fn window(&mut self, path: &str, bytes: &[u8]) {
+    pub(crate) fn window(&mut self, path: &str, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }

@@ -82,6 +82,8 @@ pub fn inspect(specimen: &Specimen<'_>, knowledge: &Knowledge, reused: &dyn Reus
         advisories: [knowledge.advisories.digest(), knowledge.advisories.newest.clone()],
         engines: knowledge.engine_digest().to_string(),
         images: reports,
+        disk: None,
+        checks: Vec::new(),
         findings,
         sboms,
     })

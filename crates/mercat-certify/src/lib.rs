@@ -7,8 +7,10 @@
 //! same input.
 
 pub mod advisories;
+pub mod disk;
 mod facts;
 mod image;
+mod inventory;
 pub mod listing;
 mod nested;
 mod policy;
@@ -22,9 +24,9 @@ mod yara;
 pub use facts::{LayerFacts, facts_key};
 pub use image::{Reused, facts_keys, inspect};
 pub use mercat_artifact::oci::reference;
-pub use policy::{Limits, Policy, PolicyError};
+pub use policy::{Boot, Bounds, KernelFloor, Limits, Policy, PolicyError, VmPolicy};
 pub use sbom::cyclonedx;
-pub use verdict::{ImageReport, LayerReport, Verdict};
+pub use verdict::{Check, DiskReport, ImageReport, LayerReport, Verdict, VolumeReport};
 
 use advisories::Advisories;
 use mercat_domain::Digest;

@@ -1,5 +1,9 @@
 //! Policy packs: which rule weighs how much, and the limits. Data, dated, with a digest.
 
+mod vm;
+
+pub use vm::{Boot, Bounds, KernelFloor, VmPolicy};
+
 use crate::digest_of;
 use mercat_artifact::layer::Caps;
 use mercat_domain::{Digest, Finding, Severity};
@@ -7,6 +11,13 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 pub(crate) const BUILT_IN: &str = include_str!("../policy/default.toml");
+
+/// The packs that come with the program, by name.
+const PACKS: [(&str, &str); 3] = [
+    ("default", BUILT_IN),
+    ("legacy-2017", include_str!("../policy/legacy-2017.toml")),
+    ("legacy-2021", include_str!("../policy/legacy-2021.toml")),
+];
 
 /// Limits on what is read.
 #[derive(Debug, Clone, Deserialize)]
@@ -54,6 +65,8 @@ struct File {
     date: String,
     limits: Limits,
     vulnerabilities: VulnerabilityPolicy,
+    /// A pack from before there were disks has none: the default pack's is used.
+    vm: Option<VmPolicy>,
     rules: BTreeMap<String, String>,
 }
 
@@ -87,6 +100,8 @@ pub struct Policy {
     pub digest: Digest,
     /// Limits.
     pub limits: Limits,
+    /// Parameters for disks.
+    pub vm: VmPolicy,
     pub(crate) vulnerabilities: VulnerabilityPolicy,
     rules: BTreeMap<String, Option<Severity>>,
 }
@@ -120,14 +135,28 @@ impl Policy {
             date: file.date,
             digest: digest_of(text.as_bytes()),
             limits: file.limits,
+            vm: match file.vm {
+                Some(vm) => vm,
+                None => Self::vm_of_default()?,
+            },
             vulnerabilities: file.vulnerabilities,
             rules,
         })
     }
 
+    fn vm_of_default() -> Result<VmPolicy, PolicyError> {
+        let file: File = toml::from_str(BUILT_IN).map_err(|error| PolicyError::Syntax(error.to_string()))?;
+        file.vm.ok_or_else(|| PolicyError::Syntax("the built-in pack has no [vm] table".to_owned()))
+    }
+
     /// The built-in pack's text, to copy and change.
     pub fn built_in() -> &'static str {
         BUILT_IN
+    }
+
+    /// The text of a pack that comes with the program: `default`, `legacy-2017` or `legacy-2021`.
+    pub fn named(name: &str) -> Option<&'static str> {
+        PACKS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
     }
 
     /// The weight of a rule; `None` when it is off. Rules the pack does not know block.

@@ -38,10 +38,75 @@ pub struct ImageReport {
     pub sbom: String,
 }
 
-/// The judgement over one image or index.
+/// What was read of one volume of a disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeReport {
+    /// `part1`, `vg0/root`, or `disk`.
+    pub name: String,
+    /// First byte on the disk.
+    pub start: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Its file system, or what else it holds.
+    pub contents: String,
+    /// Names.
+    pub entries: u64,
+    /// Regular files, hard links once.
+    pub files: u64,
+    /// Bytes of regular files.
+    pub file_bytes: u64,
+    /// Bytes that every scanner saw.
+    pub scanned_bytes: u64,
+    /// Bytes from archives inside, also scanned.
+    pub nested_bytes: u64,
+}
+
+/// What was read of a disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskReport {
+    /// Bytes of the disk.
+    pub bytes: u64,
+    /// Bytes of its blocks of 4 KiB that are not all zeros.
+    pub data_bytes: u64,
+    /// `none`, `mbr` or `gpt`.
+    pub table: String,
+    /// The operating system, as it calls itself.
+    pub os: String,
+    /// `ID` of os-release.
+    pub os_id: String,
+    /// `VERSION_ID` of os-release.
+    pub os_version: String,
+    /// Kernel releases, newest first.
+    pub kernel: String,
+    /// Its volumes.
+    pub volumes: Vec<VolumeReport>,
+    /// Installed packages found.
+    pub packages: usize,
+    /// Digest of the SBOM.
+    pub sbom: String,
+}
+
+/// How one certification rule came out, passes too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// Rule id.
+    pub rule: String,
+    /// Test id of the industry's self-test tool, or empty.
+    pub test_id: String,
+    /// What it is about.
+    pub title: String,
+    /// `passed`, `not-applicable`, `inconclusive`, `boot-only`, `off`, or the severity of what was found.
+    pub result: String,
+    /// What was seen.
+    pub observed: String,
+    /// What is right.
+    pub required: String,
+}
+
+/// The judgement over one image, index or disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// Digest of the manifest or index.
+    /// Digest of the manifest or index, or [`crate::disk::disk_digest`]; empty for what is no disk.
     pub subject: String,
     /// Policy name, date and digest.
     pub policy: [String; 3],
@@ -51,6 +116,10 @@ pub struct Verdict {
     pub engines: String,
     /// The images below the subject.
     pub images: Vec<ImageReport>,
+    /// The disk, when the subject is one.
+    pub disk: Option<DiskReport>,
+    /// Every rule about the disk.
+    pub checks: Vec<Check>,
     /// Findings, sorted.
     pub findings: Vec<Finding>,
     /// SBOMs by digest, CycloneDX JSON.
@@ -78,7 +147,7 @@ impl Verdict {
                 "sbom": image.sbom, "layers": image.layers.iter().map(layer).collect::<Vec<_>>(),
             })
         };
-        let document = json!({
+        let mut document = json!({
             "schema": "mercat.verdict/1",
             "subject": self.subject,
             "outcome": self.outcome().name(),
@@ -88,9 +157,21 @@ impl Verdict {
             "images": self.images.iter().map(image).collect::<Vec<_>>(),
             "findings": self.findings.iter().map(finding_json).collect::<Vec<_>>(),
         });
+        if let Some(map) = document.as_object_mut().filter(|_| !self.checks.is_empty()) {
+            map.remove("images");
+            map.insert("disk".to_owned(), self.disk.as_ref().map_or(Value::Null, disk_json));
+            map.insert("checks".to_owned(), self.checks.iter().map(check_json).collect());
+        }
         let mut text = serde_json::to_string_pretty(&document).expect("plain data");
         text.push('\n');
         text
+    }
+
+    /// Reads the checks of a document about a disk back; none for an image.
+    pub fn checks_of(document: &str) -> Option<Vec<Check>> {
+        let document: Value = serde_json::from_str(document).ok()?;
+        let checks = document.get("checks").and_then(Value::as_array).cloned().unwrap_or_default();
+        Some(checks.iter().map(check_of).collect())
     }
 
     /// Reads the findings of a document back.
@@ -145,4 +226,38 @@ fn finding_of(value: &Value) -> Option<Finding> {
         required: word("required"),
         fix: word("fix"),
     })
+}
+
+fn disk_json(disk: &DiskReport) -> Value {
+    let volume = |volume: &VolumeReport| {
+        json!({
+            "name": volume.name, "start": volume.start, "bytes": volume.bytes, "contents": volume.contents,
+            "entries": volume.entries, "files": volume.files, "fileBytes": volume.file_bytes,
+            "scannedBytes": volume.scanned_bytes, "nestedBytes": volume.nested_bytes,
+        })
+    };
+    json!({
+        "bytes": disk.bytes, "dataBytes": disk.data_bytes, "partitionTable": disk.table, "os": disk.os,
+        "osId": disk.os_id, "osVersion": disk.os_version, "kernel": disk.kernel, "packages": disk.packages,
+        "sbom": disk.sbom, "volumes": disk.volumes.iter().map(volume).collect::<Vec<_>>(),
+    })
+}
+
+fn check_json(check: &Check) -> Value {
+    json!({
+        "rule": check.rule, "testId": check.test_id, "title": check.title, "result": check.result,
+        "observed": check.observed, "required": check.required,
+    })
+}
+
+fn check_of(value: &Value) -> Check {
+    let word = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
+    Check {
+        rule: word("rule"),
+        test_id: word("testId"),
+        title: word("title"),
+        result: word("result"),
+        observed: word("observed"),
+        required: word("required"),
+    }
 }

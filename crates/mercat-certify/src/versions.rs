@@ -7,7 +7,80 @@ pub(crate) fn order_of(ecosystem: &str) -> Option<fn(&str, &str) -> Ordering> {
     match ecosystem.split(':').next().unwrap_or("") {
         "Debian" | "Ubuntu" => Some(debian),
         "Alpine" | "Chainguard" | "Wolfi" => Some(alpine),
+        name if is_rpm(name) => Some(rpm),
         _ => None,
+    }
+}
+
+/// Whether an ecosystem's advisories are about rpm packages, by the name of the source or the package.
+pub(crate) fn is_rpm(ecosystem: &str) -> bool {
+    const NAMES: [&str; 7] =
+        ["AlmaLinux", "Azure Linux", "Mageia", "Photon OS", "Rocky Linux", "openSUSE", "SUSE"];
+    NAMES.contains(&ecosystem.split(':').next().unwrap_or(""))
+}
+
+/// rpm's order: epoch, version, release, each by [`rpm_part`].
+pub(crate) fn rpm(a: &str, b: &str) -> Ordering {
+    let split = |text: &str| -> (u64, String, String) {
+        let (epoch, rest) = text.split_once(':').unwrap_or(("0", text));
+        let (version, release) = rest.split_once('-').unwrap_or((rest, ""));
+        (epoch.parse().unwrap_or(0), version.to_owned(), release.to_owned())
+    };
+    let ((epoch_a, version_a, release_a), (epoch_b, version_b, release_b)) = (split(a), split(b));
+    let order = epoch_a.cmp(&epoch_b).then_with(|| rpm_part(&version_a, &version_b));
+    // A bound without a release is about every release of that version.
+    order.then_with(|| match release_a.is_empty() || release_b.is_empty() {
+        true => Ordering::Equal,
+        false => rpm_part(&release_a, &release_b),
+    })
+}
+
+/// `rpmvercmp`: runs of digits and letters in turn; `~` sorts before everything, `^` behind the end.
+pub(crate) fn rpm_part(a: &str, b: &str) -> Ordering {
+    let separator = |c: char| !c.is_ascii_alphanumeric() && c != '~' && c != '^';
+    let (mut a, mut b) = (a, b);
+    loop {
+        (a, b) = (a.trim_start_matches(separator), b.trim_start_matches(separator));
+        for (mark, without) in [('~', Ordering::Greater), ('^', Ordering::Less)] {
+            match (a.strip_prefix(mark), b.strip_prefix(mark)) {
+                (Some(rest_a), Some(rest_b)) => return rpm_part(rest_a, rest_b),
+                (Some(_), None) if mark == '^' && b.is_empty() => return Ordering::Greater,
+                (None, Some(_)) if mark == '^' && a.is_empty() => return Ordering::Less,
+                (Some(_), None) if mark == '^' => return Ordering::Less,
+                (None, Some(_)) if mark == '^' => return Ordering::Greater,
+                (Some(_), None) => return without.reverse(),
+                (None, Some(_)) => return without,
+                (None, None) => {}
+            }
+        }
+        let Some(first) = a.chars().next() else {
+            return if b.is_empty() { Ordering::Equal } else { Ordering::Less };
+        };
+        if b.is_empty() {
+            return Ordering::Greater;
+        }
+        let digits = first.is_ascii_digit();
+        let end = |text: &str| {
+            let other = |c: char| {
+                if digits { !c.is_ascii_digit() } else { !c.is_ascii_alphabetic() }
+            };
+            text.find(other).unwrap_or(text.len())
+        };
+        let ((run_a, rest_a), (run_b, rest_b)) = (a.split_at(end(a)), b.split_at(end(b)));
+        if run_b.is_empty() {
+            // Digits are newer than letters.
+            return if digits { Ordering::Greater } else { Ordering::Less };
+        }
+        let (zero_a, zero_b) = (run_a.trim_start_matches('0'), run_b.trim_start_matches('0'));
+        let order = if digits {
+            zero_a.len().cmp(&zero_b.len()).then_with(|| zero_a.cmp(zero_b))
+        } else {
+            run_a.cmp(run_b)
+        };
+        if order != Ordering::Equal {
+            return order;
+        }
+        (a, b) = (rest_a, rest_b);
     }
 }
 
@@ -91,6 +164,23 @@ mod tests {
             }
         };
         rising(debian, &["1.0~rc1-1", "1.0-1", "1.0-1+deb12u1", "1.0-2", "1.0.1-1", "1:0.1-1"]);
+        rising(
+            rpm,
+            &[
+                "1.0~rc1-1",
+                "1.0-1.el9",
+                "1.0^git1-1",
+                "1.0.1-1",
+                "1.10-1",
+                "1.10-2",
+                "1.10a-1",
+                "2-1",
+                "1:0.1-1",
+            ],
+        );
+        assert_eq!(rpm("1.0-1", "1.0"), Ordering::Equal);
+        assert_eq!(rpm("1.00-1", "1.0-01"), Ordering::Equal);
+        assert_eq!(rpm("1.a-1", "1.1-1"), Ordering::Less);
         rising(
             alpine,
             &["1.2_alpha1", "1.2_rc1", "1.2-r0", "1.2-r1", "1.2_git5", "1.2_p1", "1.2a", "1.2.1", "1.10"],

@@ -58,6 +58,10 @@ pub struct Depot {
     root: Option<PathBuf>,
 }
 
+fn local(source: std::io::Error) -> DepotError {
+    DepotError::Store(object_store::Error::Generic { store: "local", source: Box::new(source) })
+}
+
 fn key(digest: &Digest) -> Key {
     Key::from(format!("sha256/{}/{}", &digest.hex()[..2], digest.hex()))
 }
@@ -68,11 +72,8 @@ impl Depot {
     /// # Errors
     /// When the directory cannot be made.
     pub fn local(root: &Path) -> Result<Self, DepotError> {
-        let generic = |source| {
-            DepotError::Store(object_store::Error::Generic { store: "local", source: Box::new(source) })
-        };
-        std::fs::create_dir_all(root).map_err(generic)?;
-        let root = root.canonicalize().map_err(generic)?;
+        std::fs::create_dir_all(root).map_err(local)?;
+        let root = root.canonicalize().map_err(local)?;
         let store = LocalFileSystem::new_with_prefix(&root)?.with_fsync(true);
         Ok(Self { store: Arc::new(store), root: Some(root) })
     }
@@ -109,6 +110,52 @@ impl Depot {
             self.store.put(&key(&digest), PutPayload::from_bytes(bytes)).await?;
         }
         Ok(digest)
+    }
+
+    /// Stores bytes under their digest, durable only after the next [`Depot::settle`]: for many small blobs,
+    /// whose manifest is stored behind them. A blob that a crash left damaged is written again.
+    /// Tells whether the depot did not have it. Blocking.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub fn put_unsettled(
+        &self,
+        runtime: &tokio::runtime::Handle,
+        digest: &Digest,
+        bytes: &[u8],
+    ) -> Result<bool, DepotError> {
+        let Some(path) = self.local_path(digest) else {
+            let new = runtime.block_on(self.size(digest))? != Some(bytes.len() as u64);
+            if new {
+                let payload = PutPayload::from_bytes(Bytes::copy_from_slice(bytes));
+                runtime.block_on(self.store.put(&key(digest), payload))?;
+            }
+            return Ok(new);
+        };
+        let length = std::fs::metadata(&path).map(|meta| meta.len()).ok();
+        if length == Some(bytes.len() as u64) && std::fs::read(&path).map_err(local)? == bytes {
+            return Ok(false);
+        }
+        let directory = path.parent().unwrap_or(&path);
+        let part = directory.join(format!(".{}.{}.part", digest.hex(), std::process::id()));
+        let write = || std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, &path));
+        write()
+            .or_else(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => std::fs::create_dir_all(directory).and_then(|()| write()),
+                _ => Err(error),
+            })
+            .map_err(local)?;
+        Ok(true)
+    }
+
+    /// Makes all that was stored so far durable. Blocking.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub fn settle(&self) -> Result<(), DepotError> {
+        let Some(root) = &self.root else { return Ok(()) };
+        let directory = std::fs::File::open(root).map_err(local)?;
+        rustix::fs::syncfs(directory).map_err(|error| local(error.into()))
     }
 
     /// Stores a stream under the digest and size it was announced with; nothing is visible before both are right.

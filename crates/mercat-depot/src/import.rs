@@ -1,5 +1,6 @@
 //! Copies an image by digest into the depot, so that a tag moved later cannot matter.
 
+use crate::disk::{DiskError, DiskIndex};
 use crate::source::{Archive, Credentials, Layout, Registry, Source, SourceError};
 use crate::{Depot, DepotError, Progress};
 use mercat_artifact::oci::reference::{Selector, Source as Place};
@@ -28,8 +29,8 @@ pub struct Imported {
     pub platforms: Vec<String>,
     /// Every manifest below, itself included, with its media type.
     pub manifests: Vec<(Digest, String)>,
-    /// Every blob below.
-    pub blobs: Vec<Digest>,
+    /// Every blob below, with its size in bytes.
+    pub blobs: Vec<(Digest, u64)>,
 }
 
 struct Importer<'a> {
@@ -80,6 +81,25 @@ pub async fn held(depot: &Depot, digest: &Digest) -> Result<Imported, SourceErro
     let source = Source::Depot(depot.clone());
     let importer = Importer { depot, source, progress: &(), done: zero(), total: zero() };
     importer.reference(digest.as_str()).await
+}
+
+/// What the depot holds of a disk that was stored before, under a reference.
+///
+/// # Errors
+/// When something of it is missing.
+pub async fn held_disk(depot: &Depot, root: &Digest, reference: &str) -> Result<Imported, DiskError> {
+    let index = DiskIndex::load(depot, root).await?;
+    let holdings = index.holdings(depot).await?;
+    Ok(Imported {
+        reference: reference.to_owned(),
+        digest: root.clone(),
+        media_type: oci::OCI_INDEX.to_owned(),
+        size: index.index_bytes,
+        children: Vec::new(),
+        platforms: Vec::new(),
+        manifests: holdings.manifests,
+        blobs: holdings.blobs,
+    })
 }
 
 /// The reference that a selector means, or all of a local source.
@@ -184,7 +204,7 @@ impl Importer<'_> {
         self.total.fetch_add(sizes, Ordering::Relaxed);
         for blob in std::iter::once(config).chain(layers) {
             self.blob(blob).await?;
-            out.blobs.push(blob.digest.clone());
+            out.blobs.push((blob.digest.clone(), blob.size));
         }
         if !attestation {
             let bytes = self.depot.get(&config.digest).await?;

@@ -1,14 +1,17 @@
 //! The goods: content-addressed blobs, the sources they come from and the regions they go to.
 
 mod blobs;
+pub mod disk;
 mod import;
 mod region;
 mod source;
+mod spool;
 
 pub use blobs::{Depot, DepotError};
-pub use import::{Imported, held, import, selected};
+pub use import::{Imported, held, held_disk, import, selected};
 pub use region::{Copies, Region, RegionError};
 pub use source::{Credentials, SourceError};
+pub use spool::{FetchError, Fetched, Spool, SpoolError, UPLOADS_MAX, Upload};
 
 /// Tells how many bytes of how many are done.
 pub trait Progress: Send + Sync {

@@ -19,8 +19,10 @@ pub struct Copies {
     pub tags: BTreeMap<String, Digest>,
     /// Manifests and indexes with their media types.
     pub manifests: BTreeMap<Digest, String>,
-    /// Blobs.
-    pub blobs: Vec<Digest>,
+    /// Blobs with their sizes in bytes.
+    pub blobs: Vec<(Digest, u64)>,
+    /// A repository of the same region that may hold many of the blobs already, with its part in front.
+    pub near: String,
 }
 
 /// Why a region does not hold its copies yet.
@@ -71,7 +73,7 @@ impl Region {
     }
 
     /// Makes the region hold a repository in the given part (`preview` or `production`). What it holds
-    /// already is checked, not sent again.
+    /// already, in whatever repository, is checked and not sent again. Tells the bytes that were sent.
     ///
     /// # Errors
     /// See [`RegionError`].
@@ -81,14 +83,17 @@ impl Region {
         part: &str,
         copies: &Copies,
         progress: &dyn Progress,
-    ) -> Result<(), RegionError> {
+    ) -> Result<u64, RegionError> {
         match self {
-            Self::Directory { path, .. } => directory::copy(&path.join(part), depot, copies, progress).await,
+            Self::Directory { path, .. } => directory::copy(path, part, depot, copies, progress).await,
             Self::Registry { host, prefix, credentials, egress, .. } => {
-                let repository = [prefix.as_str(), part, &copies.repository];
-                let repository =
-                    repository.iter().filter(|s| !s.is_empty()).copied().collect::<Vec<_>>().join("/");
-                remote::copy(egress, host, &repository, credentials, depot, copies, progress).await
+                let join = |parts: &[&str]| {
+                    parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("/")
+                };
+                let repository = join(&[prefix, part, &copies.repository]);
+                let near = if copies.near.is_empty() { String::new() } else { join(&[prefix, &copies.near]) };
+                let place = remote::Place { host, repository: &repository, near: &near, credentials };
+                remote::copy(egress, &place, depot, copies, progress).await
             }
         }
     }
@@ -99,7 +104,7 @@ impl Region {
     /// See [`RegionError`].
     pub async fn remove(&self, part: &str, repository: &str) -> Result<(), RegionError> {
         match self {
-            Self::Directory { path, .. } => directory::remove(&path.join(part).join(repository)).await,
+            Self::Directory { path, .. } => directory::remove(path, part, repository).await,
             // Registries differ in what they let clients delete; nothing of a preview is public by its name.
             Self::Registry { .. } => Ok(()),
         }

@@ -60,6 +60,17 @@ impl Target {
     }
 }
 
+/// The identity that [`layout`] puts into the files of a disk: the same disk gives the same files.
+pub fn identity(disk: &mercat_domain::Digest) -> [u8; 16] {
+    let mut out = [0; 16];
+    let digits = disk.hex().as_bytes().chunks_exact(2);
+    for (byte, digits) in out.iter_mut().zip(digits) {
+        let text = std::str::from_utf8(digits).unwrap_or("0");
+        *byte = u8::from_str_radix(text, 16).unwrap_or(0);
+    }
+    out
+}
+
 /// Consecutive bytes of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {

@@ -8,6 +8,7 @@ mod checksum;
 mod codes;
 
 mod detect;
+pub mod digest;
 mod fields;
 mod file;
 pub mod layout;

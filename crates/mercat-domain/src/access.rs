@@ -86,6 +86,8 @@ pub enum Action {
     UseAccount,
     /// Change one's own account: tokens and subscriptions. A weak token makes nothing stronger.
     ManageAccount,
+    /// Accept terms for one's own subscription and record what was deployed into it.
+    Deploy,
     /// Read drafts, submissions, reports and history of a publisher.
     ReadOffers,
     /// Create and change drafts, upload media.
@@ -146,6 +148,8 @@ pub fn may(who: &Principal, action: Action, object: Object<'_>) -> Answer {
         Action::UseAccount => signed_in(who, Answer::Allow),
         Action::ManageAccount if who.scope_allows(Scope::GoLive) => signed_in(who, Answer::Allow),
         Action::ManageAccount => signed_in(who, Answer::Forbid),
+        Action::Deploy if who.scope_allows(Scope::Publish) => signed_in(who, Answer::Allow),
+        Action::Deploy => signed_in(who, Answer::Forbid),
         Action::Operate => match (who.operator, who.scope_allows(Scope::GoLive)) {
             (true, true) => Answer::Allow,
             (true, false) => Answer::Forbid,

@@ -1,6 +1,7 @@
 //! Offers: the field table, the checks of a draft, and the status shown for it.
 
 mod check;
+pub mod disk;
 pub mod fields;
 
 pub use check::{Problem, check, is_email};

@@ -567,6 +567,48 @@ row!(
     }
 );
 
+/// A disk as it can be downloaded in one format.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DownloadRow {
+    /// Name of the format, for example `vhd-fixed`.
+    pub format: String,
+    /// Bytes of the file.
+    pub size: u64,
+    /// SHA-256 of the file, hex.
+    pub sha256: String,
+}
+
+/// A disk of a plan's version.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ListedDisk {
+    /// `1.0.0`, or `1.0.0-lun0` for a data disk.
+    pub reference: String,
+    /// Digest of the index in depot and registry.
+    pub root: String,
+    /// Digest of the disk, whatever its container.
+    pub digest: String,
+    /// Bytes of the disk.
+    pub size: u64,
+    /// The formats.
+    pub downloads: Vec<DownloadRow>,
+}
+
+/// Defaults of an IoT Edge module; pairs are name and value.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EdgeRow {
+    /// Routes of the hub.
+    pub routes: Vec<(String, String)>,
+    /// Desired properties of the module twin; values are JSON.
+    pub twin: Vec<(String, String)>,
+    /// Environment.
+    pub env: Vec<(String, String)>,
+    /// JSON of the container engine.
+    pub create_options: String,
+}
+
 /// A plan as listed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -595,6 +637,21 @@ pub struct ListedPlan {
     pub blobs: Vec<String>,
     /// Platforms.
     pub platforms: Vec<String>,
+    /// Disks, oldest version first. Their chunks may be pulled and are not listed in `blobs`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub disks: Vec<ListedDisk>,
+    /// `linux` or `windows`; empty for containers.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub os_family: String,
+    /// Recommended sizes of virtual machines, the default first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub vm_sizes: Vec<String>,
+    /// Defaults of an IoT Edge module.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edge: Option<EdgeRow>,
+    /// Open ports: label, port or range, protocol.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub open_ports: Vec<(String, String, String)>,
 }
 
 row!(
@@ -633,6 +690,57 @@ row!(
         screenshots: Vec<String>,
         /// Plans.
         plans: Vec<ListedPlan>,
+    }
+);
+
+row!(
+    /// Terms of a plan, accepted for a subscription.
+    AcceptanceRow, "acceptance", |row| row.key.clone(),
+    index: vec![("subscription", row.subscription.clone())],
+    {
+        /// `subscription/publisher/offer/plan`.
+        key: String,
+        /// Subscription id.
+        subscription: String,
+        /// Digest of the terms.
+        terms: String,
+        /// Who accepted them.
+        user: String,
+        /// When.
+        at: Millis,
+    }
+);
+
+row!(
+    /// One deployment of a plan's version.
+    DeploymentRow, "deployment", |row| row.id.clone(),
+    index: vec![
+        ("subscription", row.subscription.clone()),
+        ("offer", format!("{}/{}", row.publisher, row.offer)),
+    ],
+    {
+        /// Time-ordered UUID.
+        id: String,
+        /// Subscription id.
+        subscription: String,
+        /// Publisher id.
+        publisher: String,
+        /// Offer id.
+        offer: String,
+        /// `publisher:offer:plan:version`.
+        urn: String,
+        /// Whether what was deployed was in preview.
+        preview: bool,
+        /// Where to.
+        target: String,
+        /// Whether it worked.
+        success: bool,
+        /// In words.
+        detail: String,
+        /// Who deployed.
+        user: String,
+        /// When.
+        at: Millis,
     }
 );
 

@@ -1,8 +1,10 @@
 //! The API: handlers extract, call a verb, map and return. The guard has decided already.
 
+mod deploy;
 mod events;
 mod offers;
 mod people;
+mod uploads;
 
 use crate::guard::Caller;
 use crate::{Site, openapi_document, problem};
@@ -38,6 +40,7 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route(&format!("{P}/members"), get(people::members).post(people::new_member))
         .route(&format!("{P}/members/{{user}}"), delete(people::remove_member))
         .route(&format!("{P}/mail"), get(people::mail))
+        .route(&format!("{P}/uploads"), get(uploads::list).post(uploads::begin))
         .route(&format!("{P}/offers"), get(offers::all))
         .route(&offer(""), get(offers::draft).put(offers::save).delete(offers::remove))
         .route(&offer("/slot/{slot}"), get(offers::slot))
@@ -56,6 +59,8 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route("/api/v1/tokens/{id}", delete(people::revoke_token))
         .route("/api/v1/subscriptions", get(people::subscriptions).post(people::new_subscription))
         .route("/api/v1/subscriptions/{id}/pull-tokens", post(people::new_pull_token))
+        .route("/api/v1/subscriptions/{id}/terms/{urn}", get(deploy::terms).post(deploy::accept))
+        .route("/api/v1/subscriptions/{id}/deployments", get(deploy::deployments).post(deploy::deploy))
 }
 
 /// Routes with large bodies.
@@ -63,10 +68,16 @@ pub(crate) fn uploads() -> Router<Arc<Site>> {
     Router::new().route(&format!("{P}/media"), post(offers::upload))
 }
 
-/// Routes whose answers last.
+/// Routes whose bodies or answers last.
 pub(crate) fn streams() -> Router<Arc<Site>> {
     Router::new()
         .route(&format!("{P}/offers/{{offer}}/submissions/{{submission}}/events"), get(events::stream))
+        .route(
+            &format!("{P}/uploads/{{upload}}"),
+            get(uploads::show).patch(uploads::append).delete(uploads::remove),
+        )
+        .route("/api/v1/catalogue/{id}/plans/{plan}/disks/{disk}/{format}", get(crate::disks::live))
+        .route("/api/v1/preview/{id}/plans/{plan}/disks/{disk}/{format}", get(crate::disks::preview))
 }
 
 /// Turns bad news into a problem document in the caller's language.

@@ -7,6 +7,7 @@
 #![expect(clippy::result_large_err, reason = "bad news is an answer too; it is made once a request")]
 
 mod api;
+mod disks;
 mod guard;
 mod media;
 mod openapi;
@@ -22,7 +23,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use mercat_app::App;
-use mercat_depot::Depot;
+use mercat_depot::{Depot, Spool};
 use mercat_domain::limits::API_BODY_BYTES_MAX;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,8 +42,18 @@ pub struct Site {
     pub app: App,
     /// The blobs.
     pub depot: Depot,
+    /// Uploads.
+    pub spool: Spool,
+    disks: Arc<disks::Disks>,
     /// Turns to `true` when the server ends; long answers then end too.
     pub stop: watch::Receiver<bool>,
+}
+
+impl Site {
+    /// Doors onto an app with its blobs; `stop` ends long answers.
+    pub fn new(app: App, depot: Depot, spool: Spool, stop: watch::Receiver<bool>) -> Self {
+        Self { app, depot, spool, disks: Arc::default(), stop }
+    }
 }
 
 /// The whole HTTP service.
@@ -60,7 +71,7 @@ pub fn router(site: Site) -> Router {
         axum::http::StatusCode::SERVICE_UNAVAILABLE,
         Duration::from_secs(60),
     ));
-    let streams = guarded(api::streams());
+    let streams = guarded(api::streams()).layer(DefaultBodyLimit::disable()).layer(CsrfLayer::new());
     let registry = registry::router();
     let set = |name: HeaderName, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))

@@ -89,6 +89,17 @@ fn schemas() -> Value {
             ],
             &[],
         ),
+        "Acceptance": object(&[("digest", &text)], &["digest"]),
+        "NewDeployment": object(
+            &[
+                ("urn", &text),
+                ("target", &text),
+                ("success", &json!({"type": "boolean"})),
+                ("detail", &text),
+                ("preview", &json!({"type": "boolean"})),
+            ],
+            &["urn", "target", "success"],
+        ),
         "GoLiveRequest": object(&[("snapshotDigest", &text)], &[]),
         "Audience": object(&[("subscriptions", &list)], &["subscriptions"]),
         "Offer": offer(),

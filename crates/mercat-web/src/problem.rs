@@ -22,6 +22,7 @@ pub(crate) fn classify(error: &AppError) -> (StatusCode, &'static str, &'static 
         AppError::Exists => (StatusCode::CONFLICT, "exists", "F005"),
         AppError::Published => (StatusCode::CONFLICT, "published", "F006"),
         AppError::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "F005"),
+        AppError::Terms => (StatusCode::CONFLICT, "terms-not-accepted", "ui-terms-needed"),
         AppError::Ledger(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "ui-error"),
         AppError::Seal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "ui-error"),
     }
@@ -72,6 +73,16 @@ pub(crate) fn malformed(pointer: &str, detail: &str) -> Response {
         "code": "malformed", "detail": detail, "errors": [{"code": "F003", "pointer": pointer, "message": detail}],
     });
     problem(StatusCode::BAD_REQUEST, &body)
+}
+
+/// A refusal without fields.
+pub(crate) fn plain(status: StatusCode, code: &str, detail: &str) -> Response {
+    let title = status.canonical_reason().unwrap_or("That did not work");
+    let body = json!({
+        "type": format!("urn:mercat:problem:{code}"), "title": title, "status": status.as_u16(), "code": code,
+        "detail": detail,
+    });
+    problem(status, &body)
 }
 
 /// Something of ours that broke; the cause stays in the log under an id.

@@ -216,7 +216,14 @@ async fn manifest(site: &Site, repository: &Repository, reference: &str, head: b
 async fn blob(site: &Site, repository: &Repository, digest: &str, headers: &HeaderMap, head: bool) -> Answer {
     let unknown = || error(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry");
     let listed = repository.plan.blobs.iter().any(|blob| blob == digest);
-    let Some(digest) = Digest::parse(digest).filter(|_| listed) else { return unknown() };
+    let Some(digest) = Digest::parse(digest) else { return unknown() };
+    if !listed {
+        match site.disks.holds(&site.depot, &repository.plan, &digest).await {
+            Ok(true) => {}
+            Ok(false) => return unknown(),
+            Err(_) => return problem::internal("a listed disk is not in the depot"),
+        }
+    }
     let size = match site.depot.size(&digest).await {
         Ok(Some(size)) => size,
         _ => return problem::internal("a listed blob is not in the depot"),
@@ -262,14 +269,14 @@ async fn blob(site: &Site, repository: &Repository, digest: &str, headers: &Head
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Asked {
+pub(crate) enum Asked {
     Part(Range<u64>),
     Beyond,
     /// Several ranges or none that can be read: the whole is sent, as RFC 9110 allows.
     Ignored,
 }
 
-fn parse_range(text: &str, size: u64) -> Asked {
+pub(crate) fn parse_range(text: &str, size: u64) -> Asked {
     let Some((from, to)) = text.split_once('-') else { return Asked::Ignored };
     match (from.trim().parse::<u64>(), to.trim().parse::<u64>(), from.trim(), to.trim()) {
         (Ok(from), Ok(to), ..) if from <= to && from < size => {

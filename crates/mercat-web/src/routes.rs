@@ -16,7 +16,7 @@ pub enum About {
 /// One route.
 #[derive(Debug, Clone, Copy)]
 pub struct Route {
-    /// `GET`, `POST`, `PUT` or `DELETE`.
+    /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
     pub method: &'static str,
     /// Path with `{parameters}`.
     pub path: &'static str,
@@ -50,8 +50,8 @@ const fn with(mut route: Route, body: &'static str, success: u16) -> Route {
 
 use About::{Listing, Market, Publisher};
 use Action::{
-    EditOffers, GoLive, ManageAccount, ManageMembers, Operate, Publish, ReadOffers, SeePublic, UseAccount,
-    UseListing,
+    Deploy, EditOffers, GoLive, ManageAccount, ManageMembers, Operate, Publish, ReadOffers, SeePublic,
+    UseAccount, UseListing,
 };
 
 const OFFER: &str = "/api/v1/publishers/{publisher}/offers/{offer}";
@@ -76,6 +76,20 @@ pub static ROUTES: &[Route] = &[
     route("GET", "/api/v1/catalogue", SeePublic, Market, "Live offers, by page and category."),
     route("GET", "/api/v1/catalogue/{id}", UseListing, Listing, "One live offer; id is publisher.offer."),
     route("GET", "/api/v1/preview/{id}", UseListing, Listing, "One previewed offer, for its audience."),
+    route(
+        "GET",
+        "/api/v1/catalogue/{id}/plans/{plan}/disks/{disk}/{format}",
+        UseListing,
+        Listing,
+        "A disk of a live offer as raw, vhd-fixed, vhdx or qcow2; ranges are answered.",
+    ),
+    route(
+        "GET",
+        "/api/v1/preview/{id}/plans/{plan}/disks/{disk}/{format}",
+        UseListing,
+        Listing,
+        "A disk of a previewed offer, for its audience.",
+    ),
     route("GET", "/api/v1/publishers", UseAccount, Market, "Publishers in which the caller has a part."),
     with(route("POST", "/api/v1/publishers", Operate, Market, "Make a publisher."), "NewPublisher", 201),
     route("GET", "/api/v1/publishers/{publisher}/members", ManageMembers, Publisher, "Members."),
@@ -118,6 +132,47 @@ pub static ROUTES: &[Route] = &[
         ),
         "Picture",
         201,
+    ),
+    route("GET", "/api/v1/publishers/{publisher}/uploads", ReadOffers, Publisher, "Uploads of disks."),
+    with(
+        route(
+            "POST",
+            "/api/v1/publishers/{publisher}/uploads",
+            EditOffers,
+            Publisher,
+            "Begin to upload a disk (tus 1.0.0): Upload-Length and Upload-Metadata with its filename.",
+        ),
+        "",
+        201,
+    ),
+    route(
+        "GET",
+        "/api/v1/publishers/{publisher}/uploads/{upload}",
+        ReadOffers,
+        Publisher,
+        "How far an upload is; HEAD gives Upload-Offset.",
+    ),
+    with(
+        route(
+            "PATCH",
+            "/api/v1/publishers/{publisher}/uploads/{upload}",
+            EditOffers,
+            Publisher,
+            "Send the part that begins at Upload-Offset.",
+        ),
+        "",
+        204,
+    ),
+    with(
+        route(
+            "DELETE",
+            "/api/v1/publishers/{publisher}/uploads/{upload}",
+            EditOffers,
+            Publisher,
+            "Delete an upload.",
+        ),
+        "",
+        204,
     ),
     route("GET", "/api/v1/publishers/{publisher}/offers", ReadOffers, Publisher, "Offers with their status."),
     route("GET", OFFER, ReadOffers, Publisher, "The draft, with its ETag. Secrets are never returned."),
@@ -190,6 +245,30 @@ pub static ROUTES: &[Route] = &[
             "Make a pull token; it is shown once.",
         ),
         "",
+        201,
+    ),
+    route(
+        "GET",
+        "/api/v1/subscriptions/{id}/terms/{urn}",
+        UseAccount,
+        Market,
+        "The terms of a plan, and whether the subscription accepted them; urn is publisher:offer:plan:version.",
+    ),
+    with(
+        route(
+            "POST",
+            "/api/v1/subscriptions/{id}/terms/{urn}",
+            Deploy,
+            Market,
+            "Accept the terms of a plan.",
+        ),
+        "Acceptance",
+        200,
+    ),
+    route("GET", "/api/v1/subscriptions/{id}/deployments", UseAccount, Market, "Deployments, newest first."),
+    with(
+        route("POST", "/api/v1/subscriptions/{id}/deployments", Deploy, Market, "Record a deployment."),
+        "NewDeployment",
         201,
     ),
     route("GET", "/", SeePublic, Market, "To the storefront."),

@@ -1,5 +1,6 @@
 //! The hands: leased work, done until its result is recorded or the lease is lost.
 
+pub mod decode;
 pub mod inspect;
 mod outbox;
 mod progress;
@@ -10,7 +11,7 @@ pub use inspect::{InspectError, Inspection, Inspector, KnowledgeFiles};
 
 use mercat_app::{App, AppError, CLEANUP, OUTBOX, Report, STEPS, StepOutcome, StepTask};
 use mercat_courier::Mailer;
-use mercat_depot::{Depot, Region};
+use mercat_depot::{Depot, Region, Spool};
 use mercat_domain::limits::{
     OUTBOX_ATTEMPTS_MAX, SOURCE_WAITS_MAX, STEP_DEATHS_MAX, STEP_ERRORS_MAX, STEP_PANICS_MAX, STEP_SECS_MAX,
     STEP_WAITS_MAX,
@@ -35,6 +36,8 @@ pub struct Worker {
     pub app: App,
     /// The blobs.
     pub depot: Depot,
+    /// Files on their way in.
+    pub spool: Spool,
     /// The way out.
     pub egress: Egress,
     /// Where copies go.

@@ -4,7 +4,7 @@ use mercat_app::StepTask;
 use mercat_depot::Progress;
 use mercat_store::{Commit, Expect, Ledger, PartRow, ProgressRow, SharedLedger, WaitRow, load, put};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 const EVERY: Duration = Duration::from_millis(300);
@@ -44,21 +44,14 @@ impl Tracker {
         Self { shared, writer, ledger, step: step.clone() }
     }
 
-    fn parts(&self) -> MutexGuard<'_, Vec<PartRow>> {
-        self.shared.parts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Progress of one named part; the parts add up.
     pub(crate) fn part(&self, name: &str, change: impl FnOnce(&mut PartRow)) {
-        let mut parts = self.parts();
-        let at = parts.iter().position(|part| part.name == name).unwrap_or_else(|| {
-            parts.push(PartRow { name: name.to_owned(), ..PartRow::default() });
-            parts.len() - 1
-        });
-        change(&mut parts[at]);
-        self.shared.done.store(parts.iter().map(|part| part.done).sum(), Ordering::Relaxed);
-        self.shared.total.store(parts.iter().map(|part| part.total).sum(), Ordering::Relaxed);
-        self.shared.changed.store(true, Ordering::Relaxed);
+        self.shared.part(name, change);
+    }
+
+    /// A part by name, to be told from another thread.
+    pub(crate) fn handle(&self, name: &str) -> PartHandle {
+        PartHandle { shared: self.shared.clone(), name: name.to_owned() }
     }
 
     /// Writes what is there and ends.
@@ -84,7 +77,37 @@ impl Progress for Tracker {
     }
 }
 
+/// One part of a tracker.
+#[derive(Clone)]
+pub(crate) struct PartHandle {
+    shared: Arc<Shared>,
+    name: String,
+}
+
+impl PartHandle {
+    /// How much of the part is done.
+    pub(crate) fn set(&self, done: u64, total: u64) {
+        self.shared.part(&self.name, |part| {
+            part.done = done;
+            part.total = total;
+            part.complete = total > 0 && done >= total;
+        });
+    }
+}
+
 impl Shared {
+    fn part(&self, name: &str, change: impl FnOnce(&mut PartRow)) {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = parts.iter().position(|part| part.name == name).unwrap_or_else(|| {
+            parts.push(PartRow { name: name.to_owned(), ..PartRow::default() });
+            parts.len() - 1
+        });
+        change(&mut parts[at]);
+        self.done.store(parts.iter().map(|part| part.done).sum(), Ordering::Relaxed);
+        self.total.store(parts.iter().map(|part| part.total).sum(), Ordering::Relaxed);
+        self.changed.store(true, Ordering::Relaxed);
+    }
+
     fn row(&self, step: &StepTask) -> ProgressRow {
         ProgressRow {
             submission: step.submission.clone(),

@@ -1,7 +1,9 @@
 //! The steps of a run: each may run twice, and gives the same result.
 
 mod certify;
+mod disks;
 mod package;
+mod provision;
 mod regions;
 mod validate;
 
@@ -65,12 +67,18 @@ pub(crate) async fn run(
     match Step::parse(&step.step) {
         Some(Step::Validate) => validate::run(&work).await,
         Some(Step::Certify) => certify::run(&work).await,
+        Some(Step::Provision) => provision::run(&work).await,
         Some(Step::Package) => package::run(&work).await,
         Some(Step::ProvisionProd) => regions::production(&work).await,
         Some(Step::Live) => regions::live(&work).await,
-        // Provisioning is a step of disks, which are refused when they are published; the other two need no work.
-        Some(Step::Provision | Step::Preview | Step::Signoff) | None => Ok(Ended::passed(Report::default())),
+        // Nothing to do but to wait for people.
+        Some(Step::Preview | Step::Signoff) | None => Ok(Ended::passed(Report::default())),
     }
+}
+
+/// Bytes in words.
+pub(crate) fn megabytes(bytes: u64) -> String {
+    format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000)
 }
 
 /// Where a region keeps the preview of a plan: by submission, so that an earlier preview can come back.

@@ -22,7 +22,7 @@ impl Progress for Bar {
     }
 }
 
-fn bar(what: &str) -> anyhow::Result<ProgressBar> {
+pub(crate) fn bar(what: &str) -> anyhow::Result<ProgressBar> {
     let bar = ProgressBar::new(0);
     bar.set_style(ProgressStyle::with_template("{msg} [{bar:30}] {bytes}/{total_bytes} {eta}")?);
     bar.set_message(what.to_owned());
@@ -95,11 +95,7 @@ struct Found {
 
 impl Found {
     fn bytes(&self, image: &Imported) -> u64 {
-        let path = |digest: &Digest| match self.layout {
-            true => self.root.join("blobs/sha256").join(digest.hex()),
-            false => self.root.join("sha256").join(&digest.hex()[..2]).join(digest.hex()),
-        };
-        image.blobs.iter().filter_map(|blob| std::fs::metadata(path(blob)).ok()).map(|meta| meta.len()).sum()
+        image.blobs.iter().map(|(_, size)| size).sum()
     }
 }
 
@@ -166,9 +162,14 @@ fn layout_images(root: &Path, references: &[String]) -> Result<Vec<(String, Impo
     Ok(out.into_values().collect())
 }
 
-fn all_blobs(root: &Path) -> Vec<Digest> {
-    let names = std::fs::read_dir(root.join("blobs/sha256")).into_iter().flatten();
-    names.filter_map(|e| Digest::parse(&format!("sha256:{}", e.ok()?.file_name().to_str()?))).collect()
+fn all_blobs(root: &Path) -> Vec<(Digest, u64)> {
+    let entries = std::fs::read_dir(root.join("blobs/sha256")).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| {
+            let digest = Digest::parse(&format!("sha256:{}", entry.file_name().to_str()?))?;
+            Some((digest, entry.metadata().ok()?.len()))
+        })
+        .collect()
 }
 
 fn write_sboms(directory: Option<&Path>, inspection: &Inspection) -> anyhow::Result<()> {

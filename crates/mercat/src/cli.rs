@@ -38,6 +38,75 @@ pub(crate) enum Command {
     Doctor,
     /// Work with offers on a server.
     Offer(OfferArgs),
+    /// Fetch, verify and start what a plan sells, or write files that start it elsewhere.
+    Deploy(DeployArgs),
+}
+
+/// Where a deployment goes.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Target {
+    /// Virtual machine: start it here under QEMU.
+    Qemu,
+    /// Virtual machine: start it here under libvirt.
+    Libvirt,
+    /// Virtual machine: write a containerDisk and a VirtualMachine.
+    Kubevirt,
+    /// Virtual machine: write a script for Glance, with image properties by SCS-0102.
+    Openstack,
+    /// Virtual machine: write a script for a Proxmox VE node.
+    Proxmox,
+    /// Container: write a Deployment.
+    Kubernetes,
+    /// Container: write a Compose file.
+    Compose,
+    /// Container: write an IoT Edge deployment manifest.
+    IotEdge,
+}
+
+impl Target {
+    pub(crate) fn is_for_containers(self) -> bool {
+        matches!(self, Self::Kubernetes | Self::Compose | Self::IotEdge)
+    }
+
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct DeployArgs {
+    /// publisher:offer:plan:version; the version may be latest.
+    pub(crate) urn: String,
+    /// The server.
+    #[arg(long, env = "MERCAT_SERVER", default_value = "http://127.0.0.1:8080")]
+    pub(crate) server: String,
+    /// API token of scope publish; make one on the Account page.
+    #[arg(long, env = "MERCAT_TOKEN", default_value = "", hide_env_values = true)]
+    pub(crate) token: String,
+    /// Subscription into which it is deployed.
+    #[arg(long, env = "MERCAT_SUBSCRIPTION", default_value = "")]
+    pub(crate) subscription: String,
+    /// Where to; qemu for virtual machines and kubernetes for containers when not given.
+    #[arg(long, value_enum)]
+    pub(crate) to: Option<Target>,
+    /// Deploy what is in preview.
+    #[arg(long)]
+    pub(crate) preview: bool,
+    /// Accept the plan's terms for the subscription without asking.
+    #[arg(long)]
+    pub(crate) accept_terms: bool,
+    /// Directory for disks and files; named after offer, plan and version when not given.
+    #[arg(short, long)]
+    pub(crate) out: Option<PathBuf>,
+    /// Memory of the virtual machine in MiB.
+    #[arg(long, default_value_t = 2048)]
+    pub(crate) memory: u32,
+    /// Start with UEFI firmware instead of BIOS.
+    #[arg(long)]
+    pub(crate) uefi: bool,
+    /// Leave the machine running in the background.
+    #[arg(long)]
+    pub(crate) detach: bool,
 }
 
 #[derive(Args)]
@@ -142,6 +211,16 @@ pub(crate) enum OfferCommand {
     List {
         /// Publisher id.
         publisher: String,
+    },
+    /// Upload a disk image in parts; prints the source to write into a version. Run it again to go on.
+    Upload {
+        /// Publisher id.
+        publisher: String,
+        /// The file.
+        file: PathBuf,
+        /// Begin anew, also when an upload of the same name and size stands half way.
+        #[arg(long)]
+        fresh: bool,
     },
     /// Publish the draft.
     Publish {

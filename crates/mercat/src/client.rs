@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// A server and a token for it.
+#[derive(Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
     base: String,
@@ -64,6 +65,11 @@ impl Client {
             bail!("{}", problem_text(&answer));
         }
         Ok(answer.body)
+    }
+
+    /// A request that the caller completes.
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token)
     }
 
     /// Uploads a PNG; its digest comes back.

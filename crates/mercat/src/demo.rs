@@ -1,6 +1,8 @@
 //! `mercat demo`: the main job, told from draft to live on a throw-away server.
 
+mod guest;
 mod image;
+mod machine;
 mod pull;
 
 use crate::cli::DemoArgs;
@@ -25,6 +27,7 @@ use tokio::net::TcpListener;
 
 type Leads = Arc<Mutex<Vec<Value>>>;
 
+#[derive(Clone)]
 struct Demo {
     client: Client,
     base: String,
@@ -33,6 +36,8 @@ struct Demo {
     subscription: (String, String),
     stranger: (String, String),
     leads: Leads,
+    /// API token of the allow-listed customer.
+    customer: String,
 }
 
 #[expect(clippy::print_stdout, reason = "the story is the command's result")]
@@ -69,7 +74,10 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<u8> {
     let running = serve::start(&house, &config, listener);
     say(&format!("1. A server on embedded defaults: http://{listen}"));
     let demo = set_up(&house, &format!("http://{listen}"), &source, leads).await?;
-    let told = tell(&demo, args, &crm).await;
+    let told = match tell(&demo, args, &crm).await {
+        Ok(()) if args.image.is_none() => machine::tell(&demo, &crm).await,
+        told => told,
+    };
     match &told {
         Ok(()) if !args.exit => {
             say(&format!(
@@ -147,6 +155,7 @@ async fn set_up(house: &House, base: &str, source: &Path, leads: Leads) -> anyho
         subscription: (listed.id, listed_token.secret),
         stranger: (other.id, other_token.secret),
         leads,
+        customer: app.create_token("customer-1", "demo", Scope::Read, 1).await?.secret,
     })
 }
 
@@ -303,10 +312,12 @@ async fn adopt(reference: &str, layout: &Path) -> anyhow::Result<()> {
         tags,
         manifests: image.manifests.iter().cloned().collect(),
         blobs: image.blobs.clone(),
+        near: String::new(),
     };
     let region = Region::Directory { name: "demo".into(), path: root.to_owned() };
     region
         .copy(&depot, "", &copies, &())
         .await
+        .map(|_| ())
         .map_err(|error| anyhow::anyhow!("{}", mercat_worker::chain(&error)))
 }

@@ -6,6 +6,7 @@ mod cli;
 mod client;
 mod config;
 mod demo;
+mod deploy;
 mod doctor;
 mod offer;
 mod serve;
@@ -24,6 +25,9 @@ pub(crate) const EXIT_USAGE: u8 = 64;
 
 fn main() -> ExitCode {
     // The child of an inspection: nothing is set up that it does not need.
+    if std::env::args().nth(1).as_deref() == Some("decode") {
+        return ExitCode::from(u8::try_from(mercat_worker::decode::child()).unwrap_or(EXIT_OURS));
+    }
     if std::env::args().nth(1).as_deref() == Some("inspect") {
         return ExitCode::from(u8::try_from(mercat_worker::inspect::child()).unwrap_or(EXIT_OURS));
     }
@@ -58,6 +62,7 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Advisories(command) => advisories::run(&data, &command).await,
         Command::Doctor => doctor::run(&data).await,
         Command::Offer(args) => offer::run(&args).await,
+        Command::Deploy(args) => deploy::run(&args).await,
     }
 }
 

@@ -1,6 +1,7 @@
 //! `mercat offer`: offers as a file, over the API.
 
 mod file;
+mod upload;
 mod watch;
 
 pub(crate) use file::{placeholder, template};
@@ -39,6 +40,9 @@ pub(crate) async fn run(args: &OfferArgs) -> anyhow::Result<u8> {
             Ok(0)
         }
         OfferCommand::List { publisher } => list(&client, publisher, args.output).await,
+        OfferCommand::Upload { publisher, file, fresh } => {
+            upload::run(&client, publisher, file, *fresh, args.output).await
+        }
         OfferCommand::Publish { offer, emails, wait, replace, notes } => {
             let body = json!({"notificationEmails": emails, "replace": replace, "notes": notes});
             publish(&client, &key(offer)?, &body, *wait, args.output).await

@@ -27,7 +27,7 @@ impl Running {
 /// Starts portal, API, registry and workers on an open listener.
 pub(crate) fn start(house: &House, config: &Config, listener: TcpListener) -> Running {
     let (stop, stopped) = watch::channel(false);
-    let site = Site { app: house.app.clone(), depot: house.depot.clone(), stop: stopped.clone() };
+    let site = Site::new(house.app.clone(), house.depot.clone(), house.spool.clone(), stopped.clone());
     let mut tasks = tokio::task::JoinSet::new();
     let mut ending = stopped.clone();
     tasks.spawn(async move {

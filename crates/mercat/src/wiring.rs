@@ -4,7 +4,7 @@ use crate::config::Config;
 use anyhow::Context;
 use mercat_app::{App, MasterKey, Settings};
 use mercat_courier::Mailer;
-use mercat_depot::{Credentials, Depot, Region};
+use mercat_depot::{Credentials, Depot, Region, Spool};
 use mercat_egress::Egress;
 use mercat_worker::{Inspector, KnowledgeFiles, Worker};
 use std::io::{Read, Write};
@@ -19,6 +19,7 @@ pub(crate) const REGIONS: [&str; 3] = ["east", "north", "west"];
 pub(crate) struct House {
     pub(crate) app: App,
     pub(crate) depot: Depot,
+    pub(crate) spool: Spool,
     pub(crate) worker: Worker,
 }
 
@@ -41,11 +42,14 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
     let app = App::new(ledger, Settings { base_url, cancel: config.cancel_rule()? }, key);
     let depot_root = config.depot.directory.clone().unwrap_or_else(|| data.join("depot"));
     let depot = Depot::local(&depot_root).with_context(|| format!("the depot {}", depot_root.display()))?;
+    // Beside the blobs, which all machines share: an upload may arrive at one and be read by another.
+    let spool = Spool::open(&depot_root.join("spool")).context("the spool cannot be made")?;
     let egress = Egress::new(&config.egress.allow)?;
     let mailer = config.smtp.as_ref().map(Mailer::new).transpose()?.map(Arc::new);
     let worker = Worker {
         app: app.clone(),
         depot: depot.clone(),
+        spool: spool.clone(),
         egress: egress.clone(),
         regions: Arc::new(regions(&data, config, &egress)?),
         mailer,
@@ -55,7 +59,7 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
         keep_one_free: config.worker.hands > 1,
         lease_ms: i64::from(config.worker.lease_secs.max(1)) * 1000,
     };
-    Ok(House { app, depot, worker })
+    Ok(House { app, depot, spool, worker })
 }
 
 pub(crate) fn inspector(data: &Path) -> anyhow::Result<Inspector> {

@@ -2,12 +2,10 @@
 
 use super::{Facts, Image, text_digest};
 use crate::facts::{Captured, LayerFacts, facts_key};
-use crate::policy::LEVELS;
-use crate::sbom::{cyclonedx, purl};
+use crate::sbom::cyclonedx;
 use crate::verdict::{ImageReport, LayerReport};
-use crate::versions::order_of;
-use crate::{Knowledge, secrets};
-use mercat_artifact::pkgdb::{OsRelease, Package, parse_apk, parse_dpkg, parse_os_release};
+use crate::{Knowledge, inventory, secrets};
+use mercat_artifact::pkgdb::{OsRelease, Package, parse_os_release};
 use mercat_domain::finding::{Finding, Place, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,7 +48,8 @@ pub(super) fn compose(image: &Image, facts: &Facts, knowledge: &Knowledge) -> Co
     composer.check_config();
     let (os, packages) = composer.inventory(&layers);
     if !image.attestation {
-        composer.vulnerabilities(&os, &packages);
+        let known = inventory::vulnerabilities(&os, &packages, knowledge);
+        known.into_iter().for_each(|finding| composer.adopt(finding));
     }
     let sbom = cyclonedx(image.manifest.as_str(), &os, &packages);
     let sbom_digest = text_digest(&sbom);
@@ -186,7 +185,6 @@ impl Composer<'_> {
             for captured in &facts.captured {
                 // A database that was emptied is a database that was removed: the lower one still counts.
                 let emptied = captured.text.as_deref().is_some_and(|text| text.trim().is_empty())
-                    && !captured.path.contains("/rpm/")
                     && files.contains_key(captured.path.as_str());
                 if emptied {
                     removed.insert(captured.path.clone());
@@ -216,24 +214,15 @@ impl Composer<'_> {
                     fix,
                 );
             }
-            if path.contains("/rpm/") {
-                self.add("INC-08", place, "an rpm database".into(), "dpkg or apk", crate::facts::OURS);
-                formats.insert("rpm");
-                continue;
-            }
             let Some(text) = &captured.text else {
                 let observed = "the package database is a link or device".to_owned();
                 self.add("PKG-01", place, observed, "a regular file", "ship the package manager's own file");
                 continue;
             };
-            let apk = path.contains("apk/");
-            formats.insert(if apk { "apk" } else { "dpkg" });
-            match if apk { parse_apk(text) } else { parse_dpkg(text) } {
+            formats.insert(inventory::format_of(path));
+            match inventory::read_text(path, text) {
                 Ok(found) => packages.extend(found),
-                Err(why) => {
-                    let fix = "ship the package manager's own file";
-                    self.add("PKG-05", place, why, "a readable package database", fix);
-                }
+                Err(finding) => self.adopt(Finding { place, ..finding }),
             }
         }
         packages.sort();
@@ -243,97 +232,12 @@ impl Composer<'_> {
     }
 
     fn check_formats(&mut self, os: &OsRelease, formats: &BTreeSet<&str>) {
-        let family = match os.id.as_str() {
-            "debian" | "ubuntu" | "raspbian" => Some("dpkg"),
-            "alpine" | "wolfi" | "chainguard" => Some("apk"),
-            _ => None,
-        };
-        if let Some(found) = formats.iter().find(|format| family.is_some_and(|family| family != **format)) {
-            let observed = format!("os-release says {}, the packages are {found}", os.id);
-            self.add(
-                "PKG-03",
-                Place::default(),
-                observed,
-                "the same distribution in both",
-                "ship the true os-release",
-            );
-        }
-        if formats.is_empty() && !self.image.attestation {
-            let fix = "nothing to do when the image holds no distribution packages";
-            self.add("PKG-04", Place::default(), "no package database".into(), "an inventory", fix);
-        }
+        let found = inventory::check_formats(os, formats, self.image.attestation);
+        found.into_iter().for_each(|finding| self.adopt(finding));
     }
 
-    fn vulnerabilities(&mut self, os: &OsRelease, packages: &[Package]) {
-        if packages.is_empty() {
-            return;
-        }
-        let ecosystem = ecosystem(os);
-        if order_of(&ecosystem).is_none() {
-            let observed = format!("the distribution {:?}", os.pretty_name);
-            self.add(
-                "INC-07",
-                Place::default(),
-                observed,
-                "a distribution with an OSV ecosystem",
-                crate::facts::OURS,
-            );
-            return;
-        }
-        let advisories = &self.knowledge.advisories;
-        if !advisories.covers(&ecosystem) {
-            let fix = "the operator imports advisories for it: mercat advisories import DIRECTORY";
-            let observed = format!("no advisories for {ecosystem}");
-            self.add("INC-06", Place::default(), observed, "an advisory snapshot that covers it", fix);
-            return;
-        }
-        let policy = &self.knowledge.policy.vulnerabilities;
-        let rank = |level: &str| LEVELS.iter().position(|known| *known == level);
-        let threshold = rank(&policy.block_at);
-        let mut out = Vec::new();
-        for package in packages {
-            for found in advisories.matches(&ecosystem, package) {
-                let level = if found.advisory.level.is_empty() {
-                    &policy.unknown_counts_as
-                } else {
-                    &found.advisory.level
-                };
-                let blocks = rank(level) >= threshold && (found.fixed.is_some() || !policy.fixable_only);
-                let names = std::iter::once(&found.advisory.id).chain(&found.advisory.aliases).cloned();
-                let names = names.collect::<Vec<_>>().join(", ");
-                let required =
-                    found.fixed.map_or("not fixed yet".to_owned(), |fixed| format!("{fixed} or newer"));
-                let fix = match found.fixed {
-                    Some(_) => format!("upgrade {} and rebuild", package.name),
-                    None => "watch for a fix, or remove the package".to_owned(),
-                };
-                let place = Place { package: purl(os, package), ..Place::default() };
-                let rule = if blocks { "CTR-22" } else { "CTR-22-BELOW" };
-                out.push((
-                    rule,
-                    place,
-                    format!("{names} ({level}) in {} {}", package.name, package.version),
-                    required,
-                    fix,
-                ));
-            }
-        }
-        for (rule, place, observed, required, fix) in out {
-            self.add(rule, place, observed, &required, &fix);
-        }
-    }
-}
-
-/// The OSV ecosystem of a distribution.
-fn ecosystem(os: &OsRelease) -> String {
-    let major_minor = || os.version_id.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
-    match os.id.as_str() {
-        "debian" | "raspbian" => format!("Debian:{}", os.version_id),
-        "ubuntu" if os.pretty_name.contains("LTS") => format!("Ubuntu:{}:LTS", os.version_id),
-        "ubuntu" => format!("Ubuntu:{}", os.version_id),
-        "alpine" => format!("Alpine:v{}", major_minor()),
-        "wolfi" => "Wolfi".to_owned(),
-        "chainguard" => "Chainguard".to_owned(),
-        other => other.to_owned(),
+    fn adopt(&mut self, finding: Finding) {
+        let place = Place { platform: self.image.platform.clone(), ..finding.place };
+        self.findings.push(Finding { place, ..finding });
     }
 }

@@ -3,45 +3,67 @@
 use super::{Copies, RegionError};
 use crate::source::Credentials;
 use crate::{Depot, Progress};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use mercat_domain::Digest;
 use mercat_egress::Egress;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
+use std::sync::atomic::{AtomicU64, Ordering};
 use url::Url;
+
+/// Blobs under way at a time.
+const CONNECTIONS: usize = 6;
 
 struct Remote<'a> {
     egress: &'a Egress,
     base: Url,
+    near: &'a str,
     credentials: &'a Credentials,
+}
+
+/// Where copies go.
+pub(super) struct Place<'a> {
+    /// Host and port.
+    pub(super) host: &'a str,
+    /// Full name of the repository.
+    pub(super) repository: &'a str,
+    /// A repository from which blobs may be mounted, or empty.
+    pub(super) near: &'a str,
+    /// How to sign in.
+    pub(super) credentials: &'a Credentials,
 }
 
 pub(super) async fn copy(
     egress: &Egress,
-    host: &str,
-    repository: &str,
-    credentials: &Credentials,
+    place: &Place<'_>,
     depot: &Depot,
     copies: &Copies,
     progress: &dyn Progress,
-) -> Result<(), RegionError> {
+) -> Result<u64, RegionError> {
+    let host = place.host;
     let port = if host.contains(':') { host.to_owned() } else { format!("{host}:443") };
-    let base = format!("{}://{host}/v2/{repository}/", egress.scheme(&port));
+    let base = format!("{}://{host}/v2/{}/", egress.scheme(&port), place.repository);
     let base = Url::parse(&base).map_err(|error| RegionError::Unreachable(error.to_string()))?;
-    let remote = Remote { egress, base, credentials };
-    let mut sizes = Vec::new();
-    for digest in &copies.blobs {
-        sizes.push(depot.size(digest).await?.unwrap_or(0));
-    }
-    let total: u64 = sizes.iter().sum();
-    let mut done = 0;
-    for (digest, size) in copies.blobs.iter().zip(sizes) {
-        if !remote.has(&format!("blobs/{digest}")).await? {
-            remote.push_blob(depot, digest, size).await?;
+    let remote = Remote { egress, base, near: place.near, credentials: place.credentials };
+    let total: u64 = copies.blobs.iter().map(|(_, size)| size).sum();
+    let (done, sent) = (AtomicU64::new(0), AtomicU64::new(0));
+    let each = |blob: &(Digest, u64)| {
+        let (remote, done, sent, (digest, size)) = (&remote, &done, &sent, blob.clone());
+        async move {
+            if !remote.has(&format!("blobs/{digest}")).await?
+                && remote.push_blob(depot, &digest, size).await?
+            {
+                sent.fetch_add(size, Ordering::Relaxed);
+            }
+            progress.at(done.fetch_add(size, Ordering::Relaxed) + size, total);
+            Ok::<_, RegionError>(())
         }
-        done += size;
-        progress.at(done, total);
-    }
+    };
+    // Disks come as many small blobs: their round trips overlap.
+    futures::stream::iter(copies.blobs.iter().map(each))
+        .buffer_unordered(CONNECTIONS)
+        .try_collect::<()>()
+        .await?;
     // An index may only be pushed after the manifests that it names.
     let mut manifests: Vec<_> = copies.manifests.iter().collect();
     manifests.sort_by_key(|(_, media_type)| media_type.contains("index") || media_type.contains("list"));
@@ -52,7 +74,7 @@ pub(super) async fn copy(
         let media_type = copies.manifests.get(digest).map_or("", String::as_str);
         remote.push_manifest(depot, tag, digest, media_type).await?;
     }
-    Ok(())
+    Ok(sent.into_inner())
 }
 
 impl Remote<'_> {
@@ -82,8 +104,16 @@ impl Remote<'_> {
         Ok(answer.status() == StatusCode::OK)
     }
 
-    async fn push_blob(&self, depot: &Depot, digest: &Digest, size: u64) -> Result<(), RegionError> {
-        let opened = self.send(self.request(Method::POST, self.url("blobs/uploads/")?)).await?;
+    /// Tells whether the bytes were sent: a registry that finds them in another repository only mounts them.
+    async fn push_blob(&self, depot: &Depot, digest: &Digest, size: u64) -> Result<bool, RegionError> {
+        let mut url = self.url("blobs/uploads/")?;
+        if !self.near.is_empty() {
+            url.query_pairs_mut().append_pair("mount", digest.as_str()).append_pair("from", self.near);
+        }
+        let opened = self.send(self.request(Method::POST, url)).await?;
+        if opened.status() == StatusCode::CREATED {
+            return Ok(false);
+        }
         let location = opened.headers().get(LOCATION).and_then(|value| value.to_str().ok());
         let (StatusCode::ACCEPTED, Some(location)) = (opened.status(), location) else {
             return Err(self.broken(format!("an upload is answered {}", opened.status())));
@@ -97,7 +127,7 @@ impl Remote<'_> {
             .header(CONTENT_LENGTH, size)
             .body(Body::wrap_stream(stream));
         match self.send(request).await?.status() {
-            StatusCode::CREATED => Ok(()),
+            StatusCode::CREATED => Ok(true),
             StatusCode::BAD_REQUEST => Err(RegionError::Damaged(digest.to_string())),
             status => Err(self.broken(format!("the blob is answered {status}"))),
         }

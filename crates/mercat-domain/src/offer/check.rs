@@ -1,11 +1,12 @@
 //! Checks a draft against the field table: every problem at once, in a stable order.
 
+use super::disk::DiskSource;
 use super::fields::{CATEGORIES, Field, Need, Rule, Scope, fields_of};
 use crate::document::{Document, Fields, Plan, Value};
 use crate::ids::{SlugProblem, check_slug, is_guid};
 use crate::limits::{OFFER_PLANS_MAX, PLAN_TAGS_MAX};
 use crate::{Digest, OfferKind, tags};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One thing wrong with a draft: a rule code, the field's path, and both sides of the comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +97,7 @@ fn check_plan_rules(kind: OfferKind, plan: &Plan, before: Option<&Plan>, base: &
         out.push(Problem::new("F025", format!("{base}/hidden"), "hidden and private", "one of the two"));
     }
     let Some(before) = before else { return };
+    check_published_versions(plan, before, base, out);
     if plan.flag("private") && !before.flag("private") {
         out.push(Problem::new("F006", format!("{base}/private"), "true", "false, as published"));
     }
@@ -105,6 +107,25 @@ fn check_plan_rules(kind: OfferKind, plan: &Plan, before: Option<&Plan>, base: &
     {
         let path = format!("{base}/price");
         out.push(Problem::new("F017", path, now.to_string(), format!("at most {then}, as published")));
+    }
+}
+
+/// A version that was published keeps its disks; a URL may be signed anew.
+fn check_published_versions(plan: &Plan, before: &Plan, base: &str, out: &mut Vec<Problem>) {
+    let rows = |plan| crate::document::rows(plan, "versions");
+    let cell = |row: &BTreeMap<String, String>, key: &str| row.get(key).cloned().unwrap_or_default();
+    let disks = |row: &BTreeMap<String, String>| -> Vec<String> {
+        let all = format!("{} {}", cell(row, "osDiskUrl"), cell(row, "dataDisks"));
+        let identity = |text: &str| DiskSource::parse(text).map_or(text, DiskSource::identity).to_owned();
+        all.split_whitespace().map(identity).collect()
+    };
+    for (index, row) in rows(&plan.fields).iter().enumerate() {
+        let published = rows(&before.fields).iter().find(|old| cell(old, "version") == cell(row, "version"));
+        if published.is_some_and(|old| disks(old) != disks(row)) {
+            let path = format!("{base}/versions/{index}/osDiskUrl");
+            let required = "the disks of the published version; changed disks are a new version";
+            out.push(Problem::new("F006", path, cell(row, "osDiskUrl"), required));
+        }
     }
 }
 
@@ -280,8 +301,9 @@ fn check_rows(
                 out.push(Problem::new("F009", path, cell, "an http or https link"));
             } else if *column == "port" && !is_port_or_range(cell) {
                 out.push(Problem::new("F003", path, cell, "a port from 1 to 65535 or a range a-b"));
-            } else if cell.chars().count() > 255 {
-                out.push(Problem::new("F002", path, cell, "at most 255 characters"));
+            } else if cell.chars().count() > cell_max(column) {
+                let most = format!("at most {} characters", cell_max(column));
+                out.push(Problem::new("F002", path, cell, most));
             }
         }
         for extra in row.keys().filter(|key| !columns.contains(&key.as_str())) {
@@ -289,6 +311,11 @@ fn check_rows(
             out.push(Problem::new("F003", format!("{path}/{index}/{extra}"), extra, known));
         }
     }
+}
+
+/// Characters of a cell; defaults of IoT Edge modules may be longer (domain rules 6.4).
+fn cell_max(column: &str) -> usize {
+    if column == "value" { 511 } else { 255 }
 }
 
 fn is_port_or_range(text: &str) -> bool {
@@ -299,7 +326,7 @@ fn is_port_or_range(text: &str) -> bool {
     }
 }
 
-fn check_versions(rows: &[std::collections::BTreeMap<String, String>], path: &str, out: &mut Vec<Problem>) {
+fn check_versions(rows: &[BTreeMap<String, String>], path: &str, out: &mut Vec<Problem>) {
     check_count(rows.len(), 1, 8, path, out);
     let mut newest: Option<[u64; 3]> = None;
     let mut disks: Option<usize> = None;
@@ -314,8 +341,13 @@ fn check_versions(rows: &[std::collections::BTreeMap<String, String>], path: &st
             }
             Some(version) => newest = Some(version),
         }
-        if !is_url(cell("osDiskUrl"), &["https://"]) {
-            out.push(Problem::new("F015", at("osDiskUrl"), cell("osDiskUrl"), "an https URL of the disk"));
+        if let Err((code, observed, required)) = DiskSource::parse(cell("osDiskUrl")) {
+            out.push(Problem::new(code, at("osDiskUrl"), observed, required));
+        }
+        for source in cell("dataDisks").split_whitespace() {
+            if let Err((code, observed, required)) = DiskSource::parse(source) {
+                out.push(Problem::new(code, at("dataDisks"), observed, required));
+            }
         }
         let count = cell("dataDisks").split_whitespace().count();
         if count > 16 {

@@ -110,10 +110,24 @@ struct Product {
     listing: ListingRow,
     preview: bool,
     registry: String,
+    base: String,
     scheme_note: bool,
 }
 
 impl Product {
+    fn slot(&self) -> &'static str {
+        if self.preview { "preview" } else { "catalogue" }
+    }
+
+    /// Bytes for people; files differ in the last digits, which nobody reads.
+    fn size(&self, bytes: &u64) -> String {
+        match *bytes {
+            small if small < 10_000_000 => format!("{} kB", small.div_ceil(1000)),
+            medium if medium < 10_000_000_000 => format!("{} MB", medium / 1_000_000),
+            large => format!("{} GB", large / 1_000_000_000),
+        }
+    }
+
     fn prefix(&self) -> &'static str {
         if self.preview { "preview/" } else { "" }
     }
@@ -129,7 +143,10 @@ async fn one(site: &Site, caller: &Caller, id: &str, preview: bool) -> Answer {
     let base = &site.app.settings.base_url;
     let registry = base.split_once("://").map_or(base.as_str(), |(_, host)| host).to_owned();
     let scheme_note = base.starts_with("http://");
-    Ok(show(StatusCode::OK, &Product { f: Frame::new(caller), listing, preview, registry, scheme_note }))
+    Ok(show(
+        StatusCode::OK,
+        &Product { f: Frame::new(caller), listing, preview, registry, base: base.clone(), scheme_note },
+    ))
 }
 
 pub(super) async fn product(State(site): State<Arc<Site>>, caller: Caller, Path(id): Path<String>) -> Answer {

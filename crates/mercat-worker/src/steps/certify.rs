@@ -128,10 +128,7 @@ async fn one_image(
         }
     }
     let reused = u32::try_from(facts.len()).unwrap_or(u32::MAX);
-    let mut bytes = 0;
-    for blob in &image.blobs {
-        bytes += work.worker.depot.size(blob).await.ok().flatten().unwrap_or(0);
-    }
+    let bytes = image.blobs.iter().map(|(_, size)| size).sum();
     let name = image.reference.clone();
     let progress = |done, total| {
         work.tracker.part(&name, |part| {
@@ -159,7 +156,8 @@ async fn spool(work: &Work<'_>, image: &Imported) -> Result<(PathBuf, Option<tem
         return root.map(|root| (root, None)).ok_or_else(|| "the depot has no root".to_owned());
     }
     let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
-    for digest in image.blobs.iter().chain(image.manifests.iter().map(|(digest, _)| digest)) {
+    let blobs = image.blobs.iter().map(|(digest, _)| digest);
+    for digest in blobs.chain(image.manifests.iter().map(|(digest, _)| digest)) {
         let path = dir.path().join("sha256").join(&digest.hex()[..2]);
         tokio::fs::create_dir_all(&path).await.map_err(|error| error.to_string())?;
         let mut file =

@@ -1,13 +1,14 @@
 //! Packaging: copies for the preview, the product page, and the lead destination with its test lead.
 
 use super::validate::held;
-use super::{Ended, Work, regions};
+use super::{Ended, Work, provision, regions};
 use mercat_app::{AppError, Media, Report, compose_listing, rfc3339};
 use mercat_courier::{LeadFailure, deliver, payload};
 use mercat_depot::Imported;
-use mercat_domain::Digest;
+use mercat_depot::disk::DiskIndex;
+use mercat_domain::OfferKind;
 use mercat_domain::lead::test_lead;
-use mercat_store::{Expect, FindingRow, LeadRow, PublisherRow, load, put};
+use mercat_store::{Expect, FindingRow, LeadRow, ListedDisk, PublisherRow, load, put};
 
 /// Tries of a destination that does not answer before the publisher is asked to look at it.
 const LEAD_TRIES: u32 = 4;
@@ -17,15 +18,27 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
         Ok(images) => images,
         Err(waits) => return Ok(waits),
     };
-    if let Some(waits) = regions::preview(work, &images).await? {
-        return Ok(waits);
-    }
     let mut report = Report::default();
-    let count = work.worker.regions.len().to_string();
-    report.say("information", "message-regions", &[("count", &count)]);
+    // Disks were brought to the regions by the step before.
+    let disks = work.document.kind == OfferKind::VirtualMachine;
+    if !disks {
+        match regions::preview(work, &images).await? {
+            Ok(sent) => regions::say(&mut report, work, sent),
+            Err(waits) => return Ok(waits),
+        }
+    }
     let publisher = load::<PublisherRow>(&*work.worker.app.ledger, &work.submission.publisher).await?;
     let name = publisher.map(|row| row.row.name).unwrap_or_default();
-    report.listing = Some(compose_listing(&work.submission.id, &name, &work.document, &media(&images)));
+    let mut media = media(&images, disks);
+    if disks {
+        for (plan, image) in &images {
+            match listed_disk(work, image).await? {
+                Ok(disk) => media.entry(plan.clone()).or_default().disks.push(disk),
+                Err(waits) => return Ok(waits),
+            }
+        }
+    }
+    report.listing = Some(compose_listing(&work.submission.id, &name, &work.document, &media));
     report.say("information", "message-page-made", &[]);
     if work.document.text("leadDestination") == "https" {
         if let Some(ended) = send_test_lead(work, &mut report).await? {
@@ -37,16 +50,33 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
     Ok(Ended::passed(report))
 }
 
-fn media(images: &[(String, Imported)]) -> Media {
+async fn listed_disk(work: &Work<'_>, image: &Imported) -> Result<Result<ListedDisk, Ended>, AppError> {
+    let index = match DiskIndex::load(&work.worker.depot, &image.digest).await {
+        Ok(index) => index,
+        Err(error) => return Ok(Err(Ended::Wait { on: "wait-store", detail: crate::chain(&error) })),
+    };
+    Ok(Ok(ListedDisk {
+        reference: image.reference.clone(),
+        root: image.digest.to_string(),
+        digest: index.disk.to_string(),
+        size: index.size,
+        downloads: provision::known(work, &image.digest).await?,
+    }))
+}
+
+fn media(images: &[(String, Imported)], disks: bool) -> Media {
     let mut out = Media::new();
     for (plan, image) in images {
         let listed = out.entry(plan.clone()).or_default();
-        if Digest::parse(&image.reference).is_none() {
-            listed.tags.insert(image.reference.clone(), image.digest.to_string());
+        for tag in regions::tags(images, plan, image) {
+            listed.tags.insert(tag, image.digest.to_string());
         }
         let manifests = image.manifests.iter().map(|(digest, kind)| (digest.to_string(), kind.clone()));
         listed.manifests.extend(manifests);
-        listed.blobs.extend(image.blobs.iter().map(ToString::to_string));
+        if disks {
+            continue;
+        }
+        listed.blobs.extend(image.blobs.iter().map(|(digest, _)| digest.to_string()));
         listed.blobs.sort();
         listed.blobs.dedup();
         listed.platforms.extend(image.platforms.iter().cloned());

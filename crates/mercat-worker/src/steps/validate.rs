@@ -3,12 +3,15 @@
 use super::{Ended, Work};
 use mercat_app::{AppError, Report};
 use mercat_artifact::oci::reference::{self, Source};
-use mercat_depot::{Credentials, Imported, SourceError, import};
-use mercat_domain::{Digest, Plan};
+use mercat_depot::{Credentials, Imported, SourceError, held_disk, import};
+use mercat_domain::{Digest, OfferKind, Plan};
 use mercat_store::{FindingRow, ImageRow};
 use std::path::Path;
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
+    if work.document.kind == OfferKind::VirtualMachine {
+        return super::disks::validate(work).await;
+    }
     let mut report = Report::default();
     let mut images = Vec::new();
     for plan in &work.document.plans {
@@ -50,7 +53,7 @@ async fn copy(work: &Work<'_>, plan: &Plan) -> Result<Result<Vec<Imported>, Sour
 }
 
 /// Whether a path lies below an allowed directory, links resolved.
-fn allowed(path: &Path, directories: &[std::path::PathBuf]) -> bool {
+pub(super) fn allowed(path: &Path, directories: &[std::path::PathBuf]) -> bool {
     let Ok(path) = path.canonicalize() else { return false };
     directories.iter().filter_map(|dir| dir.canonicalize().ok()).any(|dir| path.starts_with(dir))
 }
@@ -110,12 +113,18 @@ pub(super) async fn held(work: &Work<'_>) -> Result<Result<Vec<(String, Imported
     let mut out = Vec::new();
     for row in &work.submission.images {
         let digest = Digest::parse(&row.digest).ok_or(AppError::NotFound)?;
-        match mercat_depot::held(&work.worker.depot, &digest).await {
+        let depot = &work.worker.depot;
+        let found = if work.document.kind == OfferKind::VirtualMachine {
+            held_disk(depot, &digest, &row.reference).await.map_err(|error| crate::chain(&error))
+        } else {
+            mercat_depot::held(depot, &digest).await.map_err(|error| crate::chain(&error))
+        };
+        match found {
             Ok(mut image) => {
                 image.reference.clone_from(&row.reference);
                 out.push((row.plan.clone(), image));
             }
-            Err(error) => return Ok(Err(Ended::Wait { on: "wait-store", detail: crate::chain(&error) })),
+            Err(detail) => return Ok(Err(Ended::Wait { on: "wait-store", detail })),
         }
     }
     Ok(Ok(out))

@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod appliance;
 mod bad_input;
 mod browser;
 mod builders;
@@ -14,5 +15,8 @@ mod publish;
 mod regions;
 mod rules;
 mod threats;
+
+#[path = "../../src/demo/guest.rs"]
+mod guest;
 
 use house::House;

@@ -146,9 +146,39 @@ fn vm_versions_must_rise_and_keep_their_disks() {
         ])
     };
     let mut out = Vec::new();
-    check_versions(&[row("1.0.0", ""), row("1.0.0", ""), row("x", ""), row("1.2.0", "a b")], "v", &mut out);
+    check_versions(
+        &[row("1.0.0", ""), row("1.0.0", ""), row("x", ""), row("1.2.0", "file:/a file:/b")],
+        "v",
+        &mut out,
+    );
     let codes: Vec<_> = out.iter().map(|p| (p.path.as_str(), p.code)).collect();
     assert_eq!(codes, [("v/1/version", "F012"), ("v/2/version", "F011"), ("v/3/dataDisks", "F013")]);
+}
+
+#[test]
+fn a_published_version_keeps_its_disks_but_may_be_signed_anew() {
+    let plan = |url: &str| {
+        let row = BTreeMap::from([
+            ("version".to_owned(), "1.0.0".to_owned()),
+            ("osDiskUrl".to_owned(), url.to_owned()),
+        ]);
+        Plan { id: "small".into(), fields: Fields::from([("versions".to_owned(), Value::Rows(vec![row]))]) }
+    };
+    let problems = |now: &str| {
+        let mut out = Vec::new();
+        check_published_versions(
+            &plan(now),
+            &plan("https://s.example/a/gw.vhd?sig=1"),
+            "plans/small",
+            &mut out,
+        );
+        out.into_iter().map(|problem| (problem.code, problem.path)).collect::<Vec<_>>()
+    };
+    assert_eq!(problems("https://s.example/a/gw.vhd?sig=2"), []);
+    assert_eq!(
+        problems("https://s.example/a/gw2.vhd?sig=2"),
+        [("F006", "plans/small/versions/0/osDiskUrl".into())]
+    );
 }
 
 proptest! {

@@ -1,0 +1,368 @@
+//! From a disk to its verdict.
+
+use super::rule::{Case, Outcome, Rule, Status};
+use super::walk::{Progress, Walked, Walks, walk};
+use super::{DiskSpecimen, Layout, OsFamily, Tree, VolumeTree, container, linux, mounts, windows};
+use crate::facts::{LayerFacts, Note, OURS};
+use crate::verdict::{Check, DiskReport, VolumeReport};
+use crate::{Knowledge, Verdict, inventory, sbom};
+use mercat_artifact::ReadError;
+use mercat_artifact::pkgdb::{OsRelease, Package, parse_os_release};
+use mercat_disk::ReadAt;
+use mercat_domain::finding::{Finding, Place, Severity};
+use mercat_guest::{Contents, Guest, Table, Volume};
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+
+/// Codes of what could not be looked into, beside those of [`mercat_disk::INCONCLUSIVE`]: ours.
+const UNREADABLE: &[&str] =
+    &["FS-01", "FS-03", "EXT-03", "EXT-16", "XFS-03", "LVM-06", "LVM-07", "NTF-09", "ISO-08"];
+
+/// Certifies a disk. The verdict depends on the disk and the claims, not on the container that the disk
+/// came in, except where the rules are about the container.
+///
+/// # Errors
+/// When bytes could not be had; what is wrong with them is in the verdict.
+pub fn inspect(
+    specimen: &DiskSpecimen,
+    knowledge: &Knowledge,
+    progress: Progress<'_>,
+) -> io::Result<Verdict> {
+    let disk = &specimen.disk;
+    let mut findings = Vec::new();
+    let guest = match Guest::open(Arc::clone(disk)) {
+        Ok(guest) => Some(guest),
+        Err(ReadError::Io(error)) => return Err(error),
+        Err(refused) => {
+            findings.push(refusal(&refused));
+            None
+        }
+    };
+    let walks = match walk(disk, guest.as_ref(), knowledge, progress) {
+        Ok(walks) => walks,
+        Err(ReadError::Io(error)) => return Err(error),
+        Err(refused) => return Ok(refused_verdict(&refused, &specimen.claims.plan, knowledge)),
+    };
+    let layout = layout(disk, guest.as_ref(), &walks);
+    let subject = walks.measure.digest.to_string();
+    let mut reports = Vec::new();
+    for volume in &layout.volumes {
+        reports.push(volume_report(volume, &walks, &layout.volumes));
+        findings.extend(unreadable(volume));
+    }
+    let whole = guest.is_some() && walks.volumes.iter().flatten().all(|walked| !walked.facts.refused);
+    for walked in walks.volumes.iter().flatten() {
+        findings.extend(note_findings(&walked.tree.volume, &walked.facts));
+    }
+    let tree = joined(guest.as_ref(), walks);
+    let (os, packages, found) = installed(&tree, specimen.claims.data_disk);
+    findings.extend(found);
+    findings.extend(inventory::vulnerabilities(&os, &packages, knowledge));
+    let findings = weighed(findings, &specimen.claims.plan, knowledge);
+    let sbom = sbom::of_disk(&subject, &os, &packages);
+    let sbom_digest = crate::digest_of(sbom.as_bytes()).to_string();
+    let case = Case {
+        tree: &tree,
+        layout: &layout,
+        facts: &specimen.facts,
+        claims: &specimen.claims,
+        policy: &knowledge.policy.vm,
+        os: &os,
+        packages: &packages,
+        findings: &findings,
+    };
+    let outcomes = run_rules(&case, whole);
+    let disk = DiskReport {
+        bytes: layout.bytes,
+        data_bytes: layout.data_bytes,
+        table: table_name(layout.table).to_owned(),
+        os: os.pretty_name.clone(),
+        os_id: os.id.clone(),
+        os_version: os.version_id.clone(),
+        kernel: linux::kernel_releases(&case).join(", "),
+        volumes: reports,
+        packages: packages.len(),
+        sbom: sbom_digest.clone(),
+    };
+    let (checks, found) = answers(&outcomes, &specimen.claims.plan, knowledge);
+    let mut verdict = blank(subject, knowledge);
+    verdict.disk = Some(disk);
+    verdict.checks = checks;
+    verdict.findings = findings;
+    verdict.findings.extend(found);
+    verdict.findings.sort();
+    verdict.findings.dedup();
+    verdict.sboms = vec![(sbom_digest, sbom)];
+    Ok(verdict)
+}
+
+/// The verdict over a file that does not open as a disk. It has no subject, because there is no disk.
+pub fn refused_verdict(error: &ReadError, plan: &str, knowledge: &Knowledge) -> Verdict {
+    let finding = refusal(error);
+    let outcomes = container::refused(&finding);
+    let mut verdict = blank(String::new(), knowledge);
+    (verdict.checks, _) = answers(&outcomes, plan, knowledge);
+    verdict.findings = weighed(vec![finding], plan, knowledge);
+    verdict
+}
+
+fn blank(subject: String, knowledge: &Knowledge) -> Verdict {
+    let policy = &knowledge.policy;
+    Verdict {
+        subject,
+        policy: [policy.name.clone(), policy.date.clone(), policy.digest.to_string()],
+        advisories: [knowledge.advisories.digest(), knowledge.advisories.newest.clone()],
+        engines: knowledge.engine_digest().to_string(),
+        images: Vec::new(),
+        disk: None,
+        checks: Vec::new(),
+        findings: Vec::new(),
+        sboms: Vec::new(),
+    }
+}
+
+/// Runs every rule that is about this disk.
+fn run_rules(case: &Case<'_>, whole: bool) -> Vec<(&'static Rule, Outcome)> {
+    let family = container::family_on_disk(case).or(case.claims.os_family);
+    let of_system: &[Rule] = match family {
+        _ if case.claims.data_disk => &[],
+        Some(OsFamily::Windows) => windows::RULES,
+        _ => linux::RULES,
+    };
+    let readable = whole && (case.tree.root().is_some() || of_system.is_empty());
+    let run = |rule: &'static Rule| {
+        let scanners = matches!(rule.id, "LNX-28" | "WIN-26" | "WIN-10");
+        let outcome = if readable || rule.id.starts_with("VHD-") || scanners {
+            (rule.check)(case)
+        } else {
+            // The finding that says why blocks already; without the files there is nothing to say.
+            Outcome::inconclusive("no operating system could be read to its end", "")
+        };
+        (rule, outcome)
+    };
+    container::RULES.iter().chain(of_system).map(run).collect()
+}
+
+/// The checks for the document, and the findings that they make.
+fn answers(
+    outcomes: &[(&'static Rule, Outcome)],
+    plan: &str,
+    knowledge: &Knowledge,
+) -> (Vec<Check>, Vec<Finding>) {
+    let mut checks = Vec::new();
+    let mut all = Vec::new();
+    for (rule, outcome) in outcomes {
+        let raw = outcome.faults.iter().map(|fault| Finding {
+            rule: if fault.advice { format!("{}-ADVICE", rule.id) } else { rule.id.to_owned() },
+            severity: Severity::Error,
+            place: fault.place.clone(),
+            observed: fault.observed.clone(),
+            required: outcome.required.clone(),
+            fix: rule.fix.to_owned(),
+        });
+        let found = weighed(raw.collect(), plan, knowledge);
+        let result = match outcome.status {
+            Status::Found if outcome.faults.is_empty() => {
+                knowledge.policy.severity(rule.id).map_or("off", Severity::name)
+            }
+            Status::Found => {
+                found.iter().map(|f| f.severity).max_by_key(weight).map_or("off", Severity::name)
+            }
+            status => status.name(),
+        };
+        checks.push(Check {
+            rule: rule.id.to_owned(),
+            test_id: rule.test_id.unwrap_or_default().to_owned(),
+            title: rule.title.to_owned(),
+            result: result.to_owned(),
+            observed: outcome.observed.clone(),
+            required: outcome.required.clone(),
+        });
+        all.extend(found);
+    }
+    (checks, all)
+}
+
+fn weight(severity: &Severity) -> u8 {
+    match severity {
+        Severity::Info => 0,
+        Severity::Warning => 1,
+        Severity::Inconclusive => 2,
+        Severity::Error => 3,
+    }
+}
+
+/// Gives findings their weight. What could not be looked into is never held against the publisher.
+fn weighed(findings: Vec<Finding>, plan: &str, knowledge: &Knowledge) -> Vec<Finding> {
+    let weigh = |mut finding: Finding| {
+        plan.clone_into(&mut finding.place.plan);
+        let code = finding.rule.as_str();
+        if UNREADABLE.contains(&code) || mercat_disk::INCONCLUSIVE.contains(&code) {
+            return Some(Finding { severity: Severity::Inconclusive, ..finding });
+        }
+        knowledge.policy.weigh(finding)
+    };
+    let mut out: Vec<Finding> = findings.into_iter().filter_map(weigh).collect();
+    out.sort();
+    out.dedup();
+    out
+}
+
+fn refusal(error: &ReadError) -> Finding {
+    let (rule, observed) = match error {
+        ReadError::Refused { code, .. } => (*code, error.to_string()),
+        ReadError::Io(_) => ("INC-02", error.to_string()),
+    };
+    Finding {
+        rule: rule.to_owned(),
+        severity: Severity::Error,
+        place: Place::default(),
+        observed,
+        required: "a disk that every reader understands alike".to_owned(),
+        fix: "shut the machine down cleanly and make the image again with current tools".to_owned(),
+    }
+}
+
+fn unreadable(volume: &Volume) -> Option<Finding> {
+    let Contents::Unreadable { what, code } = &volume.contents else { return None };
+    Some(Finding {
+        rule: (*code).to_owned(),
+        severity: Severity::Inconclusive,
+        place: Place { layer: volume.name.clone(), ..Place::default() },
+        observed: format!("{what}, in the volume at byte {}", volume.start),
+        required: "file systems that are read here: ext2, ext3, ext4, XFS, FAT, NTFS, ISO 9660".to_owned(),
+        fix: OURS.to_owned(),
+    })
+}
+
+fn note_findings(volume: &str, facts: &LayerFacts) -> Vec<Finding> {
+    let note = |note: &Note| {
+        let (required, fix) = match note.rule.as_str() {
+            "CTR-20" => (note.required.clone(), "remove the file and make the image again"),
+            "CTR-21" | "CTR-21-ELF" => (
+                "no credentials on the disk".to_owned(),
+                "revoke the credential, remove the file, and make the image again",
+            ),
+            _ if note.required.starts_with("a stream that every") => (
+                "a disk that every reader understands alike".to_owned(),
+                "shut the machine down cleanly and make the image again with current tools",
+            ),
+            _ => (note.required.clone(), note.fix.as_str()),
+        };
+        Finding {
+            rule: note.rule.clone(),
+            severity: Severity::Error,
+            place: Place { layer: volume.to_owned(), path: note.path.clone(), ..Place::default() },
+            observed: note.observed.replace("in this layer", "on this volume"),
+            required,
+            fix: fix.to_owned(),
+        }
+    };
+    facts.notes.iter().map(note).collect()
+}
+
+fn layout(disk: &dyn ReadAt, guest: Option<&Guest>, walks: &Walks) -> Layout {
+    let files = walks.volumes.iter().flatten().map(|walked| walked.facts.file_bytes);
+    Layout {
+        bytes: disk.size(),
+        table: guest.map_or(Table::None, |guest| guest.table),
+        boot_code: guest.is_some_and(|guest| guest.boot_code),
+        efi_system: guest.is_some_and(|guest| guest.efi_system),
+        partitions: guest.map(|guest| guest.partitions.clone()).unwrap_or_default(),
+        volumes: guest.map(|guest| guest.volumes.clone()).unwrap_or_default(),
+        data_bytes: walks.measure.data_bytes,
+        file_bytes: files.sum(),
+    }
+}
+
+fn table_name(table: Table) -> &'static str {
+    match table {
+        Table::None => "none",
+        Table::Mbr => "mbr",
+        Table::Gpt => "gpt",
+    }
+}
+
+fn volume_report(volume: &Volume, walks: &Walks, all: &[Volume]) -> VolumeReport {
+    let at = all.iter().position(|other| other == volume).unwrap_or(usize::MAX);
+    let facts = walks.volumes.get(at).and_then(Option::as_ref).map(|walked| &walked.facts);
+    let count = |of: fn(&LayerFacts) -> u64| facts.map_or(0, of);
+    VolumeReport {
+        name: volume.name.clone(),
+        start: volume.start,
+        bytes: volume.size,
+        contents: match &volume.contents {
+            Contents::FileSystem(kind) => (*kind).to_owned(),
+            Contents::Swap => "swap".to_owned(),
+            Contents::LvmPhysical => "lvm2".to_owned(),
+            Contents::Empty => "empty".to_owned(),
+            Contents::Unreadable { what, .. } => what.clone(),
+        },
+        entries: count(|facts| facts.entries),
+        files: count(|facts| facts.files),
+        file_bytes: count(|facts| facts.file_bytes),
+        scanned_bytes: count(|facts| facts.scanned_bytes),
+        nested_bytes: count(|facts| facts.nested_bytes),
+    }
+}
+
+fn joined(guest: Option<&Guest>, walks: Walks) -> Tree {
+    let Some(guest) = guest else { return Tree::default() };
+    let mut trees: Vec<VolumeTree> = Vec::new();
+    let mut names = Vec::new();
+    for (volume, walked) in guest.volumes.iter().zip(walks.volumes) {
+        if let Some(Walked { tree, .. }) = walked {
+            names.push(mounts::names(guest, volume, &tree.file_system));
+            trees.push(tree);
+        }
+    }
+    mounts::join(trees, &names)
+}
+
+/// The distribution and its packages.
+fn installed(tree: &Tree, data_disk: bool) -> (OsRelease, Vec<Package>, Vec<Finding>) {
+    const FIXED: [&str; 8] = [
+        "var/lib/dpkg/status",
+        "lib/apk/db/installed",
+        "usr/lib/apk/db/installed",
+        "var/lib/rpm/Packages",
+        "var/lib/rpm/Packages.db",
+        "var/lib/rpm/rpmdb.sqlite",
+        "usr/lib/sysimage/rpm/Packages.db",
+        "usr/lib/sysimage/rpm/rpmdb.sqlite",
+    ];
+    let os = ["etc/os-release", "usr/lib/os-release"].iter().find_map(|path| tree.text(path));
+    let os = os.map(|text| parse_os_release(&text)).unwrap_or_default();
+    let mut packages = Vec::new();
+    let mut findings = Vec::new();
+    let mut formats = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    let fixed = FIXED.iter().filter_map(|path| tree.file(path));
+    for found in fixed.chain(tree.below("var/lib/dpkg/status.d")) {
+        let place = found.place();
+        if !seen.insert((place.layer.clone(), place.path.clone())) || !found.node.is_file() {
+            continue;
+        }
+        let path = found.node.path.as_str();
+        let wal = format!("{path}-wal");
+        if found.volume.get(&wal).is_some_and(|log| log.size > 0) {
+            let Note { rule, observed, required, fix, .. } = Note::unmerged(&wal);
+            let severity = Severity::Inconclusive;
+            findings.push(Finding { rule, severity, place: place.clone(), observed, required, fix });
+        }
+        let Some(bytes) = &found.node.content else { continue };
+        formats.insert(inventory::format_of(path));
+        let read = inventory::text_of(path, bytes).and_then(|text| inventory::read_text(path, &text));
+        match read {
+            Ok(found) => packages.extend(found),
+            Err(finding) => findings.push(Finding { place, ..finding }),
+        }
+    }
+    packages.sort();
+    packages.dedup();
+    let windows = tree.root().is_some_and(|root| root.file_system == "ntfs");
+    let without = data_disk || windows || tree.root().is_none();
+    findings.extend(inventory::check_formats(&os, &formats, without));
+    (os, packages, findings)
+}

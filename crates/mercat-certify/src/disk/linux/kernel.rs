@@ -1,0 +1,397 @@
+//! Kernels and their command lines: LNX-03, 09, 12, 20 and 22.
+
+use super::{Case, Faults, Found, Outcome, at_least, here, lines};
+use std::collections::BTreeSet;
+
+/// A kernel command line, and where it stands.
+struct CommandLine<'t> {
+    found: Found<'t>,
+    text: String,
+}
+
+/// The command lines with which the guest may start: of boot loader entries, else of the sources from
+/// which they are made. Recovery entries do not count.
+fn command_lines<'c>(case: &'c Case<'_>) -> Vec<CommandLine<'c>> {
+    let is_boot = |found: &Found<'_>| {
+        let path = format!("/{}", found.node.path.to_ascii_lowercase());
+        path.contains("/grub/")
+            || path.contains("/grub2/")
+            || path.contains("/loader/")
+            || path.contains("linux/")
+            || path.contains("/efi/")
+            || path.ends_with("/cmdline.txt")
+    };
+    let mut out = Vec::new();
+    let in_etc = |found: &Found<'_>| found.node.path.starts_with("etc/");
+    for found in case.tree.all().filter(|found| found.node.content.is_some() && !in_etc(found)) {
+        if is_boot(&found) {
+            out.extend(entries(&found.node.text()).into_iter().map(|text| CommandLine { found, text }));
+        }
+    }
+    if out.is_empty() {
+        for path in ["etc/kernel/cmdline", "etc/default/grub"] {
+            let Some(found) = case.tree.file(path) else { continue };
+            let text = match path {
+                "etc/kernel/cmdline" => found.node.text().into_owned(),
+                _ => shell_values(&found.node.text(), &["GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT"]),
+            };
+            out.push(CommandLine { found, text });
+        }
+    }
+    out
+}
+
+/// Command lines in the configuration of GRUB, boot loader entries, extlinux and plain files.
+fn entries(text: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut recovery = false;
+    let mut variables = String::new();
+    for line in lines(text) {
+        let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        match word.to_ascii_lowercase().as_str() {
+            "menuentry" | "title" | "label" | "menu" => {
+                let lower = line.to_ascii_lowercase();
+                recovery = lower.contains("recovery") || lower.contains("rescue");
+            }
+            "set" if rest.starts_with("kernelopts=") => variables = rest.to_owned(),
+            "linux" | "linux16" | "linuxefi" | "kernel" if !recovery => {
+                // In a boot loader entry the parameters are on a line of their own.
+                if rest.contains('=') || rest.contains(" ro") {
+                    out.push(format!("{rest} {variables}"));
+                }
+            }
+            "options" | "append" if !recovery => out.push(format!("{rest} {variables}")),
+            _ if line.contains("root=") && !line.contains("set ") && !line.contains('$') => {
+                if !recovery && !text.contains("menuentry") && !text.contains("options ") {
+                    out.push(line.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    out
+}
+
+/// The values of shell variables, joined.
+fn shell_values(text: &str, names: &[&str]) -> String {
+    let values = lines(text).filter_map(|line| {
+        let (name, value) = line.split_once('=')?;
+        names.contains(&name.trim()).then(|| value.trim().trim_matches(['"', '\'']).to_owned())
+    });
+    values.collect::<Vec<_>>().join(" ")
+}
+
+fn has(line: &str, wanted: impl Fn(&str) -> bool) -> bool {
+    line.split_whitespace().map(|word| word.trim_matches('"')).any(wanted)
+}
+
+/// LNX-03: the serial console, early messages and time for slow disks.
+pub(super) fn parameters(case: &Case<'_>) -> Outcome {
+    let required = "console=ttyS0 (ttyAMA0 on arm64), earlyprintk=ttyS0, rootdelay=300";
+    let found = command_lines(case);
+    let Some(first) = found.first() else {
+        return Outcome::found(here(), "no kernel command line in any boot loader configuration", required);
+    };
+    let observed = first.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut faults = Faults::default();
+    let mut told = BTreeSet::new();
+    for line in &found {
+        let serial = |word: &str| {
+            word.strip_prefix("console=")
+                .is_some_and(|port| port.starts_with("ttyS0") || port.starts_with("ttyAMA0"))
+        };
+        let path = &line.found.node.path;
+        if !has(&line.text, serial) && told.insert((path, "console")) {
+            faults.at(&line.found, "console=ttyS0 is missing");
+        }
+        let early = |word: &str| word.starts_with("earlyprintk=") || word.starts_with("earlycon");
+        if !has(&line.text, early) && told.insert((path, "earlyprintk")) {
+            faults.advise(line.found.place(), "earlyprintk=ttyS0 is missing");
+        }
+        let delay = |word: &str| word.starts_with("rootdelay=") || word == "rootwait";
+        if !has(&line.text, delay) && told.insert((path, "rootdelay")) {
+            faults.advise(line.found.place(), "rootdelay=300 is missing");
+        }
+    }
+    faults.judge(observed, required)
+}
+
+/// LNX-22: parameters that keep the platform's disks or provisioning away.
+pub(super) fn harmful_parameters(case: &Case<'_>) -> Outcome {
+    let required = "neither libata.atapi_enabled=0 nor reserve=0x1f0,0x8";
+    let old = case.os.id == "rhel" && !case.os.version_id.is_empty() && !at_least(&case.os.version_id, "6.6");
+    let mut faults = Faults::default();
+    for line in command_lines(case) {
+        for harmful in ["libata.atapi_enabled=0", "reserve=0x1f0,0x8"] {
+            if has(&line.text, |word| word == harmful) {
+                faults.at(&line.found, format!("{harmful} on the kernel command line"));
+            }
+        }
+        if old && !has(&line.text, |word| word == "numa=off") {
+            faults.at(&line.found, format!("RHEL {} without numa=off", case.os.version_id));
+        }
+    }
+    faults.0.dedup();
+    faults.judge("none of them", required)
+}
+
+/// The machine of an ELF program; `Err` for one of 32 bits.
+fn machine(head: &[u8]) -> Option<Result<&'static str, &'static str>> {
+    if !head.starts_with(b"\x7fELF") {
+        return None;
+    }
+    let big = head.get(5) == Some(&2);
+    let code = match (head.get(18), head.get(19)) {
+        (Some(low), Some(high)) if !big => u16::from_le_bytes([*low, *high]),
+        (Some(high), Some(low)) => u16::from_be_bytes([*high, *low]),
+        _ => return None,
+    };
+    Some(match (head.get(4), code) {
+        (Some(2), 62) => Ok("x86_64"),
+        (Some(2), 183) => Ok("arm64"),
+        (Some(2), _) => Err("a 64-bit architecture other than x86_64 and arm64"),
+        _ => Err("a 32-bit program"),
+    })
+}
+
+/// The machine of a kernel file: x86 boot protocol, arm64 image header, or PE.
+fn kernel_machine(head: &[u8]) -> Option<Result<&'static str, &'static str>> {
+    if head.get(0x202..0x206) == Some(b"HdrS") {
+        // XLF_KERNEL_64 of the boot protocol 2.12.
+        let flags = head.get(0x236).copied().unwrap_or(0);
+        return Some(if flags & 1 == 1 { Ok("x86_64") } else { Err("a 32-bit kernel") });
+    }
+    if head.get(56..60) == Some(b"ARM\x64") {
+        return Some(Ok("arm64"));
+    }
+    machine(head)
+}
+
+/// LNX-09: programs and kernels of 64 bits.
+pub(super) fn architecture(case: &Case<'_>) -> Outcome {
+    const PROGRAMS: [&str; 8] = [
+        "sbin/init",
+        "lib/systemd/systemd",
+        "usr/lib/systemd/systemd",
+        "bin/busybox",
+        "bin/bash",
+        "usr/bin/bash",
+        "bin/sh",
+        "usr/bin/dash",
+    ];
+    let required = "x86_64 or arm64";
+    let mut faults = Faults::default();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    let programs = PROGRAMS.iter().filter_map(|path| case.tree.file(path));
+    let programs = programs.filter_map(|found| Some((found, machine(found.node.bytes())?)));
+    let kernels =
+        kernels(case).into_iter().filter_map(|found| Some((found, kernel_machine(found.node.bytes())?)));
+    let mut told = BTreeSet::new();
+    for (found, machine) in programs.chain(kernels) {
+        match machine {
+            Ok(name) => {
+                seen.insert(name);
+            }
+            Err(why) if told.insert(&found.node.path) => faults.at(&found, why),
+            Err(_) => {}
+        }
+    }
+    if seen.is_empty() && faults.0.is_empty() {
+        return Outcome::inconclusive("no program whose architecture could be read", required);
+    }
+    faults.judge(seen.into_iter().collect::<Vec<_>>().join(", "), required)
+}
+
+/// Kernel files.
+fn kernels<'c>(case: &'c Case<'_>) -> Vec<Found<'c>> {
+    let is_kernel = |found: &Found<'_>| {
+        let name = found.node.name();
+        found.node.is_file() && (name.starts_with("vmlinu") || name.starts_with("Image"))
+    };
+    case.tree.all().filter(is_kernel).collect()
+}
+
+/// Releases of the installed kernels, newest first: names of kernel files and of module directories.
+pub(in crate::disk) fn kernel_releases(case: &Case<'_>) -> Vec<String> {
+    let mut out = BTreeSet::new();
+    let starts_with_digit = |text: &&str| text.starts_with(|c: char| c.is_ascii_digit());
+    for found in kernels(case) {
+        let release = found.node.name().split_once('-').map(|(_, release)| release);
+        out.extend(release.filter(starts_with_digit).map(str::to_owned));
+    }
+    for directory in ["lib/modules", "usr/lib/modules"] {
+        for found in case.tree.below(directory) {
+            let mut parts = found.node.path.split('/').skip_while(|part| *part != "modules");
+            out.extend(parts.nth(1).filter(starts_with_digit).map(str::to_owned));
+        }
+    }
+    let mut out: Vec<String> = out.into_iter().collect();
+    out.sort_by(|one, other| crate::versions::rpm_part(other, one));
+    out
+}
+
+/// LNX-12: every kernel is as new as its line's fix for CVE-2019-11477, 11478 and 11479.
+pub(super) fn sack(case: &Case<'_>) -> Outcome {
+    let floors = floors(case);
+    let required = format!("a kernel with the fixes: {}, or a newer line", floors.join(", "));
+    let releases = kernel_releases(case);
+    if releases.is_empty() {
+        return Outcome::inconclusive("no kernel whose release could be read", required);
+    }
+    let mut faults = Faults::default();
+    for release in releases.iter().filter(|release| !is_fixed(&full(case, release), &floors)) {
+        faults.add(here(), format!("kernel {release}"));
+    }
+    faults.judge(releases.join(", "), required)
+}
+
+/// The package version behind a kernel release where the release is cut short, as Debian's is.
+fn full(case: &Case<'_>, release: &str) -> String {
+    let package = case.packages.iter().find(|package| package.name == format!("linux-image-{release}"));
+    match package {
+        Some(package) if case.os.id == "debian" => package.version.clone(),
+        _ => release.to_owned(),
+    }
+}
+
+fn floors(case: &Case<'_>) -> Vec<String> {
+    let os = match case.os.id.as_str() {
+        "centos" | "rocky" | "almalinux" => "rhel",
+        other => other,
+    };
+    let version = &case.os.version_id;
+    let matches = |floor: &&crate::KernelFloor| {
+        let dotted = version
+            .strip_prefix(&floor.version)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || floor.version.is_empty());
+        floor.os == os && dotted
+    };
+    let named = case.policy.kernels.iter().filter(matches).max_by_key(|floor| floor.version.len());
+    let found = named.or_else(|| case.policy.kernels.iter().find(|floor| floor.os == "*"));
+    found.map(|floor| floor.at_least.clone()).unwrap_or_default()
+}
+
+/// The line of a kernel: its first two numbers.
+fn line(release: &str) -> Vec<u64> {
+    let numbers = release.split(|c: char| !c.is_ascii_digit());
+    numbers.take(2).map(|number| number.parse().unwrap_or(0)).collect()
+}
+
+fn is_fixed(release: &str, floors: &[String]) -> bool {
+    let own = line(release);
+    let newer = floors.iter().map(|floor| line(floor)).max().is_none_or(|newest| own > newest);
+    let same = floors.iter().filter(|floor| line(floor) == own);
+    newer || same.into_iter().any(|floor| at_least(release, floor))
+}
+
+/// LNX-20: the kernel has the buses on which disks and networks will be.
+pub(super) fn drivers(case: &Case<'_>) -> Outcome {
+    const BUSES: [(&str, &[&str], &[&str]); 2] = [
+        ("Hyper-V", &["HYPERV", "HYPERV_STORAGE", "HYPERV_NET"], &["hv_vmbus", "hv_storvsc", "hv_netvsc"]),
+        ("virtio", &["VIRTIO_PCI", "VIRTIO_BLK", "VIRTIO_NET"], &["virtio_pci", "virtio_blk", "virtio_net"]),
+    ];
+    let required = "drivers of Hyper-V and virtio, built in or as modules";
+    let releases = kernel_releases(case);
+    if releases.is_empty() {
+        return Outcome::inconclusive("no kernel whose drivers could be read", required);
+    }
+    let mut faults = Faults::default();
+    let mut known = Vec::new();
+    for release in &releases {
+        let config = case.tree.all().find(|found| found.node.name() == format!("config-{release}"));
+        let config = config.map(|found| found.node.text());
+        let modules = modules(case, release);
+        if config.is_none() && modules.is_empty() {
+            continue;
+        }
+        known.push(release.clone());
+        for (bus, options, names) in BUSES {
+            let lacking: Vec<&str> = options
+                .iter()
+                .zip(names)
+                .filter(|(option, name)| !has_driver(config.as_deref(), &modules, option, name))
+                .map(|(_, name)| *name)
+                .collect();
+            if !lacking.is_empty() {
+                let observed = format!("kernel {release} without {} for {bus}", lacking.join(", "));
+                faults.add(here(), observed);
+            }
+        }
+    }
+    if known.is_empty() {
+        return Outcome::inconclusive("neither a kernel configuration nor modules", required);
+    }
+    faults.judge(format!("kernel {} has them", known.join(", ")), required)
+}
+
+/// Names of the modules of a kernel, files and built-in ones.
+fn modules(case: &Case<'_>, release: &str) -> BTreeSet<String> {
+    let stem = |name: &str| name.split(".ko").next().unwrap_or(name).replace('-', "_");
+    let mut out = BTreeSet::new();
+    for directory in [format!("lib/modules/{release}"), format!("usr/lib/modules/{release}")] {
+        for found in case.tree.below(&directory) {
+            if found.node.name() == "modules.builtin" {
+                let text = found.node.text();
+                out.extend(lines(&text).filter_map(|line| line.rsplit('/').next()).map(stem));
+            } else if found.node.name().contains(".ko") {
+                out.insert(stem(found.node.name()));
+            }
+        }
+    }
+    out
+}
+
+fn has_driver(config: Option<&str>, modules: &BTreeSet<String>, option: &str, name: &str) -> bool {
+    // A module that is configured but was removed is not there.
+    let built_in = config.is_some_and(|text| lines(text).any(|line| line == format!("CONFIG_{option}=y")));
+    let as_module = config.is_some_and(|text| lines(text).any(|line| line == format!("CONFIG_{option}=m")));
+    built_in || modules.contains(name) || as_module && modules.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_lines_are_found_in_every_boot_loader() {
+        let grub = "menuentry 'Linux' {\n\tlinux /vmlinuz root=/dev/sda1 ro console=ttyS0\n}\n\
+                    menuentry 'Linux (recovery mode)' {\n\tlinux /vmlinuz single root=x\n}\n";
+        assert_eq!(entries(grub), ["/vmlinuz root=/dev/sda1 ro console=ttyS0 "]);
+        let loader = "title Debian\nlinux /vmlinuz\noptions root=/dev/vda1 console=ttyS0\n";
+        assert_eq!(entries(loader), ["root=/dev/vda1 console=ttyS0 "]);
+        let extlinux = "LABEL linux\n KERNEL /vmlinuz\n APPEND root=/dev/sda1 console=ttyS0\n";
+        assert_eq!(entries(extlinux), ["root=/dev/sda1 console=ttyS0 "]);
+        assert_eq!(entries("root=/dev/sda1 console=ttyS0\n").len(), 1);
+    }
+
+    #[test]
+    fn a_kernel_is_fixed_in_its_own_line_or_in_a_newer_one() {
+        let floors: Vec<String> = ["4.4.182", "4.19.52"].map(str::to_owned).to_vec();
+        for (release, fixed) in [
+            ("4.4.181-1", false),
+            ("4.4.182", true),
+            ("4.19.52-x", true),
+            ("4.19.51", false),
+            ("4.10.1", false),
+            ("6.1.0-31-amd64", true),
+        ] {
+            assert_eq!(is_fixed(release, &floors), fixed, "{release}");
+        }
+    }
+
+    #[test]
+    fn machines_are_read_from_the_first_bytes() {
+        let mut elf = b"\x7fELF\x02\x01\x01".to_vec();
+        elf.resize(64, 0);
+        elf[18] = 62;
+        assert_eq!(machine(&elf), Some(Ok("x86_64")));
+        elf[4] = 1;
+        assert!(machine(&elf).is_some_and(|machine| machine.is_err()));
+        assert_eq!(machine(b"#!/bin/sh"), None);
+        let mut kernel = vec![0; 0x240];
+        kernel[0x202..0x206].copy_from_slice(b"HdrS");
+        assert!(kernel_machine(&kernel).is_some_and(|machine| machine.is_err()));
+        kernel[0x236] = 1;
+        assert_eq!(kernel_machine(&kernel), Some(Ok("x86_64")));
+    }
+}

@@ -1,0 +1,312 @@
+//! One walk over every volume: each file goes once through every scanner, and what rules need is kept.
+
+use super::measure::{Measure, measure};
+use super::wanted::{is_database, wanted};
+use super::{HEAD_BYTES, Node, VolumeTree, Wanted};
+use crate::Knowledge;
+use crate::facts::{LayerFacts, Note, OURS, Scan};
+use mercat_artifact::ReadError;
+use mercat_disk::ReadAt;
+use mercat_guest::{Contents, Entry, Guest, Kind, Visit, Volume};
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Walks of one volume at a time; each reads the content of its share of the files. A number of its own,
+/// not the machine's: what is found must not depend on the machine.
+const SHARDS: u64 = 2;
+/// Bytes of one file that is kept.
+const FILE_BYTES_MAX: u64 = 256 << 20;
+/// Bytes of all files that are kept.
+const KEPT_BYTES_MAX: u64 = 512 << 20;
+/// Names that are kept.
+const NAMES_MAX: u64 = 500_000;
+
+/// Told how many bytes are done, of how many.
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
+
+/// What was read of one volume.
+pub(super) struct Walked {
+    pub(super) tree: VolumeTree,
+    pub(super) facts: LayerFacts,
+}
+
+/// What all walks gave.
+pub(super) struct Walks {
+    pub(super) measure: Measure,
+    /// By the volume's place in [`Guest::volumes`]; `None` for one without a file system.
+    pub(super) volumes: Vec<Option<Walked>>,
+}
+
+enum Job<'g> {
+    Measure,
+    Shard(usize, &'g Volume, u64),
+}
+
+/// Counts shared by all threads.
+struct Shared<'a> {
+    done: AtomicU64,
+    total: u64,
+    kept_bytes: AtomicU64,
+    names: AtomicU64,
+    progress: Progress<'a>,
+}
+
+impl Shared<'_> {
+    fn read(&self, bytes: u64) {
+        let done = self.done.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        (self.progress)(done.min(self.total), self.total);
+    }
+}
+
+/// Reads the whole disk for its digest, and every volume, in two threads.
+///
+/// # Errors
+/// Bytes that could not be had, or a container that refuses.
+pub(super) fn walk(
+    disk: &dyn ReadAt,
+    guest: Option<&Guest>,
+    knowledge: &Knowledge,
+    progress: Progress<'_>,
+) -> Result<Walks, ReadError> {
+    let volumes: &[Volume] = guest.map_or(&[], |guest| &guest.volumes);
+    let mut jobs = vec![Job::Measure];
+    for (at, volume) in volumes.iter().enumerate() {
+        if matches!(volume.contents, Contents::FileSystem(_)) {
+            jobs.extend((0..SHARDS).map(|shard| Job::Shard(at, volume, shard)));
+        }
+    }
+    let shared = Shared {
+        done: AtomicU64::new(0),
+        total: super::measure::extent(disk)?.saturating_mul(2),
+        kept_bytes: AtomicU64::new(0),
+        names: AtomicU64::new(0),
+        progress,
+    };
+    let next = AtomicUsize::new(0);
+    let measured = Mutex::new(None);
+    let walked: Mutex<Vec<(usize, u64, Result<Walked, ReadError>)>> = Mutex::default();
+    let work = || {
+        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            match job {
+                Job::Measure => {
+                    let done = measure(disk, &mut |bytes| shared.read(bytes));
+                    *measured.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+                }
+                Job::Shard(at, volume, shard) => {
+                    let done = match guest {
+                        Some(guest) => walk_shard(guest, volume, *shard, knowledge, &shared),
+                        None => continue,
+                    };
+                    walked.lock().unwrap_or_else(PoisonError::into_inner).push((*at, *shard, done));
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(work);
+        work();
+    });
+    progress(shared.total, shared.total);
+    let measure = measured.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let measure = measure.unwrap_or_else(|| Err(io::Error::other("the disk was not read").into()))?;
+    let mut shards = walked.into_inner().unwrap_or_else(PoisonError::into_inner);
+    shards.sort_by_key(|(at, shard, _)| (*at, *shard));
+    let mut out: Vec<Option<Walked>> = volumes.iter().map(|_| None).collect();
+    for (at, _, shard) in shards {
+        let shard = shard?;
+        match out.get_mut(at) {
+            Some(Some(first)) => first.join(shard),
+            Some(empty) => *empty = Some(shard),
+            None => {}
+        }
+    }
+    Ok(Walks { measure, volumes: out })
+}
+
+impl Walked {
+    fn join(&mut self, other: Self) {
+        other.tree.into_nodes().for_each(|node| self.tree.insert(node));
+        let (facts, more) = (&mut self.facts, other.facts);
+        facts.refused |= more.refused;
+        facts.files += more.files;
+        facts.entries += more.entries;
+        facts.file_bytes += more.file_bytes;
+        facts.scanned_bytes += more.scanned_bytes;
+        facts.nested_bytes += more.nested_bytes;
+        facts.notes.extend(more.notes);
+    }
+}
+
+fn walk_shard(
+    guest: &Guest,
+    volume: &Volume,
+    shard: u64,
+    knowledge: &Knowledge,
+    shared: &Shared<'_>,
+) -> Result<Walked, ReadError> {
+    let kind = match volume.contents {
+        Contents::FileSystem(kind) => kind,
+        _ => "",
+    };
+    let mut visitor = Visitor {
+        scan: Scan::new(knowledge),
+        tree: VolumeTree::new(&volume.name, kind),
+        shard,
+        shared,
+        seen: Seen::default(),
+        wanted: None,
+        path: String::new(),
+    };
+    let done = guest.tree(volume).and_then(|tree| tree.walk(&mut visitor));
+    let Visitor { scan, tree, path, .. } = visitor;
+    let facts = match done {
+        Ok(()) => scan.finish(None),
+        Err(ReadError::Io(error)) => return Err(ReadError::Io(error)),
+        Err(refused) => scan.finish(Some(Note::refused(&path, &refused))),
+    };
+    Ok(Walked { tree, facts })
+}
+
+/// Inodes that were read, for hard links: one bit each, in blocks, because numbers come in runs.
+#[derive(Default)]
+struct Seen(HashMap<u64, Box<[u64; 64]>>);
+
+impl Seen {
+    /// Whether it is the first time.
+    fn insert(&mut self, inode: u64) -> bool {
+        let block = self.0.entry(inode >> 12).or_insert_with(|| Box::new([0; 64]));
+        let word = &mut block[usize::try_from(inode >> 6 & 63).unwrap_or(0)];
+        let bit = 1 << (inode & 63);
+        let first = *word & bit == 0;
+        *word |= bit;
+        first
+    }
+}
+
+struct Visitor<'k, 's> {
+    scan: Scan<'k>,
+    tree: VolumeTree,
+    shard: u64,
+    shared: &'s Shared<'s>,
+    seen: Seen,
+    wanted: Option<Wanted>,
+    /// Where the walk is, for a refusal.
+    path: String,
+}
+
+/// Which shard reads a file. Numbers may be offsets, all of them even, so their bits are mixed.
+fn shard_of(inode: u64) -> u64 {
+    inode.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(8) % SHARDS
+}
+
+impl Visitor<'_, '_> {
+    fn keep_node(&mut self, node: Node) {
+        if self.shared.names.fetch_add(1, Ordering::Relaxed) < NAMES_MAX {
+            self.tree.insert(node);
+        } else {
+            let observed = format!("more than {NAMES_MAX} names that rules look at");
+            self.scan.note(Note::new("INC-10", "", observed, "fewer of them", OURS));
+        }
+    }
+
+    /// Whether the whole of a file can be kept; told when it cannot.
+    fn may_keep(&mut self, entry: &Entry) -> bool {
+        let kept = self.shared.kept_bytes.fetch_add(entry.size, Ordering::Relaxed);
+        if entry.size <= FILE_BYTES_MAX && kept.saturating_add(entry.size) <= KEPT_BYTES_MAX {
+            return true;
+        }
+        self.shared.kept_bytes.fetch_sub(entry.size, Ordering::Relaxed);
+        let observed = format!("a file of {} bytes", entry.size);
+        let required = format!("at most {FILE_BYTES_MAX} bytes, and {KEPT_BYTES_MAX} in all such files");
+        self.scan.note(Note::new("INC-10", &entry.path, observed, &required, OURS));
+        false
+    }
+
+    /// Whether the file was read under another name. ISO 9660 knows no inodes, and streams share theirs.
+    fn is_again(&mut self, entry: &Entry) -> bool {
+        let shared_number = match self.tree.file_system.as_str() {
+            "ntfs" => entry.path.rsplit('/').next().is_some_and(|name| name.contains(':')),
+            "iso9660" => true,
+            _ => false,
+        };
+        !shared_number && !self.seen.insert(entry.inode)
+    }
+}
+
+impl Visit for Visitor<'_, '_> {
+    fn entry(&mut self, entry: &Entry) -> Result<bool, ReadError> {
+        self.path.clone_from(&entry.path);
+        if shard_of(entry.inode) != self.shard {
+            return Ok(false);
+        }
+        self.scan.begin();
+        for (name, value) in &entry.xattrs {
+            self.scan.window(&format!("{}#{name}", entry.path), value);
+        }
+        self.scan.window(&entry.path, entry.link.as_bytes());
+        self.wanted = wanted(&self.tree.file_system, entry);
+        if entry.kind != Kind::File {
+            if self.wanted.is_some() {
+                self.keep_node(Node::new(entry));
+            }
+            return Ok(false);
+        }
+        let again = self.is_again(entry);
+        if again && !matches!(self.wanted, Some(Wanted::Head | Wanted::Whole)) {
+            if self.wanted.is_some() {
+                self.keep_node(Node::new(entry));
+            }
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn content(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), ReadError> {
+        let wanted = self.wanted.take();
+        let whole = wanted == Some(Wanted::Whole) && self.may_keep(entry);
+        let mut head = Head { inner: content, bytes: Vec::new(), unreported: 0, shared: self.shared };
+        let kept = self.scan.file(&entry.path, entry.size, &mut head, whole)?;
+        let Head { bytes: head, unreported, .. } = head;
+        self.shared.read(unreported);
+        let swap = is_swap(&head);
+        if wanted.is_some() || swap {
+            let content = match wanted {
+                Some(Wanted::Whole) => kept,
+                Some(Wanted::Head) => Some(head),
+                _ if swap => Some(head),
+                _ => None,
+            };
+            debug_assert!(!whole || is_database(&entry.path) || entry.size <= 1 << 20);
+            self.keep_node(Node { content, ..Node::new(entry) });
+        }
+        Ok(())
+    }
+}
+
+/// Whether a file begins like swap space with pages of 4 KiB.
+pub(super) fn is_swap(head: &[u8]) -> bool {
+    head.get(4086..4096).is_some_and(|magic| magic == b"SWAPSPACE2" || magic == b"SWAP-SPACE")
+}
+
+/// Keeps the first bytes that pass, and counts all.
+struct Head<'r, 's> {
+    inner: &'r mut dyn Read,
+    bytes: Vec<u8>,
+    unreported: u64,
+    shared: &'s Shared<'s>,
+}
+
+impl Read for Head<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        let missing = HEAD_BYTES.saturating_sub(self.bytes.len()).min(count);
+        self.bytes.extend(buffer.iter().take(missing));
+        self.unreported += count as u64;
+        if self.unreported > 4 << 20 {
+            self.shared.read(std::mem::take(&mut self.unreported));
+        }
+        Ok(count)
+    }
+}

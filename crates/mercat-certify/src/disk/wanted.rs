@@ -1,0 +1,161 @@
+//! Which files rules look into; everything else is scanned and forgotten.
+
+use super::{Wanted, windows};
+use mercat_guest::{Entry, Kind};
+
+/// Bytes of a configuration file that is kept whole.
+const SMALL_BYTES: u64 = 1 << 20;
+
+/// What is kept of a name. Volumes may be mounted below the root, so a path is tried there too.
+pub(super) fn wanted(file_system: &str, entry: &Entry) -> Option<Wanted> {
+    if file_system == "ntfs" {
+        return windows::wanted(&entry.path.to_lowercase());
+    }
+    let path = entry.path.as_str();
+    let places = ["", "boot/", "usr/", "var/"];
+    let found = places.iter().filter_map(|place| linux(&format!("{place}{path}"), entry.kind)).max();
+    match found {
+        // A large file of configuration is none; the databases have a limit of their own.
+        Some(Wanted::Whole) if entry.size > SMALL_BYTES && !is_database(path) => Some(Wanted::Name),
+        other => other,
+    }
+}
+
+/// Whether rules need all of a file, however large it is.
+pub(super) fn is_database(path: &str) -> bool {
+    let path = path.trim_start_matches("var/");
+    path.starts_with("lib/dpkg/status")
+        || path.ends_with("apk/db/installed")
+        || path.contains("rpm/Packages")
+        || path.contains("rpm/rpmdb.sqlite")
+        || path.to_lowercase().contains("system32/")
+}
+
+/// Names of files in which shells keep what was typed.
+pub(super) fn is_history(name: &str) -> bool {
+    let dotted = name.starts_with('.') && (name.ends_with("sh_history") || name == ".history");
+    dotted || name == "fish_history"
+}
+
+fn linux(path: &str, kind: Kind) -> Option<Wanted> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if is_history(name) || name == "known_hosts" || is_identity(name) {
+        return Some(Wanted::Name);
+    }
+    if name.starts_with("authorized_keys") && path.contains(".ssh/") {
+        return Some(Wanted::Whole);
+    }
+    // Links of directories lead to everything else.
+    if kind == Kind::Symlink && path.split('/').count() <= 3 {
+        return Some(Wanted::Name);
+    }
+    let top = path.split('/').next().unwrap_or(path);
+    match top {
+        "etc" => etc(path),
+        "boot" => boot(path, name),
+        "var" => var(path),
+        "usr" | "lib" | "sbin" | "bin" | "opt" | "lib64" => system(path.trim_start_matches("usr/"), name),
+        "home" | "root" => (path.split('/').count() <= 2).then_some(Wanted::Name),
+        _ if is_swap_name(name) => Some(Wanted::Head),
+        _ => None,
+    }
+}
+
+/// Files that hold a person's or machine's private key by convention.
+fn is_identity(name: &str) -> bool {
+    matches!(name, "id_rsa" | "id_dsa" | "id_ecdsa" | "id_ed25519")
+}
+
+fn is_swap_name(name: &str) -> bool {
+    name.contains("swap")
+}
+
+fn etc(path: &str) -> Option<Wanted> {
+    const LARGE: [&str; 5] =
+        ["etc/ssl/certs/", "etc/alternatives/", "etc/selinux/", "etc/ca-certificates/", "etc/pki/ca-trust/"];
+    (!LARGE.iter().any(|large| path.starts_with(large))).then_some(Wanted::Whole)
+}
+
+fn boot(path: &str, name: &str) -> Option<Wanted> {
+    let lower = name.to_ascii_lowercase();
+    if lower.starts_with("vmlinu") || lower.starts_with("image") || lower.ends_with(".efi") {
+        return Some(Wanted::Head);
+    }
+    if lower.starts_with("initr") || lower.starts_with("initramfs") {
+        return Some(Wanted::Name);
+    }
+    let text = lower.ends_with(".cfg") || lower.ends_with(".conf") || lower.ends_with(".lst");
+    let config = name.starts_with("config-") || name == "grubenv" || name == "cmdline.txt";
+    (text || config || path.starts_with("boot/loader/")).then_some(Wanted::Whole)
+}
+
+fn var(path: &str) -> Option<Wanted> {
+    const WHOLE: [&str; 8] = [
+        "var/lib/dpkg/status",
+        "var/lib/rpm/Packages",
+        "var/lib/rpm/Packages.db",
+        "var/lib/rpm/rpmdb.sqlite",
+        "var/lib/rpm/rpmdb.sqlite-wal",
+        "var/lib/dbus/machine-id",
+        "var/lib/waagent/provisioned",
+        "var/lib/cloud/data/instance-id",
+    ];
+    const NAMES: [&str; 8] = [
+        "var/lib/waagent/",
+        "var/lib/cloud/",
+        "var/lib/dhcp/",
+        "var/lib/dhclient/",
+        "var/lib/NetworkManager/",
+        "var/lib/systemd/network/",
+        "var/log/",
+        "var/lib/dhcpcd/",
+    ];
+    if WHOLE.contains(&path)
+        || path.starts_with("var/spool/cron/")
+        || path.starts_with("var/lib/dpkg/status.d/") && !path.ends_with(".md5sums")
+    {
+        return Some(Wanted::Whole);
+    }
+    let swap = is_swap_name(path).then_some(Wanted::Head);
+    NAMES.iter().any(|place| path.starts_with(place)).then_some(Wanted::Name).or(swap)
+}
+
+/// Below `/usr` or beside it; `path` is without `usr/`.
+fn system(path: &str, name: &str) -> Option<Wanted> {
+    const HEADS: [&str; 8] = [
+        "sbin/init",
+        "lib/systemd/systemd",
+        "bin/busybox",
+        "bin/sh",
+        "bin/bash",
+        "bin/dash",
+        "sbin/runit",
+        "sbin/openrc-init",
+    ];
+    if HEADS.contains(&path) {
+        return Some(Wanted::Head);
+    }
+    let whole = path.starts_with("etc/")
+        || matches!(path, "lib/os-release" | "lib/apk/db/installed")
+        || path.starts_with("lib/sysimage/rpm/")
+        || path.starts_with("lib/systemd/system-preset/")
+        || path.starts_with("lib/systemd/network/")
+        || path.starts_with("lib/modules/") && name == "modules.builtin"
+        || path.starts_with("lib/python") && path.ends_with("azurelinuxagent/common/version.py");
+    if whole {
+        return Some(Wanted::Whole);
+    }
+    let module = path.starts_with("lib/modules/") && name.contains(".ko");
+    let named = module && (name.starts_with("hv_") || name.starts_with("virtio"))
+        || path.starts_with("lib/modules/") && matches!(name, "vmlinuz" | "modules.dep")
+        || path.starts_with("lib/systemd/system/")
+        || path.starts_with("lib/udev/rules.d/")
+        || name.starts_with("libssl.so")
+        || name.starts_with("libcrypto.so")
+        || path.starts_with("bin/python")
+        || matches!(path, "sbin/waagent" | "bin/waagent" | "sbin/sshd" | "bin/cloud-init")
+        || matches!(path, "opt/omi/bin/omiserver" | "omi/bin/omiserver")
+        || path.starts_with("lib/cloud-init/")
+        || matches!(path.split('/').count(), 1 | 2) && path.starts_with("opt/");
+    named.then_some(Wanted::Name)
+}

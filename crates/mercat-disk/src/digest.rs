@@ -1,0 +1,202 @@
+//! One digest for a disk, whatever container it lies in.
+
+use crate::ReadAt;
+use crate::ReadError;
+use mercat_domain::Digest;
+use sha2::{Digest as _, Sha256};
+
+/// Bytes of the pieces that are hashed on their own.
+pub const PIECE_BYTES: u64 = 4 << 20;
+/// Disks are read in windows of this many bytes, and zeros are left out in blocks of [`BLOCK_BYTES`].
+const WINDOW_BYTES: u64 = 1 << 20;
+/// Bytes of a block: all zeros, or data.
+pub const BLOCK_BYTES: u64 = 4096;
+
+/// Shows every block of a disk that is not all zeros, in rising order, at most
+/// 1 MiB at a time. What is not allocated is not read.
+///
+/// # Errors
+/// Those of the disk and of the visitor.
+pub fn each_data<E: From<ReadError>>(
+    disk: &dyn ReadAt,
+    from: u64,
+    mut each: impl FnMut(u64, &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut window = vec![0; WINDOW_BYTES as usize];
+    let mut at = from;
+    while let Some(range) = disk.next_data(at)? {
+        // Containers may map in units that are no multiple of a block.
+        at = at.max(range.start - range.start % BLOCK_BYTES);
+        let end = range.end.next_multiple_of(BLOCK_BYTES).min(disk.size());
+        while at < end {
+            let size = (WINDOW_BYTES - at % WINDOW_BYTES).min(end - at);
+            let window = &mut window[..size as usize];
+            disk.read_at(at, window)?;
+            each_run(at, window, &mut each)?;
+            at += size;
+        }
+    }
+    Ok(())
+}
+
+fn each_run<E>(at: u64, window: &[u8], each: &mut impl FnMut(u64, &[u8]) -> Result<(), E>) -> Result<(), E> {
+    let block = BLOCK_BYTES as usize;
+    let mut start = None;
+    for (index, bytes) in window.chunks(block).enumerate() {
+        match (is_zero(bytes), start) {
+            (false, None) => start = Some(index * block),
+            (true, Some(from)) => {
+                each(at + from as u64, &window[from..index * block])?;
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    start.map_or(Ok(()), |from| each(at + from as u64, &window[from..]))
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<16>();
+    words.iter().all(|word| u128::from_ne_bytes(*word) == 0) && rest.iter().all(|byte| *byte == 0)
+}
+
+/// Collects a disk's digest while its data goes by.
+///
+/// The digest is SHA-256 over the line `mercat.disk/1`, a line with the disk's size in bytes, and a line
+/// with index and SHA-256 of every piece of [`PIECE_BYTES`] that is not all zeros; the last
+/// piece may be shorter. Containers that hold the same disk give the same digest.
+#[derive(Debug, Clone)]
+pub struct DiskDigest {
+    size: u64,
+    lines: String,
+    piece: Option<(u64, u64, Sha256)>,
+}
+
+impl DiskDigest {
+    /// Begins the digest of a disk of a size.
+    pub fn new(size: u64) -> Self {
+        Self { size, lines: String::new(), piece: None }
+    }
+
+    /// Goes on behind the lines of pieces that were hashed before.
+    pub fn resume(size: u64, lines: String) -> Self {
+        Self { size, lines, piece: None }
+    }
+
+    /// Takes data at an offset behind all that came before; blocks of zeros are left out.
+    pub fn data(&mut self, mut offset: u64, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let index = offset / PIECE_BYTES;
+            if self.piece.as_ref().is_some_and(|(open, ..)| *open != index) {
+                self.close();
+            }
+            let (_, at, hash) = self.piece.get_or_insert_with(|| (index, index * PIECE_BYTES, Sha256::new()));
+            zeros(hash, offset.saturating_sub(*at));
+            let here = ((index + 1) * PIECE_BYTES - offset).min(bytes.len() as u64);
+            let (now, rest) = bytes.split_at(here as usize);
+            hash.update(now);
+            offset += here;
+            *at = offset;
+            bytes = rest;
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some((index, at, mut hash)) = self.piece.take() {
+            let end = ((index + 1) * PIECE_BYTES).min(self.size);
+            zeros(&mut hash, end.saturating_sub(at));
+            let digest = Digest::from_sha256(&hash.finalize());
+            self.lines.push_str(&format!("{index} {}\n", digest.hex()));
+        }
+    }
+
+    /// The lines of the pieces so far, to [`DiskDigest::resume`] from. Data that
+    /// follows must lie in a later piece.
+    pub fn lines(&mut self) -> &str {
+        self.close();
+        &self.lines
+    }
+
+    /// The digest.
+    pub fn finish(mut self) -> Digest {
+        self.close();
+        let text = format!("mercat.disk/1\n{}\n{}", self.size, self.lines);
+        Digest::from_sha256(&Sha256::digest(text.as_bytes()))
+    }
+}
+
+fn zeros(hash: &mut Sha256, mut count: u64) {
+    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    while count > 0 {
+        let here = count.min(ZEROS.len() as u64);
+        hash.update(&ZEROS[..here as usize]);
+        count -= here;
+    }
+}
+
+/// The digest of a whole disk, see [`DiskDigest`].
+///
+/// # Errors
+/// Those of the disk.
+pub fn disk_digest(disk: &dyn ReadAt) -> Result<Digest, ReadError> {
+    let mut digest = DiskDigest::new(disk.size());
+    each_data(disk, 0, |offset, bytes| {
+        digest.data(offset, bytes);
+        Ok::<_, ReadError>(())
+    })?;
+    Ok(digest.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sparse() -> Vec<u8> {
+        let mut disk = vec![0; (9 << 20) + 512];
+        disk[0] = 1;
+        disk[(4 << 20) - 1] = 2;
+        disk[(8 << 20) + 4096] = 3;
+        disk[(9 << 20) + 511] = 4;
+        disk
+    }
+
+    #[test]
+    fn the_digest_is_that_of_the_written_rule() {
+        let disk = sparse();
+        let mut text = format!("mercat.disk/1\n{}\n", disk.len());
+        for (index, piece) in disk.chunks(4 << 20).enumerate() {
+            if piece.iter().any(|byte| *byte != 0) {
+                text.push_str(&format!("{index} {}\n", Digest::from_sha256(&Sha256::digest(piece)).hex()));
+            }
+        }
+        assert_eq!(text.lines().count(), 4);
+        assert_eq!(disk_digest(&disk).unwrap(), Digest::from_sha256(&Sha256::digest(text.as_bytes())));
+    }
+
+    #[test]
+    fn a_digest_goes_on_behind_the_pieces_of_an_earlier_try() {
+        let disk = sparse();
+        let mut first = DiskDigest::new(disk.len() as u64);
+        first.data(0, &disk[..4096]);
+        first.data((4 << 20) - 4096, &disk[(4 << 20) - 4096..4 << 20]);
+        let mut second = DiskDigest::resume(disk.len() as u64, first.lines().to_owned());
+        each_data(&disk, 4 << 20, |offset, bytes| {
+            second.data(offset, bytes);
+            Ok::<_, ReadError>(())
+        })
+        .unwrap();
+        assert_eq!(second.finish(), disk_digest(&disk).unwrap());
+    }
+
+    #[test]
+    fn blocks_of_zeros_are_not_shown() {
+        let mut seen = Vec::new();
+        each_data(&sparse(), 0, |offset, bytes| {
+            seen.push((offset, bytes.len()));
+            Ok::<_, ReadError>(())
+        })
+        .unwrap();
+        let at = |mib: u64| mib << 20;
+        assert_eq!(seen, [(0, 4096), (at(4) - 4096, 4096), (at(8) + 4096, 4096), (at(9), 512)]);
+    }
+}

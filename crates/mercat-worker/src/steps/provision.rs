@@ -1,0 +1,107 @@
+//! Provisioning: disks in every region, and the digests of what customers will download.
+
+use super::validate::held;
+use super::{Ended, Work, regions};
+use mercat_app::{AppError, Report};
+use mercat_artifact::ReadError;
+use mercat_depot::Imported;
+use mercat_depot::disk::Stored;
+use mercat_disk::ReadAt;
+use mercat_disk::layout::{LaidOut, Target, data_ranges, identity, layout};
+use mercat_domain::Digest;
+use mercat_store::{DownloadRow, Expect, PaperRow, load, put};
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+
+const WINDOW_BYTES: usize = 1 << 20;
+
+pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
+    let images = match held(work).await? {
+        Ok(images) => images,
+        Err(waits) => return Ok(waits),
+    };
+    let (copied, downloads) =
+        futures::future::join(regions::preview(work, &images), downloads(work, &images)).await;
+    let sent = match copied? {
+        Ok(sent) => sent,
+        Err(waits) => return Ok(waits),
+    };
+    let mut report = match downloads? {
+        Ok(report) => report,
+        Err(waits) => return Ok(waits),
+    };
+    regions::say(&mut report, work, sent);
+    Ok(Ended::passed(report))
+}
+
+fn key(root: &Digest) -> String {
+    format!("download/{root}")
+}
+
+/// Computes what was not computed for the same disk before.
+async fn downloads(
+    work: &Work<'_>,
+    images: &[(String, Imported)],
+) -> Result<Result<Report, Ended>, AppError> {
+    let app = &work.worker.app;
+    let mut report = Report::default();
+    for (_, image) in images {
+        if load::<PaperRow>(&*app.ledger, &key(&image.digest)).await?.is_some() {
+            continue;
+        }
+        let (root, depot) = (image.digest.clone(), work.worker.depot.clone());
+        let runtime = tokio::runtime::Handle::current();
+        let part = work.tracker.handle(&image.reference);
+        let done = tokio::task::spawn_blocking(move || {
+            let disk = Arc::new(Stored::open(&root, depot.chunks(runtime))?);
+            hash_all(&disk, |done, total| part.set(done, total))
+        });
+        match done.await {
+            Ok(Ok(rows)) => {
+                let text = serde_json::to_string(&rows).unwrap_or_default();
+                let row = PaperRow { key: key(&image.digest), text, made: app.ledger.now().await? };
+                report.writes.push(put(&row, Expect::Any));
+            }
+            Ok(Err(error)) => {
+                return Ok(Err(Ended::Wait { on: "wait-store", detail: crate::chain(&error) }));
+            }
+            Err(error) => return Ok(Err(Ended::Wait { on: "wait-store", detail: error.to_string() })),
+        }
+    }
+    Ok(Ok(report))
+}
+
+/// The digests that were computed for a disk.
+pub(super) async fn known(work: &Work<'_>, root: &Digest) -> Result<Vec<DownloadRow>, AppError> {
+    let row = load::<PaperRow>(&*work.worker.app.ledger, &key(root)).await?;
+    Ok(row.and_then(|row| serde_json::from_str(&row.row.text).ok()).unwrap_or_default())
+}
+
+fn hash_all(disk: &Arc<Stored>, tell: impl Fn(u64, u64)) -> Result<Vec<DownloadRow>, ReadError> {
+    let data = data_ranges(disk)?;
+    let identity = identity(&disk.index().disk);
+    let files = [Target::Raw, Target::VhdFixed, Target::Vhdx, Target::Qcow2]
+        .into_iter()
+        .map(|target| Ok((target, LaidOut::new(layout(target, disk.size(), &data, identity)?, disk.clone()))))
+        .collect::<Result<Vec<_>, ReadError>>()?;
+    let total = files.iter().map(|(_, file)| file.size()).sum();
+    let mut done = 0;
+    let mut window = vec![0; WINDOW_BYTES];
+    let mut rows = Vec::new();
+    for (target, file) in &files {
+        let mut hash = Sha256::new();
+        let mut at = 0;
+        while at < file.size() {
+            let size = (file.size() - at).min(WINDOW_BYTES as u64);
+            let part = &mut window[..usize::try_from(size).unwrap_or(WINDOW_BYTES)];
+            file.read_at(at, part)?;
+            hash.update(part);
+            at += size;
+            done += size;
+            tell(done, total);
+        }
+        let sha256 = Digest::from_sha256(&hash.finalize()).hex().to_owned();
+        rows.push(DownloadRow { format: target.format().name().to_owned(), size: file.size(), sha256 });
+    }
+    Ok(rows)
+}
