@@ -5,8 +5,8 @@
 //! of somebody else (QEMU) is started by [`child`], which confines itself and then becomes it.
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreated, RulesetCreatedAttr, RulesetStatus, make_bitflags,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetStatus, make_bitflags,
 };
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use serde::{Deserialize, Serialize};
@@ -119,7 +119,13 @@ pub struct Job {
 
 impl Job {
     /// A job of this process.
-    pub fn new(program: PathBuf, arguments: Vec<String>, directory: PathBuf, paths: Paths, limits: Limits) -> Self {
+    pub fn new(
+        program: PathBuf,
+        arguments: Vec<String>,
+        directory: PathBuf,
+        paths: Paths,
+        limits: Limits,
+    ) -> Self {
         let parent = Some(rustix::process::getpid().as_raw_nonzero().get());
         Self { program, arguments, directory, paths, limits, parent }
     }
@@ -150,7 +156,8 @@ pub const SUBCOMMAND: &str = "confined";
 /// The child's whole life before it becomes the program of its job, named in its second argument.
 /// Returns an exit code when it cannot.
 pub fn child() -> u8 {
-    let done = std::env::args().nth(2).ok_or_else(|| "no job".to_owned()).and_then(|job| become_program(&job));
+    let done =
+        std::env::args().nth(2).ok_or_else(|| "no job".to_owned()).and_then(|job| become_program(&job));
     let Err(why) = done else { return 0 };
     let _ = writeln!(std::io::stderr(), "{why}");
     2
@@ -158,7 +165,8 @@ pub fn child() -> u8 {
 
 fn become_program(job: &str) -> Result<(), String> {
     let job: Job = serde_json::from_str(job).map_err(|error| error.to_string())?;
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| error.to_string())?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|error| error.to_string())?;
     let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
     // It may have ended before the signal was ordered.
     if parent != job.parent {

@@ -8,8 +8,8 @@ const OLDEST_BYTES: usize = 128 << 10;
 const NEWEST_BYTES: usize = 384 << 10;
 /// Longest line that is looked at; what is longer is looked at in pieces.
 const LINE_BYTES_MAX: usize = 4096;
-/// Signs that are kept.
-const SIGNS_MAX: usize = 64;
+/// Signs of one kind that are kept.
+const SIGNS_MAX: usize = 32;
 
 /// A log of bounded size: its oldest and its newest bytes.
 #[derive(Debug, Default)]
@@ -69,7 +69,8 @@ const PHRASES: &[(&str, Sign)] = &[
     ("You are in emergency mode", Sign::Emergency),
     ("You are in rescue mode", Sign::Emergency),
     ("Entering emergency mode", Sign::Emergency),
-    ("for maintenance", Sign::Emergency),
+    ("root password for maintenance", Sign::Emergency),
+    ("Press Enter for maintenance", Sign::Emergency),
     ("Cannot open access to console, the root account is locked", Sign::Emergency),
     ("grub rescue>", Sign::LoaderPrompt),
     ("grub>", Sign::LoaderPrompt),
@@ -79,8 +80,12 @@ const PHRASES: &[(&str, Sign)] = &[
 ];
 
 /// Phrases of firmware; a guest's own lines cannot say them.
-const FIRMWARE_PHRASES: &[&str] =
-    &["No bootable device", "Boot failed: not a bootable disk", "No bootable option or device was found", "UEFI Interactive Shell"];
+const FIRMWARE_PHRASES: &[&str] = &[
+    "No bootable device",
+    "Boot failed: not a bootable disk",
+    "No bootable option or device was found",
+    "UEFI Interactive Shell",
+];
 
 /// A line that meant something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,24 +158,38 @@ impl Watcher {
     /// Looks for signs in the line as far as it is known; tells each once a line.
     fn look(&mut self) {
         let line = String::from_utf8_lossy(&self.line);
-        let mut found = PHRASES.iter().filter(|(phrase, _)| line.contains(phrase)).map(|(_, sign)| *sign).collect::<Vec<_>>();
+        let mut found = PHRASES
+            .iter()
+            .filter(|(phrase, _)| line.contains(phrase))
+            .map(|(_, sign)| *sign)
+            .collect::<Vec<_>>();
         if self.firmware && FIRMWARE_PHRASES.iter().any(|phrase| line.contains(phrase)) {
             found.push(Sign::NothingToBoot);
         }
-        let end = line.trim_end();
-        if end.ends_with(" login:") && !end.ends_with("Last login:") {
+        if prompt(&line) {
             found.push(Sign::Login);
         }
         let shown: String = line.chars().take(200).collect();
         for sign in found {
             if !self.told.contains(&sign) {
                 self.told.push(sign);
-                if self.seen.len() < SIGNS_MAX {
+                // One kind of sign cannot crowd out another.
+                if self.seen.iter().filter(|seen| seen.sign == sign).count() < SIGNS_MAX {
                     self.seen.push(Seen { sign, line: shown.clone() });
                 }
             }
         }
     }
+}
+
+/// Whether a line is `<host> login:`. Messages of the kernel may follow on the same line.
+fn prompt(line: &str) -> bool {
+    line.trim_start().split_once(" login:").is_some_and(|(host, rest)| {
+        !host.is_empty()
+            && host != "Last"
+            && !host.contains(' ')
+            && (rest.is_empty() || rest.starts_with(' '))
+    })
 }
 
 #[cfg(test)]
@@ -197,6 +216,12 @@ mod tests {
     #[test]
     fn a_note_of_the_last_login_is_no_prompt() {
         assert_eq!(signs(&[b"Last login: Mon\r\nLast login:"]), []);
+    }
+
+    #[test]
+    fn a_kernel_message_behind_a_prompt_does_not_hide_it() {
+        assert_eq!(signs(&[b"box login: [   39.8] kvm: Nested Paging enabled\n"]), [Sign::Login]);
+        assert_eq!(signs(&[b"[  1.0] systemd[1]: the next login: never\n"]), []);
     }
 
     #[test]

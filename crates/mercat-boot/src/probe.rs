@@ -102,15 +102,24 @@ fn parse(token: &str, text: &str) -> Probe {
     let lines = |name: &str| parts.get(name).map(Vec::as_slice).unwrap_or_default();
     let first = |name: &str| lines(name).first().map(|line| shortened(line.trim())).unwrap_or_default();
     let mut listening = BTreeSet::new();
-    for (part, transport, state) in
-        [("tcp", Transport::Tcp, "0A"), ("tcp6", Transport::Tcp, "0A"), ("udp", Transport::Udp, "07"), ("udp6", Transport::Udp, "07")]
-    {
+    for (part, transport, state) in [
+        ("tcp", Transport::Tcp, "0A"),
+        ("tcp6", Transport::Tcp, "0A"),
+        ("udp", Transport::Udp, "07"),
+        ("udp6", Transport::Udp, "07"),
+    ] {
         let ports = lines(part).iter().filter_map(|line| open_port(line, state));
         listening.extend(ports.map(|port| (port, transport)).take(PORTS_MAX));
     }
     Probe {
         cmdline: first("cmdline"),
-        swaps: lines("swaps").iter().skip(1).take(LINES_MAX).filter_map(|line| line.split_whitespace().next()).map(shortened).collect(),
+        swaps: lines("swaps")
+            .iter()
+            .skip(1)
+            .take(LINES_MAX)
+            .filter_map(|line| line.split_whitespace().next())
+            .map(shortened)
+            .collect(),
         machine: first("machine"),
         kernel: first("kernel"),
         hostname: first("hostname"),
@@ -196,11 +205,18 @@ mod tests {
         assert_eq!(whole.cmdline, "root=/dev/vda1 console=ttyS0");
         assert_eq!(whole.swaps, ["/dev/vda2"]);
         assert_eq!(whole.sshd.get("port").map(String::as_str), Some("22"));
-        assert_eq!(whole.host_keys.iter().collect::<Vec<_>>(), ["SHA256:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ"]);
+        assert_eq!(
+            whole.host_keys.iter().collect::<Vec<_>>(),
+            ["SHA256:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ"]
+        );
         for at in 0..text.len() {
             let mut parts = Answer::new(TOKEN);
             let first = parts.push(&text.as_bytes()[..at]);
-            assert_eq!(first.or_else(|| parts.push(&text.as_bytes()[at..])).as_ref(), Some(&whole), "cut at {at}");
+            assert_eq!(
+                first.or_else(|| parts.push(&text.as_bytes()[at..])).as_ref(),
+                Some(&whole),
+                "cut at {at}"
+            );
         }
     }
 
@@ -229,6 +245,10 @@ mod tests {
     #[test]
     fn the_script_carries_its_token_everywhere() {
         let script = script(TOKEN);
-        assert!(script.contains("mercat-0123 $1") && script.contains("reboot-mercat-0123") && !script.contains('@'));
+        assert!(
+            script.contains("mercat-0123 $1")
+                && script.contains("reboot-mercat-0123")
+                && !script.contains('@')
+        );
     }
 }

@@ -111,7 +111,8 @@ impl Machine {
         let program = find(plan.firmware)?;
         if plan.firmware == Firmware::Uefi {
             let (_, variables) = uefi().ok_or("UEFI firmware is not installed")?;
-            std::fs::copy(variables, directory.join("vars.fd")).map_err(|error| format!("vars.fd: {error}"))?;
+            std::fs::copy(variables, directory.join("vars.fd"))
+                .map_err(|error| format!("vars.fd: {error}"))?;
         }
         for socket in ["qmp.sock", "console.sock", "probe.sock", "firmware.sock"] {
             let _ = std::fs::remove_file(directory.join(socket));
@@ -126,7 +127,8 @@ impl Machine {
         };
         let arguments = arguments(plan, directory, accelerator);
         let job = Job::new(program, arguments, directory.to_owned(), paths, limits);
-        let mut child = job.start(this_program).map_err(|error| format!("{}: {error}", this_program.display()))?;
+        let mut child =
+            job.start(this_program).map_err(|error| format!("{}: {error}", this_program.display()))?;
         match Self::connect(&mut child, directory) {
             Ok((qmp, probe, heard, confinement)) => {
                 Ok(Self { child, qmp, probe, heard, directory: directory.to_owned(), confinement })
@@ -196,7 +198,7 @@ impl Machine {
     }
 
     /// How QEMU ended, in its own words; waits for it.
-    pub(crate) fn end_words(mut self) -> String {
+    pub(crate) fn end_words(&mut self) -> String {
         end(&mut self.child);
         let mut said = String::new();
         let _ = self.child.stderr.take().map(|errors| errors.take(4096).read_to_string(&mut said));
@@ -283,7 +285,10 @@ fn arguments(plan: &Plan, directory: &Path, accelerator: Accelerator) -> Vec<Str
         option("-device", "virtio-blk-pci,drive=os,bootindex=0".into());
     }
     if directory.join("seed.img").is_file() {
-        option("-drive", "if=none,id=seed,format=raw,file.driver=file,file.filename=seed.img,read-only=on".into());
+        option(
+            "-drive",
+            "if=none,id=seed,format=raw,file.driver=file,file.filename=seed.img,read-only=on".into(),
+        );
         option("-device", "virtio-blk-pci,drive=seed".into());
     }
     out

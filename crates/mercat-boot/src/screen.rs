@@ -40,7 +40,13 @@ mod tests {
         for end in 0..good.len() {
             assert!(png(&good[..end]).is_none(), "cut at {end}");
         }
-        for bad in [b"P5\n2 1\n255\nabcdef".as_slice(), b"P6\n99999 1\n255\n", b"P6\n0 0\n255\n", b"P6\n2 1\n15\nabcdef", b"P6\n2 1\n255\nabcdefg"] {
+        for bad in [
+            b"P5\n2 1\n255\nabcdef".as_slice(),
+            b"P6\n99999 1\n255\n",
+            b"P6\n0 0\n255\n",
+            b"P6\n2 1\n15\nabcdef",
+            b"P6\n2 1\n255\nabcdefg",
+        ] {
             assert!(png(bad).is_none());
         }
     }

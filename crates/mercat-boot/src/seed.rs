@@ -51,7 +51,12 @@ pub fn seed(identity: &Identity) -> Result<Vec<u8>, String> {
         let first = fat.len();
         root.extend_from_slice(&long_entry(long, short));
         // Both fit in 16 bits: the volume has less than 2880 sectors.
-        root.extend_from_slice(&entry(short, 0x20, if clusters == 0 { 0 } else { first as u16 }, bytes.len() as u32));
+        root.extend_from_slice(&entry(
+            short,
+            0x20,
+            if clusters == 0 { 0 } else { first as u16 },
+            bytes.len() as u32,
+        ));
         let at = DATA_AT + (first - 2) * SECTOR;
         out[at..at + bytes.len()].copy_from_slice(bytes);
         for cluster in first..first + clusters {
@@ -149,13 +154,19 @@ mod tests {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), seed(&identity(&script)).expect("fits")).expect("written");
         let read = |name: &str| {
-            let out = Command::new("mtype").arg("-i").arg(file.path()).arg(format!("::{name}")).output().expect("runs");
+            let out = Command::new("mtype")
+                .arg("-i")
+                .arg(file.path())
+                .arg(format!("::{name}"))
+                .output()
+                .expect("runs");
             assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
             String::from_utf8(out.stdout).expect("text")
         };
         assert_eq!(read("user-data"), script);
         assert_eq!(read("meta-data"), "instance-id: one\nlocal-hostname: box\n");
-        let label = Command::new("mlabel").arg("-s").arg("-i").arg(file.path()).arg("::").output().expect("runs");
+        let label =
+            Command::new("mlabel").arg("-s").arg("-i").arg(file.path()).arg("::").output().expect("runs");
         assert!(String::from_utf8_lossy(&label.stdout).contains("CIDATA"));
         let check = Command::new("fsck.fat").arg("-n").arg(file.path()).output();
         assert!(check.is_ok_and(|out| out.status.success()) || Command::new("fsck.fat").output().is_err());
