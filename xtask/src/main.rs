@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mercat-guest", &["mercat-artifact", "mercat-disk"]),
     ("mercat-depot", &["mercat-artifact", "mercat-disk", "mercat-egress", "mercat-domain"]),
     ("mercat-certify", &["mercat-artifact", "mercat-disk", "mercat-guest", "mercat-domain"]),
+    ("mercat-boot", &["mercat-artifact", "mercat-disk", "mercat-domain"]),
     ("mercat-courier", &["mercat-text", "mercat-egress", "mercat-domain"]),
     ("mercat-app", &["mercat-store", "mercat-domain"]),
     (
@@ -22,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "mercat-app",
             "mercat-store",
+            "mercat-boot",
             "mercat-certify",
             "mercat-depot",
             "mercat-artifact",

@@ -8,6 +8,7 @@ mod codes;
 mod ext;
 mod fat;
 mod gpt;
+pub mod hive;
 mod iso;
 mod lvm;
 mod mbr;

@@ -121,10 +121,12 @@ fn prepare_knowledge(data: &Path, own_image: bool) -> anyhow::Result<()> {
     }
     let snapshot = Advisories::new("invented for the demo".into(), "2026-02-01T00:00:00Z".into(), records);
     std::fs::write(data.join("advisories.json"), snapshot.to_json())?;
+    // The demo's guest has no kernel that could start.
+    let mut policy = Policy::built_in().replace("boot = \"when-available\"", "boot = \"off\"");
     if own_image {
-        let policy = Policy::built_in().replace("INC-06 = \"inconclusive\"", "INC-06 = \"warning\"");
-        std::fs::write(data.join("policy.toml"), policy)?;
+        policy = policy.replace("INC-06 = \"inconclusive\"", "INC-06 = \"warning\"");
     }
+    std::fs::write(data.join("policy.toml"), policy)?;
     Ok(())
 }
 

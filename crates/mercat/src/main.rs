@@ -31,6 +31,9 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("inspect") {
         return ExitCode::from(u8::try_from(mercat_worker::inspect::child()).unwrap_or(EXIT_OURS));
     }
+    if std::env::args().nth(1).as_deref() == Some(mercat_boot::confine::SUBCOMMAND) {
+        return ExitCode::from(mercat_boot::confine::child());
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

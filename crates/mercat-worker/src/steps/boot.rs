@@ -33,9 +33,8 @@ fn has_qemu() -> bool {
 
 fn plan(work: &Work<'_>, claims: &Claims, verdict: &str, knowledge: &Knowledge) -> Plan {
     let checks = Verdict::checks_of(verdict).unwrap_or_default();
-    let observed = |id: &str| {
-        checks.iter().find(|check| check.rule == id).map_or("", |check| check.observed.as_str())
-    };
+    let observed =
+        |id: &str| checks.iter().find(|check| check.rule == id).map_or("", |check| check.observed.as_str());
     let firmware = if observed("VHD-07").contains("generation 1") { Firmware::Bios } else { Firmware::Uefi };
     let mut plan = Plan::new(work.worker.spool.scratch(), firmware);
     plan.stage_deadline = Duration::from_secs(u64::from(knowledge.policy.vm.boot_seconds));
@@ -85,7 +84,10 @@ pub(super) async fn test(
     {
         // Whether a test that cannot be made here blocks is for the policy to say.
         let severity = if policy == Boot::Required { Severity::Inconclusive } else { Severity::Info };
-        findings.iter_mut().filter(|found| found.rule == "BOOT-07").for_each(|found| found.severity = severity);
+        findings
+            .iter_mut()
+            .filter(|found| found.rule == "BOOT-07")
+            .for_each(|found| found.severity = severity);
     }
     let screenshot = match done.screenshot {
         None => String::new(),
@@ -154,22 +156,23 @@ async fn run(work: &Work<'_>, image: &Imported, plan: Plan) -> Result<mercat_boo
     let (send, receive) = tokio::sync::oneshot::channel();
     // QEMU ends with the thread that started it: one of its own, not of the pool.
     std::thread::spawn(move || {
-        let told = Stored::open(&root, depot.chunks(runtime)).map_err(|error| error.to_string()).map(|disk| {
-            let progress = |stage| {
-                let (done, total) = match stage {
-                    Stage::Copy(done, total) => (done.min(total) / total.max(1), 5),
-                    Stage::Boot => (1, 5),
-                    Stage::Probe => (2, 5),
-                    Stage::Reboot => (3, 5),
-                    Stage::SecondIdentity => (4, 5),
+        let told =
+            Stored::open(&root, depot.chunks(runtime)).map_err(|error| error.to_string()).map(|disk| {
+                let progress = |stage| {
+                    let (done, total) = match stage {
+                        Stage::Copy(done, total) => (done.min(total) / total.max(1), 5),
+                        Stage::Boot => (1, 5),
+                        Stage::Probe => (2, 5),
+                        Stage::Reboot => (3, 5),
+                        Stage::SecondIdentity => (4, 5),
+                    };
+                    part.set(done, total);
+                    wanted.load(Ordering::Relaxed)
                 };
-                part.set(done, total);
-                wanted.load(Ordering::Relaxed)
-            };
-            let report = mercat_boot::run(&disk, &plan, &shell, &progress);
-            part.set(5, 5);
-            report
-        });
+                let report = mercat_boot::run(&disk, &plan, &shell, &progress);
+                part.set(5, 5);
+                report
+            });
         let _ = send.send(told);
     });
     receive.await.map_err(|_| "the boot test crashed".to_owned())?
