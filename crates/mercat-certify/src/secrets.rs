@@ -88,7 +88,10 @@ static KINDS: &[Kind] = &[
 const KNOWN_EXAMPLES: [&[u8]; 2] = [b"AKIAIOSFODNN7EXAMPLE", b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"];
 
 /// How keys begin that a manual prints: cloud-init's, which every distribution ships.
-const KNOWN_KEYS: [&[u8]; 1] = [b"MIIBxwIBAAJhAKD0YSHy73nUgysO13XsJmd4fHiFyQ+00R7VVu2iV9Qco"];
+const KNOWN_KEYS: [&[u8]; 2] = [
+    b"MIIBxwIBAAJhAKD0YSHy73nUgysO13XsJmd4fHiFyQ+00R7VVu2iV9Qco",
+    b"MIIBuwIBAAKBgQDP2HLu7pTExL89USyM0264RCyWX/CMLmukxX0J",
+];
 
 fn is_example(secret: &[u8]) -> bool {
     KNOWN_EXAMPLES.contains(&secret)
