@@ -29,6 +29,10 @@ impl Log {
         self.dropped = self.dropped.saturating_add(over as u64);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.oldest.is_empty()
+    }
+
     /// Everything that was kept, with a line where bytes are missing.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut out = self.oldest.clone();
