@@ -35,6 +35,7 @@ pub fn compose_listing(
             markets: plan.list("markets").to_vec(),
             edge: edge(plan),
             os_family: plan.text("osFamily").to_owned(),
+            os_name: plan.text("osName").to_owned(),
             vm_sizes: rows(&plan.fields, "vmSizes").iter().map(|row| cell(row, "size")).collect(),
             open_ports: rows(&plan.fields, "openPorts")
                 .iter()

@@ -6,7 +6,7 @@ use crate::{App, AppError};
 use mercat_domain::limits::NOTIFY_EMAILS_MAX;
 use mercat_domain::offer::{Problem, check, is_email};
 use mercat_domain::run::{self, Input};
-use mercat_domain::{Digest, OfferKey, OfferKind};
+use mercat_domain::{Digest, OfferKey};
 use mercat_store::document::to_json;
 use mercat_store::{
     Commit, Expect, LedgerError, MediaRow, OfferRow, ReplayRow, RunRow, SubmissionRow, Versioned,
@@ -43,10 +43,6 @@ impl App {
         problems.extend(self.check_pictures(&draft.document).await?);
         problems.extend(self.check_repositories(&draft.document).await?);
         problems.extend(Self::check_edge(&draft.document));
-        if draft.document.kind == OfferKind::VirtualMachine {
-            let required = "a server that can inspect disks; this version certifies container images only";
-            problems.push(Problem::new("F015", "type", draft.document.kind.name(), required));
-        }
         Ok(problems)
     }
 

@@ -6,6 +6,8 @@ mod linux;
 mod measure;
 mod mounts;
 mod rule;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod walk;
 mod wanted;
@@ -86,6 +88,11 @@ pub struct Claims {
     pub no_remote_connection: bool,
     /// The plan declares that extensions are supported (LNX-23).
     pub supports_extensions: bool,
+}
+
+/// Every rule about disks: the container's, then Linux's, then Windows's.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    container::RULES.iter().chain(linux::RULES).chain(windows::RULES)
 }
 
 /// What is certified.

@@ -271,7 +271,7 @@ impl<'k> Scan<'k> {
     /// Keeps a package database, rpm's as a list of packages.
     fn capture(&mut self, path: String, bytes: &[u8]) {
         let text = crate::inventory::text_of(&path, bytes).unwrap_or_else(|finding| {
-            let Finding { rule, observed, required, fix, .. } = finding;
+            let Finding { rule, observed, required, fix, .. } = *finding;
             self.note(Note { rule, path: path.clone(), observed, required, fix });
             String::new()
         });

@@ -119,7 +119,13 @@ impl Spool {
     pub fn open(root: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(root.join("uploads"))?;
         std::fs::create_dir_all(root.join("fetched"))?;
+        std::fs::create_dir_all(root.join("scratch"))?;
         Ok(Self { root: root.canonicalize()? })
+    }
+
+    /// A directory for work that is thrown away.
+    pub fn scratch(&self) -> PathBuf {
+        self.root.join("scratch")
     }
 
     fn upload(&self, id: &str, what: &str) -> PathBuf {

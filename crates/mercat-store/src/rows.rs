@@ -498,6 +498,33 @@ row!(
 );
 
 row!(
+    /// A boot test with its evidence.
+    BootRow, "boot", |row| row.key.clone(), index: { let _ = row; vec![] },
+    {
+        /// `submission/disk digest`, and once more by what it depends on.
+        key: String,
+        /// `passed`, `failed` or `not-run`.
+        outcome: String,
+        /// Why it was not passed.
+        why: String,
+        /// `kvm` or `tcg`.
+        accelerator: String,
+        /// How QEMU was confined.
+        confinement: String,
+        /// Wall-clock time.
+        seconds: u64,
+        /// Serial console.
+        console: String,
+        /// Digest of a PNG in the depot, or empty.
+        screenshot: String,
+        /// Findings.
+        findings: Vec<FindingRow>,
+        /// When it was made.
+        made: Millis,
+    }
+);
+
+row!(
     /// An uploaded picture.
     MediaRow, "media", |row| format!("{}/{}", row.publisher, row.digest),
     index: vec![("publisher", row.publisher.clone()), ("digest", row.digest.clone())],
@@ -643,6 +670,9 @@ pub struct ListedPlan {
     /// `linux` or `windows`; empty for containers.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub os_family: String,
+    /// Operating system, for example `Debian 12`; empty for containers.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub os_name: String,
     /// Recommended sizes of virtual machines, the default first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub vm_sizes: Vec<String>,

@@ -78,8 +78,15 @@ pub fn text(locale: Locale, key: &str, args: &[(&str, &str)]) -> String {
 /// What a rule is about, in one line: by its id, else by its family; empty when nobody has words for it.
 pub fn rule(locale: Locale, id: &str) -> String {
     let family = id.split(['-', '.']).next().unwrap_or(id);
-    let keys = [format!("rule-{id}"), id.to_owned(), format!("rule-{family}")];
+    let whole = id.trim_end_matches("-ADVICE");
+    let keys = [format!("rule-{id}"), id.to_owned(), format!("rule-{whole}"), format!("rule-{family}")];
     keys.iter().find(|key| has(locale, key)).map(|key| text(locale, key, &[])).unwrap_or_default()
+}
+
+/// What to do about a finding, by its rule; `None` when the finding's own words are all there is.
+pub fn fix(locale: Locale, id: &str) -> Option<String> {
+    let key = format!("fix-{}", id.trim_end_matches("-ADVICE"));
+    has(locale, &key).then(|| text(locale, &key, &[]))
 }
 
 #[cfg(test)]
@@ -142,6 +149,18 @@ mod tests {
             assert!(!rule(Locale::Ja, id).is_empty(), "{id}");
             assert_ne!(rule(Locale::Ja, id), rule(Locale::En, id), "{id}");
         }
+    }
+
+    #[test]
+    fn rules_about_disks_have_a_name_and_a_fix_in_both_languages() {
+        let ids = (1..=15).map(|n| format!("VHD-{n:02}")).chain((1..=29).map(|n| format!("LNX-{n:02}")));
+        for id in ids {
+            assert_ne!(rule(Locale::Ja, &id), rule(Locale::En, &id), "{id}");
+            assert_ne!(rule(Locale::En, &id), rule(Locale::En, &id[..3]), "{id}");
+            assert_ne!(fix(Locale::Ja, &id), fix(Locale::En, &id), "{id}");
+        }
+        assert_eq!(rule(Locale::En, "LNX-03-ADVICE"), rule(Locale::En, "LNX-03"));
+        assert!(fix(Locale::Ja, "VHD-09-ADVICE").is_some() && fix(Locale::En, "CTR-20").is_none());
     }
 
     #[test]

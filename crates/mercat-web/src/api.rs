@@ -49,6 +49,7 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route(&offer("/submissions"), get(offers::submissions))
         .route(&offer("/submissions/{submission}"), get(offers::submission))
         .route(&offer("/submissions/{submission}/verdicts/{digest}"), get(offers::verdict))
+        .route(&offer("/submissions/{submission}/boot/{digest}/{part}"), get(offers::boot))
         .route(&offer("/sboms/{digest}"), get(offers::sbom))
         .route(&offer("/validate"), post(offers::validate))
         .route(&offer("/publish"), post(offers::publish))

@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, COOKIE};
 use axum::middleware::Next;
 use axum::response::Response;
-use mercat_app::AppError;
+use mercat_app::{AppError, hash_secret};
 use mercat_domain::access::{Object, Principal};
 use mercat_text::Locale;
 use std::sync::Arc;
@@ -61,7 +61,12 @@ pub(crate) fn locale(headers: &HeaderMap) -> Locale {
 pub(crate) async fn principal(site: &Site, headers: &HeaderMap) -> Result<Principal, AppError> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     if let Some(token) = bearer.and_then(|value| value.strip_prefix("Bearer ")) {
-        return site.app.by_token(token.trim()).await;
+        let token = token.trim();
+        // A pull token stands for its subscription and nothing else: what it may pull, it may download.
+        if token.starts_with("pull_") {
+            return site.app.by_pull_token(&hash_secret(token)).await;
+        }
+        return site.app.by_token(token).await;
     }
     match COOKIE_NAMES.iter().find_map(|name| cookie(headers, name)) {
         Some(value) => site.app.by_session(value).await,

@@ -141,13 +141,16 @@ pub(crate) fn error_page(caller: &Caller, error: &AppError) -> Response {
 }
 
 const STYLE: &str = include_str!("../static/style.css");
+const UPLOAD: &str = include_str!("../static/upload.js");
 
 async fn asset(State(_): State<Arc<Site>>, Path(file): Path<String>, caller: Caller) -> Answer {
-    if file != "style.css" {
-        return Err(error_page(&caller, &AppError::NotFound));
-    }
-    let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=300")];
-    Ok((headers, STYLE).into_response())
+    let (kind, text) = match file.as_str() {
+        "style.css" => ("text/css; charset=utf-8", STYLE),
+        "upload.js" => ("text/javascript; charset=utf-8", UPLOAD),
+        _ => return Err(error_page(&caller, &AppError::NotFound)),
+    };
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "max-age=300")];
+    Ok((headers, text).into_response())
 }
 
 /// Back to where the person was, as a path of this server.

@@ -209,6 +209,13 @@ pub static ROUTES: &[Route] = &[
     ),
     route(
         "GET",
+        offer!("/submissions/{submission}/boot/{digest}/{part}"),
+        ReadOffers,
+        Publisher,
+        "The boot test of a disk; part is report, console or screenshot.",
+    ),
+    route(
+        "GET",
         offer!("/sboms/{digest}"),
         ReadOffers,
         Publisher,
@@ -277,7 +284,7 @@ pub static ROUTES: &[Route] = &[
     route("GET", "/marketplace/apps/{id}", UseListing, Listing, "Product page."),
     route("GET", "/marketplace/preview/{id}", UseListing, Listing, "Product page in preview."),
     route("GET", "/media/{digest}", SeePublic, Market, "A picture, by its digest."),
-    route("GET", "/static/{file}", SeePublic, Market, "Style sheet."),
+    route("GET", "/static/{file}", SeePublic, Market, "Style sheet and scripts."),
     route("GET", "/sign-in", SeePublic, Market, "Sign-in page."),
     route("POST", "/sign-in", SeePublic, Market, "Use a one-time link."),
     route("POST", "/sign-out", SeePublic, Market, "End the session."),

@@ -2,7 +2,10 @@
 
 use crate::sandbox;
 use mercat_certify::advisories::Advisories;
-use mercat_certify::{Blobs, Extra, Knowledge, LayerFacts, Reused, Specimen, inspect};
+use mercat_certify::disk::{self, Claims, DiskSpecimen};
+use mercat_certify::{Blobs, Extra, Knowledge, LayerFacts, Policy, Reused, Specimen, Verdict, inspect};
+use mercat_depot::disk::{ChunkSource, Stored, read_file};
+use mercat_disk::{Declared, Facts, FileReadAt, ReadAt, ReadError};
 use mercat_domain::Digest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -10,7 +13,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 
@@ -20,7 +23,7 @@ const FLOOR_SECS: u64 = 120;
 /// Where the operator keeps what inspectors know. Files that are not there are not used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnowledgeFiles {
-    /// Policy pack; the built-in one when not set.
+    /// Policy pack: the name of one that comes with the program, or a file; `default` when not set.
     pub policy: Option<PathBuf>,
     /// Compiled advisory snapshot.
     pub advisories: Option<PathBuf>,
@@ -57,8 +60,9 @@ impl KnowledgeFiles {
             "" => Advisories::default(),
             text => Advisories::from_json(text).map_err(|error| format!("the advisory snapshot: {error}"))?,
         };
-        let extra =
-            Extra { policy: read(&self.policy)?, hashes: read(&self.hashes)?, yara: read(&self.yara)? };
+        let named = self.policy.as_deref().and_then(Path::to_str).and_then(Policy::named);
+        let policy = named.map_or_else(|| read(&self.policy), |text| Ok(text.to_owned()))?;
+        let extra = Extra { policy, hashes: read(&self.hashes)?, yara: read(&self.yara)? };
         Knowledge::load(&extra, advisories).map_err(|error| crate::chain(&error))
     }
 }
@@ -66,14 +70,85 @@ impl KnowledgeFiles {
 /// The work of a child.
 #[derive(Debug, Serialize, Deserialize)]
 struct Job {
-    root: String,
-    /// Directory below which blobs are read; each digest has its place in it.
-    blobs: PathBuf,
-    /// `true` when the directory is an OCI layout, `false` when it is a depot.
-    layout: bool,
+    subject: Subject,
     knowledge: KnowledgeFiles,
-    facts: BTreeMap<String, LayerFacts>,
     cpu_secs: u64,
+}
+
+/// What is inspected.
+#[derive(Debug, Serialize, Deserialize)]
+enum Subject {
+    Image {
+        root: String,
+        /// Directory below which blobs are read; each digest has its place in it.
+        blobs: PathBuf,
+        /// `true` when the directory is an OCI layout, `false` when it is a depot.
+        layout: bool,
+        facts: BTreeMap<String, LayerFacts>,
+    },
+    Disk {
+        source: DiskSource,
+        claims: Box<Claims>,
+    },
+}
+
+/// Where the bytes of a disk are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DiskSource {
+    /// An image file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The format that it was declared to have.
+        declared: Option<Declared>,
+    },
+    /// Chunks in a depot.
+    Stored {
+        /// Directory of the depot.
+        depot: PathBuf,
+        /// Digest of the disk's index.
+        root: String,
+        /// Bytes of its chunks.
+        bytes: u64,
+    },
+}
+
+impl DiskSource {
+    /// What the child may read.
+    fn readable(&self) -> Vec<PathBuf> {
+        match self {
+            Self::File { path, .. } => vec![path.clone()],
+            Self::Stored { depot, .. } => vec![depot.join("sha256")],
+        }
+    }
+
+    /// Bytes that are stored, which is about what there is to read.
+    fn stored_bytes(&self) -> u64 {
+        use std::os::unix::fs::MetadataExt;
+        match self {
+            Self::File { path, .. } => std::fs::metadata(path).map_or(0, |about| about.blocks() * 512),
+            Self::Stored { bytes, .. } => *bytes,
+        }
+    }
+
+    /// Opens the disk, inside the confinement.
+    fn open(&self) -> Result<(Arc<dyn ReadAt>, Facts), ReadError> {
+        match self {
+            Self::File { path, declared } => {
+                let file = FileReadAt::new(File::open(path)?)?;
+                let disk = mercat_disk::open(Arc::new(file), *declared)?;
+                let facts = disk.facts.clone();
+                Ok((Arc::new(disk), facts))
+            }
+            Self::Stored { depot, root, .. } => {
+                let root = Digest::parse(root).ok_or_else(|| io::Error::other("the root is no digest"))?;
+                let files = Files { root: depot.clone(), layout: false };
+                let disk = Stored::open(&root, Box::new(files))?;
+                let facts = disk.index().facts.clone();
+                Ok((Arc::new(disk), facts))
+            }
+        }
+    }
 }
 
 /// What a child says, one a line.
@@ -135,17 +210,35 @@ impl Inspector {
         layout: bool,
         bytes: u64,
         facts: BTreeMap<String, LayerFacts>,
+        progress: impl FnMut(u64, u64),
+    ) -> Result<Inspection, InspectError> {
+        let subject = Subject::Image { root: root.to_string(), blobs: blobs.to_owned(), layout, facts };
+        self.run(subject, FLOOR_SECS + bytes / (2 << 20), progress).await
+    }
+
+    /// Inspects one disk.
+    ///
+    /// # Errors
+    /// See [`InspectError`].
+    pub async fn inspect_disk(
+        &self,
+        source: &DiskSource,
+        claims: &Claims,
+        progress: impl FnMut(u64, u64),
+    ) -> Result<Inspection, InspectError> {
+        // Its data is read twice: for the digest, and by the scanners.
+        let budget = FLOOR_SECS + source.stored_bytes() / (1 << 20);
+        let subject = Subject::Disk { source: source.clone(), claims: Box::new(claims.clone()) };
+        self.run(subject, budget, progress).await
+    }
+
+    async fn run(
+        &self,
+        subject: Subject,
+        budget: u64,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Inspection, InspectError> {
-        let budget = FLOOR_SECS + bytes / (2 << 20);
-        let job = Job {
-            root: root.to_string(),
-            blobs: blobs.to_owned(),
-            layout,
-            knowledge: self.knowledge.clone(),
-            facts,
-            cpu_secs: budget * 2,
-        };
+        let job = Job { subject, knowledge: self.knowledge.clone(), cpu_secs: budget * 2 };
         let mut child = tokio::process::Command::new(&self.program)
             .arg("inspect")
             .env_clear()
@@ -235,6 +328,12 @@ pub fn keys(root: &Digest, blobs: &Path, layout: bool, knowledge: &Knowledge) ->
     mercat_certify::facts_keys(&Specimen { root: root.clone(), blobs: &files }, knowledge)
 }
 
+impl ChunkSource for Files {
+    fn get(&self, digest: &Digest, limit: u64) -> io::Result<Vec<u8>> {
+        read_file(&self.path(digest), limit)
+    }
+}
+
 struct Talk<W: Write + Send> {
     out: Mutex<W>,
     facts: BTreeMap<String, LayerFacts>,
@@ -282,18 +381,57 @@ pub fn child() -> i32 {
     }
 }
 
-fn run(mut job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>) -> Result<(), String> {
+fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>) -> Result<(), String> {
     let knowledge = job.knowledge.load()?;
-    let how = sandbox::confine(&[job.blobs.clone()], job.cpu_secs)?;
-    let talk = talk(std::mem::take(&mut job.facts));
-    talk.say(&Line::Confined(how.to_owned()));
-    let root = Digest::parse(&job.root).ok_or("the root is no digest")?;
-    let files = Files { root: job.blobs, layout: job.layout };
-    let verdict =
-        inspect(&Specimen { root, blobs: &files }, &knowledge, &talk).map_err(|error| error.to_string())?;
+    let readable = match &job.subject {
+        Subject::Image { blobs, .. } => vec![blobs.clone()],
+        Subject::Disk { source, .. } => source.readable(),
+    };
+    let how = sandbox::confine(&readable, job.cpu_secs)?;
+    let (talk, verdict) = match job.subject {
+        Subject::Image { root, blobs, layout, facts } => {
+            let talk = talk(facts);
+            talk.say(&Line::Confined(how.to_owned()));
+            let root = Digest::parse(&root).ok_or("the root is no digest")?;
+            let files = Files { root: blobs, layout };
+            let verdict = inspect(&Specimen { root, blobs: &files }, &knowledge, &talk);
+            (talk, verdict)
+        }
+        Subject::Disk { source, claims } => {
+            let talk = talk(BTreeMap::new());
+            talk.say(&Line::Confined(how.to_owned()));
+            let verdict = inspect_disk(&source, *claims, &knowledge, &talk);
+            (talk, verdict)
+        }
+    };
+    let verdict = verdict.map_err(|error| error.to_string())?;
     for (digest, sbom) in &verdict.sboms {
         talk.say(&Line::Sbom(digest.clone(), sbom.clone()));
     }
     talk.say(&Line::Verdict(verdict.to_json()));
     Ok(())
+}
+
+fn inspect_disk(
+    source: &DiskSource,
+    claims: Claims,
+    knowledge: &Knowledge,
+    talk: &Talk<io::Stdout>,
+) -> io::Result<Verdict> {
+    let (disk, facts) = match source.open() {
+        Ok(opened) => opened,
+        Err(ReadError::Io(error)) => return Err(error),
+        Err(refused) => return Ok(disk::refused_verdict(&refused, &claims.plan, knowledge)),
+    };
+    // One line a part of a percent is enough.
+    let told = std::sync::atomic::AtomicU64::new(0);
+    let progress = |done: u64, total: u64| {
+        let step = total / 500;
+        let last = told.load(std::sync::atomic::Ordering::Relaxed);
+        if done >= last.saturating_add(step) || done == total {
+            told.store(done, std::sync::atomic::Ordering::Relaxed);
+            talk.progress(done, total);
+        }
+    };
+    disk::inspect(&DiskSpecimen { disk, facts, claims }, knowledge, &progress)
 }

@@ -7,7 +7,7 @@ mod progress;
 mod sandbox;
 mod steps;
 
-pub use inspect::{InspectError, Inspection, Inspector, KnowledgeFiles};
+pub use inspect::{DiskSource, InspectError, Inspection, Inspector, KnowledgeFiles};
 
 use mercat_app::{App, AppError, CLEANUP, OUTBOX, Report, STEPS, StepOutcome, StepTask};
 use mercat_courier::Mailer;

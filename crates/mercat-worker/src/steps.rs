@@ -1,6 +1,8 @@
 //! The steps of a run: each may run twice, and gives the same result.
 
+mod boot;
 mod certify;
+mod disk_certify;
 mod disks;
 mod package;
 mod provision;

@@ -1,6 +1,10 @@
 //! `mercat certify`: the server's inspection, on this machine, without a server.
 
-use crate::cli::{CertifyArgs, Output};
+mod disk;
+mod self_test;
+
+use crate::cli::{CertifyArgs, Output, ReportFormat};
+use crate::config::Config;
 use crate::{EXIT_FINDINGS, EXIT_OURS, EXIT_USAGE, wiring};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -9,7 +13,7 @@ use mercat_certify::Verdict;
 use mercat_depot::{Credentials, Depot, Imported, Progress, SourceError, import, selected};
 use mercat_domain::{Digest, Finding, Outcome, Severity};
 use mercat_egress::Egress;
-use mercat_worker::Inspection;
+use mercat_worker::{Inspection, Inspector};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -31,13 +35,14 @@ pub(crate) fn bar(what: &str) -> anyhow::Result<ProgressBar> {
 
 #[expect(clippy::print_stdout, reason = "the command's result")]
 pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
+    if let Some(declared) = disk::declared(args) {
+        return disk::run(data, args, declared).await;
+    }
     let (place, selector) = match reference::parse(&args.image) {
         Ok(parsed) => parsed,
         Err(error) => return Ok(usage(&error.to_string())),
     };
-    let mut inspector = wiring::inspector(data)?;
-    inspector.knowledge.policy = args.policy.clone().or(inspector.knowledge.policy);
-    inspector.knowledge.advisories = args.advisories.clone().or(inspector.knowledge.advisories);
+    let inspector = inspector(data, args)?;
     let temporary = tempfile::tempdir().context("no temporary directory")?;
     let found = match copy(&place, &selector, args, temporary.path()).await {
         Ok(found) => found,
@@ -69,22 +74,36 @@ pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
             _ => Outcome::Pass,
         };
         write_sboms(args.sbom.as_deref(), &inspection)?;
-        if args.output == Output::Text {
-            print(name, image, outcome, &findings);
+        if args.format == Some(ReportFormat::SelfTest) {
+            println!("{}", self_test::document(&inspection.verdict)?);
+        } else if args.output == Output::Text {
+            print(name, image.digest.as_str(), outcome, &findings);
         }
         documents.push(inspection.verdict);
     }
-    if args.output == Output::Json {
+    if args.output == Output::Json && args.format.is_none() {
         match documents.as_slice() {
             [one] => print!("{one}"),
             many => println!("[{}]", many.join(",")),
         }
     }
-    Ok(match worst {
+    Ok(exit_code(worst))
+}
+
+fn exit_code(outcome: Outcome) -> u8 {
+    match outcome {
         Outcome::Pass => 0,
         Outcome::Findings => EXIT_FINDINGS,
         Outcome::Inconclusive => EXIT_OURS,
-    })
+    }
+}
+
+/// This installation's inspector, with what the command line puts in its place.
+fn inspector(data: &Path, args: &CertifyArgs) -> anyhow::Result<Inspector> {
+    let mut inspector = wiring::inspector(data, &Config::load(data)?)?;
+    inspector.knowledge.policy = args.policy.clone().or(inspector.knowledge.policy);
+    inspector.knowledge.advisories = args.advisories.clone().or(inspector.knowledge.advisories);
+    Ok(inspector)
 }
 
 struct Found {
@@ -199,8 +218,9 @@ fn refused(error: &SourceError) -> anyhow::Result<u8> {
 }
 
 #[expect(clippy::print_stdout, reason = "the command's result")]
-fn print(name: &str, image: &Imported, outcome: Outcome, findings: &[Finding]) {
-    println!("{name} {}: {}", image.digest, outcome.name());
+fn print(name: &str, digest: &str, outcome: Outcome, findings: &[Finding]) {
+    let digest = if digest.is_empty() { "no disk" } else { digest };
+    println!("{name} {digest}: {}", outcome.name());
     let mut sorted: Vec<&Finding> = findings.iter().collect();
     sorted.sort_by_key(|f| match f.severity {
         Severity::Error => 0,

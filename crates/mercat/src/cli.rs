@@ -1,6 +1,8 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use mercat_certify::disk::{OpenPort, OsFamily, Protocol};
+use mercat_disk::Declared;
 use std::path::PathBuf;
 
 /// A marketplace where goods are inspected before they may be sold.
@@ -131,14 +133,30 @@ pub(crate) struct DemoArgs {
 
 #[derive(Args)]
 pub(crate) struct CertifyArgs {
-    /// oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or HOST/REPOSITORY:TAG
+    /// oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or HOST/REPOSITORY:TAG; or a disk of a virtual
+    /// machine: FILE.vhd, .vhdx, .qcow2, .vmdk, .raw or .img
     pub(crate) image: String,
     /// How to print the verdict.
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
-    /// Policy pack instead of the data directory's.
+    /// Print the document of the industry's self-test tool instead: every test with its result.
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<ReportFormat>,
+    /// Policy pack instead of the data directory's: default, legacy-2017, legacy-2021, or a file.
     #[arg(long)]
     pub(crate) policy: Option<PathBuf>,
+    /// Format of the disk, where the name of its file does not say: raw, vhd, vhdx, qcow2 or vmdk.
+    #[arg(long, value_parser = disk_format)]
+    pub(crate) disk_format: Option<Declared>,
+    /// Operating system that the offer declares for the disk: linux or windows.
+    #[arg(long, value_parser = os_family)]
+    pub(crate) os: Option<OsFamily>,
+    /// It is a data disk, without an operating system.
+    #[arg(long)]
+    pub(crate) data_disk: bool,
+    /// Port that the plan opens, for example 443, 443/tcp or 53/udp; repeat for more.
+    #[arg(long = "open-port", value_parser = open_port)]
+    pub(crate) open_ports: Vec<OpenPort>,
     /// Advisory snapshot instead of the data directory's.
     #[arg(long)]
     pub(crate) advisories: Option<PathBuf>,
@@ -257,6 +275,32 @@ pub(crate) enum OfferCommand {
         /// publisher/offer
         offer: String,
     },
+}
+
+fn disk_format(name: &str) -> Result<Declared, String> {
+    Declared::parse(name).ok_or_else(|| "use raw, vhd, vhdx, qcow2 or vmdk".to_owned())
+}
+
+fn os_family(name: &str) -> Result<OsFamily, String> {
+    OsFamily::parse(name).ok_or_else(|| "use linux or windows".to_owned())
+}
+
+fn open_port(text: &str) -> Result<OpenPort, String> {
+    let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let protocol = match protocol {
+        "tcp" => Protocol::Tcp,
+        "udp" => Protocol::Udp,
+        _ => return Err("use tcp or udp".to_owned()),
+    };
+    let port = port.parse().ok().filter(|port| *port > 0).ok_or("a port is a number from 1 to 65535")?;
+    Ok(OpenPort { port, protocol })
+}
+
+/// Another form of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// JSON of the self-test of virtual machine images.
+    SelfTest,
 }
 
 /// How results are printed.

@@ -26,6 +26,15 @@ pub(crate) struct Config {
     pub(crate) sources: Sources,
     pub(crate) worker: WorkerConfig,
     pub(crate) depot: DepotConfig,
+    pub(crate) certification: Certification,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Certification {
+    /// Policy pack: `default`, `legacy-2017`, `legacy-2021`, or a file; `policy.toml` in the data directory,
+    /// where it is there, when not set.
+    pub(crate) policy: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -36,8 +36,6 @@ struct Demo {
     subscription: (String, String),
     stranger: (String, String),
     leads: Leads,
-    /// API token of the allow-listed customer.
-    customer: String,
 }
 
 #[expect(clippy::print_stdout, reason = "the story is the command's result")]
@@ -123,10 +121,12 @@ fn prepare_knowledge(data: &Path, own_image: bool) -> anyhow::Result<()> {
     }
     let snapshot = Advisories::new("invented for the demo".into(), "2026-02-01T00:00:00Z".into(), records);
     std::fs::write(data.join("advisories.json"), snapshot.to_json())?;
+    // The demo's guest has no kernel that could start.
+    let mut policy = Policy::built_in().replace("boot = \"when-available\"", "boot = \"off\"");
     if own_image {
-        let policy = Policy::built_in().replace("INC-06 = \"inconclusive\"", "INC-06 = \"warning\"");
-        std::fs::write(data.join("policy.toml"), policy)?;
+        policy = policy.replace("INC-06 = \"inconclusive\"", "INC-06 = \"warning\"");
     }
+    std::fs::write(data.join("policy.toml"), policy)?;
     Ok(())
 }
 
@@ -155,7 +155,6 @@ async fn set_up(house: &House, base: &str, source: &Path, leads: Leads) -> anyho
         subscription: (listed.id, listed_token.secret),
         stranger: (other.id, other_token.secret),
         leads,
-        customer: app.create_token("customer-1", "demo", Scope::Read, 1).await?.secret,
     })
 }
 

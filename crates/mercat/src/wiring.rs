@@ -3,6 +3,7 @@
 use crate::config::Config;
 use anyhow::Context;
 use mercat_app::{App, MasterKey, Settings};
+use mercat_certify::Policy;
 use mercat_courier::Mailer;
 use mercat_depot::{Credentials, Depot, Region, Spool};
 use mercat_egress::Egress;
@@ -53,7 +54,7 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
         egress: egress.clone(),
         regions: Arc::new(regions(&data, config, &egress)?),
         mailer,
-        inspector: inspector(&data)?,
+        inspector: inspector(&data, config)?,
         local_sources: Arc::new(config.sources.directories.clone()),
         name: format!("worker-{}", uuid::Uuid::new_v4().simple()),
         keep_one_free: config.worker.hands > 1,
@@ -62,9 +63,14 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
     Ok(House { app, depot, spool, worker })
 }
 
-pub(crate) fn inspector(data: &Path) -> anyhow::Result<Inspector> {
+pub(crate) fn inspector(data: &Path, config: &Config) -> anyhow::Result<Inspector> {
     let program = std::env::current_exe().context("this program cannot find itself")?;
-    Ok(Inspector { program, knowledge: KnowledgeFiles::in_directory(data) })
+    let mut knowledge = KnowledgeFiles::in_directory(data);
+    if let Some(policy) = &config.certification.policy {
+        let named = policy.to_str().is_some_and(|name| Policy::named(name).is_some());
+        knowledge.policy = Some(if named { policy.clone() } else { data.join(policy) });
+    }
+    Ok(Inspector { program, knowledge })
 }
 
 fn regions(data: &Path, config: &Config, egress: &Egress) -> anyhow::Result<Vec<Region>> {

@@ -1,6 +1,11 @@
 //! The rpm database in its three forms: Berkeley DB hash (`Packages`), ndb (`Packages.db`) and SQLite
 //! (`rpmdb.sqlite`). Each holds one header of tags a package.
 
+mod berkeley;
+mod header;
+mod ndb;
+mod sqlite;
+
 use super::Package;
 
 /// Why a database gives no packages.
@@ -12,11 +17,86 @@ pub enum Refusal {
     Broken(String),
 }
 
-/// Reads a database of any form, decided by its content.
+/// Packages of one database.
+const PACKAGES_MAX: usize = 200_000;
+
+/// Reads a database of any form, decided by its content. An empty file holds no packages. Keys of
+/// signers, which rpm keeps as packages named `gpg-pubkey`, are left out.
 ///
 /// # Errors
 /// See [`Refusal`].
 pub fn parse(bytes: &[u8]) -> Result<Vec<Package>, Refusal> {
-    let _ = bytes;
-    Err(Refusal::Unreadable("an rpm database".to_owned()))
+    let mut packages = Vec::new();
+    let mut take = |blob: &[u8]| {
+        if packages.len() >= PACKAGES_MAX {
+            return Err(broken(format!("an rpm database with more than {PACKAGES_MAX} packages")));
+        }
+        packages.extend(header::parse(blob)?.filter(|package| package.name != "gpg-pubkey"));
+        Ok(())
+    };
+    if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    if sqlite::is(bytes) {
+        sqlite::each(bytes, &mut take)?;
+    } else if ndb::is(bytes) {
+        ndb::each(bytes, &mut take)?;
+    } else if berkeley::is(bytes) {
+        berkeley::each(bytes, &mut take)?;
+    } else {
+        return Err(Refusal::Unreadable("an rpm database of a form that is not known".to_owned()));
+    }
+    packages.sort();
+    packages.dedup();
+    Ok(packages)
 }
+
+/// What takes the header of a package.
+type Take<'t> = &'t mut dyn FnMut(&[u8]) -> Result<(), Refusal>;
+
+fn broken(what: impl Into<String>) -> Refusal {
+    Refusal::Broken(what.into())
+}
+
+/// A part of the file.
+fn part(bytes: &[u8], at: usize, length: usize) -> Result<&[u8], Refusal> {
+    let found = at.checked_add(length).and_then(|end| bytes.get(at..end));
+    found.ok_or_else(|| broken(format!("an rpm database that ends before byte {at} plus {length}")))
+}
+
+fn word(bytes: &[u8], at: usize) -> Result<[u8; 4], Refusal> {
+    part(bytes, at, 4).map(|bytes| [bytes[0], bytes[1], bytes[2], bytes[3]])
+}
+
+fn le32(bytes: &[u8], at: usize) -> Result<u32, Refusal> {
+    word(bytes, at).map(u32::from_le_bytes)
+}
+
+fn be32(bytes: &[u8], at: usize) -> Result<u32, Refusal> {
+    word(bytes, at).map(u32::from_be_bytes)
+}
+
+/// A number as an index; on machines whose addresses are shorter it is out of bounds anyway.
+fn index(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// Pages that were read; each may be read once, so that nothing goes in circles.
+struct Seen(Vec<bool>);
+
+impl Seen {
+    fn new(pages: usize) -> Self {
+        Self(vec![false; pages])
+    }
+
+    fn visit(&mut self, page: usize) -> Result<(), Refusal> {
+        let seen = self.0.get_mut(page).ok_or_else(|| broken(format!("page {page} is behind the end")))?;
+        if std::mem::replace(seen, true) {
+            return Err(broken(format!("page {page} is used twice")));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

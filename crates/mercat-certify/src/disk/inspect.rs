@@ -73,18 +73,7 @@ pub fn inspect(
         findings: &findings,
     };
     let outcomes = run_rules(&case, whole);
-    let disk = DiskReport {
-        bytes: layout.bytes,
-        data_bytes: layout.data_bytes,
-        table: table_name(layout.table).to_owned(),
-        os: os.pretty_name.clone(),
-        os_id: os.id.clone(),
-        os_version: os.version_id.clone(),
-        kernel: linux::kernel_releases(&case).join(", "),
-        volumes: reports,
-        packages: packages.len(),
-        sbom: sbom_digest.clone(),
-    };
+    let disk = disk_report(&case, reports, &sbom_digest);
     let (checks, found) = answers(&outcomes, &specimen.claims.plan, knowledge);
     let mut verdict = blank(subject, knowledge);
     verdict.disk = Some(disk);
@@ -97,9 +86,28 @@ pub fn inspect(
     Ok(verdict)
 }
 
+fn disk_report(case: &Case<'_>, volumes: Vec<VolumeReport>, sbom: &str) -> DiskReport {
+    DiskReport {
+        bytes: case.layout.bytes,
+        data_bytes: case.layout.data_bytes,
+        table: table_name(case.layout.table).to_owned(),
+        os: case.os.pretty_name.clone(),
+        os_id: case.os.id.clone(),
+        os_version: case.os.version_id.clone(),
+        kernel: linux::kernel_releases(case).join(", "),
+        volumes,
+        packages: case.packages.len(),
+        sbom: sbom.to_owned(),
+    }
+}
+
 /// The verdict over a file that does not open as a disk. It has no subject, because there is no disk.
 pub fn refused_verdict(error: &ReadError, plan: &str, knowledge: &Knowledge) -> Verdict {
-    let finding = refusal(error);
+    let finding = Finding {
+        required: "a disk image that is complete in one file, in the format that was declared".to_owned(),
+        fix: "convert the image again with current tools and declare the format that it has".to_owned(),
+        ..refusal(error)
+    };
     let outcomes = container::refused(&finding);
     let mut verdict = blank(String::new(), knowledge);
     (verdict.checks, _) = answers(&outcomes, plan, knowledge);
@@ -132,13 +140,17 @@ fn run_rules(case: &Case<'_>, whole: bool) -> Vec<(&'static Rule, Outcome)> {
     };
     let readable = whole && (case.tree.root().is_some() || of_system.is_empty());
     let run = |rule: &'static Rule| {
-        let scanners = matches!(rule.id, "LNX-28" | "WIN-26" | "WIN-10");
-        let outcome = if readable || rule.id.starts_with("VHD-") || scanners {
-            (rule.check)(case)
-        } else {
-            // The finding that says why blocks already; without the files there is nothing to say.
-            Outcome::inconclusive("no operating system could be read to its end", "")
+        // These can find something in what was read, but pass only over all of it.
+        let scanners = matches!(rule.id, "LNX-28" | "WIN-10" | "WIN-26");
+        let outcome = match readable || rule.id.starts_with("VHD-") || scanners {
+            true => Some((rule.check)(case)),
+            false => None,
         };
+        let blind = |outcome: &Outcome| scanners && !readable && outcome.status == Status::Passed;
+        // The finding that says why blocks already; without the files there is nothing to say.
+        let outcome = outcome
+            .filter(|outcome| !blind(outcome))
+            .unwrap_or_else(|| Outcome::inconclusive("no operating system could be read to its end", ""));
         (rule, outcome)
     };
     container::RULES.iter().chain(of_system).map(run).collect()
@@ -356,7 +368,7 @@ fn installed(tree: &Tree, data_disk: bool) -> (OsRelease, Vec<Package>, Vec<Find
         let read = inventory::text_of(path, bytes).and_then(|text| inventory::read_text(path, &text));
         match read {
             Ok(found) => packages.extend(found),
-            Err(finding) => findings.push(Finding { place, ..finding }),
+            Err(finding) => findings.push(Finding { place, ..*finding }),
         }
     }
     packages.sort();

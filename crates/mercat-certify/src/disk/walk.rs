@@ -1,7 +1,7 @@
 //! One walk over every volume: each file goes once through every scanner, and what rules need is kept.
 
 use super::measure::{Measure, measure};
-use super::wanted::{is_database, wanted};
+use super::wanted::wanted;
 use super::{HEAD_BYTES, Node, VolumeTree, Wanted};
 use crate::Knowledge;
 use crate::facts::{LayerFacts, Note, OURS, Scan};
@@ -38,6 +38,9 @@ pub(super) struct Walks {
     /// By the volume's place in [`Guest::volumes`]; `None` for one without a file system.
     pub(super) volumes: Vec<Option<Walked>>,
 }
+
+/// Place of a volume, number of the shard, and what it gave.
+type Shard = (usize, u64, Result<Walked, ReadError>);
 
 enum Job<'g> {
     Measure,
@@ -86,7 +89,7 @@ pub(super) fn walk(
     };
     let next = AtomicUsize::new(0);
     let measured = Mutex::new(None);
-    let walked: Mutex<Vec<(usize, u64, Result<Walked, ReadError>)>> = Mutex::default();
+    let walked: Mutex<Vec<Shard>> = Mutex::default();
     let work = || {
         while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
             match job {
@@ -278,7 +281,6 @@ impl Visit for Visitor<'_, '_> {
                 _ if swap => Some(head),
                 _ => None,
             };
-            debug_assert!(!whole || is_database(&entry.path) || entry.size <= 1 << 20);
             self.keep_node(Node { content, ..Node::new(entry) });
         }
         Ok(())

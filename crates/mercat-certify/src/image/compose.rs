@@ -222,7 +222,7 @@ impl Composer<'_> {
             formats.insert(inventory::format_of(path));
             match inventory::read_text(path, text) {
                 Ok(found) => packages.extend(found),
-                Err(finding) => self.adopt(Finding { place, ..finding }),
+                Err(finding) => self.adopt(Finding { place, ..*finding }),
             }
         }
         packages.sort();

@@ -8,9 +8,9 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use mercat_app::{AppError, PublishRequest, clone_public, hash_secret, rfc3339};
-use mercat_domain::OfferKey;
+use mercat_domain::{Digest, OfferKey};
 use mercat_store::document::from_json;
-use mercat_store::{EventQuery, OfferRow, PaperRow, Query, SubmissionRow, find, list, load};
+use mercat_store::{BootRow, EventQuery, OfferRow, PaperRow, Query, SubmissionRow, find, list, load};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -160,6 +160,30 @@ pub(super) async fn verdict(
     };
     let text = found.await.map_err(fail(&caller))?;
     Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+}
+
+/// The evidence of a boot test: `report`, `console` or `screenshot`.
+pub(super) async fn boot(
+    State(site): Shared,
+    caller: Caller,
+    Path((publisher, offer, id, digest, part)): Path<(String, String, String, String, String)>,
+) -> Answer {
+    let found = async {
+        site.app.status(&OfferKey::new(publisher, offer), Some(&id)).await?;
+        let row = load::<BootRow>(&*site.app.ledger, &format!("{id}/{digest}")).await?;
+        Ok(row.ok_or(AppError::NotFound)?.row)
+    };
+    let row = found.await.map_err(fail(&caller))?;
+    match part.as_str() {
+        "report" => Ok(Json(row).into_response()),
+        "console" => Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], row.console).into_response()),
+        "screenshot" => {
+            let digest = Digest::parse(&row.screenshot).ok_or_else(|| fail(&caller)(AppError::NotFound))?;
+            let bytes = site.depot.get(&digest).await.map_err(|_| fail(&caller)(AppError::NotFound))?;
+            Ok(([(header::CONTENT_TYPE, "image/png")], bytes).into_response())
+        }
+        _ => Err(fail(&caller)(AppError::NotFound)),
+    }
 }
 
 pub(super) async fn sbom(

@@ -131,9 +131,8 @@ fn input(f: &Frame, field: &Field, fields: &Fields, name: &str, path: &str, prob
         Rule::Secret(_) if value.is_some() => ("secret", f.t("ui-secret-set")),
         Rule::Secret(_) => ("secret", String::new()),
         Rule::Html(_) => ("area", String::new()),
-        Rule::Rows(..) | Rule::Versions => {
-            ("area", f.t1("ui-rows-hint", "columns", &columns(field.rule).join(" | ")))
-        }
+        Rule::Rows(..) => ("area", f.t1("ui-rows-hint", "columns", &columns(field.rule).join(" | "))),
+        Rule::Versions => ("versions", f.t("ui-versions-hint")),
         Rule::Guids(..)
         | Rule::Countries
         | Rule::Categories

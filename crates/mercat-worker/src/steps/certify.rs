@@ -10,7 +10,7 @@ use mercat_certify::{Knowledge, LayerFacts, Verdict};
 use mercat_depot::Imported;
 use mercat_domain::finding::{Finding, Place, Severity, judge};
 use mercat_domain::tags::{self, Resolved};
-use mercat_domain::{Digest, Outcome};
+use mercat_domain::{Digest, OfferKind, Outcome};
 use mercat_store::{Expect, FindingRow, OfferRow, PaperRow, load, put};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -32,6 +32,17 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
     };
     let mut report = Report::default();
     let mut findings = inspect_listing(&work.document, &knowledge);
+    if work.document.kind == OfferKind::VirtualMachine {
+        for (plan, image) in &images {
+            match super::disk_certify::one_disk(work, plan, image, &knowledge, &mut report).await? {
+                Ok(found) => findings.extend(found),
+                Err(waits) => return Ok(waits),
+            }
+        }
+        findings.sort();
+        findings.dedup();
+        return Ok(end(report, &findings));
+    }
     findings.extend(tag_findings(work, &images, &knowledge).await?);
     let mut seen: BTreeMap<Digest, Vec<Finding>> = BTreeMap::new();
     for (plan, image) in &images {
@@ -149,7 +160,10 @@ async fn one_image(
 }
 
 /// Blobs as files below one directory: the depot itself, or copies of what lies in a remote one.
-async fn spool(work: &Work<'_>, image: &Imported) -> Result<(PathBuf, Option<tempfile::TempDir>), String> {
+pub(super) async fn spool(
+    work: &Work<'_>,
+    image: &Imported,
+) -> Result<(PathBuf, Option<tempfile::TempDir>), String> {
     let depot = &work.worker.depot;
     if let Some(path) = depot.local_path(&image.digest) {
         let root = path.ancestors().nth(3).map(PathBuf::from);
@@ -174,7 +188,7 @@ async fn spool(work: &Work<'_>, image: &Imported) -> Result<(PathBuf, Option<tem
     Ok((dir.path().to_owned(), Some(dir)))
 }
 
-async fn keep(
+pub(super) async fn keep(
     work: &Work<'_>,
     image: &Imported,
     inspection: Inspection,
@@ -200,7 +214,7 @@ async fn keep(
 }
 
 /// An inspector that broke is tried again; after that the check is inconclusive, and ours.
-fn broken(work: &Work<'_>, error: &InspectError) -> Result<Vec<Finding>, Ended> {
+pub(super) fn broken(work: &Work<'_>, error: &InspectError) -> Result<Vec<Finding>, Ended> {
     tracing::warn!(submission = %work.submission.id, error = %crate::chain(error), "an inspection broke");
     if work.task.attempts < INSPECTOR_TRIES {
         return Err(Ended::Wait { on: "wait-store", detail: error.to_string() });

@@ -302,8 +302,9 @@ fn refused(work: &Work<'_>, one: &Listed<'_>, error: &DecodeError) -> Missing {
     match error {
         DecodeError::Refused { code, offset, what } => {
             let meaning = mercat_disk::CODES.iter().find(|(known, _)| known == code);
-            let meaning = meaning.map_or("an image that can be read in one way only", |(_, meaning)| meaning);
-            let mut finding = one.row(code, &format!("{what}, at byte {offset}"), meaning);
+            let meaning = meaning.map_or(String::new(), |(_, meaning)| format!(" ({meaning})"));
+            let required = "an image that is complete, names no other file and can be read in one way only";
+            let mut finding = one.row(code, &format!("{what}, at byte {offset}{meaning}"), required);
             if error.is_inconclusive() {
                 "inconclusive".clone_into(&mut finding.severity);
             }

@@ -12,6 +12,9 @@ const FIRST: u64 = 2048;
 /// GPT type of a Linux file system.
 const LINUX: [u8; 16] =
     [0xaf, 0x3d, 0xc6, 0x0f, 0x83, 0x84, 0x72, 0x47, 0x8e, 0x79, 0x3d, 0x69, 0xd8, 0x47, 0x7d, 0xe4];
+/// GPT type of the partition of a boot loader that BIOS starts.
+const BIOS_BOOT: [u8; 16] =
+    [0x48, 0x61, 0x68, 0x21, 0x49, 0x64, 0x6f, 0x6e, 0x74, 0x4e, 0x65, 0x65, 0x64, 0x45, 0x46, 0x49];
 /// GPT type of swap.
 const SWAP: [u8; 16] =
     [0x6d, 0xfd, 0x57, 0x06, 0xab, 0xa4, 0xc4, 0x43, 0x84, 0xe5, 0x09, 0x33, 0xc8, 0x4b, 0x4f, 0x4f];
@@ -168,9 +171,20 @@ pub(crate) fn build(path: &Path, bytes: u64, items: &[Item], swap: bool) -> io::
     ] {
         symlink(target, tree.path().join(link))?;
     }
+    build_tree(path, bytes, tree.path(), swap)
+}
+
+/// Builds a raw disk with the files of a directory, sparse, without a swap partition.
+#[allow(dead_code, reason = "for benchmarks, which share this file")]
+pub(crate) fn build_from(path: &Path, bytes: u64, tree: &Path) -> io::Result<()> {
+    build_tree(path, bytes, tree, false)
+}
+
+fn build_tree(path: &Path, bytes: u64, tree: &Path, swap: bool) -> io::Result<()> {
     let last = bytes / SECTOR - 34;
     let swap_sectors = if swap { 32_768 } else { 0 };
-    let root_end = (last - swap_sectors) / FIRST * FIRST - 1;
+    let root_end = (last - swap_sectors - FIRST) / FIRST * FIRST - 1;
+    let loader_end = root_end + FIRST;
     File::create(path)?.set_len(bytes)?;
     let size = (root_end + 1 - FIRST) / 2;
     let program = mke2fs().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "mke2fs (e2fsprogs)"))?;
@@ -178,21 +192,21 @@ pub(crate) fn build(path: &Path, bytes: u64, items: &[Item], swap: bool) -> io::
         .args(["-q", "-F", "-t", "ext4", "-L", "root", "-E"])
         .arg(format!("offset={},root_owner=0:0,lazy_itable_init=1", FIRST * SECTOR))
         .arg("-d")
-        .arg(tree.path())
+        .arg(tree)
         .arg(path)
         .arg(format!("{size}k"))
         .output()?;
     if !made.status.success() {
         return Err(io::Error::other(String::from_utf8_lossy(&made.stderr).into_owned()));
     }
-    let mut partitions = vec![(LINUX, FIRST, root_end)];
+    let mut partitions = vec![(LINUX, FIRST, root_end), (BIOS_BOOT, root_end + 1, loader_end)];
     if swap {
-        partitions.push((SWAP, root_end + 1, root_end + swap_sectors));
+        partitions.push((SWAP, loader_end + 1, loader_end + swap_sectors));
     }
     write_tables(path, bytes, &partitions)?;
     if swap {
         let mut file = OpenOptions::new().write(true).open(path)?;
-        file.seek(SeekFrom::Start((root_end + 1) * SECTOR + 4086))?;
+        file.seek(SeekFrom::Start((loader_end + 1) * SECTOR + 4086))?;
         file.write_all(b"SWAPSPACE2")?;
     }
     Ok(())
@@ -228,6 +242,8 @@ fn write_tables(path: &Path, bytes: u64, partitions: &[([u8; 16], u64, u64)]) ->
     let mut file = OpenOptions::new().read(true).write(true).open(path)?;
     let mut boot = [0; 512];
     file.read_exact(&mut boot)?;
+    // Boot code that halts (cli, hlt, and again): there is no kernel to start.
+    boot[..4].copy_from_slice(&[0xfa, 0xf4, 0xeb, 0xfd]);
     boot[446..462].copy_from_slice(&[0, 0, 2, 0, 0xee, 0xff, 0xff, 0xff, 1, 0, 0, 0, 0, 0, 0, 0]);
     let covered = u32::try_from(sectors - 1).unwrap_or(u32::MAX);
     boot[458..462].copy_from_slice(&covered.to_le_bytes());

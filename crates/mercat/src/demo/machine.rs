@@ -38,13 +38,15 @@ pub(super) async fn tell(demo: &Demo, crm: &str) -> anyhow::Result<()> {
         bail!("the submission did not reach preview: {}", status["status"]);
     }
     say("\n12. Preview: who can download the disk");
-    let preview = download(&demo, "preview", "qcow2", &demo.customer).await?;
+    let preview = download(&demo, "preview", "qcow2", &demo.subscription.1).await?;
     let (bytes, digest) = preview.context("the allow-listed subscription cannot download the preview")?;
     say(&format!("   allow-listed subscription: qcow2, {bytes} bytes, sha256:{digest}"));
-    if download(&demo, "preview", "qcow2", "").await?.is_some() {
-        bail!("nobody signed in can download the preview");
+    for (who, token) in [("stranger", demo.stranger.1.as_str()), ("nobody signed in", "")] {
+        if download(&demo, "preview", "qcow2", token).await?.is_some() {
+            bail!("{who} can download the preview");
+        }
+        say(&format!("   {who}: 404, as for what does not exist"));
     }
-    say("   nobody signed in: 404, as for what does not exist");
     let body = json!({"snapshotDigest": status["snapshotDigest"]});
     demo.client.must(Method::POST, &path(&demo.key, "/golive"), Some(&body)).await?;
     let live = watch(&demo.client, &demo.key, Goal::Live).await?;

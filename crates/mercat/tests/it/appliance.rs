@@ -38,6 +38,31 @@ fn noise(seed: u64, bytes: usize) -> Vec<u8> {
         .collect()
 }
 
+/// A server that knows advisories for the guest's distribution, and starts no disks.
+async fn open() -> House {
+    let mut house = House::open().await;
+    let record = house.dir.path().join("advisory.json");
+    let text = json!({
+        "id": "TEST-2026-1", "modified": "2026-01-01T00:00:00Z",
+        "affected": [{
+            "package": {"ecosystem": "Debian:12", "name": "nothing"},
+            "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1"}]}],
+        }],
+    });
+    std::fs::write(&record, text.to_string()).expect("written");
+    let data = house.data();
+    let (data, record) = (data.to_str().expect("plain"), record.to_str().expect("plain"));
+    run(BIN, &["--data", data, "advisories", "import", record]);
+    // These guests have no kernel; the boot test has tests of its own.
+    let pack = include_str!("../../../mercat-certify/policy/default.toml");
+    let pack = pack.replace("boot = \"when-available\"", "boot = \"off\"");
+    std::fs::write(Path::new(data).join("policy.toml"), pack).expect("written");
+    house.kill();
+    house.start();
+    house.answers().await;
+    house
+}
+
 impl House {
     async fn machine(&self, offer: &str, versions: Value, allowed: &[String]) -> Value {
         let mut document = self.offer(offer, "", &[], allowed).await;
@@ -80,8 +105,8 @@ async fn a_machine_goes_from_draft_to_live_and_comes_back_in_four_formats() {
     if !can_build() {
         return;
     }
-    let house = House::open().await;
-    let (subscription, _) = house.subscription().await;
+    let house = open().await;
+    let (subscription, pull) = house.subscription().await;
     let faults = Faults { swap: true, history: true, password: true };
     let bad = disk(&house, "bad.raw", faults, &[]);
     house
@@ -109,6 +134,12 @@ async fn a_machine_goes_from_draft_to_live_and_comes_back_in_four_formats() {
         format!("/api/v1/{slot}/aurora.appliance/plans/small/disks/{disk}/{format}")
     };
     assert_eq!(house.file(&place("preview", "1.0.0", "qcow2"), "", None).await.0, StatusCode::NOT_FOUND);
+    let (_, stranger) = house.subscription().await;
+    assert_eq!(
+        house.file(&place("preview", "1.0.0", "qcow2"), &stranger, None).await.0,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(house.file(&place("preview", "1.0.0", "qcow2"), &pull, None).await.0, StatusCode::OK);
     assert_eq!(house.file(&place("preview", "1.0.0", "qcow2"), &house.token, None).await.0, StatusCode::OK);
     assert_eq!(
         house.file(&place("catalogue", "1.0.0", "qcow2"), &house.token, None).await.0,
@@ -325,17 +356,20 @@ async fn kills_while_a_disk_is_stored_and_provisioned_change_nothing() {
     if !can_build() {
         return;
     }
-    let ends = [publish_with_kills(0).await, publish_with_kills(8).await];
-    assert_eq!(ends[0], ends[1]);
+    let made = tempfile::tempdir().expect("a directory");
+    let path = made.path().join("good.raw");
+    let mut files = guest::files(Faults::default());
+    files.extend((0..6).map(|at| (format!("srv/data{at}"), 0o644, noise(at, 8 << 20))));
+    guest::build(&path, GIB, &files, false).expect("built");
+    assert_eq!(publish_with_kills(0, &path).await, publish_with_kills(8, &path).await);
 }
 
 /// Publishes to preview, killing the server at moments that differ; what customers would get comes back.
-async fn publish_with_kills(kills: u32) -> Value {
-    let mut house = House::open().await;
+async fn publish_with_kills(kills: u32, made: &Path) -> Value {
+    let mut house = open().await;
     let (subscription, _) = house.subscription().await;
-    let data: Vec<guest::Item> =
-        (0..6).map(|at| (format!("srv/data{at}"), 0o644, noise(at, 8 << 20))).collect();
-    let good = disk(&house, "good.raw", Faults::default(), &data);
+    let good = house.dir.path().join("images/good.raw");
+    std::fs::copy(made, &good).expect("copied");
     house.save(&house.machine("appliance", json!([version("1.0.0", &good)]), &[subscription]).await).await;
     house.publish("appliance").await;
     let (mut done, end) = (0, Instant::now() + Duration::from_secs(170));
@@ -382,7 +416,7 @@ async fn a_source_that_cannot_be_used_names_the_rule() {
         ("https://127.0.0.1/gw.vhd".to_owned(), "SAS-11"),
         (outside, "F015"),
         ("upload:0190a5b0-0000-7000-8000-000000000000".to_owned(), "F015"),
-        (image("short.vhd", b"conectix"), "DSK-01"),
+        (image("short.vhd", b"conectix"), "VHD-01"),
         (image("lies.qcow2", &backing), "QCW-"),
         (image("table.raw", &[&b"KDMV"[..], &[0; 4092]].concat()), "DSK-"),
     ] {

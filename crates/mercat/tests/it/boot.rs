@@ -20,7 +20,11 @@ fn boot(disk: &dyn ReadAt, plan: &Plan) -> Report {
 }
 
 fn rules(report: &Report, plan: &Plan) -> Vec<String> {
-    report.findings(plan).into_iter().map(|finding| format!("{} {}", finding.rule, finding.severity.name())).collect()
+    report
+        .findings(plan)
+        .into_iter()
+        .map(|finding| format!("{} {}", finding.rule, finding.severity.name()))
+        .collect()
 }
 
 fn shown(report: &Report) -> String {
@@ -80,8 +84,8 @@ fn sector(text: &[u8]) -> Vec<u8> {
     // xor ax,ax; mov ds,ax; mov si,0x7c20; next: lodsb; or al,al; jz end; mov ah,1; xor dx,dx;
     // int 0x14; jmp next; end: hlt; jmp end
     let code = [
-        0x31, 0xc0, 0x8e, 0xd8, 0xbe, 0x20, 0x7c, 0xac, 0x08, 0xc0, 0x74, 0x08, 0xb4, 0x01, 0x31, 0xd2, 0xcd, 0x14, 0xeb, 0xf3,
-        0xf4, 0xeb, 0xfd,
+        0x31, 0xc0, 0x8e, 0xd8, 0xbe, 0x20, 0x7c, 0xac, 0x08, 0xc0, 0x74, 0x08, 0xb4, 0x01, 0x31, 0xd2, 0xcd,
+        0x14, 0xeb, 0xf3, 0xf4, 0xeb, 0xfd,
     ];
     disk[..code.len()].copy_from_slice(&code);
     disk[0x20..0x20 + text.len()].copy_from_slice(text);
@@ -96,7 +100,11 @@ fn a_panic_an_emergency_shell_and_a_loaders_prompt_are_told_with_their_line() {
     }
     let scratch = tempfile::tempdir().expect("a directory");
     let plan = plan(scratch.path());
-    for line in ["Kernel panic - not syncing: VFS: Unable to mount root fs", "You are in emergency mode.", "grub rescue> "] {
+    for line in [
+        "Kernel panic - not syncing: VFS: Unable to mount root fs",
+        "You are in emergency mode.",
+        "grub rescue> ",
+    ] {
         let report = boot(&sector(line.as_bytes()), &plan);
         let findings = report.findings(&plan);
         assert_eq!(rules(&report, &plan), ["BOOT-01 error"], "{}", shown(&report));

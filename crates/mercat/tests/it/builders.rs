@@ -131,4 +131,9 @@ async fn the_demo_tells_its_story() {
     ] {
         assert!(text.contains(part), "{part} is missing in {text}");
     }
+    if crate::guest::can_build() {
+        for part in ["LNX-01", "LNX-04", "LNX-14", "Provisioning", "vhd-fixed"] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+    }
 }

@@ -68,7 +68,9 @@ pub(crate) fn disk() -> Option<PathBuf> {
     if !disk.is_file() {
         let work = tempfile::tempdir_in(&place).expect("a directory");
         let Some(volume) = volume(work.path()) else {
-            skipped("skipped: mmdebstrap could not build a Debian (no root, or no network), so none was booted");
+            skipped(
+                "skipped: mmdebstrap could not build a Debian (no root, or no network), so none was booted",
+            );
             return None;
         };
         let made = work.path().join("disk.raw");

@@ -97,7 +97,26 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
             faults.at(&found, format!("{keys} authorized keys"));
         }
     }
+    for found in sudoers(case) {
+        for name in lines(&found.node.text()).filter_map(free_to_sudo) {
+            // Groups and aliases name nobody who is there yet.
+            if case.tree.text("etc/passwd").is_some_and(|text| has_user(&text, name)) && name != "root" {
+                faults.at(&found, format!("{name} may use sudo without a password"));
+            }
+        }
+    }
     faults.judge("nobody has a password or key", required)
+}
+
+/// The user of a sudoers line that asks for no password.
+fn free_to_sudo(line: &str) -> Option<&str> {
+    let name = line.split_whitespace().next()?;
+    let open = line.contains("NOPASSWD") && !name.starts_with('%') && !name.starts_with("Defaults");
+    open.then_some(name)
+}
+
+fn has_user(passwd: &str, name: &str) -> bool {
+    lines(passwd).any(|line| line.split(':').next() == Some(name))
 }
 
 /// Whether nobody can sign in with a password field. An empty one is judged as the shadow file's own

@@ -44,6 +44,8 @@ fn command_lines<'c>(case: &'c Case<'_>) -> Vec<CommandLine<'c>> {
 /// Command lines in the configuration of GRUB, boot loader entries, extlinux and plain files.
 fn entries(text: &str) -> Vec<String> {
     let mut out = Vec::new();
+    // A file that is nothing but parameters, such as `cmdline.txt`.
+    let plain = lines(text).count() == 1;
     let mut recovery = false;
     let mut variables = String::new();
     for line in lines(text) {
@@ -54,18 +56,14 @@ fn entries(text: &str) -> Vec<String> {
                 recovery = lower.contains("recovery") || lower.contains("rescue");
             }
             "set" if rest.starts_with("kernelopts=") => variables = rest.to_owned(),
-            "linux" | "linux16" | "linuxefi" | "kernel" if !recovery => {
-                // In a boot loader entry the parameters are on a line of their own.
-                if rest.contains('=') || rest.contains(" ro") {
-                    out.push(format!("{rest} {variables}"));
-                }
+            // In a boot loader entry the parameters are on a line of their own.
+            "linux" | "linux16" | "linuxefi" | "kernel"
+                if !recovery && (rest.contains('=') || rest.contains(" ro")) =>
+            {
+                out.push(format!("{rest} {variables}"));
             }
             "options" | "append" if !recovery => out.push(format!("{rest} {variables}")),
-            _ if line.contains("root=") && !line.contains("set ") && !line.contains('$') => {
-                if !recovery && !text.contains("menuentry") && !text.contains("options ") {
-                    out.push(line.to_owned());
-                }
-            }
+            _ if plain && line.contains("root=") => out.push(line.to_owned()),
             _ => {}
         }
     }

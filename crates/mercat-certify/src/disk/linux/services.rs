@@ -185,10 +185,10 @@ pub(super) fn network(case: &Case<'_>) -> Outcome {
     }
     ifcfg(tree, &mut faults);
     // A file that a running machine wrote; links lead to what the next one writes.
-    if let Some(found) = tree.node("etc/resolv.conf").filter(|found| found.node.kind == Kind::File) {
-        if lines(&found.node.text()).any(|line| line.starts_with("nameserver")) {
-            faults.advise(found.place(), "name servers in /etc/resolv.conf");
-        }
+    let resolvers = tree.node("etc/resolv.conf").filter(|found| found.node.kind == Kind::File);
+    let named = |found: &Found<'_>| lines(&found.node.text()).any(|line| line.starts_with("nameserver"));
+    if let Some(found) = resolvers.filter(named) {
+        faults.advise(found.place(), "name servers in /etc/resolv.conf");
     }
     faults.judge("nothing fixed", "DHCP on the first interface, no persistent interface names")
 }

@@ -1,0 +1,179 @@
+//! The boot test of a stored disk, and its evidence.
+
+use super::{Ended, Work};
+use bytes::Bytes;
+use mercat_app::{AppError, Report};
+use mercat_boot::{Firmware, Outcome, Plan, Shell, Stage, Transport};
+use mercat_certify::disk::{Claims, Protocol};
+use mercat_certify::{Boot, Knowledge, Verdict};
+use mercat_depot::Imported;
+use mercat_depot::disk::Stored;
+use mercat_domain::Digest;
+use mercat_domain::finding::{Finding, Severity};
+use mercat_store::{BootRow, Expect, load, put};
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Tells a test that nobody waits for it any more.
+struct Wanted(Arc<AtomicBool>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Whether this machine has the emulator.
+fn has_qemu() -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths).any(|directory| directory.join("qemu-system-x86_64").is_file())
+}
+
+fn plan(work: &Work<'_>, claims: &Claims, verdict: &str, knowledge: &Knowledge) -> Plan {
+    let checks = Verdict::checks_of(verdict).unwrap_or_default();
+    let observed =
+        |id: &str| checks.iter().find(|check| check.rule == id).map_or("", |check| check.observed.as_str());
+    let firmware = if observed("VHD-07").contains("generation 1") { Firmware::Bios } else { Firmware::Uefi };
+    let mut plan = Plan::new(work.worker.spool.scratch(), firmware);
+    plan.stage_deadline = Duration::from_secs(u64::from(knowledge.policy.vm.boot_seconds));
+    plan.ssh = !claims.no_remote_connection;
+    let transport = |protocol| match protocol {
+        Protocol::Tcp => Transport::Tcp,
+        Protocol::Udp => Transport::Udp,
+    };
+    plan.open_ports = claims.open_ports.iter().map(|open| (open.port, transport(open.protocol))).collect();
+    plan
+}
+
+/// Starts a disk as the policy says, and keeps the evidence.
+pub(super) async fn test(
+    work: &Work<'_>,
+    claims: &Claims,
+    image: &Imported,
+    verdict: &str,
+    knowledge: &Knowledge,
+    report: &mut Report,
+) -> Result<Result<Vec<Finding>, Ended>, AppError> {
+    let policy = knowledge.policy.vm.boot;
+    if policy == Boot::Off {
+        report.say("information", "message-boot-off", &[]);
+        return Ok(Ok(Vec::new()));
+    }
+    let plan = plan(work, claims, verdict, knowledge);
+    let key = key(&image.digest, claims, knowledge);
+    let ledger = &*work.worker.app.ledger;
+    if let Some(kept) = load::<BootRow>(ledger, &key).await? {
+        report.say("information", "message-boot-reused", &[]);
+        let row = BootRow { key: format!("{}/{}", work.submission.id, image.digest), ..kept.row };
+        report.writes.push(put(&row, Expect::Any));
+        return Ok(Ok(row.findings.iter().filter_map(finding).collect()));
+    }
+    let done = run(work, image, plan.clone()).await;
+    let done = match done {
+        Ok(done) => done,
+        Err(why) => return Ok(Err(Ended::Wait { on: "wait-store", detail: why })),
+    };
+    let mut findings = done.findings(&plan);
+    for finding in &mut findings {
+        finding.place.plan.clone_from(&claims.plan);
+    }
+    if let Outcome::NotRun { .. } = done.outcome
+        && !has_qemu()
+    {
+        // Whether a test that cannot be made here blocks is for the policy to say.
+        let severity = if policy == Boot::Required { Severity::Inconclusive } else { Severity::Info };
+        findings
+            .iter_mut()
+            .filter(|found| found.rule == "BOOT-07")
+            .for_each(|found| found.severity = severity);
+    }
+    let screenshot = match done.screenshot {
+        None => String::new(),
+        Some(png) => match work.worker.depot.put(Bytes::from(png)).await {
+            Ok(digest) => digest.to_string(),
+            Err(error) => {
+                return Ok(Err(Ended::Wait { on: "wait-store", detail: crate::chain(&error) }));
+            }
+        },
+    };
+    let accelerator = done.accelerator.map_or("", mercat_boot::Accelerator::name);
+    let (outcome, why) = match &done.outcome {
+        Outcome::Passed => ("passed", String::new()),
+        Outcome::Failed { why } => ("failed", why.clone()),
+        Outcome::NotRun { why } => ("not-run", why.clone()),
+    };
+    let row = BootRow {
+        key: format!("{}/{}", work.submission.id, image.digest),
+        outcome: outcome.to_owned(),
+        why: why.clone(),
+        accelerator: accelerator.to_owned(),
+        confinement: done.confinement.clone(),
+        seconds: done.seconds,
+        console: String::from_utf8_lossy(&done.console).into_owned(),
+        screenshot,
+        findings: findings.iter().map(mercat_store::FindingRow::from).collect(),
+        made: ledger.now().await?,
+    };
+    report.writes.push(put(&row, Expect::Any));
+    if outcome != "not-run" {
+        report.writes.push(put(&BootRow { key, ..row }, Expect::Any));
+    }
+    let seconds = done.seconds.to_string();
+    let code = format!("message-boot-{outcome}");
+    report.say("information", &code, &[("seconds", &seconds), ("by", accelerator), ("detail", &why)]);
+    Ok(Ok(findings))
+}
+
+/// A test holds for the same disk, ports and rules.
+fn key(root: &Digest, claims: &Claims, knowledge: &Knowledge) -> String {
+    let claims = serde_json::to_string(claims).unwrap_or_default();
+    let text = format!("{root}\n{claims}\n{}\n{}", knowledge.policy.digest, env!("CARGO_PKG_VERSION"));
+    format!("kept/{}", Digest::from_sha256(&Sha256::digest(text.as_bytes())).hex())
+}
+
+fn finding(row: &mercat_store::FindingRow) -> Option<Finding> {
+    let place = mercat_domain::finding::Place { plan: row.plan.clone(), ..Default::default() };
+    Some(Finding {
+        rule: row.rule.clone(),
+        severity: Severity::parse(&row.severity)?,
+        place,
+        observed: row.observed.clone(),
+        required: row.required.clone(),
+        fix: row.fix.clone(),
+    })
+}
+
+async fn run(work: &Work<'_>, image: &Imported, plan: Plan) -> Result<mercat_boot::Report, String> {
+    let part = work.tracker.handle(&format!("{} boot", image.reference));
+    let (root, depot) = (image.digest.clone(), work.worker.depot.clone());
+    let runtime = tokio::runtime::Handle::current();
+    let shell = Shell { program: work.worker.inspector.program.clone() };
+    let wanted = Arc::new(AtomicBool::new(true));
+    // Aborted work stops the machine too.
+    let _guard = Wanted(wanted.clone());
+    let (send, receive) = tokio::sync::oneshot::channel();
+    // QEMU ends with the thread that started it: one of its own, not of the pool.
+    std::thread::spawn(move || {
+        let told =
+            Stored::open(&root, depot.chunks(runtime)).map_err(|error| error.to_string()).map(|disk| {
+                let progress = |stage| {
+                    let (done, total) = match stage {
+                        Stage::Copy(done, total) => (done.min(total) / total.max(1), 5),
+                        Stage::Boot => (1, 5),
+                        Stage::Probe => (2, 5),
+                        Stage::Reboot => (3, 5),
+                        Stage::SecondIdentity => (4, 5),
+                    };
+                    part.set(done, total);
+                    wanted.load(Ordering::Relaxed)
+                };
+                let report = mercat_boot::run(&disk, &plan, &shell, &progress);
+                part.set(5, 5);
+                report
+            });
+        let _ = send.send(told);
+    });
+    receive.await.map_err(|_| "the boot test crashed".to_owned())?
+}
