@@ -175,7 +175,12 @@ impl Watcher {
         }
         let shown: String = line.chars().take(200).collect();
         for sign in found {
-            if !self.told.contains(&sign) {
+            if self.told.contains(&sign) {
+                // The line went on: tell all of it.
+                if let Some(seen) = self.seen.iter_mut().rfind(|seen| seen.sign == sign) {
+                    seen.line.clone_from(&shown);
+                }
+            } else {
                 self.told.push(sign);
                 // One kind of sign cannot crowd out another.
                 if self.seen.iter().filter(|seen| seen.sign == sign).count() < SIGNS_MAX {
@@ -220,6 +225,15 @@ mod tests {
     #[test]
     fn a_note_of_the_last_login_is_no_prompt() {
         assert_eq!(signs(&[b"Last login: Mon\r\nLast login:"]), []);
+    }
+
+    #[test]
+    fn a_line_that_comes_in_pieces_is_told_whole() {
+        let mut watcher = Watcher::default();
+        watcher.push(b"Kernel panic - not syncing");
+        watcher.push(b": VFS: no root\n");
+        let lines: Vec<&str> = watcher.seen.iter().map(|seen| seen.line.as_str()).collect();
+        assert_eq!(lines, ["Kernel panic - not syncing: VFS: no root"]);
     }
 
     #[test]

@@ -26,6 +26,8 @@ const SPEAKS: [u8; 16] =
 const SPEAKS_BYTES: usize = 256;
 /// How long a guest under KVM may write nothing before translation is tried instead.
 const SILENCE: Duration = Duration::from_secs(45);
+/// Ticks in which a guest may say more about its end.
+const LAST_WORDS: usize = 4;
 /// Lines of the console that are told when a boot fails.
 const TOLD_LINES: usize = 3;
 
@@ -285,7 +287,7 @@ impl Course<'_> {
             if life.next_sign() == Some(Sign::Login) {
                 return Ok(());
             }
-            self.check(life)?;
+            self.check(life, stage)?;
             if doubted && self.console.is_empty() && since.elapsed() >= SILENCE {
                 return Err(Stop::Silent);
             }
@@ -301,7 +303,7 @@ impl Course<'_> {
         let deadline = Instant::now() + self.plan.stage_deadline;
         while life.probe.is_none() {
             while life.next_sign().is_some() {}
-            self.check(life)?;
+            self.check(life, stage)?;
             if Instant::now() >= deadline {
                 let seconds = self.plan.stage_deadline.as_secs();
                 self.report.probe_missing =
@@ -344,10 +346,18 @@ impl Course<'_> {
         Ok(())
     }
 
-    /// Fails when the guest said that its boot is over.
-    fn check(&self, life: &Life) -> Step<()> {
-        let fatal = life.watcher.seen.iter().chain(&life.firmware.seen).find(|seen| seen.sign.ends_boot());
-        match fatal {
+    /// Fails when the guest said that its boot is over, once it had time to say why.
+    fn check(&mut self, life: &mut Life, stage: Stage) -> Step<()> {
+        if life.fatal().is_none() {
+            return Ok(());
+        }
+        for _ in 0..LAST_WORDS {
+            // A machine that ends now does not change what was seen.
+            if self.listen(life, stage).is_err() {
+                break;
+            }
+        }
+        match life.fatal() {
             Some(seen) => Err(Stop::Failed(format!("{}: {}", words(seen), seen.line.trim()))),
             None => Ok(()),
         }
@@ -372,6 +382,10 @@ impl Course<'_> {
 }
 
 impl Life {
+    fn fatal(&self) -> Option<&Seen> {
+        self.watcher.seen.iter().chain(&self.firmware.seen).find(|seen| seen.sign.ends_boot())
+    }
+
     /// The next sign of the console that was not looked at.
     fn next_sign(&mut self) -> Option<Sign> {
         let sign = self.watcher.seen.get(self.passed)?.sign;
