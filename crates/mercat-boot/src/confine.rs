@@ -41,6 +41,22 @@ pub struct Paths {
     pub devices: Vec<PathBuf>,
 }
 
+/// Where programs keep their libraries.
+const LIBRARIES: &[&str] = &["/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib"];
+
+impl Paths {
+    /// What any program needs: itself, its libraries, and a directory to work in.
+    pub fn of_program(program: &std::path::Path, directory: &std::path::Path) -> Self {
+        let libraries = LIBRARIES.iter().map(PathBuf::from);
+        Self {
+            readable: vec!["/etc/ld.so.cache".into(), "/dev/urandom".into()],
+            executable: libraries.chain([program.to_owned()]).collect(),
+            writable: vec![directory.to_owned()],
+            devices: Vec::new(),
+        }
+    }
+}
+
 /// Confines this process for good. Returns what the kernel enforces: `confined`, `partly
 /// confined` or `limits only`.
 ///

@@ -29,6 +29,10 @@ impl Log {
         self.dropped = self.dropped.saturating_add(over as u64);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.oldest.is_empty()
+    }
+
     /// Everything that was kept, with a line where bytes are missing.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut out = self.oldest.clone();
@@ -171,7 +175,12 @@ impl Watcher {
         }
         let shown: String = line.chars().take(200).collect();
         for sign in found {
-            if !self.told.contains(&sign) {
+            if self.told.contains(&sign) {
+                // The line went on: tell all of it.
+                if let Some(seen) = self.seen.iter_mut().rfind(|seen| seen.sign == sign) {
+                    seen.line.clone_from(&shown);
+                }
+            } else {
                 self.told.push(sign);
                 // One kind of sign cannot crowd out another.
                 if self.seen.iter().filter(|seen| seen.sign == sign).count() < SIGNS_MAX {
@@ -216,6 +225,15 @@ mod tests {
     #[test]
     fn a_note_of_the_last_login_is_no_prompt() {
         assert_eq!(signs(&[b"Last login: Mon\r\nLast login:"]), []);
+    }
+
+    #[test]
+    fn a_line_that_comes_in_pieces_is_told_whole() {
+        let mut watcher = Watcher::default();
+        watcher.push(b"Kernel panic - not syncing");
+        watcher.push(b": VFS: no root\n");
+        let lines: Vec<&str> = watcher.seen.iter().map(|seen| seen.line.as_str()).collect();
+        assert_eq!(lines, ["Kernel panic - not syncing: VFS: no root"]);
     }
 
     #[test]

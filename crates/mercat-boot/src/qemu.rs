@@ -23,17 +23,9 @@ const UEFI: &[(&str, &str)] = &[
     ("/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
     ("/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
 ];
-/// What QEMU reads of the host: its own firmware and libraries.
-const READABLE: &[&str] = &[
-    "/usr/share/qemu",
-    "/usr/share/seabios",
-    "/usr/share/OVMF",
-    "/usr/share/ovmf",
-    "/usr/share/edk2",
-    "/etc/ld.so.cache",
-    "/dev/urandom",
-];
-const EXECUTABLE: &[&str] = &["/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib"];
+/// What QEMU reads of the host beside its libraries.
+const FIRMWARE: &[&str] =
+    &["/usr/share/qemu", "/usr/share/seabios", "/usr/share/OVMF", "/usr/share/ovmf", "/usr/share/edk2"];
 /// Address space beyond the guest's memory: code, translated code, screens, stacks.
 const OVERHEAD_BYTES: u64 = 4 << 30;
 /// Bytes that a guest may write to its copy of the disk.
@@ -218,11 +210,12 @@ fn listen(mut from: UnixStream, source: Source, say: SyncSender<(Source, Vec<u8>
 }
 
 fn paths(program: &Path, directory: &Path, accelerator: Accelerator) -> Paths {
-    let all = |list: &[&str]| list.iter().map(PathBuf::from).collect::<Vec<_>>();
-    let mut executable = all(EXECUTABLE);
-    executable.push(program.to_owned());
-    let devices = if accelerator == Accelerator::Kvm { vec!["/dev/kvm".into()] } else { Vec::new() };
-    Paths { readable: all(READABLE), executable, writable: vec![directory.to_owned()], devices }
+    let mut out = Paths::of_program(program, directory);
+    out.readable.extend(FIRMWARE.iter().map(PathBuf::from));
+    if accelerator == Accelerator::Kvm {
+        out.devices.push("/dev/kvm".into());
+    }
+    out
 }
 
 fn arguments(plan: &Plan, directory: &Path, accelerator: Accelerator) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 mod identity;
 mod kernel;
-mod packages;
+pub(super) mod packages;
 mod services;
 mod storage;
 

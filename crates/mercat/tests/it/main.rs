@@ -10,6 +10,7 @@ mod builders;
 mod certify;
 mod certify_disk;
 mod debian;
+mod disclosure;
 mod disk;
 mod house;
 mod kill;

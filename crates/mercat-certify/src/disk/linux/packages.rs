@@ -286,7 +286,7 @@ pub(super) fn patches(case: &Case<'_>) -> Outcome {
 }
 
 /// LNX-28: what the scanners said.
-pub(super) fn malware(case: &Case<'_>) -> Outcome {
+pub(in crate::disk) fn malware(case: &Case<'_>) -> Outcome {
     let required = "no virus or malware, every byte scanned";
     let count = case.findings.iter().filter(|finding| finding.rule == "CTR-20").count();
     if count > 0 {
