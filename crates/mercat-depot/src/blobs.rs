@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const PART_BYTES: usize = 8 << 20;
 /// Bytes per second, on average over a minute, below which a stream is given up.
@@ -137,7 +138,10 @@ impl Depot {
             return Ok(false);
         }
         let directory = path.parent().unwrap_or(&path);
-        let part = directory.join(format!(".{}.{}.part", digest.hex(), std::process::id()));
+        // The same chunk may arrive twice at the same time.
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        let part = directory.join(format!(".{}.{}-{next}.part", digest.hex(), std::process::id()));
         let write = || std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, &path));
         write()
             .or_else(|error| match error.kind() {

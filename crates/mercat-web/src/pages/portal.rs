@@ -12,7 +12,7 @@ use mercat_domain::offer::status_key;
 use mercat_domain::run::{State as RunState, StepStatus};
 use mercat_domain::{Document, OfferKey, OfferKind};
 use mercat_store::{
-    FindingRow, MailRow, MessageRow, OfferRow, PublisherRow, Query, SubmissionRow, find, list, load,
+    FindingRow, MailRow, MessageRow, OfferRow, PartRow, PublisherRow, Query, SubmissionRow, find, list, load,
 };
 use mercat_text::text;
 use serde::Deserialize;
@@ -196,6 +196,36 @@ impl Status {
 
     fn rule(&self, finding: &FindingRow) -> String {
         mercat_text::rule(self.f.locale, &finding.rule)
+    }
+
+    /// What to do, in the reader's language where the rule has words of its own.
+    fn fix(&self, finding: &FindingRow) -> String {
+        mercat_text::fix(self.f.locale, &finding.rule).unwrap_or_else(|| finding.fix.clone())
+    }
+
+    /// How far a part is: bytes, or steps where they are few.
+    fn part(&self, part: &PartRow) -> String {
+        let unit = if part.total < 1000 { "" } else { " bytes" };
+        format!("{}: {} / {}{unit}", part.name, part.done, part.total)
+    }
+
+    /// Plan and reference of the disks that were started, with the address of the evidence.
+    fn evidence(&self, step: &StepView) -> Vec<(String, String)> {
+        let told = step.report.iter().flat_map(|report| &report.messages);
+        let ran = told
+            .into_iter()
+            .any(|message| message.code.starts_with("message-boot-") && message.code != "message-boot-off");
+        let Some(row) = self.view.submission.as_ref().filter(|_| ran) else { return Vec::new() };
+        let disks = row.images.iter().filter(|image| !image.reference.contains("-lun"));
+        disks
+            .map(|image| {
+                let place = format!(
+                    "/api/v1/publishers/{}/offers/{}/submissions/{}/boot/{}",
+                    self.key.publisher, self.key.offer, row.id, image.digest
+                );
+                (format!("{} {}", image.plan, image.reference), place)
+            })
+            .collect()
     }
 
     fn snapshot(&self) -> &str {

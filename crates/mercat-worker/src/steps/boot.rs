@@ -7,14 +7,18 @@ use mercat_boot::{Firmware, Outcome, Plan, Shell, Stage, Transport};
 use mercat_certify::disk::{Claims, Protocol};
 use mercat_certify::{Boot, Knowledge, Verdict};
 use mercat_depot::Imported;
-use mercat_depot::disk::Stored;
+use mercat_depot::disk::{DiskIndex, Stored};
 use mercat_domain::Digest;
 use mercat_domain::finding::{Finding, Severity};
 use mercat_store::{BootRow, Expect, load, put};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+/// Tests of this try of the step, by what they depend on: the same disk may come in several containers.
+pub(super) type Tested = BTreeMap<String, BootRow>;
 
 /// Tells a test that nobody waits for it any more.
 struct Wanted(Arc<AtomicBool>);
@@ -54,7 +58,7 @@ pub(super) async fn test(
     image: &Imported,
     verdict: &str,
     knowledge: &Knowledge,
-    report: &mut Report,
+    (report, tested): (&mut Report, &mut Tested),
 ) -> Result<Result<Vec<Finding>, Ended>, AppError> {
     let policy = knowledge.policy.vm.boot;
     if policy == Boot::Off {
@@ -62,13 +66,21 @@ pub(super) async fn test(
         return Ok(Ok(Vec::new()));
     }
     let plan = plan(work, claims, verdict, knowledge);
-    let key = key(&image.digest, claims, knowledge);
+    let index = match DiskIndex::load(&work.worker.depot, &image.digest).await {
+        Ok(index) => index,
+        Err(error) => return Ok(Err(Ended::Wait { on: "wait-store", detail: crate::chain(&error) })),
+    };
+    let key = key(&index.disk, &plan, knowledge);
     let ledger = &*work.worker.app.ledger;
-    if let Some(kept) = load::<BootRow>(ledger, &key).await? {
+    let kept = match tested.get(&key) {
+        Some(row) => Some(row.clone()),
+        None => load::<BootRow>(ledger, &key).await?.map(|row| row.row),
+    };
+    if let Some(kept) = kept {
         report.say("information", "message-boot-reused", &[]);
-        let row = BootRow { key: format!("{}/{}", work.submission.id, image.digest), ..kept.row };
+        let row = BootRow { key: format!("{}/{}", work.submission.id, image.digest), ..kept };
         report.writes.push(put(&row, Expect::Any));
-        return Ok(Ok(row.findings.iter().filter_map(finding).collect()));
+        return Ok(Ok(row.findings.iter().filter_map(|row| finding(row, &claims.plan)).collect()));
     }
     let done = run(work, image, plan.clone()).await;
     let done = match done {
@@ -118,7 +130,9 @@ pub(super) async fn test(
     };
     report.writes.push(put(&row, Expect::Any));
     if outcome != "not-run" {
-        report.writes.push(put(&BootRow { key, ..row }, Expect::Any));
+        let row = BootRow { key: key.clone(), ..row };
+        report.writes.push(put(&row, Expect::Any));
+        tested.insert(key, row);
     }
     let seconds = done.seconds.to_string();
     let code = format!("message-boot-{outcome}");
@@ -126,15 +140,24 @@ pub(super) async fn test(
     Ok(Ok(findings))
 }
 
-/// A test holds for the same disk, ports and rules.
-fn key(root: &Digest, claims: &Claims, knowledge: &Knowledge) -> String {
-    let claims = serde_json::to_string(claims).unwrap_or_default();
-    let text = format!("{root}\n{claims}\n{}\n{}", knowledge.policy.digest, env!("CARGO_PKG_VERSION"));
+/// A test holds for the same disk, whatever its container, the same plan of the test and the same rules.
+fn key(disk: &Digest, plan: &Plan, knowledge: &Knowledge) -> String {
+    let text = format!(
+        "{disk}\n{:?} {} {} {:?} {:?} {}\n{}\n{}",
+        plan.firmware,
+        plan.memory_mib,
+        plan.cpus,
+        plan.stage_deadline,
+        plan.open_ports,
+        plan.ssh,
+        knowledge.policy.digest,
+        env!("CARGO_PKG_VERSION")
+    );
     format!("kept/{}", Digest::from_sha256(&Sha256::digest(text.as_bytes())).hex())
 }
 
-fn finding(row: &mercat_store::FindingRow) -> Option<Finding> {
-    let place = mercat_domain::finding::Place { plan: row.plan.clone(), ..Default::default() };
+fn finding(row: &mercat_store::FindingRow, plan: &str) -> Option<Finding> {
+    let place = mercat_domain::finding::Place { plan: plan.to_owned(), ..Default::default() };
     Some(Finding {
         rule: row.rule.clone(),
         severity: Severity::parse(&row.severity)?,

@@ -33,8 +33,10 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
     let mut report = Report::default();
     let mut findings = inspect_listing(&work.document, &knowledge);
     if work.document.kind == OfferKind::VirtualMachine {
+        let mut tested = super::boot::Tested::new();
         for (plan, image) in &images {
-            match super::disk_certify::one_disk(work, plan, image, &knowledge, &mut report).await? {
+            let done = (&mut report, &mut tested);
+            match super::disk_certify::one_disk(work, plan, image, &knowledge, done).await? {
                 Ok(found) => findings.extend(found),
                 Err(waits) => return Ok(waits),
             }

@@ -1,5 +1,6 @@
 //! Certification of one stored disk.
 
+use super::boot::Tested;
 use super::certify::{broken, keep, spool};
 use super::{Ended, Work, boot};
 use crate::DiskSource;
@@ -68,7 +69,7 @@ pub(super) async fn one_disk(
     plan: &str,
     image: &Imported,
     knowledge: &Knowledge,
-    report: &mut Report,
+    (report, tested): (&mut Report, &mut Tested),
 ) -> Result<Result<Vec<Finding>, Ended>, AppError> {
     let Some(plan) = work.document.plan(plan) else { return Ok(Ok(Vec::new())) };
     let claims = claims(plan, &image.reference);
@@ -85,7 +86,7 @@ pub(super) async fn one_disk(
         report.writes.push(put(&row, Expect::Any));
         report.verdicts.insert(image.digest.to_string(), key);
         part.set(1, 1);
-        return with_boot(work, &claims, image, &row.text, findings, knowledge, report).await;
+        return with_boot(work, &claims, image, (&row.text, findings), knowledge, (report, tested)).await;
     }
     let (depot, _spool) = match spool(work, image).await {
         Ok(found) => found,
@@ -107,7 +108,7 @@ pub(super) async fn one_disk(
                 let row = PaperRow { key: reuse, text: key.clone(), made: ledger.now().await? };
                 report.writes.push(put(&row, Expect::Any));
             }
-            with_boot(work, &claims, image, &verdict, found, knowledge, report).await
+            with_boot(work, &claims, image, (&verdict, found), knowledge, (report, tested)).await
         }
         Err(error) => Ok(broken(work, &error)),
     }
@@ -118,16 +119,15 @@ async fn with_boot(
     work: &Work<'_>,
     claims: &Claims,
     image: &Imported,
-    verdict: &str,
-    mut findings: Vec<Finding>,
+    (verdict, mut findings): (&str, Vec<Finding>),
     knowledge: &Knowledge,
-    report: &mut Report,
+    done: (&mut Report, &mut Tested),
 ) -> Result<Result<Vec<Finding>, Ended>, AppError> {
     let clean = !findings.iter().any(|finding| finding.severity >= Severity::Error);
     if claims.data_disk || claims.os_family == Some(OsFamily::Windows) || !clean {
         return Ok(Ok(findings));
     }
-    Ok(match boot::test(work, claims, image, verdict, knowledge, report).await? {
+    Ok(match boot::test(work, claims, image, verdict, knowledge, done).await? {
         Ok(found) => {
             findings.extend(found);
             Ok(findings)

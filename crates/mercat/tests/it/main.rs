@@ -10,6 +10,7 @@ mod builders;
 mod certify;
 mod certify_disk;
 mod debian;
+mod debian_offer;
 mod disclosure;
 mod disk;
 mod house;
