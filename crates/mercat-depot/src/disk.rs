@@ -17,6 +17,7 @@ use mercat_artifact::oci::{OCI_INDEX, OCI_MANIFEST};
 use mercat_disk::Facts;
 use mercat_domain::Digest;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
 /// Artifact type of the index.
@@ -148,6 +149,16 @@ impl DiskIndex {
     /// See [`DiskError`].
     pub async fn load(depot: &Depot, root: &Digest) -> Result<Self, DiskError> {
         Self::parse(root, &depot.get(root).await?)
+    }
+
+    /// Digest of what is stored, without the container that it came in: disks with the same one have the same
+    /// chunks at the same places.
+    pub fn content(&self) -> Digest {
+        let mut text = format!("{}\n{}\n", self.size, self.span);
+        for (at, digest) in &self.segments {
+            text.push_str(&format!("{at} {digest}\n"));
+        }
+        Digest::from_sha256(&Sha256::digest(text.as_bytes()))
     }
 
     /// Everything that a copy of the disk needs.

@@ -60,7 +60,7 @@ async fn listed_disk(work: &Work<'_>, image: &Imported) -> Result<Result<ListedD
         root: image.digest.to_string(),
         digest: index.disk.to_string(),
         size: index.size,
-        downloads: provision::known(work, &image.digest).await?,
+        downloads: provision::known(work, &index).await?,
     }))
 }
 

@@ -5,12 +5,13 @@ use super::{Ended, Work, regions};
 use mercat_app::{AppError, Report};
 use mercat_artifact::ReadError;
 use mercat_depot::Imported;
-use mercat_depot::disk::Stored;
+use mercat_depot::disk::{DiskIndex, Stored};
 use mercat_disk::ReadAt;
 use mercat_disk::layout::{LaidOut, Target, data_ranges, identity, layout};
 use mercat_domain::Digest;
 use mercat_store::{DownloadRow, Expect, PaperRow, load, put};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const WINDOW_BYTES: usize = 1 << 20;
@@ -34,8 +35,9 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
     Ok(Ended::passed(report))
 }
 
-fn key(root: &Digest) -> String {
-    format!("download/{root}")
+/// Downloads depend on what is stored, not on the container that it came in.
+fn key(index: &DiskIndex) -> String {
+    format!("download/{}", index.content())
 }
 
 /// Computes what was not computed for the same disk before.
@@ -45,8 +47,14 @@ async fn downloads(
 ) -> Result<Result<Report, Ended>, AppError> {
     let app = &work.worker.app;
     let mut report = Report::default();
+    let mut done_here = BTreeSet::new();
     for (_, image) in images {
-        if load::<PaperRow>(&*app.ledger, &key(&image.digest)).await?.is_some() {
+        let index = match DiskIndex::load(&work.worker.depot, &image.digest).await {
+            Ok(index) => index,
+            Err(error) => return Ok(Err(Ended::Wait { on: "wait-store", detail: crate::chain(&error) })),
+        };
+        let key = key(&index);
+        if !done_here.insert(key.clone()) || load::<PaperRow>(&*app.ledger, &key).await?.is_some() {
             continue;
         }
         let (root, depot) = (image.digest.clone(), work.worker.depot.clone());
@@ -59,7 +67,7 @@ async fn downloads(
         match done.await {
             Ok(Ok(rows)) => {
                 let text = serde_json::to_string(&rows).unwrap_or_default();
-                let row = PaperRow { key: key(&image.digest), text, made: app.ledger.now().await? };
+                let row = PaperRow { key, text, made: app.ledger.now().await? };
                 report.writes.push(put(&row, Expect::Any));
             }
             Ok(Err(error)) => {
@@ -72,8 +80,8 @@ async fn downloads(
 }
 
 /// The digests that were computed for a disk.
-pub(super) async fn known(work: &Work<'_>, root: &Digest) -> Result<Vec<DownloadRow>, AppError> {
-    let row = load::<PaperRow>(&*work.worker.app.ledger, &key(root)).await?;
+pub(super) async fn known(work: &Work<'_>, index: &DiskIndex) -> Result<Vec<DownloadRow>, AppError> {
+    let row = load::<PaperRow>(&*work.worker.app.ledger, &key(index)).await?;
     Ok(row.and_then(|row| serde_json::from_str(&row.row.text).ok()).unwrap_or_default())
 }
 
