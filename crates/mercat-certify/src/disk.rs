@@ -14,7 +14,7 @@ mod wanted;
 pub mod windows;
 
 pub use inspect::{inspect, refused_verdict};
-pub use measure::{CHUNK_BYTES, disk_digest};
+
 pub use rule::{Case, Fault, Outcome, Rule, Status};
 pub use tree::{Found, Node, Tree, VolumeTree};
 pub use walk::Progress;

@@ -339,7 +339,7 @@ impl<'k> Scan<'k> {
         if let Some(name) = self.knowledge.signatures.known(&digest, size) {
             self.virus(path, name);
         }
-        if archive.is_none() && nested::has_zip_tail(&window) {
+        if archive.is_none() && nested::has_zip_tail(&window, window.len() as u64 == size) {
             // A program or script with a zip behind it, for example an executable jar.
             if window.len() as u64 == size {
                 self.open(path, depth, nested::Format::Zip, size, &window)?;

@@ -35,10 +35,29 @@ impl Format {
     }
 }
 
-/// Whether the end of a file looks like the end of a zip archive (APPNOTE 4.3.16).
-pub(crate) fn has_zip_tail(tail: &[u8]) -> bool {
+/// Whether the end of a file looks like the end of a zip archive (APPNOTE 4.3.16). The four bytes alone
+/// are in every program that reads zip; an archive has a central directory in front of them.
+/// `whole` says that the bytes are all of the file.
+pub(crate) fn has_zip_tail(tail: &[u8], whole: bool) -> bool {
     let from = tail.len().saturating_sub(22 + 65_535);
-    tail[from..].windows(4).any(|window| window == b"PK\x05\x06")
+    let ends = tail[from..].windows(22).enumerate().filter(|(_, end)| end.starts_with(b"PK\x05\x06"));
+    ends.into_iter().any(|(at, end)| has_directory(&tail[..from + at], end, whole))
+}
+
+/// Whether the bytes in front of an end record can be the central directory that it tells of.
+fn has_directory(before: &[u8], end: &[u8], whole: bool) -> bool {
+    let number = |at: usize| {
+        end.iter().skip(at).take(2).rev().fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte))
+    };
+    let (entries, size) = (number(10), number(12) | number(14) << 16);
+    // Of a zip64 archive the numbers are elsewhere; of a large one the directory may begin before the window.
+    let elsewhere = entries == 0xffff || size == 0xffff_ffff;
+    match before.len().checked_sub(size) {
+        _ if elsewhere => true,
+        _ if entries == 0 => false,
+        None => !whole,
+        Some(start) => before[start..].starts_with(b"PK\x01\x02"),
+    }
 }
 
 /// Opens an archive that is held in memory and shows its members to the scanners.
@@ -163,5 +182,23 @@ mod flate2_reader {
     /// All members of a gzip file: archives inside files follow the format's own rule, not the layers'.
     pub(super) fn multi_gzip(bytes: &[u8]) -> impl Read + '_ {
         flate2::read::MultiGzDecoder::new(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_bytes_are_no_archive_and_an_archive_behind_a_program_is_one() {
+        use std::io::Write;
+        let mut zip = zip::ZipWriter::new(Cursor::new(b"#!/bin/sh\n".to_vec()));
+        zip.start_file("a", zip::write::SimpleFileOptions::default()).expect("begins");
+        zip.write_all(b"content").expect("written");
+        let archive = zip.finish().expect("ends").into_inner();
+        let behind = [&b"#!/bin/sh\nexec java -jar $0\n"[..], &archive].concat();
+        assert!(has_zip_tail(&behind, true) && has_zip_tail(&[&behind[..], b"more"].concat(), true));
+        let program = [&b"magic = b'PK\x05\x06'"[..], &[7; 40]].concat();
+        assert!(!has_zip_tail(&program, true) && has_zip_tail(&program, false));
     }
 }

@@ -87,6 +87,17 @@ static KINDS: &[Kind] = &[
 /// Values that documentation uses and nobody can sign in with.
 const KNOWN_EXAMPLES: [&[u8]; 2] = [b"AKIAIOSFODNN7EXAMPLE", b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"];
 
+/// How keys begin that a manual prints: cloud-init's, which every distribution ships.
+const KNOWN_KEYS: [&[u8]; 2] = [
+    b"MIIBxwIBAAJhAKD0YSHy73nUgysO13XsJmd4fHiFyQ+00R7VVu2iV9Qco",
+    b"MIIBuwIBAAKBgQDP2HLu7pTExL89USyM0264RCyWX/CMLmukxX0J",
+];
+
+fn is_example(secret: &[u8]) -> bool {
+    KNOWN_EXAMPLES.contains(&secret)
+        || KNOWN_KEYS.iter().any(|key| secret.trim_ascii_start().starts_with(key))
+}
+
 pub(crate) struct Rules {
     keywords: AhoCorasick,
     compiled: Vec<OnceLock<Regex>>,
@@ -135,9 +146,7 @@ impl Rules {
             for groups in expression.captures_iter(&window[start..end]) {
                 let Some(secret) = groups.get(1) else { continue };
                 past[at] = past[at].max(start + secret.end());
-                if KNOWN_EXAMPLES.contains(&secret.as_bytes())
-                    || entropy(secret.as_bytes()) < KINDS[at].entropy
-                {
+                if is_example(secret.as_bytes()) || entropy(secret.as_bytes()) < KINDS[at].entropy {
                     continue;
                 }
                 hit(Secret { kind: KINDS[at].name, redacted: redact(secret.as_bytes()) });
@@ -211,7 +220,12 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_a_secret_is_left_alone() {
+        let manual = format!(
+            "-----BEGIN RSA PRIV{}-----\n    MIIBxwIBAAJhAKD0YSHy73nUgysO13XsJmd4fHiFyQ+00R7VVu2iV9Qcon2LZS/x\n",
+            "ATE KEY"
+        );
         for text in [
+            manual.as_str(),
             "AKIAIOSFODNN7EXAMPLE",
             "AKIAAAAAAAAAAAAAAAAA",
             "-----BEGIN PRIVATE KEY-----",

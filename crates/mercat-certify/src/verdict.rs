@@ -106,7 +106,7 @@ pub struct Check {
 /// The judgement over one image, index or disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// Digest of the manifest or index, or [`crate::disk::disk_digest`]; empty for what is no disk.
+    /// Digest of the manifest or index, or [`mercat_disk::digest::disk_digest`]; empty for what is no disk.
     pub subject: String,
     /// Policy name, date and digest.
     pub policy: [String; 3],

@@ -74,7 +74,7 @@ pub fn inspect(
     };
     let outcomes = run_rules(&case, whole);
     let disk = disk_report(&case, reports, &sbom_digest);
-    let (checks, found) = answers(&outcomes, &specimen.claims.plan, knowledge);
+    let (checks, found) = answers(&outcomes, &findings, &specimen.claims.plan, knowledge);
     let mut verdict = blank(subject, knowledge);
     verdict.disk = Some(disk);
     verdict.checks = checks;
@@ -110,8 +110,8 @@ pub fn refused_verdict(error: &ReadError, plan: &str, knowledge: &Knowledge) -> 
     };
     let outcomes = container::refused(&finding);
     let mut verdict = blank(String::new(), knowledge);
-    (verdict.checks, _) = answers(&outcomes, plan, knowledge);
     verdict.findings = weighed(vec![finding], plan, knowledge);
+    (verdict.checks, _) = answers(&outcomes, &verdict.findings, plan, knowledge);
     verdict
 }
 
@@ -159,6 +159,7 @@ fn run_rules(case: &Case<'_>, whole: bool) -> Vec<(&'static Rule, Outcome)> {
 /// The checks for the document, and the findings that they make.
 fn answers(
     outcomes: &[(&'static Rule, Outcome)],
+    known: &[Finding],
     plan: &str,
     knowledge: &Knowledge,
 ) -> (Vec<Check>, Vec<Finding>) {
@@ -174,7 +175,11 @@ fn answers(
             fix: rule.fix.to_owned(),
         });
         let found = weighed(raw.collect(), plan, knowledge);
+        let explained = |finding: &&Finding| finding.observed == outcome.observed;
         let result = match outcome.status {
+            Status::Inconclusive => {
+                known.iter().find(explained).map_or(outcome.status.name(), |finding| finding.severity.name())
+            }
             Status::Found if outcome.faults.is_empty() => {
                 knowledge.policy.severity(rule.id).map_or("off", Severity::name)
             }
@@ -193,7 +198,26 @@ fn answers(
         });
         all.extend(found);
     }
+    let blocks = |f: &&Finding| matches!(f.severity, Severity::Error | Severity::Inconclusive);
+    if known.iter().chain(&all).find(blocks).is_none() {
+        // A rule that nobody could decide is never a pass, and here nothing else says so.
+        all.extend(undecided(&checks, plan, knowledge));
+    }
     (checks, all)
+}
+
+/// The findings of rules that could not be decided.
+fn undecided(checks: &[Check], plan: &str, knowledge: &Knowledge) -> Vec<Finding> {
+    let open = checks.iter().filter(|check| check.result == Status::Inconclusive.name());
+    let finding = |check: &Check| Finding {
+        rule: "INC-11".to_owned(),
+        severity: Severity::Inconclusive,
+        place: Place::default(),
+        observed: format!("{} could not be decided: {}", check.rule, check.observed),
+        required: check.required.clone(),
+        fix: OURS.to_owned(),
+    };
+    weighed(open.map(finding).collect(), plan, knowledge)
 }
 
 fn weight(severity: &Severity) -> u8 {

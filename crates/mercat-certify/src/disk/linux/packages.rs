@@ -279,7 +279,7 @@ pub(super) fn patches(case: &Case<'_>) -> Outcome {
         return Outcome::inconclusive(why.observed.clone(), required);
     }
     match case.findings.iter().filter(|finding| finding.rule == "CTR-22").count() {
-        0 if case.packages.is_empty() => Outcome::inconclusive("no packages to look up", required),
+        0 if case.packages.is_empty() => Outcome::not_applicable("no packages to look up"),
         0 => Outcome::passed(format!("{} packages looked up", case.packages.len()), required),
         count => Outcome::elsewhere(format!("{count} known vulnerabilities (CTR-22)"), required),
     }

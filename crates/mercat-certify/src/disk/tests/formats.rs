@@ -24,7 +24,7 @@ fn the_same_disk_gives_the_same_verdict_from_every_container() {
         let facts = disk.facts.clone();
         documents.push((declared, machine.judge(Arc::new(disk), facts).to_json()));
     }
-    let subject = format!("\"subject\": \"{}\"", disk_digest(&raw).expect("reads"));
+    let subject = format!("\"subject\": \"{}\"", mercat_disk::digest::disk_digest(&raw).expect("reads"));
     for (declared, document) in &documents {
         assert_eq!(document, &documents[0].1, "{declared:?}");
         assert!(document.contains(&subject));

@@ -333,3 +333,23 @@ fn the_packs_of_2017_and_2021_read_and_weigh_the_agent() {
         assert_eq!(verdict.policy[0], name);
     }
 }
+
+#[test]
+fn a_rule_that_nobody_can_decide_is_never_a_pass() {
+    let mut machine = Machine::clean();
+    machine.files.retain(|path, _| !path.starts_with("boot/vmlinuz") && !path.starts_with("boot/config"));
+    let Some(verdict) = machine.inspect() else { return };
+    assert_eq!(results(&verdict)["LNX-12"], "inconclusive");
+    assert_eq!(verdict.outcome(), Judged::Inconclusive);
+    let undecided = verdict.findings.iter().find(|finding| finding.rule == "INC-11").expect("a finding");
+    assert!(undecided.observed.starts_with("LNX-12") && undecided.severity == Severity::Inconclusive);
+}
+
+#[test]
+fn what_an_operator_accepts_shows_with_the_weight_that_it_has() {
+    let mut machine = Machine::clean();
+    machine.set("INC-06 = \"inconclusive\"", "INC-06 = \"warning\"");
+    machine.file("usr/lib/os-release", "ID=debian\nVERSION_ID=\"13\"\nPRETTY_NAME=\"Debian 13\"\n");
+    let Some(verdict) = machine.inspect() else { return };
+    assert_eq!((results(&verdict)["LNX-27"], verdict.outcome()), ("warning", Judged::Pass));
+}
