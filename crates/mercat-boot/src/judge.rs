@@ -75,7 +75,7 @@ fn finding(
         place: Place::default(),
         observed: observed.into(),
         required: required.into(),
-        fix: fix(rule).to_owned(),
+        fix: fix(rule.trim_end_matches("-ADVICE")).to_owned(),
     }
 }
 
@@ -131,7 +131,7 @@ fn settings(probe: &Probe, out: &mut Vec<Finding>) {
         .collect();
     if !missing.is_empty() {
         out.push(finding(
-            "LNX-03",
+            "LNX-03-ADVICE",
             Severity::Warning,
             format!("/proc/cmdline: {}", probe.cmdline),
             missing.join(" "),
@@ -171,12 +171,12 @@ fn settings(probe: &Probe, out: &mut Vec<Finding>) {
 
 fn keep_alive(probe: &Probe, out: &mut Vec<Finding>) {
     let value = probe.sshd.get("clientaliveinterval").map_or("absent", String::as_str);
-    let severity = match value.parse::<u64>() {
+    let (rule, severity) = match value.parse::<u64>() {
         Ok(180) => return,
-        Ok(30..=235) => Severity::Warning,
-        _ => Severity::Error,
+        Ok(30..=235) => ("LNX-08-ADVICE", Severity::Warning),
+        _ => ("LNX-08", Severity::Error),
     };
-    out.push(finding("LNX-08", severity, format!("sshd -T: clientaliveinterval {value}"), "180 (30 to 235)"));
+    out.push(finding(rule, severity, format!("sshd -T: clientaliveinterval {value}"), "180 (30 to 235)"));
 }
 
 fn ports(probe: &Probe, plan: &Plan, out: &mut Vec<Finding>) {

@@ -140,3 +140,25 @@ fn a_test_that_is_stopped_is_not_run_and_leaves_no_machine() {
     assert!(matches!(report.outcome, Outcome::NotRun { .. }), "{}", shown(&report));
     assert_eq!(std::fs::read_dir(scratch.path()).expect("reads").count(), 0);
 }
+
+#[test]
+fn a_confined_program_does_not_outlive_the_thread_that_started_it() {
+    use mercat_boot::confine::{Job, Limits, Paths};
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::process::ExitStatusExt;
+    let directory = tempfile::tempdir().expect("a directory");
+    let program = Path::new("/bin/sleep");
+    let paths = Paths::of_program(program, directory.path());
+    let limits = Limits { memory_bytes: 1 << 30, cpu_secs: 10, files: 32, file_bytes: 0 };
+    let job = Job::new(program.into(), vec!["600".into()], directory.path().to_owned(), paths, limits);
+    let started = std::thread::spawn(move || {
+        let mut child = job.start(Path::new(BIN)).expect("starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped"))
+            .read_line(&mut line)
+            .expect("says how it is confined");
+        child
+    });
+    let mut child = started.join().expect("ends");
+    assert_eq!(child.wait().expect("ends").signal(), Some(9));
+}
