@@ -110,7 +110,11 @@ async fn a_machine_goes_from_draft_to_live_and_comes_back_in_four_formats() {
     let faults = Faults { swap: true, history: true, password: true };
     let bad = disk(&house, "bad.raw", faults, &[]);
     house
-        .save(&house.machine("appliance", json!([version("1.0.0", &bad)]), &[subscription.clone()]).await)
+        .save(
+            &house
+                .machine("appliance", json!([version("1.0.0", &bad)]), std::slice::from_ref(&subscription))
+                .await,
+        )
         .await;
     house.publish("appliance").await;
     let status = house.until("appliance", &["failed"]).await;
@@ -121,7 +125,11 @@ async fn a_machine_goes_from_draft_to_live_and_comes_back_in_four_formats() {
     }
     let good = disk(&house, "good.raw", Faults::default(), &[]);
     house
-        .save(&house.machine("appliance", json!([version("1.0.0", &good)]), &[subscription.clone()]).await)
+        .save(
+            &house
+                .machine("appliance", json!([version("1.0.0", &good)]), std::slice::from_ref(&subscription))
+                .await,
+        )
         .await;
     house.publish("appliance").await;
     let status = house.until("appliance", &["waitingForPublisherReview", "failed"]).await;
