@@ -168,8 +168,12 @@ fn finding(row: &mercat_store::FindingRow, plan: &str) -> Option<Finding> {
     })
 }
 
+/// Machines that run at a time: each takes a gigabyte, and translated ones all processors that there are.
+static MACHINES: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
+
 async fn run(work: &Work<'_>, image: &Imported, plan: Plan) -> Result<mercat_boot::Report, String> {
     let part = work.tracker.handle(&format!("{} boot", image.reference));
+    let _turn = MACHINES.acquire().await.map_err(|error| error.to_string())?;
     let (root, depot) = (image.digest.clone(), work.worker.depot.clone());
     let runtime = tokio::runtime::Handle::current();
     let shell = Shell { program: work.worker.inspector.program.clone() };

@@ -37,6 +37,7 @@ fn a_debian_boots_answers_boots_again_and_proves_to_be_generalised() {
         return;
     }
     let Some(path) = debian::disk() else { return };
+    let _turn = debian::TURN.blocking_lock();
     let file = FileReadAt::new(std::fs::File::open(path).expect("opens")).expect("a file");
     let disk = mercat_disk::open(Arc::new(file), Some(Declared::Raw)).expect("a raw disk");
     let scratch = tempfile::tempdir().expect("a directory");

@@ -49,6 +49,9 @@ mke2fs -q -t ext4 -L root -d "$out.d" "$out" 4095M
 rm -rf "$out.d"
 "#;
 
+/// Machines under translation take all processors: tests that start one take turns.
+pub(crate) static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// The disk, as a raw file; nothing, said aloud, where a program for it is missing.
 pub(crate) fn disk() -> Option<PathBuf> {
     // One build at a time: tests of one run share it.

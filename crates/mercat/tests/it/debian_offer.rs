@@ -22,7 +22,8 @@ async fn a_debian_in_four_formats_gets_one_verdict_boots_and_comes_back_in_four_
     if !has("qemu-system-x86_64") || !has("qemu-img") {
         return;
     }
-    let Some(disk) = debian::disk() else { return };
+    let Some(disk) = tokio::task::spawn_blocking(debian::disk).await.expect("no panic") else { return };
+    let _turn = debian::TURN.lock().await;
     let house = house().await;
     let images = house.dir.path().join("images");
     let text = |path: &Path| path.to_str().expect("plain").to_owned();
