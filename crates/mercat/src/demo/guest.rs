@@ -87,6 +87,8 @@ pub(crate) fn files(faults: Faults) -> Vec<Item> {
         text("etc/cloud/cloud.cfg", 0o644, "users: [default]\n"),
         text("var/lib/dpkg/status", 0o644, &packages()),
         text("usr/share/doc/greeter/notice", 0o644, "A guest that does nothing but to be inspected.\n"),
+        text(&format!("boot/config-{KERNEL}"), 0o644, &drivers()),
+        (format!("boot/vmlinuz-{KERNEL}"), 0o644, kernel()),
         ("usr/sbin/init".to_owned(), 0o755, elf()),
         ("usr/sbin/sshd".to_owned(), 0o755, elf()),
     ];
@@ -98,6 +100,26 @@ pub(crate) fn files(faults: Faults) -> Vec<Item> {
         ));
     }
     out
+}
+
+/// Release of the kernel that the package database names.
+const KERNEL: &str = "6.1.0-30-cloud-amd64";
+
+/// The header of a kernel for x86-64 and nothing behind it: enough to inspect, not to start.
+fn kernel() -> Vec<u8> {
+    let mut out = vec![0; 4096];
+    out[510..512].copy_from_slice(&[0x55, 0xaa]);
+    out[0x202..0x206].copy_from_slice(b"HdrS");
+    out[0x206..0x208].copy_from_slice(&0x020f_u16.to_le_bytes());
+    out[0x236..0x238].copy_from_slice(&0x3f_u16.to_le_bytes());
+    out
+}
+
+fn drivers() -> String {
+    ["HYPERV", "HYPERV_STORAGE", "HYPERV_NET", "VIRTIO_PCI", "VIRTIO_BLK", "VIRTIO_NET"]
+        .iter()
+        .map(|option| format!("CONFIG_{option}=y\n"))
+        .collect()
 }
 
 fn packages() -> String {
