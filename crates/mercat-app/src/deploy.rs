@@ -68,8 +68,9 @@ fn own(who: &Principal, subscription: &str) -> Result<(), AppError> {
     if owned { Ok(()) } else { Err(AppError::NotFound) }
 }
 
-fn acceptance_key(subscription: &str, key: &OfferKey, plan: &str) -> String {
-    format!("{}/{}/{}/{plan}", subscription.to_lowercase(), key.publisher, key.offer)
+/// One record for each text that was accepted: none is ever overwritten.
+fn acceptance_key(subscription: &str, key: &OfferKey, plan: &str, terms: &Digest) -> String {
+    format!("{}/{}/{}/{plan}/{terms}", subscription.to_lowercase(), key.publisher, key.offer)
 }
 
 fn terms_digest(listing: &ListingRow) -> Digest {
@@ -91,13 +92,16 @@ impl App {
     ) -> Result<Terms, AppError> {
         own(who, subscription)?;
         let listing = self.visible_listing(who, &urn.key, preview).await?;
-        if !listing.plans.iter().any(|plan| plan.id == urn.plan) {
+        let plan = listing.plans.iter().find(|plan| plan.id == urn.plan).ok_or(AppError::NotFound)?;
+        let pinned = urn.version.strip_prefix("sha256-").map(|hex| format!("sha256:{hex}"));
+        let known = plan.tags.contains_key(&urn.version)
+            || pinned.is_some_and(|digest| plan.manifests.contains_key(&digest));
+        if !known {
             return Err(AppError::NotFound);
         }
         let digest = terms_digest(&listing);
-        let key = acceptance_key(subscription, &urn.key, &urn.plan);
-        let row = load::<AcceptanceRow>(&*self.ledger, &key).await?;
-        let accepted = row.filter(|row| row.row.terms == digest.as_str()).map(|row| row.row.at);
+        let key = acceptance_key(subscription, &urn.key, &urn.plan, &digest);
+        let accepted = load::<AcceptanceRow>(&*self.ledger, &key).await?.map(|row| row.row.at);
         Ok(Terms { text: listing.terms, digest, accepted })
     }
 
@@ -124,7 +128,7 @@ impl App {
         let at = self.ledger.now().await?;
         let user = who.user.clone().unwrap_or_default();
         let row = AcceptanceRow {
-            key: acceptance_key(subscription, &urn.key, &urn.plan),
+            key: acceptance_key(subscription, &urn.key, &urn.plan, &terms.digest),
             subscription: subscription.to_lowercase(),
             terms: terms.digest.to_string(),
             user: user.clone(),
@@ -133,11 +137,12 @@ impl App {
         let mut commit = Commit::new();
         commit.writes.push(put(&row, Expect::Any));
         commit.events.push(NewEvent {
-            subject: format!("offer:{}", urn.key),
+            // The customer's history, not the publisher's.
+            subject: format!("subscription:{}", row.subscription),
             run: String::new(),
             kind: "terms-accepted".to_owned(),
             actor: user,
-            body: json!({"subscription": row.subscription, "plan": urn.plan, "terms": row.terms}).to_string(),
+            body: json!({"offer": urn.key.to_string(), "plan": urn.plan, "terms": row.terms}).to_string(),
         });
         commit_surely(&*self.ledger, &commit).await?;
         Ok(Terms { accepted: Some(at), ..terms })

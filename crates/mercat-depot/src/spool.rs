@@ -6,8 +6,7 @@ use mercat_domain::Digest;
 use mercat_egress::{Egress, EgressError};
 use reqwest::StatusCode;
 use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED,
-    RANGE,
+    ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, IF_NONE_MATCH, IF_RANGE, RANGE,
 };
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -22,6 +21,10 @@ use url::Url;
 const SYNC_BYTES: u64 = 32 << 20;
 /// Bytes per second, on average over a minute, below which a download is given up.
 const RATE_MIN: u64 = 1024;
+/// Longest wait for the next bytes of a part.
+const IDLE: Duration = Duration::from_secs(30);
+/// How long files are kept that nobody claimed.
+const LEFT_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Uploads that a publisher may have open at a time.
 pub const UPLOADS_MAX: usize = 32;
 /// How long an upload is kept after its last byte.
@@ -42,6 +45,9 @@ pub struct Upload {
     /// Bytes that are durable here.
     #[serde(default)]
     pub offset: u64,
+    /// What the sender recognises its file by.
+    #[serde(default)]
+    pub fingerprint: String,
 }
 
 /// Why bytes were not taken.
@@ -59,6 +65,9 @@ pub enum SpoolError {
     /// Another request writes at this moment.
     #[error("another part of this upload is being received")]
     Busy,
+    /// The disk has no room for it.
+    #[error("{0} bytes are announced, the server has room for {1}")]
+    NoRoom(u64, u64),
     /// The publisher has too many open.
     #[error("{UPLOADS_MAX} uploads are open; finish or delete one")]
     TooMany,
@@ -147,8 +156,46 @@ impl Spool {
         if open.count() >= UPLOADS_MAX {
             return Err(SpoolError::TooMany);
         }
+        let room = self.room()?;
+        if room < upload.size {
+            return Err(SpoolError::NoRoom(upload.size, room));
+        }
         File::create_new(self.path(&upload.id))?.sync_all()?;
         write_document(&self.upload(&upload.id, "json"), upload)?;
+        Ok(())
+    }
+
+    /// Bytes that may still be taken: what is free, but for a tenth.
+    fn room(&self) -> io::Result<u64> {
+        let about = rustix::fs::statvfs(&self.root)?;
+        let free = about.f_bavail.saturating_mul(about.f_frsize);
+        Ok(free.saturating_sub(about.f_blocks.saturating_mul(about.f_frsize) / 10))
+    }
+
+    /// Takes away what nobody claimed: downloads of refused sources, scratch of machines that died, and
+    /// uploads whose last byte is long ago. Blocking.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn sweep(&self) -> io::Result<()> {
+        self.forget_old()?;
+        for directory in ["fetched", "scratch", "uploads"] {
+            for entry in std::fs::read_dir(self.root.join(directory))? {
+                let entry = entry?;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let id = name.strip_suffix(".data").filter(|_| directory == "uploads");
+                let claimed = directory == "uploads" && id.is_none_or(|id| self.upload(id, "json").is_file());
+                let age = SystemTime::now().duration_since(entry.metadata()?.modified()?).unwrap_or_default();
+                if claimed || age < LEFT_LIFE {
+                    continue;
+                }
+                if entry.file_type()?.is_dir() {
+                    std::fs::remove_dir_all(entry.path())?;
+                } else {
+                    remove(&entry.path())?;
+                }
+            }
+        }
         Ok(())
     }
 
@@ -161,7 +208,7 @@ impl Spool {
         for entry in std::fs::read_dir(self.root.join("uploads"))? {
             let name = entry?.file_name().to_string_lossy().into_owned();
             if let Some(id) = name.strip_suffix(".json")
-                && let Ok(upload) = self.find(id)
+                && let Ok((upload, _)) = self.look(id)
             {
                 out.push(upload);
             }
@@ -175,16 +222,21 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Missing`].
     pub fn find(&self, id: &str) -> Result<Upload, SpoolError> {
+        let (upload, file) = self.look(id)?;
+        // Bytes that a killed process wrote are in the file; now they are also on the disk.
+        file.sync_data()?;
+        Ok(upload)
+    }
+
+    fn look(&self, id: &str) -> Result<(Upload, File), SpoolError> {
         if id.len() != 36 || !id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
             return Err(SpoolError::Missing);
         }
         let text = std::fs::read(self.upload(id, "json")).map_err(|_| SpoolError::Missing)?;
         let mut upload: Upload = serde_json::from_slice(&text).map_err(|_| SpoolError::Missing)?;
         let file = File::open(self.path(id)).map_err(|_| SpoolError::Missing)?;
-        // Bytes that a killed process wrote are in the file; now they are also on the disk.
-        file.sync_data()?;
         upload.offset = file.metadata()?.len().min(upload.size);
-        Ok(upload)
+        Ok((upload, file))
     }
 
     /// Takes a part that begins at the upload's offset; what came before a broken stream is kept.
@@ -210,11 +262,17 @@ impl Spool {
         }
         let (mut at, mut unsynced) = (offset, 0);
         let mut ended = Ok(());
-        while let Some(chunk) = stream.next().await {
-            let chunk = match chunk {
-                Ok(chunk) => chunk,
-                Err(error) => {
+        loop {
+            // A sender that is gone without a word must not hold the upload.
+            let chunk = match tokio::time::timeout(IDLE, stream.next()).await {
+                Ok(None) => break,
+                Ok(Some(Ok(chunk))) => chunk,
+                Ok(Some(Err(error))) => {
                     ended = Err(SpoolError::Stream(error.into()));
+                    break;
+                }
+                Err(_) => {
+                    ended = Err(SpoolError::Stream("nothing came for 30 seconds".into()));
                     break;
                 }
             };
@@ -247,7 +305,8 @@ impl Spool {
     /// # Errors
     /// When the disk fails.
     pub fn remove(&self, id: &str) -> io::Result<()> {
-        for path in [self.upload(id, "json"), self.path(id)] {
+        // The document last: what it does not name would be found by nobody.
+        for path in [self.path(id), self.upload(id, "json")] {
             remove(&path)?;
         }
         Ok(())
@@ -273,7 +332,7 @@ impl Spool {
     }
 
     /// Fetches a URL into a file. Goes on behind the bytes of an earlier try when the source
-    /// still has the same object, as its entity tag or date shows. `None` when the object is still the one
+    /// still has the same object, as its entity tag shows. `None` when the object is still the one
     /// of a known [`Fetched::validator`].
     ///
     /// # Errors
@@ -307,7 +366,10 @@ impl Spool {
             return Ok(None);
         }
         let validator = validator(answer.headers());
-        let whole = have > 0 && status == StatusCode::RANGE_NOT_SATISFIABLE && before.size == Some(have);
+        let whole = have > 0
+            && status == StatusCode::RANGE_NOT_SATISFIABLE
+            && before.size == Some(have)
+            && header(answer.headers(), CONTENT_RANGE) == Some(&format!("bytes */{have}"));
         if whole {
             return Ok(Some(Fetched { path: data, validator: format!("{} {have}", before.validator) }));
         }
@@ -317,7 +379,16 @@ impl Spool {
             StatusCode::PARTIAL_CONTENT => {
                 let range = header(answer.headers(), CONTENT_RANGE).and_then(content_range);
                 match range {
-                    Some((from, size)) if from == have => (from, size),
+                    // Another object's tail behind this one's head would pass for a whole.
+                    Some((from, size))
+                        if from == have && validator == before.validator && size == before.size =>
+                    {
+                        (from, size)
+                    }
+                    Some((from, _)) if from == have => {
+                        remove(&note)?;
+                        return Err(FetchError::Broken("the object changed; it is fetched anew".into()));
+                    }
                     _ => {
                         return Err(FetchError::Broken(
                             "the part does not begin where it was asked for".into(),
@@ -325,7 +396,13 @@ impl Spool {
                     }
                 }
             }
-            other => return Err(FetchError::Status(other.as_u16())),
+            other => {
+                if status == StatusCode::RANGE_NOT_SATISFIABLE {
+                    remove(&note)?;
+                    return Err(FetchError::Broken("the object changed; it is fetched anew".into()));
+                }
+                return Err(FetchError::Status(other.as_u16()));
+            }
         };
         if let Some(size) = size.filter(|size| *size > bytes_max) {
             return Err(FetchError::TooLarge(size, bytes_max));
@@ -394,7 +471,7 @@ async fn receive(
         let chunk = match chunk {
             Ok(chunk) => chunk,
             Err(error) => {
-                broken = Some(format!("the transfer broke off at byte {at}: {error}"));
+                broken = Some(format!("the transfer broke off at byte {at}: {}", error.without_url()));
                 break;
             }
         };
@@ -435,10 +512,9 @@ fn header(headers: &HeaderMap, name: reqwest::header::HeaderName) -> Option<&str
     headers.get(name)?.to_str().ok()
 }
 
-/// What tells that an object is still the same: a strong entity tag, else its date (RFC 9110, 13.1.5).
+/// What tells that an object is still the same: a strong entity tag. Dates are too coarse (RFC 9110, 8.8.2.2).
 fn validator(headers: &HeaderMap) -> String {
-    let tag = header(headers, ETAG).filter(|tag| !tag.starts_with("W/"));
-    tag.or_else(|| header(headers, LAST_MODIFIED)).unwrap_or("").to_owned()
+    header(headers, ETAG).filter(|tag| !tag.starts_with("W/")).unwrap_or("").to_owned()
 }
 
 /// `bytes 5-9/10`: the start, and the size when it is told.

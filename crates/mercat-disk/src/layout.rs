@@ -60,6 +60,9 @@ impl Target {
     }
 }
 
+/// Counts the ways in which [`layout`] writes files: digests that were told are those of one of them.
+pub const LAYOUT_VERSION: u32 = 1;
+
 /// The identity that [`layout`] puts into the files of a disk: the same disk gives the same files.
 pub fn identity(disk: &mercat_domain::Digest) -> [u8; 16] {
     let mut out = [0; 16];

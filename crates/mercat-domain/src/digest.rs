@@ -30,6 +30,13 @@ impl Digest {
         &self.0
     }
 
+    /// The 32 bytes.
+    pub fn to_raw(&self) -> [u8; 32] {
+        let hex = self.hex().as_bytes();
+        let nibble = |byte: u8| if byte <= b'9' { byte - b'0' } else { byte - b'a' + 10 };
+        std::array::from_fn(|at| nibble(hex[at * 2]) << 4 | nibble(hex[at * 2 + 1]))
+    }
+
     /// The 64 hex digits.
     pub fn hex(&self) -> &str {
         &self.0[7..]
@@ -54,5 +61,6 @@ mod tests {
         assert_eq!(Digest::parse("sha256:../"), None);
         assert_eq!(Digest::parse(&format!("sha512:{}", "0a".repeat(64))), None);
         assert_eq!(Digest::from_sha256(&[10; 32]).hex(), "0a".repeat(32));
+        assert_eq!(Digest::from_sha256(&[0xbe; 32]).to_raw(), [0xbe; 32]);
     }
 }

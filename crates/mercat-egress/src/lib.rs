@@ -157,8 +157,11 @@ impl Egress {
             let again = request.try_clone();
             let url = request.url().clone();
             let answer = self.client.execute(request).await;
-            let answer =
-                answer.map_err(|cause| EgressError::Unreachable { host: host_and_port(&url), cause })?;
+            let answer = answer.map_err(|cause| EgressError::Unreachable {
+                host: host_and_port(&url),
+                // Signatures stand in URLs, and this text is shown.
+                cause: cause.without_url(),
+            })?;
             let follows = matches!(again.as_ref().map(|r| r.method().as_str()), Some("GET" | "HEAD"));
             let location = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
             let (true, true, Some(location), Some(mut next)) =

@@ -18,26 +18,25 @@ use mercat_disk::layout::{LaidOut, Target, data_ranges, identity, layout};
 use mercat_disk::{ReadAt, ReadError};
 use mercat_domain::Digest;
 use mercat_store::{DownloadRow, ListedDisk, ListedPlan};
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::mpsc;
 
-/// Bytes that are made at a time.
-const WINDOW_BYTES: u64 = 1 << 20;
-/// Windows between maker and socket.
-const QUEUE: usize = 4;
+/// Bytes that are made at a time, and held for a client that does not read on.
+const WINDOW_BYTES: u64 = 256 << 10;
 /// What is remembered of disks that were asked for.
-const REMEMBERED: usize = 16;
+const REMEMBERED: usize = 64;
 
 type File = Arc<LaidOut>;
-type Chunks = Arc<HashSet<Digest>>;
+/// Digests in their raw form, sorted.
+type Chunks = Arc<Vec<[u8; 32]>>;
 
 /// What is remembered of disks: opening one reads all its segments.
 #[derive(Default)]
 pub(crate) struct Disks {
     files: Mutex<Vec<((String, Target), File)>>,
     chunks: Mutex<Vec<(String, Chunks)>>,
+    /// One disk is opened at a time: many who ask at once wait for the same one.
+    opening: tokio::sync::Mutex<()>,
 }
 
 fn remembered<K: PartialEq, V: Clone>(list: &Mutex<Vec<(K, V)>>, key: &K) -> Option<V> {
@@ -65,27 +64,39 @@ impl Disks {
         plan: &ListedPlan,
         blob: &Digest,
     ) -> Result<bool, DiskError> {
+        let wanted = blob.to_raw();
         for disk in &plan.disks {
-            let chunks = match remembered(&self.chunks, &disk.root) {
-                Some(chunks) => chunks,
-                None => {
-                    let Some(root) = Digest::parse(&disk.root) else { continue };
-                    let holdings = DiskIndex::load(depot, &root).await?.holdings(depot).await?;
-                    let chunks: Chunks =
-                        Arc::new(holdings.blobs.into_iter().map(|(digest, _)| digest).collect());
-                    remember(&self.chunks, disk.root.clone(), chunks.clone());
-                    chunks
-                }
-            };
-            if chunks.contains(blob) {
+            let Some(root) = Digest::parse(&disk.root) else { continue };
+            if self.chunks(depot, &root).await?.binary_search(&wanted).is_ok() {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
+    async fn chunks(&self, depot: &Depot, root: &Digest) -> Result<Chunks, DiskError> {
+        let key = root.to_string();
+        if let Some(chunks) = remembered(&self.chunks, &key) {
+            return Ok(chunks);
+        }
+        let _one = self.opening.lock().await;
+        if let Some(chunks) = remembered(&self.chunks, &key) {
+            return Ok(chunks);
+        }
+        let holdings = DiskIndex::load(depot, root).await?.holdings(depot).await?;
+        let mut chunks: Vec<[u8; 32]> = holdings.blobs.iter().map(|(digest, _)| digest.to_raw()).collect();
+        chunks.sort_unstable();
+        let chunks: Chunks = Arc::new(chunks);
+        remember(&self.chunks, key, chunks.clone());
+        Ok(chunks)
+    }
+
     async fn file(&self, depot: &Depot, root: &Digest, target: Target) -> Result<File, ReadError> {
         let key = (root.to_string(), target);
+        if let Some(file) = remembered(&self.files, &key) {
+            return Ok(file);
+        }
+        let _one = self.opening.lock().await;
         if let Some(file) = remembered(&self.files, &key) {
             return Ok(file);
         }
@@ -153,7 +164,8 @@ async fn download(
     let etag = format!("\"{}\"", download.sha256);
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let fresh = text(IF_RANGE).is_none_or(|tag| tag == etag);
-    let asked = text(RANGE).filter(|_| fresh).and_then(|text| text.strip_prefix("bytes="));
+    let asked =
+        text(RANGE).filter(|_| fresh && method != Method::HEAD).and_then(|text| text.strip_prefix("bytes="));
     let range = match asked.map(|text| parse_range(text, download.size)) {
         None | Some(Asked::Ignored) => None,
         Some(Asked::Part(range)) => Some(range),
@@ -212,23 +224,22 @@ fn repr_digest(hex: &str) -> String {
     format!("sha-256=:{}:", base64::engine::general_purpose::STANDARD.encode(bytes))
 }
 
-/// The bytes of a range, a window at a time. A disk that cannot be read ends the body early, which clients
-/// see by its length.
+/// The bytes of a range, a window at a time, each made when the client has taken the one before: whoever
+/// reads slowly holds no thread. A disk that cannot be read ends the body early, which clients see by its
+/// length.
 fn stream(file: File, range: Range<u64>) -> Body {
-    let (send, receive) = mpsc::channel::<Result<Bytes, std::io::Error>>(QUEUE);
-    tokio::task::spawn_blocking(move || {
-        let mut at = range.start;
-        while at < range.end {
-            let size = (range.end - at).min(WINDOW_BYTES);
-            let mut window = vec![0; usize::try_from(size).unwrap_or(0)];
-            let read =
-                file.read_at(at, &mut window).map(|()| Bytes::from(window)).map_err(std::io::Error::from);
-            let failed = read.is_err();
-            if send.blocking_send(read).is_err() || failed {
-                return;
-            }
-            at += size;
+    let windows = futures::stream::try_unfold((file, range), |(file, range)| async move {
+        if range.is_empty() {
+            return Ok(None);
         }
+        let size = (range.end - range.start).min(WINDOW_BYTES);
+        let (from, reading) = (range.start, file.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let mut window = vec![0; usize::try_from(size).unwrap_or(0)];
+            reading.read_at(from, &mut window).map(|()| Bytes::from(window))
+        });
+        let window = read.await.map_err(std::io::Error::other)?.map_err(std::io::Error::from)?;
+        Ok::<_, std::io::Error>(Some((window, (file, range.start + size..range.end))))
     });
-    Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(receive))
+    Body::from_stream(windows)
 }

@@ -8,7 +8,7 @@ use crate::sandbox;
 use mercat_depot::Depot;
 use mercat_depot::disk::{DiskWriter, Stage};
 use mercat_disk::digest::each_data;
-use mercat_disk::{Declared, Facts, FileReadAt, INCONCLUSIVE, ReadError};
+use mercat_disk::{Declared, Facts, FileReadAt, INCONCLUSIVE, ReadError, VIRTUAL_BYTES_MAX};
 use mercat_domain::Digest;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
@@ -19,8 +19,9 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
 
-/// Seconds that a child may take, beyond one for every 4 MiB of the file.
-const FLOOR_SECS: u64 = 120;
+/// Seconds that a child may take, beyond one for every MiB of the file: a well packed file holds many times
+/// its size, and the depot may be busy.
+const FLOOR_SECS: u64 = 900;
 /// Longest piece of data that a child sends.
 const FRAME_BYTES_MAX: u32 = 1 << 20;
 /// Pieces between child and store.
@@ -86,6 +87,9 @@ pub(crate) enum DecodeError {
         /// What was found.
         what: String,
     },
+    /// The image is not the one that an earlier try began with.
+    #[error("the image changed while it was stored; it is read again from its beginning")]
+    Stale,
     /// The child broke.
     #[error(transparent)]
     Child(#[from] InspectError),
@@ -124,7 +128,7 @@ pub(crate) async fn store(
     watch: Arc<dyn Watch>,
 ) -> Result<Kept, DecodeError> {
     let bytes = std::fs::metadata(path).map_err(InspectError::Start)?.len();
-    let budget = FLOOR_SECS + bytes / (4 << 20);
+    let budget = FLOOR_SECS + bytes / (1 << 20);
     let from = stage.as_ref().map_or(0, |stage| stage.from);
     let job = Job { path: path.to_owned(), declared, from, cpu_secs: budget };
     let talk = talk(program, depot, &job, stage, watch);
@@ -163,6 +167,13 @@ async fn talk(
         Ok(Opened::Failed(failed)) => return Err(failed.into()),
         Err(_) => return Err(ended("the reader of the disk died before it could open the image").into()),
     };
+    // What the child says is checked again: it may have been taken over by what it read.
+    if facts.virtual_bytes == 0 || facts.virtual_bytes > VIRTUAL_BYTES_MAX {
+        return Err(ended("a disk of an impossible size").into());
+    }
+    if stage.as_ref().is_some_and(|stage| !stage.fits(&facts)) {
+        return Err(DecodeError::Stale);
+    }
     let (send, receive) = mpsc::channel(QUEUE);
     let writer = {
         let (depot, facts, runtime) = (depot.clone(), facts.clone(), tokio::runtime::Handle::current());

@@ -95,6 +95,11 @@ impl Worker {
                     idle += 1;
                     if hand == 0 && idle % 7200 == 1 {
                         let _ = self.app.ledger.tidy().await;
+                        let spool = self.spool.clone();
+                        let swept = tokio::task::spawn_blocking(move || spool.sweep()).await;
+                        if let Ok(Err(error)) = swept {
+                            tracing::warn!(%error, "the spool was not swept");
+                        }
                     }
                     let bell = self.app.bell.notified();
                     tokio::select! {

@@ -106,7 +106,7 @@ impl Stored {
                 extents.push(Extent {
                     at: at.saturating_mul(index.span).saturating_add(offset),
                     size: layer.size,
-                    digest: raw(&digest),
+                    digest: digest.to_raw(),
                 });
             }
         }
@@ -167,12 +167,6 @@ fn check(digest: &Digest, bytes: &[u8]) -> io::Result<()> {
         return Ok(());
     }
     Err(io::Error::new(io::ErrorKind::InvalidData, format!("{digest} is damaged in the depot")))
-}
-
-fn raw(digest: &Digest) -> [u8; 32] {
-    let hex = digest.hex().as_bytes();
-    let nibble = |byte: u8| char::from(byte).to_digit(16).unwrap_or(0) as u8;
-    std::array::from_fn(|at| nibble(hex[at * 2]) << 4 | nibble(hex[at * 2 + 1]))
 }
 
 impl ReadAt for Stored {

@@ -24,8 +24,17 @@ const SETTLE_BYTES: u64 = 256 << 20;
 pub struct Stage {
     /// Offset from which data is still wanted.
     pub from: u64,
+    size: u64,
+    file_bytes: u64,
     lines: String,
     segments: Vec<(u64, String, u64)>,
+}
+
+impl Stage {
+    /// Whether it was kept for an image that says the same of itself.
+    pub fn fits(&self, facts: &Facts) -> bool {
+        self.size == facts.virtual_bytes && self.file_bytes == facts.file_bytes
+    }
 }
 
 /// Writes one disk. Blocking: for a thread of its own, with the runtime at hand.
@@ -116,6 +125,8 @@ impl<'a> DiskWriter<'a> {
     fn stage(&mut self) -> Stage {
         Stage {
             from: self.open * self.span,
+            size: self.facts.virtual_bytes,
+            file_bytes: self.facts.file_bytes,
             lines: self.digest.lines().to_owned(),
             segments: self.segments.clone(),
         }

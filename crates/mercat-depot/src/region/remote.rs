@@ -8,6 +8,7 @@ use mercat_domain::Digest;
 use mercat_egress::Egress;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
+use sha2::{Digest as _, Sha256};
 use std::sync::atomic::{AtomicU64, Ordering};
 use url::Url;
 
@@ -50,10 +51,11 @@ pub(super) async fn copy(
     let each = |blob: &(Digest, u64)| {
         let (remote, done, sent, (digest, size)) = (&remote, &done, &sent, blob.clone());
         async move {
-            if !remote.has(&format!("blobs/{digest}")).await?
-                && remote.push_blob(depot, &digest, size).await?
-            {
-                sent.fetch_add(size, Ordering::Relaxed);
+            if !remote.has(&digest, size).await? {
+                if remote.push_blob(depot, &digest, size).await? {
+                    sent.fetch_add(size, Ordering::Relaxed);
+                }
+                remote.read_back(&digest, size).await?;
             }
             progress.at(done.fetch_add(size, Ordering::Relaxed) + size, total);
             Ok::<_, RegionError>(())
@@ -99,9 +101,32 @@ impl Remote<'_> {
         self.base.join(path).map_err(|error| self.broken(error))
     }
 
-    async fn has(&self, path: &str) -> Result<bool, RegionError> {
-        let answer = self.send(self.request(Method::HEAD, self.url(path)?)).await?;
-        Ok(answer.status() == StatusCode::OK)
+    /// Whether the registry says that it has a blob of that size.
+    async fn has(&self, digest: &Digest, size: u64) -> Result<bool, RegionError> {
+        let url = self.url(&format!("blobs/{digest}"))?;
+        let answer = self.send(self.request(Method::HEAD, url)).await?;
+        let length = answer.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        Ok(answer.status() == StatusCode::OK && length.is_none_or(|length: u64| length == size))
+    }
+
+    /// What arrived, hashed as it comes back.
+    async fn read_back(&self, digest: &Digest, size: u64) -> Result<(), RegionError> {
+        let url = self.url(&format!("blobs/{digest}"))?;
+        let answer = self.send(self.request(Method::GET, url)).await?;
+        if answer.status() != StatusCode::OK {
+            return Err(self.broken(format!("the blob is answered {} after it was sent", answer.status())));
+        }
+        let (mut hash, mut count) = (Sha256::new(), 0);
+        let mut stream = answer.bytes_stream();
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|error| self.broken(error.without_url()))?;
+            count += chunk.len() as u64;
+            hash.update(&chunk);
+        }
+        if count == size && Digest::from_sha256(&hash.finalize()) == *digest {
+            return Ok(());
+        }
+        Err(RegionError::Damaged(digest.to_string()))
     }
 
     /// Tells whether the bytes were sent: a registry that finds them in another repository only mounts them.

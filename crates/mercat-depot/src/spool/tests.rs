@@ -7,7 +7,14 @@ fn parts(list: &[&'static [u8]]) -> impl Stream<Item = Result<Bytes, io::Error>>
 }
 
 fn upload(id: &str) -> Upload {
-    Upload { id: id.into(), publisher: "aurora".into(), name: "gw.vhd".into(), size: 10, offset: 0 }
+    Upload {
+        id: id.into(),
+        publisher: "aurora".into(),
+        name: "gw.vhd".into(),
+        size: 10,
+        offset: 0,
+        fingerprint: String::new(),
+    }
 }
 
 const ID: &str = "0190a5b0-0000-7000-8000-000000000000";
@@ -43,7 +50,11 @@ async fn a_publisher_cannot_fill_the_spool_with_open_uploads() {
 }
 
 /// Serves an object; breaks off the first answer in the middle.
-fn server(object: &'static [u8], tag: &'static str, asked: std::sync::mpsc::Sender<String>) -> u16 {
+fn server(
+    object: &'static [u8],
+    tag: fn(usize) -> &'static str,
+    asked: std::sync::mpsc::Sender<String>,
+) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     std::thread::spawn(move || {
@@ -71,6 +82,7 @@ fn server(object: &'static [u8], tag: &'static str, asked: std::sync::mpsc::Send
             };
             let body = &object[from.unwrap_or(0).min(object.len())..];
             let body = if count == 0 { &body[..body.len() / 2] } else { body };
+            let tag = tag(count);
             let _ = write!(connection, "{head}etag: {tag}\r\nconnection: close\r\n\r\n");
             let _ = connection.write_all(body);
             let _ = connection.shutdown(std::net::Shutdown::Write);
@@ -86,7 +98,7 @@ async fn a_download_that_broke_off_goes_on_and_ends_byte_for_byte() {
     let object: &'static [u8] =
         Box::leak((0..100_000_u32).flat_map(u32::to_le_bytes).collect::<Vec<_>>().into());
     let (send, asked) = std::sync::mpsc::channel();
-    let port = server(object, "\"one\"", send);
+    let port = server(object, |_| "\"one\"", send);
     let dir = tempfile::tempdir().expect("a directory");
     let spool = Spool::open(dir.path()).expect("opens");
     let egress = Egress::new(&[format!("127.0.0.1:{port}")]).expect("an egress");
@@ -101,4 +113,24 @@ async fn a_download_that_broke_off_goes_on_and_ends_byte_for_byte() {
     let other = Url::parse(&format!("http://127.0.0.1:{port}/b.vhd")).expect("a url");
     let small = spool.fetch(&egress, &other, "", 10, |_, _| {}).await;
     assert!(matches!(small, Err(FetchError::TooLarge(400_000, 10))), "{small:?}");
+}
+
+#[tokio::test]
+async fn the_tail_of_another_object_is_never_put_behind_the_head_of_this_one() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let object: &'static [u8] = Box::leak(vec![7; 100_000].into());
+    let (send, asked) = std::sync::mpsc::channel();
+    // A source that ignores If-Range and answers with a part of what it has by now.
+    let port = server(object, |count| if count == 0 { "\"one\"" } else { "\"two\"" }, send);
+    let dir = tempfile::tempdir().expect("a directory");
+    let spool = Spool::open(dir.path()).expect("opens");
+    let egress = Egress::new(&[format!("127.0.0.1:{port}")]).expect("an egress");
+    let url = Url::parse(&format!("http://127.0.0.1:{port}/gw.vhd")).expect("a url");
+    for _ in 0..2 {
+        let broken = spool.fetch(&egress, &url, "", 1 << 20, |_, _| {}).await;
+        assert!(matches!(broken, Err(FetchError::Broken(_))), "{broken:?}");
+    }
+    let fetched = spool.fetch(&egress, &url, "", 1 << 20, |_, _| {}).await.expect("fetched").expect("new");
+    assert_eq!(fetched.validator, "\"two\" 100000");
+    assert_eq!(asked.try_iter().collect::<Vec<_>>(), ["", "range: bytes=50000-", ""]);
 }

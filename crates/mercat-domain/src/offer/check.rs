@@ -124,7 +124,7 @@ fn check_published_versions(plan: &Plan, before: &Plan, base: &str, out: &mut Ve
         if published.is_some_and(|old| disks(old) != disks(row)) {
             let path = format!("{base}/versions/{index}/osDiskUrl");
             let required = "the disks of the published version; changed disks are a new version";
-            out.push(Problem::new("F006", path, cell(row, "osDiskUrl"), required));
+            out.push(Problem::new("F006", path, super::disk::shown(&cell(row, "osDiskUrl")), required));
         }
     }
 }

@@ -26,7 +26,7 @@ impl<'a> DiskSource<'a> {
     /// # Errors
     /// `F015` for other forms, and the `SAS-*` rule that a shared-access URL breaks by its text alone.
     pub fn parse(text: &'a str) -> Result<Self, Broken> {
-        let broken = |required| Err(("F015", text.to_owned(), required));
+        let broken = |required| Err(("F015", shown(text), required));
         if let Some(path) = text.strip_prefix("file:") {
             let plain = path.starts_with('/') && !path.chars().any(char::is_control) && path.len() <= 1024;
             return if plain { Ok(Self::File(path)) } else { broken("file: and an absolute path") };
@@ -62,6 +62,14 @@ impl<'a> DiskSource<'a> {
     }
 }
 
+/// A source without what may be secret in it: the query of a URL holds signatures.
+pub fn shown(text: &str) -> String {
+    match text.split_once('?') {
+        Some((before, _)) => format!("{before}?…"),
+        None => text.to_owned(),
+    }
+}
+
 /// The extension of a file name, lower case, when it is one of a disk.
 pub fn extension(name: &str) -> Option<String> {
     let extension = name.rsplit('/').next()?.rsplit_once('.')?.1.to_ascii_lowercase();
@@ -89,7 +97,7 @@ fn check_shared_access(url: &str) -> Result<(), Broken> {
         return Ok(());
     }
     let Some(list) = parameters(url).filter(|list| !list.is_empty()) else {
-        return Err(("SAS-01", url.to_owned(), "a ? and the signature behind the name of the object"));
+        return Err(("SAS-01", shown(url), "a ? and the signature behind the name of the object"));
     };
     let value = |key: &str| list.iter().find(|(name, _)| *name == key).map(|(_, value)| decode(value));
     for key in ["st", "se"] {

@@ -16,7 +16,7 @@ use mercat_domain::offer::disk::{EXTENSIONS, extension};
 use serde_json::json;
 
 /// Bytes of the largest disk that may be uploaded.
-const UPLOAD_BYTES_MAX: u64 = 64 << 40;
+const UPLOAD_BYTES_MAX: u64 = 2 << 40;
 
 const RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
 const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
@@ -30,10 +30,10 @@ fn refuse(caller: &Caller, code: &'static str, path: &str, observed: &str, requi
     fail(caller)(AppError::Problems(vec![Problem::new(code, path, observed, required)]))
 }
 
-/// `filename` of `Upload-Metadata`: keys with base64 values, separated by commas.
-fn file_name(headers: &HeaderMap) -> Option<String> {
+/// A value of `Upload-Metadata`: keys with base64 values, separated by commas.
+fn metadata(headers: &HeaderMap, key: &str) -> Option<String> {
     let text = headers.get("upload-metadata")?.to_str().ok()?;
-    let value = text.split(',').find_map(|pair| pair.trim().strip_prefix("filename "))?;
+    let value = text.split(',').find_map(|pair| pair.trim().strip_prefix(key)?.strip_prefix(' '))?;
     String::from_utf8(base64::engine::general_purpose::STANDARD.decode(value.trim()).ok()?).ok()
 }
 
@@ -47,7 +47,7 @@ fn answered(mut response: Response, upload: &Upload) -> Response {
 
 fn document(upload: &Upload) -> serde_json::Value {
     json!({
-        "id": upload.id, "name": upload.name, "size": upload.size, "offset": upload.offset,
+        "id": upload.id, "name": upload.name, "size": upload.size, "offset": upload.offset, "fingerprint": upload.fingerprint,
         "complete": upload.offset == upload.size, "source": format!("upload:{}", upload.id),
     })
 }
@@ -66,15 +66,18 @@ pub(super) async fn begin(
             "F003",
             "Upload-Length",
             observed,
-            "the bytes of the file, at most 64 TiB",
+            "the bytes of the file, at most 2 TiB",
         ));
     };
-    let name = file_name(&headers).unwrap_or_default();
+    let name = metadata(&headers, "filename").unwrap_or_default();
+    let fingerprint: String =
+        metadata(&headers, "fingerprint").unwrap_or_default().chars().take(200).collect();
     if name.len() > 200 || name.chars().any(char::is_control) || extension(&name).is_none() {
         let known = format!("filename in base64, ending in .{}", EXTENSIONS.join(", ."));
         return Err(refuse(&caller, "F003", "Upload-Metadata", &name, &known));
     }
-    let upload = Upload { id: uuid::Uuid::now_v7().to_string(), publisher, name, size, offset: 0 };
+    let upload =
+        Upload { id: uuid::Uuid::now_v7().to_string(), publisher, name, size, offset: 0, fingerprint };
     site.spool.begin(&upload).map_err(|error| failed(&caller, &error))?;
     let place = format!("/api/v1/publishers/{}/uploads/{}", upload.publisher, upload.id);
     let body = Json(document(&upload));
@@ -143,7 +146,7 @@ fn failed(caller: &Caller, error: &SpoolError) -> Response {
         SpoolError::Busy => StatusCode::LOCKED,
         SpoolError::TooMany => StatusCode::TOO_MANY_REQUESTS,
         SpoolError::Stream(_) => StatusCode::BAD_REQUEST,
-        SpoolError::Io(_) => StatusCode::INSUFFICIENT_STORAGE,
+        SpoolError::NoRoom(..) | SpoolError::Io(_) => StatusCode::INSUFFICIENT_STORAGE,
     };
     if matches!(error, SpoolError::Io(_)) {
         tracing::error!(%error, "an upload cannot be written");

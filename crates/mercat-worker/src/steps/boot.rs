@@ -20,6 +20,22 @@ use std::time::Duration;
 /// Tests of this try of the step, by what they depend on: the same disk may come in several containers.
 pub(super) type Tested = BTreeMap<String, BootRow>;
 
+/// Characters of what was seen that are told.
+const OBSERVED_MAX: usize = 600;
+
+/// Windows is not started yet; where the policy wants a start, that is ours to say.
+pub(super) fn not_for_windows(claims: &Claims, knowledge: &Knowledge) -> Option<Finding> {
+    (knowledge.policy.vm.boot == Boot::Required).then(|| Finding {
+        rule: "BOOT-07".to_owned(),
+        severity: Severity::Inconclusive,
+        place: mercat_domain::finding::Place { plan: claims.plan.clone(), ..Default::default() },
+        observed: "Windows guests are not started by this version".to_owned(),
+        required: "a boot test that ran to its end".to_owned(),
+        fix: "for the operator: set boot = \"when-available\" in the policy pack for Windows offers"
+            .to_owned(),
+    })
+}
+
 /// Tells a test that nobody waits for it any more.
 struct Wanted(Arc<AtomicBool>);
 
@@ -101,6 +117,20 @@ pub(super) async fn test(
             .filter(|found| found.rule == "BOOT-07")
             .for_each(|found| found.severity = severity);
     }
+    // A guest that never answered was not tested for what only it can tell.
+    let silent = done.prompts > 0 && done.probes.len() < 2;
+    if silent {
+        let severity = if policy == Boot::Required { Severity::Inconclusive } else { Severity::Warning };
+        findings
+            .iter_mut()
+            .filter(|found| found.severity == Severity::Info)
+            .for_each(|found| found.severity = severity);
+    }
+    for finding in &mut findings {
+        if finding.observed.len() > OBSERVED_MAX {
+            finding.observed = finding.observed.chars().take(OBSERVED_MAX).chain(['…']).collect();
+        }
+    }
     let screenshot = match done.screenshot {
         None => String::new(),
         Some(png) => match work.worker.depot.put(Bytes::from(png)).await {
@@ -129,7 +159,7 @@ pub(super) async fn test(
         made: ledger.now().await?,
     };
     report.writes.push(put(&row, Expect::Any));
-    if outcome != "not-run" {
+    if outcome != "not-run" && !silent {
         let row = BootRow { key: key.clone(), ..row };
         report.writes.push(put(&row, Expect::Any));
         tested.insert(key, row);

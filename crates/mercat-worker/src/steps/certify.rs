@@ -155,7 +155,7 @@ async fn one_image(
         Ok(inspection) => {
             report.layers_reused += reused;
             report.layers_read += u32::try_from(wanted.len()).unwrap_or(u32::MAX) - reused;
-            Ok(keep(work, image, inspection, report).await?)
+            Ok(keep(work, image, "", inspection, report).await?)
         }
         Err(error) => Ok(broken(work, &error)),
     }
@@ -193,6 +193,7 @@ pub(super) async fn spool(
 pub(super) async fn keep(
     work: &Work<'_>,
     image: &Imported,
+    plan: &str,
     inspection: Inspection,
     report: &mut Report,
 ) -> Result<Result<Vec<Finding>, Ended>, AppError> {
@@ -200,6 +201,7 @@ pub(super) async fn keep(
         return Ok(broken(work, &InspectError::Ended("the verdict cannot be read".into())));
     };
     let made = work.worker.app.ledger.now().await?;
+    let name = verdict_name(report, image, plan);
     let mut paper = |key: String, text: String| {
         report.writes.push(put(&PaperRow { key, text, made }, Expect::Any));
     };
@@ -209,10 +211,17 @@ pub(super) async fn keep(
     for (digest, text) in inspection.sboms {
         paper(format!("sbom/{digest}"), text);
     }
-    let key = format!("verdict/{}/{}", work.submission.id, image.digest);
+    let key = format!("verdict/{}/{name}", work.submission.id);
     paper(key.clone(), inspection.verdict);
-    report.verdicts.insert(image.digest.to_string(), key);
+    report.verdicts.insert(name, key);
     Ok(Ok(findings))
+}
+
+/// The name of a verdict: the digest, and more where the same disk is sold twice under other claims.
+pub(super) fn verdict_name(report: &Report, image: &Imported, plan: &str) -> String {
+    let digest = image.digest.to_string();
+    let taken = report.verdicts.contains_key(&digest);
+    if taken { format!("{digest}/{plan}/{}", image.reference) } else { digest }
 }
 
 /// An inspector that broke is tried again; after that the check is inconclusive, and ours.

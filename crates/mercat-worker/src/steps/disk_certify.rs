@@ -1,7 +1,7 @@
 //! Certification of one stored disk.
 
 use super::boot::Tested;
-use super::certify::{broken, keep, spool};
+use super::certify::{broken, keep, spool, verdict_name};
 use super::{Ended, Work, boot};
 use crate::DiskSource;
 use mercat_app::{AppError, Report};
@@ -14,6 +14,7 @@ use mercat_domain::offer::disk::of_reference;
 use mercat_domain::{Digest, Plan};
 use mercat_store::{Expect, PaperRow, load, put};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 
 /// What the plan says about one of its disks.
 fn claims(plan: &Plan, reference: &str) -> Claims {
@@ -26,7 +27,7 @@ fn claims(plan: &Plan, reference: &str) -> Claims {
     let at = versions.iter().position(|row| cell(row, "version") == version);
     let count = at.and_then(|at| versions.get(at)).map_or(0, disks);
     let before = at.and_then(|at| at.checked_sub(1)).and_then(|at| versions.get(at)).map(disks);
-    let mut open_ports = Vec::new();
+    let mut open_ports = BTreeSet::new();
     for row in rows(&plan.fields, "openPorts") {
         let protocols: &[Protocol] = match cell(row, "protocol").as_str() {
             "udp" => &[Protocol::Udp],
@@ -47,7 +48,7 @@ fn claims(plan: &Plan, reference: &str) -> Claims {
         data_disk: lun.is_some(),
         data_disk_luns: (0..u32::try_from(count).unwrap_or(0)).collect(),
         data_disks_before: before,
-        open_ports,
+        open_ports: open_ports.into_iter().collect(),
         ..Claims::default()
     }
 }
@@ -76,15 +77,15 @@ pub(super) async fn one_disk(
     let part = work.tracker.handle(&format!("{} {}", plan.id, image.reference));
     let reuse = reuse_key(&image.digest, &claims, knowledge);
     let ledger = &*work.worker.app.ledger;
-    if let Some(pointer) = load::<PaperRow>(ledger, &reuse).await?
-        && let Some(kept) = load::<PaperRow>(ledger, &pointer.row.text).await?
+    if let Some(kept) = load::<PaperRow>(ledger, &reuse).await?
         && let Some((_, findings)) = Verdict::findings_of(&kept.row.text)
     {
         report.layers_reused += 1;
-        let key = format!("verdict/{}/{}", work.submission.id, image.digest);
+        let name = verdict_name(report, image, &plan.id);
+        let key = format!("verdict/{}/{name}", work.submission.id);
         let row = PaperRow { key: key.clone(), ..kept.row };
         report.writes.push(put(&row, Expect::Any));
-        report.verdicts.insert(image.digest.to_string(), key);
+        report.verdicts.insert(name, key);
         part.set(1, 1);
         return with_boot(work, &claims, image, (&row.text, findings), knowledge, (report, tested)).await;
     }
@@ -100,14 +101,13 @@ pub(super) async fn one_disk(
         Ok(inspection) => {
             report.layers_read += 1;
             let verdict = inspection.verdict.clone();
-            let found = match keep(work, image, inspection, report).await? {
+            let found = match keep(work, image, &plan.id, inspection, report).await? {
                 Ok(found) => found,
                 Err(waits) => return Ok(Err(waits)),
             };
-            if let Some(key) = report.verdicts.get(image.digest.as_str()) {
-                let row = PaperRow { key: reuse, text: key.clone(), made: ledger.now().await? };
-                report.writes.push(put(&row, Expect::Any));
-            }
+            // The text itself, under everything that it depends on: a pointer could come to mean another.
+            let row = PaperRow { key: reuse, text: verdict.clone(), made: ledger.now().await? };
+            report.writes.push(put(&row, Expect::Any));
             with_boot(work, &claims, image, (&verdict, found), knowledge, (report, tested)).await
         }
         Err(error) => Ok(broken(work, &error)),
@@ -124,7 +124,11 @@ async fn with_boot(
     done: (&mut Report, &mut Tested),
 ) -> Result<Result<Vec<Finding>, Ended>, AppError> {
     let clean = !findings.iter().any(|finding| finding.severity >= Severity::Error);
-    if claims.data_disk || claims.os_family == Some(OsFamily::Windows) || !clean {
+    if claims.data_disk || !clean {
+        return Ok(Ok(findings));
+    }
+    if claims.os_family == Some(OsFamily::Windows) {
+        findings.extend(boot::not_for_windows(claims, knowledge));
         return Ok(Ok(findings));
     }
     Ok(match boot::test(work, claims, image, verdict, knowledge, done).await? {

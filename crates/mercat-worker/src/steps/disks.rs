@@ -9,7 +9,7 @@ use mercat_depot::{FetchError, Spool, SpoolError};
 use mercat_disk::{Declared, VIRTUAL_BYTES_MAX};
 use mercat_domain::document::rows;
 use mercat_domain::offer::disk::{self, DiskSource};
-use mercat_domain::{Digest, Plan};
+use mercat_domain::{Digest, OfferKey, Plan};
 use mercat_egress::EgressError;
 use mercat_store::{FindingRow, ImageRow, OfferRow, load};
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,8 @@ use url::Url;
 
 /// Tries of a child that dies or runs out of time before the step is given up as ours.
 const CHILD_TRIES: u32 = 3;
+/// Which readers stored a disk: others may see it in another way.
+const READER: &str = env!("CARGO_PKG_VERSION");
 /// A shared-access URL must hold that much longer, in milliseconds.
 const SOON_MS: i64 = 3_600_000;
 
@@ -115,8 +117,14 @@ pub(super) async fn validate(work: &Work<'_>) -> Result<Ended, AppError> {
 }
 
 async fn stored(work: &Work<'_>, root: &Digest) -> Result<(Digest, u64), Missing> {
-    match DiskIndex::load(&work.worker.depot, root).await {
-        Ok(index) => Ok((root.clone(), index.index_bytes)),
+    let depot = &work.worker.depot;
+    let found = async {
+        let index = DiskIndex::load(depot, root).await?;
+        index.holdings(depot).await?;
+        Ok::<_, mercat_depot::disk::DiskError>(index.index_bytes)
+    };
+    match found.await {
+        Ok(bytes) => Ok((root.clone(), bytes)),
         Err(error) => Err(Missing::Wait { on: "wait-store", detail: crate::chain(&error) }),
     }
 }
@@ -132,7 +140,9 @@ async fn bring(
         Ok(source) => source,
         Err((code, observed, required)) => return Ok(Err(one.finding(code, &observed, required))),
     };
-    let note = format!("disk {}", source.identity());
+    // What one offer learned is not another's: sources may lie about what identifies their content.
+    let scope = scope(&work.key(), source);
+    let note = format!("disk {scope}");
     let known: Option<Known> = spool.take_note(&note);
     let now = work.worker.app.ledger.now().await?;
     let local = match local(work, one, source, known.as_ref(), now, &part).await {
@@ -155,18 +165,27 @@ async fn bring(
         part.set(1, 1);
         return Ok(Ok(found));
     }
-    let stage_note = format!("stage {} {:?}", local.identity, local.declared);
+    let stage_note = format!("stage {scope} {} {:?}", local.identity, local.declared);
     let stage = if local.identity.is_empty() { None } else { spool.take_note::<Stage>(&stage_note) };
     let watch = Arc::new(Keeper { spool: spool.clone(), note: stage_note.clone(), part });
     let program = &work.worker.inspector.program;
     let done = decode::store(program, &work.worker.depot, &local.path, local.declared, stage, watch).await;
     let kept = match done {
         Ok(kept) => kept,
-        Err(error) => return Ok(Err(refused(work, one, &error))),
+        Err(error) => {
+            if matches!(error, DecodeError::Refused { .. } | DecodeError::Stale) {
+                forget(spool, &stage_note, source);
+            }
+            return Ok(Err(refused(work, one, &error)));
+        }
     };
     *new_bytes += kept.new_bytes;
     remember(spool, &note, &stage_note, &local, source, &kept);
     Ok(Ok((kept.root, kept.index_bytes)))
+}
+
+fn scope(key: &OfferKey, source: DiskSource<'_>) -> String {
+    format!("{READER} {key} {}", source.identity())
 }
 
 /// Notes save work; one that cannot be written costs only time.
@@ -181,6 +200,19 @@ fn remember(spool: &Spool, note: &str, stage_note: &str, local: &Local, source: 
     }
     for error in done.into_iter().filter_map(Result::err) {
         tracing::warn!(%error, "a note of the spool was not written");
+    }
+}
+
+/// What a source that is refused leaves behind.
+fn forget(spool: &Spool, stage_note: &str, source: DiskSource<'_>) {
+    let mut done = vec![spool.drop_note(stage_note)];
+    if let DiskSource::Url(text) = source
+        && let Ok(url) = Url::parse(text)
+    {
+        done.push(spool.remove_fetched(&url));
+    }
+    for error in done.into_iter().filter_map(Result::err) {
+        tracing::warn!(%error, "a file of the spool was not removed");
     }
 }
 
@@ -216,18 +248,20 @@ async fn local(
             let path = PathBuf::from(path);
             if !super::validate::allowed(&path, &work.worker.local_sources) {
                 let required = "a file below a directory of sources.directories on this server";
-                return Err(one.finding("F015", one.text, required));
+                return Err(one.finding("F015", &disk::shown(one.text), required));
             }
             let meta = path.metadata().ok().filter(std::fs::Metadata::is_file);
             let Some(meta) = meta else {
-                return Err(one.finding("F015", one.text, "a plain file that can be read"));
+                return Err(one.finding("F015", &disk::shown(one.text), "a plain file that can be read"));
             };
-            let identity = format!("{} {} {}.{}", meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec());
+            let changed =
+                format!("{}.{} {}.{}", meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec());
+            let identity = format!("{} {} {} {changed}", meta.dev(), meta.ino(), meta.len());
             Ok(Some(Local { path, declared, identity }))
         }
         DiskSource::Upload(id) => match work.worker.spool.find(id) {
             Ok(upload) if upload.publisher != work.key().publisher => {
-                Err(one.finding("F015", one.text, "an upload of this publisher"))
+                Err(one.finding("F015", &disk::shown(one.text), "an upload of this publisher"))
             }
             Ok(upload) if upload.offset < upload.size => {
                 let observed = format!("{} of {} bytes", upload.offset, upload.size);
@@ -239,7 +273,9 @@ async fn local(
                 let path = work.worker.spool.path(id);
                 Ok(Some(Local { path, declared, identity: format!("{id} {}", upload.size) }))
             }
-            Err(SpoolError::Missing) => Err(one.finding("F015", one.text, "an upload that exists")),
+            Err(SpoolError::Missing) => {
+                Err(one.finding("F015", &disk::shown(one.text), "an upload that exists"))
+            }
             Err(error) => Err(Missing::Wait { on: "wait-store", detail: crate::chain(&error) }),
         },
         DiskSource::Url(text) => {
@@ -312,6 +348,7 @@ fn refused(work: &Work<'_>, one: &Listed<'_>, error: &DecodeError) -> Missing {
                 .clone_into(&mut finding.fix);
             Missing::Finding(Box::new(finding))
         }
+        DecodeError::Stale => Missing::Wait { on: "wait-source", detail: error.to_string() },
         DecodeError::Depot(_) => Missing::Wait { on: "wait-store", detail: crate::chain(error) },
         DecodeError::Child(_) if work.task.attempts < CHILD_TRIES => {
             Missing::Wait { on: "wait-store", detail: crate::chain(error) }
@@ -342,5 +379,22 @@ impl Listed<'_> {
 
     fn finding(&self, code: &str, observed: &str, required: &str) -> Missing {
         Missing::Finding(Box::new(self.row(code, observed, required)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_offer_stored_half_way_is_never_another_offers_beginning() {
+        let source = |text| DiskSource::parse(text).expect("a source");
+        let one = source("https://store.example.org/a/gw.vhd?sig=1");
+        let signed_anew = source("https://store.example.org/a/gw.vhd?sig=2");
+        let other = source("https://store.example.org/b/gw.vhd?sig=1");
+        let (aurora, borealis) = (OfferKey::new("aurora", "gw"), OfferKey::new("borealis", "gw"));
+        assert_eq!(scope(&aurora, one), scope(&aurora, signed_anew));
+        assert_ne!(scope(&aurora, one), scope(&aurora, other));
+        assert_ne!(scope(&aurora, one), scope(&borealis, one));
     }
 }

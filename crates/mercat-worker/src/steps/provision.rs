@@ -7,7 +7,7 @@ use mercat_artifact::ReadError;
 use mercat_depot::Imported;
 use mercat_depot::disk::{DiskIndex, Stored};
 use mercat_disk::ReadAt;
-use mercat_disk::layout::{LaidOut, Target, data_ranges, identity, layout};
+use mercat_disk::layout::{LAYOUT_VERSION, LaidOut, Target, data_ranges, identity, layout};
 use mercat_domain::Digest;
 use mercat_store::{DownloadRow, Expect, PaperRow, load, put};
 use sha2::{Digest as _, Sha256};
@@ -37,7 +37,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
 
 /// Downloads depend on what is stored, not on the container that it came in.
 fn key(index: &DiskIndex) -> String {
-    format!("download/{}", index.content())
+    format!("download/{LAYOUT_VERSION}/{}", index.content())
 }
 
 /// Computes what was not computed for the same disk before.

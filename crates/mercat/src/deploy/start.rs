@@ -42,9 +42,12 @@ fn program(name: &str, package: &str) -> anyhow::Result<()> {
 fn copies(machine: &Machine, out: &Path) -> anyhow::Result<Vec<std::path::PathBuf>> {
     let mut paths = Vec::new();
     for disk in &machine.disks {
-        let copy = out.join(format!("running-{}", disk.file));
+        // Named by what it was copied from: another version is another machine.
+        let copy = out.join(format!("running-{}-{}", &disk.sha256[..disk.sha256.len().min(12)], disk.file));
         if !copy.exists() {
-            std::fs::copy(out.join(&disk.file), &copy).with_context(|| copy.display().to_string())?;
+            let part = copy.with_extension("part");
+            std::fs::copy(out.join(&disk.file), &part).with_context(|| part.display().to_string())?;
+            std::fs::rename(&part, &copy)?;
         }
         paths.push(copy.canonicalize()?);
     }

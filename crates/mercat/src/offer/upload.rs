@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use base64::Engine;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
@@ -28,10 +29,11 @@ pub(super) async fn run(
     let size = file.metadata()?.len();
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let base = format!("/api/v1/publishers/{publisher}/uploads");
-    let half_way = if fresh { None } else { unfinished(client, &base, &name, size).await? };
+    let print = fingerprint(&mut file, size)?;
+    let half_way = if fresh { None } else { unfinished(client, &base, &name, size, &print).await? };
     let upload = match half_way {
         Some(upload) => upload,
-        None => begin(client, &base, &name, size).await?,
+        None => begin(client, &base, &name, size, &print).await?,
     };
     let id = upload["id"].as_str().unwrap_or_default().to_owned();
     let bar = crate::certify::bar("uploading")?;
@@ -71,20 +73,46 @@ pub(super) async fn run(
     Ok(0)
 }
 
-async fn unfinished(client: &Client, base: &str, name: &str, size: u64) -> anyhow::Result<Option<Value>> {
+/// What tells this file from one that was built anew: its time, and both ends of its content.
+fn fingerprint(file: &mut std::fs::File, size: u64) -> anyhow::Result<String> {
+    use std::os::unix::fs::MetadataExt;
+    let meta = file.metadata()?;
+    let mut hash = Sha256::new();
+    hash.update(format!("{size} {}.{}", meta.mtime(), meta.mtime_nsec()));
+    for from in [0, size.saturating_sub(1 << 20)] {
+        file.seek(SeekFrom::Start(from))?;
+        let mut end = Vec::new();
+        file.by_ref().take(1 << 20).read_to_end(&mut end)?;
+        hash.update(&end);
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+async fn unfinished(
+    client: &Client,
+    base: &str,
+    name: &str,
+    size: u64,
+    print: &str,
+) -> anyhow::Result<Option<Value>> {
     let all = client.must(Method::GET, base, None).await?;
-    let same =
-        |upload: &&Value| upload["name"] == name && upload["size"] == size && upload["complete"] == false;
+    let same = |upload: &&Value| {
+        upload["name"] == name
+            && upload["size"] == size
+            && upload["fingerprint"] == print
+            && upload["complete"] == false
+    };
     Ok(all.as_array().into_iter().flatten().find(same).cloned())
 }
 
-async fn begin(client: &Client, base: &str, name: &str, size: u64) -> anyhow::Result<Value> {
-    let name = base64::engine::general_purpose::STANDARD.encode(name);
+async fn begin(client: &Client, base: &str, name: &str, size: u64, print: &str) -> anyhow::Result<Value> {
+    let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let (name, print) = (base64(name), base64(print));
     let request = client
         .request(Method::POST, base)
         .header("tus-resumable", "1.0.0")
         .header("upload-length", size)
-        .header("upload-metadata", format!("filename {name}"));
+        .header("upload-metadata", format!("filename {name},fingerprint {print}"));
     let answer = request.send().await?;
     let status = answer.status();
     let text = answer.text().await?;

@@ -438,3 +438,48 @@ async fn a_source_that_cannot_be_used_names_the_rule() {
         assert!(found.starts_with(rule), "{source}: {found} instead of {rule}: {blocking:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_sold_twice_is_judged_twice_and_again_on_the_next_try() {
+    if !can_build() {
+        return;
+    }
+    let house = open().await;
+    let (subscription, _) = house.subscription().await;
+    let faults = Faults { history: true, password: true, ..Faults::default() };
+    let bad = disk(&house, "bad.raw", faults, &[]);
+    let source = format!("file:{}", bad.display());
+    let versions = json!([{"version": "1.0.0", "osDiskUrl": source, "dataDisks": source}]);
+    house.save(&house.machine("appliance", versions, &[subscription]).await).await;
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        house.publish("appliance").await;
+        let status = house.until("appliance", &["failed", "waitingForPublisherReview"]).await;
+        assert_eq!(status["status"], "failed", "{status:#}");
+        told.push(House::blocking(&status));
+    }
+    assert!(told[0].iter().any(|finding| finding["rule"] == "LNX-01"), "{told:?}");
+    assert_eq!(told[0], told[1], "the second time by the verdicts that were kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_is_shown_to_nobody() {
+    let port = crate::house::free_port();
+    let house = House::with("", &[format!("127.0.0.1:{port}")]).await;
+    let (subscription, _) = house.subscription().await;
+    let query = "sv=1&st=2026-01-01T00:00:00Z&se=2099-01-01T00:00:00Z&sr=b&sp=r&sig=TOPSECRET";
+    let source = format!("http://127.0.0.1:{port}/c/gw.vhd?{query}");
+    let versions = json!([{"version": "1.0.0", "osDiskUrl": source}]);
+    house.save(&house.machine("appliance", versions, &[subscription]).await).await;
+    house.publish("appliance").await;
+    let end = Instant::now() + Duration::from_secs(30);
+    let status = loop {
+        let status = house.status("appliance").await;
+        if !status["steps"][0]["progress"]["wait"].is_null() {
+            break status;
+        }
+        assert!(Instant::now() < end, "{status:#}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(status.to_string().contains("SAS-11") && !status.to_string().contains("TOPSECRET"), "{status:#}");
+}
