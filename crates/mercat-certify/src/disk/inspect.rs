@@ -215,7 +215,7 @@ fn undecided(checks: &[Check], plan: &str, knowledge: &Knowledge) -> Vec<Finding
         place: Place::default(),
         observed: format!("{} could not be decided: {}", check.rule, check.observed),
         required: check.required.clone(),
-        fix: OURS.to_owned(),
+        fix: "put what the rule looks for where it can be read, or ask the operator to decide".to_owned(),
     };
     weighed(open.map(finding).collect(), plan, knowledge)
 }

@@ -9,10 +9,11 @@ use mercat_depot::disk::{DiskIndex, Stored};
 use mercat_disk::ReadAt;
 use mercat_disk::layout::{LAYOUT_VERSION, LaidOut, Target, data_ranges, identity, layout};
 use mercat_domain::Digest;
-use mercat_store::{DownloadRow, Expect, PaperRow, load, put};
+use mercat_store::{Commit, DownloadRow, Expect, PaperRow, commit_surely, load, put};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const WINDOW_BYTES: usize = 1 << 20;
 
@@ -27,10 +28,10 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
         Ok(sent) => sent,
         Err(waits) => return Ok(waits),
     };
-    let mut report = match downloads? {
-        Ok(report) => report,
-        Err(waits) => return Ok(waits),
-    };
+    if let Err(waits) = downloads? {
+        return Ok(waits);
+    }
+    let mut report = Report::default();
     regions::say(&mut report, work, sent);
     Ok(Ended::passed(report))
 }
@@ -41,12 +42,8 @@ fn key(index: &DiskIndex) -> String {
 }
 
 /// Computes what was not computed for the same disk before.
-async fn downloads(
-    work: &Work<'_>,
-    images: &[(String, Imported)],
-) -> Result<Result<Report, Ended>, AppError> {
+async fn downloads(work: &Work<'_>, images: &[(String, Imported)]) -> Result<Result<(), Ended>, AppError> {
     let app = &work.worker.app;
-    let mut report = Report::default();
     let mut done_here = BTreeSet::new();
     for (_, image) in images {
         let index = match DiskIndex::load(&work.worker.depot, &image.digest).await {
@@ -60,15 +57,25 @@ async fn downloads(
         let (root, depot) = (image.digest.clone(), work.worker.depot.clone());
         let runtime = tokio::runtime::Handle::current();
         let part = work.tracker.handle(&image.reference);
+        let wanted = Arc::new(AtomicBool::new(true));
+        let guard = Dropped(wanted.clone());
         let done = tokio::task::spawn_blocking(move || {
             let disk = Arc::new(Stored::open(&root, depot.chunks(runtime))?);
-            hash_all(&disk, |done, total| part.set(done, total))
+            hash_all(&disk, |done, total| {
+                part.set(done, total);
+                wanted.load(Ordering::Relaxed)
+            })
         });
-        match done.await {
+        let done = done.await;
+        drop(guard);
+        match done {
             Ok(Ok(rows)) => {
                 let text = serde_json::to_string(&rows).unwrap_or_default();
                 let row = PaperRow { key, text, made: app.ledger.now().await? };
-                report.writes.push(put(&row, Expect::Any));
+                // At once: the next try of a step that died does not hash this disk again.
+                let mut commit = Commit::new();
+                commit.writes.push(put(&row, Expect::Any));
+                commit_surely(&*app.ledger, &commit).await?;
             }
             Ok(Err(error)) => {
                 return Ok(Err(Ended::Wait { on: "wait-store", detail: crate::chain(&error) }));
@@ -76,7 +83,16 @@ async fn downloads(
             Err(error) => return Ok(Err(Ended::Wait { on: "wait-store", detail: error.to_string() })),
         }
     }
-    Ok(Ok(report))
+    Ok(Ok(()))
+}
+
+/// Tells a thread that nobody waits for it any more.
+struct Dropped(Arc<AtomicBool>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }
 
 /// The digests that were computed for a disk.
@@ -85,7 +101,7 @@ pub(super) async fn known(work: &Work<'_>, index: &DiskIndex) -> Result<Vec<Down
     Ok(row.and_then(|row| serde_json::from_str(&row.row.text).ok()).unwrap_or_default())
 }
 
-fn hash_all(disk: &Arc<Stored>, tell: impl Fn(u64, u64)) -> Result<Vec<DownloadRow>, ReadError> {
+fn hash_all(disk: &Arc<Stored>, tell: impl Fn(u64, u64) -> bool) -> Result<Vec<DownloadRow>, ReadError> {
     let data = data_ranges(disk)?;
     let identity = identity(&disk.index().disk);
     let files = [Target::Raw, Target::VhdFixed, Target::Vhdx, Target::Qcow2]
@@ -106,7 +122,9 @@ fn hash_all(disk: &Arc<Stored>, tell: impl Fn(u64, u64)) -> Result<Vec<DownloadR
             hash.update(part);
             at += size;
             done += size;
-            tell(done, total);
+            if !tell(done, total) {
+                return Err(ReadError::Io(std::io::Error::other("nobody waits for it any more")));
+            }
         }
         let sha256 = Digest::from_sha256(&hash.finalize()).hex().to_owned();
         rows.push(DownloadRow { format: target.format().name().to_owned(), size: file.size(), sha256 });
