@@ -76,6 +76,7 @@ async fn checks(data: &Path) -> Vec<(&'static str, Health)> {
         Err(why) => Health::Bad(why),
     }));
     out.push(("inspector", inspector(&house).await));
+    out.push(("boot test", boot_test(knowledge)));
     let names: Vec<&str> = house.worker.regions.iter().map(mercat_depot::Region::name).collect();
     out.push(("regions", Health::Good(names.join(", "))));
     out.push((
@@ -86,6 +87,24 @@ async fn checks(data: &Path) -> Vec<(&'static str, Health)> {
         },
     ));
     out
+}
+
+/// Whether disks can be started, and whether the policy wants that.
+fn boot_test(knowledge: &mercat_worker::KnowledgeFiles) -> Health {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        std::env::split_paths(&paths).map(|dir| dir.join("qemu-system-x86_64")).find(|path| path.is_file());
+    let required =
+        knowledge.load().is_ok_and(|loaded| loaded.policy.vm.boot == mercat_certify::Boot::Required);
+    match found {
+        Some(path) => Health::Good(path.display().to_string()),
+        None if required => Health::Bad(
+            "the policy requires it and QEMU is not installed; use: apt install qemu-system-x86".to_owned(),
+        ),
+        None => Health::Note(
+            "QEMU is not installed, so disks are not started; use: apt install qemu-system-x86".to_owned(),
+        ),
+    }
 }
 
 /// A real child on an artifact that does not exist must say so, confined.
