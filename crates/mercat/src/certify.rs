@@ -234,7 +234,9 @@ fn print(name: &str, digest: &str, outcome: Outcome, findings: &[Finding]) {
         let parts = [&place.platform, &place.layer, &place.path, &place.package];
         let parts: Vec<&str> =
             parts.into_iter().filter(|part| !part.is_empty()).map(String::as_str).collect();
-        println!("      where:    {}", parts.join(" "));
+        if !parts.is_empty() {
+            println!("      where:    {}", parts.join(" "));
+        }
         println!("      required: {}", finding.required);
         println!("      fix:      {}", finding.fix);
     }

@@ -144,7 +144,7 @@ fn container_files(args: &DeployArgs, found: &Found, target: Target, out: &Path)
     let prefix = if args.preview { "preview/" } else { "" };
     let key = &found.urn.key;
     let container = Container {
-        urn: args.urn.clone(),
+        urn: format!("{}:{}:{}:{}", key.publisher, key.offer, found.urn.plan, found.urn.version),
         name: plain(&format!("{}-{}", key.offer, found.urn.plan)),
         image: format!("{host}/{prefix}{}/{}/{}@{}", key.publisher, key.offer, found.urn.plan, found.digest),
         edge: found.plan["edge"].clone(),

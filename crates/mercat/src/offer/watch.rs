@@ -101,7 +101,9 @@ pub(crate) fn print_findings(status: &Value) {
                 .map(|key| word(key))
                 .filter(|part| !part.is_empty())
                 .collect();
-            say(&format!("      where:    {}", parts.join(" ")));
+            if !parts.is_empty() {
+                say(&format!("      where:    {}", parts.join(" ")));
+            }
             say(&format!("      required: {}", word("required")));
             say(&format!("      fix:      {}", word("fix")));
         }
