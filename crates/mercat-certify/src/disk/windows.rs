@@ -102,4 +102,4 @@ pub fn wanted(path: &str) -> Option<Wanted> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::disk) mod tests;
