@@ -2,7 +2,9 @@
 //! may differ.
 
 use super::*;
-use crate::disk::windows::tests::drive::{CACHE, Drive, HOSTS, KERNEL, SRV, STATE, clean, program};
+use crate::disk::windows::tests::drive::{
+    CACHE, Drive, HOSTS, KERNEL, SRV, STATE, TASK, clean, program, task,
+};
 use crate::disk::windows::tests::ntfs;
 use std::collections::BTreeSet;
 
@@ -31,6 +33,7 @@ const fn broken(rule: &'static str, breaks: fn(&mut Server), result: &'static st
 const CASES: &[Broken] = &[
     broken("WIN-01", |s| s.file(KERNEL, program(0x14c, [6, 1, 7601, 1])), "error"),
     broken("WIN-02", |s| s.logs_on(".\\Administrator"), "warning"),
+    broken("WIN-02", |s| s.file(TASK, task("HOST\\Administrator")), "warning"),
     broken("WIN-03", |s| s.feature("Failover-Clustering"), "error"),
     broken("WIN-03", |s| s.service("ClusSvc"), "error"),
     broken("WIN-05", |s| s.feature("DHCP"), "error"),
@@ -96,6 +99,7 @@ const CASES: &[Broken] = &[
         "warning",
     ),
     broken("WIN-24", |s| s.account("support"), "error"),
+    broken("WIN-24", |s| s.file(HOSTS, b"127.0.0.1 localhost build.example\r\n".to_vec()), "error"),
     broken("WIN-24", |s| s.file(HOSTS, b"10.0.0.1 build.example\r\n".to_vec()), "error"),
     Broken {
         rule: "WIN-26",

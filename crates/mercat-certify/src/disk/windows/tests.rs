@@ -8,7 +8,7 @@ use mercat_guest::{Contents, Kind, Table, Volume};
 pub(in crate::disk) mod drive;
 pub(in crate::disk) mod ntfs;
 
-use drive::{CACHE, Drive, HOSTS, KERNEL, SRV, STATE, clean, hives, program};
+use drive::{CACHE, Drive, HOSTS, KERNEL, SRV, STATE, TASK, clean, hives, program, task};
 
 fn tree(drive: &Drive) -> Tree {
     let mut volume = VolumeTree::new("part1", "ntfs");
@@ -103,11 +103,13 @@ type Change = fn(&mut Drive);
 
 #[test]
 fn each_setting_breaks_its_rule_and_no_other() {
-    let changes: [(&str, Change); 13] = [
+    let changes: [(&str, Change); 18] = [
         ("WIN-01", |drive| drop(drive.files.insert(KERNEL, program(0x14c, [6, 1, 1, 1])))),
         ("WIN-02", |drive| {
             drive.system.at("ControlSet001\\Services\\Spooler").text("ObjectName", ".\\Administrator");
         }),
+        ("WIN-02", |drive| drop(drive.files.insert(TASK, task("HOST\\administrator")))),
+        ("WIN-02", |drive| drop(drive.files.insert(TASK, task("S-1-5-21-1-2-3-500")))),
         ("WIN-18", |drive| {
             drive.software.at(STATE).text("ImageState", "IMAGE_STATE_COMPLETE");
         }),
@@ -134,6 +136,9 @@ fn each_setting_breaks_its_rule_and_no_other() {
         ("WIN-23", |drive| {
             drive.system.at("ControlSet001\\Services\\wuauserv").number("Start", 4);
         }),
+        ("WIN-23", |drive| drop(drive.system.at("ControlSet001\\Services").keys.remove("wuauserv"))),
+        ("WIN-24", |drive| drop(drive.files.insert(HOSTS, b"127.0.0.1 localhost build.example\n".to_vec()))),
+        ("WIN-24", |drive| drop(drive.files.insert(HOSTS, b"10.0.0.1 localhost\n".to_vec()))),
         ("WIN-24", |drive| {
             drive.sam.at("SAM\\Domains\\Account\\Users\\Names\\support");
         }),
@@ -154,6 +159,8 @@ fn an_encrypted_volume_is_told_by_its_name() {
 #[test]
 fn a_control_set_other_than_the_first_is_the_one_that_counts() {
     let second = |drive: &mut Drive| {
+        let first = drive.system.at("ControlSet001").clone();
+        *drive.system.at("ControlSet002") = first;
         drive.system.at("Select").number("Current", 2);
         drive.system.at("ControlSet002\\Control\\Terminal Server").number("fDenyTSConnections", 1);
     };
@@ -176,6 +183,17 @@ fn a_hive_that_is_missing_or_not_clean_is_never_a_rejection() {
     let old = volume.get("windows/system32/config/system").expect("is there").clone();
     volume.insert(Node { content: Some(dirty), ..old });
     assert!(undecided(&Tree::new(vec![volume], vec![(String::new(), 0)])) > 10);
+}
+
+#[test]
+fn hives_without_the_keys_that_every_windows_has_decide_nothing() {
+    let bare = broken(|drive| {
+        drive.system.at("ControlSet001").keys.remove("Services");
+    });
+    assert_eq!(bare.len(), 15, "{bare:?}");
+    assert!(bare.iter().all(|(_, status)| *status == Status::Inconclusive), "{bare:?}");
+    let bare = broken(|drive| drive.sam.at("SAM\\Domains\\Account\\Users").keys.clear());
+    assert_eq!(bare, [("WIN-24", Status::Inconclusive)]);
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub(crate) const KERNEL: &str = "Windows/System32/ntoskrnl.exe";
 pub(crate) const SRV: &str = "Windows/System32/drivers/srv.sys";
 pub(crate) const HOSTS: &str = "Windows/System32/drivers/etc/hosts";
 
+pub(crate) const TASK: &str = "Windows/System32/Tasks/App/Rotate";
+
 impl Drive {
     /// Every file with its content, the hives among them.
     pub(crate) fn contents(&self) -> BTreeMap<String, Vec<u8>> {
@@ -46,13 +48,25 @@ pub(crate) fn clean() -> Drive {
     system.at("ControlSet001\\Control\\Terminal Server").number("fDenyTSConnections", 0);
     system.at("ControlSet001\\Services\\Spooler").text("ObjectName", "LocalSystem").number("Start", 2);
     system.at("ControlSet001\\Services\\WINS").number("Start", 4);
+    system.at("ControlSet001\\Services\\wuauserv").number("Start", 3);
     for name in ["Administrator", "Guest", "DefaultAccount"] {
         drive.sam.at(&format!("SAM\\Domains\\Account\\Users\\Names\\{name}"));
     }
     drive.files.insert(KERNEL, program(0x8664, [10, 0, 17763, 1]));
     drive.files.insert(SRV, program(0x8664, [10, 0, 14393, 953]));
-    drive.files.insert(HOSTS, b"# comment\r\n127.0.0.1 localhost\r\n".to_vec());
+    drive.files.insert(TASK, task("S-1-5-18"));
+    drive.files.insert(HOSTS, b"# comment\r\n127.0.0.1 localhost\r\n::1 localhost\r\n".to_vec());
     drive
+}
+
+/// A scheduled task that runs as an account, and waits for another.
+pub(crate) fn task(account: &str) -> Vec<u8> {
+    let text = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-16\"?>\r\n<Task version=\"1.2\">\
+         <Triggers><LogonTrigger><UserId>Administrator</UserId></LogonTrigger></Triggers>\
+         <Principals><Principal id=\"Author\"><UserId>{account}</UserId></Principal></Principals></Task>"
+    );
+    [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
 }
 
 /// A portable executable with a version resource.
