@@ -15,6 +15,7 @@ use std::process::Command;
 mod formats;
 mod hostile;
 mod rules;
+mod windows;
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;

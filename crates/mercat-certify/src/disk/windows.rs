@@ -4,6 +4,7 @@ mod features;
 mod pe;
 mod registry;
 mod settings;
+mod tasks;
 
 use super::{Case, Outcome, Rule, Wanted};
 
@@ -89,9 +90,13 @@ const fn rule(
 /// Which files of an NTFS volume the rules need, by their path in lower case. `None` for all others.
 pub fn wanted(path: &str) -> Option<Wanted> {
     use Wanted::{Head, Whole};
-    let hives = ["system", "software", "sam", "components"];
+    // The COMPONENTS hive is large and no rule reads it.
+    let hives = ["system", "software", "sam"];
     if let Some(hive) = path.strip_prefix("windows/system32/config/") {
         return hives.contains(&hive).then_some(Whole);
+    }
+    if path.starts_with(tasks::DIRECTORY) {
+        return Some(Whole);
     }
     match path {
         "windows/system32/ntoskrnl.exe" => Some(Head),
@@ -102,4 +107,4 @@ pub fn wanted(path: &str) -> Option<Wanted> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::disk) mod tests;

@@ -1,6 +1,6 @@
 //! Roles and features that must not be installed.
 
-use super::registry::{control, look};
+use super::registry::{NO_SERVICES, control, look, services};
 use crate::disk::{Case, Outcome};
 use mercat_domain::finding::Place;
 
@@ -53,6 +53,9 @@ pub(super) fn absent(case: &Case<'_>, feature: &Feature) -> Outcome {
         return cached;
     }
     look(case, "system", required, |hive| {
+        if services(hive)?.is_none() {
+            return Ok(Outcome::inconclusive(NO_SERVICES, required));
+        }
         for service in feature.services {
             let key = control(hive, &format!("Services\\{service}"))?;
             let start = key.map(|key| key.value("Start")).transpose()?.flatten();

@@ -39,6 +39,15 @@ pub(super) fn control<'h>(hive: &'h Hive<'h>, path: &str) -> Result<Option<Key<'
     hive.key(&format!("ControlSet{current:03}\\{path}"))
 }
 
+/// The services of that control set. A Windows without any does not exist, so a check that meets none is
+/// undecided, not content.
+pub(super) fn services<'h>(hive: &'h Hive<'h>) -> Result<Option<Key<'h>>, ReadError> {
+    control(hive, "Services")
+}
+
+/// What a check says that met no services.
+pub(super) const NO_SERVICES: &str = "the SYSTEM hive has no services in its current control set";
+
 /// A number; `None` when the key, the value or its type is another.
 pub(super) fn number(hive: &Hive<'_>, key: &str, name: &str) -> Result<Option<u32>, ReadError> {
     let Some(key) = hive.key(key)? else { return Ok(None) };

@@ -1,9 +1,10 @@
 //! What Windows is set to, by files and hives.
 
-use super::pe;
-use super::registry::{control, look, number, text};
+use super::registry::{NO_SERVICES, control, look, number, services, text};
+use super::{pe, tasks};
 use crate::disk::{Case, Fault, Outcome};
 use mercat_domain::finding::Place;
+use std::net::IpAddr;
 
 /// Oldest patched drivers of the SMB server by major, minor and build; another build than these is newer.
 const SMB_FLOORS: &[([u16; 3], u16)] =
@@ -39,20 +40,44 @@ pub(super) fn machine(case: &Case<'_>) -> Outcome {
     }
 }
 
-/// WIN-02: no service logs on as Administrator.
+/// Whether an account, by name or by security identifier, is the built-in administrator.
+fn is_administrator(account: &str) -> bool {
+    let name = account.rsplit('\\').next().unwrap_or(account).split('@').next().unwrap_or(account).trim();
+    let identifier = name.starts_with("S-1-5-21-") && name.ends_with("-500");
+    identifier || name.eq_ignore_ascii_case("administrator")
+}
+
+/// WIN-02: no service and no scheduled task logs on as Administrator.
 pub(super) fn accounts_of_services(case: &Case<'_>) -> Outcome {
-    let required = "no service that logs on as Administrator";
-    look(case, "system", required, |hive| {
-        let mut faults = Vec::new();
-        let services = control(hive, "Services")?.map(|key| key.keys()).transpose()?.unwrap_or_default();
-        for service in services {
+    let required = "no service or scheduled task that logs on as Administrator";
+    let mut faults = Vec::new();
+    let seen = look(case, "system", required, |hive| {
+        let Some(services) = services(hive)? else {
+            return Ok(Outcome::inconclusive(NO_SERVICES, required));
+        };
+        for service in services.keys()? {
             let account = text(&service, "ObjectName")?.unwrap_or_default();
-            if account.rsplit('\\').next().is_some_and(|name| name.eq_ignore_ascii_case("administrator")) {
+            if is_administrator(&account) {
                 faults.push(fault(format!("the service {} logs on as {account}", service.name)));
             }
         }
-        Ok(Outcome::judged(faults, "no such service", required))
-    })
+        Ok(Outcome::passed("", required))
+    });
+    if seen.status != crate::disk::Status::Passed {
+        return seen;
+    }
+    for task in case.tree.below(tasks::DIRECTORY).filter(|found| found.node.is_file()) {
+        if task.node.bytes().len() as u64 != task.node.size {
+            return Outcome::inconclusive(format!("{} was not read to its end", task.node.path), required);
+        }
+        let text = tasks::text(task.node.bytes());
+        let account = tasks::principals(&text).find(|account| is_administrator(account));
+        faults.extend(account.map(|account| Fault {
+            place: task.place(),
+            ..fault(format!("the task {} runs as {account}", task.node.name()))
+        }));
+    }
+    Outcome::judged(faults, "neither service nor task", required)
 }
 
 /// WIN-10: no volume is encrypted.
@@ -182,20 +207,34 @@ pub(super) fn updates(case: &Case<'_>) -> Outcome {
         return policy;
     }
     look(case, "system", required, |hive| {
-        let start = control(hive, "Services\\wuauserv")?.map(|key| key.value("Start")).transpose()?.flatten();
+        let Some(services) = services(hive)? else {
+            return Ok(Outcome::inconclusive(NO_SERVICES, required));
+        };
+        let start = services.key("wuauserv")?.map(|key| key.value("Start")).transpose()?.flatten();
         Ok(match start.and_then(|value| value.number()) {
             Some(4) => Outcome::found(Place::default(), "the update service is disabled", required),
+            None => Outcome::found(Place::default(), "there is no update service", required),
             _ => Outcome::passed("the update service can start", required),
         })
     })
+}
+
+/// Whether a line of HOSTS gives this machine no other name than `localhost`.
+fn is_localhost(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    let address = words.next().and_then(|address| address.parse::<IpAddr>().ok());
+    address.is_some_and(|address| address.is_loopback())
+        && words.all(|name| name.eq_ignore_ascii_case("localhost"))
 }
 
 /// WIN-24: only accounts that Windows makes itself, and no lines in HOSTS.
 pub(super) fn accounts(case: &Case<'_>) -> Outcome {
     let required = "built-in accounts only, an empty HOSTS file";
     let sam = look(case, "sam", required, |hive| {
-        let names = hive.key("SAM\\Domains\\Account\\Users\\Names")?;
-        let names = names.map(|key| key.keys()).transpose()?.unwrap_or_default();
+        let Some(names) = hive.key("SAM\\Domains\\Account\\Users\\Names")? else {
+            return Ok(Outcome::inconclusive("the SAM hive has no list of accounts", required));
+        };
+        let names = names.keys()?;
         let others =
             names.iter().filter(|key| !BUILT_IN.iter().any(|name| key.name.eq_ignore_ascii_case(name)));
         let faults = others.map(|key| fault(format!("the account {}", key.name))).collect();
@@ -206,8 +245,9 @@ pub(super) fn accounts(case: &Case<'_>) -> Outcome {
     }
     let Some(hosts) = case.tree.file("windows/system32/drivers/etc/hosts") else { return sam };
     let text = hosts.node.text();
-    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-    let lines = lines.filter(|line| !line.is_empty() && line.split_whitespace().nth(1) != Some("localhost"));
+    let lines = text.trim_start_matches('\u{feff}').lines();
+    let lines = lines.map(|line| line.split('#').next().unwrap_or_default().trim());
+    let lines = lines.filter(|line| !line.is_empty() && !is_localhost(line));
     let faults =
         lines.take(20).map(|line| Fault { place: hosts.place(), ..fault(format!("HOSTS has {line:?}")) });
     Outcome::judged(faults.collect(), "built-in accounts only, HOSTS is empty", required)

@@ -1,85 +1,14 @@
 use super::*;
 use crate::Policy;
 use crate::disk::{Claims, Layout, Node, Status, Tree, VolumeTree};
-use hives::Node as Hive;
 use mercat_artifact::pkgdb::OsRelease;
 use mercat_disk::{Facts, Format};
 use mercat_guest::{Contents, Kind, Table, Volume};
-use std::collections::BTreeMap;
 
-#[path = "../../../../mercat-guest/src/hive/writer.rs"]
-mod hives;
+pub(in crate::disk) mod drive;
+pub(in crate::disk) mod ntfs;
 
-/// A Windows disk as rules see it.
-struct Drive {
-    software: Hive,
-    system: Hive,
-    sam: Hive,
-    files: BTreeMap<&'static str, Vec<u8>>,
-    volumes: Vec<Volume>,
-}
-
-const STATE: &str = "Microsoft\\Windows\\CurrentVersion\\Setup\\State";
-const CACHE: &str = "Microsoft\\ServerManager\\ServicingStorage\\ServerComponentCache";
-const SRV: &str = "windows/system32/drivers/srv.sys";
-
-/// A drive with which every rule is content.
-fn clean() -> Drive {
-    let mut drive = Drive {
-        software: Hive::default(),
-        system: Hive::default(),
-        sam: Hive::default(),
-        files: BTreeMap::new(),
-        volumes: Vec::new(),
-    };
-    let software = &mut drive.software;
-    software.at(STATE).text("ImageState", "IMAGE_STATE_GENERALIZE_RESEAL_TO_OOBE");
-    software.at("Microsoft\\Windows\\CurrentVersion\\WSMAN\\Listener\\*+HTTPS").number("Port", 5986);
-    software.at("Microsoft\\Windows\\CurrentVersion\\Uninstall\\App").text("DisplayName", "An application");
-    software.at(&format!("{CACHE}\\DHCP")).number("InstallState", 0);
-    let system = &mut drive.system;
-    system.at("Select").number("Current", 1);
-    system.at("Setup\\Status\\SysprepStatus").number("GeneralizationState", 7);
-    system.at("ControlSet001\\Control\\Terminal Server").number("fDenyTSConnections", 0);
-    system.at("ControlSet001\\Services\\Spooler").text("ObjectName", "LocalSystem").number("Start", 2);
-    system.at("ControlSet001\\Services\\WINS").number("Start", 4);
-    for name in ["Administrator", "Guest", "DefaultAccount"] {
-        drive.sam.at(&format!("SAM\\Domains\\Account\\Users\\Names\\{name}"));
-    }
-    drive.files.insert("windows/system32/ntoskrnl.exe", program(0x8664, [10, 0, 17763, 1]));
-    drive.files.insert(SRV, program(0x8664, [10, 0, 14393, 953]));
-    drive
-        .files
-        .insert("windows/system32/drivers/etc/hosts", b"# comment\r\n127.0.0.1 localhost\r\n".to_vec());
-    drive
-}
-
-/// A portable executable with a version resource.
-fn program(machine: u16, version: [u16; 4]) -> Vec<u8> {
-    let mut out = vec![0; 0x400];
-    let mut put = |at: usize, bytes: &[u8]| out[at..at + bytes.len()].copy_from_slice(bytes);
-    put(0, b"MZ");
-    put(0x3c, &[0x80]);
-    put(0x80, b"PE\0\0");
-    put(0x84, &machine.to_le_bytes());
-    put(0x86, &[1]);
-    put(0x98, b".rsrc\0\0\0");
-    put(0x98 + 12, &0x3000u32.to_le_bytes());
-    put(0x98 + 20, &0x200u32.to_le_bytes());
-    // Three directories of one entry each, then the data entry.
-    for (at, id, to) in [(0x200, 16u32, 0x8000_0020u32), (0x220, 1, 0x8000_0040), (0x240, 1033, 0x60)] {
-        put(at + 14, &[1]);
-        put(at + 16, &id.to_le_bytes());
-        put(at + 20, &to.to_le_bytes());
-    }
-    put(0x260, &0x3080u32.to_le_bytes());
-    put(0x264, &92u32.to_le_bytes());
-    put(0x280 + 40, &0xfeef_04bdu32.to_le_bytes());
-    let [major, minor, build, revision] = version.map(u32::from);
-    put(0x280 + 48, &(major << 16 | minor).to_le_bytes());
-    put(0x280 + 52, &(build << 16 | revision).to_le_bytes());
-    out
-}
+use drive::{CACHE, Drive, HOSTS, KERNEL, SRV, STATE, TASK, clean, hives, program, task};
 
 fn tree(drive: &Drive) -> Tree {
     let mut volume = VolumeTree::new("part1", "ntfs");
@@ -88,22 +17,19 @@ fn tree(drive: &Drive) -> Tree {
         let (path, link, content) = (path.to_owned(), String::new(), Some(content));
         volume.insert(Node { path, kind: Kind::File, mode: 0, uid: 0, size, link, content });
     };
-    for (name, hive) in [("SOFTWARE", &drive.software), ("SYSTEM", &drive.system), ("SAM", &drive.sam)] {
-        put(&format!("Windows/System32/config/{name}"), hive.hive());
-    }
-    drive.files.iter().for_each(|(path, content)| put(path, content.clone()));
+    drive.contents().into_iter().for_each(|(path, content)| put(&path, content));
     Tree::new(vec![volume], vec![(String::new(), 0)])
 }
 
 /// The ids of the rules that are not content, with how they came out.
-fn verdict(drive: &Drive, tree: &Tree) -> Vec<(&'static str, Status)> {
+fn verdict(volumes: &[Volume], tree: &Tree) -> Vec<(&'static str, Status)> {
     let layout = Layout {
         bytes: 0,
         table: Table::None,
         boot_code: true,
         efi_system: false,
         partitions: Vec::new(),
-        volumes: drive.volumes.clone(),
+        volumes: volumes.to_vec(),
         data_bytes: 0,
         file_bytes: 0,
     };
@@ -134,7 +60,7 @@ fn verdict(drive: &Drive, tree: &Tree) -> Vec<(&'static str, Status)> {
 fn broken(change: impl FnOnce(&mut Drive)) -> Vec<(&'static str, Status)> {
     let mut drive = clean();
     change(&mut drive);
-    verdict(&drive, &tree(&drive))
+    verdict(&[], &tree(&drive))
 }
 
 #[test]
@@ -177,13 +103,13 @@ type Change = fn(&mut Drive);
 
 #[test]
 fn each_setting_breaks_its_rule_and_no_other() {
-    let changes: [(&str, Change); 13] = [
-        ("WIN-01", |drive| {
-            drop(drive.files.insert("windows/system32/ntoskrnl.exe", program(0x14c, [6, 1, 1, 1])))
-        }),
+    let changes: [(&str, Change); 18] = [
+        ("WIN-01", |drive| drop(drive.files.insert(KERNEL, program(0x14c, [6, 1, 1, 1])))),
         ("WIN-02", |drive| {
             drive.system.at("ControlSet001\\Services\\Spooler").text("ObjectName", ".\\Administrator");
         }),
+        ("WIN-02", |drive| drop(drive.files.insert(TASK, task("HOST\\administrator")))),
+        ("WIN-02", |drive| drop(drive.files.insert(TASK, task("S-1-5-21-1-2-3-500")))),
         ("WIN-18", |drive| {
             drive.software.at(STATE).text("ImageState", "IMAGE_STATE_COMPLETE");
         }),
@@ -210,12 +136,13 @@ fn each_setting_breaks_its_rule_and_no_other() {
         ("WIN-23", |drive| {
             drive.system.at("ControlSet001\\Services\\wuauserv").number("Start", 4);
         }),
+        ("WIN-23", |drive| drop(drive.system.at("ControlSet001\\Services").keys.remove("wuauserv"))),
+        ("WIN-24", |drive| drop(drive.files.insert(HOSTS, b"127.0.0.1 localhost build.example\n".to_vec()))),
+        ("WIN-24", |drive| drop(drive.files.insert(HOSTS, b"10.0.0.1 localhost\n".to_vec()))),
         ("WIN-24", |drive| {
             drive.sam.at("SAM\\Domains\\Account\\Users\\Names\\support");
         }),
-        ("WIN-24", |drive| {
-            drop(drive.files.insert("windows/system32/drivers/etc/hosts", b"10.0.0.1 build\n".to_vec()))
-        }),
+        ("WIN-24", |drive| drop(drive.files.insert(HOSTS, b"10.0.0.1 build\n".to_vec()))),
     ];
     for (rule, change) in changes {
         assert_eq!(broken(change), [(rule, Status::Found)]);
@@ -224,16 +151,16 @@ fn each_setting_breaks_its_rule_and_no_other() {
 
 #[test]
 fn an_encrypted_volume_is_told_by_its_name() {
-    let encrypt = |drive: &mut Drive| {
-        let contents = Contents::Unreadable { what: "BitLocker".into(), code: "FS-01" };
-        drive.volumes.push(Volume { name: "part2".into(), start: 0, size: 0, contents });
-    };
-    assert_eq!(broken(encrypt), [("WIN-10", Status::Found)]);
+    let contents = Contents::Unreadable { what: "BitLocker".into(), code: "FS-01" };
+    let encrypted = Volume { name: "part2".into(), start: 0, size: 0, contents };
+    assert_eq!(verdict(&[encrypted], &tree(&clean())), [("WIN-10", Status::Found)]);
 }
 
 #[test]
 fn a_control_set_other_than_the_first_is_the_one_that_counts() {
     let second = |drive: &mut Drive| {
+        let first = drive.system.at("ControlSet001").clone();
+        *drive.system.at("ControlSet002") = first;
         drive.system.at("Select").number("Current", 2);
         drive.system.at("ControlSet002\\Control\\Terminal Server").number("fDenyTSConnections", 1);
     };
@@ -244,7 +171,7 @@ fn a_control_set_other_than_the_first_is_the_one_that_counts() {
 fn a_hive_that_is_missing_or_not_clean_is_never_a_rejection() {
     let drive = clean();
     let undecided = |tree: &Tree| {
-        let found = verdict(&drive, tree);
+        let found = verdict(&[], tree);
         assert!(found.iter().all(|(_, status)| *status == Status::Inconclusive), "{found:?}");
         found.len()
     };
@@ -256,6 +183,17 @@ fn a_hive_that_is_missing_or_not_clean_is_never_a_rejection() {
     let old = volume.get("windows/system32/config/system").expect("is there").clone();
     volume.insert(Node { content: Some(dirty), ..old });
     assert!(undecided(&Tree::new(vec![volume], vec![(String::new(), 0)])) > 10);
+}
+
+#[test]
+fn hives_without_the_keys_that_every_windows_has_decide_nothing() {
+    let bare = broken(|drive| {
+        drive.system.at("ControlSet001").keys.remove("Services");
+    });
+    assert_eq!(bare.len(), 15, "{bare:?}");
+    assert!(bare.iter().all(|(_, status)| *status == Status::Inconclusive), "{bare:?}");
+    let bare = broken(|drive| drive.sam.at("SAM\\Domains\\Account\\Users").keys.clear());
+    assert_eq!(bare, [("WIN-24", Status::Inconclusive)]);
 }
 
 #[test]
