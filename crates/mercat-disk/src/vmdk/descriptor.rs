@@ -41,7 +41,7 @@ pub(super) fn check(file: &dyn ReadAt, header: &Header) -> Result<(), ReadError>
     let bytes = read_structure(file, at, header.descriptor_bytes, "VMDK descriptor")?;
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     let (text, padding) = bytes.split_at(end);
-    if padding.iter().any(|byte| *byte != 0) {
+    if !is_padding(text, padding) {
         return Err(ReadError::refused("VMD-07", at + end as u64, "bytes behind the end of the descriptor"));
     }
     let text = std::str::from_utf8(text)
@@ -58,6 +58,16 @@ pub(super) fn check(file: &dyn ReadAt, header: &Header) -> Result<(), ReadError>
         }
     }
     Ok(())
+}
+
+/// Whether what stands behind the text is zeros, or what QEMU leaves there: it writes the content id anew
+/// without leading zeros, and the end of the longer text before stays behind the new one's zero byte.
+fn is_padding(text: &[u8], padding: &[u8]) -> bool {
+    const CONTENT_ID_DIGITS: usize = 8;
+    let behind = padding.get(1..).unwrap_or(&[]);
+    let end = behind.iter().position(|byte| *byte == 0).unwrap_or(behind.len());
+    let (left, zeros) = behind.split_at(end);
+    left.len() < CONTENT_ID_DIGITS && text.ends_with(left) && zeros.iter().all(|byte| *byte == 0)
 }
 
 struct Lines<'a> {
@@ -158,4 +168,20 @@ fn is_hex(value: &str) -> bool {
 /// What stands between two quotation marks, when none stands inside.
 fn unquoted(value: &str) -> Option<&str> {
     value.strip_prefix('"')?.strip_suffix('"').filter(|inner| !inner.contains('"'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_padding;
+
+    #[test]
+    fn only_the_end_of_the_text_itself_may_stand_behind_it() {
+        let text = b"CID=1\nddb.toolsVersion = \"2147483647\"\n";
+        assert!(is_padding(text, b""));
+        assert!(is_padding(text, b"\0\0\0"));
+        assert!(is_padding(text, b"\0647\"\n\0\0"));
+        assert!(!is_padding(text, b"\0647\"\n\0x"));
+        assert!(!is_padding(text, b"\0parent\0"));
+        assert!(!is_padding(text, b"\047483647\"\n\0"), "longer than a content id can be");
+    }
 }
