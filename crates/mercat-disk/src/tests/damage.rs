@@ -197,6 +197,15 @@ proptest! {
         };
         if output.status.success() {
             let theirs = std::fs::read(to).unwrap();
+            // QEMU takes the size from the geometry when it does not know the creator; the footer's size counts.
+            let by_geometry = disk.facts.vhd.as_ref().map(|footer| {
+                let geometry = &footer.geometry;
+                u64::from(geometry.cylinders) * u64::from(geometry.heads) * u64::from(geometry.sectors) * 512
+            });
+            if by_geometry == Some(theirs.len() as u64) && theirs.len() < ours.len() {
+                prop_assert!(theirs == ours[..theirs.len()]);
+                return Ok(());
+            }
             prop_assert!(theirs == ours, "{} bytes here, {} there", ours.len(), theirs.len());
         }
     }
