@@ -1,6 +1,7 @@
 //! `mercat certify` on disks: one verdict from every container, the packs, and the self-test document.
 
 use crate::house::{BIN, skipped};
+use crate::windows;
 use serde_json::Value;
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -156,4 +157,23 @@ fn a_disk_in_disguise_is_refused_and_wrong_arguments_are_usage() {
         assert_eq!(certify(directory.path(), &raw, &arguments).status.code(), Some(64), "{arguments:?}");
     }
     assert_eq!(certify(directory.path(), &directory.path().join("no.vhd"), &[]).status.code(), Some(64));
+}
+
+#[test]
+fn a_clean_windows_on_a_real_ntfs_volume_passes_and_one_account_more_fails_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let clean = windows::drive::clean();
+    let Some(volume) = windows::ntfs::volume(directory.path(), &clean) else { return };
+    let arguments = ["--os", "windows", "--output", "json"];
+    let out = certify(directory.path(), &windows::ntfs::disk(&volume, &[]), &arguments);
+    let verdict = json(&out);
+    assert_eq!((verdict["outcome"].as_str(), out.status.code()), (Some("pass"), Some(0)), "{verdict}");
+    assert_eq!(verdict["disk"]["volumes"][0]["contents"], "ntfs");
+    let mut drive = clean.clone();
+    drive.sam.at("SAM\\Domains\\Account\\Users\\Names\\support");
+    let changed = windows::ntfs::changed(&volume, &clean, &drive);
+    let out = certify(directory.path(), &windows::ntfs::disk(&changed, &[]), &arguments);
+    let verdict = json(&out);
+    assert_eq!((verdict["findings"][0]["rule"].as_str(), out.status.code()), (Some("WIN-24"), Some(1)));
+    assert_eq!(verdict["findings"].as_array().map(Vec::len), Some(1), "{verdict}");
 }

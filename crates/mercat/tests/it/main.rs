@@ -20,6 +20,7 @@ mod publish;
 mod regions;
 mod rules;
 mod threats;
+mod windows;
 
 #[path = "../../src/demo/guest.rs"]
 mod guest;

@@ -162,6 +162,18 @@ fn every_windows_rule_is_in_the_table_or_left_to_the_boot_test() {
 }
 
 #[test]
+fn every_pack_weighs_what_only_warns_as_a_warning_and_the_rest_as_a_reason_to_refuse() {
+    let warnings = ["WIN-02", "WIN-04", "WIN-20", "WIN-23", "WIN-25"];
+    for name in ["default", "legacy-2017", "legacy-2021"] {
+        let policy = Policy::parse(Policy::named(name).expect("a pack")).expect("reads");
+        for rule in crate::disk::windows::RULES {
+            let expected = if warnings.contains(&rule.id) { Severity::Warning } else { Severity::Error };
+            assert_eq!(policy.severity(rule.id), Some(expected), "{name} {}", rule.id);
+        }
+    }
+}
+
+#[test]
 fn every_windows_rule_broken_once_changes_that_rule_alone() {
     let directory = tempfile::tempdir().expect("a directory");
     let server = Server { drive: clean(), second: Vec::new() };

@@ -33,10 +33,13 @@ pub(super) fn look(
     }
 }
 
-/// A key of the control set that Windows starts with.
+/// A key of the control set that Windows starts with next: `Default`. `Current` is the one of the last start.
 pub(super) fn control<'h>(hive: &'h Hive<'h>, path: &str) -> Result<Option<Key<'h>>, ReadError> {
-    let current = number(hive, "Select", "Current")?.unwrap_or(1);
-    hive.key(&format!("ControlSet{current:03}\\{path}"))
+    let next = match number(hive, "Select", "Default")? {
+        Some(next) => next,
+        None => number(hive, "Select", "Current")?.unwrap_or(1),
+    };
+    hive.key(&format!("ControlSet{next:03}\\{path}"))
 }
 
 /// The services of that control set. A Windows without any does not exist, so a check that meets none is

@@ -20,6 +20,8 @@ const PRODUCTS: &[&str] = &[
     "Microsoft Office",
     "Microsoft 365",
 ];
+/// In names of what applications bring along to speak to such a product, or to run without it.
+const CLIENTS: &[&str] = &["Native Client", "ODBC", "OLE DB", "Runtime", "Redistributable"];
 
 fn fault(observed: impl Into<String>) -> Fault {
     Fault { place: Place::default(), observed: observed.into(), advice: false }
@@ -184,7 +186,8 @@ pub(super) fn products(case: &Case<'_>) -> Outcome {
             let products = hive.key(&place)?.map(|key| key.keys()).transpose()?.unwrap_or_default();
             for product in products {
                 let name = text(&product, "DisplayName")?.unwrap_or_default();
-                if PRODUCTS.iter().any(|product| name.starts_with(product)) {
+                let client = CLIENTS.iter().any(|client| name.contains(client));
+                if !client && PRODUCTS.iter().any(|product| name.starts_with(product)) {
                     faults.push(fault(format!("{name} is installed")));
                 }
             }

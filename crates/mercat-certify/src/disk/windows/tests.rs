@@ -161,10 +161,15 @@ fn a_control_set_other_than_the_first_is_the_one_that_counts() {
     let second = |drive: &mut Drive| {
         let first = drive.system.at("ControlSet001").clone();
         *drive.system.at("ControlSet002") = first;
-        drive.system.at("Select").number("Current", 2);
+        drive.system.at("Select").number("Default", 2);
         drive.system.at("ControlSet002\\Control\\Terminal Server").number("fDenyTSConnections", 1);
     };
     assert_eq!(broken(second), [("WIN-19", Status::Found)]);
+    let last = |drive: &mut Drive| {
+        second(drive);
+        drive.system.at("Select").number("Current", 2).values.remove("Default");
+    };
+    assert_eq!(broken(last), [("WIN-19", Status::Found)]);
 }
 
 #[test]
@@ -183,6 +188,21 @@ fn a_hive_that_is_missing_or_not_clean_is_never_a_rejection() {
     let old = volume.get("windows/system32/config/system").expect("is there").clone();
     volume.insert(Node { content: Some(dirty), ..old });
     assert!(undecided(&Tree::new(vec![volume], vec![(String::new(), 0)])) > 10);
+}
+
+#[test]
+fn clients_and_runtimes_of_products_are_not_the_products() {
+    for name in [
+        "Microsoft SQL Server 2012 Native Client ",
+        "Microsoft Visual Studio 2010 Tools for Office Runtime (x64)",
+        "Microsoft Visual C++ 2015-2022 Redistributable (x64)",
+    ] {
+        let install = |drive: &mut Drive| {
+            let key = "Microsoft\\Windows\\CurrentVersion\\Uninstall\\App";
+            drive.software.at(key).text("DisplayName", name);
+        };
+        assert_eq!(broken(install), [], "{name}");
+    }
 }
 
 #[test]

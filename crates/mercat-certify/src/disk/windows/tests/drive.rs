@@ -43,7 +43,7 @@ pub(crate) fn clean() -> Drive {
     software.at("Microsoft\\Windows\\CurrentVersion\\Uninstall\\App").text("DisplayName", "An application");
     software.at(&format!("{CACHE}\\DHCP")).number("InstallState", 0);
     let system = &mut drive.system;
-    system.at("Select").number("Current", 1);
+    system.at("Select").number("Current", 1).number("Default", 1);
     system.at("Setup\\Status\\SysprepStatus").number("GeneralizationState", 7);
     system.at("ControlSet001\\Control\\Terminal Server").number("fDenyTSConnections", 0);
     system.at("ControlSet001\\Services\\Spooler").text("ObjectName", "LocalSystem").number("Start", 2);

@@ -62,7 +62,11 @@ impl Mounted {
 impl Drop for Mounted {
     fn drop(&mut self) {
         if self.ntfs.try_wait().is_ok_and(|ended| ended.is_none()) {
-            let _ = command("umount").arg(&self.at).status();
+            let unmounted = command("umount").arg(&self.at).status();
+            if !unmounted.is_ok_and(|status| status.success()) {
+                // It would not end by itself.
+                let _ = self.ntfs.kill();
+            }
         }
         let _ = self.ntfs.wait();
     }
