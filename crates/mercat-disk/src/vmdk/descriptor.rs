@@ -179,9 +179,9 @@ mod tests {
         let text = b"CID=1\nddb.toolsVersion = \"2147483647\"\n";
         assert!(is_padding(text, b""));
         assert!(is_padding(text, b"\0\0\0"));
-        assert!(is_padding(text, b"\0647\"\n\0\0"));
-        assert!(!is_padding(text, b"\0647\"\n\0x"));
+        assert!(is_padding(text, b"\x00647\"\n\0\0"));
+        assert!(!is_padding(text, b"\x00647\"\n\0x"));
         assert!(!is_padding(text, b"\0parent\0"));
-        assert!(!is_padding(text, b"\047483647\"\n\0"), "longer than a content id can be");
+        assert!(!is_padding(text, b"\x0047483647\"\n\0"), "longer than a content id can be");
     }
 }
