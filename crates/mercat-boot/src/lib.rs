@@ -18,6 +18,7 @@ mod seed;
 pub use console::{Seen, Sign};
 pub use judge::RULES;
 pub use probe::{Probe, Transport};
+pub use qemu::program;
 pub use seed::{Identity, SEED_BYTES, seed};
 
 use mercat_domain::finding::Finding;

@@ -37,10 +37,14 @@ const START_PATIENCE: Duration = Duration::from_secs(20);
 /// How long it may take to answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(20);
 
+/// QEMU on this machine: the one that a test would start.
+pub fn program() -> Option<PathBuf> {
+    PLACES.iter().map(|place| Path::new(place).join(PROGRAM)).find(|path| path.is_file())
+}
+
 /// The program and the firmware, or what is missing and which package brings it.
 pub(crate) fn find(firmware: Firmware) -> Result<PathBuf, String> {
-    let program = PLACES.iter().map(|place| Path::new(place).join(PROGRAM)).find(|path| path.is_file());
-    let program = program.ok_or_else(|| {
+    let program = program().ok_or_else(|| {
         format!("{PROGRAM} is not installed; install the package qemu-system-x86 (Debian, Ubuntu) or qemu-kvm (Fedora, RHEL)")
     })?;
     if firmware == Firmware::Uefi && uefi().is_none() {

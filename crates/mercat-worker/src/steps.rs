@@ -16,6 +16,8 @@ use mercat_domain::run::Step;
 use mercat_domain::{Document, OfferKey};
 use mercat_store::document::from_json;
 use mercat_store::{SubmissionRow, Task, load};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How a step ended, before it is recorded.
 pub(crate) enum Ended {
@@ -75,6 +77,32 @@ pub(crate) async fn run(
         Some(Step::Live) => regions::live(&work).await,
         // Nothing to do but to wait for people.
         Some(Step::Preview | Step::Signoff) | None => Ok(Ended::passed(Report::default())),
+    }
+}
+
+/// Held while a thread's answer is waited for; aborted work drops it.
+pub(crate) struct Waiting(Arc<AtomicBool>);
+
+/// The thread's side of [`Waiting`].
+pub(crate) struct Wanted(Arc<AtomicBool>);
+
+impl Waiting {
+    pub(crate) fn new() -> (Self, Wanted) {
+        let flag = Arc::new(AtomicBool::new(true));
+        (Self(flag.clone()), Wanted(flag))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Wanted {
+    /// Whether anybody still waits.
+    pub(crate) fn still(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

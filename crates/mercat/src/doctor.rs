@@ -91,12 +91,9 @@ async fn checks(data: &Path) -> Vec<(&'static str, Health)> {
 
 /// Whether disks can be started, and whether the policy wants that.
 fn boot_test(knowledge: &mercat_worker::KnowledgeFiles) -> Health {
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    let found =
-        std::env::split_paths(&paths).map(|dir| dir.join("qemu-system-x86_64")).find(|path| path.is_file());
     let required =
         knowledge.load().is_ok_and(|loaded| loaded.policy.vm.boot == mercat_certify::Boot::Required);
-    match found {
+    match mercat_boot::program() {
         Some(path) => Health::Good(path.display().to_string()),
         None if required => Health::Bad(
             "the policy requires it and QEMU is not installed; use: apt install qemu-system-x86".to_owned(),

@@ -1,6 +1,6 @@
 //! The boot test of a stored disk, and its evidence.
 
-use super::{Ended, Work};
+use super::{Ended, Waiting, Work};
 use bytes::Bytes;
 use mercat_app::{AppError, Report};
 use mercat_boot::{Firmware, Outcome, Plan, Shell, Stage, Transport};
@@ -13,8 +13,6 @@ use mercat_domain::finding::{Finding, Severity};
 use mercat_store::{BootRow, Expect, load, put};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Tests of this try of the step, by what they depend on: the same disk may come in several containers.
@@ -34,21 +32,6 @@ pub(super) fn not_for_windows(claims: &Claims, knowledge: &Knowledge) -> Option<
         fix: "for the operator: set boot = \"when-available\" in the policy pack for Windows offers"
             .to_owned(),
     })
-}
-
-/// Tells a test that nobody waits for it any more.
-struct Wanted(Arc<AtomicBool>);
-
-impl Drop for Wanted {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
-}
-
-/// Whether this machine has the emulator.
-fn has_qemu() -> bool {
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&paths).any(|directory| directory.join("qemu-system-x86_64").is_file())
 }
 
 fn plan(work: &Work<'_>, claims: &Claims, verdict: &str, knowledge: &Knowledge) -> Plan {
@@ -108,7 +91,7 @@ pub(super) async fn test(
         finding.place.plan.clone_from(&claims.plan);
     }
     if let Outcome::NotRun { .. } = done.outcome
-        && !has_qemu()
+        && mercat_boot::program().is_none()
     {
         // Whether a test that cannot be made here blocks is for the policy to say.
         let severity = if policy == Boot::Required { Severity::Inconclusive } else { Severity::Info };
@@ -207,9 +190,8 @@ async fn run(work: &Work<'_>, image: &Imported, plan: Plan) -> Result<mercat_boo
     let (root, depot) = (image.digest.clone(), work.worker.depot.clone());
     let runtime = tokio::runtime::Handle::current();
     let shell = Shell { program: work.worker.inspector.program.clone() };
-    let wanted = Arc::new(AtomicBool::new(true));
     // Aborted work stops the machine too.
-    let _guard = Wanted(wanted.clone());
+    let (_waiting, wanted) = Waiting::new();
     let (send, receive) = tokio::sync::oneshot::channel();
     // QEMU ends with the thread that started it: one of its own, not of the pool.
     std::thread::spawn(move || {
@@ -224,7 +206,7 @@ async fn run(work: &Work<'_>, image: &Imported, plan: Plan) -> Result<mercat_boo
                         Stage::SecondIdentity => (4, 5),
                     };
                     part.set(done, total);
-                    wanted.load(Ordering::Relaxed)
+                    wanted.still()
                 };
                 let report = mercat_boot::run(&disk, &plan, &shell, &progress);
                 part.set(5, 5);

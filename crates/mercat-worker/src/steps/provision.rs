@@ -1,7 +1,7 @@
 //! Provisioning: disks in every region, and the digests of what customers will download.
 
 use super::validate::held;
-use super::{Ended, Work, regions};
+use super::{Ended, Waiting, Work, regions};
 use mercat_app::{AppError, Report};
 use mercat_artifact::ReadError;
 use mercat_depot::Imported;
@@ -13,7 +13,6 @@ use mercat_store::{Commit, DownloadRow, Expect, PaperRow, commit_surely, load, p
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 const WINDOW_BYTES: usize = 1 << 20;
 
@@ -57,18 +56,15 @@ async fn downloads(work: &Work<'_>, images: &[(String, Imported)]) -> Result<Res
         let (root, depot) = (image.digest.clone(), work.worker.depot.clone());
         let runtime = tokio::runtime::Handle::current();
         let part = work.tracker.handle(&image.reference);
-        let wanted = Arc::new(AtomicBool::new(true));
-        let guard = Dropped(wanted.clone());
+        let (_waiting, wanted) = Waiting::new();
         let done = tokio::task::spawn_blocking(move || {
             let disk = Arc::new(Stored::open(&root, depot.chunks(runtime))?);
             hash_all(&disk, |done, total| {
                 part.set(done, total);
-                wanted.load(Ordering::Relaxed)
+                wanted.still()
             })
         });
-        let done = done.await;
-        drop(guard);
-        match done {
+        match done.await {
             Ok(Ok(rows)) => {
                 let text = serde_json::to_string(&rows).unwrap_or_default();
                 let row = PaperRow { key, text, made: app.ledger.now().await? };
@@ -84,15 +80,6 @@ async fn downloads(work: &Work<'_>, images: &[(String, Imported)]) -> Result<Res
         }
     }
     Ok(Ok(()))
-}
-
-/// Tells a thread that nobody waits for it any more.
-struct Dropped(Arc<AtomicBool>);
-
-impl Drop for Dropped {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
 }
 
 /// The digests that were computed for a disk.
