@@ -256,7 +256,9 @@ impl Spool {
         let mut file =
             OpenOptions::new().append(true).open(self.path(id)).map_err(|_| SpoolError::Missing)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| SpoolError::Busy)?;
-        let upload = self.find(id)?;
+        let (spool, wanted) = (self.clone(), id.to_owned());
+        let found = tokio::task::spawn_blocking(move || spool.find(&wanted)).await;
+        let upload = found.map_err(io::Error::other)??;
         if upload.offset != offset {
             return Err(SpoolError::Offset(upload.offset));
         }

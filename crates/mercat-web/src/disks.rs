@@ -2,12 +2,12 @@
 
 use crate::api::{Answer, Shared, fail, listing_key};
 use crate::guard::Caller;
-use crate::registry::{Asked, parse_range};
+use crate::ranges::{Asked, asked};
 use axum::body::{Body, Bytes};
 use axum::extract::Path;
 use axum::http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName,
-    IF_RANGE, RANGE,
+    IF_RANGE,
 };
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use base64::Engine;
@@ -164,12 +164,12 @@ async fn download(
     let etag = format!("\"{}\"", download.sha256);
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let fresh = text(IF_RANGE).is_none_or(|tag| tag == etag);
-    let asked =
-        text(RANGE).filter(|_| fresh && method != Method::HEAD).and_then(|text| text.strip_prefix("bytes="));
-    let range = match asked.map(|text| parse_range(text, download.size)) {
-        None | Some(Asked::Ignored) => None,
-        Some(Asked::Part(range)) => Some(range),
-        Some(Asked::Beyond) => {
+    // `Range` is for GET, and for the file that the client began with.
+    let part = if fresh && method != Method::HEAD { asked(&headers, download.size) } else { Asked::Ignored };
+    let range = match part {
+        Asked::Ignored => None,
+        Asked::Part(range) => Some(range),
+        Asked::Beyond => {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
             set(&mut response, CONTENT_RANGE, &format!("bytes */{}", download.size));

@@ -13,6 +13,7 @@ mod media;
 mod openapi;
 mod pages;
 mod problem;
+mod ranges;
 mod registry;
 pub mod routes;
 

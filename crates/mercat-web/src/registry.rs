@@ -3,12 +3,13 @@
 //! Production repositories are `publisher/offer/plan`, previews stand below `preview/`.
 //! What the caller may not see is answered exactly as what does not exist.
 
+use crate::ranges::{Asked, asked};
 use crate::{Site, problem};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::header::{
-    ACCEPT_RANGES, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE, WWW_AUTHENTICATE,
+    ACCEPT_RANGES, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
 use axum::routing::{any, get};
@@ -18,7 +19,6 @@ use mercat_domain::access::Principal;
 use mercat_domain::{Digest, tags};
 use serde::Deserialize;
 use serde_json::json;
-use std::ops::Range;
 use std::sync::Arc;
 
 pub(crate) fn router() -> Router<Arc<Site>> {
@@ -228,12 +228,10 @@ async fn blob(site: &Site, repository: &Repository, digest: &str, headers: &Head
         Ok(Some(size)) => size,
         _ => return problem::internal("a listed blob is not in the depot"),
     };
-    let asked =
-        headers.get(RANGE).and_then(|value| value.to_str().ok()).and_then(|text| text.strip_prefix("bytes="));
-    let range = match asked.map(|text| parse_range(text, size)) {
-        None | Some(Asked::Ignored) => None,
-        Some(Asked::Part(range)) => Some(range),
-        Some(Asked::Beyond) => {
+    let range = match asked(headers, size) {
+        Asked::Ignored => None,
+        Asked::Part(range) => Some(range),
+        Asked::Beyond => {
             let mut response =
                 error(StatusCode::RANGE_NOT_SATISFIABLE, "RANGE_INVALID", "the range is outside the blob");
             if let Ok(value) = format!("bytes */{size}").parse() {
@@ -268,44 +266,9 @@ async fn blob(site: &Site, repository: &Repository, digest: &str, headers: &Head
     response
 }
 
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
-    Part(Range<u64>),
-    Beyond,
-    /// Several ranges or none that can be read: the whole is sent, as RFC 9110 allows.
-    Ignored,
-}
-
-pub(crate) fn parse_range(text: &str, size: u64) -> Asked {
-    let Some((from, to)) = text.split_once('-') else { return Asked::Ignored };
-    match (from.trim().parse::<u64>(), to.trim().parse::<u64>(), from.trim(), to.trim()) {
-        (Ok(from), Ok(to), ..) if from <= to && from < size => {
-            Asked::Part(from..to.saturating_add(1).min(size))
-        }
-        (Ok(_), Ok(_), ..) => Asked::Beyond,
-        (Ok(from), _, _, "") if from < size => Asked::Part(from..size),
-        (Ok(_), _, _, "") => Asked::Beyond,
-        (_, Ok(last), "", _) if last > 0 && size > 0 => Asked::Part(size.saturating_sub(last)..size),
-        (_, Ok(_), "", _) => Asked::Beyond,
-        _ => Asked::Ignored,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ranges_are_read_as_http_reads_them() {
-        assert_eq!(parse_range("500-1499", 3000), Asked::Part(500..1500));
-        assert_eq!(parse_range("500-", 3000), Asked::Part(500..3000));
-        assert_eq!(parse_range("-500", 3000), Asked::Part(2500..3000));
-        assert_eq!(parse_range("2000-5000", 3000), Asked::Part(2000..3000));
-        assert_eq!(parse_range("500-0", 3000), Asked::Beyond);
-        assert_eq!(parse_range("5000-10000", 3000), Asked::Beyond);
-        assert_eq!(parse_range("0-1,5-6", 3000), Asked::Ignored);
-        assert_eq!(parse_range("x", 3000), Asked::Ignored);
-    }
 
     #[test]
     fn names_may_hold_the_words_of_the_grammar() {

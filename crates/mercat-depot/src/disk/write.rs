@@ -105,8 +105,8 @@ impl<'a> DiskWriter<'a> {
 
     fn chunk(&mut self, offset: u64, bytes: &[u8]) -> Result<(), DepotError> {
         let mut found = Vec::new();
-        let put = put(self.depot, &self.runtime, &mut found, &mut self.new_bytes);
-        self.chunker.data(offset, bytes, &mut { put })?;
+        let (depot, runtime) = (self.depot, &self.runtime);
+        self.chunker.data(offset, bytes, &mut put(depot, runtime, &mut found, &mut self.new_bytes))?;
         self.take(found)
     }
 
@@ -134,8 +134,7 @@ impl<'a> DiskWriter<'a> {
 
     fn close(&mut self) -> Result<(), DepotError> {
         let mut found = Vec::new();
-        let put = put(self.depot, &self.runtime, &mut found, &mut self.new_bytes);
-        self.chunker.end(&mut { put })?;
+        self.chunker.end(&mut put(self.depot, &self.runtime, &mut found, &mut self.new_bytes))?;
         self.take(found)?;
         // What a manifest names is durable before the manifest is.
         self.depot.settle()?;

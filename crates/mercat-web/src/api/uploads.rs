@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Json, Response};
 use base64::Engine;
 use futures::StreamExt;
 use mercat_app::AppError;
-use mercat_depot::{SpoolError, Upload};
+use mercat_depot::{Spool, SpoolError, Upload};
 use mercat_domain::offer::Problem;
 use mercat_domain::offer::disk::{EXTENSIONS, extension};
 use serde_json::json;
@@ -78,20 +78,34 @@ pub(super) async fn begin(
     }
     let upload =
         Upload { id: uuid::Uuid::now_v7().to_string(), publisher, name, size, offset: 0, fingerprint };
-    site.spool.begin(&upload).map_err(|error| failed(&caller, &error))?;
+    let begun = upload.clone();
+    at_disk(&site, &caller, move |spool| spool.begin(&begun)).await?;
     let place = format!("/api/v1/publishers/{}/uploads/{}", upload.publisher, upload.id);
     let body = Json(document(&upload));
     Ok(answered((StatusCode::CREATED, [(LOCATION, place)], body).into_response(), &upload))
 }
 
 pub(super) async fn list(State(site): Shared, caller: Caller, Path(publisher): Path<String>) -> Answer {
-    let all = site.spool.list().map_err(|error| failed(&caller, &error.into()))?;
+    let all = at_disk(&site, &caller, |spool| Ok(spool.list()?)).await?;
     let own: Vec<_> = all.iter().filter(|upload| upload.publisher == publisher).map(document).collect();
     Ok(Json(own).into_response())
 }
 
-fn own(site: &crate::Site, caller: &Caller, publisher: &str, id: &str) -> Result<Upload, Response> {
-    let upload = site.spool.find(id).map_err(|error| failed(caller, &error))?;
+/// Work of the spool, which waits for the disk, off the threads that answer.
+async fn at_disk<T: Send + 'static>(
+    site: &crate::Site,
+    caller: &Caller,
+    work: impl FnOnce(&Spool) -> Result<T, SpoolError> + Send + 'static,
+) -> Result<T, Response> {
+    let spool = site.spool.clone();
+    let done = tokio::task::spawn_blocking(move || work(&spool)).await;
+    let done = done.map_err(|error| crate::problem::internal(&error.to_string()))?;
+    done.map_err(|error| failed(caller, &error))
+}
+
+async fn own(site: &crate::Site, caller: &Caller, publisher: &str, id: &str) -> Result<Upload, Response> {
+    let wanted = id.to_owned();
+    let upload = at_disk(site, caller, move |spool| spool.find(&wanted)).await?;
     if upload.publisher == publisher { Ok(upload) } else { Err(fail(caller)(AppError::NotFound)) }
 }
 
@@ -100,7 +114,7 @@ pub(super) async fn show(
     caller: Caller,
     Path((publisher, id)): Path<(String, String)>,
 ) -> Answer {
-    let upload = own(&site, &caller, &publisher, &id)?;
+    let upload = own(&site, &caller, &publisher, &id).await?;
     Ok(answered(Json(document(&upload)).into_response(), &upload))
 }
 
@@ -111,7 +125,7 @@ pub(super) async fn append(
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
-    let mut upload = own(&site, &caller, &publisher, &id)?;
+    let mut upload = own(&site, &caller, &publisher, &id).await?;
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     if kind != "application/offset+octet-stream" {
         return Err(refuse(&caller, "F003", "Content-Type", kind, "application/offset+octet-stream"));
@@ -133,8 +147,8 @@ pub(super) async fn remove(
     caller: Caller,
     Path((publisher, id)): Path<(String, String)>,
 ) -> Answer {
-    own(&site, &caller, &publisher, &id)?;
-    site.spool.remove(&id).map_err(|error| failed(&caller, &error.into()))?;
+    own(&site, &caller, &publisher, &id).await?;
+    at_disk(&site, &caller, move |spool| Ok(spool.remove(&id)?)).await?;
     Ok(no_content())
 }
 
