@@ -78,6 +78,7 @@ message-images-copied = References resolved and copied by digest: { $count }
 message-blocked = Findings to fix before you publish again: { $count }
 message-inconclusive = Checks that this server could not finish: { $count }
 message-source-refused = The image cannot be read: { $detail }
+message-disks-reused = { $reused } of { $total } disks unchanged: earlier results used again.
 message-reused = { $reused } of { $total } layers unchanged: earlier results used again.
 message-boot-off = The boot test is switched off by the policy.
 message-boot-reused = Boot test: an earlier result for the same disk is used again.

@@ -78,6 +78,7 @@ message-images-copied = { $count } 件の参照を解決し、ダイジェスト
 message-blocked = 再発行の前に修正が必要な指摘が { $count } 件あります。
 message-inconclusive = このサーバーで完了できなかった検査が { $count } 件あります。
 message-source-refused = イメージを読み取れません: { $detail }
+message-disks-reused = { $total } ディスク中 { $reused } ディスクは変更がないため、以前の結果を再利用しました。
 message-reused = { $total } レイヤー中 { $reused } レイヤーは変更がないため、以前の結果を再利用しました。
 message-boot-off = 起動テストはポリシーで無効にされています。
 message-boot-reused = 起動テスト: 同じディスクの以前の結果を再利用しました。

@@ -70,8 +70,6 @@ pub(crate) struct Kept {
     pub(crate) index_bytes: u64,
     /// Bytes that the depot did not have before.
     pub(crate) new_bytes: u64,
-    /// What its container said.
-    pub(crate) facts: Facts,
 }
 
 /// Why a disk is not stored.
@@ -188,7 +186,7 @@ async fn talk(
         (Ok(None), Ok(())) => return Err(ended("the data ended early").into()),
         (Ok(Some(kept)), Ok(())) => kept,
     };
-    Ok(Kept { root, index_bytes, new_bytes, facts })
+    Ok(Kept { root, index_bytes, new_bytes })
 }
 
 impl From<Failed> for DecodeError {

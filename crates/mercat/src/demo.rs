@@ -258,35 +258,43 @@ async fn publish(demo: &Demo) -> anyhow::Result<Value> {
 }
 
 async fn save_offer(demo: &Demo, crm: &str, version: &str) -> anyhow::Result<()> {
-    let mut logos = serde_json::Map::new();
-    for (field, width, height) in
-        [("smallLogo", 48, 48), ("mediumLogo", 90, 90), ("largeLogo", 216, 216), ("wideLogo", 255, 115)]
-    {
-        let digest = demo.client.upload(&demo.key.publisher, placeholder(width, height)?).await?;
-        logos.insert(field.to_owned(), json!(digest));
-    }
     let mut offer = json!({
-        "publisher": demo.key.publisher, "offer": demo.key.offer, "type": "container", "name": "Greeter",
+        "type": "container", "name": "Greeter",
         "title": "Greeter", "summary": "Says hello from the market square",
         "longSummary": "A small program that says hello, to show how an image is inspected and delivered.",
         "description": "<p>Says <em>hello</em>, once.</p>", "marketingId": "greeter",
-        "allowedSubscriptions": [demo.subscription.0],
         "categories": ["internet-of-things/iot-edge-modules", "containers/container-images"],
-        "privacyUrl": "https://example.org/privacy", "useStandardContract": true,
-        "leadDestination": "https", "leadHttpsUrl": format!("http://{crm}/leads"),
-        "engineeringContactName": "Engineering", "engineeringContactEmail": "engineering@example.org",
-        "engineeringContactPhone": "+1 555 0100", "supportContactName": "Support",
-        "supportContactEmail": "support@example.org", "supportContactPhone": "+1 555 0101",
         "plans": [{
             "plan": "standard", "title": "Standard", "summary": "One greeter", "description": "<p>One greeter.</p>",
             "markets": ["JP", "DE", "US"], "licenseModel": "free",
             "image": format!("oci:{}", demo.source.display()), "tags": ["latest", version],
         }],
     });
-    if let Value::Object(map) = &mut offer {
-        map.extend(logos);
-    }
+    complete(demo, crm, &mut offer).await?;
     demo.client.must(Method::PUT, &path(&demo.key, ""), Some(&offer)).await?;
+    Ok(())
+}
+
+/// What the demo's offers have in common: identity, audience, contacts, leads and logos.
+async fn complete(demo: &Demo, crm: &str, offer: &mut Value) -> anyhow::Result<()> {
+    let common = json!({
+        "publisher": demo.key.publisher, "offer": demo.key.offer,
+        "allowedSubscriptions": [demo.subscription.0],
+        "privacyUrl": "https://example.org/privacy", "useStandardContract": true,
+        "leadDestination": "https", "leadHttpsUrl": format!("http://{crm}/leads"),
+        "engineeringContactName": "Engineering", "engineeringContactEmail": "engineering@example.org",
+        "engineeringContactPhone": "+1 555 0100", "supportContactName": "Support",
+        "supportContactEmail": "support@example.org", "supportContactPhone": "+1 555 0101",
+    });
+    for (field, value) in common.as_object().into_iter().flatten() {
+        offer[field] = value.clone();
+    }
+    for (field, width, height) in
+        [("smallLogo", 48, 48), ("mediumLogo", 90, 90), ("largeLogo", 216, 216), ("wideLogo", 255, 115)]
+    {
+        let digest = demo.client.upload(&demo.key.publisher, placeholder(width, height)?).await?;
+        offer[field] = Value::String(digest);
+    }
     Ok(())
 }
 

@@ -4,9 +4,9 @@ mod fetch;
 mod start;
 mod write;
 
+use crate::EXIT_USAGE;
 use crate::cli::{DeployArgs, Target};
 use crate::client::Client;
-use crate::{EXIT_OURS, EXIT_USAGE};
 use anyhow::{Context, bail};
 use mercat_app::Urn;
 use reqwest::Method;
@@ -215,7 +215,6 @@ async fn machine(args: &DeployArgs, found: &Found, target: Target, out: &Path) -
     let machine = Machine {
         urn: format!("{}:{}:{}:{}", key.publisher, key.offer, found.urn.plan, found.urn.version),
         name: plain(&format!("{}-{}", key.offer, found.urn.plan)),
-        title: word(&found.listing, "title"),
         summary: word(&found.listing, "summary"),
         server: args.server.trim_end_matches('/').to_owned(),
         os_family: word(&found.plan, "osFamily"),
@@ -256,6 +255,3 @@ fn usage(text: &str) -> u8 {
     eprintln!("mercat: {text}");
     EXIT_USAGE
 }
-
-/// The exit code of something that ended badly.
-const FAILED: u8 = EXIT_OURS;

@@ -43,7 +43,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
         }
         findings.sort();
         findings.dedup();
-        return Ok(end(report, &findings));
+        return Ok(end(report, &findings, "message-disks-reused"));
     }
     findings.extend(tag_findings(work, &images, &knowledge).await?);
     let mut seen: BTreeMap<Digest, Vec<Finding>> = BTreeMap::new();
@@ -66,16 +66,17 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
     }
     findings.sort();
     findings.dedup();
-    Ok(end(report, &findings))
+    Ok(end(report, &findings, "message-reused"))
 }
 
-fn end(mut report: Report, findings: &[Finding]) -> Ended {
+/// `reused` is the key of the words for results that were used again.
+fn end(mut report: Report, findings: &[Finding], reused: &str) -> Ended {
     let count = |severity| findings.iter().filter(|f| f.severity == severity).count().to_string();
     report.findings = findings.iter().map(FindingRow::from).collect();
     let total = report.layers_read + report.layers_reused;
     if report.layers_reused > 0 {
-        let (reused, total) = (report.layers_reused.to_string(), total.to_string());
-        report.say("information", "message-reused", &[("reused", &reused), ("total", &total)]);
+        let (count, total) = (report.layers_reused.to_string(), total.to_string());
+        report.say("information", reused, &[("reused", &count), ("total", &total)]);
     }
     match judge(findings) {
         Outcome::Pass => Ended::passed(report),

@@ -1,7 +1,7 @@
 //! Disks of virtual machine offers: fetched, read by a confined child, stored as chunks.
 
 use super::{Ended, Work};
-use crate::decode::{self, DecodeError, Kept, Watch};
+use crate::decode::{self, DecodeError, Watch};
 use crate::progress::PartHandle;
 use mercat_app::{AppError, Report, StepOutcome, rfc3339};
 use mercat_depot::disk::{DiskIndex, Stage};
@@ -46,7 +46,6 @@ struct Local {
 struct Known {
     validator: String,
     root: String,
-    size: u64,
 }
 
 /// Why there is no disk: the publisher's to fix, ours, or something to wait for.
@@ -174,13 +173,17 @@ async fn bring(
         Ok(kept) => kept,
         Err(error) => {
             if matches!(error, DecodeError::Refused { .. } | DecodeError::Stale) {
-                forget(spool, &stage_note, source);
+                clear(spool, &stage_note, source);
             }
             return Ok(Err(refused(work, one, &error)));
         }
     };
     *new_bytes += kept.new_bytes;
-    remember(spool, &note, &stage_note, &local, source, &kept);
+    let known = Known { validator: local.identity, root: kept.root.to_string() };
+    if let Err(error) = spool.keep_note(&note, &known) {
+        tracing::warn!(%error, "a note that saves work was not written");
+    }
+    clear(spool, &stage_note, source);
     Ok(Ok((kept.root, kept.index_bytes)))
 }
 
@@ -188,23 +191,8 @@ fn scope(key: &OfferKey, source: DiskSource<'_>) -> String {
     format!("{READER} {key} {}", source.identity())
 }
 
-/// Notes save work; one that cannot be written costs only time.
-fn remember(spool: &Spool, note: &str, stage_note: &str, local: &Local, source: DiskSource<'_>, kept: &Kept) {
-    let known =
-        Known { validator: local.identity.clone(), root: kept.root.to_string(), size: kept.facts.file_bytes };
-    let mut done = vec![spool.keep_note(note, &known), spool.drop_note(stage_note)];
-    if let DiskSource::Url(text) = source
-        && let Ok(url) = Url::parse(text)
-    {
-        done.push(spool.remove_fetched(&url));
-    }
-    for error in done.into_iter().filter_map(Result::err) {
-        tracing::warn!(%error, "a note of the spool was not written");
-    }
-}
-
-/// What a source that is refused leaves behind.
-fn forget(spool: &Spool, stage_note: &str, source: DiskSource<'_>) {
+/// Takes away what a source that is stored or refused leaves in the spool.
+fn clear(spool: &Spool, stage_note: &str, source: DiskSource<'_>) {
     let mut done = vec![spool.drop_note(stage_note)];
     if let DiskSource::Url(text) = source
         && let Ok(url) = Url::parse(text)
@@ -248,11 +236,11 @@ async fn local(
             let path = PathBuf::from(path);
             if !super::validate::allowed(&path, &work.worker.local_sources) {
                 let required = "a file below a directory of sources.directories on this server";
-                return Err(one.finding("F015", &disk::shown(one.text), required));
+                return Err(one.unusable(required));
             }
             let meta = path.metadata().ok().filter(std::fs::Metadata::is_file);
             let Some(meta) = meta else {
-                return Err(one.finding("F015", &disk::shown(one.text), "a plain file that can be read"));
+                return Err(one.unusable("a plain file that can be read"));
             };
             let changed =
                 format!("{}.{} {}.{}", meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec());
@@ -261,7 +249,7 @@ async fn local(
         }
         DiskSource::Upload(id) => match work.worker.spool.find(id) {
             Ok(upload) if upload.publisher != work.key().publisher => {
-                Err(one.finding("F015", &disk::shown(one.text), "an upload of this publisher"))
+                Err(one.unusable("an upload of this publisher"))
             }
             Ok(upload) if upload.offset < upload.size => {
                 let observed = format!("{} of {} bytes", upload.offset, upload.size);
@@ -273,9 +261,7 @@ async fn local(
                 let path = work.worker.spool.path(id);
                 Ok(Some(Local { path, declared, identity: format!("{id} {}", upload.size) }))
             }
-            Err(SpoolError::Missing) => {
-                Err(one.finding("F015", &disk::shown(one.text), "an upload that exists"))
-            }
+            Err(SpoolError::Missing) => Err(one.unusable("an upload that exists")),
             Err(error) => Err(Missing::Wait { on: "wait-store", detail: crate::chain(&error) }),
         },
         DiskSource::Url(text) => {
@@ -375,6 +361,11 @@ impl Listed<'_> {
             fix: "correct the address of the disk, or upload the disk, and publish again".to_owned(),
             ..FindingRow::default()
         }
+    }
+
+    /// The source itself is at fault.
+    fn unusable(&self, required: &str) -> Missing {
+        self.finding("F015", &disk::shown(self.text), required)
     }
 
     fn finding(&self, code: &str, observed: &str, required: &str) -> Missing {

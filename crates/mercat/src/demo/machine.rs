@@ -1,12 +1,12 @@
 //! The second half of the story: a virtual machine.
 
 use super::guest::{self, Faults};
-use super::{Demo, publish, say};
-use crate::offer::{Goal, path, placeholder, watch};
+use super::{Demo, complete, publish, say};
+use crate::offer::{Goal, path, watch};
 use anyhow::{Context, bail};
 use mercat_domain::OfferKey;
 use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
@@ -94,17 +94,11 @@ async fn download(
 
 async fn save_offer(demo: &Demo, crm: &str, disk: &Path) -> anyhow::Result<()> {
     let mut offer = json!({
-        "publisher": demo.key.publisher, "offer": demo.key.offer, "type": "virtual-machine", "name": "Appliance",
+        "type": "virtual-machine", "name": "Appliance",
         "title": "Greeter appliance", "summary": "A machine that says hello",
         "longSummary": "A small machine, to show how a disk is inspected, replicated and delivered.",
         "description": "<p>A machine that says <em>hello</em>.</p>", "marketingId": "appliance",
-        "allowedSubscriptions": [demo.subscription.0],
         "categories": ["compute/operating-systems"],
-        "privacyUrl": "https://example.org/privacy", "useStandardContract": true,
-        "leadDestination": "https", "leadHttpsUrl": format!("http://{crm}/leads"),
-        "engineeringContactName": "Engineering", "engineeringContactEmail": "engineering@example.org",
-        "engineeringContactPhone": "+1 555 0100", "supportContactName": "Support",
-        "supportContactEmail": "support@example.org", "supportContactPhone": "+1 555 0101",
         "plans": [{
             "plan": "small", "title": "Small", "summary": "One machine", "description": "<p>One machine.</p>",
             "markets": ["JP", "DE", "US"], "licenseModel": "free", "osFamily": "linux", "osName": "Debian 12",
@@ -112,12 +106,7 @@ async fn save_offer(demo: &Demo, crm: &str, disk: &Path) -> anyhow::Result<()> {
             "versions": [{"version": "1.0.0", "osDiskUrl": format!("file:{}", disk.display())}],
         }],
     });
-    for (field, width, height) in
-        [("smallLogo", 48, 48), ("mediumLogo", 90, 90), ("largeLogo", 216, 216), ("wideLogo", 255, 115)]
-    {
-        let digest = demo.client.upload(&demo.key.publisher, placeholder(width, height)?).await?;
-        offer[field] = Value::String(digest);
-    }
+    complete(demo, crm, &mut offer).await?;
     demo.client.must(Method::PUT, &path(&demo.key, ""), Some(&offer)).await?;
     Ok(())
 }

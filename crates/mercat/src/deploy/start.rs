@@ -24,7 +24,7 @@ impl Running {
             None => Ok(0),
             Some(mut child) => {
                 let status = child.wait()?;
-                Ok(if status.success() { 0 } else { super::FAILED })
+                Ok(if status.success() { 0 } else { crate::EXIT_OURS })
             }
         }
     }

@@ -21,7 +21,6 @@ pub(super) struct Machine {
     pub(super) urn: String,
     /// A name that every platform takes: lower case, digits and dashes.
     pub(super) name: String,
-    pub(super) title: String,
     pub(super) summary: String,
     pub(super) server: String,
     pub(super) os_family: String,
@@ -308,7 +307,6 @@ mod tests {
         Machine {
             urn: "aurora:gw:small:1.0.0".into(),
             name: "gw-small".into(),
-            title: "Gateway".into(),
             summary: "It's a gateway; $(reboot)".into(),
             server: "https://market.example.org".into(),
             os_family: "linux".into(),

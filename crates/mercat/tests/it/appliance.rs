@@ -1,7 +1,7 @@
 //! Virtual machine offers through the real program.
 
 use crate::guest::{self, Faults};
-use crate::house::{BIN, House, has, run, skipped};
+use crate::house::{BIN, House, has, noise, run, skipped};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -28,38 +28,14 @@ fn disk(house: &House, name: &str, faults: Faults, more: &[guest::Item]) -> Path
     path
 }
 
-fn noise(seed: u64, bytes: usize) -> Vec<u8> {
-    let mut state = seed;
-    (0..bytes)
-        .map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as u8
-        })
-        .collect()
-}
-
 /// A server that knows advisories for the guest's distribution, and starts no disks.
 async fn open() -> House {
     let mut house = House::open().await;
-    let record = house.dir.path().join("advisory.json");
-    let text = json!({
-        "id": "TEST-2026-1", "modified": "2026-01-01T00:00:00Z",
-        "affected": [{
-            "package": {"ecosystem": "Debian:12", "name": "nothing"},
-            "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1"}]}],
-        }],
-    });
-    std::fs::write(&record, text.to_string()).expect("written");
-    let data = house.data();
-    let (data, record) = (data.to_str().expect("plain"), record.to_str().expect("plain"));
-    run(BIN, &["--data", data, "advisories", "import", record]);
     // These guests have no kernel; the boot test has tests of its own.
     let pack = include_str!("../../../mercat-certify/policy/default.toml");
     let pack = pack.replace("boot = \"when-available\"", "boot = \"off\"");
-    std::fs::write(Path::new(data).join("policy.toml"), pack).expect("written");
-    house.kill();
-    house.start();
-    house.answers().await;
+    std::fs::write(house.data().join("policy.toml"), pack).expect("written");
+    house.learn_debian().await;
     house
 }
 
@@ -280,7 +256,7 @@ async fn second_version(house: &House, subscription: &str, good: &Path) {
     let pool = house.data().join("regions/east/blobs");
     let before = bytes_of(&pool);
     let changed =
-        disk(house, "second.raw", Faults::default(), &[("srv/new".to_owned(), 0o644, noise(7, 200_000))]);
+        disk(house, "second.raw", Faults::default(), &[("srv/new".to_owned(), 0o644, noise(200_000, 7))]);
     let versions = json!([version("1.0.0", good), version("1.1.0", &changed)]);
     house.save(&house.machine("appliance", versions, &[subscription.to_owned()]).await).await;
     house.publish("appliance").await;
@@ -293,7 +269,7 @@ async fn second_version(house: &House, subscription: &str, good: &Path) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_goes_on_after_a_kill_and_is_the_same_disk() {
     let mut house = House::open().await;
-    let bytes = noise(11, 40 << 20);
+    let bytes = noise(40 << 20, 11);
     let base = "/publishers/aurora/uploads";
     let begin = house
         .http
@@ -367,7 +343,7 @@ async fn kills_while_a_disk_is_stored_and_provisioned_change_nothing() {
     let made = tempfile::tempdir().expect("a directory");
     let path = made.path().join("good.raw");
     let mut files = guest::files(Faults::default());
-    files.extend((0..6).map(|at| (format!("srv/data{at}"), 0o644, noise(at, 8 << 20))));
+    files.extend((0..6).map(|at| (format!("srv/data{at}"), 0o644, noise(8 << 20, at))));
     guest::build(&path, GIB, &files, false).expect("built");
     assert_eq!(publish_with_kills(0, &path).await, publish_with_kills(8, &path).await);
 }

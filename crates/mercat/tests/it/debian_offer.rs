@@ -2,7 +2,7 @@
 
 use crate::House;
 use crate::debian;
-use crate::house::{BIN, has, run};
+use crate::house::{has, run};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::io::{Seek, SeekFrom, Write};
@@ -24,7 +24,8 @@ async fn a_debian_in_four_formats_gets_one_verdict_boots_and_comes_back_in_four_
     }
     let Some(disk) = tokio::task::spawn_blocking(debian::disk).await.expect("no panic") else { return };
     let _turn = debian::TURN.lock().await;
-    let house = house().await;
+    let mut house = House::open().await;
+    house.learn_debian().await;
     let images = house.dir.path().join("images");
     let text = |path: &Path| path.to_str().expect("plain").to_owned();
     for (_, file, format, _) in FORMATS {
@@ -60,27 +61,6 @@ async fn a_debian_in_four_formats_gets_one_verdict_boots_and_comes_back_in_four_
     one_verdict(&house, &status).await;
     evidence(&house, &status).await;
     downloads(&house, &disk).await;
-}
-
-/// A server that knows advisories for Debian; all else is as it comes.
-async fn house() -> House {
-    let mut house = House::open().await;
-    let record = house.dir.path().join("advisory.json");
-    let text = json!({
-        "id": "TEST-2026-1", "modified": "2026-01-01T00:00:00Z",
-        "affected": [{
-            "package": {"ecosystem": "Debian:12", "name": "nothing"},
-            "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1"}]}],
-        }],
-    });
-    std::fs::write(&record, text.to_string()).expect("written");
-    let data = house.data();
-    let (data, record) = (data.to_str().expect("plain"), record.to_str().expect("plain"));
-    run(BIN, &["--data", data, "advisories", "import", record]);
-    house.kill();
-    house.start();
-    house.answers().await;
-    house
 }
 
 async fn previewed(house: &House) -> Value {

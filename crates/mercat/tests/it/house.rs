@@ -115,6 +115,25 @@ impl House {
         house
     }
 
+    /// Imports advisories that cover Debian 12, and starts the server again with them.
+    pub(crate) async fn learn_debian(&mut self) {
+        let record = self.dir.path().join("advisory.json");
+        let text = json!({
+            "id": "TEST-2026-1", "modified": "2026-01-01T00:00:00Z",
+            "affected": [{
+                "package": {"ecosystem": "Debian:12", "name": "nothing"},
+                "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1"}]}],
+            }],
+        });
+        std::fs::write(&record, text.to_string()).expect("written");
+        let data = self.data();
+        let (data, record) = (data.to_str().expect("plain"), record.to_str().expect("plain"));
+        run(BIN, &["--data", data, "advisories", "import", record]);
+        self.kill();
+        self.start();
+        self.answers().await;
+    }
+
     pub(crate) fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
