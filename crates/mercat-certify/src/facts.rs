@@ -3,7 +3,7 @@
 //! Facts depend only on the blob and on the engines ([`crate::Knowledge::engine_digest`]),
 //! so an unchanged layer is never read twice.
 
-use crate::{Knowledge, nested, secrets, signatures, yara};
+use crate::{Knowledge, nested, signatures, yara};
 use mercat_artifact::ReadError;
 use mercat_artifact::layer::tar::{Kind, TarReader, Whiteout};
 use mercat_artifact::layer::{HashingReader, LayerReader};
@@ -503,7 +503,7 @@ fn broken_engines(knowledge: &Knowledge) -> Vec<&'static str> {
         knowledge.secrets.scan(bytes, |_| hits += 1);
         hits == 1
     };
-    let headless = secrets::control().split_off(8);
+    let headless = mercat_secrets::control().split_off(8);
     let mut broken = Vec::new();
     if !signature(&signatures::test_string()) || signature(&spoiled(signatures::test_string())) {
         broken.push("signatures");
@@ -511,7 +511,7 @@ fn broken_engines(knowledge: &Knowledge) -> Vec<&'static str> {
     if !rule(&yara::canary()) || rule(&spoiled(yara::canary())) {
         broken.push("malware rules");
     }
-    if !secret(&secrets::control()) || secret(&headless) {
+    if !secret(&mercat_secrets::control()) || secret(&headless) {
         broken.push("secrets");
     }
     broken

@@ -4,7 +4,7 @@ use crate::Knowledge;
 use crate::facts::OURS;
 use crate::policy::LEVELS;
 use crate::sbom::purl;
-use crate::versions::order_of;
+use mercat_advisories::versions::order_of;
 use mercat_artifact::pkgdb::{OsRelease, Package, parse_apk, parse_dpkg, rpm};
 use mercat_domain::finding::{Finding, Place, Severity};
 use std::collections::BTreeSet;

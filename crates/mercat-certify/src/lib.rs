@@ -6,7 +6,6 @@
 //! confined child and in `mercat certify`, and gives the same document for the
 //! same input.
 
-pub mod advisories;
 pub mod disk;
 mod facts;
 mod image;
@@ -15,10 +14,8 @@ pub mod listing;
 mod nested;
 mod policy;
 mod sbom;
-mod secrets;
 mod signatures;
 mod verdict;
-mod versions;
 mod yara;
 
 pub use facts::{LayerFacts, facts_key};
@@ -28,8 +25,11 @@ pub use policy::{Boot, Bounds, KernelFloor, Limits, Policy, PolicyError, VmPolic
 pub use sbom::cyclonedx;
 pub use verdict::{Check, DiskReport, ImageReport, LayerReport, Verdict, VolumeReport};
 
+pub use mercat_advisories as advisories;
+
 use advisories::Advisories;
 use mercat_domain::Digest;
+use mercat_secrets as secrets;
 use sha2::Digest as _;
 use std::io::{self, Read};
 

@@ -242,7 +242,7 @@ fn upstream(version: &str) -> &str {
 
 /// Whether a version is as new as another, number by number as rpm compares them.
 fn at_least(version: &str, least: &str) -> bool {
-    crate::versions::rpm_part(version, least) != std::cmp::Ordering::Less
+    mercat_advisories::versions::rpm_part(version, least) != std::cmp::Ordering::Less
 }
 
 /// Nowhere in particular.

@@ -4,7 +4,7 @@ use super::{Facts, Image, text_digest};
 use crate::facts::{Captured, LayerFacts, facts_key};
 use crate::sbom::cyclonedx;
 use crate::verdict::{ImageReport, LayerReport};
-use crate::{Knowledge, inventory, secrets};
+use crate::{Knowledge, inventory};
 use mercat_artifact::pkgdb::{OsRelease, Package, parse_os_release};
 use mercat_domain::finding::{Finding, Place, Severity};
 use std::collections::{BTreeMap, BTreeSet};
@@ -155,7 +155,7 @@ impl Composer<'_> {
             .collect();
         let others = config.texts.iter().filter(|text| !named.contains(text)).map(|text| ("config", text));
         for (place, text) in env.chain(history).chain(labels).chain(command).chain(others) {
-            self.knowledge.secrets.scan(text.as_bytes(), |secret: secrets::Secret| {
+            self.knowledge.secrets.scan(text.as_bytes(), |secret: mercat_secrets::Secret| {
                 hits.insert((place, format!("{}: {}", secret.kind, secret.redacted)));
             });
         }

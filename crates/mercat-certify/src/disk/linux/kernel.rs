@@ -224,7 +224,7 @@ pub(in crate::disk) fn kernel_releases(case: &Case<'_>) -> Vec<String> {
         }
     }
     let mut out: Vec<String> = out.into_iter().collect();
-    out.sort_by(|one, other| crate::versions::rpm_part(other, one));
+    out.sort_by(|one, other| mercat_advisories::versions::rpm_part(other, one));
     out
 }
 

@@ -127,7 +127,7 @@ fn python_version(case: &Case<'_>) -> Option<String> {
         let number = found.node.name().strip_prefix("python")?.to_owned();
         (number.contains('.') && number.bytes().all(|b| b.is_ascii_digit() || b == b'.')).then_some(number)
     });
-    versions.max_by(|one, other| crate::versions::rpm_part(one, other))
+    versions.max_by(|one, other| mercat_advisories::versions::rpm_part(one, other))
 }
 
 /// LNX-07: Python, where it is there.

@@ -1,12 +1,13 @@
 //! Credentials in bytes: keywords first, then the expression of that kind around the hit, then checks.
 
-use crate::digest_of;
 use aho_corasick::AhoCorasick;
+use mercat_domain::Digest;
 use regex::bytes::{Regex, RegexBuilder};
+use sha2::Digest as _;
 use std::sync::OnceLock;
 
 /// How far a credential may reach from its keyword, either way.
-pub(crate) const REACH: usize = 4096;
+pub const REACH: usize = 4096;
 
 struct Kind {
     name: &'static str,
@@ -98,7 +99,7 @@ fn is_example(secret: &[u8]) -> bool {
         || KNOWN_KEYS.iter().any(|key| secret.trim_ascii_start().starts_with(key))
 }
 
-pub(crate) struct Rules {
+pub struct Rules {
     keywords: AhoCorasick,
     compiled: Vec<OnceLock<Regex>>,
     digest: String,
@@ -106,28 +107,28 @@ pub(crate) struct Rules {
 
 /// A credential, described without giving it away.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Secret {
-    pub(crate) kind: &'static str,
-    pub(crate) redacted: String,
+pub struct Secret {
+    pub kind: &'static str,
+    pub redacted: String,
 }
 
 impl Rules {
-    pub(crate) fn compile() -> Self {
+    pub fn compile() -> Self {
         let keywords = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .build(KINDS.iter().map(|kind| kind.keyword))
             .expect("the built-in keywords build");
         let text: String = KINDS.iter().map(|kind| format!("{}\t{}\n", kind.keyword, kind.pattern)).collect();
-        let digest = digest_of(text.as_bytes()).to_string();
+        let digest = Digest::from_sha256(&sha2::Sha256::digest(text.as_bytes())).to_string();
         Self { keywords, compiled: KINDS.iter().map(|_| OnceLock::new()).collect(), digest }
     }
 
-    pub(crate) fn digest(&self) -> &str {
+    pub fn digest(&self) -> &str {
         &self.digest
     }
 
     /// Reports each credential in a window once.
-    pub(crate) fn scan(&self, window: &[u8], mut hit: impl FnMut(Secret)) {
+    pub fn scan(&self, window: &[u8], mut hit: impl FnMut(Secret)) {
         let mut past = [0_usize; 64];
         for found in self.keywords.find_overlapping_iter(window) {
             let at = found.pattern().as_usize();
@@ -176,7 +177,7 @@ fn entropy(bytes: &[u8]) -> f64 {
 }
 
 /// The positive control: a key that is assembled here and belongs to nobody.
-pub(crate) fn control() -> Vec<u8> {
+pub fn control() -> Vec<u8> {
     let body = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZWQyNTUx";
     ["-----BEGIN OPENSSH PRIV", "ATE KEY-----\n", body, "\n"].concat().into_bytes()
 }

@@ -1,13 +1,15 @@
 //! Known vulnerabilities: OSV records, compiled into one snapshot and matched by package and version.
 
-use crate::digest_of;
-use crate::versions::{is_rpm, order_of};
+pub mod versions;
+
 use mercat_artifact::pkgdb::Package;
 use mercat_domain::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::Digest as _;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use versions::{is_rpm, order_of};
 
 /// One advisory about one package of one ecosystem.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -83,7 +85,7 @@ impl Advisories {
             self.ecosystems.insert(record.ecosystem.clone());
         }
         let text = serde_json::to_vec(&self.records).expect("records are plain data");
-        self.digest = Some(digest_of(&text));
+        self.digest = Some(Digest::from_sha256(&sha2::Sha256::digest(&text)));
     }
 
     /// Reads a snapshot written by [`Advisories::to_json`].

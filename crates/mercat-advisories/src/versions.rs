@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// How an ecosystem orders versions; `None` for ecosystems that are not known.
-pub(crate) fn order_of(ecosystem: &str) -> Option<fn(&str, &str) -> Ordering> {
+pub fn order_of(ecosystem: &str) -> Option<fn(&str, &str) -> Ordering> {
     match ecosystem.split(':').next().unwrap_or("") {
         "Debian" | "Ubuntu" => Some(debian),
         "Alpine" | "Chainguard" | "Wolfi" => Some(alpine),
@@ -13,14 +13,14 @@ pub(crate) fn order_of(ecosystem: &str) -> Option<fn(&str, &str) -> Ordering> {
 }
 
 /// Whether an ecosystem's advisories are about rpm packages, by the name of the source or the package.
-pub(crate) fn is_rpm(ecosystem: &str) -> bool {
+pub fn is_rpm(ecosystem: &str) -> bool {
     const NAMES: [&str; 7] =
         ["AlmaLinux", "Azure Linux", "Mageia", "Photon OS", "Rocky Linux", "openSUSE", "SUSE"];
     NAMES.contains(&ecosystem.split(':').next().unwrap_or(""))
 }
 
 /// rpm's order: epoch, version, release, each by [`rpm_part`].
-pub(crate) fn rpm(a: &str, b: &str) -> Ordering {
+pub fn rpm(a: &str, b: &str) -> Ordering {
     let split = |text: &str| -> (u64, String, String) {
         let (epoch, rest) = text.split_once(':').unwrap_or(("0", text));
         let (version, release) = rest.split_once('-').unwrap_or((rest, ""));
@@ -36,7 +36,7 @@ pub(crate) fn rpm(a: &str, b: &str) -> Ordering {
 }
 
 /// `rpmvercmp`: runs of digits and letters in turn; `~` sorts before everything, `^` behind the end.
-pub(crate) fn rpm_part(a: &str, b: &str) -> Ordering {
+pub fn rpm_part(a: &str, b: &str) -> Ordering {
     let separator = |c: char| !c.is_ascii_alphanumeric() && c != '~' && c != '^';
     let (mut a, mut b) = (a, b);
     loop {
