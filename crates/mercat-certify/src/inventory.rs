@@ -1,9 +1,9 @@
 //! What is installed, and what is known about it: the same for images and disks.
 
 use crate::Knowledge;
-use crate::facts::OURS;
 use crate::policy::LEVELS;
 use crate::sbom::purl;
+use crate::scan::OURS;
 use mercat_advisories::versions::order_of;
 use mercat_artifact::pkgdb::{OsRelease, Package, parse_apk, parse_dpkg, rpm};
 use mercat_domain::finding::{Finding, Place, Severity};

@@ -14,6 +14,8 @@ pub mod listing;
 mod nested;
 mod policy;
 mod sbom;
+mod scan;
+mod shown;
 mod signatures;
 mod verdict;
 mod yara;

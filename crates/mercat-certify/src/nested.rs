@@ -1,7 +1,8 @@
 //! Archives inside files: opened here, so that scanners only see plain bytes.
 
-use crate::facts::{Note, Scan};
-use flate2_reader::multi_gzip;
+use crate::facts::{Body, Note};
+use crate::scan::Scan;
+use crate::shown::Shown;
 use mercat_artifact::ReadError;
 use mercat_artifact::layer::tar::{Kind, TarReader};
 use std::io::{self, Cursor, Read};
@@ -60,27 +61,18 @@ fn has_directory(before: &[u8], end: &[u8], whole: bool) -> bool {
     }
 }
 
-/// Opens an archive that is held in memory and shows its members to the scanners.
-///
-/// # Errors
-/// Only when bytes could not be had, which memory never does; damage becomes a note.
-pub(crate) fn walk(
-    scan: &mut Scan<'_>,
-    path: &str,
-    depth: u32,
-    format: Format,
-    bytes: &[u8],
-) -> Result<(), ReadError> {
+/// Opens an archive whose bytes pass, and shows its members to the scanners. Damage becomes a note: what
+/// came before it was scanned, and so is the rest of the bytes around it.
+pub(crate) fn walk<'k>(scan: &Scan<'k>, path: &str, depth: u32, format: Format, input: &mut Shown<'_, 'k>) {
+    input.opened();
     let done = match format {
-        Format::Zip => zip(scan, path, depth, bytes),
-        Format::Gzip => stream(scan, path, depth, multi_gzip(bytes)),
-        Format::Zstd => match zstd_reader(bytes) {
-            Ok(reader) => stream(scan, path, depth, reader),
-            Err(error) => Err(ReadError::from(error)),
-        },
-        Format::Xz => stream(scan, path, depth, lzma_rust2::XzReader::new(bytes, true)),
-        Format::Bzip2 => stream(scan, path, depth, bzip2::read::MultiBzDecoder::new(bytes)),
-        Format::Tar => tar(scan, path, depth, bytes),
+        Format::Zip => whole(scan, path, input).map_or(Ok(()), |bytes| zip(scan, path, depth, &bytes)),
+        // All members of a gzip file: archives inside files follow the format's own rule, not the layers'.
+        Format::Gzip => stream(scan, path, depth, flate2::bufread::MultiGzDecoder::new(input)),
+        Format::Zstd => stream(scan, path, depth, mercat_artifact::layer::ZstdReader::new(input)),
+        Format::Xz => stream(scan, path, depth, lzma_rust2::XzReader::new(input, true)),
+        Format::Bzip2 => stream(scan, path, depth, bzip2::bufread::MultiBzDecoder::new(input)),
+        Format::Tar => tar(scan, path, depth, input),
         Format::Other(name) => {
             let observed = format!("an {name} archive, which is not opened yet");
             let fix = "ship the content unpacked, or as zip, tar, gzip, zstd, xz or bzip2";
@@ -89,53 +81,61 @@ pub(crate) fn walk(
         }
     };
     if let Err(error) = done {
-        let fix = "replace the archive with one that unpacks, or remove it";
-        let observed = format!("the archive cannot be read to its end ({error})");
-        scan.note(Note::new("INC-05", path, observed, "an archive that can be read whole", fix));
+        damaged(scan, path, &error);
     }
-    Ok(())
 }
 
-fn zstd_reader(bytes: &[u8]) -> io::Result<impl Read + '_> {
-    Ok(mercat_artifact::layer::ZstdReader::new(Cursor::new(bytes)))
-}
-
-fn stream(scan: &mut Scan<'_>, path: &str, depth: u32, reader: impl Read) -> Result<(), ReadError> {
-    member(scan, &format!("{path}!/content"), depth, reader)
-}
-
-fn member(scan: &mut Scan<'_>, path: &str, depth: u32, reader: impl Read) -> Result<(), ReadError> {
-    let before = scan.facts.nested_bytes;
-    let limit = scan.limits().nested_total_bytes;
-    let mut limited = reader.take(limit + 1);
-    scan.content(path, depth, &mut limited, false)?;
-    let used = scan.facts.nested_bytes - before;
-    if !scan.spend(path, used.min(limit + 1)) {
-        return Ok(());
+/// Opens a zip that stands behind other content.
+pub(crate) fn behind(scan: &Scan<'_>, path: &str, depth: u32, bytes: &[u8]) {
+    if depth >= scan.limits().nested_depth {
+        let observed = format!("archives nested deeper than {depth}");
+        scan.note(Note::new("CTR-29", path, observed, "less nesting", "unpack the archive in the image"));
+    } else if let Err(error) = zip(scan, path, depth + 1, bytes) {
+        damaged(scan, path, &error);
     }
-    Ok(())
 }
 
-fn tar(scan: &mut Scan<'_>, path: &str, depth: u32, bytes: &[u8]) -> Result<(), ReadError> {
-    let mut tar = TarReader::new(bytes, scan.limits().layer_entries);
+fn damaged(scan: &Scan<'_>, path: &str, error: &ReadError) {
+    if scan.is_cut() {
+        return;
+    }
+    let fix = "replace the archive with one that unpacks, or remove it";
+    let observed = format!("the archive cannot be read to its end ({error})");
+    scan.note(Note::new("INC-05", path, observed, "an archive that can be read whole", fix));
+}
+
+/// The whole of an archive whose table stands at its end.
+fn whole(scan: &Scan<'_>, path: &str, input: &mut Shown<'_, '_>) -> Option<Vec<u8>> {
+    let max = scan.limits().nested_file_bytes;
+    match input.rest(max) {
+        Ok(Some(bytes)) => Some(bytes),
+        Ok(None) => {
+            let required = format!("at most {max} bytes to be opened");
+            let observed = "an archive of more bytes than are held at once".to_owned();
+            let fix = "raise nested_file_bytes in the policy pack";
+            scan.note(Note::new("INC-03", path, observed, &required, fix));
+            None
+        }
+        // Whoever reads the stream around it tells what broke.
+        Err(_) => None,
+    }
+}
+
+fn stream(scan: &Scan<'_>, path: &str, depth: u32, mut reader: impl Read) -> Result<(), ReadError> {
+    scan.content(&format!("{path}!/content"), depth, &mut reader, false).map(drop)
+}
+
+fn tar(scan: &Scan<'_>, path: &str, depth: u32, input: &mut dyn Read) -> Result<(), ReadError> {
+    let mut tar = TarReader::new(input, scan.limits().layer_entries);
     while let Some(entry) = tar.next_entry()? {
         if entry.kind == Kind::File {
-            // The bytes were scanned as part of the archive; what matters here is what they open to.
-            let mut body = Vec::new();
-            let mut chunk = [0; 8192];
-            loop {
-                match tar.read_body(&mut chunk)? {
-                    0 => break,
-                    count => body.extend_from_slice(&chunk[..count]),
-                }
-            }
-            member(scan, &format!("{path}!/{}", entry.path), depth, &body[..])?;
+            scan.content(&format!("{path}!/{}", entry.path), depth, &mut Body(&mut tar), false)?;
         }
     }
     Ok(())
 }
 
-fn zip(scan: &mut Scan<'_>, path: &str, depth: u32, bytes: &[u8]) -> Result<(), ReadError> {
+fn zip(scan: &Scan<'_>, path: &str, depth: u32, bytes: &[u8]) -> Result<(), ReadError> {
     let bad = |error: zip::result::ZipError| ReadError::from(io::Error::other(error.to_string()));
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(bad)?;
     if archive.has_overlapping_files().map_err(bad)? {
@@ -144,17 +144,15 @@ fn zip(scan: &mut Scan<'_>, path: &str, depth: u32, bytes: &[u8]) -> Result<(), 
         return Ok(());
     }
     for at in 0..archive.len() {
-        let file = match archive.by_index(at) {
+        if scan.is_cut() {
+            break;
+        }
+        let mut file = match archive.by_index(at) {
             Ok(file) => file,
             Err(error) => {
                 let observed = format!("member {at} cannot be opened: {error}");
-                scan.note(Note::new(
-                    "INC-05",
-                    path,
-                    observed,
-                    "members that open",
-                    "store it without encryption",
-                ));
+                let fix = "store it without encryption";
+                scan.note(Note::new("INC-05", path, observed, "members that open", fix));
                 continue;
             }
         };
@@ -162,27 +160,16 @@ fn zip(scan: &mut Scan<'_>, path: &str, depth: u32, bytes: &[u8]) -> Result<(), 
             continue;
         }
         let name = file.name().map(|name| name.into_owned()).unwrap_or_else(|_| format!("member-{at}"));
-        if let Err(error) = member(scan, &format!("{path}!/{name}"), depth, file) {
+        let done = scan.content(&format!("{path}!/{name}"), depth, &mut file, false);
+        if let Err(error) = done.map(drop)
+            && !scan.is_cut()
+        {
             let observed = format!("member {name} cannot be read to its end ({error})");
-            scan.note(Note::new(
-                "INC-05",
-                path,
-                observed,
-                "members that can be read whole",
-                "rebuild the archive",
-            ));
+            let required = "members that can be read whole";
+            scan.note(Note::new("INC-05", path, observed, required, "rebuild the archive"));
         }
     }
     Ok(())
-}
-
-mod flate2_reader {
-    use std::io::Read;
-
-    /// All members of a gzip file: archives inside files follow the format's own rule, not the layers'.
-    pub(super) fn multi_gzip(bytes: &[u8]) -> impl Read + '_ {
-        flate2::read::MultiGzDecoder::new(bytes)
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use super::rule::{Case, Outcome, Rule, Status};
 use super::walk::{Progress, Walked, Walks, walk};
 use super::{DiskSpecimen, Layout, OsFamily, Tree, VolumeTree, container, linux, mounts, windows};
-use crate::facts::{LayerFacts, Note, OURS};
+use crate::facts::{LayerFacts, Note};
+use crate::scan::OURS;
 use crate::verdict::{Check, DiskReport, VolumeReport};
 use crate::{Knowledge, Verdict, inventory, sbom};
 use mercat_artifact::ReadError;

@@ -4,7 +4,8 @@ use super::measure::{Measure, measure};
 use super::wanted::wanted;
 use super::{HEAD_BYTES, Node, VolumeTree, Wanted};
 use crate::Knowledge;
-use crate::facts::{LayerFacts, Note, OURS, Scan};
+use crate::facts::{LayerFacts, Note};
+use crate::scan::{OURS, Scan};
 use mercat_artifact::ReadError;
 use mercat_disk::ReadAt;
 use mercat_guest::{Contents, Entry, Guest, Kind, Visit, Volume};
@@ -138,6 +139,7 @@ impl Walked {
         facts.file_bytes += more.file_bytes;
         facts.scanned_bytes += more.scanned_bytes;
         facts.nested_bytes += more.nested_bytes;
+        facts.nested_scanned_bytes += more.nested_scanned_bytes;
         facts.notes.extend(more.notes);
     }
 }
@@ -244,11 +246,7 @@ impl Visit for Visitor<'_, '_> {
         if shard_of(entry.inode) != self.shard {
             return Ok(false);
         }
-        self.scan.begin();
-        for (name, value) in &entry.xattrs {
-            self.scan.window(&format!("{}#{name}", entry.path), value);
-        }
-        self.scan.window(&entry.path, entry.link.as_bytes());
+        self.scan.begin(&entry.path, &entry.link, &entry.xattrs);
         self.wanted = wanted(&self.tree.file_system, entry);
         if entry.kind != Kind::File {
             if self.wanted.is_some() {
@@ -270,7 +268,7 @@ impl Visit for Visitor<'_, '_> {
         let wanted = self.wanted.take();
         let whole = wanted == Some(Wanted::Whole) && self.may_keep(entry);
         let mut head = Head { inner: content, bytes: Vec::new(), unreported: 0, shared: self.shared };
-        let kept = self.scan.file(&entry.path, entry.size, &mut head, whole)?;
+        let kept = self.scan.file(&entry.path, entry.size, &mut head, whole)?.kept;
         let Head { bytes: head, unreported, .. } = head;
         self.shared.read(unreported);
         let swap = is_swap(&head);

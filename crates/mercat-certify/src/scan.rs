@@ -1,0 +1,314 @@
+//! The scanners over one layer or volume: each byte that is a file's goes past all of them, once.
+
+use crate::facts::{LayerFacts, Note};
+use crate::shown::{Shown, WINDOW_BYTES};
+use crate::{Knowledge, Limits, nested, signatures, yara};
+use mercat_artifact::ReadError;
+use std::cell::RefCell;
+use std::io::Read;
+
+/// Notes of one rule in one layer; what comes after is told as one note of the same rule.
+const NOTES_OF_RULE_MAX: usize = 200;
+/// Bytes that archives inside one file may unpack to before the ratio counts.
+const RATIO_FREE_BYTES: u64 = 64 << 20;
+
+pub(crate) const OURS: &str =
+    "nothing to do for the publisher: the operator of this server must repair the scanner";
+
+/// The scanners over one layer, with their positive controls.
+///
+/// Archives are opened while the bytes around them still pass, so several readers hold this at once;
+/// all of them are in one thread.
+pub(crate) struct Scan<'k> {
+    knowledge: &'k Knowledge,
+    state: RefCell<State>,
+}
+
+struct State {
+    facts: LayerFacts,
+    /// Bytes of the current file that passed.
+    packed: u64,
+    /// Bytes that archives inside the current file unpacked to, all levels together.
+    unpacked: u64,
+    /// Whether the current file unpacks to more than it may: nothing more of it is opened.
+    cut: bool,
+    control_at: u64,
+    controlled: bool,
+    spare: Vec<Vec<u8>>,
+}
+
+/// What is known of a file once it has passed.
+#[derive(Debug, Default)]
+pub(crate) struct Passed {
+    /// Its bytes, when they were to be kept.
+    pub(crate) kept: Option<Vec<u8>>,
+}
+
+impl<'k> Scan<'k> {
+    pub(crate) fn new(knowledge: &'k Knowledge) -> Self {
+        let mut random = [0; 1];
+        // Where the control stands must not be known to whoever made the layer; any failure means "first".
+        let _ = getrandom::fill(&mut random);
+        let state = State {
+            facts: LayerFacts::default(),
+            packed: 0,
+            unpacked: 0,
+            cut: false,
+            control_at: u64::from(random[0] % 32),
+            controlled: false,
+            spare: Vec::new(),
+        };
+        Self { knowledge, state: RefCell::new(state) }
+    }
+
+    pub(crate) fn limits(&self) -> &'k Limits {
+        &self.knowledge.policy.limits
+    }
+
+    pub(crate) fn knowledge(&self) -> &'k Knowledge {
+        self.knowledge
+    }
+
+    /// Reads or changes the facts.
+    pub(crate) fn with<T>(&self, change: impl FnOnce(&mut LayerFacts) -> T) -> T {
+        change(&mut self.state.borrow_mut().facts)
+    }
+
+    /// Begins a name: a file, directory or link. The scanners see it, with what hangs on it.
+    pub(crate) fn begin(&self, path: &str, link: &str, attributes: &[(String, Vec<u8>)]) {
+        self.with(|facts| facts.entries += 1);
+        let name = if link.is_empty() { path.to_owned() } else { format!("{path}\n{link}") };
+        self.look(path, name.as_bytes(), false);
+        for (key, value) in attributes {
+            self.look(&format!("{path}#{key}"), value, false);
+        }
+        self.control_in_turn();
+    }
+
+    /// Shows a regular file to every scanner. Its bytes come back when `keep`.
+    ///
+    /// # Errors
+    /// What the reader gives; what came before was scanned.
+    pub(crate) fn file(
+        &self,
+        path: &str,
+        size: u64,
+        reader: &mut dyn Read,
+        keep: bool,
+    ) -> Result<Passed, ReadError> {
+        {
+            let mut state = self.state.borrow_mut();
+            state.facts.files += 1;
+            state.facts.file_bytes += size;
+            (state.packed, state.unpacked, state.cut) = (0, 0, false);
+        }
+        self.content(path, 0, reader, keep)
+    }
+
+    /// Shows bytes to every scanner, and opens them when they are an archive.
+    pub(crate) fn content(
+        &self,
+        path: &str,
+        depth: u32,
+        reader: &mut dyn Read,
+        keep: bool,
+    ) -> Result<Passed, ReadError> {
+        let mut shown = Shown::new(self, path, depth, reader, keep);
+        let head = shown.head();
+        if let Some(format) = nested::Format::detect(head) {
+            self.open(path, depth, format, &mut shown);
+        }
+        shown.finish()
+    }
+
+    fn open(&self, path: &str, depth: u32, format: nested::Format, shown: &mut Shown<'_, 'k>) {
+        let max = self.limits().nested_depth;
+        if depth >= max {
+            let observed = format!("archives nested deeper than {max}");
+            self.note(Note::new("CTR-29", path, observed, "less nesting", "unpack the archive in the image"));
+        } else {
+            nested::walk(self, path, depth + 1, format, shown);
+        }
+    }
+
+    /// The facts; `refused` says where reading ended early.
+    pub(crate) fn finish(self, refused: Option<Note>) -> LayerFacts {
+        self.with(|facts| facts.refused = refused.is_some());
+        if let Some(note) = refused {
+            self.note(note);
+        }
+        self.control_once_more();
+        let mut facts = self.state.into_inner().facts;
+        let missed =
+            (facts.file_bytes + facts.nested_bytes) - facts.scanned_bytes - facts.nested_scanned_bytes;
+        if missed > 0 && !facts.refused {
+            let observed = format!("{missed} bytes were not seen by every scanner");
+            facts.notes.insert(Note::new("INC-02", "", observed, "every byte scanned", OURS));
+        }
+        facts
+    }
+
+    pub(crate) fn note(&self, note: Note) {
+        self.with(|facts| {
+            let same = facts.notes.iter().filter(|known| known.rule == note.rule).count();
+            match same {
+                0..NOTES_OF_RULE_MAX => {
+                    facts.notes.insert(note);
+                }
+                NOTES_OF_RULE_MAX => {
+                    let observed = format!("more than {NOTES_OF_RULE_MAX} of these in this layer");
+                    facts.notes.insert(Note { path: String::new(), observed, ..note });
+                }
+                _ => {}
+            }
+        });
+    }
+
+    /// Counts bytes that come out of a file or of an archive inside it. `false` when an archive may give no more.
+    pub(crate) fn count(&self, path: &str, depth: u32, bytes: usize) -> bool {
+        let mut state = self.state.borrow_mut();
+        if depth == 0 {
+            state.packed += bytes as u64;
+            return true;
+        }
+        if state.cut {
+            return false;
+        }
+        state.unpacked += bytes as u64;
+        let limits = &self.knowledge.policy.limits;
+        let ratio = limits.expansion_ratio;
+        let observed = if state.unpacked > limits.nested_total_bytes {
+            format!("archives inside unpack to more than {} bytes", limits.nested_total_bytes)
+        } else if state.unpacked > RATIO_FREE_BYTES && state.unpacked / ratio.max(1) > state.packed {
+            format!("{} bytes unpacked from {}: more than {ratio} to 1", state.unpacked, state.packed)
+        } else {
+            state.facts.nested_bytes += bytes as u64;
+            return true;
+        };
+        state.cut = true;
+        drop(state);
+        let path = path.split("!/").next().unwrap_or(path);
+        self.note(Note::new("CTR-29", path, observed, "less expansion", "remove the archive from the image"));
+        false
+    }
+
+    /// Whether the current file unpacked to more than it may.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.state.borrow().cut
+    }
+
+    /// An empty buffer of a window.
+    pub(crate) fn buffer(&self) -> Vec<u8> {
+        self.state.borrow_mut().spare.pop().unwrap_or_default()
+    }
+
+    /// Takes a buffer back.
+    pub(crate) fn give_back(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        let spare = &mut self.state.borrow_mut().spare;
+        if spare.len() < 4 && buffer.capacity() <= 2 * WINDOW_BYTES {
+            spare.push(buffer);
+        }
+    }
+
+    /// Shows a window of a file to every scanner; its first `carried` bytes were shown before.
+    pub(crate) fn window(&self, path: &str, depth: u32, bytes: &[u8], carried: usize, elf: bool) {
+        let whole = self.look(path, bytes, elf);
+        let fresh = (bytes.len() - carried) as u64;
+        self.with(|facts| match (whole, depth) {
+            (false, _) => {}
+            (true, 0) => facts.scanned_bytes += fresh,
+            (true, _) => facts.nested_scanned_bytes += fresh,
+        });
+    }
+
+    /// Runs every scanner over some bytes; `false` when one of them did not come to its end.
+    fn look(&self, path: &str, bytes: &[u8], elf: bool) -> bool {
+        if bytes.is_empty() {
+            return true;
+        }
+        let knowledge = self.knowledge;
+        knowledge.signatures.scan(bytes, |name| self.virus(path, name));
+        let scanned = knowledge.yara.scan(bytes, |rule| {
+            let observed = format!("malware rule {rule}");
+            let fix = "remove the file and rebuild this layer";
+            self.note(Note::new("CTR-20", path, observed, "no malware", fix));
+        });
+        // Libraries carry the published keys of their self-tests; those are told, and do not block.
+        let rule = |kind: &str| if elf && kind == "private key" { "CTR-21-ELF" } else { "CTR-21" };
+        knowledge.secrets.scan(bytes, |secret| {
+            let observed = format!("{}: {}", secret.kind, secret.redacted);
+            let fix =
+                "revoke the credential, then rebuild the layer without it; deleting it in a later layer is not enough";
+            self.note(Note::new(rule(secret.kind), path, observed, "no credentials in any layer", fix));
+        });
+        let Err(why) = scanned else { return true };
+        let observed = format!("the malware scan ended early: {why}");
+        self.note(Note::new("INC-02", path, observed, "a whole scan", OURS));
+        false
+    }
+
+    pub(crate) fn virus(&self, path: &str, name: &str) {
+        let observed = format!("virus signature {name}");
+        let fix = "remove the file and rebuild this layer";
+        self.note(Note::new("CTR-20", path, observed, "no known virus", fix));
+    }
+
+    fn control_in_turn(&self) {
+        let due = {
+            let state = self.state.borrow();
+            !state.controlled && state.facts.entries > state.control_at
+        };
+        if due {
+            self.control_once_more();
+        }
+    }
+
+    /// Shows each scanner what it must find and what it must not. A miss makes the whole layer inconclusive.
+    fn control_once_more(&self) {
+        if std::mem::replace(&mut self.state.borrow_mut().controlled, true) {
+            return;
+        }
+        for engine in broken_engines(self.knowledge) {
+            let observed = format!("{engine}: the positive control was missed, or the near miss was hit");
+            self.note(Note::new("INC-01", "", observed, "a scanner that proves it works", OURS));
+        }
+    }
+}
+
+/// The scanners that miss what they must find, or find what they must not.
+pub(crate) fn broken_engines(knowledge: &Knowledge) -> Vec<&'static str> {
+    let spoiled = |mut bytes: Vec<u8>| {
+        if let Some(last) = bytes.last_mut() {
+            *last ^= 1;
+        }
+        bytes
+    };
+    let signature = |bytes: &[u8]| {
+        let mut hits = 0;
+        knowledge.signatures.scan(bytes, |_| hits += 1);
+        hits == 1
+    };
+    let rule = |bytes: &[u8]| {
+        let mut hit = false;
+        let scanned = knowledge.yara.scan(bytes, |rule| hit |= rule == yara::CANARY_RULE);
+        scanned.is_ok() && hit
+    };
+    let secret = |bytes: &[u8]| {
+        let mut hits = 0;
+        knowledge.secrets.scan(bytes, |_| hits += 1);
+        hits == 1
+    };
+    let headless = mercat_secrets::control().split_off(8);
+    let mut broken = Vec::new();
+    if !signature(&signatures::test_string()) || signature(&spoiled(signatures::test_string())) {
+        broken.push("signatures");
+    }
+    if !rule(&yara::canary()) || rule(&spoiled(yara::canary())) {
+        broken.push("malware rules");
+    }
+    if !secret(&mercat_secrets::control()) || secret(&headless) {
+        broken.push("secrets");
+    }
+    broken
+}

@@ -1,0 +1,192 @@
+//! Bytes on their way to whoever opens them.
+
+use crate::facts::Note;
+use crate::nested;
+use crate::scan::{Passed, Scan};
+use mercat_artifact::ReadError;
+use sha2::{Digest as _, Sha256};
+use std::io::{self, BufRead, Read};
+
+/// Bytes of a file that scanners see at a time.
+pub(crate) const WINDOW_BYTES: usize = 4 << 20;
+/// Bytes at the end of a window that the next one begins with.
+pub(crate) const OVERLAP_BYTES: usize = 64 << 10;
+
+/// A file whose bytes go past every scanner, whether or not somebody asks for them.
+pub(crate) struct Shown<'s, 'k> {
+    scan: &'s Scan<'k>,
+    path: &'s str,
+    depth: u32,
+    inner: &'s mut dyn Read,
+    window: Vec<u8>,
+    /// Bytes at the beginning of the window that the scanners saw before.
+    carried: usize,
+    /// Bytes of the window that were handed on.
+    taken: usize,
+    size: u64,
+    hash: Sha256,
+    elf: bool,
+    archive: bool,
+    kept: Option<Vec<u8>>,
+    ended: bool,
+    broken: Option<ReadError>,
+}
+
+impl<'s, 'k> Shown<'s, 'k> {
+    pub(crate) fn new(
+        scan: &'s Scan<'k>,
+        path: &'s str,
+        depth: u32,
+        inner: &'s mut dyn Read,
+        keep: bool,
+    ) -> Self {
+        Self {
+            scan,
+            path,
+            depth,
+            inner,
+            window: scan.buffer(),
+            carried: 0,
+            taken: 0,
+            size: 0,
+            hash: Sha256::new(),
+            elf: false,
+            archive: false,
+            kept: keep.then(Vec::new),
+            ended: false,
+            broken: None,
+        }
+    }
+
+    /// The first bytes of the file: a window of it.
+    pub(crate) fn head(&mut self) -> &[u8] {
+        self.more();
+        self.elf = self.window.starts_with(b"\x7fELF");
+        &self.window
+    }
+
+    /// Shows what the window holds, and reads the next.
+    fn more(&mut self) {
+        if self.ended {
+            return;
+        }
+        self.show();
+        let keep = self.window.len().min(OVERLAP_BYTES);
+        self.window.drain(..self.window.len() - keep);
+        self.carried = keep;
+        self.taken = keep;
+        let read = self.inner.take(WINDOW_BYTES as u64).read_to_end(&mut self.window);
+        let fresh = self.window.len() - keep;
+        if !self.scan.count(self.path, self.depth, fresh) {
+            self.window.truncate(keep);
+            self.ended = true;
+            return;
+        }
+        self.size += fresh as u64;
+        self.hash.update(&self.window[keep..]);
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(&self.window[keep..]);
+        }
+        self.ended = fresh < WINDOW_BYTES;
+        if let Err(error) = read {
+            self.broken = Some(ReadError::from(error));
+            self.ended = true;
+        }
+    }
+
+    /// Shows the window to the scanners, once.
+    fn show(&mut self) {
+        if self.window.len() > self.carried {
+            self.scan.window(self.path, self.depth, &self.window, self.carried, self.elf);
+            self.carried = self.window.len();
+        }
+    }
+
+    /// Everything from here to the end, when it has at most `max` bytes.
+    pub(crate) fn rest(&mut self, max: u64) -> io::Result<Option<Vec<u8>>> {
+        self.archive = true;
+        let mut out = Vec::new();
+        loop {
+            let bytes = self.fill_buf()?;
+            let count = bytes.len();
+            if count == 0 {
+                return Ok(Some(out));
+            }
+            if out.len() as u64 + count as u64 > max {
+                return Ok(None);
+            }
+            out.extend_from_slice(bytes);
+            self.consume(count);
+        }
+    }
+
+    /// Says that the bytes are an archive that is opened from its beginning.
+    pub(crate) fn opened(&mut self) {
+        self.archive = true;
+    }
+
+    /// Reads what nobody asked for, and tells what passed.
+    ///
+    /// # Errors
+    /// What broke the stream.
+    pub(crate) fn finish(mut self) -> Result<Passed, ReadError> {
+        while !self.ended {
+            self.more();
+        }
+        self.show();
+        let digest: [u8; 32] = std::mem::take(&mut self.hash).finalize().into();
+        if self.broken.is_none()
+            && let Some(name) = self.scan.knowledge().signatures.known(&digest, self.size)
+        {
+            self.scan.virus(self.path, name);
+        }
+        self.tail();
+        self.scan.give_back(std::mem::take(&mut self.window));
+        match self.broken.take() {
+            Some(error) => Err(error),
+            None => Ok(Passed { kept: self.kept.take() }),
+        }
+    }
+
+    /// Opens a zip behind other content: an executable jar, a self-extracting program.
+    fn tail(&mut self) {
+        let whole = self.window.len() as u64 == self.size;
+        if self.archive || self.scan.is_cut() || !nested::has_zip_tail(&self.window, whole) {
+            return;
+        }
+        if whole {
+            nested::behind(self.scan, self.path, self.depth, &self.window);
+        } else {
+            let observed = format!("a zip archive behind other content, {} bytes in all", self.size);
+            let required = format!("at most {WINDOW_BYTES} bytes to be opened");
+            let fix = "ship the archive as a file of its own";
+            self.scan.note(Note::new("INC-03", self.path, observed, &required, fix));
+        }
+    }
+}
+
+impl Read for Shown<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.fill_buf()?;
+        let count = bytes.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&bytes[..count]);
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl BufRead for Shown<'_, '_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.taken == self.window.len() && !self.ended {
+            self.more();
+        }
+        if self.taken == self.window.len() && self.broken.is_some() {
+            return Err(io::Error::other("the stream below is damaged"));
+        }
+        Ok(&self.window[self.taken..])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.taken = (self.taken + count).min(self.window.len());
+    }
+}
