@@ -3,11 +3,11 @@
 //! Facts depend only on the blob and on the engines ([`crate::Knowledge::engine_digest`]),
 //! so an unchanged layer is never read twice.
 
-use crate::scan::Scan;
+use crate::scan::{Scan, Want};
 use crate::{Knowledge, pipeline};
 use mercat_artifact::ReadError;
+use mercat_artifact::layer::HashingReader;
 use mercat_artifact::layer::tar::{Entry, Kind, TarReader, Whiteout};
-use mercat_artifact::layer::{HashingReader, LayerReader};
 use mercat_artifact::oci::Compression;
 use mercat_domain::{Digest, Finding};
 use serde::{Deserialize, Serialize};
@@ -174,7 +174,12 @@ impl LayerScan<'_> {
             if entry.path.ends_with("/rpmdb.sqlite-wal") && entry.size > 0 {
                 self.scan.note(Note::unmerged(&entry.path));
             }
-            let passed = self.scan.file(&entry.path, entry.size, &mut Body(tar), wanted)?;
+            let passed = self.scan.file(
+                &entry.path,
+                entry.size,
+                &mut Body(tar),
+                Want { bytes: wanted, ..Want::default() },
+            )?;
             if let Some(kept) = passed.kept {
                 self.capture(entry.path, &kept);
             }
@@ -196,7 +201,7 @@ impl LayerScan<'_> {
 
     fn raw(&mut self, blob: &mut (dyn Read + Send)) -> Result<(), ReadError> {
         let mut blob = HashingReader::new(blob);
-        self.scan.content("", 0, &mut blob, false)?;
+        self.scan.content("", 0, &mut blob, Want::default())?;
         let read = blob.finish();
         self.scan.with(|facts| {
             facts.files = 1;
