@@ -12,6 +12,7 @@ mod image;
 mod inventory;
 pub mod listing;
 mod nested;
+mod pipeline;
 mod policy;
 mod sbom;
 mod scan;
@@ -73,7 +74,7 @@ pub struct Knowledge {
 pub struct Extra {
     /// Policy pack (TOML); the built-in pack when empty.
     pub policy: String,
-    /// Hash signatures, one `sha256:size:name` a line.
+    /// Signatures, one a line: `sha256:size:name`, `md5:size:name` or `name=hexadecimal`.
     pub hashes: String,
     /// YARA rules.
     pub yara: String,
@@ -96,6 +97,9 @@ pub enum KnowledgeError {
         /// What is wrong.
         why: &'static str,
     },
+    /// Compiled signatures.
+    #[error("the compiled signatures are not usable: {0}")]
+    Signatures(String),
 }
 
 impl Knowledge {
@@ -111,6 +115,19 @@ impl Knowledge {
             yara: yara::Rules::compile(&extra.yara)?,
             secrets: secrets::Rules::compile(),
         })
+    }
+
+    /// Adds signatures that [`mercat_signatures::Builder`] compiled: byte patterns, and hash tables with their
+    /// lengths in bytes.
+    ///
+    /// # Errors
+    /// When a part is damaged or of another form; nothing is then certified without it.
+    pub fn add_signatures(
+        &mut self,
+        bodies: &[u8],
+        tables: Vec<(Box<dyn mercat_signatures::ReadAt>, u64)>,
+    ) -> Result<(), KnowledgeError> {
+        self.signatures.add(bodies, tables)
     }
 
     /// Identifies everything that layer facts depend on.

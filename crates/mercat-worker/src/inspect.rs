@@ -7,6 +7,7 @@ use mercat_certify::{Blobs, Extra, Knowledge, LayerFacts, Policy, Reused, Specim
 use mercat_depot::disk::{ChunkSource, Stored, read_file};
 use mercat_disk::{Declared, Facts, FileReadAt, ReadAt, ReadError};
 use mercat_domain::Digest;
+use mercat_signatures::Pack;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -31,6 +32,9 @@ pub struct KnowledgeFiles {
     pub hashes: Option<PathBuf>,
     /// YARA rules.
     pub yara: Option<PathBuf>,
+    /// Signatures compiled by `mercat signatures import`.
+    #[serde(default)]
+    pub signatures: Option<PathBuf>,
 }
 
 impl KnowledgeFiles {
@@ -42,6 +46,7 @@ impl KnowledgeFiles {
             advisories: file("advisories.json"),
             hashes: file("hashes.txt"),
             yara: file("rules.yar"),
+            signatures: file("signatures.bin"),
         }
     }
 
@@ -63,8 +68,20 @@ impl KnowledgeFiles {
         let named = self.policy.as_deref().and_then(Path::to_str).and_then(Policy::named);
         let policy = named.map_or_else(|| read(&self.policy), |text| Ok(text.to_owned()))?;
         let extra = Extra { policy, hashes: read(&self.hashes)?, yara: read(&self.yara)? };
-        Knowledge::load(&extra, advisories).map_err(|error| crate::chain(&error))
+        let mut knowledge = Knowledge::load(&extra, advisories).map_err(|error| crate::chain(&error))?;
+        if let Some(path) = &self.signatures {
+            add_signatures(&mut knowledge, path).map_err(|why| format!("{}: {why}", path.display()))?;
+        }
+        Ok(knowledge)
     }
+}
+
+/// The hash tables stay in their file, which is open before the confinement closes.
+fn add_signatures(knowledge: &mut Knowledge, path: &Path) -> Result<(), String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let length = file.metadata().map_err(|error| error.to_string())?.len();
+    let pack = Pack::open(Arc::new(file), length).map_err(|error| error.to_string())?;
+    knowledge.add_signatures(&pack.bodies, pack.tables).map_err(|error| crate::chain(&error))
 }
 
 /// The work of a child.

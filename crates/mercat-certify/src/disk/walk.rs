@@ -5,7 +5,7 @@ use super::wanted::wanted;
 use super::{HEAD_BYTES, Node, VolumeTree, Wanted};
 use crate::Knowledge;
 use crate::facts::{LayerFacts, Note};
-use crate::scan::{OURS, Scan};
+use crate::scan::{OURS, Scan, Want};
 use mercat_artifact::ReadError;
 use mercat_disk::ReadAt;
 use mercat_guest::{Contents, Entry, Guest, Kind, Visit, Volume};
@@ -268,7 +268,10 @@ impl Visit for Visitor<'_, '_> {
         let wanted = self.wanted.take();
         let whole = wanted == Some(Wanted::Whole) && self.may_keep(entry);
         let mut head = Head { inner: content, bytes: Vec::new(), unreported: 0, shared: self.shared };
-        let kept = self.scan.file(&entry.path, entry.size, &mut head, whole)?.kept;
+        let kept = self
+            .scan
+            .file(&entry.path, entry.size, &mut head, Want { bytes: whole, ..Want::default() })?
+            .kept;
         let Head { bytes: head, unreported, .. } = head;
         self.shared.read(unreported);
         let swap = is_swap(&head);
