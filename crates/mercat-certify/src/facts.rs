@@ -3,8 +3,8 @@
 //! Facts depend only on the blob and on the engines ([`crate::Knowledge::engine_digest`]),
 //! so an unchanged layer is never read twice.
 
-use crate::Knowledge;
 use crate::scan::Scan;
+use crate::{Knowledge, pipeline};
 use mercat_artifact::ReadError;
 use mercat_artifact::layer::tar::{Entry, Kind, TarReader, Whiteout};
 use mercat_artifact::layer::{HashingReader, LayerReader};
@@ -145,17 +145,16 @@ impl LayerScan<'_> {
 
     fn tar(&mut self, blob: &mut (dyn Read + Send), compression: Compression) -> Result<(), ReadError> {
         let limits = self.scan.limits();
-        let layer = HashingReader::new(LayerReader::new(blob, compression, limits.caps()));
-        let mut tar = TarReader::new(layer, limits.layer_entries);
-        while let Some(entry) = tar.next_entry()? {
-            self.entry(entry, &mut tar)?;
-        }
-        let layer = tar.into_inner();
-        let unpacked_bytes = layer.count();
-        let (below, unpacked) = layer.finish_with_inner();
-        let packed = below.finish();
+        let (walked, packed) = pipeline::unpacked(blob, compression, limits.caps(), |pieces| {
+            let mut tar = TarReader::new(HashingReader::new(pieces), limits.layer_entries);
+            while let Some(entry) = tar.next_entry()? {
+                self.entry(entry, &mut tar)?;
+            }
+            Ok::<_, ReadError>(tar.into_inner().finish())
+        })?;
+        let unpacked = walked?;
         self.scan.with(|facts| {
-            facts.unpacked_bytes = unpacked_bytes;
+            facts.unpacked_bytes = unpacked.size;
             facts.diff_id = unpacked.digest.to_string();
             facts.blob = packed.digest.to_string();
             facts.packed_bytes = packed.size;

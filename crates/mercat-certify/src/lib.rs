@@ -12,6 +12,7 @@ mod image;
 mod inventory;
 pub mod listing;
 mod nested;
+mod pipeline;
 mod policy;
 mod sbom;
 mod scan;
