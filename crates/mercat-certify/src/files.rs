@@ -7,7 +7,7 @@ pub(crate) mod owners;
 pub(crate) mod whole;
 
 use crate::facts::Note;
-use crate::scan::{OURS, Scan};
+use crate::scan::{OURS, Passed, Scan};
 use mercat_inventory::{Component, Reader, reader_of};
 use modes::Mode;
 use owners::Owned;
@@ -138,29 +138,39 @@ fn is_notice(path: &str) -> bool {
     let words = ["license", "licence", "licenses", "licences", "notice", "copying", "third-party-notices"];
     let known = words.contains(&stem) || stem.starts_with("third_party") || stem.starts_with("thirdparty");
     // Those of installed packages speak for the package.
-    const OF_PACKAGES: [&str; 5] =
-        ["usr/share/doc/", "usr/share/common-licenses/", "usr/lib/python3/", "site-packages/", "node_modules/"];
+    const OF_PACKAGES: [&str; 5] = [
+        "usr/share/doc/",
+        "usr/share/common-licenses/",
+        "usr/lib/python3/",
+        "site-packages/",
+        "node_modules/",
+    ];
     known && !OF_PACKAGES.iter().any(|place| path.contains(place)) || path.starts_with("licenses/")
 }
 
-/// What of a file is wanted while it passes.
+/// What is asked of a file once its first bytes are seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Want {
-    pub(crate) reader: Option<Reader>,
+pub(crate) struct Asked {
+    reader: Option<Reader>,
     /// The list of files of a package.
-    pub(crate) list: bool,
-    /// All digests, because it is a program.
+    list: bool,
+    /// Its digest, because it is a program.
     pub(crate) program: bool,
+    /// Also the digests in which package managers write down what they installed.
+    pub(crate) packaged: bool,
 }
 
-impl Want {
-    /// What is wanted of a file, by its path, its first bytes, and its mode; `depth` counts archives around it.
+impl Asked {
+    /// What is asked of a file, by its path, its first bytes, and its mode; `depth` counts archives around it.
     pub(crate) fn of(path: &str, head: &[u8], mode: u32, depth: u32) -> Self {
-        let magic = head.starts_with(b"\x7fELF") || head.starts_with(b"MZ");
+        let elf = head.starts_with(b"\x7fELF") || mode & 0o111 != 0 && !head.is_empty();
+        // Documents of attestations have no names.
+        let claims = path.is_empty() && head.first() == Some(&b'{') && holds(head, b"CycloneDX");
         Self {
-            reader: reader_of(path, head),
+            reader: if claims { Some(Reader::CycloneDx) } else { reader_of(path, head) },
             list: depth == 0 && owners::is_list(path),
-            program: depth == 0 && (magic || mode & 0o111 != 0 && !head.is_empty()),
+            program: depth == 0 && (elf || head.starts_with(b"MZ")),
+            packaged: depth == 0 && elf,
         }
     }
 
@@ -171,44 +181,51 @@ impl Want {
     }
 }
 
-/// What passed of a wanted file.
-pub(crate) struct Body {
-    pub(crate) size: u64,
-    /// The bytes, unless there were more than [`Want::bytes_max`].
-    pub(crate) bytes: Option<Vec<u8>>,
-    pub(crate) program: Option<Program>,
+fn holds(head: &[u8], word: &[u8]) -> bool {
+    let head = head.get(..64 << 10).unwrap_or(head);
+    head.windows(word.len()).any(|window| window == word)
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads a file that has passed.
-pub(crate) fn take(scan: &Scan<'_>, path: &str, want: Want, body: Body) {
-    if let Some(program) = body.program {
+pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed) {
+    if let Some(sha256) = passed.digests.sha256.filter(|_| asked.program) {
+        let program = Program {
+            bytes: passed.size,
+            sha256: hex(&sha256),
+            sha1: passed.digests.sha1.map(|digest| hex(&digest)).unwrap_or_default(),
+            md5: passed.digests.md5.map(|digest| hex(&digest)).unwrap_or_default(),
+        };
         scan.with(|facts| {
-            if facts.files_told.programs.len() < PROGRAMS_MAX {
-                facts.files_told.programs.insert(path.to_owned(), program);
+            if facts.told.programs.len() < PROGRAMS_MAX {
+                facts.told.programs.insert(path.to_owned(), program);
             } else {
-                facts.files_told.left += 1;
+                facts.told.left += 1;
             }
         });
     }
-    if want.list {
-        match &body.bytes {
-            Some(bytes) => scan.with(|facts| facts.files_told.own(path, bytes)),
-            None => too_large(scan, path, body.size, LIST_BYTES_MAX),
+    if asked.list {
+        match &passed.kept {
+            Some(bytes) => scan.with(|facts| facts.told.own(path, bytes)),
+            None => too_large(scan, path, passed.size, LIST_BYTES_MAX),
         }
     }
-    let Some(reader) = want.reader else { return };
-    let found = match (&body.bytes, reader.bytes_max()) {
+    let Some(reader) = asked.reader else { return };
+    let found = match (&passed.kept, reader.bytes_max()) {
         (_, 0) => mercat_inventory::read(reader, path, &[]),
         (Some(bytes), _) => mercat_inventory::read(reader, path, bytes),
-        (None, max) => return too_large(scan, path, body.size, max),
+        (None, max) => return too_large(scan, path, passed.size, max),
     };
-    let full = scan.with(|facts| facts.files_told.components.len() > COMPONENTS_MAX);
+    let full = scan.with(|facts| facts.told.components.len() > COMPONENTS_MAX);
     match found {
         Ok(found) if full && !found.is_empty() => {
             let observed = format!("more than {COMPONENTS_MAX} packages of languages in this layer");
             scan.note(Note::new("INC-16", "", observed, "fewer of them", OURS));
         }
-        Ok(found) => scan.with(|facts| facts.files_told.components.extend(found)),
+        Ok(found) => scan.with(|facts| facts.told.components.extend(found)),
         Err(broken) => {
             let fix = "ship the file as the package manager or build tool wrote it";
             let required = "a record of packages that can be read";
@@ -222,3 +239,6 @@ fn too_large(scan: &Scan<'_>, path: &str, size: u64, max: u64) {
     let observed = format!("{size} bytes, of which packages were not read");
     scan.note(Note::new("INC-16", path, observed, &required, "ship it in smaller parts"));
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 mod compose;
 
 use crate::facts::{LayerFacts, facts_key, scan_layer};
-use crate::{Blobs, Knowledge, Specimen, Verdict, digest_of};
+use crate::{Blobs, Knowledge, Specimen, Verdict};
 use mercat_artifact::ReadError;
 use mercat_artifact::layer::HashingReader;
 use mercat_artifact::oci::{self, Compression, Config, Descriptor, Manifest};
@@ -68,7 +68,7 @@ pub fn inspect(specimen: &Specimen<'_>, knowledge: &Knowledge, reused: &dyn Reus
         let composed = compose::compose(image, &facts, knowledge);
         findings.extend(composed.findings);
         reports.push(composed.report);
-        sboms.push(composed.sbom);
+        sboms.extend(composed.sboms);
     }
     let mut findings: Vec<Finding> = findings.into_iter().filter_map(|f| knowledge.policy.weigh(f)).collect();
     findings.sort();
@@ -370,9 +370,4 @@ impl Read for Counted<'_> {
         }
         Ok(count)
     }
-}
-
-/// Digest of a text, for SBOMs.
-pub(crate) fn text_digest(text: &str) -> String {
-    digest_of(text.as_bytes()).to_string()
 }

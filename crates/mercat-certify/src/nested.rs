@@ -1,7 +1,7 @@
 //! Archives inside files: opened here, so that scanners only see plain bytes.
 
 use crate::facts::{Body, Note};
-use crate::scan::Scan;
+use crate::scan::{Scan, Want};
 use crate::shown::Shown;
 use mercat_artifact::ReadError;
 use mercat_artifact::layer::tar::{Kind, TarReader};
@@ -122,14 +122,14 @@ fn whole(scan: &Scan<'_>, path: &str, input: &mut Shown<'_, '_>) -> Option<Vec<u
 }
 
 fn stream(scan: &Scan<'_>, path: &str, depth: u32, mut reader: impl Read) -> Result<(), ReadError> {
-    scan.content(&format!("{path}!/content"), depth, &mut reader, false).map(drop)
+    scan.content(&format!("{path}!/content"), depth, &mut reader, Want::default()).map(drop)
 }
 
 fn tar(scan: &Scan<'_>, path: &str, depth: u32, input: &mut dyn Read) -> Result<(), ReadError> {
     let mut tar = TarReader::new(input, scan.limits().layer_entries);
     while let Some(entry) = tar.next_entry()? {
         if entry.kind == Kind::File {
-            scan.content(&format!("{path}!/{}", entry.path), depth, &mut Body(&mut tar), false)?;
+            scan.content(&format!("{path}!/{}", entry.path), depth, &mut Body(&mut tar), Want::default())?;
         }
     }
     Ok(())
@@ -160,7 +160,7 @@ fn zip(scan: &Scan<'_>, path: &str, depth: u32, bytes: &[u8]) -> Result<(), Read
             continue;
         }
         let name = file.name().map(|name| name.into_owned()).unwrap_or_else(|_| format!("member-{at}"));
-        let done = scan.content(&format!("{path}!/{name}"), depth, &mut file, false);
+        let done = scan.content(&format!("{path}!/{name}"), depth, &mut file, Want::default());
         if let Err(error) = done.map(drop)
             && !scan.is_cut()
         {

@@ -160,7 +160,7 @@ pub(crate) struct CertifyArgs {
     /// Advisory snapshot instead of the data directory's.
     #[arg(long)]
     pub(crate) advisories: Option<PathBuf>,
-    /// Write the SBOM (CycloneDX JSON) of each image into this directory.
+    /// Write the SBOM of each image into this directory, as CycloneDX 1.6 and as SPDX 2.3 (JSON).
     #[arg(long)]
     pub(crate) sbom: Option<PathBuf>,
     /// User name for the registry.

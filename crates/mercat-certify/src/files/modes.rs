@@ -40,12 +40,47 @@ pub(crate) fn notable(named: Named, mode: u32, attributes: &[(String, Vec<u8>)])
 /// `vfs_cap_data` of Linux, revisions 1 to 3: magic, then permitted and inheritable sets in words.
 fn capabilities(value: &[u8]) -> String {
     const NAMES: [&str; 41] = [
-        "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
-        "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock",
-        "ipc_owner", "sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin",
-        "sys_boot", "sys_nice", "sys_resource", "sys_time", "sys_tty_config", "mknod", "lease", "audit_write",
-        "audit_control", "setfcap", "mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend",
-        "audit_read", "perfmon", "bpf", "checkpoint_restore",
+        "chown",
+        "dac_override",
+        "dac_read_search",
+        "fowner",
+        "fsetid",
+        "kill",
+        "setgid",
+        "setuid",
+        "setpcap",
+        "linux_immutable",
+        "net_bind_service",
+        "net_broadcast",
+        "net_admin",
+        "net_raw",
+        "ipc_lock",
+        "ipc_owner",
+        "sys_module",
+        "sys_rawio",
+        "sys_chroot",
+        "sys_ptrace",
+        "sys_pacct",
+        "sys_admin",
+        "sys_boot",
+        "sys_nice",
+        "sys_resource",
+        "sys_time",
+        "sys_tty_config",
+        "mknod",
+        "lease",
+        "audit_write",
+        "audit_control",
+        "setfcap",
+        "mac_override",
+        "mac_admin",
+        "syslog",
+        "wake_alarm",
+        "block_suspend",
+        "audit_read",
+        "perfmon",
+        "bpf",
+        "checkpoint_restore",
     ];
     let word = |at: usize| {
         let bytes = value.get(at..at + 4)?;
@@ -76,7 +111,9 @@ mod tests {
     fn modes_are_notable_when_they_give_away_more_than_usual() {
         let of = |named, mode| notable(named, mode, &[]).is_some();
         assert!(of(Named::File, 0o4755) && of(Named::File, 0o2755) && of(Named::File, 0o666));
-        assert!(of(Named::Directory, 0o777) && !of(Named::Directory, 0o1777) && !of(Named::Directory, 0o2755));
+        assert!(
+            of(Named::Directory, 0o777) && !of(Named::Directory, 0o1777) && !of(Named::Directory, 0o2755)
+        );
         assert!(!of(Named::File, 0o755) && !of(Named::Other, 0o777));
         let ping = [1_u8, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         let found = |value: &[u8]| {

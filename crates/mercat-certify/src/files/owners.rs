@@ -53,9 +53,10 @@ pub(crate) fn read(path: &str, bytes: &[u8]) -> Vec<Owned> {
     }
     let name = path.rsplit('/').next().unwrap_or(path);
     let (stem, files): (&str, Vec<(String, String)>) = match name.rsplit_once('.') {
-        Some((stem, "list")) => {
-            (stem, text.lines().map(|line| (line.trim_start_matches('/').to_owned(), String::new())).collect())
-        }
+        Some((stem, "list")) => (
+            stem,
+            text.lines().map(|line| (line.trim_start_matches('/').to_owned(), String::new())).collect(),
+        ),
         Some((stem, "md5sums")) => (stem, text.lines().filter_map(md5_line).collect()),
         _ if name == "diversions" => ("diversions", diverted(&text)),
         _ => return Vec::new(),
@@ -112,7 +113,8 @@ fn apk(text: &str) -> Vec<Owned> {
             "L" => value.clone_into(&mut owned.licence),
             "F" => directory = value,
             "R" => {
-                let path = if directory.is_empty() { value.to_owned() } else { format!("{directory}/{value}") };
+                let path =
+                    if directory.is_empty() { value.to_owned() } else { format!("{directory}/{value}") };
                 owned.files.push((path, String::new()));
             }
             "Z" => {
@@ -154,9 +156,10 @@ fn hex_of_base64(text: &str) -> Option<String> {
 /// The short names in the `License` fields of a machine-readable copyright file (DEP-5), each once; of
 /// any other text nothing, because its words are for people.
 fn licence_of(text: &str) -> String {
-    let machine = text.lines().find(|line| !line.trim().is_empty()).is_some_and(|line| {
-        line.starts_with("Format:") || line.starts_with("Format-Specification:")
-    });
+    let machine = text
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .is_some_and(|line| line.starts_with("Format:") || line.starts_with("Format-Specification:"));
     if !machine {
         return String::new();
     }
@@ -215,7 +218,8 @@ impl<'f> Owners<'f> {
                 &with_usr
             }
         };
-        let merged = ["bin/", "sbin/", "lib"].iter().any(|top| path.trim_start_matches("usr/").starts_with(top));
+        let merged =
+            ["bin/", "sbin/", "lib"].iter().any(|top| path.trim_start_matches("usr/").starts_with(top));
         self.files.get(path).or_else(|| self.files.get(other).filter(|_| merged)).copied()
     }
 }
@@ -229,7 +233,10 @@ mod tests {
         let sums = b"0123456789abcdef0123456789abcdef  usr/bin/tool\nbad line\n";
         let listed = read("var/lib/dpkg/info/tool:amd64.list", b"/.\n/bin/other\n/usr/bin/tool\n");
         let summed = read("var/lib/dpkg/info/tool:amd64.md5sums", sums);
-        let apk = read("lib/apk/db/installed", b"P:musl\nL:MIT\nF:lib\nR:ld.so\nZ:Q1AAECAwQFBgcICQoLDA0ODxAREhM=\n\nP:b\nF:\nR:x\n");
+        let apk = read(
+            "lib/apk/db/installed",
+            b"P:musl\nL:MIT\nF:lib\nR:ld.so\nZ:Q1AAECAwQFBgcICQoLDA0ODxAREhM=\n\nP:b\nF:\nR:x\n",
+        );
         let mut owners = Owners::default();
         owners.add(summed.iter().chain(&listed).chain(&apk));
         assert_eq!(owners.of("usr/bin/tool"), Some(("tool", "0123456789abcdef0123456789abcdef")));
