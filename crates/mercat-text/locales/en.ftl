@@ -275,6 +275,7 @@ rule-CTR-22 = A known vulnerability over the threshold
 rule-CTR-22-BELOW = A known vulnerability under the threshold
 rule-CTR-24 = Runs as root
 rule-CTR-28 = Standard labels
+rule-BOX-01 = Inspected in confinement
 rule-CTR-29 = Size limits
 rule-PKG = Package inventory
 rule-LST = Listing text

@@ -1,6 +1,6 @@
 //! Inspections in a confined child process, for the server and for `mercat certify` alike.
 
-use crate::sandbox;
+use crate::sandbox::{self, Unconfined};
 use mercat_certify::advisories::Advisories;
 use mercat_certify::disk::{self, Claims, DiskSpecimen};
 use mercat_certify::{Blobs, Extra, Knowledge, LayerFacts, Policy, Reused, Specimen, Verdict, inspect};
@@ -90,6 +90,7 @@ struct Job {
     subject: Subject,
     knowledge: KnowledgeFiles,
     cpu_secs: u64,
+    unconfined: Unconfined,
 }
 
 /// What is inspected.
@@ -213,6 +214,8 @@ pub struct Inspector {
     pub program: PathBuf,
     /// What the inspectors know.
     pub knowledge: KnowledgeFiles,
+    /// What happens where the kernel cannot confine.
+    pub unconfined: Unconfined,
 }
 
 impl Inspector {
@@ -255,7 +258,8 @@ impl Inspector {
         budget: u64,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Inspection, InspectError> {
-        let job = Job { subject, knowledge: self.knowledge.clone(), cpu_secs: budget * 2 };
+        let (knowledge, unconfined) = (self.knowledge.clone(), self.unconfined);
+        let job = Job { subject, knowledge, cpu_secs: budget * 2, unconfined };
         let mut child = tokio::process::Command::new(&self.program)
             .arg("inspect")
             .env_clear()
@@ -404,7 +408,8 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
         Subject::Image { blobs, .. } => vec![blobs.clone()],
         Subject::Disk { source, .. } => source.readable(),
     };
-    let how = sandbox::confine(&readable, job.cpu_secs)?;
+    let missing = sandbox::confine(&readable, job.cpu_secs, job.unconfined)?;
+    let how = missing.as_deref().unwrap_or("confined");
     let (talk, verdict) = match job.subject {
         Subject::Image { root, blobs, layout, facts } => {
             let talk = talk(facts);
@@ -421,7 +426,10 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
             (talk, verdict)
         }
     };
-    let verdict = verdict.map_err(|error| error.to_string())?;
+    let mut verdict = verdict.map_err(|error| error.to_string())?;
+    if let Some(missing) = &missing {
+        verdict.findings.insert(0, sandbox::finding(missing));
+    }
     for (digest, sbom) in &verdict.sboms {
         talk.say(&Line::Sbom(digest.clone(), sbom.clone()));
     }
