@@ -275,6 +275,7 @@ rule-CTR-22 = A known vulnerability over the threshold
 rule-CTR-22-BELOW = A known vulnerability under the threshold
 rule-CTR-24 = Runs as root
 rule-CTR-28 = Standard labels
+rule-BOX-01 = Inspected in confinement
 rule-CTR-29 = Size limits
 rule-CTR-27 = Licence and third-party notices
 rule-CTR-32 = Setuid and setgid programs come from packages

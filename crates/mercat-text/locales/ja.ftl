@@ -275,6 +275,7 @@ rule-CTR-22 = しきい値を超える既知の脆弱性
 rule-CTR-22-BELOW = しきい値未満の既知の脆弱性
 rule-CTR-24 = root として実行されます
 rule-CTR-28 = 標準のラベル
+rule-BOX-01 = 隔離された検査
 rule-CTR-29 = サイズの制限
 rule-CTR-27 = ライセンスと第三者通知
 rule-CTR-32 = setuid・setgid プログラムはパッケージに含まれるものに限る

@@ -1,12 +1,13 @@
 //! Inspections in a confined child process, for the server and for `mercat certify` alike.
 
-use crate::sandbox;
+use crate::sandbox::{self, Unconfined};
 use mercat_certify::advisories::Advisories;
 use mercat_certify::disk::{self, Claims, DiskSpecimen};
 use mercat_certify::{Blobs, Extra, Knowledge, LayerFacts, Policy, Reused, Specimen, Verdict, inspect};
 use mercat_depot::disk::{ChunkSource, Stored, read_file};
 use mercat_disk::{Declared, Facts, FileReadAt, ReadAt, ReadError};
 use mercat_domain::Digest;
+use mercat_signatures::Pack;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -31,6 +32,9 @@ pub struct KnowledgeFiles {
     pub hashes: Option<PathBuf>,
     /// YARA rules.
     pub yara: Option<PathBuf>,
+    /// Signatures compiled by `mercat signatures import`.
+    #[serde(default)]
+    pub signatures: Option<PathBuf>,
 }
 
 impl KnowledgeFiles {
@@ -42,6 +46,7 @@ impl KnowledgeFiles {
             advisories: file("advisories.json"),
             hashes: file("hashes.txt"),
             yara: file("rules.yar"),
+            signatures: file("signatures.bin"),
         }
     }
 
@@ -63,8 +68,20 @@ impl KnowledgeFiles {
         let named = self.policy.as_deref().and_then(Path::to_str).and_then(Policy::named);
         let policy = named.map_or_else(|| read(&self.policy), |text| Ok(text.to_owned()))?;
         let extra = Extra { policy, hashes: read(&self.hashes)?, yara: read(&self.yara)? };
-        Knowledge::load(&extra, advisories).map_err(|error| crate::chain(&error))
+        let mut knowledge = Knowledge::load(&extra, advisories).map_err(|error| crate::chain(&error))?;
+        if let Some(path) = &self.signatures {
+            add_signatures(&mut knowledge, path).map_err(|why| format!("{}: {why}", path.display()))?;
+        }
+        Ok(knowledge)
     }
+}
+
+/// The hash tables stay in their file, which is open before the confinement closes.
+fn add_signatures(knowledge: &mut Knowledge, path: &Path) -> Result<(), String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let length = file.metadata().map_err(|error| error.to_string())?.len();
+    let pack = Pack::open(Arc::new(file), length).map_err(|error| error.to_string())?;
+    knowledge.add_signatures(&pack.bodies, pack.tables).map_err(|error| crate::chain(&error))
 }
 
 /// The work of a child.
@@ -73,6 +90,7 @@ struct Job {
     subject: Subject,
     knowledge: KnowledgeFiles,
     cpu_secs: u64,
+    unconfined: Unconfined,
 }
 
 /// What is inspected.
@@ -196,6 +214,8 @@ pub struct Inspector {
     pub program: PathBuf,
     /// What the inspectors know.
     pub knowledge: KnowledgeFiles,
+    /// What happens where the kernel cannot confine.
+    pub unconfined: Unconfined,
 }
 
 impl Inspector {
@@ -238,7 +258,8 @@ impl Inspector {
         budget: u64,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Inspection, InspectError> {
-        let job = Job { subject, knowledge: self.knowledge.clone(), cpu_secs: budget * 2 };
+        let (knowledge, unconfined) = (self.knowledge.clone(), self.unconfined);
+        let job = Job { subject, knowledge, cpu_secs: budget * 2, unconfined };
         let mut child = tokio::process::Command::new(&self.program)
             .arg("inspect")
             .env_clear()
@@ -387,7 +408,8 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
         Subject::Image { blobs, .. } => vec![blobs.clone()],
         Subject::Disk { source, .. } => source.readable(),
     };
-    let how = sandbox::confine(&readable, job.cpu_secs)?;
+    let missing = sandbox::confine(&readable, job.cpu_secs, job.unconfined)?;
+    let how = missing.as_deref().unwrap_or("confined");
     let (talk, verdict) = match job.subject {
         Subject::Image { root, blobs, layout, facts } => {
             let talk = talk(facts);
@@ -404,7 +426,10 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
             (talk, verdict)
         }
     };
-    let verdict = verdict.map_err(|error| error.to_string())?;
+    let mut verdict = verdict.map_err(|error| error.to_string())?;
+    if let Some(missing) = &missing {
+        verdict.findings.insert(0, sandbox::finding(missing));
+    }
     for (digest, sbom) in &verdict.sboms {
         talk.say(&Line::Sbom(digest.clone(), sbom.clone()));
     }

@@ -19,6 +19,7 @@ mod machines;
 mod publish;
 mod regions;
 mod rules;
+mod sandbox;
 mod threats;
 mod windows;
 
