@@ -178,6 +178,57 @@ fn go_programs_tell_their_modules_in_both_forms() {
     assert_eq!(reader_of("A.class", b"\xca\xfe\xba\xbe\0\0\0\x34"), None, "a Java class is no Mach-O");
 }
 
+/// A program of a platform with one section of its own.
+fn with_section(format: object::BinaryFormat, section: &str, data: &[u8]) -> Vec<u8> {
+    use object::write::Object;
+    let mut file = Object::new(format, object::Architecture::X86_64, object::Endianness::Little);
+    let segment = if format == object::BinaryFormat::MachO { b"__DATA".to_vec() } else { Vec::new() };
+    let id = file.add_section(segment, section.as_bytes().to_vec(), object::SectionKind::Data);
+    file.append_section_data(id, data, 16);
+    file.write().expect("written")
+}
+
+fn audited() -> Vec<u8> {
+    use std::io::Write;
+    let text = br#"{"packages":[{"name":"app","version":"0.1.0","source":"local","root":true,"dependencies":[1,2]},
+        {"name":"serde","version":"1.0.200","source":"crates.io"},{"name":"cc","version":"1.0.0","source":"crates.io","kind":"build"}]}"#;
+    let mut deflated = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    deflated.write_all(text).expect("written");
+    deflated.finish().expect("ends")
+}
+
+#[test]
+fn rust_programs_tell_their_crates_and_not_those_that_built_them() {
+    let program = with_section(object::BinaryFormat::Elf, ".dep-v0", &audited());
+    assert_eq!(
+        told("bin/app", &program),
+        ["installed pkg:cargo/app@0.1.0", "installed pkg:cargo/serde@1.0.200"]
+    );
+    let cut = with_section(object::BinaryFormat::Elf, ".dep-v0", &audited()[..20]);
+    assert!(read(Reader::Program, "bin/app", &cut).is_err());
+    let mut bomb = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::copy(&mut std::io::Read::take(std::io::repeat(b' '), 64 << 20), &mut bomb).expect("written");
+    let bomb = with_section(object::BinaryFormat::Elf, ".dep-v0", &bomb.finish().expect("ends"));
+    assert!(read(Reader::Program, "bin/app", &bomb).is_err(), "it unpacks to more than is read");
+}
+
+#[test]
+fn go_programs_of_other_platforms_and_in_fat_files_are_read_too() {
+    let list = inline_go().split_off(120);
+    let macho = with_section(object::BinaryFormat::MachO, "__go_buildinfo", &list);
+    assert_eq!(told("bin/app", &macho).len(), 4);
+    let mut fat = vec![0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, 1];
+    let size = u32::try_from(macho.len()).expect("small");
+    [0x0100_0007, 3, 4096, size, 12].iter().for_each(|number: &u32| fat.extend(number.to_be_bytes()));
+    fat.resize(4096, 0);
+    fat.extend(&macho);
+    assert_eq!(told("bin/app", &fat).len(), 4);
+    let elf = with_section(object::BinaryFormat::Elf, ".go.buildinfo", &list);
+    assert_eq!(told("bin/app", &elf).len(), 4);
+    let broken = with_section(object::BinaryFormat::Elf, ".go.buildinfo", &list[..40]);
+    assert!(read(Reader::Program, "bin/app", &broken).is_err(), "a list that ends outside of the file");
+}
+
 #[test]
 fn known_programs_tell_their_version_under_their_own_name_only() {
     let busybox = elf(b"\0BusyBox v1.36.1 (2023)\0");

@@ -8,6 +8,7 @@ use crate::verdict::{FilesReport, ImageReport, LayerReport};
 use crate::{Knowledge, inventory};
 use mercat_artifact::pkgdb::{OsRelease, Package, parse_os_release};
 use mercat_domain::finding::{Finding, Place, Severity};
+use mercat_inventory::{Component, Evidence};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Composed {
@@ -23,7 +24,27 @@ struct Composer<'a> {
     findings: Vec<Finding>,
 }
 
-pub(super) fn compose(image: &Image, facts: &Facts, knowledge: &Knowledge) -> Composed {
+/// What an attestation says is in the image that it is about.
+pub(super) fn claims(attestation: &Image, facts: &Facts, knowledge: &Knowledge) -> Vec<Component> {
+    let engines = knowledge.engine_digest();
+    let mut out = Vec::new();
+    for layer in &attestation.layers {
+        let digest = &layer.descriptor.digest;
+        let Some(Some(facts)) = facts.get(&facts_key(digest, layer.compression, &engines)) else { continue };
+        let claims = facts.told.components.iter().filter(|component| component.evidence == Evidence::Claim);
+        let path = format!("attestation {digest}");
+        out.extend(claims.map(|component| Component { path: path.clone(), ..component.clone() }));
+    }
+    out
+}
+
+/// Judges one image; `claims` are what attestations say is in it.
+pub(super) fn compose(
+    image: &Image,
+    claims: Vec<Component>,
+    facts: &Facts,
+    knowledge: &Knowledge,
+) -> Composed {
     let mut composer = Composer { image, knowledge, findings: Vec::new() };
     let engines = knowledge.engine_digest();
     let mut layers = Vec::new();
@@ -53,7 +74,8 @@ pub(super) fn compose(image: &Image, facts: &Facts, knowledge: &Knowledge) -> Co
         let known = inventory::vulnerabilities(&os, &packages, knowledge);
         known.into_iter().for_each(|finding| composer.adopt(finding));
     }
-    let whole = composer.files(&layers);
+    let mut whole = composer.files(&layers);
+    whole.components.extend(claims);
     let kind = "container";
     let subject = image.manifest.as_str();
     let documents = sbom::write(&Materials { kind, subject, os: &os, packages: &packages, whole: &whole });

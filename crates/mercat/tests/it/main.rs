@@ -14,6 +14,7 @@ mod debian_offer;
 mod disclosure;
 mod disk;
 mod house;
+mod inventory;
 mod kill;
 mod machines;
 mod publish;
