@@ -129,7 +129,7 @@ impl<'k> Scan<'k> {
     ) -> Result<Passed, ReadError> {
         let mut shown = Shown::new(self, path, depth, reader, &want);
         let head = shown.head();
-        if let Some(format) = nested::Format::detect(head) {
+        if let Some(format) = mercat_artifact::archive::detect(head) {
             self.open(path, depth, format, &mut shown);
         }
         shown.finish()
