@@ -134,7 +134,7 @@ impl<'k> Scan<'k> {
     ) -> Result<Passed, ReadError> {
         let mut shown = Shown::new(self, path, depth, reader, &want);
         let head = shown.head();
-        let format = nested::Format::detect(head);
+        let format = mercat_artifact::archive::detect(head);
         let asked = Asked::of(path, head, want.mode, depth);
         shown.ask(&asked);
         if let Some(format) = format {

@@ -290,6 +290,7 @@ rule-INC = This server could not finish a check
 rule-TAR = A layer that readers understand differently (tar)
 rule-GZ = A layer that readers understand differently (gzip)
 rule-ZST = A layer that readers understand differently (zstd)
+rule-ZIP = A zip archive that readers understand differently
 rule-LAY = A layer over its limits or in disguise
 rule-MAN = The manifest is malformed
 rule-CFG = The image config is malformed
