@@ -10,7 +10,13 @@ from collections import Counter
 
 
 def plain(purl):
-    return purl.split("?")[0].split("#")[0]
+    """Without qualifiers; syft writes the end of a Go module path as subpath, and keeps its case."""
+    rest, _, subpath = purl.partition("#")
+    rest = rest.split("?")[0]
+    if not rest.startswith("pkg:golang/"):
+        return rest
+    name, at, version = rest.lower().partition("@")
+    return name + ("/" + subpath.lower() if subpath else "") + at + version
 
 
 ours = {}

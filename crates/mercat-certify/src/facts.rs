@@ -190,7 +190,8 @@ impl LayerScan<'_> {
                 &mut Body(tar),
                 Want { bytes: wanted, mode: entry.mode, ..Want::default() },
             )?;
-            if let Some(kept) = passed.kept {
+            // Others may have asked for the bytes too.
+            if let Some(kept) = passed.kept.filter(|_| wanted) {
                 self.capture(entry.path, &kept);
             }
         } else if is_wanted(&entry.path) && entry.kind != Kind::Directory {

@@ -28,6 +28,9 @@ const LIST_BYTES_MAX: u64 = 32 << 20;
 /// Names of files of packages that one layer keeps.
 const OWNED_MAX: usize = 2_000_000;
 
+/// Parts of the path of a notice: deeper in trees of sources stand those of their parts.
+const NOTICE_PARTS_MAX: usize = 4;
+
 /// A program or library: a regular file with an execute bit, or in ELF or PE.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Program {
@@ -78,11 +81,24 @@ pub(crate) enum Named {
 }
 
 impl Files {
-    /// Takes note of a name.
+    /// Takes note of a name of a layer, which later layers are compared with.
     pub(crate) fn name(&mut self, path: &str, named: Named, mode: u32, attributes: &[(String, Vec<u8>)]) {
         if self.names.len() < NAMES_MAX {
             self.names.push(key_of(path, named == Named::Directory));
+        } else {
+            self.left += 1;
         }
+        self.attributes(path, named, mode, attributes);
+    }
+
+    /// Takes note of what is notable about a name.
+    pub(crate) fn attributes(
+        &mut self,
+        path: &str,
+        named: Named,
+        mode: u32,
+        attributes: &[(String, Vec<u8>)],
+    ) {
         if let Some(mode) = modes::notable(named, mode, attributes) {
             if self.modes.len() < MODES_MAX {
                 self.modes.insert(path.to_owned(), mode);
@@ -138,14 +154,16 @@ fn is_notice(path: &str) -> bool {
     let words = ["license", "licence", "licenses", "licences", "notice", "copying", "third-party-notices"];
     let known = words.contains(&stem) || stem.starts_with("third_party") || stem.starts_with("thirdparty");
     // Those of installed packages speak for the package.
-    const OF_PACKAGES: [&str; 5] = [
+    const OF_PACKAGES: [&str; 6] = [
         "usr/share/doc/",
         "usr/share/common-licenses/",
-        "usr/lib/python3/",
+        "python3/",
+        ".dist-info/",
         "site-packages/",
         "node_modules/",
     ];
-    known && !OF_PACKAGES.iter().any(|place| path.contains(place)) || path.starts_with("licenses/")
+    let near = path.split('/').count() <= NOTICE_PARTS_MAX;
+    near && known && !OF_PACKAGES.iter().any(|place| path.contains(place)) || path.starts_with("licenses/")
 }
 
 /// What is asked of a file once its first bytes are seen.

@@ -123,7 +123,8 @@ fn add(
         sha256: String::new(),
         places: Vec::new(),
         properties: Vec::new(),
-        purl,
+        // The type asks for a group, which neither the name of a jar nor its manifest always tells.
+        purl: if component.kind == "maven" && !component.name.contains(':') { String::new() } else { purl },
     });
     if part.licence.is_empty() {
         part.licence.clone_from(&component.licence);

@@ -255,7 +255,7 @@ impl Visit for Visitor<'_, '_> {
             Kind::Symlink | Kind::Special => Named::Other,
         };
         // File systems without modes give zero.
-        self.scan.with(|facts| facts.told.name(&entry.path, named, entry.mode, &entry.xattrs));
+        self.scan.with(|facts| facts.told.attributes(&entry.path, named, entry.mode, &entry.xattrs));
         self.wanted = wanted(&self.tree.file_system, entry);
         if entry.kind != Kind::File {
             if self.wanted.is_some() {

@@ -66,16 +66,9 @@ pub(crate) fn read(path: &str, bytes: &[u8]) -> Vec<Owned> {
     vec![Owned { package, licence: String::new(), files }]
 }
 
-/// Whether a file can be a program: documents, translations and headers are many, and are none.
+/// Whether a file can be a program: manuals and translations are many, and are none.
 fn is_kept(path: &str) -> bool {
-    const OUT: [&str; 6] = [
-        "usr/share/doc/",
-        "usr/share/man/",
-        "usr/share/locale/",
-        "usr/share/zoneinfo/",
-        "usr/share/i18n/",
-        "usr/include/",
-    ];
+    const OUT: [&str; 4] = ["usr/share/man/", "usr/share/locale/", "usr/share/zoneinfo/", "usr/share/i18n/"];
     !path.is_empty() && path != "." && !OUT.iter().any(|out| path.starts_with(out))
 }
 

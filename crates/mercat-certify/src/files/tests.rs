@@ -49,6 +49,14 @@ fn facts_of(layer: &[u8]) -> LayerFacts {
 
 fn of_layers(layers: &[Vec<u8>]) -> Whole {
     let facts: Vec<LayerFacts> = layers.iter().map(|layer| facts_of(layer)).collect();
+    for facts in &facts {
+        assert!(
+            facts.notes.is_empty() && facts.captured.is_empty(),
+            "{:?} {:?}",
+            facts.notes,
+            facts.captured
+        );
+    }
     let parts = facts.iter().map(|facts| Part {
         place: "layer",
         mount: String::new(),
