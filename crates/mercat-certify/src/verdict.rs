@@ -20,8 +20,10 @@ pub struct LayerReport {
     pub file_bytes: u64,
     /// Bytes that every scanner saw.
     pub scanned_bytes: u64,
-    /// Bytes from archives inside, also scanned.
+    /// Bytes from archives inside.
     pub nested_bytes: u64,
+    /// Bytes of them that every scanner saw.
+    pub nested_scanned_bytes: u64,
 }
 
 /// Files with notable modes that a document lists; the others are counted.
@@ -109,8 +111,10 @@ pub struct VolumeReport {
     pub file_bytes: u64,
     /// Bytes that every scanner saw.
     pub scanned_bytes: u64,
-    /// Bytes from archives inside, also scanned.
+    /// Bytes from archives inside.
     pub nested_bytes: u64,
+    /// Bytes of them that every scanner saw.
+    pub nested_scanned_bytes: u64,
 }
 
 /// What was read of a disk.
@@ -194,7 +198,7 @@ impl Verdict {
             json!({
                 "digest": layer.digest, "diffId": layer.diff_id, "packedBytes": layer.packed_bytes,
                 "files": layer.files, "fileBytes": layer.file_bytes, "scannedBytes": layer.scanned_bytes,
-                "nestedBytes": layer.nested_bytes,
+                "nestedBytes": layer.nested_bytes, "nestedScannedBytes": layer.nested_scanned_bytes,
             })
         };
         let image = |image: &ImageReport| {
@@ -290,6 +294,7 @@ fn disk_json(disk: &DiskReport) -> Value {
             "name": volume.name, "start": volume.start, "bytes": volume.bytes, "contents": volume.contents,
             "entries": volume.entries, "files": volume.files, "fileBytes": volume.file_bytes,
             "scannedBytes": volume.scanned_bytes, "nestedBytes": volume.nested_bytes,
+            "nestedScannedBytes": volume.nested_scanned_bytes,
         })
     };
     json!({

@@ -380,6 +380,7 @@ fn volume_report(volume: &Volume, walks: &Walks, all: &[Volume]) -> VolumeReport
         file_bytes: count(|facts| facts.file_bytes),
         scanned_bytes: count(|facts| facts.scanned_bytes),
         nested_bytes: count(|facts| facts.nested_bytes),
+        nested_scanned_bytes: count(|facts| facts.nested_scanned_bytes),
     }
 }
 

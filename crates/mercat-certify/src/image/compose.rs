@@ -65,6 +65,7 @@ pub(super) fn compose(
             file_bytes: facts.file_bytes,
             scanned_bytes: facts.scanned_bytes,
             nested_bytes: facts.nested_bytes,
+            nested_scanned_bytes: facts.nested_scanned_bytes,
         });
         layers.push((digest, facts));
     }

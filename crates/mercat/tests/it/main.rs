@@ -17,6 +17,7 @@ mod house;
 mod inventory;
 mod kill;
 mod machines;
+mod plantings;
 mod publish;
 mod regions;
 mod rules;
