@@ -7,6 +7,7 @@
 //! same input.
 
 pub mod disk;
+mod eligible;
 mod facts;
 mod image;
 mod inventory;
@@ -21,6 +22,7 @@ mod signatures;
 mod verdict;
 mod yara;
 
+pub use eligible::finish;
 pub use facts::{LayerFacts, facts_key};
 pub use image::{Reused, facts_keys, inspect};
 pub use mercat_artifact::oci::reference;
@@ -29,9 +31,11 @@ pub use sbom::cyclonedx;
 pub use verdict::{Check, DiskReport, ImageReport, LayerReport, Verdict, VolumeReport};
 
 pub use mercat_advisories as advisories;
+pub use mercat_eligibility as eligibility;
 
 use advisories::Advisories;
 use mercat_domain::Digest;
+use mercat_eligibility::{Eligibility, EligibilityError, PolicyFile};
 use mercat_secrets as secrets;
 use sha2::Digest as _;
 use std::io::{self, Read};
@@ -64,6 +68,8 @@ pub struct Knowledge {
     pub policy: Policy,
     /// Advisory snapshot.
     pub advisories: Advisories,
+    /// The operator's rules over a finished verdict.
+    pub eligibility: Eligibility,
     signatures: signatures::Signatures,
     yara: yara::Rules,
     secrets: secrets::Rules,
@@ -78,6 +84,8 @@ pub struct Extra {
     pub hashes: String,
     /// YARA rules.
     pub yara: String,
+    /// Eligibility policies.
+    pub eligibility: Vec<PolicyFile>,
 }
 
 /// Why knowledge could not be loaded.
@@ -86,6 +94,9 @@ pub enum KnowledgeError {
     /// The policy pack.
     #[error("the policy pack is not usable")]
     Policy(#[from] PolicyError),
+    /// The eligibility policies.
+    #[error("the eligibility policy is not usable")]
+    Eligibility(#[from] EligibilityError),
     /// The YARA rules.
     #[error("the YARA rules do not compile: {0}")]
     Yara(String),
@@ -108,6 +119,7 @@ impl Knowledge {
         Ok(Self {
             policy: Policy::parse(if extra.policy.is_empty() { policy::BUILT_IN } else { &extra.policy })?,
             advisories,
+            eligibility: Eligibility::load(&extra.eligibility)?,
             signatures: signatures::Signatures::load(&extra.hashes)?,
             yara: yara::Rules::compile(&extra.yara)?,
             secrets: secrets::Rules::compile(),

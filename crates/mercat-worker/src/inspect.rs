@@ -3,7 +3,10 @@
 use crate::sandbox;
 use mercat_certify::advisories::Advisories;
 use mercat_certify::disk::{self, Claims, DiskSpecimen};
-use mercat_certify::{Blobs, Extra, Knowledge, LayerFacts, Policy, Reused, Specimen, Verdict, inspect};
+use mercat_certify::eligibility::PolicyFile;
+use mercat_certify::{
+    Blobs, Extra, Knowledge, LayerFacts, Policy, Reused, Specimen, Verdict, finish, inspect,
+};
 use mercat_depot::disk::{ChunkSource, Stored, read_file};
 use mercat_disk::{Declared, Facts, FileReadAt, ReadAt, ReadError};
 use mercat_domain::Digest;
@@ -31,6 +34,8 @@ pub struct KnowledgeFiles {
     pub hashes: Option<PathBuf>,
     /// YARA rules.
     pub yara: Option<PathBuf>,
+    /// Eligibility policies: `.rego` and `.json`.
+    pub eligibility: Vec<PathBuf>,
 }
 
 impl KnowledgeFiles {
@@ -42,6 +47,7 @@ impl KnowledgeFiles {
             advisories: file("advisories.json"),
             hashes: file("hashes.txt"),
             yara: file("rules.yar"),
+            eligibility: Vec::new(),
         }
     }
 
@@ -62,9 +68,24 @@ impl KnowledgeFiles {
         };
         let named = self.policy.as_deref().and_then(Path::to_str).and_then(Policy::named);
         let policy = named.map_or_else(|| read(&self.policy), |text| Ok(text.to_owned()))?;
-        let extra = Extra { policy, hashes: read(&self.hashes)?, yara: read(&self.yara)? };
+        let extra = Extra {
+            policy,
+            hashes: read(&self.hashes)?,
+            yara: read(&self.yara)?,
+            eligibility: policies(&self.eligibility)?,
+        };
         Knowledge::load(&extra, advisories).map_err(|error| crate::chain(&error))
     }
+}
+
+fn policies(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, String> {
+    let one = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        // The same policy has the same digest wherever it lies.
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        Ok(PolicyFile { name: name.unwrap_or_default(), text })
+    };
+    paths.iter().map(one).collect()
 }
 
 /// The work of a child.
@@ -72,6 +93,7 @@ impl KnowledgeFiles {
 struct Job {
     subject: Subject,
     knowledge: KnowledgeFiles,
+    listing: Option<String>,
     cpu_secs: u64,
 }
 
@@ -196,6 +218,8 @@ pub struct Inspector {
     pub program: PathBuf,
     /// What the inspectors know.
     pub knowledge: KnowledgeFiles,
+    /// JSON of the offer, for the eligibility rules.
+    pub listing: Option<String>,
 }
 
 impl Inspector {
@@ -238,7 +262,8 @@ impl Inspector {
         budget: u64,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Inspection, InspectError> {
-        let job = Job { subject, knowledge: self.knowledge.clone(), cpu_secs: budget * 2 };
+        let (knowledge, listing) = (self.knowledge.clone(), self.listing.clone());
+        let job = Job { subject, knowledge, listing, cpu_secs: budget * 2 };
         let mut child = tokio::process::Command::new(&self.program)
             .arg("inspect")
             .env_clear()
@@ -404,7 +429,8 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
             (talk, verdict)
         }
     };
-    let verdict = verdict.map_err(|error| error.to_string())?;
+    let mut verdict = verdict.map_err(|error| error.to_string())?;
+    finish(&mut verdict, &knowledge, job.listing.as_deref());
     for (digest, sbom) in &verdict.sboms {
         talk.say(&Line::Sbom(digest.clone(), sbom.clone()));
     }

@@ -70,7 +70,8 @@ pub(crate) fn inspector(data: &Path, config: &Config) -> anyhow::Result<Inspecto
         let named = policy.to_str().is_some_and(|name| Policy::named(name).is_some());
         knowledge.policy = Some(if named { policy.clone() } else { data.join(policy) });
     }
-    Ok(Inspector { program, knowledge })
+    knowledge.eligibility = config.certification.eligibility.iter().map(|file| data.join(file)).collect();
+    Ok(Inspector { program, knowledge, listing: None })
 }
 
 fn regions(data: &Path, config: &Config, egress: &Egress) -> anyhow::Result<Vec<Region>> {

@@ -61,9 +61,16 @@ pub(super) fn compose(image: &Image, facts: &Facts, knowledge: &Knowledge) -> Co
             layers: reports,
             packages: packages.len(),
             sbom: sbom_digest.clone(),
+            labels: label_names(image),
         },
         sbom: (sbom_digest, sbom),
     }
+}
+
+fn label_names(image: &Image) -> Vec<String> {
+    let set = image.config.labels.iter().filter(|(_, value)| !value.is_empty());
+    let names: BTreeSet<&String> = set.map(|(name, _)| name).collect();
+    names.into_iter().cloned().collect()
 }
 
 impl Composer<'_> {

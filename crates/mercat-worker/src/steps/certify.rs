@@ -3,7 +3,7 @@
 use super::validate::held;
 use super::{Ended, Work};
 use crate::inspect::keys;
-use crate::{InspectError, Inspection};
+use crate::{InspectError, Inspection, Inspector};
 use mercat_app::{AppError, Report, StepOutcome};
 use mercat_certify::listing::inspect_listing;
 use mercat_certify::{Knowledge, LayerFacts, Verdict};
@@ -151,7 +151,7 @@ async fn one_image(
             part.complete = done >= total;
         });
     };
-    let inspector = &work.worker.inspector;
+    let inspector = with_listing(work, knowledge);
     match inspector.inspect(&image.digest, &directory, false, bytes, facts, progress).await {
         Ok(inspection) => {
             report.layers_reused += reused;
@@ -160,6 +160,13 @@ async fn one_image(
         }
         Err(error) => Ok(broken(work, &error)),
     }
+}
+
+/// The inspector of this work. Only policies of the operator look at the listing.
+pub(super) fn with_listing(work: &Work<'_>, knowledge: &Knowledge) -> Inspector {
+    let own = knowledge.eligibility.is_of_operator();
+    let listing = own.then(|| mercat_app::clone_public(&work.document).to_string());
+    Inspector { listing, ..work.worker.inspector.clone() }
 }
 
 /// Blobs as files below one directory: the depot itself, or copies of what lies in a remote one.
