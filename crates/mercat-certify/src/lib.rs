@@ -7,6 +7,7 @@
 //! same input.
 
 pub mod disk;
+mod eligible;
 mod facts;
 mod files;
 mod image;
@@ -22,6 +23,7 @@ mod signatures;
 mod verdict;
 mod yara;
 
+pub use eligible::finish;
 pub use facts::{LayerFacts, facts_key};
 pub use files::whole::Privileged;
 pub use image::{Reused, facts_keys, inspect};
@@ -30,9 +32,11 @@ pub use policy::{Boot, Bounds, KernelFloor, Limits, Policy, PolicyError, VmPolic
 pub use verdict::{Check, DiskReport, FilesReport, ImageReport, LayerReport, Verdict, VolumeReport};
 
 pub use mercat_advisories as advisories;
+pub use mercat_eligibility as eligibility;
 
 use advisories::Advisories;
 use mercat_domain::Digest;
+use mercat_eligibility::{Eligibility, EligibilityError, PolicyFile};
 use mercat_secrets as secrets;
 use sha2::Digest as _;
 use std::io::{self, Read};
@@ -65,6 +69,8 @@ pub struct Knowledge {
     pub policy: Policy,
     /// Advisory snapshot.
     pub advisories: Advisories,
+    /// The operator's rules over a finished verdict.
+    pub eligibility: Eligibility,
     signatures: signatures::Signatures,
     yara: yara::Rules,
     secrets: secrets::Rules,
@@ -79,6 +85,8 @@ pub struct Extra {
     pub hashes: String,
     /// YARA rules.
     pub yara: String,
+    /// Eligibility policies.
+    pub eligibility: Vec<PolicyFile>,
 }
 
 /// Why knowledge could not be loaded.
@@ -87,6 +95,9 @@ pub enum KnowledgeError {
     /// The policy pack.
     #[error("the policy pack is not usable")]
     Policy(#[from] PolicyError),
+    /// The eligibility policies.
+    #[error("the eligibility policy is not usable")]
+    Eligibility(#[from] EligibilityError),
     /// The YARA rules.
     #[error("the YARA rules do not compile: {0}")]
     Yara(String),
@@ -112,6 +123,7 @@ impl Knowledge {
         Ok(Self {
             policy: Policy::parse(if extra.policy.is_empty() { policy::BUILT_IN } else { &extra.policy })?,
             advisories,
+            eligibility: Eligibility::load(&extra.eligibility)?,
             signatures: signatures::Signatures::load(&extra.hashes)?,
             yara: yara::Rules::compile(&extra.yara)?,
             secrets: secrets::Rules::compile(),
@@ -133,8 +145,12 @@ impl Knowledge {
 
     /// Identifies everything that a verdict depends on beside the artifact itself.
     pub fn verdict_digest(&self) -> Digest {
-        let parts =
-            [self.engine_digest().to_string(), self.policy.digest.to_string(), self.advisories.digest()];
+        let parts = [
+            self.engine_digest().to_string(),
+            self.policy.digest.to_string(),
+            self.advisories.digest(),
+            self.eligibility.digest().to_string(),
+        ];
         digest_of(parts.join("\n").as_bytes())
     }
 

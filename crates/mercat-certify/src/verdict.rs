@@ -90,6 +90,8 @@ pub struct ImageReport {
     pub spdx: String,
     /// What its files tell beside their content.
     pub files: FilesReport,
+    /// Names of the labels of its configuration that have a value; the values may be secrets.
+    pub labels: Vec<String>,
 }
 
 /// What was read of one volume of a disk.
@@ -174,6 +176,10 @@ pub struct Verdict {
     pub advisories: [String; 2],
     /// Digest of the engines and their rules.
     pub engines: String,
+    /// Digest and file names of the eligibility policies; `None` before they judged.
+    pub eligibility: Option<(String, Vec<String>)>,
+    /// Rules that found something and are recorded only.
+    pub shadow: Vec<String>,
     /// The images below the subject.
     pub images: Vec<ImageReport>,
     /// The disk, when the subject is one.
@@ -204,7 +210,8 @@ impl Verdict {
         let image = |image: &ImageReport| {
             json!({
                 "platform": image.platform, "manifest": image.manifest, "packages": image.packages,
-                "sbom": image.sbom, "spdx": image.spdx, "files": image.files.to_json(), "layers": image.layers.iter().map(layer).collect::<Vec<_>>(),
+                "sbom": image.sbom, "spdx": image.spdx, "labels": image.labels, "files": image.files.to_json(),
+                "layers": image.layers.iter().map(layer).collect::<Vec<_>>(),
             })
         };
         let mut document = json!({
@@ -217,6 +224,12 @@ impl Verdict {
             "images": self.images.iter().map(image).collect::<Vec<_>>(),
             "findings": self.findings.iter().map(finding_json).collect::<Vec<_>>(),
         });
+        if let (Some(map), Some((digest, policies))) = (document.as_object_mut(), &self.eligibility) {
+            map.insert("eligibility".to_owned(), json!({"digest": digest, "policies": policies}));
+        }
+        if let Some(map) = document.as_object_mut().filter(|_| !self.shadow.is_empty()) {
+            map.insert("shadow".to_owned(), json!(self.shadow));
+        }
         if let Some(map) = document.as_object_mut().filter(|_| !self.checks.is_empty()) {
             map.remove("images");
             map.insert("disk".to_owned(), self.disk.as_ref().map_or(Value::Null, disk_json));
@@ -224,7 +237,7 @@ impl Verdict {
         }
         let mut text = serde_json::to_string_pretty(&document).expect("plain data");
         text.push('\n');
-        text
+        mercat_domain::plain::plain_json(&text)
     }
 
     /// Reads the checks of a document about a disk back; none for an image.

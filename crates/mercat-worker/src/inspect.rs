@@ -4,7 +4,10 @@ use crate::knowledge::Loaded;
 use crate::sandbox::{self, Unconfined};
 use mercat_certify::advisories::Advisories;
 use mercat_certify::disk::{self, Claims, DiskSpecimen};
-use mercat_certify::{Blobs, Extra, Knowledge, LayerFacts, Policy, Reused, Specimen, Verdict, inspect};
+use mercat_certify::eligibility::PolicyFile;
+use mercat_certify::{
+    Blobs, Extra, Knowledge, LayerFacts, Policy, Reused, Specimen, Verdict, finish, inspect,
+};
 use mercat_depot::disk::{ChunkSource, Stored, read_file};
 use mercat_disk::{Declared, Facts, FileReadAt, ReadAt, ReadError};
 use mercat_domain::Digest;
@@ -36,6 +39,8 @@ pub struct KnowledgeFiles {
     /// Signatures compiled by `mercat signatures import`.
     #[serde(default)]
     pub signatures: Option<PathBuf>,
+    /// Eligibility policies: `.rego` and `.json`.
+    pub eligibility: Vec<PathBuf>,
 }
 
 impl KnowledgeFiles {
@@ -48,13 +53,14 @@ impl KnowledgeFiles {
             hashes: file("hashes.txt"),
             yara: file("rules.yar"),
             signatures: file("signatures.bin"),
+            eligibility: Vec::new(),
         }
     }
 
     /// The files that are named; of a built-in policy pack there is none.
     pub(crate) fn paths(&self) -> Vec<&Path> {
         let files = [&self.policy, &self.advisories, &self.hashes, &self.yara, &self.signatures];
-        files.into_iter().flatten().map(PathBuf::as_path).collect()
+        files.into_iter().flatten().chain(&self.eligibility).map(PathBuf::as_path).collect()
     }
 
     /// Loads everything.
@@ -74,7 +80,12 @@ impl KnowledgeFiles {
         };
         let named = self.policy.as_deref().and_then(Path::to_str).and_then(Policy::named);
         let policy = named.map_or_else(|| read(&self.policy), |text| Ok(text.to_owned()))?;
-        let extra = Extra { policy, hashes: read(&self.hashes)?, yara: read(&self.yara)? };
+        let extra = Extra {
+            policy,
+            hashes: read(&self.hashes)?,
+            yara: read(&self.yara)?,
+            eligibility: policies(&self.eligibility)?,
+        };
         let mut knowledge = Knowledge::load(&extra, advisories).map_err(|error| crate::chain(&error))?;
         if let Some(path) = &self.signatures {
             add_signatures(&mut knowledge, path).map_err(|why| format!("{}: {why}", path.display()))?;
@@ -91,11 +102,22 @@ fn add_signatures(knowledge: &mut Knowledge, path: &Path) -> Result<(), String> 
     knowledge.add_signatures(&pack.bodies, pack.tables).map_err(|error| crate::chain(&error))
 }
 
+fn policies(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, String> {
+    let one = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        // The same policy has the same digest wherever it lies.
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        Ok(PolicyFile { name: name.unwrap_or_default(), text })
+    };
+    paths.iter().map(one).collect()
+}
+
 /// The work of a child.
 #[derive(Debug, Serialize, Deserialize)]
 struct Job {
     subject: Subject,
     knowledge: KnowledgeFiles,
+    listing: Option<String>,
     cpu_secs: u64,
     unconfined: Unconfined,
 }
@@ -225,6 +247,8 @@ pub struct Inspector {
     pub unconfined: Unconfined,
     /// What this process has loaded of it.
     pub loaded: Arc<Loaded>,
+    /// JSON of the offer, for the eligibility rules.
+    pub listing: Option<String>,
 }
 
 impl Inspector {
@@ -279,8 +303,9 @@ impl Inspector {
         budget: u64,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Inspection, InspectError> {
-        let (knowledge, unconfined) = (self.knowledge.clone(), self.unconfined);
-        let job = Job { subject, knowledge, cpu_secs: budget * 2, unconfined };
+        let (knowledge, listing) = (self.knowledge.clone(), self.listing.clone());
+        let unconfined = self.unconfined;
+        let job = Job { subject, knowledge, listing, cpu_secs: budget * 2, unconfined };
         let mut child = tokio::process::Command::new(&self.program)
             .arg("inspect")
             .env_clear()
@@ -451,6 +476,7 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
     if let Some(missing) = &missing {
         verdict.findings.insert(0, sandbox::finding(missing));
     }
+    finish(&mut verdict, &knowledge, job.listing.as_deref());
     for (digest, sbom) in &verdict.sboms {
         talk.say(&Line::Sbom(digest.clone(), sbom.clone()));
     }

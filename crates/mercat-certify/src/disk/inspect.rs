@@ -162,6 +162,8 @@ fn blank(subject: String, knowledge: &Knowledge) -> Verdict {
         policy: [policy.name.clone(), policy.date.clone(), policy.digest.to_string()],
         advisories: [knowledge.advisories.digest(), knowledge.advisories.newest.clone()],
         engines: knowledge.engine_digest().to_string(),
+        eligibility: None,
+        shadow: Vec::new(),
         images: Vec::new(),
         disk: None,
         checks: Vec::new(),

@@ -90,9 +90,16 @@ pub(super) fn compose(
             sbom: documents.cyclonedx.0.clone(),
             spdx: documents.spdx.0.clone(),
             files: FilesReport::of(&whole),
+            labels: label_names(image),
         },
         sboms: vec![documents.cyclonedx, documents.spdx],
     }
+}
+
+fn label_names(image: &Image) -> Vec<String> {
+    let set = image.config.labels.iter().filter(|(_, value)| !value.is_empty());
+    let names: BTreeSet<&String> = set.map(|(name, _)| name).collect();
+    names.into_iter().cloned().collect()
 }
 
 impl Composer<'_> {

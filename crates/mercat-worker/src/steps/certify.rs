@@ -3,7 +3,7 @@
 use super::validate::held;
 use super::{Ended, Work};
 use crate::inspect::keys;
-use crate::{InspectError, Inspection};
+use crate::{InspectError, Inspection, Inspector};
 use mercat_app::{AppError, Report, StepOutcome};
 use mercat_certify::listing::inspect_listing;
 use mercat_certify::{Knowledge, LayerFacts, Verdict};
@@ -124,7 +124,8 @@ async fn one_image(
     knowledge: &Knowledge,
     report: &mut Report,
 ) -> Result<Result<Vec<Finding>, Ended>, AppError> {
-    let reuse = reuse_key(&image.digest, knowledge);
+    let inspector = with_listing(work, knowledge);
+    let reuse = reuse_key(&image.digest, knowledge, inspector.listing.as_deref());
     if let Some(findings) = reused(work, image, &reuse, report).await? {
         return Ok(Ok(findings));
     }
@@ -153,7 +154,6 @@ async fn one_image(
             part.complete = done >= total;
         });
     };
-    let inspector = &work.worker.inspector;
     match inspector.inspect(&image.digest, &directory, false, bytes, facts, progress).await {
         Ok(inspection) => {
             report.layers_reused += reused;
@@ -173,8 +173,8 @@ async fn one_image(
 }
 
 /// A verdict holds for the same image, rules and advisories: its bytes need not even be looked at again.
-fn reuse_key(root: &Digest, knowledge: &Knowledge) -> String {
-    let text = format!("{root}\n{}", knowledge.verdict_digest());
+fn reuse_key(root: &Digest, knowledge: &Knowledge, listing: Option<&str>) -> String {
+    let text = format!("{root}\n{}\n{}", knowledge.verdict_digest(), listing.unwrap_or_default());
     format!("image-verdict/{}", Digest::from_sha256(&Sha256::digest(text.as_bytes())))
 }
 
@@ -195,6 +195,13 @@ async fn reused(
     let bytes: u64 = image.blobs.iter().map(|(_, size)| size).sum();
     work.tracker.handle(&image.reference).set(bytes, bytes);
     Ok(Some(findings))
+}
+
+/// The inspector of this work. Only policies of the operator look at the listing.
+pub(super) fn with_listing(work: &Work<'_>, knowledge: &Knowledge) -> Inspector {
+    let own = knowledge.eligibility.is_of_operator();
+    let listing = own.then(|| mercat_app::clone_public(&work.document).to_string());
+    Inspector { listing, ..work.worker.inspector.clone() }
 }
 
 /// Blobs as files below one directory: the depot itself, or copies of what lies in a remote one.
