@@ -74,7 +74,7 @@ pub(crate) fn inspector(data: &Path, config: &Config) -> anyhow::Result<Inspecto
         true => Unconfined::Allowed,
         false => Unconfined::Refused,
     };
-    Ok(Inspector { program, knowledge, unconfined })
+    Ok(Inspector { program, knowledge, unconfined, loaded: Arc::default() })
 }
 
 fn regions(data: &Path, config: &Config, egress: &Egress) -> anyhow::Result<Vec<Region>> {
