@@ -44,6 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "mercat-store",
             "mercat-boot",
             "mercat-certify",
+            "mercat-signatures",
             "mercat-depot",
             "mercat-artifact",
             "mercat-disk",

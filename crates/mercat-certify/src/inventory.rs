@@ -25,6 +25,12 @@ pub(crate) fn is_rpm(path: &str) -> bool {
     path.contains("/rpm/") || path.starts_with("rpm/")
 }
 
+/// Whether a path is that of a database that also says which files its packages own.
+pub(crate) fn is_database(path: &str) -> bool {
+    let rpm = ["/Packages", "/Packages.db", "/rpmdb.sqlite"].iter().any(|end| path.ends_with(end));
+    is_rpm(path) && rpm || path.ends_with("apk/db/installed")
+}
+
 /// The package manager whose database a path is.
 pub(crate) fn format_of(path: &str) -> &'static str {
     match path {

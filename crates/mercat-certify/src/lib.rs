@@ -9,6 +9,7 @@
 pub mod disk;
 mod eligible;
 mod facts;
+mod files;
 mod image;
 mod inventory;
 pub mod listing;
@@ -24,11 +25,11 @@ mod yara;
 
 pub use eligible::finish;
 pub use facts::{LayerFacts, facts_key};
+pub use files::whole::Privileged;
 pub use image::{Reused, facts_keys, inspect};
 pub use mercat_artifact::oci::reference;
 pub use policy::{Boot, Bounds, KernelFloor, Limits, Policy, PolicyError, VmPolicy};
-pub use sbom::cyclonedx;
-pub use verdict::{Check, DiskReport, ImageReport, LayerReport, Verdict, VolumeReport};
+pub use verdict::{Check, DiskReport, FilesReport, ImageReport, LayerReport, Verdict, VolumeReport};
 
 pub use mercat_advisories as advisories;
 pub use mercat_eligibility as eligibility;
@@ -80,7 +81,7 @@ pub struct Knowledge {
 pub struct Extra {
     /// Policy pack (TOML); the built-in pack when empty.
     pub policy: String,
-    /// Hash signatures, one `sha256:size:name` a line.
+    /// Signatures, one a line: `sha256:size:name`, `md5:size:name` or `name=hexadecimal`.
     pub hashes: String,
     /// YARA rules.
     pub yara: String,
@@ -108,6 +109,9 @@ pub enum KnowledgeError {
         /// What is wrong.
         why: &'static str,
     },
+    /// Compiled signatures.
+    #[error("the compiled signatures are not usable: {0}")]
+    Signatures(String),
 }
 
 impl Knowledge {
@@ -124,6 +128,19 @@ impl Knowledge {
             yara: yara::Rules::compile(&extra.yara)?,
             secrets: secrets::Rules::compile(),
         })
+    }
+
+    /// Adds signatures that [`mercat_signatures::Builder`] compiled: byte patterns, and hash tables with their
+    /// lengths in bytes.
+    ///
+    /// # Errors
+    /// When a part is damaged or of another form; nothing is then certified without it.
+    pub fn add_signatures(
+        &mut self,
+        bodies: &[u8],
+        tables: Vec<(Box<dyn mercat_signatures::ReadAt>, u64)>,
+    ) -> Result<(), KnowledgeError> {
+        self.signatures.add(bodies, tables)
     }
 
     /// Identifies everything that layer facts depend on.

@@ -1,5 +1,6 @@
 //! The verdict document: what was judged, by what, and what was found.
 
+use crate::files::whole::{Privileged, Whole};
 use mercat_domain::finding::{self, Place};
 use mercat_domain::{Finding, Outcome, Severity};
 use serde_json::{Map, Value, json};
@@ -19,8 +20,57 @@ pub struct LayerReport {
     pub file_bytes: u64,
     /// Bytes that every scanner saw.
     pub scanned_bytes: u64,
-    /// Bytes from archives inside, also scanned.
+    /// Bytes from archives inside.
     pub nested_bytes: u64,
+    /// Bytes of them that every scanner saw.
+    pub nested_scanned_bytes: u64,
+}
+
+/// Files with notable modes that a document lists; the others are counted.
+const PRIVILEGED_MAX: usize = 500;
+
+/// What the files of an image or disk tell beside their content.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FilesReport {
+    /// Packages of languages, modules of programs and known programs.
+    pub components: usize,
+    /// Programs and libraries.
+    pub programs: usize,
+    /// Those of them that belong to no package.
+    pub unpackaged: usize,
+    /// Setuid, setgid, writable by everybody, or with capabilities: at most 500.
+    pub privileged: Vec<Privileged>,
+    /// How many more there are.
+    pub privileged_left: usize,
+    /// Licence and notice files outside of packages.
+    pub notices: Vec<String>,
+}
+
+impl FilesReport {
+    pub(crate) fn of(whole: &Whole) -> Self {
+        Self {
+            components: whole.components.len(),
+            programs: whole.programs,
+            unpackaged: whole.unpackaged.len(),
+            privileged: whole.privileged.iter().take(PRIVILEGED_MAX).cloned().collect(),
+            privileged_left: whole.privileged.len().saturating_sub(PRIVILEGED_MAX),
+            notices: whole.notices.clone(),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let privileged = |file: &Privileged| {
+            json!({
+                "path": file.path, "mode": format!("{:04o}", file.mode & 0o7777), "directory": file.directory,
+                "capabilities": file.capabilities, "package": file.package,
+            })
+        };
+        json!({
+            "components": self.components, "programs": self.programs, "unpackaged": self.unpackaged,
+            "privileged": self.privileged.iter().map(privileged).collect::<Vec<_>>(),
+            "privilegedNotListed": self.privileged_left, "notices": self.notices,
+        })
+    }
 }
 
 /// What was read of one image.
@@ -34,10 +84,14 @@ pub struct ImageReport {
     pub layers: Vec<LayerReport>,
     /// Installed packages found.
     pub packages: usize,
-    /// Digest of the SBOM.
+    /// Digest of the SBOM in CycloneDX.
     pub sbom: String,
     /// Names of the labels of its configuration that have a value; the values may be secrets.
     pub labels: Vec<String>,
+    /// Digest of the SBOM in SPDX.
+    pub spdx: String,
+    /// What its files tell beside their content.
+    pub files: FilesReport,
 }
 
 /// What was read of one volume of a disk.
@@ -59,8 +113,10 @@ pub struct VolumeReport {
     pub file_bytes: u64,
     /// Bytes that every scanner saw.
     pub scanned_bytes: u64,
-    /// Bytes from archives inside, also scanned.
+    /// Bytes from archives inside.
     pub nested_bytes: u64,
+    /// Bytes of them that every scanner saw.
+    pub nested_scanned_bytes: u64,
 }
 
 /// What was read of a disk.
@@ -84,8 +140,12 @@ pub struct DiskReport {
     pub volumes: Vec<VolumeReport>,
     /// Installed packages found.
     pub packages: usize,
-    /// Digest of the SBOM.
+    /// Digest of the SBOM in CycloneDX.
     pub sbom: String,
+    /// Digest of the SBOM in SPDX.
+    pub spdx: String,
+    /// What its files tell beside their content.
+    pub files: FilesReport,
 }
 
 /// How one certification rule came out, passes too.
@@ -128,7 +188,7 @@ pub struct Verdict {
     pub checks: Vec<Check>,
     /// Findings, sorted.
     pub findings: Vec<Finding>,
-    /// SBOMs by digest, CycloneDX JSON.
+    /// SBOMs by digest, CycloneDX JSON and SPDX JSON.
     pub sboms: Vec<(String, String)>,
 }
 
@@ -144,13 +204,14 @@ impl Verdict {
             json!({
                 "digest": layer.digest, "diffId": layer.diff_id, "packedBytes": layer.packed_bytes,
                 "files": layer.files, "fileBytes": layer.file_bytes, "scannedBytes": layer.scanned_bytes,
-                "nestedBytes": layer.nested_bytes,
+                "nestedBytes": layer.nested_bytes, "nestedScannedBytes": layer.nested_scanned_bytes,
             })
         };
         let image = |image: &ImageReport| {
             json!({
                 "platform": image.platform, "manifest": image.manifest, "packages": image.packages,
-                "sbom": image.sbom, "labels": image.labels, "layers": image.layers.iter().map(layer).collect::<Vec<_>>(),
+                "sbom": image.sbom, "spdx": image.spdx, "labels": image.labels, "files": image.files.to_json(),
+                "layers": image.layers.iter().map(layer).collect::<Vec<_>>(),
             })
         };
         let mut document = json!({
@@ -246,12 +307,14 @@ fn disk_json(disk: &DiskReport) -> Value {
             "name": volume.name, "start": volume.start, "bytes": volume.bytes, "contents": volume.contents,
             "entries": volume.entries, "files": volume.files, "fileBytes": volume.file_bytes,
             "scannedBytes": volume.scanned_bytes, "nestedBytes": volume.nested_bytes,
+            "nestedScannedBytes": volume.nested_scanned_bytes,
         })
     };
     json!({
         "bytes": disk.bytes, "dataBytes": disk.data_bytes, "partitionTable": disk.table, "os": disk.os,
         "osId": disk.os_id, "osVersion": disk.os_version, "kernel": disk.kernel, "packages": disk.packages,
-        "sbom": disk.sbom, "volumes": disk.volumes.iter().map(volume).collect::<Vec<_>>(),
+        "sbom": disk.sbom, "spdx": disk.spdx, "files": disk.files.to_json(),
+        "volumes": disk.volumes.iter().map(volume).collect::<Vec<_>>(),
     })
 }
 

@@ -7,6 +7,7 @@ mod bodies;
 mod builder;
 mod filter;
 mod hashes;
+mod pack;
 mod pattern;
 mod source;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod tests;
 pub use bodies::{Bodies, FileKind};
 pub use builder::{Builder, Compiled, Unusable};
 pub use hashes::{Hashes, Kind, ReadAt};
+pub use pack::{Pack, pack};
 
 /// Why a compiled file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,5 +1,6 @@
-use crate::{Bodies, Builder, FileKind, Hashes, Kind, LoadError};
+use crate::{Bodies, Builder, FileKind, Hashes, Kind, LoadError, Pack, pack};
 use proptest::prelude::*;
+use std::sync::Arc;
 
 fn built(lines: &[&str]) -> Bodies {
     let mut builder = Builder::default();
@@ -136,6 +137,28 @@ fn damage_is_noticed_and_never_an_empty_set() {
     *changed.last_mut().expect("bytes") ^= 1;
     let table = Hashes::open(Box::new(changed), length).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(table.verify(length), Err(LoadError::Damaged));
+}
+
+#[test]
+fn one_file_holds_all_and_a_cut_or_changed_one_is_refused() {
+    let mut builder = Builder::default();
+    builder.line("T=6162636465666768696a6b6c");
+    builder.line(&format!("{}:1:T", "ab".repeat(32)));
+    let packed = pack("from a test", &builder.compile());
+    let open = |bytes: &[u8]| Pack::open(Arc::new(bytes.to_vec()), bytes.len() as u64);
+    let opened = open(&packed).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(opened.about, "from a test");
+    assert_eq!(opened.verify(), Ok((1, 1)));
+    for cut in [0, 8, 39, 60, packed.len() - 1] {
+        assert_eq!(open(&packed[..cut]).err(), Some(LoadError::Damaged), "{cut}");
+    }
+    for at in (0..packed.len()).step_by(97).chain([packed.len() - 1]) {
+        let mut changed = packed.clone();
+        changed[at] ^= 0x10;
+        let about_changed = (40..51).contains(&at);
+        let ends = open(&changed).and_then(Pack::verify);
+        assert!(ends.is_err() || about_changed, "a changed byte {at} is taken");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Inspections in a confined child process, for the server and for `mercat certify` alike.
 
-use crate::sandbox;
+use crate::sandbox::{self, Unconfined};
 use mercat_certify::advisories::Advisories;
 use mercat_certify::disk::{self, Claims, DiskSpecimen};
 use mercat_certify::eligibility::PolicyFile;
@@ -10,6 +10,7 @@ use mercat_certify::{
 use mercat_depot::disk::{ChunkSource, Stored, read_file};
 use mercat_disk::{Declared, Facts, FileReadAt, ReadAt, ReadError};
 use mercat_domain::Digest;
+use mercat_signatures::Pack;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -36,6 +37,9 @@ pub struct KnowledgeFiles {
     pub yara: Option<PathBuf>,
     /// Eligibility policies: `.rego` and `.json`.
     pub eligibility: Vec<PathBuf>,
+    /// Signatures compiled by `mercat signatures import`.
+    #[serde(default)]
+    pub signatures: Option<PathBuf>,
 }
 
 impl KnowledgeFiles {
@@ -48,6 +52,7 @@ impl KnowledgeFiles {
             hashes: file("hashes.txt"),
             yara: file("rules.yar"),
             eligibility: Vec::new(),
+            signatures: file("signatures.bin"),
         }
     }
 
@@ -74,7 +79,11 @@ impl KnowledgeFiles {
             yara: read(&self.yara)?,
             eligibility: policies(&self.eligibility)?,
         };
-        Knowledge::load(&extra, advisories).map_err(|error| crate::chain(&error))
+        let mut knowledge = Knowledge::load(&extra, advisories).map_err(|error| crate::chain(&error))?;
+        if let Some(path) = &self.signatures {
+            add_signatures(&mut knowledge, path).map_err(|why| format!("{}: {why}", path.display()))?;
+        }
+        Ok(knowledge)
     }
 }
 
@@ -88,6 +97,14 @@ fn policies(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, String> {
     paths.iter().map(one).collect()
 }
 
+/// The hash tables stay in their file, which is open before the confinement closes.
+fn add_signatures(knowledge: &mut Knowledge, path: &Path) -> Result<(), String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let length = file.metadata().map_err(|error| error.to_string())?.len();
+    let pack = Pack::open(Arc::new(file), length).map_err(|error| error.to_string())?;
+    knowledge.add_signatures(&pack.bodies, pack.tables).map_err(|error| crate::chain(&error))
+}
+
 /// The work of a child.
 #[derive(Debug, Serialize, Deserialize)]
 struct Job {
@@ -95,6 +112,7 @@ struct Job {
     knowledge: KnowledgeFiles,
     listing: Option<String>,
     cpu_secs: u64,
+    unconfined: Unconfined,
 }
 
 /// What is inspected.
@@ -220,6 +238,8 @@ pub struct Inspector {
     pub knowledge: KnowledgeFiles,
     /// JSON of the offer, for the eligibility rules.
     pub listing: Option<String>,
+    /// What happens where the kernel cannot confine.
+    pub unconfined: Unconfined,
 }
 
 impl Inspector {
@@ -262,8 +282,9 @@ impl Inspector {
         budget: u64,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Inspection, InspectError> {
-        let (knowledge, listing) = (self.knowledge.clone(), self.listing.clone());
-        let job = Job { subject, knowledge, listing, cpu_secs: budget * 2 };
+        let (knowledge, unconfined) = (self.knowledge.clone(), self.unconfined);
+        let (listing, cpu_secs) = (self.listing.clone(), budget * 2);
+        let job = Job { subject, knowledge, listing, cpu_secs, unconfined };
         let mut child = tokio::process::Command::new(&self.program)
             .arg("inspect")
             .env_clear()
@@ -412,7 +433,8 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
         Subject::Image { blobs, .. } => vec![blobs.clone()],
         Subject::Disk { source, .. } => source.readable(),
     };
-    let how = sandbox::confine(&readable, job.cpu_secs)?;
+    let missing = sandbox::confine(&readable, job.cpu_secs, job.unconfined)?;
+    let how = missing.as_deref().unwrap_or("confined");
     let (talk, verdict) = match job.subject {
         Subject::Image { root, blobs, layout, facts } => {
             let talk = talk(facts);
@@ -431,6 +453,9 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
     };
     let mut verdict = verdict.map_err(|error| error.to_string())?;
     finish(&mut verdict, &knowledge, job.listing.as_deref());
+    if let Some(missing) = &missing {
+        verdict.findings.insert(0, sandbox::finding(missing));
+    }
     for (digest, sbom) in &verdict.sboms {
         talk.say(&Line::Sbom(digest.clone(), sbom.clone()));
     }

@@ -8,6 +8,7 @@ mod sandbox;
 mod steps;
 
 pub use inspect::{DiskSource, InspectError, Inspection, Inspector, KnowledgeFiles};
+pub use sandbox::Unconfined;
 
 use mercat_app::{App, AppError, CLEANUP, OUTBOX, Report, STEPS, StepOutcome, StepTask};
 use mercat_courier::Mailer;

@@ -183,7 +183,9 @@ fn write_sboms(directory: Option<&Path>, inspection: &Inspection) -> anyhow::Res
     let Some(directory) = directory else { return Ok(()) };
     std::fs::create_dir_all(directory)?;
     for (digest, text) in &inspection.sboms {
-        let name = format!("{}.cdx.json", digest.trim_start_matches("sha256:"));
+        // Both are ours: the first key of the document tells which it is.
+        let kind = if text.starts_with("{\n  \"spdxVersion\"") { "spdx" } else { "cdx" };
+        let name = format!("{}.{kind}.json", digest.trim_start_matches("sha256:"));
         std::fs::write(directory.join(name), text)?;
     }
     Ok(())

@@ -40,6 +40,9 @@ pub(crate) enum Command {
     /// Policies: print those that come with the program, and test your own.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Signatures of known malware: compile what scanners use, and show what is in use.
+    #[command(subcommand)]
+    Signatures(SignaturesCommand),
     /// Check this installation and say what to do about what is missing.
     Doctor,
     /// Work with offers on a server.
@@ -176,7 +179,7 @@ pub(crate) struct CertifyArgs {
     /// Advisory snapshot instead of the data directory's.
     #[arg(long)]
     pub(crate) advisories: Option<PathBuf>,
-    /// Write the SBOM (CycloneDX JSON) of each image into this directory.
+    /// Write the SBOM of each image into this directory, as CycloneDX 1.6 and as SPDX 2.3 (JSON).
     #[arg(long)]
     pub(crate) sbom: Option<PathBuf>,
     /// User name for the registry.
@@ -188,6 +191,21 @@ pub(crate) struct CertifyArgs {
     /// Registry host:port that may be private or plain http, for example 127.0.0.1:5000.
     #[arg(long)]
     pub(crate) allow: Vec<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SignaturesCommand {
+    /// Compile signature files into this installation's set, which they replace as a whole.
+    ///
+    /// Read are ClamAV's .ndb (byte patterns), .hdb and .hsb (hashes), and plain lines: `sha256:size:name` with `*`
+    /// for any size, or `name=hexadecimal`. What is not understood is counted and told, by reason.
+    Import {
+        /// Signature files.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// Check and show the compiled set.
+    Show,
 }
 
 #[derive(Subcommand)]

@@ -15,12 +15,15 @@ mod disclosure;
 mod disk;
 mod eligibility;
 mod house;
+mod inventory;
 mod kill;
 mod machines;
+mod plantings;
 mod publish;
 mod regions;
 mod reports;
 mod rules;
+mod sandbox;
 mod threats;
 mod windows;
 
