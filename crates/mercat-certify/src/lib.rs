@@ -143,6 +143,17 @@ impl Knowledge {
         self.signatures.add(bodies, tables)
     }
 
+    /// Identifies everything that a verdict depends on beside the artifact itself.
+    pub fn verdict_digest(&self) -> Digest {
+        let parts = [
+            self.engine_digest().to_string(),
+            self.policy.digest.to_string(),
+            self.advisories.digest(),
+            self.eligibility.digest().to_string(),
+        ];
+        digest_of(parts.join("\n").as_bytes())
+    }
+
     /// Identifies everything that layer facts depend on.
     pub fn engine_digest(&self) -> Digest {
         let limits = format!("{:?}", self.policy.limits);

@@ -247,6 +247,14 @@ impl Verdict {
         Some(checks.iter().map(check_of).collect())
     }
 
+    /// How many layers a document about an image tells of.
+    pub fn layers_of(document: &str) -> u32 {
+        let document: Value = serde_json::from_str(document).unwrap_or_default();
+        let images = document.get("images").and_then(Value::as_array).into_iter().flatten();
+        let layers: usize = images.filter_map(|image| image.get("layers")?.as_array()).map(Vec::len).sum();
+        u32::try_from(layers).unwrap_or(u32::MAX)
+    }
+
     /// Reads the findings of a document back.
     pub fn findings_of(document: &str) -> Option<(Outcome, Vec<Finding>)> {
         let document: Value = serde_json::from_str(document).ok()?;

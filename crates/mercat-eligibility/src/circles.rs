@@ -67,7 +67,9 @@ fn walk(names: &Names) -> Option<Vec<String>> {
         }
         for name in &done {
             left.remove(name);
-            left.values_mut().for_each(|used| drop(used.remove(name)));
+            for used in left.values_mut() {
+                used.remove(name);
+            }
         }
     }
     let mut way: Vec<String> = vec![left.keys().next()?.clone()];

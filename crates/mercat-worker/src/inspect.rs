@@ -1,5 +1,6 @@
 //! Inspections in a confined child process, for the server and for `mercat certify` alike.
 
+use crate::knowledge::Loaded;
 use crate::sandbox::{self, Unconfined};
 use mercat_certify::advisories::Advisories;
 use mercat_certify::disk::{self, Claims, DiskSpecimen};
@@ -54,6 +55,12 @@ impl KnowledgeFiles {
             eligibility: Vec::new(),
             signatures: file("signatures.bin"),
         }
+    }
+
+    /// The files that are named; of a built-in policy pack there is none.
+    pub(crate) fn paths(&self) -> Vec<&Path> {
+        let files = [&self.policy, &self.advisories, &self.hashes, &self.yara, &self.signatures];
+        files.into_iter().flatten().chain(&self.eligibility).map(PathBuf::as_path).collect()
     }
 
     /// Loads everything.
@@ -240,9 +247,23 @@ pub struct Inspector {
     pub listing: Option<String>,
     /// What happens where the kernel cannot confine.
     pub unconfined: Unconfined,
+    /// What this process has loaded of it.
+    pub loaded: Arc<Loaded>,
 }
 
 impl Inspector {
+    /// What the inspectors know, loaded at most once for each state of its files.
+    ///
+    /// # Errors
+    /// The file that cannot be used, and why.
+    pub async fn knowledge(&self) -> Result<Arc<Knowledge>, String> {
+        let (loaded, files) = (self.loaded.clone(), self.knowledge.clone());
+        match tokio::task::spawn_blocking(move || loaded.get(&files)).await {
+            Ok(knowledge) => knowledge,
+            Err(_) => Err("the rules cannot be loaded".to_owned()),
+        }
+    }
+
     /// Inspects one image whose blobs lie below a directory: an OCI layout, or a depot.
     ///
     /// # Errors

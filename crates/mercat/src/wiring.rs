@@ -75,7 +75,7 @@ pub(crate) fn inspector(data: &Path, config: &Config) -> anyhow::Result<Inspecto
         true => Unconfined::Allowed,
         false => Unconfined::Refused,
     };
-    Ok(Inspector { program, knowledge, listing: None, unconfined })
+    Ok(Inspector { program, knowledge, listing: None, unconfined, loaded: Arc::default() })
 }
 
 fn regions(data: &Path, config: &Config, egress: &Egress) -> anyhow::Result<Vec<Region>> {

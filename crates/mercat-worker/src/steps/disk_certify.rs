@@ -56,12 +56,9 @@ fn claims(plan: &Plan, reference: &str) -> Claims {
 /// A verdict holds for the same disk, claims, rules and advisories.
 fn reuse_key(root: &Digest, claims: &Claims, knowledge: &Knowledge, listing: Option<&str>) -> String {
     let text = format!(
-        "{root}\n{}\n{}\n{}\n{}\n{}\n{}",
+        "{root}\n{}\n{}\n{}",
         serde_json::to_string(claims).unwrap_or_default(),
-        knowledge.engine_digest(),
-        knowledge.policy.digest,
-        knowledge.advisories.digest(),
-        knowledge.eligibility.digest(),
+        knowledge.verdict_digest(),
         listing.unwrap_or_default(),
     );
     format!("disk-verdict/{}", Digest::from_sha256(&Sha256::digest(text.as_bytes())))

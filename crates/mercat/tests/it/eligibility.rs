@@ -72,7 +72,9 @@ async fn the_server_judges_the_listing_by_the_same_policy() {
     layout(&root, &[tar(&[("etc/motd", b"hello")])], &["latest", "1.0.0"]);
     for (name, state) in [("barred", "failed"), ("welcome", "waitingForPublisherReview")] {
         let image = format!("oci:{}", root.display());
-        let offer = house.offer(name, &image, &["latest", "1.0.0"], std::slice::from_ref(&house.subscription().await.0)).await;
+        let offer = house
+            .offer(name, &image, &["latest", "1.0.0"], std::slice::from_ref(&house.subscription().await.0))
+            .await;
         house.save(&offer).await;
         house.publish(name).await;
         let status = house.until(name, &["failed", "waitingForPublisherReview"]).await;

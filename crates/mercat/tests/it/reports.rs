@@ -28,7 +28,9 @@ async fn command_line_and_server_give_the_same_verdict_in_every_form() {
     let root = house.dir.path().join("images/forms");
     layout(&root, &[tar(&[("etc/motd", b"hello")])], &["latest", "1.0.0"]);
     let reference = format!("oci:{}", root.display());
-    let offer = house.offer("forms", &reference, &["latest", "1.0.0"], std::slice::from_ref(&house.subscription().await.0)).await;
+    let offer = house
+        .offer("forms", &reference, &["latest", "1.0.0"], std::slice::from_ref(&house.subscription().await.0))
+        .await;
     house.save(&offer).await;
     house.publish("forms").await;
     let status = house.until("forms", &["waitingForPublisherReview", "failed"]).await;
