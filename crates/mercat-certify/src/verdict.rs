@@ -86,12 +86,12 @@ pub struct ImageReport {
     pub packages: usize,
     /// Digest of the SBOM in CycloneDX.
     pub sbom: String,
-    /// Names of the labels of its configuration that have a value; the values may be secrets.
-    pub labels: Vec<String>,
     /// Digest of the SBOM in SPDX.
     pub spdx: String,
     /// What its files tell beside their content.
     pub files: FilesReport,
+    /// Names of the labels of its configuration that have a value; the values may be secrets.
+    pub labels: Vec<String>,
 }
 
 /// What was read of one volume of a disk.

@@ -67,9 +67,9 @@ fn walk(names: &Names) -> Option<Vec<String>> {
         }
         for name in &done {
             left.remove(name);
-            for used in left.values_mut() {
-                used.remove(name);
-            }
+            left.values_mut().for_each(|used| {
+                let _ = used.remove(name);
+            });
         }
     }
     let mut way: Vec<String> = vec![left.keys().next()?.clone()];

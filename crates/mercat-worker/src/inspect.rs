@@ -36,11 +36,11 @@ pub struct KnowledgeFiles {
     pub hashes: Option<PathBuf>,
     /// YARA rules.
     pub yara: Option<PathBuf>,
-    /// Eligibility policies: `.rego` and `.json`.
-    pub eligibility: Vec<PathBuf>,
     /// Signatures compiled by `mercat signatures import`.
     #[serde(default)]
     pub signatures: Option<PathBuf>,
+    /// Eligibility policies: `.rego` and `.json`.
+    pub eligibility: Vec<PathBuf>,
 }
 
 impl KnowledgeFiles {
@@ -52,8 +52,8 @@ impl KnowledgeFiles {
             advisories: file("advisories.json"),
             hashes: file("hashes.txt"),
             yara: file("rules.yar"),
-            eligibility: Vec::new(),
             signatures: file("signatures.bin"),
+            eligibility: Vec::new(),
         }
     }
 
@@ -94,6 +94,14 @@ impl KnowledgeFiles {
     }
 }
 
+/// The hash tables stay in their file, which is open before the confinement closes.
+fn add_signatures(knowledge: &mut Knowledge, path: &Path) -> Result<(), String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let length = file.metadata().map_err(|error| error.to_string())?.len();
+    let pack = Pack::open(Arc::new(file), length).map_err(|error| error.to_string())?;
+    knowledge.add_signatures(&pack.bodies, pack.tables).map_err(|error| crate::chain(&error))
+}
+
 fn policies(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, String> {
     let one = |path: &PathBuf| {
         let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -102,14 +110,6 @@ fn policies(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, String> {
         Ok(PolicyFile { name: name.unwrap_or_default(), text })
     };
     paths.iter().map(one).collect()
-}
-
-/// The hash tables stay in their file, which is open before the confinement closes.
-fn add_signatures(knowledge: &mut Knowledge, path: &Path) -> Result<(), String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let length = file.metadata().map_err(|error| error.to_string())?.len();
-    let pack = Pack::open(Arc::new(file), length).map_err(|error| error.to_string())?;
-    knowledge.add_signatures(&pack.bodies, pack.tables).map_err(|error| crate::chain(&error))
 }
 
 /// The work of a child.
@@ -243,12 +243,12 @@ pub struct Inspector {
     pub program: PathBuf,
     /// What the inspectors know.
     pub knowledge: KnowledgeFiles,
-    /// JSON of the offer, for the eligibility rules.
-    pub listing: Option<String>,
     /// What happens where the kernel cannot confine.
     pub unconfined: Unconfined,
     /// What this process has loaded of it.
     pub loaded: Arc<Loaded>,
+    /// JSON of the offer, for the eligibility rules.
+    pub listing: Option<String>,
 }
 
 impl Inspector {
@@ -303,9 +303,9 @@ impl Inspector {
         budget: u64,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Inspection, InspectError> {
-        let (knowledge, unconfined) = (self.knowledge.clone(), self.unconfined);
-        let (listing, cpu_secs) = (self.listing.clone(), budget * 2);
-        let job = Job { subject, knowledge, listing, cpu_secs, unconfined };
+        let (knowledge, listing) = (self.knowledge.clone(), self.listing.clone());
+        let unconfined = self.unconfined;
+        let job = Job { subject, knowledge, listing, cpu_secs: budget * 2, unconfined };
         let mut child = tokio::process::Command::new(&self.program)
             .arg("inspect")
             .env_clear()
@@ -473,10 +473,10 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
         }
     };
     let mut verdict = verdict.map_err(|error| error.to_string())?;
-    finish(&mut verdict, &knowledge, job.listing.as_deref());
     if let Some(missing) = &missing {
         verdict.findings.insert(0, sandbox::finding(missing));
     }
+    finish(&mut verdict, &knowledge, job.listing.as_deref());
     for (digest, sbom) in &verdict.sboms {
         talk.say(&Line::Sbom(digest.clone(), sbom.clone()));
     }

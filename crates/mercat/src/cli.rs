@@ -37,12 +37,12 @@ pub(crate) enum Command {
     /// Known vulnerabilities: import OSV records.
     #[command(subcommand)]
     Advisories(AdvisoriesCommand),
-    /// Policies: print those that come with the program, and test your own.
-    #[command(subcommand)]
-    Policy(PolicyCommand),
     /// Signatures of known malware: compile what scanners use, and show what is in use.
     #[command(subcommand)]
     Signatures(SignaturesCommand),
+    /// Policies: print those that come with the program, and test your own.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Check this installation and say what to do about what is missing.
     Doctor,
     /// Work with offers on a server.

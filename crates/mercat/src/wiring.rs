@@ -70,12 +70,12 @@ pub(crate) fn inspector(data: &Path, config: &Config) -> anyhow::Result<Inspecto
         let named = policy.to_str().is_some_and(|name| Policy::named(name).is_some());
         knowledge.policy = Some(if named { policy.clone() } else { data.join(policy) });
     }
-    knowledge.eligibility = config.certification.eligibility.iter().map(|file| data.join(file)).collect();
     let unconfined = match config.certification.allow_unconfined {
         true => Unconfined::Allowed,
         false => Unconfined::Refused,
     };
-    Ok(Inspector { program, knowledge, listing: None, unconfined, loaded: Arc::default() })
+    knowledge.eligibility = config.certification.eligibility.iter().map(|file| data.join(file)).collect();
+    Ok(Inspector { program, knowledge, unconfined, listing: None, loaded: Arc::default() })
 }
 
 fn regions(data: &Path, config: &Config, egress: &Egress) -> anyhow::Result<Vec<Region>> {

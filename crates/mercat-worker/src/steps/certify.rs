@@ -172,14 +172,8 @@ async fn one_image(
     }
 }
 
-/// The inspector of this work. Only policies of the operator look at the listing.
-pub(super) fn with_listing(work: &Work<'_>, knowledge: &Knowledge) -> Inspector {
-    let own = knowledge.eligibility.is_of_operator();
-    let listing = own.then(|| mercat_app::clone_public(&work.document).to_string());
-    Inspector { listing, ..work.worker.inspector.clone() }
-}
-
-/// A verdict holds for the same image, rules and advisories, and the offer where rules look at it: its bytes need not even be looked at again.
+/// A verdict holds for the same image, rules and advisories, and for the same offer where rules look at it: its
+/// bytes need not even be looked at again.
 fn reuse_key(root: &Digest, knowledge: &Knowledge, listing: Option<&str>) -> String {
     let text = format!("{root}\n{}\n{}", knowledge.verdict_digest(), listing.unwrap_or_default());
     format!("image-verdict/{}", Digest::from_sha256(&Sha256::digest(text.as_bytes())))
@@ -202,6 +196,13 @@ async fn reused(
     let bytes: u64 = image.blobs.iter().map(|(_, size)| size).sum();
     work.tracker.handle(&image.reference).set(bytes, bytes);
     Ok(Some(findings))
+}
+
+/// The inspector of this work. Only policies of the operator look at the listing.
+pub(super) fn with_listing(work: &Work<'_>, knowledge: &Knowledge) -> Inspector {
+    let own = knowledge.eligibility.is_of_operator();
+    let listing = own.then(|| mercat_app::clone_public(&work.document).to_string());
+    Inspector { listing, ..work.worker.inspector.clone() }
 }
 
 /// Blobs as files below one directory: the depot itself, or copies of what lies in a remote one.
