@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mercat-guest", &["mercat-artifact", "mercat-disk"]),
     ("mercat-depot", &["mercat-artifact", "mercat-disk", "mercat-egress", "mercat-domain"]),
     ("mercat-secrets", &["mercat-domain"]),
+    ("mercat-signatures", &["mercat-domain"]),
     ("mercat-inventory", &["mercat-artifact", "mercat-domain"]),
     ("mercat-advisories", &["mercat-artifact", "mercat-domain"]),
     (
@@ -23,6 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "mercat-advisories",
             "mercat-inventory",
             "mercat-secrets",
+            "mercat-signatures",
             "mercat-artifact",
             "mercat-disk",
             "mercat-guest",
@@ -39,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "mercat-store",
             "mercat-boot",
             "mercat-certify",
+            "mercat-signatures",
             "mercat-depot",
             "mercat-artifact",
             "mercat-disk",

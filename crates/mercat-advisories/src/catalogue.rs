@@ -3,10 +3,10 @@
 //! Inventories of a marketplace share most of their packages. Every pair of package and version is judged
 //! once, whoever holds it; when only some advisories change, only their packages are judged.
 
+use crate::canonical_name;
 use crate::find::Found;
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::versions::Scheme;
-use crate::canonical_name;
 use std::collections::{BTreeSet, HashMap};
 
 /// Inventories, turned around.

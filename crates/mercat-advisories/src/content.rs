@@ -1,9 +1,9 @@
 //! What a snapshot is made of, in memory, while records are imported.
 
+use crate::Day;
 use crate::osv::Record;
 use crate::signals::{Epss, Kev, Table};
 use crate::snapshot::{Import, Meta, Posting, Snapshot, SnapshotError, write};
-use crate::Day;
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -22,7 +22,9 @@ pub struct Content {
 
 /// Why an import is refused: the data is older than what is there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("SNP-09: the newest {what} is of {new}, the snapshot has one of {old}: this would go back; say so with --allow-older")]
+#[error(
+    "SNP-09: the newest {what} is of {new}, the snapshot has one of {old}: this would go back; say so with --allow-older"
+)]
 pub struct Rollback {
     /// What is older.
     pub what: String,

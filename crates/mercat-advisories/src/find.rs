@@ -75,7 +75,9 @@ impl Snapshot {
         let mut out = Vec::new();
         for posting in self.find(Key::Package(ecosystem, package))? {
             if let Posting::Package(advisories) = posting {
-                out.extend(advisories.into_iter().filter(|a| a.ecosystem == ecosystem && a.package == package));
+                out.extend(
+                    advisories.into_iter().filter(|a| a.ecosystem == ecosystem && a.package == package),
+                );
             }
         }
         Ok(out)

@@ -76,9 +76,8 @@ pub fn read_json(text: &[u8]) -> Result<Record, OsvError> {
 pub fn read_yaml(text: &[u8]) -> Result<Record, OsvError> {
     check_size(text)?;
     let text = std::str::from_utf8(text).map_err(|error| OsvError::Syntax(error.to_string()))?;
-    let value: Value = serde_saphyr::from_str(text).map_err(|error| {
-        OsvError::Syntax(error.to_string().lines().next().unwrap_or_default().to_owned())
-    })?;
+    let value: Value = serde_saphyr::from_str(text)
+        .map_err(|error| OsvError::Syntax(error.to_string().lines().next().unwrap_or_default().to_owned()))?;
     read(&value)
 }
 
@@ -104,7 +103,9 @@ fn items<'a>(value: &'a Value, key: &'static str) -> Result<&'a [Value], OsvErro
 }
 
 fn words(value: &Value, key: &'static str) -> Result<Vec<String>, OsvError> {
-    let one = |item: &Value| item.as_str().map(str::to_owned).ok_or(OsvError::Field { field: key, want: "a list of texts" });
+    let one = |item: &Value| {
+        item.as_str().map(str::to_owned).ok_or(OsvError::Field { field: key, want: "a list of texts" })
+    };
     items(value, key)?.iter().map(one).collect()
 }
 
@@ -113,7 +114,11 @@ fn name(value: &Value, key: &'static str) -> Result<String, OsvError> {
     let text = word(value, key);
     within(key, text.len(), NAME_BYTES_MAX, "bytes")?;
     let right = !text.is_empty() && !text.chars().any(char::is_control);
-    if right { Ok(text) } else { Err(OsvError::Field { field: key, want: "a text without control characters" }) }
+    if right {
+        Ok(text)
+    } else {
+        Err(OsvError::Field { field: key, want: "a text without control characters" })
+    }
 }
 
 fn read(value: &Value) -> Result<Record, OsvError> {
@@ -166,7 +171,11 @@ fn read_affected(record: &Value, affected: &Value, head: &Advisory) -> Result<Op
     }
     let (level, vectors) = severity::read(
         [items(affected, "severity")?, items(record, "severity")?],
-        [affected.get("ecosystem_specific"), affected.get("database_specific"), record.get("database_specific")],
+        [
+            affected.get("ecosystem_specific"),
+            affected.get("database_specific"),
+            record.get("database_specific"),
+        ],
     );
     Ok(Some(Advisory { ecosystem, package, level, vectors, ranges, versions, git_ranges, ..head.clone() }))
 }
@@ -227,7 +236,8 @@ fn read_events(events: &[Value], scheme: Option<Scheme>) -> Result<Vec<Interval>
 
 /// A version has to be before one of the limits only: the furthest decides.
 fn furthest(limits: Vec<String>, scheme: Option<Scheme>) -> String {
-    let later = |a: &str, b: &str| scheme.and_then(|scheme| scheme.compare(a, b).ok()) == Some(Ordering::Greater);
+    let later =
+        |a: &str, b: &str| scheme.and_then(|scheme| scheme.compare(a, b).ok()) == Some(Ordering::Greater);
     let mut out = String::new();
     for limit in limits {
         if limit == "*" {

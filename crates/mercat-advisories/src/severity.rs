@@ -13,7 +13,8 @@ pub(crate) fn read(lists: [&[Value]; 2], named: [Option<&Value>; 3]) -> (String,
     };
     let level = lists.iter().find_map(|list| worst(&texts(list)));
     let level = level.or_else(|| named.into_iter().flatten().find_map(by_name_of));
-    let mut vectors: Vec<String> = lists.iter().flat_map(|list| texts(list)).filter(|t| t.contains('/')).collect();
+    let mut vectors: Vec<String> =
+        lists.iter().flat_map(|list| texts(list)).filter(|t| t.contains('/')).collect();
     vectors.dedup();
     (level.unwrap_or_default().to_owned(), vectors)
 }

@@ -74,7 +74,9 @@ pub enum SignalError {
 
 fn is_cve(name: &str) -> bool {
     let rest = name.strip_prefix("CVE-").and_then(|rest| rest.split_once('-'));
-    let digits = |text: &str, least: usize| text.len() >= least && text.len() <= 19 && text.bytes().all(|b| b.is_ascii_digit());
+    let digits = |text: &str, least: usize| {
+        text.len() >= least && text.len() <= 19 && text.bytes().all(|b| b.is_ascii_digit())
+    };
     rest.is_some_and(|(year, number)| year.len() == 4 && digits(year, 4) && digits(number, 4))
 }
 
@@ -93,10 +95,17 @@ pub fn read_kev(text: &[u8]) -> Result<Table<Kev>, SignalError> {
     }
     let value = mercat_artifact::json::parse(text).ok().filter(is_kev);
     let value = value.ok_or(SignalError::NotThat("KEV catalogue"))?;
-    let word = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let day = Day::parse(&word(&value, "dateReleased")).or_else(|| Day::parse(&word(&value, "catalogVersion").replace('.', "-")));
-    let mut out = Table { day: day.ok_or(SignalError::NotThat("KEV catalogue with a date"))?, entries: BTreeMap::new() };
-    for (at, entry) in value.get("vulnerabilities").and_then(Value::as_array).into_iter().flatten().enumerate() {
+    let word =
+        |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let day = Day::parse(&word(&value, "dateReleased"))
+        .or_else(|| Day::parse(&word(&value, "catalogVersion").replace('.', "-")));
+    let mut out = Table {
+        day: day.ok_or(SignalError::NotThat("KEV catalogue with a date"))?,
+        entries: BTreeMap::new(),
+    };
+    for (at, entry) in
+        value.get("vulnerabilities").and_then(Value::as_array).into_iter().flatten().enumerate()
+    {
         let wrong = |why| SignalError::Entry { at: at + 1, why };
         let cve = Some(word(entry, "cveID")).filter(|cve| is_cve(cve)).ok_or(wrong("cveID is no CVE"))?;
         let added = Day::parse(&word(entry, "dateAdded")).ok_or(wrong("dateAdded is no date"))?;
@@ -113,7 +122,8 @@ pub fn read_kev(text: &[u8]) -> Result<Table<Kev>, SignalError> {
 /// When it is no such table, or one of its lines cannot be read.
 pub fn read_epss(text: &mut dyn BufRead) -> Result<Table<Epss>, SignalError> {
     let comment = line(text)?.unwrap_or_default();
-    let date = comment.strip_prefix('#').and_then(|rest| rest.split("score_date:").nth(1)).and_then(Day::parse);
+    let date =
+        comment.strip_prefix('#').and_then(|rest| rest.split("score_date:").nth(1)).and_then(Day::parse);
     let day = date.ok_or(SignalError::NotThat("EPSS table with a date"))?;
     if line(text)?.as_deref() != Some("cve,epss,percentile") {
         return Err(SignalError::NotThat("EPSS table with the columns cve, epss and percentile"));
@@ -127,14 +137,17 @@ pub fn read_epss(text: &mut dyn BufRead) -> Result<Table<Epss>, SignalError> {
         }
         let wrong = |why| SignalError::Entry { at, why };
         let mut parts = line.split(',');
-        let (Some(cve), Some(epss), Some(percentile), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        let (Some(cve), Some(epss), Some(percentile), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(wrong("it has not three columns"));
         };
         let share = |text: &str| millionths(text).ok_or(wrong("a share is not between 0 and 1"));
         if !is_cve(cve) {
             return Err(wrong("the first column is no CVE"));
         }
-        out.entries.insert(cve.to_owned(), Epss { probability: share(epss)?, percentile: share(percentile)? });
+        out.entries
+            .insert(cve.to_owned(), Epss { probability: share(epss)?, percentile: share(percentile)? });
     }
     Ok(out)
 }

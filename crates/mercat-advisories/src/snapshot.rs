@@ -54,7 +54,9 @@ pub enum SnapshotError {
     #[error("SNP-02: the file is no advisory snapshot; import the advisories again")]
     NotASnapshot,
     /// Written by another version of the program.
-    #[error("SNP-03: the advisory snapshot has schema {found}, this program reads {SCHEMA}; import the advisories again")]
+    #[error(
+        "SNP-03: the advisory snapshot has schema {found}, this program reads {SCHEMA}; import the advisories again"
+    )]
     Schema {
         /// The schema of the file.
         found: u32,
@@ -72,7 +74,9 @@ pub enum SnapshotError {
         part: &'static str,
     },
     /// It says that it was imported after today.
-    #[error("SNP-06: the advisory snapshot was imported on {imported}, which is after {today}; set the clock right")]
+    #[error(
+        "SNP-06: the advisory snapshot was imported on {imported}, which is after {today}; set the clock right"
+    )]
     Future {
         /// The day of its import.
         imported: Day,
@@ -159,7 +163,12 @@ pub(crate) enum Posting {
     /// All advisories about one package.
     Package(Vec<Advisory>),
     /// A record without an advisory: withdrawn, or by commits alone.
-    Bare { id: String, modified: String, withdrawn: bool, by_commits_alone: u32 },
+    Bare {
+        id: String,
+        modified: String,
+        withdrawn: bool,
+        by_commits_alone: u32,
+    },
     Kev(String, Kev),
     Epss(String, Epss),
 }

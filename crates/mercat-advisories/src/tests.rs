@@ -38,8 +38,12 @@ fn one_vulnerability_under_several_names_is_found_once_with_the_later_fix() {
 
 #[test]
 fn a_record_about_several_vulnerabilities_does_not_make_them_one() {
-    let bundle = Advisory { upstream: vec!["CVE-2026-1".into(), "CVE-2026-2".into()], ..advisory("DSA-1", &[], "", "3") };
-    let records = vec![bundle, advisory("CVE-2026-1", &[], "low", "3"), advisory("CVE-2026-2", &[], "low", "3")];
+    let bundle = Advisory {
+        upstream: vec!["CVE-2026-1".into(), "CVE-2026-2".into()],
+        ..advisory("DSA-1", &[], "", "3")
+    };
+    let records =
+        vec![bundle, advisory("CVE-2026-1", &[], "low", "3"), advisory("CVE-2026-2", &[], "low", "3")];
     assert_eq!(find(records, "2").vulnerabilities.len(), 3);
 }
 
@@ -47,7 +51,10 @@ fn a_record_about_several_vulnerabilities_does_not_make_them_one() {
 fn what_cannot_be_compared_is_counted_and_not_taken_for_clear() {
     let found = find(vec![advisory("A", &[], "", "2"), advisory("B", &[], "", "3")], "not a version");
     assert_eq!(found.vulnerabilities, []);
-    assert_eq!(found.undecided.map(|undecided| (undecided.records, undecided.first)), Some((2, "A".to_owned())));
+    assert_eq!(
+        found.undecided.map(|undecided| (undecided.records, undecided.first)),
+        Some((2, "A".to_owned()))
+    );
 }
 
 #[test]
@@ -61,7 +68,9 @@ fn without_a_snapshot_nothing_is_said_and_nothing_is_denied() {
 
 #[test]
 fn a_catalogue_finds_what_each_inventory_would() {
-    let known = Advisories::of(vec![advisory("A", &[], "", "2"), advisory("B", &[], "", "3")], Day::default()).expect("fits");
+    let known =
+        Advisories::of(vec![advisory("A", &[], "", "2"), advisory("B", &[], "", "3")], Day::default())
+            .expect("fits");
     let mut catalogue = Catalogue::default();
     for (holder, version) in [(1, "1"), (2, "2.5"), (3, "3"), (4, "1")] {
         catalogue.add(holder, "PyPI", "jinja2", version);
@@ -71,7 +80,8 @@ fn a_catalogue_finds_what_each_inventory_would() {
     let snapshot = known.snapshot().expect("is open");
     let mut struck: Vec<_> = catalogue.judge(snapshot, 2).expect("reads");
     struck.sort_by_key(|struck| struck.version);
-    let told: Vec<_> = struck.iter().map(|s| (s.version, s.holders.to_vec(), s.found.vulnerabilities.len())).collect();
+    let told: Vec<_> =
+        struck.iter().map(|s| (s.version, s.holders.to_vec(), s.found.vulnerabilities.len())).collect();
     assert_eq!(told, [("1", vec![1, 4], 2), ("2.5", vec![2], 1)]);
     let only = [("PyPI".to_owned(), "other".to_owned())].into();
     assert_eq!(catalogue.judge_only(snapshot, &only).expect("reads").len(), 0);

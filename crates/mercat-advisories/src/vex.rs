@@ -105,7 +105,8 @@ impl Statement {
 
     /// Whether it is about a vulnerability by one of its names, in a package of a subject.
     pub fn is_about(&self, names: &[String], subject: &Subject<'_>) -> bool {
-        let named = self.vulnerability.iter().any(|name| names.iter().any(|other| other.eq_ignore_ascii_case(name)));
+        let named =
+            self.vulnerability.iter().any(|name| names.iter().any(|other| other.eq_ignore_ascii_case(name)));
         named && self.products.iter().any(|product| product.matches(subject))
     }
 
@@ -132,7 +133,10 @@ impl Statement {
 pub fn read(text: &[u8]) -> Result<Vec<Statement>, VexError> {
     within("the document", text.len(), DOCUMENT_BYTES_MAX, "bytes")?;
     let value = mercat_artifact::json::parse(text).map_err(|error| VexError::Syntax(error.to_string()))?;
-    let is_openvex = value.get("@context").and_then(|at| at.as_str()).is_some_and(|at| at.starts_with("https://openvex.dev/ns"));
+    let is_openvex = value
+        .get("@context")
+        .and_then(|at| at.as_str())
+        .is_some_and(|at| at.starts_with("https://openvex.dev/ns"));
     let is_cyclonedx = value.get("bomFormat").and_then(|at| at.as_str()) == Some("CycloneDX");
     match (is_openvex, is_cyclonedx && value.get("vulnerabilities").is_some()) {
         (true, _) => openvex::read(&value),

@@ -118,12 +118,15 @@ fn check(scheme: Scheme, pairs: &[(String, String)], signs: Option<Vec<char>>) {
 
 #[test]
 fn debian_versions_order_as_dpkg_orders_them() {
-    let tails = ["~", "~rc1", "+deb12u1", "-1", "-2", "a", "+b1", "~~", ".1", "-0ubuntu1", "-1.1", "z", "+", "-0"];
+    let tails =
+        ["~", "~rc1", "+deb12u1", "-1", "-2", "a", "+b1", "~~", ".1", "-0ubuntu1", "-1.1", "z", "+", "-0"];
     let make = |dice: &mut Dice| {
         let epoch = dice.of(&["", "", "", "0:", "1:", "2:"]);
         format!("{epoch}{}", version(dice, &NUMBERS, 4, &tails, 3))
     };
-    let pairs = pairs(1, make, &tails, |text| !behind_epoch(text).ends_with('-') && behind_epoch(text).starts_with(|c: char| c.is_ascii_digit()));
+    let pairs = pairs(1, make, &tails, |text| {
+        !behind_epoch(text).ends_with('-') && behind_epoch(text).starts_with(|c: char| c.is_ascii_digit())
+    });
     let script = "while read -r a b; do if dpkg --compare-versions \"$a\" lt \"$b\"; then printf '<'; \
          elif dpkg --compare-versions \"$a\" eq \"$b\"; then printf '='; else printf '>'; fi; done";
     let found = Command::new("dpkg").arg("--version").output().is_ok();
@@ -141,7 +144,9 @@ fn rpm_versions_order_as_rpm_orders_them() {
     };
     let pairs = pairs(2, make, &["", "~", "a", ".1", "^", ".el9"], |text| {
         let parts = behind_epoch(text).split_once('-');
-        parts.is_some_and(|(version, release)| version.starts_with(|c: char| c.is_ascii_digit()) && !release.is_empty())
+        parts.is_some_and(|(version, release)| {
+            version.starts_with(|c: char| c.is_ascii_digit()) && !release.is_empty()
+        })
     });
     let script = "%{lua: for line in io.stdin:lines() do local a, b = line:match('([^ ]+) ([^ ]+)'); \
          local r = rpm.vercmp(a, b); print(r < 0 and '<' or r > 0 and '>' or '=') end}";
@@ -150,8 +155,10 @@ fn rpm_versions_order_as_rpm_orders_them() {
 
 #[test]
 fn python_versions_order_as_packaging_orders_them() {
-    let tails =
-        ["a1", "b2", "rc1", ".post1", ".dev3", "+local.1", "-1", ".a", "_beta", "c1", "+1", "foo", ".dev", ".post"];
+    let tails = [
+        "a1", "b2", "rc1", ".post1", ".dev3", "+local.1", "-1", ".a", "_beta", "c1", "+1", "foo", ".dev",
+        ".post",
+    ];
     let make = |dice: &mut Dice| {
         let front = dice.of(&["", "", "", "v", "1!", "0!"]);
         format!("{front}{}", version(dice, &NUMBERS, 4, &tails, 3))
@@ -173,7 +180,8 @@ for line in sys.stdin:
 
 #[test]
 fn npm_and_cargo_versions_order_as_npm_semver_orders_them() {
-    let tails = ["-alpha", "-1", "-rc.1", ".2", "+build", "-a.b", "-x-y", ".10", "+1.2", ".a", "-01", "--", "-0"];
+    let tails =
+        ["-alpha", "-1", "-rc.1", ".2", "+build", "-a.b", "-x-y", ".10", "+1.2", ".a", "-01", "--", "-0"];
     let make = |dice: &mut Dice| {
         let mut numbers = || dice.of(&["0", "1", "2", "10", "11", "3"]);
         let front = format!("{}.{}.{}", numbers(), numbers(), numbers());
@@ -197,8 +205,28 @@ for (const line of require('fs').readFileSync(0, 'utf8').trim().split('\\n')) {
 #[test]
 fn maven_versions_order_as_comparable_version_orders_them() {
     let tails = [
-        "-alpha", "-beta2", "-SNAPSHOT", ".Final", "-ga", "-rc1", "a1", "b", "m3", "-sp", "-1", ".0", "-jre", "-x",
-        ".x", "-cr2", "-0", "..", "--", "-RELEASE", ".1a", "-milestone",
+        "-alpha",
+        "-beta2",
+        "-SNAPSHOT",
+        ".Final",
+        "-ga",
+        "-rc1",
+        "a1",
+        "b",
+        "m3",
+        "-sp",
+        "-1",
+        ".0",
+        "-jre",
+        "-x",
+        ".x",
+        "-cr2",
+        "-0",
+        "..",
+        "--",
+        "-RELEASE",
+        ".1a",
+        "-milestone",
     ];
     let make = |dice: &mut Dice| version(dice, &NUMBERS, 4, &tails, 4);
     // The program compares each version with the next.
@@ -217,7 +245,8 @@ fn maven_versions_order_as_comparable_version_orders_them() {
         Ok(output) if output.status.success() => {
             let text = String::from_utf8(output.stdout).expect("text");
             let lines = text.lines().filter(|line| line.starts_with(' '));
-            let signs = lines.map(|line| line.split_whitespace().nth(1).and_then(|s| s.chars().next()).expect("a sign"));
+            let signs = lines
+                .map(|line| line.split_whitespace().nth(1).and_then(|s| s.chars().next()).expect("a sign"));
             Some(signs.map(|sign| if sign == '=' { '=' } else { sign }).collect::<Vec<_>>())
         }
         _ => skipped("java with Maven's maven-artifact is not installed"),
@@ -247,7 +276,10 @@ end";
 
 #[test]
 fn packagist_versions_order_as_composer_orders_them() {
-    let tails = ["-alpha1", "beta2", "-RC1", "-rc", "-p1", "-dev", ".1", "-stable", "+x", "-patch.2", "a", "-b.3", "RC", "_a1"];
+    let tails = [
+        "-alpha1", "beta2", "-RC1", "-rc", "-p1", "-dev", ".1", "-stable", "+x", "-patch.2", "a", "-b.3",
+        "RC", "_a1",
+    ];
     let make = |dice: &mut Dice| {
         let front = dice.of(&["", "", "v"]);
         let numbers = ["0", "1", "2", "9", "10", "01", "3"];

@@ -4,6 +4,7 @@
 //! `ARCHITECTURE.md`, "Never trust an artifact". They work over [`std::io::Read`],
 //! hold bounded memory, and never touch the network or a temporary directory.
 
+pub mod archive;
 pub mod json;
 pub mod layer;
 pub mod oci;

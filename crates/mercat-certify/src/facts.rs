@@ -3,18 +3,19 @@
 //! Facts depend only on the blob and on the engines ([`crate::Knowledge::engine_digest`]),
 //! so an unchanged layer is never read twice.
 
-use crate::Knowledge;
-use crate::scan::Scan;
+use crate::files::{Files, Named};
+use crate::scan::{Scan, Want};
+use crate::{Knowledge, pipeline};
 use mercat_artifact::ReadError;
+use mercat_artifact::layer::HashingReader;
 use mercat_artifact::layer::tar::{Entry, Kind, TarReader, Whiteout};
-use mercat_artifact::layer::{HashingReader, LayerReader};
 use mercat_artifact::oci::Compression;
 use mercat_domain::{Digest, Finding};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 
-pub(crate) const FORMAT: &str = concat!("mercat.facts/4 ", env!("CARGO_PKG_VERSION"));
+pub(crate) const FORMAT: &str = concat!("mercat.facts/5 ", env!("CARGO_PKG_VERSION"));
 
 const CAPTURE_BYTES_MAX: u64 = 64 << 20;
 const RPM_BYTES_MAX: u64 = 256 << 20;
@@ -87,6 +88,8 @@ pub struct LayerFacts {
     pub(crate) captured: Vec<Captured>,
     pub(crate) removed: Vec<String>,
     pub(crate) opaque: Vec<String>,
+    /// What files tell beside their content.
+    pub(crate) told: Files,
 }
 
 /// The key under which facts are kept: the blob, how it is read, and everything that reads it.
@@ -145,17 +148,16 @@ impl LayerScan<'_> {
 
     fn tar(&mut self, blob: &mut (dyn Read + Send), compression: Compression) -> Result<(), ReadError> {
         let limits = self.scan.limits();
-        let layer = HashingReader::new(LayerReader::new(blob, compression, limits.caps()));
-        let mut tar = TarReader::new(layer, limits.layer_entries);
-        while let Some(entry) = tar.next_entry()? {
-            self.entry(entry, &mut tar)?;
-        }
-        let layer = tar.into_inner();
-        let unpacked_bytes = layer.count();
-        let (below, unpacked) = layer.finish_with_inner();
-        let packed = below.finish();
+        let (walked, packed) = pipeline::unpacked(blob, compression, limits.caps(), |pieces| {
+            let mut tar = TarReader::new(HashingReader::new(pieces), limits.layer_entries);
+            while let Some(entry) = tar.next_entry()? {
+                self.entry(entry, &mut tar)?;
+            }
+            Ok::<_, ReadError>(tar.into_inner().finish())
+        })?;
+        let unpacked = walked?;
         self.scan.with(|facts| {
-            facts.unpacked_bytes = unpacked_bytes;
+            facts.unpacked_bytes = unpacked.size;
             facts.diff_id = unpacked.digest.to_string();
             facts.blob = packed.digest.to_string();
             facts.packed_bytes = packed.size;
@@ -168,15 +170,28 @@ impl LayerScan<'_> {
         match entry.whiteout() {
             Some(Whiteout::Path(path)) => self.scan.with(|facts| facts.removed.push(path)),
             Some(Whiteout::Opaque(path)) => self.scan.with(|facts| facts.opaque.push(path)),
-            None => {}
+            None => {
+                let named = match entry.kind {
+                    Kind::File | Kind::HardLink => Named::File,
+                    Kind::Directory => Named::Directory,
+                    Kind::Symlink | Kind::Device | Kind::Fifo => Named::Other,
+                };
+                self.scan.with(|facts| facts.told.name(&entry.path, named, entry.mode, &entry.xattrs));
+            }
         }
         if entry.kind == Kind::File {
             let wanted = is_wanted(&entry.path) && self.may_capture(&entry.path, entry.size);
             if entry.path.ends_with("/rpmdb.sqlite-wal") && entry.size > 0 {
                 self.scan.note(Note::unmerged(&entry.path));
             }
-            let passed = self.scan.file(&entry.path, entry.size, &mut Body(tar), wanted)?;
-            if let Some(kept) = passed.kept {
+            let passed = self.scan.file(
+                &entry.path,
+                entry.size,
+                &mut Body(tar),
+                Want { bytes: wanted, mode: entry.mode, ..Want::default() },
+            )?;
+            // Others may have asked for the bytes too.
+            if let Some(kept) = passed.kept.filter(|_| wanted) {
                 self.capture(entry.path, &kept);
             }
         } else if is_wanted(&entry.path) && entry.kind != Kind::Directory {
@@ -192,12 +207,15 @@ impl LayerScan<'_> {
             self.scan.note(Note { rule, path: path.clone(), observed, required, fix });
             String::new()
         });
-        self.scan.with(|facts| facts.captured.push(Captured { path, text: Some(text) }));
+        self.scan.with(|facts| {
+            facts.told.own(&path, bytes);
+            facts.captured.push(Captured { path, text: Some(text) });
+        });
     }
 
     fn raw(&mut self, blob: &mut (dyn Read + Send)) -> Result<(), ReadError> {
         let mut blob = HashingReader::new(blob);
-        self.scan.content("", 0, &mut blob, false)?;
+        self.scan.content("", 0, &mut blob, Want::default())?;
         let read = blob.finish();
         self.scan.with(|facts| {
             facts.files = 1;

@@ -8,28 +8,32 @@
 
 pub mod disk;
 mod facts;
+mod files;
 mod image;
 mod inventory;
 pub mod listing;
 mod nested;
+mod pipeline;
 mod policy;
 mod sbom;
 mod scan;
 mod shown;
 mod signatures;
 mod verdict;
+mod vulnerabilities;
 mod yara;
 
 pub use facts::{LayerFacts, facts_key};
+pub use files::whole::Privileged;
 pub use image::{Reused, facts_keys, inspect};
 pub use mercat_artifact::oci::reference;
 pub use policy::{Boot, Bounds, KernelFloor, Limits, Policy, PolicyError, VmPolicy};
-pub use sbom::cyclonedx;
-pub use verdict::{Check, DiskReport, ImageReport, LayerReport, Verdict, VolumeReport};
+pub use verdict::{Check, DiskReport, FilesReport, ImageReport, LayerReport, Verdict, VolumeReport};
 
 pub use mercat_advisories as advisories;
 
-use advisories::Advisories;
+use advisories::vex::Statement;
+use advisories::{Advisories, Day};
 use mercat_domain::Digest;
 use mercat_secrets as secrets;
 use sha2::Digest as _;
@@ -63,6 +67,10 @@ pub struct Knowledge {
     pub policy: Policy,
     /// Advisory snapshot.
     pub advisories: Advisories,
+    /// Statements about vulnerabilities of the specimen.
+    pub vex: Vec<Statement>,
+    /// The day on which the age of what is known is judged; it is not judged without one.
+    pub today: Option<Day>,
     signatures: signatures::Signatures,
     yara: yara::Rules,
     secrets: secrets::Rules,
@@ -73,7 +81,7 @@ pub struct Knowledge {
 pub struct Extra {
     /// Policy pack (TOML); the built-in pack when empty.
     pub policy: String,
-    /// Hash signatures, one `sha256:size:name` a line.
+    /// Signatures, one a line: `sha256:size:name`, `md5:size:name` or `name=hexadecimal`.
     pub hashes: String,
     /// YARA rules.
     pub yara: String,
@@ -96,6 +104,9 @@ pub enum KnowledgeError {
         /// What is wrong.
         why: &'static str,
     },
+    /// Compiled signatures.
+    #[error("the compiled signatures are not usable: {0}")]
+    Signatures(String),
 }
 
 impl Knowledge {
@@ -107,10 +118,25 @@ impl Knowledge {
         Ok(Self {
             policy: Policy::parse(if extra.policy.is_empty() { policy::BUILT_IN } else { &extra.policy })?,
             advisories,
+            vex: Vec::new(),
+            today: None,
             signatures: signatures::Signatures::load(&extra.hashes)?,
             yara: yara::Rules::compile(&extra.yara)?,
             secrets: secrets::Rules::compile(),
         })
+    }
+
+    /// Adds signatures that [`mercat_signatures::Builder`] compiled: byte patterns, and hash tables with their
+    /// lengths in bytes.
+    ///
+    /// # Errors
+    /// When a part is damaged or of another form; nothing is then certified without it.
+    pub fn add_signatures(
+        &mut self,
+        bodies: &[u8],
+        tables: Vec<(Box<dyn mercat_signatures::ReadAt>, u64)>,
+    ) -> Result<(), KnowledgeError> {
+        self.signatures.add(bodies, tables)
     }
 
     /// Identifies everything that layer facts depend on.

@@ -1,9 +1,12 @@
 //! The scanners over one layer or volume: each byte that is a file's goes past all of them, once.
 
 use crate::facts::{LayerFacts, Note};
+use crate::files::Asked;
 use crate::shown::{Shown, WINDOW_BYTES};
-use crate::{Knowledge, Limits, nested, signatures, yara};
+use crate::signatures::Digests;
+use crate::{Knowledge, Limits, files, nested, signatures, yara};
 use mercat_artifact::ReadError;
+use mercat_signatures::FileKind;
 use std::cell::RefCell;
 use std::io::Read;
 
@@ -37,11 +40,27 @@ struct State {
     spare: Vec<Vec<u8>>,
 }
 
+/// What is asked of a file beside its scan.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Want {
+    /// Its size, where it is known before the bytes are read.
+    pub(crate) size: Option<u64>,
+    /// All of its bytes.
+    pub(crate) bytes: bool,
+    /// Its SHA-256, which is otherwise taken only when a signature may ask for it.
+    pub(crate) sha256: bool,
+    /// Its permission bits, where it lies on a file system.
+    pub(crate) mode: u32,
+}
+
 /// What is known of a file once it has passed.
-#[derive(Debug, Default)]
 pub(crate) struct Passed {
-    /// Its bytes, when they were to be kept.
+    /// Its bytes, when they were asked for.
     pub(crate) kept: Option<Vec<u8>>,
+    /// Its size.
+    pub(crate) size: u64,
+    /// Its digests, those that were taken.
+    pub(crate) digests: Digests,
 }
 
 impl<'k> Scan<'k> {
@@ -78,14 +97,14 @@ impl<'k> Scan<'k> {
     pub(crate) fn begin(&self, path: &str, link: &str, attributes: &[(String, Vec<u8>)]) {
         self.with(|facts| facts.entries += 1);
         let name = if link.is_empty() { path.to_owned() } else { format!("{path}\n{link}") };
-        self.look(path, name.as_bytes(), false);
+        self.look(path, (0, FileKind::Any), name.as_bytes());
         for (key, value) in attributes {
-            self.look(&format!("{path}#{key}"), value, false);
+            self.look(&format!("{path}#{key}"), (0, FileKind::Any), value);
         }
         self.control_in_turn();
     }
 
-    /// Shows a regular file to every scanner. Its bytes come back when `keep`.
+    /// Shows a regular file to every scanner.
     ///
     /// # Errors
     /// What the reader gives; what came before was scanned.
@@ -94,7 +113,7 @@ impl<'k> Scan<'k> {
         path: &str,
         size: u64,
         reader: &mut dyn Read,
-        keep: bool,
+        want: Want,
     ) -> Result<Passed, ReadError> {
         {
             let mut state = self.state.borrow_mut();
@@ -102,7 +121,7 @@ impl<'k> Scan<'k> {
             state.facts.file_bytes += size;
             (state.packed, state.unpacked, state.cut) = (0, 0, false);
         }
-        self.content(path, 0, reader, keep)
+        self.content(path, 0, reader, Want { size: Some(size), ..want })
     }
 
     /// Shows bytes to every scanner, and opens them when they are an archive.
@@ -111,14 +130,19 @@ impl<'k> Scan<'k> {
         path: &str,
         depth: u32,
         reader: &mut dyn Read,
-        keep: bool,
+        want: Want,
     ) -> Result<Passed, ReadError> {
-        let mut shown = Shown::new(self, path, depth, reader, keep);
+        let mut shown = Shown::new(self, path, depth, reader, &want);
         let head = shown.head();
-        if let Some(format) = nested::Format::detect(head) {
+        let format = mercat_artifact::archive::detect(head);
+        let asked = Asked::of(path, head, want.mode, depth);
+        shown.ask(&asked);
+        if let Some(format) = format {
             self.open(path, depth, format, &mut shown);
         }
-        shown.finish()
+        let passed = shown.finish()?;
+        files::take(self, path, &asked, &passed);
+        Ok(passed)
     }
 
     fn open(&self, path: &str, depth: u32, format: nested::Format, shown: &mut Shown<'_, 'k>) {
@@ -139,6 +163,7 @@ impl<'k> Scan<'k> {
         }
         self.control_once_more();
         let mut facts = self.state.into_inner().facts;
+        facts.told.settle();
         let missed =
             (facts.file_bytes + facts.nested_bytes) - facts.scanned_bytes - facts.nested_scanned_bytes;
         if missed > 0 && !facts.refused {
@@ -211,9 +236,10 @@ impl<'k> Scan<'k> {
         }
     }
 
-    /// Shows a window of a file to every scanner; its first `carried` bytes were shown before.
-    pub(crate) fn window(&self, path: &str, depth: u32, bytes: &[u8], carried: usize, elf: bool) {
-        let whole = self.look(path, bytes, elf);
+    /// Shows a window of a file to every scanner: where in the file it begins, what kind of file it is, and
+    /// its bytes, the first `carried` of which were shown before.
+    pub(crate) fn window(&self, path: &str, depth: u32, of: (u64, FileKind), bytes: &[u8], carried: usize) {
+        let whole = self.look(path, of, bytes);
         let fresh = (bytes.len() - carried) as u64;
         self.with(|facts| match (whole, depth) {
             (false, _) => {}
@@ -223,18 +249,19 @@ impl<'k> Scan<'k> {
     }
 
     /// Runs every scanner over some bytes; `false` when one of them did not come to its end.
-    fn look(&self, path: &str, bytes: &[u8], elf: bool) -> bool {
+    fn look(&self, path: &str, (start, kind): (u64, FileKind), bytes: &[u8]) -> bool {
         if bytes.is_empty() {
             return true;
         }
         let knowledge = self.knowledge;
-        knowledge.signatures.scan(bytes, |name| self.virus(path, name));
+        let searched = knowledge.signatures.scan(kind, start, bytes, |name| self.virus(path, name));
         let scanned = knowledge.yara.scan(bytes, |rule| {
             let observed = format!("malware rule {rule}");
             let fix = "remove the file and rebuild this layer";
             self.note(Note::new("CTR-20", path, observed, "no malware", fix));
         });
         // Libraries carry the published keys of their self-tests; those are told, and do not block.
+        let elf = kind == FileKind::Elf;
         let rule = |kind: &str| if elf && kind == "private key" { "CTR-21-ELF" } else { "CTR-21" };
         knowledge.secrets.scan(bytes, |secret| {
             let observed = format!("{}: {}", secret.kind, secret.redacted);
@@ -242,7 +269,8 @@ impl<'k> Scan<'k> {
                 "revoke the credential, then rebuild the layer without it; deleting it in a later layer is not enough";
             self.note(Note::new(rule(secret.kind), path, observed, "no credentials in any layer", fix));
         });
-        let Err(why) = scanned else { return true };
+        let whole = searched.map_err(|why| why.to_string()).and(scanned);
+        let Err(why) = whole else { return true };
         let observed = format!("the malware scan ended early: {why}");
         self.note(Note::new("INC-02", path, observed, "a whole scan", OURS));
         false
@@ -286,8 +314,8 @@ pub(crate) fn broken_engines(knowledge: &Knowledge) -> Vec<&'static str> {
     };
     let signature = |bytes: &[u8]| {
         let mut hits = 0;
-        knowledge.signatures.scan(bytes, |_| hits += 1);
-        hits == 1
+        let scanned = knowledge.signatures.scan(FileKind::Any, 0, bytes, |_| hits += 1);
+        scanned.is_ok() && hits == 1
     };
     let rule = |bytes: &[u8]| {
         let mut hit = false;

@@ -1,10 +1,12 @@
 //! Bytes on their way to whoever opens them.
 
 use crate::facts::Note;
+use crate::files::Asked;
 use crate::nested;
-use crate::scan::{Passed, Scan};
+use crate::scan::{OURS, Passed, Scan, Want};
+use crate::signatures::Hashing;
 use mercat_artifact::ReadError;
-use sha2::{Digest as _, Sha256};
+use mercat_signatures::FileKind;
 use std::io::{self, BufRead, Read};
 
 /// Bytes of a file that scanners see at a time.
@@ -24,10 +26,12 @@ pub(crate) struct Shown<'s, 'k> {
     /// Bytes of the window that were handed on.
     taken: usize,
     size: u64,
-    hash: Sha256,
-    elf: bool,
+    hash: Hashing,
+    kind: FileKind,
     archive: bool,
     kept: Option<Vec<u8>>,
+    /// The most bytes that are kept.
+    kept_max: u64,
     ended: bool,
     broken: Option<ReadError>,
 }
@@ -38,8 +42,9 @@ impl<'s, 'k> Shown<'s, 'k> {
         path: &'s str,
         depth: u32,
         inner: &'s mut dyn Read,
-        keep: bool,
+        want: &Want,
     ) -> Self {
+        let hash = scan.knowledge().signatures.hashing(want.size);
         Self {
             scan,
             path,
@@ -49,10 +54,11 @@ impl<'s, 'k> Shown<'s, 'k> {
             carried: 0,
             taken: 0,
             size: 0,
-            hash: Sha256::new(),
-            elf: false,
+            hash: if want.sha256 { hash.with_sha256() } else { hash },
+            kind: FileKind::Any,
             archive: false,
-            kept: keep.then(Vec::new),
+            kept: want.bytes.then(Vec::new),
+            kept_max: u64::MAX,
             ended: false,
             broken: None,
         }
@@ -61,8 +67,21 @@ impl<'s, 'k> Shown<'s, 'k> {
     /// The first bytes of the file: a window of it.
     pub(crate) fn head(&mut self) -> &[u8] {
         self.more();
-        self.elf = self.window.starts_with(b"\x7fELF");
+        self.kind = FileKind::of(&self.window);
         &self.window
+    }
+
+    /// Asks for more of a file of which the head was seen.
+    pub(crate) fn ask(&mut self, asked: &Asked) {
+        if asked.program {
+            self.hash.also(&self.window, asked.packaged);
+        }
+        if let Some(max) = asked.bytes_max()
+            && self.kept.is_none()
+        {
+            self.kept_max = max;
+            self.kept = (self.size <= max).then(|| self.window.clone());
+        }
     }
 
     /// Shows what the window holds, and reads the next.
@@ -84,6 +103,9 @@ impl<'s, 'k> Shown<'s, 'k> {
         }
         self.size += fresh as u64;
         self.hash.update(&self.window[keep..]);
+        if self.size > self.kept_max {
+            self.kept = None;
+        }
         if let Some(kept) = &mut self.kept {
             kept.extend_from_slice(&self.window[keep..]);
         }
@@ -97,7 +119,8 @@ impl<'s, 'k> Shown<'s, 'k> {
     /// Shows the window to the scanners, once.
     fn show(&mut self) {
         if self.window.len() > self.carried {
-            self.scan.window(self.path, self.depth, &self.window, self.carried, self.elf);
+            let start = self.size - self.window.len() as u64;
+            self.scan.window(self.path, self.depth, (start, self.kind), &self.window, self.carried);
             self.carried = self.window.len();
         }
     }
@@ -134,17 +157,22 @@ impl<'s, 'k> Shown<'s, 'k> {
             self.more();
         }
         self.show();
-        let digest: [u8; 32] = std::mem::take(&mut self.hash).finalize().into();
-        if self.broken.is_none()
-            && let Some(name) = self.scan.knowledge().signatures.known(&digest, self.size)
-        {
-            self.scan.virus(self.path, name);
+        let digests = std::mem::replace(&mut self.hash, Hashing::none()).finish();
+        if self.broken.is_none() {
+            match self.scan.knowledge().signatures.known(&digests, self.size) {
+                Ok(Some(name)) => self.scan.virus(self.path, &name),
+                Ok(None) => {}
+                Err(error) => {
+                    let observed = format!("the table of hash signatures cannot be read: {error}");
+                    self.scan.note(Note::new("INC-02", self.path, observed, "a whole lookup", OURS));
+                }
+            }
         }
         self.tail();
         self.scan.give_back(std::mem::take(&mut self.window));
         match self.broken.take() {
             Some(error) => Err(error),
-            None => Ok(Passed { kept: self.kept.take() }),
+            None => Ok(Passed { kept: self.kept.take(), size: self.size, digests }),
         }
     }
 

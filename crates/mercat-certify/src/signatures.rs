@@ -1,8 +1,11 @@
-//! Byte and hash signatures.
+//! Signatures of viruses: the built-in test file, and what the operator imported.
 
 use crate::{KnowledgeError, digest_of};
-use aho_corasick::AhoCorasick;
-use std::collections::HashMap;
+use md5::Md5;
+use mercat_signatures::{Bodies, Builder, FileKind, Hashes, Kind, ReadAt, TooManySteps};
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256};
+use std::io;
 
 /// Name under which the industry's antivirus test file is reported.
 pub(crate) const TEST_FILE: &str = "Eicar-Test-Signature";
@@ -14,77 +17,175 @@ pub(crate) fn test_string() -> Vec<u8> {
 }
 
 pub(crate) struct Signatures {
-    bytes: AhoCorasick,
-    names: Vec<String>,
-    hashes: HashMap<[u8; 32], (Option<u64>, String)>,
+    bodies: Vec<Bodies>,
+    hashes: Vec<Hashes>,
     digest: String,
 }
 
 impl Signatures {
-    pub(crate) fn load(hashes: &str) -> Result<Self, KnowledgeError> {
-        let mut table = HashMap::new();
-        for (at, line) in hashes.lines().enumerate() {
-            let line_number = at + 1;
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
+    /// The built-in signatures, and lines of the operator.
+    pub(crate) fn load(lines: &str) -> Result<Self, KnowledgeError> {
+        let mut builder = Builder::default();
+        let test: String = test_string().iter().map(|byte| format!("{byte:02x}")).collect();
+        builder.line(&format!("{TEST_FILE}={test}"));
+        for (at, line) in lines.lines().enumerate() {
+            builder.line(line);
+            if let Some(why) = builder.unusable.by_reason.keys().next() {
+                return Err(KnowledgeError::Hashes { line: at + 1, why });
             }
-            let bad = |why| KnowledgeError::Hashes { line: line_number, why };
-            let mut parts = line.splitn(3, ':');
-            let hex = parts.next().unwrap_or("");
-            let size = parts.next().ok_or_else(|| bad("expected sha256:size:name"))?;
-            let name = parts.next().filter(|name| !name.is_empty()).ok_or_else(|| bad("expected a name"))?;
-            let hash = unhex(hex).ok_or_else(|| bad("expected 64 hex digits"))?;
-            let size = match size {
-                "*" => None,
-                size => Some(size.parse().map_err(|_| bad("expected a size in bytes or *"))?),
-            };
-            table.insert(hash, (size, name.to_owned()));
         }
-        let bytes = AhoCorasick::new([test_string()]).expect("one short pattern builds");
-        let digest = digest_of(hashes.as_bytes()).to_string();
-        Ok(Self { bytes, names: vec![TEST_FILE.to_owned()], hashes: table, digest })
+        let compiled = builder.compile();
+        let mut out = Self { bodies: Vec::new(), hashes: Vec::new(), digest: String::new() };
+        out.add(&compiled.bodies, [compiled.sha256, compiled.md5].map(table).into())?;
+        Ok(out)
+    }
+
+    /// Adds compiled signatures, and tables with their lengths in bytes.
+    pub(crate) fn add(
+        &mut self,
+        bodies: &[u8],
+        tables: Vec<(Box<dyn ReadAt>, u64)>,
+    ) -> Result<(), KnowledgeError> {
+        let unusable = |error: mercat_signatures::LoadError| KnowledgeError::Signatures(error.to_string());
+        self.bodies.push(Bodies::read(bodies).map_err(unusable)?);
+        for (source, length) in tables {
+            let table = Hashes::open(source, length).map_err(unusable)?;
+            if !table.is_empty() {
+                self.hashes.push(table);
+            }
+        }
+        let all = self.bodies.iter().map(Bodies::digest).chain(self.hashes.iter().map(Hashes::digest));
+        self.digest = digest_of(&all.collect::<Vec<_>>().concat()).to_string();
+        Ok(())
     }
 
     pub(crate) fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// Names of the byte signatures found.
-    pub(crate) fn scan(&self, window: &[u8], mut hit: impl FnMut(&str)) {
-        for found in self.bytes.find_iter(window) {
-            hit(&self.names[found.pattern().as_usize()]);
+    /// Names of the byte signatures found in a window that begins at byte `start` of its file.
+    pub(crate) fn scan(
+        &self,
+        kind: FileKind,
+        start: u64,
+        window: &[u8],
+        mut hit: impl FnMut(&str),
+    ) -> Result<(), TooManySteps> {
+        self.bodies.iter().try_for_each(|bodies| bodies.scan(kind, start, window, &mut hit))
+    }
+
+    /// The hashes that a file of this size must be looked up by; all of them when its size is not known yet.
+    pub(crate) fn hashing(&self, size: Option<u64>) -> Hashing {
+        let any = |kind| self.hashes.iter().any(|table| table.kind() == kind && table.may_know(size));
+        Hashing {
+            sha256: any(Kind::Sha256).then(Sha256::new),
+            sha1: None,
+            md5: any(Kind::Md5).then(Md5::new),
         }
     }
 
     /// The name of a known file.
-    pub(crate) fn known(&self, sha256: &[u8; 32], size: u64) -> Option<&str> {
-        let (expected, name) = self.hashes.get(sha256)?;
-        expected.is_none_or(|expected| expected == size).then_some(name)
+    pub(crate) fn known(&self, digests: &Digests, size: u64) -> io::Result<Option<String>> {
+        for table in &self.hashes {
+            let hash: Option<&[u8]> = match table.kind() {
+                Kind::Sha256 => digests.sha256.as_ref().map(|hash| hash.as_slice()),
+                Kind::Md5 => digests.md5.as_ref().map(|hash| hash.as_slice()),
+            };
+            if let Some(hash) = hash
+                && let Some(name) = table.find(hash, size)?
+            {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
     }
 }
 
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut out = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
+fn table(bytes: Vec<u8>) -> (Box<dyn ReadAt>, u64) {
+    let length = bytes.len() as u64;
+    (Box::new(bytes), length)
+}
+
+/// Hashes of a file while its bytes pass; those that nobody looks up are not taken.
+pub(crate) struct Hashing {
+    sha256: Option<Sha256>,
+    sha1: Option<Sha1>,
+    md5: Option<Md5>,
+}
+
+/// What [`Hashing`] came to.
+pub(crate) struct Digests {
+    pub(crate) sha256: Option<[u8; 32]>,
+    pub(crate) sha1: Option<[u8; 20]>,
+    pub(crate) md5: Option<[u8; 16]>,
+}
+
+impl Hashing {
+    /// Takes the SHA-256 whether or not a table asks for it.
+    pub(crate) fn with_sha256(self) -> Self {
+        Self { sha256: self.sha256.or_else(|| Some(Sha256::new())), ..self }
     }
-    for (at, byte) in out.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[at * 2..at * 2 + 2], 16).ok()?;
+
+    /// Takes no hash.
+    pub(crate) fn none() -> Self {
+        Self { sha256: None, sha1: None, md5: None }
     }
-    Some(out)
+
+    /// Takes more hashes of a file whose first bytes have passed: the SHA-256, and those of package managers.
+    pub(crate) fn also(&mut self, first: &[u8], of_packages: bool) {
+        self.sha256.get_or_insert_with(|| Sha256::new().chain_update(first));
+        if of_packages {
+            self.sha1.get_or_insert_with(|| Sha1::new().chain_update(first));
+            self.md5.get_or_insert_with(|| Md5::new().chain_update(first));
+        }
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        if let Some(hash) = &mut self.sha256 {
+            hash.update(bytes);
+        }
+        if let Some(hash) = &mut self.sha1 {
+            hash.update(bytes);
+        }
+        if let Some(hash) = &mut self.md5 {
+            hash.update(bytes);
+        }
+    }
+
+    pub(crate) fn finish(self) -> Digests {
+        Digests {
+            sha256: self.sha256.map(|hash| hash.finalize().into()),
+            sha1: self.sha1.map(|hash| hash.finalize().into()),
+            md5: self.md5.map(|hash| hash.finalize().into()),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn known(signatures: &Signatures, bytes: &[u8]) -> Option<String> {
+        let mut hashing = signatures.hashing(Some(bytes.len() as u64));
+        hashing.update(bytes);
+        signatures.known(&hashing.finish(), bytes.len() as u64).expect("memory reads")
+    }
+
     #[test]
-    fn hash_lines_name_the_line_that_is_wrong() {
-        let good = format!("{}:5:Bad.File\n# note\n", "ab".repeat(32));
-        let loaded = Signatures::load(&good).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(loaded.known(&[0xab; 32], 5), Some("Bad.File"));
-        assert_eq!(loaded.known(&[0xab; 32], 6), None);
+    fn files_are_known_by_their_hash_and_size() {
+        let sha: String = Sha256::digest(b"hello").iter().map(|byte| format!("{byte:02x}")).collect();
+        let md5: String = Md5::digest(b"world!").iter().map(|byte| format!("{byte:02x}")).collect();
+        let signatures = Signatures::load(&format!("{sha}:5:Bad.File\n# note\n{md5}:6:Old.File\n"))
+            .unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(known(&signatures, b"hello").as_deref(), Some("Bad.File"));
+        assert_eq!(known(&signatures, b"world!").as_deref(), Some("Old.File"));
+        assert_eq!(known(&signatures, b"hullo"), None);
+        let nothing = signatures.hashing(Some(7));
+        assert!(nothing.sha256.is_none() && nothing.md5.is_none(), "a size that nothing known has");
+    }
+
+    #[test]
+    fn lines_name_what_is_wrong_with_them() {
         for bad in ["x:1:n", "abc", &format!("{}:x:n", "ab".repeat(32)), &format!("{}:1:", "ab".repeat(32))] {
             assert!(matches!(
                 Signatures::load(&format!("\n{bad}")),

@@ -1,5 +1,6 @@
 //! The verdict document: what was judged, by what, and what was found.
 
+use crate::files::whole::{Privileged, Whole};
 use mercat_domain::finding::{self, Place};
 use mercat_domain::{Finding, Outcome, Severity};
 use serde_json::{Map, Value, json};
@@ -23,6 +24,53 @@ pub struct LayerReport {
     pub nested_bytes: u64,
 }
 
+/// Files with notable modes that a document lists; the others are counted.
+const PRIVILEGED_MAX: usize = 500;
+
+/// What the files of an image or disk tell beside their content.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FilesReport {
+    /// Packages of languages, modules of programs and known programs.
+    pub components: usize,
+    /// Programs and libraries.
+    pub programs: usize,
+    /// Those of them that belong to no package.
+    pub unpackaged: usize,
+    /// Setuid, setgid, writable by everybody, or with capabilities: at most 500.
+    pub privileged: Vec<Privileged>,
+    /// How many more there are.
+    pub privileged_left: usize,
+    /// Licence and notice files outside of packages.
+    pub notices: Vec<String>,
+}
+
+impl FilesReport {
+    pub(crate) fn of(whole: &Whole) -> Self {
+        Self {
+            components: whole.components.len(),
+            programs: whole.programs,
+            unpackaged: whole.unpackaged.len(),
+            privileged: whole.privileged.iter().take(PRIVILEGED_MAX).cloned().collect(),
+            privileged_left: whole.privileged.len().saturating_sub(PRIVILEGED_MAX),
+            notices: whole.notices.clone(),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let privileged = |file: &Privileged| {
+            json!({
+                "path": file.path, "mode": format!("{:04o}", file.mode & 0o7777), "directory": file.directory,
+                "capabilities": file.capabilities, "package": file.package,
+            })
+        };
+        json!({
+            "components": self.components, "programs": self.programs, "unpackaged": self.unpackaged,
+            "privileged": self.privileged.iter().map(privileged).collect::<Vec<_>>(),
+            "privilegedNotListed": self.privileged_left, "notices": self.notices,
+        })
+    }
+}
+
 /// What was read of one image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageReport {
@@ -34,8 +82,12 @@ pub struct ImageReport {
     pub layers: Vec<LayerReport>,
     /// Installed packages found.
     pub packages: usize,
-    /// Digest of the SBOM.
+    /// Digest of the SBOM in CycloneDX.
     pub sbom: String,
+    /// Digest of the SBOM in SPDX.
+    pub spdx: String,
+    /// What its files tell beside their content.
+    pub files: FilesReport,
 }
 
 /// What was read of one volume of a disk.
@@ -82,8 +134,12 @@ pub struct DiskReport {
     pub volumes: Vec<VolumeReport>,
     /// Installed packages found.
     pub packages: usize,
-    /// Digest of the SBOM.
+    /// Digest of the SBOM in CycloneDX.
     pub sbom: String,
+    /// Digest of the SBOM in SPDX.
+    pub spdx: String,
+    /// What its files tell beside their content.
+    pub files: FilesReport,
 }
 
 /// How one certification rule came out, passes too.
@@ -110,8 +166,8 @@ pub struct Verdict {
     pub subject: String,
     /// Policy name, date and digest.
     pub policy: [String; 3],
-    /// Advisory digest and newest record.
-    pub advisories: [String; 2],
+    /// Advisory digest, newest record, and the day on which its age was judged, or empty.
+    pub advisories: [String; 3],
     /// Digest of the engines and their rules.
     pub engines: String,
     /// The images below the subject.
@@ -122,7 +178,7 @@ pub struct Verdict {
     pub checks: Vec<Check>,
     /// Findings, sorted.
     pub findings: Vec<Finding>,
-    /// SBOMs by digest, CycloneDX JSON.
+    /// SBOMs by digest, CycloneDX JSON and SPDX JSON.
     pub sboms: Vec<(String, String)>,
 }
 
@@ -130,6 +186,15 @@ impl Verdict {
     /// The three-valued judgement.
     pub fn outcome(&self) -> Outcome {
         finding::judge(&self.findings)
+    }
+
+    fn advisories_json(&self) -> Value {
+        let [digest, newest, judged_on] = &self.advisories;
+        let mut out = json!({"digest": digest, "newest": newest});
+        if let Some(map) = out.as_object_mut().filter(|_| !judged_on.is_empty()) {
+            map.insert("judgedOn".to_owned(), json!(judged_on));
+        }
+        out
     }
 
     /// The document. It holds no clock time and no name of a machine: the same input gives the same bytes.
@@ -144,7 +209,7 @@ impl Verdict {
         let image = |image: &ImageReport| {
             json!({
                 "platform": image.platform, "manifest": image.manifest, "packages": image.packages,
-                "sbom": image.sbom, "layers": image.layers.iter().map(layer).collect::<Vec<_>>(),
+                "sbom": image.sbom, "spdx": image.spdx, "files": image.files.to_json(), "layers": image.layers.iter().map(layer).collect::<Vec<_>>(),
             })
         };
         let mut document = json!({
@@ -152,7 +217,7 @@ impl Verdict {
             "subject": self.subject,
             "outcome": self.outcome().name(),
             "policy": {"name": self.policy[0], "date": self.policy[1], "digest": self.policy[2]},
-            "advisories": {"digest": self.advisories[0], "newest": self.advisories[1]},
+            "advisories": self.advisories_json(),
             "engines": self.engines,
             "images": self.images.iter().map(image).collect::<Vec<_>>(),
             "findings": self.findings.iter().map(finding_json).collect::<Vec<_>>(),
@@ -239,7 +304,8 @@ fn disk_json(disk: &DiskReport) -> Value {
     json!({
         "bytes": disk.bytes, "dataBytes": disk.data_bytes, "partitionTable": disk.table, "os": disk.os,
         "osId": disk.os_id, "osVersion": disk.os_version, "kernel": disk.kernel, "packages": disk.packages,
-        "sbom": disk.sbom, "volumes": disk.volumes.iter().map(volume).collect::<Vec<_>>(),
+        "sbom": disk.sbom, "spdx": disk.spdx, "files": disk.files.to_json(),
+        "volumes": disk.volumes.iter().map(volume).collect::<Vec<_>>(),
     })
 }
 

@@ -1,12 +1,13 @@
 //! Inspections in a confined child process, for the server and for `mercat certify` alike.
 
-use crate::sandbox;
-use mercat_certify::advisories::Advisories;
+use crate::sandbox::{self, Unconfined};
+use mercat_certify::advisories::{Advisories, Day, vex};
 use mercat_certify::disk::{self, Claims, DiskSpecimen};
 use mercat_certify::{Blobs, Extra, Knowledge, LayerFacts, Policy, Reused, Specimen, Verdict, inspect};
 use mercat_depot::disk::{ChunkSource, Stored, read_file};
 use mercat_disk::{Declared, Facts, FileReadAt, ReadAt, ReadError};
 use mercat_domain::Digest;
+use mercat_signatures::Pack;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -31,6 +32,18 @@ pub struct KnowledgeFiles {
     pub hashes: Option<PathBuf>,
     /// YARA rules.
     pub yara: Option<PathBuf>,
+    /// Signatures compiled by `mercat signatures import`.
+    #[serde(default)]
+    pub signatures: Option<PathBuf>,
+    /// Statements about vulnerabilities: OpenVEX or CycloneDX documents.
+    #[serde(default)]
+    pub vex: Vec<PathBuf>,
+}
+
+/// The day of this machine's clock, UTC.
+pub fn today() -> Day {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Day::of_unix(i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
 }
 
 impl KnowledgeFiles {
@@ -39,32 +52,61 @@ impl KnowledgeFiles {
         let file = |name: &str| Some(data.join(name)).filter(|path| path.is_file());
         Self {
             policy: file("policy.toml"),
-            advisories: file("advisories.json"),
+            advisories: file("advisories.bin"),
             hashes: file("hashes.txt"),
             yara: file("rules.yar"),
+            signatures: file("signatures.bin"),
+            vex: Vec::new(),
         }
     }
 
-    /// Loads everything.
+    /// Loads everything; the age of what is known is judged on the day that is given. An advisory snapshot
+    /// that cannot be used is kept as such, and makes verdicts inconclusive.
     ///
     /// # Errors
     /// The file that cannot be used, and why.
-    pub fn load(&self) -> Result<Knowledge, String> {
+    pub fn load(&self, today: Option<Day>) -> Result<Knowledge, String> {
         let read = |path: &Option<PathBuf>| match path {
             None => Ok(String::new()),
             Some(path) => {
                 std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
             }
         };
-        let advisories = match read(&self.advisories)?.as_str() {
-            "" => Advisories::default(),
-            text => Advisories::from_json(text).map_err(|error| format!("the advisory snapshot: {error}"))?,
+        let advisories = match &self.advisories {
+            None => Advisories::default(),
+            // It stays open: the confinement forbids opening, not reading.
+            Some(path) => match File::open(path) {
+                Ok(file) => Advisories::open(Arc::new(file), today),
+                Err(error) => return Err(format!("{}: {error}", path.display())),
+            },
         };
         let named = self.policy.as_deref().and_then(Path::to_str).and_then(Policy::named);
         let policy = named.map_or_else(|| read(&self.policy), |text| Ok(text.to_owned()))?;
         let extra = Extra { policy, hashes: read(&self.hashes)?, yara: read(&self.yara)? };
-        Knowledge::load(&extra, advisories).map_err(|error| crate::chain(&error))
+        let mut knowledge = Knowledge::load(&extra, advisories).map_err(|error| crate::chain(&error))?;
+        if let Some(path) = &self.signatures {
+            add_signatures(&mut knowledge, path).map_err(|why| format!("{}: {why}", path.display()))?;
+        }
+        knowledge.today = today;
+        for path in &self.vex {
+            let named = |why: String| format!("{}: {why}", path.display());
+            let size = std::fs::metadata(path).map_err(|error| named(error.to_string()))?.len();
+            if size > vex::DOCUMENT_BYTES_MAX as u64 {
+                return Err(named(format!("{size} bytes; the limit is {} bytes", vex::DOCUMENT_BYTES_MAX)));
+            }
+            let text = std::fs::read(path).map_err(|error| named(error.to_string()))?;
+            knowledge.vex.extend(vex::read(&text).map_err(|error| named(error.to_string()))?);
+        }
+        Ok(knowledge)
     }
+}
+
+/// The hash tables stay in their file, which is open before the confinement closes.
+fn add_signatures(knowledge: &mut Knowledge, path: &Path) -> Result<(), String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let length = file.metadata().map_err(|error| error.to_string())?.len();
+    let pack = Pack::open(Arc::new(file), length).map_err(|error| error.to_string())?;
+    knowledge.add_signatures(&pack.bodies, pack.tables).map_err(|error| crate::chain(&error))
 }
 
 /// The work of a child.
@@ -72,7 +114,10 @@ impl KnowledgeFiles {
 struct Job {
     subject: Subject,
     knowledge: KnowledgeFiles,
+    /// The day on which the age of what is known is judged.
+    today: Option<Day>,
     cpu_secs: u64,
+    unconfined: Unconfined,
 }
 
 /// What is inspected.
@@ -196,6 +241,8 @@ pub struct Inspector {
     pub program: PathBuf,
     /// What the inspectors know.
     pub knowledge: KnowledgeFiles,
+    /// What happens where the kernel cannot confine.
+    pub unconfined: Unconfined,
 }
 
 impl Inspector {
@@ -238,7 +285,8 @@ impl Inspector {
         budget: u64,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Inspection, InspectError> {
-        let job = Job { subject, knowledge: self.knowledge.clone(), cpu_secs: budget * 2 };
+        let (knowledge, unconfined) = (self.knowledge.clone(), self.unconfined);
+        let job = Job { subject, knowledge, today: Some(today()), cpu_secs: budget * 2, unconfined };
         let mut child = tokio::process::Command::new(&self.program)
             .arg("inspect")
             .env_clear()
@@ -382,12 +430,13 @@ pub fn child() -> i32 {
 }
 
 fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>) -> Result<(), String> {
-    let knowledge = job.knowledge.load()?;
+    let knowledge = job.knowledge.load(job.today)?;
     let readable = match &job.subject {
         Subject::Image { blobs, .. } => vec![blobs.clone()],
         Subject::Disk { source, .. } => source.readable(),
     };
-    let how = sandbox::confine(&readable, job.cpu_secs)?;
+    let missing = sandbox::confine(&readable, job.cpu_secs, job.unconfined)?;
+    let how = missing.as_deref().unwrap_or("confined");
     let (talk, verdict) = match job.subject {
         Subject::Image { root, blobs, layout, facts } => {
             let talk = talk(facts);
@@ -404,7 +453,10 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
             (talk, verdict)
         }
     };
-    let verdict = verdict.map_err(|error| error.to_string())?;
+    let mut verdict = verdict.map_err(|error| error.to_string())?;
+    if let Some(missing) = &missing {
+        verdict.findings.insert(0, sandbox::finding(missing));
+    }
     for (digest, sbom) in &verdict.sboms {
         talk.say(&Line::Sbom(digest.clone(), sbom.clone()));
     }

@@ -7,7 +7,8 @@ mod progress;
 mod sandbox;
 mod steps;
 
-pub use inspect::{DiskSource, InspectError, Inspection, Inspector, KnowledgeFiles};
+pub use inspect::{DiskSource, InspectError, Inspection, Inspector, KnowledgeFiles, today};
+pub use sandbox::Unconfined;
 
 use mercat_app::{App, AppError, CLEANUP, OUTBOX, Report, STEPS, StepOutcome, StepTask};
 use mercat_courier::Mailer;

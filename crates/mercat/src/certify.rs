@@ -102,6 +102,7 @@ fn exit_code(outcome: Outcome) -> u8 {
 fn inspector(data: &Path, args: &CertifyArgs) -> anyhow::Result<Inspector> {
     let mut inspector = wiring::inspector(data, &Config::load(data)?)?;
     inspector.knowledge.policy = args.policy.clone().or(inspector.knowledge.policy);
+    inspector.knowledge.vex.clone_from(&args.vex);
     inspector.knowledge.advisories = args.advisories.clone().or(inspector.knowledge.advisories);
     Ok(inspector)
 }
@@ -195,7 +196,9 @@ fn write_sboms(directory: Option<&Path>, inspection: &Inspection) -> anyhow::Res
     let Some(directory) = directory else { return Ok(()) };
     std::fs::create_dir_all(directory)?;
     for (digest, text) in &inspection.sboms {
-        let name = format!("{}.cdx.json", digest.trim_start_matches("sha256:"));
+        // Both are ours: the first key of the document tells which it is.
+        let kind = if text.starts_with("{\n  \"spdxVersion\"") { "spdx" } else { "cdx" };
+        let name = format!("{}.{kind}.json", digest.trim_start_matches("sha256:"));
         std::fs::write(directory.join(name), text)?;
     }
     Ok(())

@@ -36,6 +36,9 @@ pub(crate) enum Command {
     /// Known vulnerabilities: import OSV records.
     #[command(subcommand)]
     Advisories(AdvisoriesCommand),
+    /// Signatures of known malware: compile what scanners use, and show what is in use.
+    #[command(subcommand)]
+    Signatures(SignaturesCommand),
     /// Check this installation and say what to do about what is missing.
     Doctor,
     /// Work with offers on a server.
@@ -160,7 +163,10 @@ pub(crate) struct CertifyArgs {
     /// Advisory snapshot instead of the data directory's.
     #[arg(long)]
     pub(crate) advisories: Option<PathBuf>,
-    /// Write the SBOM (CycloneDX JSON) of each image into this directory.
+    /// Statements about vulnerabilities: an OpenVEX or CycloneDX document; repeat for more.
+    #[arg(long)]
+    pub(crate) vex: Vec<PathBuf>,
+    /// Write the SBOM of each image into this directory, as CycloneDX 1.6 and as SPDX 2.3 (JSON).
     #[arg(long)]
     pub(crate) sbom: Option<PathBuf>,
     /// User name for the registry.
@@ -175,13 +181,39 @@ pub(crate) struct CertifyArgs {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum AdvisoriesCommand {
-    /// Compile OSV JSON (files, directories or zip files) into this installation's snapshot.
+pub(crate) enum SignaturesCommand {
+    /// Compile signature files into this installation's set, which they replace as a whole.
+    ///
+    /// Read are ClamAV's .ndb (byte patterns), .hdb and .hsb (hashes), and plain lines: `sha256:size:name` with `*`
+    /// for any size, or `name=hexadecimal`. What is not understood is counted and told, by reason.
     Import {
-        /// Files or directories.
+        /// Signature files.
         #[arg(required = true)]
         paths: Vec<PathBuf>,
     },
+    /// Check and show the compiled set.
+    Show,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AdvisoriesCommand {
+    /// Add OSV records (JSON, YAML, zip), the KEV catalogue (JSON) and EPSS (CSV, also .gz) to the snapshot.
+    ///
+    /// Records that are not newer than those that are there are kept as they are. Data that is older than
+    /// what is there is refused.
+    Import {
+        /// Files, directories or https URLs.
+        #[arg(required = true)]
+        sources: Vec<String>,
+        /// Take data that is older than what is there.
+        #[arg(long)]
+        allow_older: bool,
+        /// Forget what is there, and keep only what is imported now.
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Read the whole snapshot and compare it with the digest of its import.
+    Verify,
     /// Show what the snapshot holds.
     Show,
 }

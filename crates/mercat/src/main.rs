@@ -10,6 +10,7 @@ mod deploy;
 mod doctor;
 mod offer;
 mod serve;
+mod signatures;
 mod wiring;
 
 use clap::Parser;
@@ -63,6 +64,7 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Demo(args) => demo::run(&args).await,
         Command::Certify(args) => certify::run(&data, &args).await,
         Command::Advisories(command) => advisories::run(&data, &command).await,
+        Command::Signatures(command) => signatures::run(&data, &command),
         Command::Doctor => doctor::run(&data).await,
         Command::Offer(args) => offer::run(&args).await,
         Command::Deploy(args) => deploy::run(&args).await,

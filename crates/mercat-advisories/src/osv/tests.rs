@@ -24,7 +24,8 @@ fn fixed(version: &str) -> Standing {
 
 #[test]
 fn ranges_hold_as_the_specification_evaluates_them() {
-    let one = range(r#"{"introduced": "0"}, {"fixed": "1.2.0"}, {"introduced": "2.0.0"}, {"fixed": "2.1.0"}"#);
+    let one =
+        range(r#"{"introduced": "0"}, {"fixed": "1.2.0"}, {"introduced": "2.0.0"}, {"fixed": "2.1.0"}"#);
     assert_eq!(standing(&one, "1.1.9"), fixed("1.2.0"));
     assert_eq!(standing(&one, "1.2.0"), Standing::Clear);
     assert_eq!(standing(&one, "2.0.0"), fixed("2.1.0"));
@@ -79,7 +80,10 @@ fn wrong_records_name_what_is_wrong() {
     assert!(code("{}").starts_with("OSV-02: id"));
     assert!(code(r#"{"id": "a"}"#).contains("modified"));
     assert!(code(&range(r#"{"introduced": 1}"#)).starts_with("OSV-02: events[]"));
-    assert!(code(&record(r#"{"package": {"ecosystem": "npm", "name": "a\u0007"}, "versions": ["1"]}"#)).contains("name"));
+    assert!(
+        code(&record(r#"{"package": {"ecosystem": "npm", "name": "a\u0007"}, "versions": ["1"]}"#))
+            .contains("name")
+    );
     let other = range(r#"{"introduced": "0"}"#).replace("SEMVER", "CALVER");
     assert!(code(&other).contains("ranges[].type"));
     let many = vec![r#"{"introduced": "0"}"#; EVENTS_MAX + 1].join(",");
@@ -109,7 +113,8 @@ fn records_as_published_read_and_match() {
     assert_eq!((ubuntu.advisories[0].level.as_str(), ubuntu.advisories[0].upstream.len()), ("medium", 1));
 }
 
-const ODD: [&str; 12] = ["\"", "{", "}", "[", "null", "0", "-1", "1e999", ":", "\\u0000", "\u{202e}", "ranges"];
+const ODD: [&str; 12] =
+    ["\"", "{", "}", "[", "null", "0", "-1", "1e999", ":", "\\u0000", "\u{202e}", "ranges"];
 
 proptest! {
     #[test]

@@ -1,6 +1,9 @@
 //! Opens a snapshot and looks things up in it.
 
-use super::{HEADER, Key, MAGIC, Meta, PAGE, POSTING_BYTES_MAX, Posting, SCHEMA, SLOT, SLOTS, SnapshotError, TABLE_BYTES_MAX, TRAILER};
+use super::{
+    HEADER, Key, MAGIC, Meta, PAGE, POSTING_BYTES_MAX, Posting, SCHEMA, SLOT, SLOTS, SnapshotError,
+    TABLE_BYTES_MAX, TRAILER,
+};
 use crate::Day;
 use sha2::Digest as _;
 use std::io;
@@ -74,7 +77,13 @@ fn fill(file: &dyn ReadAt, buffer: &mut [u8], offset: u64) -> Result<(), Snapsho
     })
 }
 
-fn table(file: &dyn ReadAt, at: u64, bytes: u64, crc: u32, part: &'static str) -> Result<Vec<u8>, SnapshotError> {
+fn table(
+    file: &dyn ReadAt,
+    at: u64,
+    bytes: u64,
+    crc: u32,
+    part: &'static str,
+) -> Result<Vec<u8>, SnapshotError> {
     let length = usize::try_from(bytes).ok().filter(|_| bytes <= TABLE_BYTES_MAX);
     let mut out = vec![0; length.ok_or(SnapshotError::Damaged { part })?];
     fill(file, &mut out, at)?;
@@ -113,14 +122,18 @@ impl Snapshot {
             return Err(SnapshotError::Damaged { part: "trailer" });
         }
         let [pages_at, fences_at, meta_at, meta_bytes] = [0, 8, 16, 24].map(|at| number(&trailer, at));
-        let pages = fences_at.checked_sub(pages_at).filter(|bytes| bytes % PAGE as u64 == 0).map(|bytes| bytes / PAGE as u64);
+        let pages = fences_at
+            .checked_sub(pages_at)
+            .filter(|bytes| bytes % PAGE as u64 == 0)
+            .map(|bytes| bytes / PAGE as u64);
         let fences_bytes = meta_at.checked_sub(fences_at);
         if pages.is_none() || fences_bytes != pages.and_then(|pages| pages.checked_mul(8)) {
             return Err(SnapshotError::Damaged { part: "trailer" });
         }
         let fences = table(&*file, fences_at, fences_bytes.unwrap_or(0), word(&trailer, 48), "fences")?;
         let text = table(&*file, meta_at, meta_bytes, word(&trailer, 52), "description")?;
-        let meta: Meta = postcard::from_bytes(&text).map_err(|_| SnapshotError::Damaged { part: "description" })?;
+        let meta: Meta =
+            postcard::from_bytes(&text).map_err(|_| SnapshotError::Damaged { part: "description" })?;
         if let Some(today) = today.filter(|today| meta.imported > *today) {
             return Err(SnapshotError::Future { imported: meta.imported, today });
         }

@@ -19,10 +19,14 @@ fn record(id: &str, ecosystem: &str, package: &str, modified: &str) -> Record {
 
 fn content(records: usize) -> Content {
     let mut out = Content::default();
-    let one = |at: usize| record(&format!("R-{at}"), "Debian:12", &format!("p{}", at / 2), "2026-01-01T00:00:00Z");
+    let one =
+        |at: usize| record(&format!("R-{at}"), "Debian:12", &format!("p{}", at / 2), "2026-01-01T00:00:00Z");
     let batch = Batch {
         records: (0..records).map(one).collect(),
-        kev: Some(Table { day: Day::of_unix(0), entries: [("CVE-2020-1234".to_owned(), Kev::default())].into() }),
+        kev: Some(Table {
+            day: Day::of_unix(0),
+            entries: [("CVE-2020-1234".to_owned(), Kev::default())].into(),
+        }),
         ..Batch::default()
     };
     out.add(batch, false, Import { at_unix: 86_400 * 20_000, ..Import::default() });
@@ -101,7 +105,8 @@ fn a_changed_byte_anywhere_is_told_and_never_hides_an_advisory() {
 #[test]
 fn records_that_are_not_newer_are_kept_and_older_data_is_refused() {
     let mut known = content(10);
-    let old = Batch { records: vec![record("R-1", "Debian:12", "p0", "2025-01-01T00:00:00Z")], ..Batch::default() };
+    let old =
+        Batch { records: vec![record("R-1", "Debian:12", "p0", "2025-01-01T00:00:00Z")], ..Batch::default() };
     let refused = known.check_newer(&old).expect_err("goes back");
     assert!(refused.to_string().contains("Debian:12"), "{refused}");
     let mixed = vec![
@@ -124,10 +129,19 @@ fn records_that_are_not_newer_are_kept_and_older_data_is_refused() {
 #[test]
 fn a_withdrawn_record_stays_withdrawn_when_an_older_one_comes_again() {
     let mut known = content(2);
-    let withdrawn = Record { modified: "2026-03-01T00:00:00Z".into(), advisories: Vec::new(), withdrawn: true, ..record("R-1", "", "", "") };
+    let withdrawn = Record {
+        modified: "2026-03-01T00:00:00Z".into(),
+        advisories: Vec::new(),
+        withdrawn: true,
+        ..record("R-1", "", "", "")
+    };
     known.add(Batch { records: vec![withdrawn], ..Batch::default() }, false, Import::default());
     let mut again = Content::of(&open(file(&known)).expect("opens")).expect("reads");
-    again.add(Batch { records: content(2).records.into_values().collect(), ..Batch::default() }, false, Import::default());
+    again.add(
+        Batch { records: content(2).records.into_values().collect(), ..Batch::default() },
+        false,
+        Import::default(),
+    );
     let snapshot = open(file(&again)).expect("opens");
     assert_eq!(snapshot.package("Debian:12", "p0").expect("reads").len(), 1);
     assert_eq!(snapshot.meta().withdrawn, 1);

@@ -1,6 +1,8 @@
 //! Writes a snapshot in one pass.
 
-use super::{HEADER, Import, Key, MAGIC, Meta, PAGE, POSTING_BYTES_MAX, Posting, SCHEMA, SLOT, SLOTS, SnapshotError};
+use super::{
+    HEADER, Import, Key, MAGIC, Meta, PAGE, POSTING_BYTES_MAX, Posting, SCHEMA, SLOT, SLOTS, SnapshotError,
+};
 use crate::content::Content;
 use crate::{Advisory, Coverage, Day};
 use sha2::{Digest as _, Sha256};

@@ -30,11 +30,14 @@ fn read(text: &str) -> Item {
     let mut lists: Vec<Vec<Item>> = vec![Vec::new()];
     let mut start = 0;
     let mut digits = false;
-    let add = |lists: &mut Vec<Vec<Item>>, item: Item| lists.last_mut().expect("one list is always open").push(item);
+    let add = |lists: &mut Vec<Vec<Item>>, item: Item| {
+        lists.last_mut().expect("one list is always open").push(item)
+    };
     for (at, byte) in text.bytes().enumerate() {
         match byte {
             b'.' | b'-' => {
-                let item = if at == start { Item::Number(String::new()) } else { leaf(&text[start..at], digits) };
+                let item =
+                    if at == start { Item::Number(String::new()) } else { leaf(&text[start..at], digits) };
                 add(&mut lists, item);
                 start = at + 1;
                 if byte == b'-' {

@@ -21,9 +21,8 @@ impl<'a> Version<'a> {
             *numbers.get_mut(at).filter(|_| digits)? = part;
         }
         let labels: Vec<&str> = labels.map(|labels| labels.split('.').collect()).unwrap_or_default();
-        let word = |label: &&str| {
-            !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        };
+        let word =
+            |label: &&str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         labels.iter().all(word).then_some(Self { numbers, labels })
     }
 }
@@ -34,7 +33,9 @@ fn by_label(a: &str, b: &str) -> Ordering {
         (true, true) => by_value(a, b),
         (true, false) => Ordering::Less,
         (false, true) => Ordering::Greater,
-        (false, false) => a.bytes().map(|b| b.to_ascii_uppercase()).cmp(b.bytes().map(|b| b.to_ascii_uppercase())),
+        (false, false) => {
+            a.bytes().map(|b| b.to_ascii_uppercase()).cmp(b.bytes().map(|b| b.to_ascii_uppercase()))
+        }
     }
 }
 

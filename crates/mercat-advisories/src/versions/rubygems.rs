@@ -55,7 +55,8 @@ fn is_version(text: &str) -> bool {
 }
 
 fn without_zeros(mut segments: Vec<Segment<'_>>) -> Vec<Segment<'_>> {
-    let is_zero = |segment: &Segment<'_>| matches!(segment, Segment::Number(n) if n.bytes().all(|b| b == b'0'));
+    let is_zero =
+        |segment: &Segment<'_>| matches!(segment, Segment::Number(n) if n.bytes().all(|b| b == b'0'));
     while segments.last().is_some_and(is_zero) {
         segments.pop();
     }

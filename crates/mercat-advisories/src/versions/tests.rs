@@ -20,7 +20,10 @@ fn versions_order_as_their_ecosystems_order_them() {
         &["1.2_alpha1", "1.2_rc1", "1.2", "1.2-r0", "1.2-r1", "1.2_git5", "1.2_p1", "1.2a", "1.2.1", "1.10"],
     );
     rising(Scheme::Pep440, &["1.0.dev1", "1.0a1", "1.0rc1", "1.0", "1.0+deb1", "1.0.post1", "1!0.1"]);
-    rising(Scheme::SemVer, &["1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0", "1.0.1"]);
+    rising(
+        Scheme::SemVer,
+        &["1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0", "1.0.1"],
+    );
     rising(Scheme::Go, &["v0.0.0-20200101000000-abcdefabcdef", "0.1", "v1.2", "1.2.1-rc.1", "1.2.1"]);
     rising(Scheme::Maven, &["1-alpha-1", "1-rc", "1-SNAPSHOT", "1", "1-sp", "1-jre", "1-1", "1.1"]);
     rising(Scheme::RubyGems, &["1.0.a", "1.0.b1", "1.0.rc", "1.0", "1.0.1"]);

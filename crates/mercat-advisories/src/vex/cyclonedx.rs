@@ -15,7 +15,8 @@ fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 pub(super) fn read(document: &Value) -> Result<Vec<Statement>, VexError> {
     let vulnerabilities = list(document, "vulnerabilities");
     within("vulnerabilities", vulnerabilities.len(), STATEMENTS_MAX, "statements")?;
-    let author = author(document).ok_or(VexError::Statement { at: 0, why: "the document names nobody in its metadata" })?;
+    let author = author(document)
+        .ok_or(VexError::Statement { at: 0, why: "the document names nobody in its metadata" })?;
     let components = components(document)?;
     let mut out = Vec::new();
     for (at, value) in vulnerabilities.iter().enumerate() {
@@ -44,7 +45,8 @@ pub(super) fn read(document: &Value) -> Result<Vec<Statement>, VexError> {
         let day = ["lastUpdated", "firstIssued"].iter().find_map(|key| Day::parse(&word(analysis, key)));
         out.push(Statement {
             author: author.clone(),
-            day: day.or_else(|| document.get("metadata").and_then(|about| Day::parse(&word(about, "timestamp")))),
+            day: day
+                .or_else(|| document.get("metadata").and_then(|about| Day::parse(&word(about, "timestamp")))),
             vulnerability,
             products: affects.iter().map(|of| product(&word(of, "ref"), &components)).collect(),
             status,
@@ -105,6 +107,7 @@ fn product(reference: &str, components: &BTreeMap<String, Product>) -> Product {
 
 /// CycloneDX has no expiry: the property `mercat:expires` of a vulnerability, a day or a timestamp.
 fn expiry(value: &Value) -> Option<Result<Day, &'static str>> {
-    let property = list(value, "properties").iter().find(|property| word(property, "name") == "mercat:expires")?;
+    let property =
+        list(value, "properties").iter().find(|property| word(property, "name") == "mercat:expires")?;
     Some(Day::parse(&word(property, "value")).ok_or("mercat:expires is no date"))
 }

@@ -32,7 +32,8 @@ impl Product {
         }
         let of_purls = self.purls.iter().filter_map(|purl| oci_digest(purl));
         let mut digests = self.digests.iter().map(|digest| Cow::Borrowed(digest.as_str())).chain(of_purls);
-        let artifact = digests.any(|digest| subject.digests.iter().any(|own| own.eq_ignore_ascii_case(&digest)));
+        let artifact =
+            digests.any(|digest| subject.digests.iter().any(|own| own.eq_ignore_ascii_case(&digest)));
         artifact && (self.parts.is_empty() || self.parts.iter().any(is))
     }
 }
@@ -113,7 +114,13 @@ mod tests {
         ] {
             assert!(purl_matches(yes, installed), "{yes}");
         }
-        for no in ["pkg:deb/debian/openssl@3", "pkg:deb/ubuntu/openssl", "openssl", "pkg:deb/debian/openssl?arch=arm64", ""] {
+        for no in [
+            "pkg:deb/debian/openssl@3",
+            "pkg:deb/ubuntu/openssl",
+            "openssl",
+            "pkg:deb/debian/openssl?arch=arm64",
+            "",
+        ] {
             assert!(!purl_matches(no, installed), "{no}");
         }
         assert!(purl_matches("pkg:npm/%40angular/core", "pkg:npm/@angular/core@1.0.0"));
@@ -125,7 +132,8 @@ mod tests {
     fn a_product_that_is_the_artifact_means_its_parts() {
         let digests = [format!("sha256:{}", "a".repeat(64))];
         let subject = Subject { digests: &digests, purl: "pkg:deb/debian/zlib@1" };
-        let image = Product { purls: vec![format!("pkg:oci/app@sha256%3A{}", "a".repeat(64))], ..Product::default() };
+        let image =
+            Product { purls: vec![format!("pkg:oci/app@sha256%3A{}", "a".repeat(64))], ..Product::default() };
         assert!(image.matches(&subject));
         assert!(Product { parts: vec!["pkg:deb/debian/zlib".into()], ..image.clone() }.matches(&subject));
         assert!(!Product { parts: vec!["pkg:deb/debian/bash".into()], ..image }.matches(&subject));

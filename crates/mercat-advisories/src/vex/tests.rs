@@ -38,19 +38,29 @@ fn cyclonedx_statements_read_and_match_by_package_url() {
     let names = ["CVE-2026-1".to_owned()];
     assert!(statements[0].is_about(&names, &subject(&[], "pkg:deb/debian/zlib@1.2?arch=amd64")));
     assert!(!statements[0].is_about(&names, &subject(&[], "pkg:deb/debian/zlib@1.3")));
-    assert_eq!(statements[0].text(), "B. Author claims not_affected: code_not_reachable: only reads (2026-02-01)");
+    assert_eq!(
+        statements[0].text(),
+        "B. Author claims not_affected: code_not_reachable: only reads (2026-02-01)"
+    );
     assert_eq!(statements[0].expires, Day::parse("2026-06-30"));
 }
 
 #[test]
 fn not_affected_without_a_reason_is_refused() {
     let text = OPENVEX.replace(r#""justification": "vulnerable_code_not_present","#, "");
-    assert!(read(text.as_bytes()).expect_err("is refused").to_string().starts_with("VEX-13: statement 1: not_affected"));
+    assert!(
+        read(text.as_bytes())
+            .expect_err("is refused")
+            .to_string()
+            .starts_with("VEX-13: statement 1: not_affected")
+    );
     let text = text.replace("\"not_affected\"", r#""not_affected", "impact_statement": "not built in""#);
     assert_eq!(read(text.as_bytes()).expect("reads")[0].reason, "not built in");
     let wrong = OPENVEX.replace("vulnerable_code_not_present", "trust_me");
     assert!(read(wrong.as_bytes()).is_err());
-    let text = CYCLONEDX.replace(r#""justification": "code_not_reachable","#, "").replace(r#""detail": "only reads""#, r#""detail": """#);
+    let text = CYCLONEDX
+        .replace(r#""justification": "code_not_reachable","#, "")
+        .replace(r#""detail": "only reads""#, r#""detail": """#);
     assert!(read(text.as_bytes()).expect_err("is refused").to_string().contains("not_affected needs"));
 }
 

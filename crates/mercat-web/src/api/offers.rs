@@ -197,7 +197,9 @@ pub(super) async fn sbom(
         Ok(paper.ok_or(AppError::NotFound)?.row.text)
     };
     let text = found.await.map_err(fail(&caller))?;
-    Ok(([(header::CONTENT_TYPE, "application/vnd.cyclonedx+json")], text).into_response())
+    let spdx = text.starts_with("{\n  \"spdxVersion\"");
+    let media_type = if spdx { "application/spdx+json" } else { "application/vnd.cyclonedx+json" };
+    Ok(([(header::CONTENT_TYPE, media_type)], text).into_response())
 }
 
 pub(super) async fn validate(State(site): Shared, caller: Caller, Path(path): Key) -> Answer {

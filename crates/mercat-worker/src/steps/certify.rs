@@ -24,7 +24,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
         Err(waits) => return Ok(waits),
     };
     let files = work.worker.inspector.knowledge.clone();
-    let loaded = tokio::task::spawn_blocking(move || files.load()).await;
+    let loaded = tokio::task::spawn_blocking(move || files.load(Some(crate::today()))).await;
     let knowledge = match loaded {
         Ok(Ok(knowledge)) => knowledge,
         Ok(Err(why)) => return Ok(Ended::Wait { on: "wait-store", detail: why }),

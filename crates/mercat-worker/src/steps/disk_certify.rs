@@ -56,11 +56,13 @@ fn claims(plan: &Plan, reference: &str) -> Claims {
 /// A verdict holds for the same disk, claims, rules and advisories.
 fn reuse_key(root: &Digest, claims: &Claims, knowledge: &Knowledge) -> String {
     let text = format!(
-        "{root}\n{}\n{}\n{}\n{}",
+        "{root}\n{}\n{}\n{}\n{}\n{:?}",
         serde_json::to_string(claims).unwrap_or_default(),
         knowledge.engine_digest(),
         knowledge.policy.digest,
         knowledge.advisories.digest(),
+        // The day itself is not part of it: only what is too old by then.
+        knowledge.stale_advisories().keys(),
     );
     format!("disk-verdict/{}", Digest::from_sha256(&Sha256::digest(text.as_bytes())))
 }

@@ -14,11 +14,13 @@ mod debian_offer;
 mod disclosure;
 mod disk;
 mod house;
+mod inventory;
 mod kill;
 mod machines;
 mod publish;
 mod regions;
 mod rules;
+mod sandbox;
 mod threats;
 mod windows;
 

@@ -1,0 +1,216 @@
+//! Archives and compressed files inside layers and disks: what they are, and how they are walked.
+//!
+//! A walk shows each member to a visitor, in the order of the archive. Members that the visitor leaves
+//! unread are passed over; an error of the visitor ends the walk and comes out as it is. What two programs
+//! could read in two ways is refused with a code of its own.
+
+pub mod ar;
+pub mod cab;
+mod compress;
+pub mod cpio;
+mod lz4;
+mod member;
+pub mod rpm;
+pub mod sevenz;
+pub mod zip;
+
+pub use compress::CompressReader;
+pub use lz4::Lz4Reader;
+
+use crate::ReadError;
+use std::io::Read;
+
+/// Members of one archive, most.
+pub const MEMBERS_MAX: u64 = 1_000_000;
+/// Bytes of one member's name, most.
+pub const NAME_BYTES_MAX: usize = 4096;
+
+/// Who is shown the members: a name as the archive writes it, and the content.
+pub type Visit<'v> = dyn FnMut(&str, &mut dyn Read) -> Result<(), ReadError> + 'v;
+
+/// An archive or compression format, by the first bytes of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// PKWARE zip.
+    Zip,
+    /// gzip (RFC 1952).
+    Gzip,
+    /// Zstandard (RFC 8878), also where a skippable frame comes first.
+    Zstd,
+    /// POSIX tar with a magic.
+    Tar,
+    /// xz.
+    Xz,
+    /// bzip2.
+    Bzip2,
+    /// Unix `ar`: static libraries and Debian packages; see [`ar`].
+    Ar,
+    /// cpio, newc, crc or odc: initial RAM disks and payloads of rpm; see [`cpio`].
+    Cpio,
+    /// An RPM package; see [`rpm`].
+    Rpm,
+    /// A Microsoft cabinet; see [`cab`].
+    Cab,
+    /// 7z; see [`sevenz`].
+    SevenZip,
+    /// LZ4 frames; see [`Lz4Reader`].
+    Lz4,
+    /// Unix `compress`; see [`CompressReader`].
+    Compress,
+    /// rar: recognised, not opened.
+    Rar,
+    /// LZMA without a container (`.lzma`): recognised, not opened.
+    Lzma,
+    /// cpio in its old binary form: recognised, not opened.
+    BinaryCpio,
+    /// ARJ: recognised, not opened.
+    Arj,
+    /// ACE: recognised, not opened.
+    Ace,
+    /// LHA: recognised, not opened.
+    Lha,
+    /// LZ4 of the Linux kernel, without frames: recognised, not opened.
+    LegacyLz4,
+    /// lzip: recognised, not opened.
+    Lzip,
+    /// lzop: recognised, not opened.
+    Lzop,
+}
+
+impl Format {
+    /// Name of the format, as people write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Zip => "zip",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Tar => "tar",
+            Self::Xz => "xz",
+            Self::Bzip2 => "bzip2",
+            Self::Ar => "ar",
+            Self::Cpio => "cpio",
+            Self::Rpm => "rpm",
+            Self::Cab => "cab",
+            Self::SevenZip => "7z",
+            Self::Lz4 => "lz4",
+            Self::Compress => "compress (.Z)",
+            Self::Rar => "rar",
+            Self::Lzma => "lzma",
+            Self::BinaryCpio => "binary cpio",
+            Self::Arj => "arj",
+            Self::Ace => "ace",
+            Self::Lha => "lha",
+            Self::LegacyLz4 => "legacy lz4",
+            Self::Lzip => "lzip",
+            Self::Lzop => "lzop",
+        }
+    }
+
+    /// Whether some reader of ours opens it.
+    pub fn is_opened(self) -> bool {
+        !matches!(
+            self,
+            Self::Rar
+                | Self::Lzma
+                | Self::BinaryCpio
+                | Self::Arj
+                | Self::Ace
+                | Self::Lha
+                | Self::LegacyLz4
+                | Self::Lzip
+                | Self::Lzop
+        )
+    }
+}
+
+/// Tells a format by the first bytes of a file; 512 are enough.
+pub fn detect(head: &[u8]) -> Option<Format> {
+    match head {
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Format::Zip),
+        [0x1f, 0x8b, 8, ..] => Some(Format::Gzip),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Format::Zstd),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Format::Xz),
+        [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', ..] => Some(Format::Bzip2),
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x17, b'r', b'E', ..] => Some(Format::Bzip2),
+        [b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c, ..] => Some(Format::SevenZip),
+        [b'R', b'a', b'r', b'!', 0x1a, 7, ..] => Some(Format::Rar),
+        [b'!', b'<', b'a', b'r', b'c', b'h', b'>', b'\n', ..] => Some(Format::Ar),
+        [b'!', b'<', b't', b'h', b'i', b'n', b'>', b'\n', ..] => Some(Format::Ar),
+        [b'0', b'7', b'0', b'7', b'0', b'1' | b'2' | b'7', ..] => Some(Format::Cpio),
+        [0xed, 0xab, 0xee, 0xdb, 3 | 4, ..] => Some(Format::Rpm),
+        [b'M', b'S', b'C', b'F', 0, 0, 0, 0, ..] => Some(Format::Cab),
+        [0x04, 0x22, 0x4d, 0x18, ..] => Some(Format::Lz4),
+        // Bits 5 and 6 of the third byte are reserved; widths of codes are 9 to 16.
+        [0x1f, 0x9d, flags, ..] if flags & 0x60 == 0 && (9..=16).contains(&(flags & 0x1f)) => {
+            Some(Format::Compress)
+        }
+        [0x02, 0x21, 0x4c, 0x18, ..] => Some(Format::LegacyLz4),
+        [b'L', b'Z', b'I', b'P', 0 | 1, ..] => Some(Format::Lzip),
+        [0x89, b'L', b'Z', b'O', 0, b'\r', b'\n', 0x1a, b'\n', ..] => Some(Format::Lzop),
+        _ => detect_weak(head),
+    }
+}
+
+/// Formats whose magic is short or not at the beginning, so that more of the head is asked.
+fn detect_weak(head: &[u8]) -> Option<Format> {
+    if head.get(257..262) == Some(b"ustar") {
+        return Some(Format::Tar);
+    }
+    if head.get(7..14) == Some(b"**ACE**") {
+        return Some(Format::Ace);
+    }
+    // ARJ: size of the basic header (30 to 2,600), size of its first part, versions, host 0 to 11.
+    if let [0x60, 0xea, low, high, first @ 30..=64, _, _, 0..=11, ..] = head
+        && (30..=2600).contains(&(usize::from(*low) | usize::from(*high) << 8))
+        && usize::from(*first) <= usize::from(*low) | usize::from(*high) << 8
+    {
+        return Some(Format::Arj);
+    }
+    if let [_, _, b'-', b'l', b'h' | b'z', b'0'..=b'7' | b'd' | b's', b'-', ..] = head
+        && head.get(20).is_some_and(|level| *level <= 3)
+    {
+        return Some(Format::Lha);
+    }
+    if is_lzma(head) {
+        return Some(Format::Lzma);
+    }
+    if is_binary_cpio(head) {
+        return Some(Format::BinaryCpio);
+    }
+    None
+}
+
+/// `.lzma`: usual properties, a dictionary of a power of two, a size that is unknown or below 1 TiB,
+/// and the zero byte that every range coder begins with.
+fn is_lzma(head: &[u8]) -> bool {
+    let Some((header, [0, ..])) = head.split_at_checked(13) else { return false };
+    let dictionary = u32::from_le_bytes([header[1], header[2], header[3], header[4]]);
+    let size = header[5..].iter().rev().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
+    header[0] == 0x5d
+        && (dictionary.is_power_of_two() || (dictionary / 3).is_power_of_two())
+        && dictionary >= 1 << 12
+        && (size == u64::MAX || size < 1 << 40)
+}
+
+/// Old binary cpio: the magic in either byte order, a name whose length is plausible, and its NUL.
+fn is_binary_cpio(head: &[u8]) -> bool {
+    let number = |at: usize| -> Option<usize> {
+        let pair = [*head.get(at)?, *head.get(at + 1)?];
+        let little = head.starts_with(&[0xc7, 0x71]);
+        Some(usize::from(if little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) }))
+    };
+    let known = head.starts_with(&[0xc7, 0x71]) || head.starts_with(&[0x71, 0xc7]);
+    let length = number(20).unwrap_or(0);
+    known
+        && (2..=NAME_BYTES_MAX).contains(&length)
+        && head.get(26 + length - 1) == Some(&0)
+        && head.get(26..26 + length - 1).is_some_and(|name| !name.contains(&0))
+}
+
+/// A number of an archive, little-endian, of at most eight bytes.
+fn le(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+}
+
+#[cfg(test)]
+mod tests;

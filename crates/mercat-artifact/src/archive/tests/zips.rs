@@ -1,0 +1,198 @@
+//! Zips that are one thing, and zips that are two.
+
+use super::super::zip::check;
+use super::*;
+
+/// A member: name, content; the fields that tests set otherwise.
+#[derive(Clone)]
+struct Made {
+    name: &'static [u8],
+    content: &'static [u8],
+    flags: u16,
+    method: u16,
+    local_name: &'static [u8],
+    local_size: u32,
+    extra: Vec<u8>,
+}
+
+fn file(name: &'static [u8], content: &'static [u8]) -> Made {
+    let local_size = content.len() as u32;
+    Made { name, content, flags: 0, method: 0, local_name: name, local_size, extra: Vec::new() }
+}
+
+fn local(made: &Made) -> Vec<u8> {
+    let mut out = b"PK\x03\x04\x14\0".to_vec();
+    out.extend(made.flags.to_le_bytes().iter().chain(&made.method.to_le_bytes()).chain(&[0; 4]));
+    out.extend_from_slice(&crc32fast::hash(made.content).to_le_bytes());
+    out.extend_from_slice(&made.local_size.to_le_bytes());
+    out.extend_from_slice(&made.local_size.to_le_bytes());
+    out.extend_from_slice(&(made.local_name.len() as u16).to_le_bytes());
+    out.extend([0, 0].iter().chain(made.local_name).chain(made.content));
+    out
+}
+
+fn central(made: &Made, at: usize) -> Vec<u8> {
+    let mut out = b"PK\x01\x02\x14\0\x14\0".to_vec();
+    out.extend(made.flags.to_le_bytes().iter().chain(&made.method.to_le_bytes()).chain(&[0; 4]));
+    out.extend_from_slice(&crc32fast::hash(made.content).to_le_bytes());
+    let size = (made.content.len() as u32).to_le_bytes();
+    out.extend(size.iter().chain(&size));
+    out.extend_from_slice(&(made.name.len() as u16).to_le_bytes());
+    out.extend_from_slice(&(made.extra.len() as u16).to_le_bytes());
+    out.extend_from_slice(&[0; 10]);
+    out.extend_from_slice(&(at as u32).to_le_bytes());
+    out.extend(made.name.iter().chain(&made.extra));
+    out
+}
+
+fn end(entries: u16, size: usize, offset: usize) -> Vec<u8> {
+    let mut out = b"PK\x05\x06\0\0\0\0".to_vec();
+    out.extend(entries.to_le_bytes().iter().chain(&entries.to_le_bytes()));
+    out.extend((size as u32).to_le_bytes().iter().chain(&(offset as u32).to_le_bytes()).chain(&[0, 0]));
+    out
+}
+
+fn made(files: &[Made]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut directory = Vec::new();
+    for made in files {
+        directory.extend(central(made, out.len()));
+        out.extend(local(made));
+    }
+    let offset = out.len();
+    out.extend_from_slice(&directory);
+    out.extend(end(files.len() as u16, directory.len(), offset));
+    out
+}
+
+fn codes(bytes: &[u8]) -> Vec<&'static str> {
+    let told = check(bytes).into_iter().map(|error| match error {
+        ReadError::Refused { code, .. } => code,
+        ReadError::Io(error) => panic!("{error}"),
+    });
+    told.collect()
+}
+
+#[test]
+fn a_zip_that_is_one_thing_is_left_alone() {
+    let zip = made(&[file(b"a", b"content"), file(b"b/", b""), file(b"b/c", b"more")]);
+    assert_eq!(codes(&zip), [""; 0]);
+    assert_eq!(codes(&made(&[])), [""; 0]);
+    let directory = directory();
+    for script in [
+        "zip -q out.zip $(cat names)",
+        "zip -q - - < a.txt > out.zip",
+        "7z a -bd -tzip -mx9 out.zip $(cat names)",
+    ] {
+        std::fs::write(directory.path().join("names"), names()).expect("written");
+        if peer(directory.path(), script).is_some() {
+            let bytes = std::fs::read(directory.path().join("out.zip")).expect("written");
+            assert_eq!(codes(&bytes), [""; 0], "{script}");
+            std::fs::remove_file(directory.path().join("out.zip")).expect("removed");
+        }
+    }
+}
+
+#[test]
+fn each_way_to_be_two_things_has_its_code() {
+    let (a, b) = (file(b"a", b"content"), file(b"b", b"more"));
+    let whole = made(&[a.clone(), b.clone()]);
+    let with = |change: &dyn Fn(&mut Made)| {
+        let mut file = file(b"a", b"content");
+        change(&mut file);
+        codes(&made(&[file]))
+    };
+    assert_eq!(codes(&whole[..whole.len() - 1]), ["ZIP-01"]);
+    assert_eq!(codes(&[&whole[..], b"behind"].concat()), ["ZIP-03"]);
+    assert_eq!(codes(&[b"#!/bin/sh\n", &whole[..]].concat()), ["ZIP-04"]);
+    assert_eq!(with(&|file| file.local_name = b"z"), ["ZIP-05"]);
+    assert_eq!(with(&|file| file.local_size = 3), ["ZIP-06"]);
+    assert_eq!(codes(&made(&[a.clone(), a.clone()])), ["ZIP-08"]);
+    assert_eq!(with(&|file| file.method = 12), ["ZIP-09"]);
+    assert_eq!(with(&|file| file.flags = 1), ["ZIP-10"]);
+    assert_eq!(with(&|file| (file.name, file.local_name) = (b"../a", b"../a")), ["ZIP-15"]);
+    assert_eq!(with(&|file| (file.name, file.local_name) = (b"c:a", b"c:a")), ["ZIP-15"]);
+    assert_eq!(with(&|file| (file.name, file.local_name) = (b"a\0b", b"a\0b")), ["ZIP-16"]);
+    let mut other = vec![0x75, 0x70, 6, 0, 1];
+    other.extend(crc32fast::hash(b"a").to_le_bytes().iter().chain(b"z"));
+    assert_eq!(with(&|file| file.extra = other.clone()), ["ZIP-05"]);
+}
+
+#[test]
+fn two_directories_overlaps_and_members_that_are_not_listed_are_told() {
+    let (a, b) = (file(b"a", b"content"), file(b"b", b"more"));
+    // A second archive as the comment of the first.
+    let first = made(std::slice::from_ref(&a));
+    let second = made(std::slice::from_ref(&b));
+    let mut both = first.clone();
+    let comment = first.len() - 2;
+    both[comment..].copy_from_slice(&(second.len() as u16).to_le_bytes());
+    both.extend_from_slice(&second);
+    assert!(codes(&both).contains(&"ZIP-02"), "{:?}", codes(&both));
+    // Two entries of the directory with one content.
+    let mut overlap = local(&a);
+    let directory = [central(&a, 0), central(&Made { name: b"b", ..a.clone() }, 0)].concat();
+    let offset = overlap.len();
+    overlap.extend_from_slice(&directory);
+    overlap.extend(end(2, directory.len(), offset));
+    assert!(codes(&overlap).contains(&"ZIP-07"), "{:?}", codes(&overlap));
+    // A member between two that are listed, and one in front of them.
+    let listed = central(&a, local(&b).len());
+    let hidden = [local(&b), local(&a), local(&b), listed.clone()].concat();
+    let hidden = [&hidden[..], &end(1, listed.len(), hidden.len() - listed.len())].concat();
+    assert_eq!(codes(&hidden), ["ZIP-04", "ZIP-14"]);
+    // One member more than declared, and disks.
+    let mut whole = made(&[a.clone(), b.clone()]);
+    let at = whole.len() - 22;
+    whole[at + 10] = 1;
+    assert_eq!(codes(&whole), ["ZIP-13"]);
+    let mut disks = made(&[a]);
+    let at = disks.len() - 22;
+    disks[at + 4] = 1;
+    assert_eq!(codes(&disks), ["ZIP-12"]);
+}
+
+#[test]
+fn a_zip64_record_must_say_what_the_end_record_says() {
+    let a = file(b"a", b"content");
+    let (content, directory) = (local(&a), central(&a, 0));
+    let zip = |entries: u64, narrow: u16| {
+        let mut out = [&content[..], &directory].concat();
+        let at = out.len() as u64;
+        out.extend_from_slice(b"PK\x06\x06");
+        out.extend(44_u64.to_le_bytes().iter().chain(&[45, 0, 45, 0]).chain(&[0; 8]));
+        for field in [entries, entries, directory.len() as u64, content.len() as u64] {
+            out.extend_from_slice(&field.to_le_bytes());
+        }
+        out.extend(b"PK\x06\x07\0\0\0\0".iter().chain(&at.to_le_bytes()).chain(&[1, 0, 0, 0]));
+        let mut last = end(narrow, directory.len(), content.len());
+        last[16..20].copy_from_slice(&[0xff; 4]);
+        out.extend(last);
+        out
+    };
+    assert_eq!(codes(&zip(1, 1)), [""; 0]);
+    assert_eq!(codes(&zip(1, 0xffff)), [""; 0]);
+    assert_eq!(codes(&zip(1, 2)), ["ZIP-11", "ZIP-13"]);
+}
+
+#[test]
+fn every_truncation_of_a_zip_is_told() {
+    let whole = made(&[file(b"a", b"content"), file(b"b", b"more")]);
+    for end in 0..whole.len() {
+        assert_eq!(codes(&whole[..end]), ["ZIP-01"], "cut at {end}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn mutated_zips_end_in_an_answer(
+        edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        let mut bytes = made(&[file(b"a", b"content"), file(b"b", b"more")]);
+        for (at, with) in edits {
+            let at = at.index(bytes.len());
+            bytes[at] = with;
+        }
+        let _ = check(&bytes);
+    }
+}

@@ -1,0 +1,57 @@
+//! What makes a zip (APPNOTE 6.3.10) one thing to one reader and another to the next.
+//!
+//! Readers go by the central directory, by the local headers as they come, or by whichever end record they
+//! find first. Here nothing is unpacked: the `zip` crate does that; this tells whether all ways lead to the
+//! same members.
+//!
+//! | code | meaning |
+//! |---|---|
+//! | `ZIP-01` | no end record, or no central directory where it says |
+//! | `ZIP-02` | two end records that each lead to a central directory |
+//! | `ZIP-03` | bytes behind the end record and its comment |
+//! | `ZIP-04` | bytes in front of the first member |
+//! | `ZIP-05` | a member with two names: central, local or Unicode |
+//! | `ZIP-06` | a member with two sizes, checksums or methods: central and local |
+//! | `ZIP-07` | members that overlap each other or the directory |
+//! | `ZIP-08` | two members of one name |
+//! | `ZIP-09` | a compression method that is not opened |
+//! | `ZIP-10` | an encrypted member |
+//! | `ZIP-11` | zip64 fields that say otherwise than the fields that they extend |
+//! | `ZIP-12` | an archive of several disks |
+//! | `ZIP-13` | a directory of another length or number of members than the end record says |
+//! | `ZIP-14` | a member that the central directory does not list |
+//! | `ZIP-15` | a name that leads out of the archive: absolute, or with `..` |
+//! | `ZIP-16` | a name that is empty, holds a NUL, or is longer than [`NAME_BYTES_MAX`](super::NAME_BYTES_MAX) |
+//! | `ZIP-17` | more than [`MEMBERS_MAX`](super::MEMBERS_MAX) members |
+
+mod end;
+mod member;
+
+use crate::ReadError;
+use std::collections::BTreeMap;
+
+/// Methods that are opened: stored and deflate.
+const METHODS: [u64; 2] = [0, 8];
+
+/// What was found, once a code: the first place, and how often.
+struct Problems(BTreeMap<&'static str, (u64, String, u64)>);
+
+impl Problems {
+    fn add(&mut self, code: &'static str, offset: u64, what: impl FnOnce() -> String) {
+        self.0.entry(code).or_insert_with(|| (offset, what(), 0)).2 += 1;
+    }
+}
+
+/// Tells everything in which readers of this zip may differ, or at which ours stops; nothing when all is
+/// well. At most one refusal a code.
+pub fn check(bytes: &[u8]) -> Vec<ReadError> {
+    let mut problems = Problems(BTreeMap::new());
+    if let Some(end) = end::find(bytes, &mut problems) {
+        member::check(bytes, &end, &mut problems);
+    }
+    let told = problems.0.into_iter().map(|(code, (offset, what, times))| {
+        let more = if times > 1 { format!(" ({times} times in all)") } else { String::new() };
+        ReadError::refused(code, offset, what + &more)
+    });
+    told.collect()
+}

@@ -1,0 +1,196 @@
+//! Members as the central directory tells of them, against their local headers.
+
+use super::end::End;
+use super::{METHODS, Problems};
+use crate::archive::member::text;
+use crate::archive::{MEMBERS_MAX, NAME_BYTES_MAX, le};
+use std::collections::HashSet;
+
+const ENTRY: &[u8] = b"PK\x01\x02";
+const ENTRY_BYTES: usize = 46;
+const LOCAL: &[u8] = b"PK\x03\x04";
+const LOCAL_BYTES: usize = 30;
+/// Lengths of a data descriptor: with or without signature, 32 or 64 bit sizes.
+const DESCRIPTORS: [usize; 5] = [0, 12, 16, 20, 24];
+
+const ENCRYPTED: u64 = 1;
+const DESCRIPTOR: u64 = 1 << 3;
+const STRONG: u64 = 1 << 6;
+const MASKED: u64 = 1 << 13;
+
+/// Fields that both headers have.
+struct Fields<'b> {
+    flags: u64,
+    method: u64,
+    crc: u64,
+    packed: u64,
+    unpacked: u64,
+    name: &'b [u8],
+    extra: &'b [u8],
+}
+
+pub(super) fn check(bytes: &[u8], end: &End, problems: &mut Problems) {
+    let mut at = end.directory;
+    let mut names = HashSet::new();
+    let mut ranges: Vec<(usize, usize)> = Vec::new();
+    let mut count = 0_u64;
+    while let Some(fixed) = bytes[..end.directory_end].get(at..at + ENTRY_BYTES)
+        && fixed.starts_with(ENTRY)
+    {
+        if count == MEMBERS_MAX {
+            problems.add("ZIP-17", at as u64, || format!("more than {MEMBERS_MAX} members"));
+            return;
+        }
+        let Some((entry, local, next)) = central(bytes, at, fixed) else { break };
+        count += 1;
+        one(&entry, at, problems);
+        if le(&fixed[34..36]) != 0 && le(&fixed[34..36]) != 0xffff {
+            problems.add("ZIP-12", at as u64, || format!("{:?} is on another disk", text(entry.name)));
+        }
+        if !names.insert(entry.name) {
+            problems.add("ZIP-08", at as u64, || format!("two members are named {:?}", text(entry.name)));
+        }
+        let start = usize::try_from(local).ok().and_then(|local| local.checked_add(end.shift));
+        match start.and_then(|start| against(bytes, start, &entry, problems).map(|stop| (start, stop))) {
+            Some(range) => ranges.push(range),
+            None => {
+                let name = text(entry.name);
+                problems
+                    .add("ZIP-01", at as u64, || format!("{name:?} has no local header where it should be"));
+            }
+        }
+        at = next;
+    }
+    let signed = bytes[..end.directory_end].get(at..).is_some_and(|rest| rest.starts_with(b"PK\x05\x05"));
+    if count != end.entries || at != end.directory_end && !signed {
+        let what = || format!("{count} members in the directory, {} declared", end.entries);
+        problems.add("ZIP-13", at as u64, what);
+    }
+    side_by_side(bytes, ranges, end, problems);
+}
+
+fn central<'b>(bytes: &'b [u8], at: usize, fixed: &'b [u8]) -> Option<(Fields<'b>, u64, usize)> {
+    let size = |from: usize| usize::try_from(le(&fixed[from..from + 2])).unwrap_or(0);
+    let (name, extra, comment) = (size(28), size(30), size(32));
+    let from = at + ENTRY_BYTES;
+    let mut fields = Fields {
+        flags: le(&fixed[8..10]),
+        method: le(&fixed[10..12]),
+        crc: le(&fixed[16..20]),
+        packed: le(&fixed[20..24]),
+        unpacked: le(&fixed[24..28]),
+        name: bytes.get(from..from + name)?,
+        extra: bytes.get(from + name..from + name + extra)?,
+    };
+    let mut local = le(&fixed[42..46]);
+    widen(fields.extra, &mut [&mut fields.unpacked, &mut fields.packed, &mut local]);
+    Some((fields, local, from + name + extra + comment))
+}
+
+/// Replaces saturated fields by those of the zip64 extra field (APPNOTE 4.5.3), in their order.
+fn widen(extra: &[u8], fields: &mut [&mut u64]) {
+    let Some(mut wide) = extra_field(extra, 1) else { return };
+    for field in fields.iter_mut().filter(|field| ***field == 0xffff_ffff) {
+        let Some((value, rest)) = wide.split_at_checked(8) else { return };
+        **field = le(value);
+        wide = rest;
+    }
+}
+
+fn extra_field(mut extra: &[u8], wanted: u64) -> Option<&[u8]> {
+    while let Some((head, rest)) = extra.split_at_checked(4) {
+        let (data, next) = rest.split_at_checked(usize::try_from(le(&head[2..4])).ok()?)?;
+        if le(&head[..2]) == wanted {
+            return Some(data);
+        }
+        extra = next;
+    }
+    None
+}
+
+/// What one entry of the directory tells by itself.
+fn one(entry: &Fields<'_>, at: usize, problems: &mut Problems) {
+    let at = at as u64;
+    let name = || text(&entry.name[..entry.name.len().min(NAME_BYTES_MAX)]);
+    if entry.flags & (ENCRYPTED | STRONG | MASKED) != 0 || entry.method == 99 {
+        problems.add("ZIP-10", at, || format!("{:?} is encrypted", name()));
+    } else if !METHODS.contains(&entry.method) {
+        problems.add("ZIP-09", at, || format!("{:?} has method {}", name(), entry.method));
+    }
+    if entry.name.is_empty() || entry.name.len() > NAME_BYTES_MAX || entry.name.contains(&0) {
+        let what = || format!("a name of {} bytes, or with a NUL: {:?}", entry.name.len(), name());
+        problems.add("ZIP-16", at, what);
+    }
+    let mut parts = entry.name.split(|byte| matches!(byte, b'/' | b'\\'));
+    let drive = entry.name.get(1) == Some(&b':') && entry.name[0].is_ascii_alphabetic();
+    if entry.name.starts_with(b"/") || entry.name.starts_with(b"\\") || drive || parts.any(|p| p == b"..") {
+        problems.add("ZIP-15", at, || format!("{:?} leads out of the archive", name()));
+    }
+    // Info-ZIP Unicode path: version, CRC-32 of the name that it stands for, the name.
+    if let Some([_, crc @ ..]) = extra_field(entry.extra, 0x7075)
+        && let Some((crc, other)) = crc.split_at_checked(4)
+        && le(crc) == u64::from(crc32fast::hash(entry.name))
+        && entry.name.is_ascii()
+        && other != entry.name
+    {
+        problems.add("ZIP-05", at, || format!("{:?} is also named {:?}", name(), text(other)));
+    }
+}
+
+/// Compares with the local header; gives where the content ends.
+fn against(bytes: &[u8], start: usize, entry: &Fields<'_>, problems: &mut Problems) -> Option<usize> {
+    let fixed = bytes.get(start..start.checked_add(LOCAL_BYTES)?)?;
+    if !fixed.starts_with(LOCAL) {
+        return None;
+    }
+    let size = |from: usize| usize::try_from(le(&fixed[from..from + 2])).unwrap_or(0);
+    let (name, extra) = (size(26), size(28));
+    let from = start + LOCAL_BYTES;
+    let mut local = Fields {
+        flags: le(&fixed[6..8]),
+        method: le(&fixed[8..10]),
+        crc: le(&fixed[14..18]),
+        packed: le(&fixed[18..22]),
+        unpacked: le(&fixed[22..26]),
+        name: bytes.get(from..from + name)?,
+        extra: bytes.get(from + name..from + name + extra)?,
+    };
+    widen(local.extra, &mut [&mut local.unpacked, &mut local.packed]);
+    let at = start as u64;
+    if local.name != entry.name {
+        let what = || format!("{:?} is {:?} in its local header", text(entry.name), text(local.name));
+        problems.add("ZIP-05", at, what);
+    }
+    // Behind a data descriptor the local header may leave these open.
+    let open = local.flags & DESCRIPTOR != 0;
+    let same = |here: u64, there: u64| here == there || open && here == 0;
+    let sizes = same(local.packed, entry.packed) && same(local.unpacked, entry.unpacked);
+    let flags = (local.flags ^ entry.flags) & (ENCRYPTED | DESCRIPTOR) == 0;
+    if !sizes || !same(local.crc, entry.crc) || local.method != entry.method || !flags {
+        problems.add("ZIP-06", at, || format!("{:?} differs from its local header", text(entry.name)));
+    }
+    (from + name + extra).checked_add(usize::try_from(entry.packed).ok()?)
+}
+
+/// Members stand one after the other in front of the directory, with nothing unlisted between them.
+fn side_by_side(bytes: &[u8], mut ranges: Vec<(usize, usize)>, end: &End, problems: &mut Problems) {
+    ranges.sort_unstable();
+    let first = ranges.first().map_or(end.directory, |range| range.0);
+    if first > 0 {
+        problems.add("ZIP-04", 0, || format!("{first} bytes in front of the first member"));
+    }
+    let mut last = 0;
+    for (start, stop) in ranges.into_iter().chain([(end.directory, end.directory)]) {
+        if start < last || stop > end.directory {
+            problems.add("ZIP-07", start as u64, || format!("a member begins at {start}, before {last}"));
+        }
+        let hidden = DESCRIPTORS
+            .iter()
+            .map(|length| last + length)
+            .find(|at| *at < start && bytes.get(*at..start).is_some_and(|gap| gap.starts_with(LOCAL)));
+        if let Some(at) = hidden {
+            problems.add("ZIP-14", at as u64, || "a member that the directory does not list".into());
+        }
+        last = last.max(stop);
+    }
+}

@@ -1,0 +1,122 @@
+//! A layer in two stages, each in its own thread: unpacking with the blob's digest, and all that looks at the bytes.
+
+use mercat_artifact::ReadError;
+use mercat_artifact::layer::{Caps, Hashed, LayerReader};
+use mercat_artifact::oci::Compression;
+use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+
+/// Bytes that pass from one stage to the next at a time.
+const PIECE_BYTES: usize = 256 << 10;
+/// Pieces between the stages.
+const PIECES: usize = 16;
+
+/// Unpacks a layer beside `work`, which reads what comes out. Gives back what `work` made, and the digest and
+/// size of the blob as far as it was read.
+pub(crate) fn unpacked<T>(
+    blob: &mut (dyn Read + Send),
+    compression: Compression,
+    caps: Caps,
+    work: impl FnOnce(&mut Pieces) -> T,
+) -> io::Result<(T, Hashed)> {
+    let (full, incoming) = sync_channel(PIECES);
+    let (empty, spare) = channel();
+    std::thread::scope(|scope| {
+        let unpacking = scope.spawn(move || unpack(LayerReader::new(blob, compression, caps), &full, &spare));
+        let mut pieces = Pieces { incoming, empty, piece: Vec::new(), taken: 0, ended: false };
+        let done = work(&mut pieces);
+        drop(pieces);
+        let hashed = unpacking.join().map_err(|_| io::Error::other("the unpacking thread ended early"))?;
+        Ok((done, hashed))
+    })
+}
+
+type Piece = Result<Vec<u8>, ReadError>;
+
+fn unpack<R: Read>(mut layer: LayerReader<R>, full: &SyncSender<Piece>, spare: &Receiver<Vec<u8>>) -> Hashed {
+    loop {
+        let mut piece = spare.try_recv().unwrap_or_default();
+        piece.resize(PIECE_BYTES, 0);
+        let mut filled = 0;
+        let mut ended = None;
+        while filled < PIECE_BYTES && ended.is_none() {
+            match layer.read(&mut piece[filled..]) {
+                Ok(0) => ended = Some(Ok(())),
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => ended = Some(Err(ReadError::from(error))),
+            }
+        }
+        piece.truncate(filled);
+        // A reader that is gone wants no more.
+        if filled > 0 && full.send(Ok(piece)).is_err() {
+            return layer.finish();
+        }
+        match ended {
+            None => {}
+            Some(Ok(())) => return layer.finish(),
+            Some(Err(error)) => {
+                let _ = full.send(Err(error));
+                return layer.finish();
+            }
+        }
+    }
+}
+
+/// The unpacked bytes, as they come.
+pub(crate) struct Pieces {
+    incoming: Receiver<Piece>,
+    empty: Sender<Vec<u8>>,
+    piece: Vec<u8>,
+    taken: usize,
+    ended: bool,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.taken == self.piece.len() && !self.ended {
+            let piece = match self.incoming.recv() {
+                Ok(piece) => piece?,
+                Err(_) => {
+                    self.ended = true;
+                    break;
+                }
+            };
+            let _ = self.empty.send(std::mem::replace(&mut self.piece, piece));
+            self.taken = 0;
+        }
+        let rest = &self.piece[self.taken..];
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        self.taken += count;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_bytes_come_in_order_and_an_early_end_of_the_reader_ends_the_unpacking() {
+        let bytes: Vec<u8> = (0..5_000_000_u32).flat_map(u32::to_le_bytes).collect();
+        let read_all = |pieces: &mut Pieces| {
+            let mut out = Vec::new();
+            pieces.read_to_end(&mut out).map(|_| out)
+        };
+        let (out, hashed) =
+            unpacked(&mut &bytes[..], Compression::None, Caps::default(), read_all).expect("ends");
+        assert!(out.expect("reads") == bytes);
+        assert_eq!(hashed.size, bytes.len() as u64);
+        let early = unpacked(&mut &bytes[..], Compression::None, Caps::default(), |_| ()).expect("ends");
+        assert!(early.1.size < bytes.len() as u64);
+    }
+
+    #[test]
+    fn what_breaks_the_stream_comes_after_the_bytes_before_it() {
+        let mut damaged: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0x4b];
+        let read = |pieces: &mut Pieces| pieces.read_to_end(&mut Vec::new()).map_err(ReadError::from);
+        let (done, _) = unpacked(&mut damaged, Compression::Gzip, Caps::default(), read).expect("ends");
+        assert!(matches!(done, Err(ReadError::Refused { code: "GZ-07", .. })), "{done:?}");
+    }
+}

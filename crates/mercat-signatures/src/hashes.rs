@@ -1,0 +1,246 @@
+//! Hashes of known files, in a table that stays on the disk.
+//!
+//! Held in memory are 65,537 places, one for each first two bytes of a hash, and which sizes occur; a lookup reads one
+//! bucket. Tens of millions of hashes cost half a megabyte.
+
+use crate::{FORM, LoadError, u32_at, u64_at};
+use sha2::{Digest as _, Sha256};
+use std::io;
+
+/// Bytes at a place of a file.
+pub trait ReadAt: Send + Sync {
+    /// Fills `buffer` from `offset` on.
+    ///
+    /// # Errors
+    /// When so many bytes are not there.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+}
+
+impl ReadAt for std::fs::File {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(self, buffer, offset)
+    }
+}
+
+impl ReadAt for Vec<u8> {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        let source = self.get(from..).and_then(|rest| rest.get(..buffer.len()));
+        buffer.copy_from_slice(source.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+}
+
+/// A hash function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// SHA-256.
+    Sha256,
+    /// MD5, which old collections use.
+    Md5,
+}
+
+impl Kind {
+    /// Bytes of a hash.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Md5 => 16,
+        }
+    }
+}
+
+/// One known file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Known {
+    pub(crate) hash: Vec<u8>,
+    /// Its size; `u64::MAX` when any size will do.
+    pub(crate) size: u64,
+    pub(crate) name: String,
+}
+
+const MAGIC: &[u8; 8] = b"mcathash";
+const SIZE_BITS: usize = 1 << 17;
+const HEAD_BYTES: usize = 8 + 4 + 4 + 8 + 8 + 32;
+const ANY_SIZE: u64 = u64::MAX;
+
+fn size_bit(size: u64) -> usize {
+    (size.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 47) as usize
+}
+
+/// Writes a table.
+pub(crate) fn write(kind: Kind, mut known: Vec<Known>) -> Vec<u8> {
+    known.sort();
+    known.dedup();
+    let mut sizes = vec![0_u8; SIZE_BITS / 8];
+    let mut places = vec![0_u64; 65_537];
+    let mut names = Vec::new();
+    let mut rows = Vec::new();
+    for file in &known {
+        let bit = size_bit(file.size);
+        sizes[bit / 8] |= 1 << (bit % 8);
+        places[(usize::from(file.hash[0]) << 8 | usize::from(file.hash[1])) + 1] += 1;
+        rows.extend(&file.hash);
+        rows.extend(file.size.to_le_bytes());
+        rows.extend((names.len() as u64).to_le_bytes());
+        let length = file.name.len().min(usize::from(u8::MAX));
+        names.push(length as u8);
+        names.extend(&file.name.as_bytes()[..length]);
+    }
+    for at in 1..places.len() {
+        places[at] += places[at - 1];
+    }
+    let mut held = Vec::new();
+    held.extend(sizes);
+    places.iter().for_each(|place| held.extend(place.to_le_bytes()));
+    let all: [u8; 32] =
+        Sha256::new().chain_update(&held).chain_update(&rows).chain_update(&names).finalize().into();
+    let mut out = MAGIC.to_vec();
+    out.extend(FORM.to_le_bytes());
+    out.extend((kind.bytes() as u32).to_le_bytes());
+    out.extend((known.len() as u64).to_le_bytes());
+    out.extend((names.len() as u64).to_le_bytes());
+    out.extend(all);
+    [out, held, rows, names].concat()
+}
+
+/// A table that is searched where it lies.
+pub struct Hashes {
+    source: Box<dyn ReadAt>,
+    kind: Kind,
+    digest: [u8; 32],
+    count: u64,
+    sizes: Vec<u8>,
+    places: Vec<u64>,
+    rows_at: u64,
+}
+
+impl std::fmt::Debug for Hashes {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Hashes")
+            .field("kind", &self.kind)
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Hashes {
+    /// Opens a table of `length` bytes.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn open(source: Box<dyn ReadAt>, length: u64) -> Result<Self, LoadError> {
+        let io = |error: io::Error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => LoadError::Damaged,
+            _ => LoadError::Io(error.to_string()),
+        };
+        let mut head = [0; HEAD_BYTES];
+        source.read_exact_at(&mut head, 0).map_err(io)?;
+        if head[..8] != *MAGIC {
+            return Err(LoadError::Magic);
+        }
+        if u32_at(&head, 8) != FORM {
+            return Err(LoadError::Form { found: u32_at(&head, 8) });
+        }
+        let kind = match u32_at(&head, 12) {
+            32 => Kind::Sha256,
+            16 => Kind::Md5,
+            _ => return Err(LoadError::Damaged),
+        };
+        let (count, names) = (u64_at(&head, 16), u64_at(&head, 24));
+        let mut sizes = vec![0; SIZE_BITS / 8];
+        source.read_exact_at(&mut sizes, HEAD_BYTES as u64).map_err(io)?;
+        let mut raw = vec![0; 65_537 * 8];
+        source.read_exact_at(&mut raw, (HEAD_BYTES + SIZE_BITS / 8) as u64).map_err(io)?;
+        let places: Vec<u64> = (0..65_537).map(|at| u64_at(&raw, at * 8)).collect();
+        let rows_at = (HEAD_BYTES + SIZE_BITS / 8 + raw.len()) as u64;
+        let row = kind.bytes() as u64 + 16;
+        let whole = count.checked_mul(row).and_then(|rows| rows_at.checked_add(rows)?.checked_add(names));
+        let rising = places.windows(2).all(|pair| pair[0] <= pair[1]) && places.last() == Some(&count);
+        if whole != Some(length) || !rising {
+            return Err(LoadError::Damaged);
+        }
+        let digest = head[32..64].try_into().map_err(|_| LoadError::Damaged)?;
+        Ok(Self { source, kind, digest, count, sizes, places, rows_at })
+    }
+
+    /// Reads the whole table once, against the digest that it was written with.
+    ///
+    /// # Errors
+    /// [`LoadError::Damaged`] when a bit differs.
+    pub fn verify(&self, length: u64) -> Result<(), LoadError> {
+        let mut hash = Sha256::new();
+        let mut at = HEAD_BYTES as u64;
+        let mut buffer = vec![0; 1 << 20];
+        while at < length {
+            let count = (length - at).min(buffer.len() as u64) as usize;
+            let read = self.source.read_exact_at(&mut buffer[..count], at);
+            read.map_err(|error| LoadError::Io(error.to_string()))?;
+            hash.update(&buffer[..count]);
+            at += count as u64;
+        }
+        let found: [u8; 32] = hash.finalize().into();
+        if found == self.digest { Ok(()) } else { Err(LoadError::Damaged) }
+    }
+
+    /// The hash function.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// How many files are known.
+    pub fn len(&self) -> u64 {
+        self.count
+    }
+
+    /// Whether none are.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// SHA-256 of the table, as it was written.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// Whether a file of this size may be known; a file of unknown size always may.
+    pub fn may_know(&self, size: Option<u64>) -> bool {
+        let set = |size: u64| {
+            let bit = size_bit(size);
+            self.sizes.get(bit / 8).is_some_and(|byte| byte >> (bit % 8) & 1 == 1)
+        };
+        self.count > 0 && size.is_none_or(|size| set(size) || set(ANY_SIZE))
+    }
+
+    /// The name of a known file.
+    ///
+    /// # Errors
+    /// When the table cannot be read; nothing is then known, and whoever asks must say so.
+    pub fn find(&self, hash: &[u8], size: u64) -> io::Result<Option<String>> {
+        let [first, second, ..] = hash else { return Ok(None) };
+        if hash.len() != self.kind.bytes() {
+            return Ok(None);
+        }
+        let bucket = usize::from(*first) << 8 | usize::from(*second);
+        let (from, to) = (self.places[bucket], self.places[bucket + 1]);
+        let row = self.kind.bytes() + 16;
+        let mut rows = vec![0; (to - from) as usize * row];
+        self.source.read_exact_at(&mut rows, self.rows_at + from * row as u64)?;
+        for found in rows.chunks_exact(row).filter(|found| found.starts_with(hash)) {
+            let expected = u64_at(found, self.kind.bytes());
+            if expected == size || expected == ANY_SIZE {
+                return self.name(u64_at(found, self.kind.bytes() + 8)).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn name(&self, at: u64) -> io::Result<String> {
+        let names_at = self.rows_at + self.count * (self.kind.bytes() as u64 + 16);
+        let mut length = [0];
+        self.source.read_exact_at(&mut length, names_at + at)?;
+        let mut name = vec![0; usize::from(length[0])];
+        self.source.read_exact_at(&mut name, names_at + at + 1)?;
+        Ok(String::from_utf8_lossy(&name).into_owned())
+    }
+}

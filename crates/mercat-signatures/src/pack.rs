@@ -1,0 +1,100 @@
+//! All compiled signatures in one file, so that replacing them is one rename.
+
+use crate::{Bodies, Compiled, FORM, Hashes, LoadError, ReadAt, u32_at, u64_at};
+use std::io;
+use std::sync::Arc;
+
+const MAGIC: &[u8; 8] = b"mcatsigs";
+const ABOUT_BYTES_MAX: usize = 1 << 20;
+const HEAD_BYTES: usize = 8 + 4 + 4 + 3 * 8;
+
+/// Puts compiled signatures into one file; `about` tells where they came from, in whatever form its reader likes.
+pub fn pack(about: &str, compiled: &Compiled) -> Vec<u8> {
+    let parts = [&compiled.bodies, &compiled.sha256, &compiled.md5];
+    let mut out = MAGIC.to_vec();
+    out.extend(FORM.to_le_bytes());
+    out.extend((about.len() as u32).to_le_bytes());
+    parts.iter().for_each(|part| out.extend((part.len() as u64).to_le_bytes()));
+    out.extend(about.as_bytes());
+    parts.iter().for_each(|part| out.extend(part.iter()));
+    out
+}
+
+/// A file of compiled signatures.
+pub struct Pack {
+    /// What was told when it was made.
+    pub about: String,
+    /// Byte patterns, for [`Bodies::read`].
+    pub bodies: Vec<u8>,
+    /// Hash tables with their lengths in bytes, for [`Hashes::open`].
+    pub tables: Vec<(Box<dyn ReadAt>, u64)>,
+}
+
+impl Pack {
+    /// Opens a file of `length` bytes. Hash tables stay where they are.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn open(source: Arc<dyn ReadAt>, length: u64) -> Result<Self, LoadError> {
+        let read = |at: u64, count: usize| {
+            let mut bytes = vec![0; count];
+            match source.read_exact_at(&mut bytes, at) {
+                Ok(()) => Ok(bytes),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(LoadError::Damaged),
+                Err(error) => Err(LoadError::Io(error.to_string())),
+            }
+        };
+        let head = read(0, HEAD_BYTES)?;
+        if head[..8] != *MAGIC {
+            return Err(LoadError::Magic);
+        }
+        if u32_at(&head, 8) != FORM {
+            return Err(LoadError::Form { found: u32_at(&head, 8) });
+        }
+        let about_bytes = u32_at(&head, 12) as usize;
+        let sizes = [16, 24, 32].map(|at| u64_at(&head, at));
+        let whole =
+            sizes.iter().try_fold((HEAD_BYTES + about_bytes) as u64, |sum, size| sum.checked_add(*size));
+        if whole != Some(length) || about_bytes > ABOUT_BYTES_MAX {
+            return Err(LoadError::Damaged);
+        }
+        let about =
+            String::from_utf8(read(HEAD_BYTES as u64, about_bytes)?).map_err(|_| LoadError::Damaged)?;
+        let mut at = (HEAD_BYTES + about_bytes) as u64;
+        let bodies = read(at, usize::try_from(sizes[0]).map_err(|_| LoadError::Damaged)?)?;
+        at += sizes[0];
+        let mut tables: Vec<(Box<dyn ReadAt>, u64)> = Vec::new();
+        for size in &sizes[1..] {
+            tables.push((Box::new(Part { source: source.clone(), from: at }), *size));
+            at += size;
+        }
+        Ok(Self { about, bodies, tables })
+    }
+
+    /// Reads everything once, against the digests that it was written with.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn verify(self) -> Result<(usize, u64), LoadError> {
+        let bodies = Bodies::read(&self.bodies)?;
+        let mut hashes = 0;
+        for (source, length) in self.tables {
+            let table = Hashes::open(source, length)?;
+            table.verify(length)?;
+            hashes += table.len();
+        }
+        Ok((bodies.len(), hashes))
+    }
+}
+
+struct Part {
+    source: Arc<dyn ReadAt>,
+    from: u64,
+}
+
+impl ReadAt for Part {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let at = self.from.checked_add(offset).ok_or(io::ErrorKind::UnexpectedEof)?;
+        self.source.read_exact_at(buffer, at)
+    }
+}
