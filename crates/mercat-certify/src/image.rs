@@ -78,6 +78,7 @@ pub fn inspect(specimen: &Specimen<'_>, knowledge: &Knowledge, reused: &dyn Reus
     let facts = read_layers(specimen.blobs, knowledge, &images, reused)?;
     let mut reports = Vec::new();
     let mut sboms = Vec::new();
+    let mut statements = BTreeSet::new();
     for image in &images {
         let of_image =
             |other: &&Image| about.get(&other.manifest).is_some_and(|a| a == image.manifest.as_str());
@@ -85,9 +86,11 @@ pub fn inspect(specimen: &Specimen<'_>, knowledge: &Knowledge, reused: &dyn Reus
             images.iter().filter(of_image).flat_map(|other| compose::claims(other, &facts, knowledge));
         let composed = compose::compose(image, claims.collect(), &facts, knowledge);
         findings.extend(composed.findings);
+        statements.extend(composed.statements);
         reports.push(composed.report);
         sboms.extend(composed.sboms);
     }
+    findings.extend(crate::vulnerabilities::unmatched(&statements, knowledge));
     let mut findings: Vec<Finding> = findings.into_iter().filter_map(|f| knowledge.policy.weigh(f)).collect();
     findings.sort();
     findings.dedup();
@@ -97,7 +100,7 @@ pub fn inspect(specimen: &Specimen<'_>, knowledge: &Knowledge, reused: &dyn Reus
     Ok(Verdict {
         subject: specimen.root.to_string(),
         policy: [policy.name.clone(), policy.date.clone(), policy.digest.to_string()],
-        advisories: [knowledge.advisories.digest(), knowledge.advisories.newest.clone()],
+        advisories: knowledge.about_advisories(),
         engines: knowledge.engine_digest().to_string(),
         eligibility: None,
         shadow: Vec::new(),

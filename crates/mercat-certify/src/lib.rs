@@ -21,6 +21,7 @@ mod scan;
 mod shown;
 mod signatures;
 mod verdict;
+mod vulnerabilities;
 mod yara;
 
 pub use eligible::finish;
@@ -34,7 +35,8 @@ pub use verdict::{Check, DiskReport, FilesReport, ImageReport, LayerReport, Verd
 pub use mercat_advisories as advisories;
 pub use mercat_eligibility as eligibility;
 
-use advisories::Advisories;
+use advisories::vex::Statement;
+use advisories::{Advisories, Day};
 use mercat_domain::Digest;
 use mercat_eligibility::{Eligibility, EligibilityError, PolicyFile};
 use mercat_secrets as secrets;
@@ -71,6 +73,10 @@ pub struct Knowledge {
     pub advisories: Advisories,
     /// The operator's rules over a finished verdict.
     pub eligibility: Eligibility,
+    /// Statements about vulnerabilities of the specimen.
+    pub vex: Vec<Statement>,
+    /// The day on which the age of what is known is judged; it is not judged without one.
+    pub today: Option<Day>,
     signatures: signatures::Signatures,
     yara: yara::Rules,
     secrets: secrets::Rules,
@@ -124,6 +130,8 @@ impl Knowledge {
             policy: Policy::parse(if extra.policy.is_empty() { policy::BUILT_IN } else { &extra.policy })?,
             advisories,
             eligibility: Eligibility::load(&extra.eligibility)?,
+            vex: Vec::new(),
+            today: None,
             signatures: signatures::Signatures::load(&extra.hashes)?,
             yara: yara::Rules::compile(&extra.yara)?,
             secrets: secrets::Rules::compile(),
@@ -150,6 +158,9 @@ impl Knowledge {
             self.policy.digest.to_string(),
             self.advisories.digest(),
             self.eligibility.digest().to_string(),
+            // The day itself counts only where something ends with it.
+            format!("{:?}", self.stale_advisories().keys()),
+            format!("{:?}", (!self.vex.is_empty()).then_some((self.today, &self.vex))),
         ];
         digest_of(parts.join("\n").as_bytes())
     }

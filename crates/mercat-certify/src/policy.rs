@@ -56,6 +56,18 @@ pub(crate) struct VulnerabilityPolicy {
     pub(crate) block_at: String,
     pub(crate) fixable_only: bool,
     pub(crate) unknown_counts_as: String,
+    /// Whether what is known to be exploited blocks, whatever its level, and fixed or not.
+    #[serde(default)]
+    pub(crate) block_kev: bool,
+    /// The EPSS probability (0 to 1) from which a vulnerability blocks likewise.
+    #[serde(default)]
+    pub(crate) block_epss_at: Option<f64>,
+    /// Days since the last import of an ecosystem's advisories.
+    #[serde(default)]
+    pub(crate) advisories_max_age_days: Option<u32>,
+    /// Days since the newest record of an ecosystem.
+    #[serde(default)]
+    pub(crate) newest_max_age_days: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -86,6 +98,9 @@ pub enum PolicyError {
         /// As written.
         severity: String,
     },
+    /// A probability that is none.
+    #[error("block_epss_at is {0}; it is a probability from 0 to 1")]
+    Share(f64),
     /// A vulnerability level that does not exist.
     #[error("{0:?} is not a level; use low, medium, high or critical")]
     Level(String),
@@ -109,8 +124,7 @@ pub struct Policy {
     shadow: BTreeSet<String>,
 }
 
-/// Vulnerability levels from low to critical.
-pub(crate) const LEVELS: [&str; 4] = ["low", "medium", "high", "critical"];
+pub(crate) use mercat_advisories::LEVELS;
 
 impl Policy {
     /// Reads a pack.
@@ -137,6 +151,9 @@ impl Policy {
             if !LEVELS.contains(&level.as_str()) {
                 return Err(PolicyError::Level(level.clone()));
             }
+        }
+        if let Some(share) = file.vulnerabilities.block_epss_at.filter(|share| !(0.0..=1.0).contains(share)) {
+            return Err(PolicyError::Share(share));
         }
         Ok(Self {
             name: file.name,

@@ -172,8 +172,8 @@ pub struct Verdict {
     pub subject: String,
     /// Policy name, date and digest.
     pub policy: [String; 3],
-    /// Advisory digest and newest record.
-    pub advisories: [String; 2],
+    /// Advisory digest, newest record, and the day on which its age was judged, or empty.
+    pub advisories: [String; 3],
     /// Digest of the engines and their rules.
     pub engines: String,
     /// Digest and file names of the eligibility policies; `None` before they judged.
@@ -198,6 +198,15 @@ impl Verdict {
         finding::judge(&self.findings)
     }
 
+    fn advisories_json(&self) -> Value {
+        let [digest, newest, judged_on] = &self.advisories;
+        let mut out = json!({"digest": digest, "newest": newest});
+        if let Some(map) = out.as_object_mut().filter(|_| !judged_on.is_empty()) {
+            map.insert("judgedOn".to_owned(), json!(judged_on));
+        }
+        out
+    }
+
     /// The document. It holds no clock time and no name of a machine: the same input gives the same bytes.
     pub fn to_json(&self) -> String {
         let layer = |layer: &LayerReport| {
@@ -219,7 +228,7 @@ impl Verdict {
             "subject": self.subject,
             "outcome": self.outcome().name(),
             "policy": {"name": self.policy[0], "date": self.policy[1], "digest": self.policy[2]},
-            "advisories": {"digest": self.advisories[0], "newest": self.advisories[1]},
+            "advisories": self.advisories_json(),
             "engines": self.engines,
             "images": self.images.iter().map(image).collect::<Vec<_>>(),
             "findings": self.findings.iter().map(finding_json).collect::<Vec<_>>(),

@@ -2,7 +2,7 @@
 
 use crate::knowledge::Loaded;
 use crate::sandbox::{self, Unconfined};
-use mercat_certify::advisories::Advisories;
+use mercat_certify::advisories::{Advisories, Day, vex};
 use mercat_certify::disk::{self, Claims, DiskSpecimen};
 use mercat_certify::eligibility::PolicyFile;
 use mercat_certify::{
@@ -40,7 +40,17 @@ pub struct KnowledgeFiles {
     #[serde(default)]
     pub signatures: Option<PathBuf>,
     /// Eligibility policies: `.rego` and `.json`.
+    #[serde(default)]
     pub eligibility: Vec<PathBuf>,
+    /// Statements about vulnerabilities: OpenVEX or CycloneDX documents.
+    #[serde(default)]
+    pub vex: Vec<PathBuf>,
+}
+
+/// The day of this machine's clock, UTC.
+pub fn today() -> Day {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Day::of_unix(i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
 }
 
 impl KnowledgeFiles {
@@ -49,34 +59,40 @@ impl KnowledgeFiles {
         let file = |name: &str| Some(data.join(name)).filter(|path| path.is_file());
         Self {
             policy: file("policy.toml"),
-            advisories: file("advisories.json"),
+            advisories: file("advisories.bin"),
             hashes: file("hashes.txt"),
             yara: file("rules.yar"),
             signatures: file("signatures.bin"),
             eligibility: Vec::new(),
+            vex: Vec::new(),
         }
     }
 
     /// The files that are named; of a built-in policy pack there is none.
     pub(crate) fn paths(&self) -> Vec<&Path> {
         let files = [&self.policy, &self.advisories, &self.hashes, &self.yara, &self.signatures];
-        files.into_iter().flatten().chain(&self.eligibility).map(PathBuf::as_path).collect()
+        files.into_iter().flatten().chain(&self.eligibility).chain(&self.vex).map(PathBuf::as_path).collect()
     }
 
-    /// Loads everything.
+    /// Loads everything; the age of what is known is judged on the day that is given. An advisory snapshot
+    /// that cannot be used is kept as such, and makes verdicts inconclusive.
     ///
     /// # Errors
     /// The file that cannot be used, and why.
-    pub fn load(&self) -> Result<Knowledge, String> {
+    pub fn load(&self, today: Option<Day>) -> Result<Knowledge, String> {
         let read = |path: &Option<PathBuf>| match path {
             None => Ok(String::new()),
             Some(path) => {
                 std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
             }
         };
-        let advisories = match read(&self.advisories)?.as_str() {
-            "" => Advisories::default(),
-            text => Advisories::from_json(text).map_err(|error| format!("the advisory snapshot: {error}"))?,
+        let advisories = match &self.advisories {
+            None => Advisories::default(),
+            // It stays open: the confinement forbids opening, not reading.
+            Some(path) => match File::open(path) {
+                Ok(file) => Advisories::open(Arc::new(file), today),
+                Err(error) => return Err(format!("{}: {error}", path.display())),
+            },
         };
         let named = self.policy.as_deref().and_then(Path::to_str).and_then(Policy::named);
         let policy = named.map_or_else(|| read(&self.policy), |text| Ok(text.to_owned()))?;
@@ -89,6 +105,16 @@ impl KnowledgeFiles {
         let mut knowledge = Knowledge::load(&extra, advisories).map_err(|error| crate::chain(&error))?;
         if let Some(path) = &self.signatures {
             add_signatures(&mut knowledge, path).map_err(|why| format!("{}: {why}", path.display()))?;
+        }
+        knowledge.today = today;
+        for path in &self.vex {
+            let named = |why: String| format!("{}: {why}", path.display());
+            let size = std::fs::metadata(path).map_err(|error| named(error.to_string()))?.len();
+            if size > vex::DOCUMENT_BYTES_MAX as u64 {
+                return Err(named(format!("{size} bytes; the limit is {} bytes", vex::DOCUMENT_BYTES_MAX)));
+            }
+            let text = std::fs::read(path).map_err(|error| named(error.to_string()))?;
+            knowledge.vex.extend(vex::read(&text).map_err(|error| named(error.to_string()))?);
         }
         Ok(knowledge)
     }
@@ -118,6 +144,8 @@ struct Job {
     subject: Subject,
     knowledge: KnowledgeFiles,
     listing: Option<String>,
+    /// The day on which the age of what is known is judged.
+    today: Option<Day>,
     cpu_secs: u64,
     unconfined: Unconfined,
 }
@@ -304,8 +332,8 @@ impl Inspector {
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Inspection, InspectError> {
         let (knowledge, listing) = (self.knowledge.clone(), self.listing.clone());
-        let unconfined = self.unconfined;
-        let job = Job { subject, knowledge, listing, cpu_secs: budget * 2, unconfined };
+        let (today, unconfined) = (Some(today()), self.unconfined);
+        let job = Job { subject, knowledge, listing, today, cpu_secs: budget * 2, unconfined };
         let mut child = tokio::process::Command::new(&self.program)
             .arg("inspect")
             .env_clear()
@@ -449,7 +477,7 @@ pub fn child() -> i32 {
 }
 
 fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>) -> Result<(), String> {
-    let knowledge = job.knowledge.load()?;
+    let knowledge = job.knowledge.load(job.today)?;
     let readable = match &job.subject {
         Subject::Image { blobs, .. } => vec![blobs.clone()],
         Subject::Disk { source, .. } => source.readable(),

@@ -8,7 +8,7 @@ mod progress;
 mod sandbox;
 mod steps;
 
-pub use inspect::{DiskSource, InspectError, Inspection, Inspector, KnowledgeFiles};
+pub use inspect::{DiskSource, InspectError, Inspection, Inspector, KnowledgeFiles, today};
 pub use knowledge::Loaded;
 pub use sandbox::Unconfined;
 

@@ -90,6 +90,7 @@ fn exit_code(outcome: Outcome) -> u8 {
 fn inspector(data: &Path, args: &CertifyArgs) -> anyhow::Result<Inspector> {
     let mut inspector = wiring::inspector(data, &Config::load(data)?)?;
     inspector.knowledge.policy = args.policy.clone().or(inspector.knowledge.policy);
+    inspector.knowledge.vex.clone_from(&args.vex);
     inspector.knowledge.advisories = args.advisories.clone().or(inspector.knowledge.advisories);
     Ok(inspector)
 }

@@ -179,6 +179,9 @@ pub(crate) struct CertifyArgs {
     /// Advisory snapshot instead of the data directory's.
     #[arg(long)]
     pub(crate) advisories: Option<PathBuf>,
+    /// Statements about vulnerabilities: an OpenVEX or CycloneDX document; repeat for more.
+    #[arg(long)]
+    pub(crate) vex: Vec<PathBuf>,
     /// Write the SBOM of each image into this directory, as CycloneDX 1.6 and as SPDX 2.3 (JSON).
     #[arg(long)]
     pub(crate) sbom: Option<PathBuf>,
@@ -210,12 +213,23 @@ pub(crate) enum SignaturesCommand {
 
 #[derive(Subcommand)]
 pub(crate) enum AdvisoriesCommand {
-    /// Compile OSV JSON (files, directories or zip files) into this installation's snapshot.
+    /// Add OSV records (JSON, YAML, zip), the KEV catalogue (JSON) and EPSS (CSV, also .gz) to the snapshot.
+    ///
+    /// Records that are not newer than those that are there are kept as they are. Data that is older than
+    /// what is there is refused.
     Import {
-        /// Files or directories.
+        /// Files, directories or https URLs.
         #[arg(required = true)]
-        paths: Vec<PathBuf>,
+        sources: Vec<String>,
+        /// Take data that is older than what is there.
+        #[arg(long)]
+        allow_older: bool,
+        /// Forget what is there, and keep only what is imported now.
+        #[arg(long)]
+        replace: bool,
     },
+    /// Read the whole snapshot and compare it with the digest of its import.
+    Verify,
     /// Show what the snapshot holds.
     Show,
 }

@@ -8,6 +8,7 @@ use crate::files::Files;
 use crate::files::whole::{Part, Whole, whole};
 use crate::scan::OURS;
 use crate::verdict::{Check, DiskReport, FilesReport, VolumeReport};
+use crate::vulnerabilities::{self, Installed};
 use crate::{Knowledge, Verdict, inventory, sbom};
 use mercat_artifact::ReadError;
 use mercat_artifact::pkgdb::{OsRelease, Package, parse_os_release};
@@ -61,8 +62,13 @@ pub fn inspect(
     let (tree, told) = joined(guest.as_ref(), walks);
     let (os, packages, found) = installed(&tree, specimen.claims.data_disk);
     findings.extend(found);
-    findings.extend(inventory::vulnerabilities(&os, &packages, knowledge));
     let mut files = on_disk(&tree, &told);
+    let digests = [subject.clone()];
+    let installed =
+        Installed { os: &os, packages: &packages, components: &files.components, digests: &digests };
+    let judged = vulnerabilities::judge(&installed, knowledge);
+    findings.extend(judged.findings);
+    findings.extend(vulnerabilities::unmatched(&judged.statements, knowledge));
     findings.append(&mut files.findings);
     let findings = weighed(findings, &specimen.claims.plan, knowledge);
     let (kind, subject_text) = ("file", subject.as_str());
@@ -160,7 +166,7 @@ fn blank(subject: String, knowledge: &Knowledge) -> Verdict {
     Verdict {
         subject,
         policy: [policy.name.clone(), policy.date.clone(), policy.digest.to_string()],
-        advisories: [knowledge.advisories.digest(), knowledge.advisories.newest.clone()],
+        advisories: knowledge.about_advisories(),
         engines: knowledge.engine_digest().to_string(),
         eligibility: None,
         shadow: Vec::new(),

@@ -5,6 +5,7 @@ use crate::facts::{Captured, LayerFacts, facts_key};
 use crate::files::whole::{Part, Whole, whole};
 use crate::sbom::{self, Materials};
 use crate::verdict::{FilesReport, ImageReport, LayerReport};
+use crate::vulnerabilities::{self, Installed};
 use crate::{Knowledge, inventory};
 use mercat_artifact::pkgdb::{OsRelease, Package, parse_os_release};
 use mercat_domain::finding::{Finding, Place, Severity};
@@ -13,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Composed {
     pub(super) findings: Vec<Finding>,
+    /// The statements of [`Knowledge::vex`] that are about something in it.
+    pub(super) statements: BTreeSet<usize>,
     pub(super) report: ImageReport,
     /// Bills of materials by digest.
     pub(super) sboms: Vec<(String, String)>,
@@ -71,17 +74,23 @@ pub(super) fn compose(
     }
     composer.check_config();
     let (os, packages) = composer.inventory(&layers);
-    if !image.attestation {
-        let known = inventory::vulnerabilities(&os, &packages, knowledge);
-        known.into_iter().for_each(|finding| composer.adopt(finding));
-    }
     let mut whole = composer.files(&layers);
     whole.components.extend(claims);
+    let mut statements = BTreeSet::new();
+    if !image.attestation {
+        let digests = [image.manifest.to_string()];
+        let installed =
+            Installed { os: &os, packages: &packages, components: &whole.components, digests: &digests };
+        let judged = vulnerabilities::judge(&installed, knowledge);
+        judged.findings.into_iter().for_each(|finding| composer.adopt(finding));
+        statements = judged.statements;
+    }
     let kind = "container";
     let subject = image.manifest.as_str();
     let documents = sbom::write(&Materials { kind, subject, os: &os, packages: &packages, whole: &whole });
     Composed {
         findings: composer.findings,
+        statements,
         report: ImageReport {
             platform: image.platform.clone(),
             manifest: image.manifest.to_string(),
