@@ -3,8 +3,9 @@
 //! Facts depend only on the blob and on the engines ([`crate::Knowledge::engine_digest`]),
 //! so an unchanged layer is never read twice.
 
+use crate::files::{Files, Named};
 use crate::scan::{Scan, Want};
-use crate::{Knowledge, pipeline};
+use crate::{Knowledge, files, pipeline};
 use mercat_artifact::ReadError;
 use mercat_artifact::layer::HashingReader;
 use mercat_artifact::layer::tar::{Entry, Kind, TarReader, Whiteout};
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 
-pub(crate) const FORMAT: &str = concat!("mercat.facts/4 ", env!("CARGO_PKG_VERSION"));
+pub(crate) const FORMAT: &str = concat!("mercat.facts/5 ", env!("CARGO_PKG_VERSION"));
 
 const CAPTURE_BYTES_MAX: u64 = 64 << 20;
 const RPM_BYTES_MAX: u64 = 256 << 20;
@@ -87,6 +88,8 @@ pub struct LayerFacts {
     pub(crate) captured: Vec<Captured>,
     pub(crate) removed: Vec<String>,
     pub(crate) opaque: Vec<String>,
+    /// What files tell beside their content.
+    pub(crate) told: Files,
 }
 
 /// The key under which facts are kept: the blob, how it is read, and everything that reads it.
@@ -167,7 +170,14 @@ impl LayerScan<'_> {
         match entry.whiteout() {
             Some(Whiteout::Path(path)) => self.scan.with(|facts| facts.removed.push(path)),
             Some(Whiteout::Opaque(path)) => self.scan.with(|facts| facts.opaque.push(path)),
-            None => {}
+            None => {
+                let named = match entry.kind {
+                    Kind::File | Kind::HardLink => Named::File,
+                    Kind::Directory => Named::Directory,
+                    Kind::Symlink | Kind::Device | Kind::Fifo => Named::Other,
+                };
+                self.scan.with(|facts| facts.told.name(&entry.path, named, entry.mode, &entry.xattrs));
+            }
         }
         if entry.kind == Kind::File {
             let wanted = is_wanted(&entry.path) && self.may_capture(&entry.path, entry.size);
@@ -178,9 +188,10 @@ impl LayerScan<'_> {
                 &entry.path,
                 entry.size,
                 &mut Body(tar),
-                Want { bytes: wanted, ..Want::default() },
+                Want { bytes: wanted, mode: entry.mode, ..Want::default() },
             )?;
-            if let Some(kept) = passed.kept {
+            // Others may have asked for the bytes too.
+            if let Some(kept) = passed.kept.filter(|_| wanted) {
                 self.capture(entry.path, &kept);
             }
         } else if is_wanted(&entry.path) && entry.kind != Kind::Directory {
@@ -196,6 +207,10 @@ impl LayerScan<'_> {
             self.scan.note(Note { rule, path: path.clone(), observed, required, fix });
             String::new()
         });
+        // What a broken database owns is not known either; one finding says so.
+        if !text.is_empty() {
+            files::own(&self.scan, &path, bytes);
+        }
         self.scan.with(|facts| facts.captured.push(Captured { path, text: Some(text) }));
     }
 

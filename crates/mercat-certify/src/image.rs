@@ -3,7 +3,7 @@
 mod compose;
 
 use crate::facts::{LayerFacts, facts_key, scan_layer};
-use crate::{Blobs, Knowledge, Specimen, Verdict, digest_of};
+use crate::{Blobs, Knowledge, Specimen, Verdict};
 use mercat_artifact::ReadError;
 use mercat_artifact::layer::HashingReader;
 use mercat_artifact::oci::{self, Compression, Config, Descriptor, Manifest};
@@ -45,6 +45,21 @@ struct Reader<'a> {
     findings: Vec<Finding>,
     images: Vec<Image>,
     seen: BTreeSet<(Digest, bool)>,
+    /// The image that an attestation is about, by the attestation.
+    about: BTreeMap<Digest, String>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(specimen: &'a Specimen<'a>, knowledge: &'a Knowledge) -> Self {
+        Self {
+            specimen,
+            knowledge,
+            findings: Vec::new(),
+            images: Vec::new(),
+            seen: BTreeSet::new(),
+            about: BTreeMap::new(),
+        }
+    }
 }
 
 /// Inspects an image or index with everything below it.
@@ -52,24 +67,30 @@ struct Reader<'a> {
 /// # Errors
 /// When bytes could not be had; what is wrong with them is in the verdict.
 pub fn inspect(specimen: &Specimen<'_>, knowledge: &Knowledge, reused: &dyn Reused) -> io::Result<Verdict> {
-    let mut reader =
-        Reader { specimen, knowledge, findings: Vec::new(), images: Vec::new(), seen: BTreeSet::new() };
+    let mut reader = Reader::new(specimen, knowledge);
     let size = specimen.blobs.size(&specimen.root)?;
     reader.document(&specimen.root.clone(), size, None, None, false, 0)?;
     if reader.images.iter().all(|image| image.attestation) && reader.findings.is_empty() {
         let fix = "push at least one image below the index";
         reader.add("CTR-13", "", "no image below the manifest".into(), "an image", fix);
     }
-    let Reader { mut findings, images, .. } = reader;
+    let Reader { mut findings, images, about, .. } = reader;
     let facts = read_layers(specimen.blobs, knowledge, &images, reused)?;
     let mut reports = Vec::new();
     let mut sboms = Vec::new();
+    let mut statements = BTreeSet::new();
     for image in &images {
-        let composed = compose::compose(image, &facts, knowledge);
+        let of_image =
+            |other: &&Image| about.get(&other.manifest).is_some_and(|a| a == image.manifest.as_str());
+        let claims =
+            images.iter().filter(of_image).flat_map(|other| compose::claims(other, &facts, knowledge));
+        let composed = compose::compose(image, claims.collect(), &facts, knowledge);
         findings.extend(composed.findings);
+        statements.extend(composed.statements);
         reports.push(composed.report);
-        sboms.push(composed.sbom);
+        sboms.extend(composed.sboms);
     }
+    findings.extend(crate::vulnerabilities::unmatched(&statements, knowledge));
     let mut findings: Vec<Finding> = findings.into_iter().filter_map(|f| knowledge.policy.weigh(f)).collect();
     findings.sort();
     findings.dedup();
@@ -79,8 +100,10 @@ pub fn inspect(specimen: &Specimen<'_>, knowledge: &Knowledge, reused: &dyn Reus
     Ok(Verdict {
         subject: specimen.root.to_string(),
         policy: [policy.name.clone(), policy.date.clone(), policy.digest.to_string()],
-        advisories: [knowledge.advisories.digest(), knowledge.advisories.newest.clone()],
+        advisories: knowledge.about_advisories(),
         engines: knowledge.engine_digest().to_string(),
+        eligibility: None,
+        shadow: Vec::new(),
         images: reports,
         disk: None,
         checks: Vec::new(),
@@ -94,8 +117,7 @@ pub fn inspect(specimen: &Specimen<'_>, knowledge: &Knowledge, reused: &dyn Reus
 /// # Errors
 /// As [`inspect`].
 pub fn facts_keys(specimen: &Specimen<'_>, knowledge: &Knowledge) -> io::Result<Vec<String>> {
-    let mut reader =
-        Reader { specimen, knowledge, findings: Vec::new(), images: Vec::new(), seen: BTreeSet::new() };
+    let mut reader = Reader::new(specimen, knowledge);
     let size = specimen.blobs.size(&specimen.root)?;
     reader.document(&specimen.root.clone(), size, None, None, false, 0)?;
     let engines = knowledge.engine_digest();
@@ -187,6 +209,10 @@ impl Reader<'_> {
             Ok((Manifest::Index(entries), _)) => {
                 for entry in entries {
                     let attestation = entry.claims_attestation();
+                    let about = entry.annotation("vnd.docker.reference.digest").filter(|_| attestation);
+                    if let Some(about) = about {
+                        self.about.insert(entry.digest.clone(), about.to_owned());
+                    }
                     let platform = entry.platform.as_deref();
                     let media_type = Some(entry.media_type.as_str());
                     self.document(&entry.digest, entry.size, media_type, platform, attestation, depth + 1)?;
@@ -370,9 +396,4 @@ impl Read for Counted<'_> {
         }
         Ok(count)
     }
-}
-
-/// Digest of a text, for SBOMs.
-pub(crate) fn text_digest(text: &str) -> String {
-    digest_of(text.as_bytes()).to_string()
 }

@@ -1,10 +1,6 @@
 //! What is installed, and what is known about it: the same for images and disks.
 
-use crate::Knowledge;
-use crate::policy::LEVELS;
-use crate::sbom::purl;
 use crate::scan::OURS;
-use mercat_advisories::versions::order_of;
 use mercat_artifact::pkgdb::{OsRelease, Package, parse_apk, parse_dpkg, rpm};
 use mercat_domain::finding::{Finding, Place, Severity};
 use std::collections::BTreeSet;
@@ -23,6 +19,12 @@ fn finding(rule: &str, place: Place, observed: String, required: &str, fix: &str
 /// Whether a path is that of an rpm database or what belongs to one.
 pub(crate) fn is_rpm(path: &str) -> bool {
     path.contains("/rpm/") || path.starts_with("rpm/")
+}
+
+/// Whether a path is that of a database that also says which files its packages own.
+pub(crate) fn is_database(path: &str) -> bool {
+    let rpm = ["/Packages", "/Packages.db", "/rpmdb.sqlite"].iter().any(|end| path.ends_with(end));
+    is_rpm(path) && rpm || path.ends_with("apk/db/installed")
 }
 
 /// The package manager whose database a path is.
@@ -110,52 +112,8 @@ pub(crate) fn check_formats(os: &OsRelease, formats: &BTreeSet<&str>, is_documen
     out
 }
 
-/// What the advisories know about installed packages, or why they cannot say.
-pub(crate) fn vulnerabilities(os: &OsRelease, packages: &[Package], knowledge: &Knowledge) -> Vec<Finding> {
-    if packages.is_empty() {
-        return Vec::new();
-    }
-    let ecosystem = ecosystem(os);
-    if order_of(&ecosystem).is_none() {
-        let observed = format!("the distribution {:?}", os.pretty_name);
-        let required = "a distribution with an OSV ecosystem";
-        return vec![finding("INC-07", Place::default(), observed, required, OURS)];
-    }
-    let advisories = &knowledge.advisories;
-    if !advisories.covers(&ecosystem) {
-        let fix = "the operator imports advisories for it: mercat advisories import DIRECTORY";
-        let observed = format!("no advisories for {ecosystem}");
-        let required = "an advisory snapshot that covers it";
-        return vec![finding("INC-06", Place::default(), observed, required, fix)];
-    }
-    let policy = &knowledge.policy.vulnerabilities;
-    let rank = |level: &str| LEVELS.iter().position(|known| *known == level);
-    let threshold = rank(&policy.block_at);
-    let mut out = Vec::new();
-    for package in packages {
-        for found in advisories.matches(&ecosystem, package) {
-            let unknown = found.advisory.level.is_empty();
-            let level = if unknown { &policy.unknown_counts_as } else { &found.advisory.level };
-            let blocks = rank(level) >= threshold && (found.fixed.is_some() || !policy.fixable_only);
-            let names = std::iter::once(&found.advisory.id).chain(&found.advisory.aliases).cloned();
-            let names = names.collect::<Vec<_>>().join(", ");
-            let required =
-                found.fixed.map_or("not fixed yet".to_owned(), |fixed| format!("{fixed} or newer"));
-            let fix = match found.fixed {
-                Some(_) => format!("upgrade {} and rebuild", package.name),
-                None => "watch for a fix, or remove the package".to_owned(),
-            };
-            let place = Place { package: purl(os, package), ..Place::default() };
-            let rule = if blocks { "CTR-22" } else { "CTR-22-BELOW" };
-            let observed = format!("{names} ({level}) in {} {}", package.name, package.version);
-            out.push(finding(rule, place, observed, &required, &fix));
-        }
-    }
-    out
-}
-
 /// The OSV ecosystem of a distribution.
-fn ecosystem(os: &OsRelease) -> String {
+pub(crate) fn ecosystem(os: &OsRelease) -> String {
     let version = os.version_id.as_str();
     let major = version.split('.').next().unwrap_or(version);
     let major_minor = || version.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
@@ -179,8 +137,7 @@ fn ecosystem(os: &OsRelease) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::advisories::{Advisories, Advisory};
+    use crate::advisories::Advisories;
     use crate::{Extra, Knowledge};
 
     /// An ndb database with one package of one version.
@@ -241,34 +198,5 @@ mod tests {
         let broken = tar("var/lib/rpm/Packages.db", b"RpmP");
         let facts = crate::facts::scan_layer(&mut &broken[..], compression, &knowledge).expect("reads");
         assert!(facts.notes.iter().any(|note| note.rule == "PKG-05"));
-    }
-
-    #[test]
-    fn advisories_of_rpm_distributions_match_by_package_and_by_source() {
-        let record = |package: &str| Advisory {
-            ecosystem: "Rocky Linux:9".into(),
-            package: package.into(),
-            id: format!("RLSA-{package}"),
-            aliases: Vec::new(),
-            level: "high".into(),
-            ranges: vec![("0".into(), "0:3.0.7-2.el9".into(), String::new())],
-            versions: Vec::new(),
-        };
-        let records = vec![record("openssl"), record("openssl-libs"), record("bash")];
-        let knowledge = Knowledge::load(&Extra::default(), Advisories::new("t".into(), "n".into(), records))
-            .unwrap_or_else(|error| panic!("{error}"));
-        let os = OsRelease { id: "rocky".into(), version_id: "9.4".into(), pretty_name: "Rocky".into() };
-        let package = Package {
-            name: "openssl-libs".into(),
-            version: "3.0.7-1.el9".into(),
-            architecture: "x86_64".into(),
-            source: "openssl".into(),
-            source_version: "3.0.7-1.el9".into(),
-        };
-        let found = vulnerabilities(&os, std::slice::from_ref(&package), &knowledge);
-        assert_eq!(found.iter().filter(|finding| finding.rule == "CTR-22").count(), 2, "{found:?}");
-        assert_eq!(found[0].place.package, "pkg:rpm/rocky/openssl-libs@3.0.7-1.el9?arch=x86_64");
-        let fixed = Package { source_version: "3.0.7-2.el9".into(), ..package };
-        assert_eq!(vulnerabilities(&os, &[fixed], &knowledge), []);
     }
 }

@@ -7,7 +7,9 @@
 //! same input.
 
 pub mod disk;
+mod eligible;
 mod facts;
+mod files;
 mod image;
 mod inventory;
 pub mod listing;
@@ -19,19 +21,24 @@ mod scan;
 mod shown;
 mod signatures;
 mod verdict;
+mod vulnerabilities;
 mod yara;
 
+pub use eligible::finish;
 pub use facts::{LayerFacts, facts_key};
+pub use files::whole::Privileged;
 pub use image::{Reused, facts_keys, inspect};
 pub use mercat_artifact::oci::reference;
 pub use policy::{Boot, Bounds, KernelFloor, Limits, Policy, PolicyError, VmPolicy};
-pub use sbom::cyclonedx;
-pub use verdict::{Check, DiskReport, ImageReport, LayerReport, Verdict, VolumeReport};
+pub use verdict::{Check, DiskReport, FilesReport, ImageReport, LayerReport, Verdict, VolumeReport};
 
 pub use mercat_advisories as advisories;
+pub use mercat_eligibility as eligibility;
 
-use advisories::Advisories;
+use advisories::vex::Statement;
+use advisories::{Advisories, Day};
 use mercat_domain::Digest;
+use mercat_eligibility::{Eligibility, EligibilityError, PolicyFile};
 use mercat_secrets as secrets;
 use sha2::Digest as _;
 use std::io::{self, Read};
@@ -64,6 +71,12 @@ pub struct Knowledge {
     pub policy: Policy,
     /// Advisory snapshot.
     pub advisories: Advisories,
+    /// The operator's rules over a finished verdict.
+    pub eligibility: Eligibility,
+    /// Statements about vulnerabilities of the specimen.
+    pub vex: Vec<Statement>,
+    /// The day on which the age of what is known is judged; it is not judged without one.
+    pub today: Option<Day>,
     signatures: signatures::Signatures,
     yara: yara::Rules,
     secrets: secrets::Rules,
@@ -78,6 +91,8 @@ pub struct Extra {
     pub hashes: String,
     /// YARA rules.
     pub yara: String,
+    /// Eligibility policies.
+    pub eligibility: Vec<PolicyFile>,
 }
 
 /// Why knowledge could not be loaded.
@@ -86,6 +101,9 @@ pub enum KnowledgeError {
     /// The policy pack.
     #[error("the policy pack is not usable")]
     Policy(#[from] PolicyError),
+    /// The eligibility policies.
+    #[error("the eligibility policy is not usable")]
+    Eligibility(#[from] EligibilityError),
     /// The YARA rules.
     #[error("the YARA rules do not compile: {0}")]
     Yara(String),
@@ -111,6 +129,9 @@ impl Knowledge {
         Ok(Self {
             policy: Policy::parse(if extra.policy.is_empty() { policy::BUILT_IN } else { &extra.policy })?,
             advisories,
+            eligibility: Eligibility::load(&extra.eligibility)?,
+            vex: Vec::new(),
+            today: None,
             signatures: signatures::Signatures::load(&extra.hashes)?,
             yara: yara::Rules::compile(&extra.yara)?,
             secrets: secrets::Rules::compile(),
@@ -128,6 +149,20 @@ impl Knowledge {
         tables: Vec<(Box<dyn mercat_signatures::ReadAt>, u64)>,
     ) -> Result<(), KnowledgeError> {
         self.signatures.add(bodies, tables)
+    }
+
+    /// Identifies everything that a verdict depends on beside the artifact itself.
+    pub fn verdict_digest(&self) -> Digest {
+        let parts = [
+            self.engine_digest().to_string(),
+            self.policy.digest.to_string(),
+            self.advisories.digest(),
+            self.eligibility.digest().to_string(),
+            // The day itself counts only where something ends with it.
+            format!("{:?}", self.stale_advisories().keys()),
+            format!("{:?}", (!self.vex.is_empty()).then_some((self.today, &self.vex))),
+        ];
+        digest_of(parts.join("\n").as_bytes())
     }
 
     /// Identifies everything that layer facts depend on.

@@ -3,38 +3,11 @@
 use crate::facts::{Body, Note};
 use crate::scan::{Scan, Want};
 use crate::shown::Shown;
+pub(crate) use archive::Format;
 use mercat_artifact::ReadError;
+use mercat_artifact::archive;
 use mercat_artifact::layer::tar::{Kind, TarReader};
 use std::io::{self, Cursor, Read};
-
-/// An archive format, by the first bytes of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
-    Zip,
-    Gzip,
-    Zstd,
-    Tar,
-    Xz,
-    Bzip2,
-    /// Recognised, not opened yet.
-    Other(&'static str),
-}
-
-impl Format {
-    pub(crate) fn detect(head: &[u8]) -> Option<Self> {
-        match head {
-            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Self::Zip),
-            [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
-            [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', ..] => Some(Self::Bzip2),
-            [b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c, ..] => Some(Self::Other("7z")),
-            [b'R', b'a', b'r', b'!', 0x1a, 7, ..] => Some(Self::Other("rar")),
-            _ if head.get(257..262) == Some(b"ustar") => Some(Self::Tar),
-            _ => None,
-        }
-    }
-}
 
 /// Whether the end of a file looks like the end of a zip archive (APPNOTE 4.3.16). The four bytes alone
 /// are in every program that reads zip; an archive has a central directory in front of them.
@@ -65,6 +38,10 @@ fn has_directory(before: &[u8], end: &[u8], whole: bool) -> bool {
 /// came before it was scanned, and so is the rest of the bytes around it.
 pub(crate) fn walk<'k>(scan: &Scan<'k>, path: &str, depth: u32, format: Format, input: &mut Shown<'_, 'k>) {
     input.opened();
+    let max = scan.limits().nested_total_bytes;
+    let mut member = |name: &str, body: &mut dyn Read| {
+        scan.content(&format!("{path}!/{name}"), depth, body, Want::default()).map(drop)
+    };
     let done = match format {
         Format::Zip => whole(scan, path, input).map_or(Ok(()), |bytes| zip(scan, path, depth, &bytes)),
         // All members of a gzip file: archives inside files follow the format's own rule, not the layers'.
@@ -72,10 +49,22 @@ pub(crate) fn walk<'k>(scan: &Scan<'k>, path: &str, depth: u32, format: Format, 
         Format::Zstd => stream(scan, path, depth, mercat_artifact::layer::ZstdReader::new(input)),
         Format::Xz => stream(scan, path, depth, lzma_rust2::XzReader::new(input, true)),
         Format::Bzip2 => stream(scan, path, depth, bzip2::bufread::MultiBzDecoder::new(input)),
+        Format::Lz4 => stream(scan, path, depth, archive::Lz4Reader::new(input)),
+        Format::Compress => stream(scan, path, depth, archive::CompressReader::new(input)),
         Format::Tar => tar(scan, path, depth, input),
-        Format::Other(name) => {
-            let observed = format!("an {name} archive, which is not opened yet");
-            let fix = "ship the content unpacked, or as zip, tar, gzip, zstd, xz or bzip2";
+        Format::Ar => archive::ar::walk(input, &mut member),
+        Format::Cpio => archive::cpio::walk(input, &mut member),
+        Format::Rpm => archive::rpm::walk(input, &mut member),
+        Format::Cab => {
+            whole(scan, path, input).map_or(Ok(()), |bytes| archive::cab::walk(&bytes, max, &mut member))
+        }
+        Format::SevenZip => {
+            whole(scan, path, input).map_or(Ok(()), |bytes| archive::sevenz::walk(&bytes, max, &mut member))
+        }
+        _ => {
+            let observed = format!("an archive in the format {}, which is not opened", format.name());
+            let fix =
+                "ship the content unpacked, or as zip, 7z, tar, cpio, ar, cab, gzip, zstd, xz, lz4 or bzip2";
             scan.note(Note::new("INC-04", path, observed, "a format that is opened", fix));
             Ok(())
         }
@@ -136,6 +125,12 @@ fn tar(scan: &Scan<'_>, path: &str, depth: u32, input: &mut dyn Read) -> Result<
 }
 
 fn zip(scan: &Scan<'_>, path: &str, depth: u32, bytes: &[u8]) -> Result<(), ReadError> {
+    for problem in archive::zip::check(bytes) {
+        let ReadError::Refused { code, what, .. } = problem else { continue };
+        let required = "a zip that every reader understands alike and opens";
+        let fix = "rebuild the archive with a current tool, without encryption";
+        scan.note(Note::new(code, path, what, required, fix));
+    }
     let bad = |error: zip::result::ZipError| ReadError::from(io::Error::other(error.to_string()));
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(bad)?;
     if archive.has_overlapping_files().map_err(bad)? {

@@ -8,7 +8,7 @@ use crate::digest_of;
 use mercat_artifact::layer::Caps;
 use mercat_domain::{Digest, Finding, Severity};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const BUILT_IN: &str = include_str!("../policy/default.toml");
 
@@ -56,6 +56,18 @@ pub(crate) struct VulnerabilityPolicy {
     pub(crate) block_at: String,
     pub(crate) fixable_only: bool,
     pub(crate) unknown_counts_as: String,
+    /// Whether what is known to be exploited blocks, whatever its level, and fixed or not.
+    #[serde(default)]
+    pub(crate) block_kev: bool,
+    /// The EPSS probability (0 to 1) from which a vulnerability blocks likewise.
+    #[serde(default)]
+    pub(crate) block_epss_at: Option<f64>,
+    /// Days since the last import of an ecosystem's advisories.
+    #[serde(default)]
+    pub(crate) advisories_max_age_days: Option<u32>,
+    /// Days since the newest record of an ecosystem.
+    #[serde(default)]
+    pub(crate) newest_max_age_days: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -77,13 +89,18 @@ pub enum PolicyError {
     #[error("{0}")]
     Syntax(String),
     /// A severity that does not exist.
-    #[error("rule {rule} has the severity {severity:?}; use error, warning, info, inconclusive or off")]
+    #[error(
+        "rule {rule} has the severity {severity:?}; use error, warning, info, shadow, inconclusive or off"
+    )]
     Severity {
         /// Rule id.
         rule: String,
         /// As written.
         severity: String,
     },
+    /// A probability that is none.
+    #[error("block_epss_at is {0}; it is a probability from 0 to 1")]
+    Share(f64),
     /// A vulnerability level that does not exist.
     #[error("{0:?} is not a level; use low, medium, high or critical")]
     Level(String),
@@ -104,10 +121,10 @@ pub struct Policy {
     pub vm: VmPolicy,
     pub(crate) vulnerabilities: VulnerabilityPolicy,
     rules: BTreeMap<String, Option<Severity>>,
+    shadow: BTreeSet<String>,
 }
 
-/// Vulnerability levels from low to critical.
-pub(crate) const LEVELS: [&str; 4] = ["low", "medium", "high", "critical"];
+pub(crate) use mercat_advisories::LEVELS;
 
 impl Policy {
     /// Reads a pack.
@@ -117,10 +134,15 @@ impl Policy {
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         let file: File = toml::from_str(text).map_err(|error| PolicyError::Syntax(error.to_string()))?;
         let mut rules = BTreeMap::new();
+        let mut shadow = BTreeSet::new();
         for (rule, severity) in file.rules {
             let parsed = match Severity::parse(&severity) {
                 Some(parsed) => Some(parsed),
                 None if severity == "off" => None,
+                None if severity == "shadow" => {
+                    shadow.insert(rule.clone());
+                    Some(Severity::Info)
+                }
                 None => return Err(PolicyError::Severity { rule, severity }),
             };
             rules.insert(rule, parsed);
@@ -129,6 +151,9 @@ impl Policy {
             if !LEVELS.contains(&level.as_str()) {
                 return Err(PolicyError::Level(level.clone()));
             }
+        }
+        if let Some(share) = file.vulnerabilities.block_epss_at.filter(|share| !(0.0..=1.0).contains(share)) {
+            return Err(PolicyError::Share(share));
         }
         Ok(Self {
             name: file.name,
@@ -141,6 +166,7 @@ impl Policy {
             },
             vulnerabilities: file.vulnerabilities,
             rules,
+            shadow,
         })
     }
 
@@ -164,6 +190,11 @@ impl Policy {
         self.rules.get(rule).copied().unwrap_or(Some(Severity::Error))
     }
 
+    /// Whether a rule is recorded only: it is told as information and never blocks.
+    pub fn is_shadow(&self, rule: &str) -> bool {
+        self.shadow.contains(rule)
+    }
+
     /// Gives a finding its weight, or drops it.
     pub(crate) fn weigh(&self, mut finding: Finding) -> Option<Finding> {
         finding.severity = self.severity(&finding.rule)?;
@@ -180,6 +211,14 @@ mod tests {
         let policy = Policy::parse(BUILT_IN).expect("reads");
         assert_eq!(policy.severity("CTR-24"), Some(Severity::Warning));
         assert_eq!(policy.severity("NEW-99"), Some(Severity::Error));
+    }
+
+    #[test]
+    fn a_rule_in_shadow_is_recorded_and_never_blocks() {
+        let text = BUILT_IN.replace("CTR-20 = \"error\"", "CTR-20 = \"shadow\"");
+        let policy = Policy::parse(&text).expect("reads");
+        assert_eq!(policy.severity("CTR-20"), Some(Severity::Info));
+        assert!(policy.is_shadow("CTR-20") && !policy.is_shadow("CTR-21"));
     }
 
     #[test]

@@ -1,8 +1,149 @@
-//! The bill of materials: CycloneDX 1.6 JSON, without clock time, so that its digest depends on content only.
+//! Bills of materials, without clock time, so that their digests depend on content only.
 
+mod cyclonedx;
+mod licence;
+mod spdx;
+
+use crate::files::whole::Whole;
 use crate::inventory::family;
 use mercat_artifact::pkgdb::{OsRelease, Package};
-use serde_json::json;
+use mercat_inventory::{Component, Evidence, encode};
+use std::collections::BTreeMap;
+
+/// Files without a package that a document lists; the others are counted.
+const FILES_MAX: usize = 2_000;
+/// Places of one component that a document lists; the others are counted.
+const PLACES_MAX: usize = 50;
+
+/// What a bill of materials is made of.
+pub(crate) struct Materials<'a> {
+    /// `container` or `file`, as CycloneDX has it.
+    pub(crate) kind: &'static str,
+    /// Digest of the manifest or disk.
+    pub(crate) subject: &'a str,
+    pub(crate) os: &'a OsRelease,
+    pub(crate) packages: &'a [Package],
+    pub(crate) whole: &'a Whole,
+}
+
+/// The documents about one image or disk.
+pub(crate) struct Documents {
+    /// Digest and text in CycloneDX 1.6 JSON.
+    pub(crate) cyclonedx: (String, String),
+    /// Digest and text in SPDX 2.3 JSON.
+    pub(crate) spdx: (String, String),
+}
+
+/// Writes both documents.
+pub(crate) fn write(materials: &Materials<'_>) -> Documents {
+    let parts = parts(materials);
+    let with_digest = |text: String| (crate::digest_of(text.as_bytes()).to_string(), text);
+    Documents {
+        cyclonedx: with_digest(cyclonedx::write(materials, &parts)),
+        spdx: with_digest(spdx::write(materials, &parts)),
+    }
+}
+
+/// One line of a bill of materials.
+struct Part {
+    /// Unique in the document.
+    reference: String,
+    name: String,
+    version: String,
+    purl: String,
+    licence: String,
+    /// `library`, `application` or `file`, as CycloneDX has it.
+    kind: &'static str,
+    sha256: String,
+    places: Vec<String>,
+    properties: Vec<(&'static str, String)>,
+}
+
+fn parts(materials: &Materials<'_>) -> Vec<Part> {
+    let whole = materials.whole;
+    let mut out: BTreeMap<String, Part> = BTreeMap::new();
+    for package in materials.packages {
+        let part = of_package(materials, package);
+        out.entry(part.reference.clone()).or_insert(part);
+    }
+    for component in &whole.components {
+        // A claim is a line of its own: what was found must not look like what was said.
+        let suffix = if component.evidence == Evidence::Claim { "#claimed" } else { "" };
+        add(&mut out, component, suffix, ("mercat:evidence", component.evidence.name().to_owned()));
+    }
+    for component in &whole.removed {
+        add(&mut out, component, "#removed", ("mercat:removed", "by a later layer".to_owned()));
+    }
+    let mut out: Vec<Part> = out.into_values().collect();
+    let files = whole.unpackaged.iter().take(FILES_MAX);
+    out.extend(files.map(|(path, program)| Part {
+        reference: format!("file:/{path}"),
+        name: path.clone(),
+        version: String::new(),
+        purl: String::new(),
+        licence: String::new(),
+        kind: "file",
+        sha256: program.sha256.clone(),
+        places: Vec::new(),
+        properties: vec![("mercat:bytes", program.bytes.to_string())],
+    }));
+    out
+}
+
+fn of_package(materials: &Materials<'_>, package: &Package) -> Part {
+    let purl = purl(materials.os, package);
+    let licences = &materials.whole.licences;
+    Part {
+        reference: purl.clone(),
+        name: package.name.clone(),
+        version: package.version.clone(),
+        licence: licences.get(&package.name).cloned().unwrap_or_default(),
+        kind: "library",
+        sha256: String::new(),
+        places: Vec::new(),
+        properties: vec![("mercat:source", format!("{}@{}", package.source, package.source_version))],
+        purl,
+    }
+}
+
+/// Adds a component, or the place of one that is there already.
+fn add(
+    out: &mut BTreeMap<String, Part>,
+    component: &Component,
+    suffix: &str,
+    property: (&'static str, String),
+) {
+    let purl = component.purl();
+    let part = out.entry(format!("{purl}{suffix}")).or_insert_with_key(|reference| Part {
+        reference: reference.clone(),
+        name: component.name.clone(),
+        version: component.version.clone(),
+        licence: String::new(),
+        kind: if component.kind == "generic" { "application" } else { "library" },
+        sha256: String::new(),
+        places: Vec::new(),
+        properties: Vec::new(),
+        // The type asks for a group, which neither the name of a jar nor its manifest always tells.
+        purl: if component.kind == "maven" && !component.name.contains(':') { String::new() } else { purl },
+    });
+    if part.licence.is_empty() {
+        part.licence.clone_from(&component.licence);
+    }
+    if !component.path.is_empty() {
+        part.places.push(component.path.clone());
+    }
+    let owner = ("mercat:owner", component.owner.clone());
+    for property in [property, owner].into_iter().filter(|(_, value)| !value.is_empty()) {
+        if !part.properties.contains(&property) && part.properties.len() < PLACES_MAX {
+            part.properties.push(property);
+        }
+    }
+}
+
+/// How much of the files without packages is not listed.
+fn left_of(whole: &Whole) -> (usize, u64) {
+    (whole.unpackaged.len(), whole.left)
+}
 
 /// The package URL of a distribution package (purl specification, types `deb`, `apk` and `rpm`).
 pub(crate) fn purl(os: &OsRelease, package: &Package) -> String {
@@ -22,50 +163,8 @@ pub(crate) fn purl(os: &OsRelease, package: &Package) -> String {
         .filter_map(|(key, value)| Some(format!("{key}={}", (*value)?)))
         .collect();
     let qualifiers = if qualifiers.is_empty() { String::new() } else { format!("?{}", qualifiers.join("&")) };
-    format!("pkg:{kind}/{namespace}/{}@{}{qualifiers}", encode(&package.name), encode(version))
+    format!("pkg:{kind}/{}/{}@{}{qualifiers}", encode(namespace), encode(&package.name), encode(version))
 }
 
-fn encode(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b".-_~:".contains(&b);
-    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
-}
-
-/// Writes the document of one image.
-pub fn cyclonedx(manifest: &str, os: &OsRelease, packages: &[Package]) -> String {
-    document("container", manifest, os, packages)
-}
-
-/// Writes the document of one disk.
-pub(crate) fn of_disk(digest: &str, os: &OsRelease, packages: &[Package]) -> String {
-    document("file", digest, os, packages)
-}
-
-fn document(kind: &str, manifest: &str, os: &OsRelease, packages: &[Package]) -> String {
-    let mut components = vec![json!({
-        "type": "operating-system",
-        "bom-ref": "os",
-        "name": if os.id.is_empty() { "unknown" } else { &os.id },
-        "version": os.version_id,
-    })];
-    components.extend(packages.iter().map(|package| {
-        let purl = purl(os, package);
-        json!({
-            "type": "library", "bom-ref": purl, "name": package.name, "version": package.version, "purl": purl,
-            "properties": [
-                {"name": "mercat:source", "value": format!("{}@{}", package.source, package.source_version)},
-            ],
-        })
-    }));
-    let document = json!({
-        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
-        "bomFormat": "CycloneDX",
-        "specVersion": "1.6",
-        "version": 1,
-        "metadata": {
-            "component": {"type": kind, "bom-ref": manifest, "name": manifest},
-            "tools": {"components": [{"type": "application", "name": "mercat", "version": env!("CARGO_PKG_VERSION")}]},
-        },
-        "components": components,
-    });
-    serde_json::to_string_pretty(&document).expect("plain data")
-}
+#[cfg(test)]
+mod tests;

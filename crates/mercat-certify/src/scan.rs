@@ -1,8 +1,10 @@
 //! The scanners over one layer or volume: each byte that is a file's goes past all of them, once.
 
 use crate::facts::{LayerFacts, Note};
+use crate::files::Asked;
 use crate::shown::{Shown, WINDOW_BYTES};
-use crate::{Knowledge, Limits, nested, signatures, yara};
+use crate::signatures::Digests;
+use crate::{Knowledge, Limits, files, nested, signatures, yara};
 use mercat_artifact::ReadError;
 use mercat_signatures::FileKind;
 use std::cell::RefCell;
@@ -47,15 +49,18 @@ pub(crate) struct Want {
     pub(crate) bytes: bool,
     /// Its SHA-256, which is otherwise taken only when a signature may ask for it.
     pub(crate) sha256: bool,
+    /// Its permission bits, where it lies on a file system.
+    pub(crate) mode: u32,
 }
 
 /// What is known of a file once it has passed.
-#[derive(Debug, Default)]
 pub(crate) struct Passed {
     /// Its bytes, when they were asked for.
     pub(crate) kept: Option<Vec<u8>>,
-    /// Its SHA-256, when it was taken.
-    pub(crate) sha256: Option<[u8; 32]>,
+    /// Its size.
+    pub(crate) size: u64,
+    /// Its digests, those that were taken.
+    pub(crate) digests: Digests,
 }
 
 impl<'k> Scan<'k> {
@@ -129,10 +134,15 @@ impl<'k> Scan<'k> {
     ) -> Result<Passed, ReadError> {
         let mut shown = Shown::new(self, path, depth, reader, &want);
         let head = shown.head();
-        if let Some(format) = nested::Format::detect(head) {
+        let format = mercat_artifact::archive::detect(head);
+        let asked = Asked::of(path, head, want.mode, depth);
+        shown.ask(&asked);
+        if let Some(format) = format {
             self.open(path, depth, format, &mut shown);
         }
-        shown.finish()
+        let passed = shown.finish()?;
+        files::take(self, path, &asked, &passed);
+        Ok(passed)
     }
 
     fn open(&self, path: &str, depth: u32, format: nested::Format, shown: &mut Shown<'_, 'k>) {
@@ -153,6 +163,7 @@ impl<'k> Scan<'k> {
         }
         self.control_once_more();
         let mut facts = self.state.into_inner().facts;
+        facts.told.settle();
         let missed =
             (facts.file_bytes + facts.nested_bytes) - facts.scanned_bytes - facts.nested_scanned_bytes;
         if missed > 0 && !facts.refused {

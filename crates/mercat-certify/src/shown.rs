@@ -1,6 +1,7 @@
 //! Bytes on their way to whoever opens them.
 
 use crate::facts::Note;
+use crate::files::Asked;
 use crate::nested;
 use crate::scan::{OURS, Passed, Scan, Want};
 use crate::signatures::Hashing;
@@ -29,6 +30,8 @@ pub(crate) struct Shown<'s, 'k> {
     kind: FileKind,
     archive: bool,
     kept: Option<Vec<u8>>,
+    /// The most bytes that are kept.
+    kept_max: u64,
     ended: bool,
     broken: Option<ReadError>,
 }
@@ -55,6 +58,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             kind: FileKind::Any,
             archive: false,
             kept: want.bytes.then(Vec::new),
+            kept_max: u64::MAX,
             ended: false,
             broken: None,
         }
@@ -65,6 +69,19 @@ impl<'s, 'k> Shown<'s, 'k> {
         self.more();
         self.kind = FileKind::of(&self.window);
         &self.window
+    }
+
+    /// Asks for more of a file of which the head was seen.
+    pub(crate) fn ask(&mut self, asked: &Asked) {
+        if asked.program {
+            self.hash.also(&self.window, asked.packaged);
+        }
+        if let Some(max) = asked.bytes_max()
+            && self.kept.is_none()
+        {
+            self.kept_max = max;
+            self.kept = (self.size <= max).then(|| self.window.clone());
+        }
     }
 
     /// Shows what the window holds, and reads the next.
@@ -86,6 +103,9 @@ impl<'s, 'k> Shown<'s, 'k> {
         }
         self.size += fresh as u64;
         self.hash.update(&self.window[keep..]);
+        if self.size > self.kept_max {
+            self.kept = None;
+        }
         if let Some(kept) = &mut self.kept {
             kept.extend_from_slice(&self.window[keep..]);
         }
@@ -152,7 +172,7 @@ impl<'s, 'k> Shown<'s, 'k> {
         self.scan.give_back(std::mem::take(&mut self.window));
         match self.broken.take() {
             Some(error) => Err(error),
-            None => Ok(Passed { kept: self.kept.take(), sha256: digests.sha256 }),
+            None => Ok(Passed { kept: self.kept.take(), size: self.size, digests }),
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::{KnowledgeError, digest_of};
 use md5::Md5;
 use mercat_signatures::{Bodies, Builder, FileKind, Hashes, Kind, ReadAt, TooManySteps};
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use std::io;
 
@@ -76,7 +77,11 @@ impl Signatures {
     /// The hashes that a file of this size must be looked up by; all of them when its size is not known yet.
     pub(crate) fn hashing(&self, size: Option<u64>) -> Hashing {
         let any = |kind| self.hashes.iter().any(|table| table.kind() == kind && table.may_know(size));
-        Hashing { sha256: any(Kind::Sha256).then(Sha256::new), md5: any(Kind::Md5).then(Md5::new) }
+        Hashing {
+            sha256: any(Kind::Sha256).then(Sha256::new),
+            sha1: None,
+            md5: any(Kind::Md5).then(Md5::new),
+        }
     }
 
     /// The name of a known file.
@@ -104,13 +109,15 @@ fn table(bytes: Vec<u8>) -> (Box<dyn ReadAt>, u64) {
 /// Hashes of a file while its bytes pass; those that nobody looks up are not taken.
 pub(crate) struct Hashing {
     sha256: Option<Sha256>,
+    sha1: Option<Sha1>,
     md5: Option<Md5>,
 }
 
 /// What [`Hashing`] came to.
 pub(crate) struct Digests {
     pub(crate) sha256: Option<[u8; 32]>,
-    md5: Option<[u8; 16]>,
+    pub(crate) sha1: Option<[u8; 20]>,
+    pub(crate) md5: Option<[u8; 16]>,
 }
 
 impl Hashing {
@@ -121,11 +128,23 @@ impl Hashing {
 
     /// Takes no hash.
     pub(crate) fn none() -> Self {
-        Self { sha256: None, md5: None }
+        Self { sha256: None, sha1: None, md5: None }
+    }
+
+    /// Takes more hashes of a file whose first bytes have passed: the SHA-256, and those of package managers.
+    pub(crate) fn also(&mut self, first: &[u8], of_packages: bool) {
+        self.sha256.get_or_insert_with(|| Sha256::new().chain_update(first));
+        if of_packages {
+            self.sha1.get_or_insert_with(|| Sha1::new().chain_update(first));
+            self.md5.get_or_insert_with(|| Md5::new().chain_update(first));
+        }
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         if let Some(hash) = &mut self.sha256 {
+            hash.update(bytes);
+        }
+        if let Some(hash) = &mut self.sha1 {
             hash.update(bytes);
         }
         if let Some(hash) = &mut self.md5 {
@@ -136,6 +155,7 @@ impl Hashing {
     pub(crate) fn finish(self) -> Digests {
         Digests {
             sha256: self.sha256.map(|hash| hash.finalize().into()),
+            sha1: self.sha1.map(|hash| hash.finalize().into()),
             md5: self.md5.map(|hash| hash.finalize().into()),
         }
     }

@@ -1,5 +1,6 @@
 //! The verdict document: what was judged, by what, and what was found.
 
+use crate::files::whole::{Privileged, Whole};
 use mercat_domain::finding::{self, Place};
 use mercat_domain::{Finding, Outcome, Severity};
 use serde_json::{Map, Value, json};
@@ -19,8 +20,57 @@ pub struct LayerReport {
     pub file_bytes: u64,
     /// Bytes that every scanner saw.
     pub scanned_bytes: u64,
-    /// Bytes from archives inside, also scanned.
+    /// Bytes from archives inside.
     pub nested_bytes: u64,
+    /// Bytes of them that every scanner saw.
+    pub nested_scanned_bytes: u64,
+}
+
+/// Files with notable modes that a document lists; the others are counted.
+const PRIVILEGED_MAX: usize = 500;
+
+/// What the files of an image or disk tell beside their content.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FilesReport {
+    /// Packages of languages, modules of programs and known programs.
+    pub components: usize,
+    /// Programs and libraries.
+    pub programs: usize,
+    /// Those of them that belong to no package.
+    pub unpackaged: usize,
+    /// Setuid, setgid, writable by everybody, or with capabilities: at most 500.
+    pub privileged: Vec<Privileged>,
+    /// How many more there are.
+    pub privileged_left: usize,
+    /// Licence and notice files outside of packages.
+    pub notices: Vec<String>,
+}
+
+impl FilesReport {
+    pub(crate) fn of(whole: &Whole) -> Self {
+        Self {
+            components: whole.components.len(),
+            programs: whole.programs,
+            unpackaged: whole.unpackaged.len(),
+            privileged: whole.privileged.iter().take(PRIVILEGED_MAX).cloned().collect(),
+            privileged_left: whole.privileged.len().saturating_sub(PRIVILEGED_MAX),
+            notices: whole.notices.clone(),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let privileged = |file: &Privileged| {
+            json!({
+                "path": file.path, "mode": format!("{:04o}", file.mode & 0o7777), "directory": file.directory,
+                "capabilities": file.capabilities, "package": file.package,
+            })
+        };
+        json!({
+            "components": self.components, "programs": self.programs, "unpackaged": self.unpackaged,
+            "privileged": self.privileged.iter().map(privileged).collect::<Vec<_>>(),
+            "privilegedNotListed": self.privileged_left, "notices": self.notices,
+        })
+    }
 }
 
 /// What was read of one image.
@@ -34,8 +84,14 @@ pub struct ImageReport {
     pub layers: Vec<LayerReport>,
     /// Installed packages found.
     pub packages: usize,
-    /// Digest of the SBOM.
+    /// Digest of the SBOM in CycloneDX.
     pub sbom: String,
+    /// Digest of the SBOM in SPDX.
+    pub spdx: String,
+    /// What its files tell beside their content.
+    pub files: FilesReport,
+    /// Names of the labels of its configuration that have a value; the values may be secrets.
+    pub labels: Vec<String>,
 }
 
 /// What was read of one volume of a disk.
@@ -57,8 +113,10 @@ pub struct VolumeReport {
     pub file_bytes: u64,
     /// Bytes that every scanner saw.
     pub scanned_bytes: u64,
-    /// Bytes from archives inside, also scanned.
+    /// Bytes from archives inside.
     pub nested_bytes: u64,
+    /// Bytes of them that every scanner saw.
+    pub nested_scanned_bytes: u64,
 }
 
 /// What was read of a disk.
@@ -82,8 +140,12 @@ pub struct DiskReport {
     pub volumes: Vec<VolumeReport>,
     /// Installed packages found.
     pub packages: usize,
-    /// Digest of the SBOM.
+    /// Digest of the SBOM in CycloneDX.
     pub sbom: String,
+    /// Digest of the SBOM in SPDX.
+    pub spdx: String,
+    /// What its files tell beside their content.
+    pub files: FilesReport,
 }
 
 /// How one certification rule came out, passes too.
@@ -110,10 +172,14 @@ pub struct Verdict {
     pub subject: String,
     /// Policy name, date and digest.
     pub policy: [String; 3],
-    /// Advisory digest and newest record.
-    pub advisories: [String; 2],
+    /// Advisory digest, newest record, and the day on which its age was judged, or empty.
+    pub advisories: [String; 3],
     /// Digest of the engines and their rules.
     pub engines: String,
+    /// Digest and file names of the eligibility policies; `None` before they judged.
+    pub eligibility: Option<(String, Vec<String>)>,
+    /// Rules that found something and are recorded only.
+    pub shadow: Vec<String>,
     /// The images below the subject.
     pub images: Vec<ImageReport>,
     /// The disk, when the subject is one.
@@ -122,7 +188,7 @@ pub struct Verdict {
     pub checks: Vec<Check>,
     /// Findings, sorted.
     pub findings: Vec<Finding>,
-    /// SBOMs by digest, CycloneDX JSON.
+    /// SBOMs by digest, CycloneDX JSON and SPDX JSON.
     pub sboms: Vec<(String, String)>,
 }
 
@@ -132,19 +198,29 @@ impl Verdict {
         finding::judge(&self.findings)
     }
 
+    fn advisories_json(&self) -> Value {
+        let [digest, newest, judged_on] = &self.advisories;
+        let mut out = json!({"digest": digest, "newest": newest});
+        if let Some(map) = out.as_object_mut().filter(|_| !judged_on.is_empty()) {
+            map.insert("judgedOn".to_owned(), json!(judged_on));
+        }
+        out
+    }
+
     /// The document. It holds no clock time and no name of a machine: the same input gives the same bytes.
     pub fn to_json(&self) -> String {
         let layer = |layer: &LayerReport| {
             json!({
                 "digest": layer.digest, "diffId": layer.diff_id, "packedBytes": layer.packed_bytes,
                 "files": layer.files, "fileBytes": layer.file_bytes, "scannedBytes": layer.scanned_bytes,
-                "nestedBytes": layer.nested_bytes,
+                "nestedBytes": layer.nested_bytes, "nestedScannedBytes": layer.nested_scanned_bytes,
             })
         };
         let image = |image: &ImageReport| {
             json!({
                 "platform": image.platform, "manifest": image.manifest, "packages": image.packages,
-                "sbom": image.sbom, "layers": image.layers.iter().map(layer).collect::<Vec<_>>(),
+                "sbom": image.sbom, "spdx": image.spdx, "labels": image.labels, "files": image.files.to_json(),
+                "layers": image.layers.iter().map(layer).collect::<Vec<_>>(),
             })
         };
         let mut document = json!({
@@ -152,11 +228,17 @@ impl Verdict {
             "subject": self.subject,
             "outcome": self.outcome().name(),
             "policy": {"name": self.policy[0], "date": self.policy[1], "digest": self.policy[2]},
-            "advisories": {"digest": self.advisories[0], "newest": self.advisories[1]},
+            "advisories": self.advisories_json(),
             "engines": self.engines,
             "images": self.images.iter().map(image).collect::<Vec<_>>(),
             "findings": self.findings.iter().map(finding_json).collect::<Vec<_>>(),
         });
+        if let (Some(map), Some((digest, policies))) = (document.as_object_mut(), &self.eligibility) {
+            map.insert("eligibility".to_owned(), json!({"digest": digest, "policies": policies}));
+        }
+        if let Some(map) = document.as_object_mut().filter(|_| !self.shadow.is_empty()) {
+            map.insert("shadow".to_owned(), json!(self.shadow));
+        }
         if let Some(map) = document.as_object_mut().filter(|_| !self.checks.is_empty()) {
             map.remove("images");
             map.insert("disk".to_owned(), self.disk.as_ref().map_or(Value::Null, disk_json));
@@ -164,7 +246,7 @@ impl Verdict {
         }
         let mut text = serde_json::to_string_pretty(&document).expect("plain data");
         text.push('\n');
-        text
+        mercat_domain::plain::plain_json(&text)
     }
 
     /// Reads the checks of a document about a disk back; none for an image.
@@ -172,6 +254,14 @@ impl Verdict {
         let document: Value = serde_json::from_str(document).ok()?;
         let checks = document.get("checks").and_then(Value::as_array).cloned().unwrap_or_default();
         Some(checks.iter().map(check_of).collect())
+    }
+
+    /// How many layers a document about an image tells of.
+    pub fn layers_of(document: &str) -> u32 {
+        let document: Value = serde_json::from_str(document).unwrap_or_default();
+        let images = document.get("images").and_then(Value::as_array).into_iter().flatten();
+        let layers: usize = images.filter_map(|image| image.get("layers")?.as_array()).map(Vec::len).sum();
+        u32::try_from(layers).unwrap_or(u32::MAX)
     }
 
     /// Reads the findings of a document back.
@@ -234,12 +324,14 @@ fn disk_json(disk: &DiskReport) -> Value {
             "name": volume.name, "start": volume.start, "bytes": volume.bytes, "contents": volume.contents,
             "entries": volume.entries, "files": volume.files, "fileBytes": volume.file_bytes,
             "scannedBytes": volume.scanned_bytes, "nestedBytes": volume.nested_bytes,
+            "nestedScannedBytes": volume.nested_scanned_bytes,
         })
     };
     json!({
         "bytes": disk.bytes, "dataBytes": disk.data_bytes, "partitionTable": disk.table, "os": disk.os,
         "osId": disk.os_id, "osVersion": disk.os_version, "kernel": disk.kernel, "packages": disk.packages,
-        "sbom": disk.sbom, "volumes": disk.volumes.iter().map(volume).collect::<Vec<_>>(),
+        "sbom": disk.sbom, "spdx": disk.spdx, "files": disk.files.to_json(),
+        "volumes": disk.volumes.iter().map(volume).collect::<Vec<_>>(),
     })
 }
 

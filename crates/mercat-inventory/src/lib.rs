@@ -1,18 +1,289 @@
-//! Packages by the files that name them.
+//! What is installed besides the packages of a distribution, by the files that package managers, build
+//! tools and compilers leave behind.
+//!
+//! [`reader_of`] decides from a path and the first bytes whether a file is wanted, [`read`] reads it, and
+//! [`settle`] weighs what several files of one place say about the same thing. The bytes are hostile:
+//! every reader is bounded, and what it cannot read is [`Broken`], never nothing.
+
+mod claims;
+mod dotnet;
+mod java;
+mod json;
+mod node;
+mod php;
+mod program;
+mod purl;
+mod python;
+mod ruby;
+mod settle;
+mod versions;
+
+pub use purl::encode;
+pub use settle::settle;
 
 use serde::{Deserialize, Serialize};
 
+/// Components that one file may name.
+pub const COMPONENTS_OF_FILE_MAX: usize = 50_000;
+/// Bytes of a record of one package, for example `METADATA`.
+pub const RECORD_BYTES_MAX: u64 = 8 << 20;
+/// Bytes of a list of packages, for example `package-lock.json`.
+pub const LIST_BYTES_MAX: u64 = 32 << 20;
+/// Bytes of a program.
+pub const PROGRAM_BYTES_MAX: u64 = 256 << 20;
+/// Bytes of a name or version.
+const WORD_BYTES_MAX: usize = 1024;
+/// Bytes of a licence; longer ones are cut, because some packages write the whole text there.
+const LICENCE_BYTES_MAX: usize = 256;
+
+/// What a file proves about a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evidence {
+    /// The record that an installation leaves, or what a compiler writes into a program: it is there.
+    #[default]
+    Installed,
+    /// The text of a program that names its version.
+    Text,
+    /// The manifest of a jar.
+    Manifest,
+    /// The name of a file.
+    Name,
+    /// A lock file: somebody meant to install it.
+    Intent,
+    /// A bill of materials that the publisher wrote.
+    Claim,
+}
+
+impl Evidence {
+    /// The name used in documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Installed => "installed",
+            Self::Text => "text",
+            Self::Manifest => "manifest",
+            Self::Name => "name",
+            Self::Intent => "intent",
+            Self::Claim => "claim",
+        }
+    }
+}
+
 /// A package that a file names.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Component {
     /// Type of its package URL, for example `pypi`, `npm`, `maven`, `golang`, `cargo`, `gem`, `nuget`.
     pub kind: String,
     /// Its name, with the namespace in front where the type has one (`org.apache:commons`, `@scope/name`).
     pub name: String,
-    /// Its version as written.
+    /// Its version as written; empty when the file tells none.
     pub version: String,
     /// Licence expression or text as written; empty when the file tells none.
     pub licence: String,
     /// The file that names it; `!/` separates an archive from its members.
     pub path: String,
+    /// What the file proves.
+    pub evidence: Evidence,
+    /// The distribution package that the file belongs to, by name; empty when none owns it.
+    pub owner: String,
 }
+
+impl Component {
+    /// The package URL (purl specification with the rules of its type).
+    pub fn purl(&self) -> String {
+        purl::of(&self.kind, &self.name, &self.version)
+    }
+}
+
+/// Why a file that names packages could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// It is not what its name says.
+    #[error("it is no {format}: {why}")]
+    Syntax {
+        /// The format.
+        format: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// It names more than is read.
+    #[error("it names more than {COMPONENTS_OF_FILE_MAX} packages")]
+    TooMany,
+    /// A name or version is longer than any.
+    #[error("a name or version of more than {WORD_BYTES_MAX} bytes")]
+    LongWord,
+}
+
+impl Broken {
+    fn syntax(format: &'static str, why: impl ToString) -> Self {
+        // What a parser says may repeat the input.
+        Self::Syntax { format, why: clip(&why.to_string(), 200) }
+    }
+}
+
+/// How a file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reader {
+    /// `METADATA` or `PKG-INFO` of an installed Python distribution (core metadata specification).
+    PythonMetadata,
+    /// `package.json`.
+    NodePackage,
+    /// `package-lock.json` or `npm-shrinkwrap.json`, versions 1 to 3.
+    NodeLock,
+    /// `yarn.lock`, classic and berry.
+    YarnLock,
+    /// `pnpm-lock.yaml`, versions 5 to 9.
+    PnpmLock,
+    /// `pom.properties` that Maven puts into a jar.
+    PomProperties,
+    /// `pom.xml` in a jar, for its licence.
+    Pom,
+    /// `MANIFEST.MF` of a jar.
+    JarManifest,
+    /// The name of a jar; its bytes are not wanted.
+    JarName,
+    /// `*.gemspec` of an installed gem.
+    Gemspec,
+    /// `Gemfile.lock`.
+    GemfileLock,
+    /// `installed.json` of Composer, versions 1 and 2.
+    ComposerInstalled,
+    /// `composer.lock`.
+    ComposerLock,
+    /// `*.deps.json` of .NET.
+    DotnetDeps,
+    /// A program or library in ELF, PE or Mach-O.
+    Program,
+    /// A CycloneDX document.
+    CycloneDx,
+}
+
+impl Reader {
+    /// The most bytes that it reads.
+    pub fn bytes_max(self) -> u64 {
+        match self {
+            Self::Program => PROGRAM_BYTES_MAX,
+            Self::JarName => 0,
+            Self::NodeLock
+            | Self::YarnLock
+            | Self::PnpmLock
+            | Self::GemfileLock
+            | Self::ComposerInstalled
+            | Self::ComposerLock
+            | Self::DotnetDeps
+            | Self::CycloneDx => LIST_BYTES_MAX,
+            _ => RECORD_BYTES_MAX,
+        }
+    }
+}
+
+/// The reader that a file is for, by its path (`!/` between an archive and its members) and first bytes.
+pub fn reader_of(path: &str, head: &[u8]) -> Option<Reader> {
+    by_name(path, head).or_else(|| program::is_program(head).then_some(Reader::Program))
+}
+
+fn by_name(path: &str, head: &[u8]) -> Option<Reader> {
+    let mut parts = path.rsplit('/');
+    let name = parts.next().unwrap_or(path);
+    let parent = parts.next().unwrap_or_default();
+    let lower = name.to_ascii_lowercase();
+    let reader = match name {
+        "METADATA" if parent.ends_with(".dist-info") => Reader::PythonMetadata,
+        "PKG-INFO" if parent.ends_with(".egg-info") || parent == "EGG-INFO" => Reader::PythonMetadata,
+        "package.json" => Reader::NodePackage,
+        "package-lock.json" | "npm-shrinkwrap.json" | ".package-lock.json" => Reader::NodeLock,
+        "yarn.lock" => Reader::YarnLock,
+        "pnpm-lock.yaml" => Reader::PnpmLock,
+        "pom.properties" if path.contains("META-INF/maven/") => Reader::PomProperties,
+        "pom.xml" if path.contains("META-INF/maven/") => Reader::Pom,
+        "MANIFEST.MF" if parent == "META-INF" => Reader::JarManifest,
+        "Gemfile.lock" => Reader::GemfileLock,
+        "installed.json" if parent == "composer" => Reader::ComposerInstalled,
+        "composer.lock" => Reader::ComposerLock,
+        _ if name.ends_with(".egg-info") => Reader::PythonMetadata,
+        _ if name.ends_with(".gemspec") && in_specifications(path) => Reader::Gemspec,
+        _ if lower.ends_with(".deps.json") => Reader::DotnetDeps,
+        _ if lower == "bom.json" || lower.ends_with(".cdx.json") => Reader::CycloneDx,
+        _ if java::is_archive(&lower) && head.starts_with(b"PK") => Reader::JarName,
+        _ => return None,
+    };
+    Some(reader)
+}
+
+fn in_specifications(path: &str) -> bool {
+    let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+    directory.ends_with("specifications") || directory.ends_with("specifications/default")
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// See [`Broken`].
+pub fn read(reader: Reader, path: &str, bytes: &[u8]) -> Result<Vec<Component>, Broken> {
+    let found = match reader {
+        Reader::PythonMetadata => python::metadata(bytes),
+        Reader::NodePackage => node::package(bytes),
+        Reader::NodeLock => node::lock(bytes),
+        Reader::YarnLock => node::yarn(bytes),
+        Reader::PnpmLock => node::pnpm(bytes),
+        Reader::PomProperties => java::properties(bytes),
+        Reader::Pom => java::pom(bytes),
+        Reader::JarManifest => java::manifest(bytes),
+        Reader::JarName => Ok(java::name(path)),
+        Reader::Gemspec => ruby::gemspec(path, bytes),
+        Reader::GemfileLock => ruby::lock(bytes),
+        Reader::ComposerInstalled => php::installed(bytes),
+        Reader::ComposerLock => php::lock(bytes),
+        Reader::DotnetDeps => dotnet::deps(bytes),
+        Reader::Program => program::read(path, bytes),
+        Reader::CycloneDx => claims::cyclonedx(bytes),
+    };
+    finish(path, found?)
+}
+
+/// Reads the components of a CycloneDX document, as claims of whoever wrote it.
+///
+/// # Errors
+/// See [`Broken`].
+pub fn read_cyclonedx(path: &str, bytes: &[u8]) -> Result<Vec<Component>, Broken> {
+    read(Reader::CycloneDx, path, bytes)
+}
+
+fn finish(path: &str, mut found: Vec<Component>) -> Result<Vec<Component>, Broken> {
+    found.retain(|component| !component.name.is_empty());
+    if found.len() > COMPONENTS_OF_FILE_MAX {
+        return Err(Broken::TooMany);
+    }
+    for component in &mut found {
+        if component.name.len().max(component.version.len()) > WORD_BYTES_MAX {
+            return Err(Broken::LongWord);
+        }
+        component.licence = clip(&component.licence, LICENCE_BYTES_MAX);
+        path.clone_into(&mut component.path);
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+fn component(kind: &str, name: &str, version: &str, evidence: Evidence) -> Component {
+    Component {
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        version: version.to_owned(),
+        evidence,
+        ..Component::default()
+    }
+}
+
+/// The beginning of a text, one line, cut at a character.
+fn clip(text: &str, max: usize) -> String {
+    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().find(|(at, character)| at + character.len_utf8() > max) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,8 @@
 //! The child may read the one file and nothing else; what it says is data of the disk. The parent
 //! cuts, hashes and stores it, and keeps how far it came.
 
-use crate::inspect::InspectError;
-use crate::sandbox;
+use crate::inspect::{InspectError, Inspector};
+use crate::sandbox::{self, Unconfined};
 use mercat_depot::Depot;
 use mercat_depot::disk::{DiskWriter, Stage};
 use mercat_disk::digest::each_data;
@@ -35,6 +35,7 @@ struct Job {
     declared: Option<Declared>,
     from: u64,
     cpu_secs: u64,
+    unconfined: Unconfined,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -118,7 +119,7 @@ enum Frame {
 
 /// Stores the disk of an image file. `stage` is what an earlier try at the same file kept.
 pub(crate) async fn store(
-    program: &Path,
+    inspector: &Inspector,
     depot: &Depot,
     path: &Path,
     declared: Option<Declared>,
@@ -128,8 +129,9 @@ pub(crate) async fn store(
     let bytes = std::fs::metadata(path).map_err(InspectError::Start)?.len();
     let budget = FLOOR_SECS + bytes / (1 << 20);
     let from = stage.as_ref().map_or(0, |stage| stage.from);
-    let job = Job { path: path.to_owned(), declared, from, cpu_secs: budget };
-    let talk = talk(program, depot, &job, stage, watch);
+    let unconfined = inspector.unconfined;
+    let job = Job { path: path.to_owned(), declared, from, cpu_secs: budget, unconfined };
+    let talk = talk(&inspector.program, depot, &job, stage, watch);
     match tokio::time::timeout(Duration::from_secs(budget), talk).await {
         Ok(done) => done,
         Err(_) => Err(InspectError::TimedOut(budget).into()),
@@ -294,7 +296,7 @@ fn decode(job: &Job, out: &mut impl Write) -> io::Result<()> {
 
 fn open(job: &Job) -> Result<mercat_disk::Disk, Failed> {
     let ours = |error: io::Error| Failed::Ours(error.to_string());
-    sandbox::confine(std::slice::from_ref(&job.path), job.cpu_secs).map_err(Failed::Ours)?;
+    sandbox::confine(std::slice::from_ref(&job.path), job.cpu_secs, job.unconfined).map_err(Failed::Ours)?;
     let file = std::fs::File::open(&job.path).map_err(ours)?;
     let file = FileReadAt::new(file).map_err(ours)?;
     Ok(mercat_disk::open(Arc::new(file), job.declared)?)

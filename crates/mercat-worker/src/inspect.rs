@@ -1,9 +1,13 @@
 //! Inspections in a confined child process, for the server and for `mercat certify` alike.
 
-use crate::sandbox;
-use mercat_certify::advisories::Advisories;
+use crate::knowledge::Loaded;
+use crate::sandbox::{self, Unconfined};
+use mercat_certify::advisories::{Advisories, Day, vex};
 use mercat_certify::disk::{self, Claims, DiskSpecimen};
-use mercat_certify::{Blobs, Extra, Knowledge, LayerFacts, Policy, Reused, Specimen, Verdict, inspect};
+use mercat_certify::eligibility::PolicyFile;
+use mercat_certify::{
+    Blobs, Extra, Knowledge, LayerFacts, Policy, Reused, Specimen, Verdict, finish, inspect,
+};
 use mercat_depot::disk::{ChunkSource, Stored, read_file};
 use mercat_disk::{Declared, Facts, FileReadAt, ReadAt, ReadError};
 use mercat_domain::Digest;
@@ -35,6 +39,18 @@ pub struct KnowledgeFiles {
     /// Signatures compiled by `mercat signatures import`.
     #[serde(default)]
     pub signatures: Option<PathBuf>,
+    /// Eligibility policies: `.rego` and `.json`.
+    #[serde(default)]
+    pub eligibility: Vec<PathBuf>,
+    /// Statements about vulnerabilities: OpenVEX or CycloneDX documents.
+    #[serde(default)]
+    pub vex: Vec<PathBuf>,
+}
+
+/// The day of this machine's clock, UTC.
+pub fn today() -> Day {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Day::of_unix(i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
 }
 
 impl KnowledgeFiles {
@@ -43,34 +59,62 @@ impl KnowledgeFiles {
         let file = |name: &str| Some(data.join(name)).filter(|path| path.is_file());
         Self {
             policy: file("policy.toml"),
-            advisories: file("advisories.json"),
+            advisories: file("advisories.bin"),
             hashes: file("hashes.txt"),
             yara: file("rules.yar"),
             signatures: file("signatures.bin"),
+            eligibility: Vec::new(),
+            vex: Vec::new(),
         }
     }
 
-    /// Loads everything.
+    /// The files that are named; of a built-in policy pack there is none.
+    pub(crate) fn paths(&self) -> Vec<&Path> {
+        let files = [&self.policy, &self.advisories, &self.hashes, &self.yara, &self.signatures];
+        files.into_iter().flatten().chain(&self.eligibility).chain(&self.vex).map(PathBuf::as_path).collect()
+    }
+
+    /// Loads everything; the age of what is known is judged on the day that is given. An advisory snapshot
+    /// that cannot be used is kept as such, and makes verdicts inconclusive.
     ///
     /// # Errors
     /// The file that cannot be used, and why.
-    pub fn load(&self) -> Result<Knowledge, String> {
+    pub fn load(&self, today: Option<Day>) -> Result<Knowledge, String> {
         let read = |path: &Option<PathBuf>| match path {
             None => Ok(String::new()),
             Some(path) => {
                 std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
             }
         };
-        let advisories = match read(&self.advisories)?.as_str() {
-            "" => Advisories::default(),
-            text => Advisories::from_json(text).map_err(|error| format!("the advisory snapshot: {error}"))?,
+        let advisories = match &self.advisories {
+            None => Advisories::default(),
+            // It stays open: the confinement forbids opening, not reading.
+            Some(path) => match File::open(path) {
+                Ok(file) => Advisories::open(Arc::new(file), today),
+                Err(error) => return Err(format!("{}: {error}", path.display())),
+            },
         };
         let named = self.policy.as_deref().and_then(Path::to_str).and_then(Policy::named);
         let policy = named.map_or_else(|| read(&self.policy), |text| Ok(text.to_owned()))?;
-        let extra = Extra { policy, hashes: read(&self.hashes)?, yara: read(&self.yara)? };
+        let extra = Extra {
+            policy,
+            hashes: read(&self.hashes)?,
+            yara: read(&self.yara)?,
+            eligibility: policies(&self.eligibility)?,
+        };
         let mut knowledge = Knowledge::load(&extra, advisories).map_err(|error| crate::chain(&error))?;
         if let Some(path) = &self.signatures {
             add_signatures(&mut knowledge, path).map_err(|why| format!("{}: {why}", path.display()))?;
+        }
+        knowledge.today = today;
+        for path in &self.vex {
+            let named = |why: String| format!("{}: {why}", path.display());
+            let size = std::fs::metadata(path).map_err(|error| named(error.to_string()))?.len();
+            if size > vex::DOCUMENT_BYTES_MAX as u64 {
+                return Err(named(format!("{size} bytes; the limit is {} bytes", vex::DOCUMENT_BYTES_MAX)));
+            }
+            let text = std::fs::read(path).map_err(|error| named(error.to_string()))?;
+            knowledge.vex.extend(vex::read(&text).map_err(|error| named(error.to_string()))?);
         }
         Ok(knowledge)
     }
@@ -84,12 +128,26 @@ fn add_signatures(knowledge: &mut Knowledge, path: &Path) -> Result<(), String> 
     knowledge.add_signatures(&pack.bodies, pack.tables).map_err(|error| crate::chain(&error))
 }
 
+fn policies(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, String> {
+    let one = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        // The same policy has the same digest wherever it lies.
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        Ok(PolicyFile { name: name.unwrap_or_default(), text })
+    };
+    paths.iter().map(one).collect()
+}
+
 /// The work of a child.
 #[derive(Debug, Serialize, Deserialize)]
 struct Job {
     subject: Subject,
     knowledge: KnowledgeFiles,
+    listing: Option<String>,
+    /// The day on which the age of what is known is judged.
+    today: Option<Day>,
     cpu_secs: u64,
+    unconfined: Unconfined,
 }
 
 /// What is inspected.
@@ -213,9 +271,27 @@ pub struct Inspector {
     pub program: PathBuf,
     /// What the inspectors know.
     pub knowledge: KnowledgeFiles,
+    /// What happens where the kernel cannot confine.
+    pub unconfined: Unconfined,
+    /// What this process has loaded of it.
+    pub loaded: Arc<Loaded>,
+    /// JSON of the offer, for the eligibility rules.
+    pub listing: Option<String>,
 }
 
 impl Inspector {
+    /// What the inspectors know, loaded at most once for each state of its files.
+    ///
+    /// # Errors
+    /// The file that cannot be used, and why.
+    pub async fn knowledge(&self) -> Result<Arc<Knowledge>, String> {
+        let (loaded, files) = (self.loaded.clone(), self.knowledge.clone());
+        match tokio::task::spawn_blocking(move || loaded.get(&files)).await {
+            Ok(knowledge) => knowledge,
+            Err(_) => Err("the rules cannot be loaded".to_owned()),
+        }
+    }
+
     /// Inspects one image whose blobs lie below a directory: an OCI layout, or a depot.
     ///
     /// # Errors
@@ -255,7 +331,9 @@ impl Inspector {
         budget: u64,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Inspection, InspectError> {
-        let job = Job { subject, knowledge: self.knowledge.clone(), cpu_secs: budget * 2 };
+        let (knowledge, listing) = (self.knowledge.clone(), self.listing.clone());
+        let (today, unconfined) = (Some(today()), self.unconfined);
+        let job = Job { subject, knowledge, listing, today, cpu_secs: budget * 2, unconfined };
         let mut child = tokio::process::Command::new(&self.program)
             .arg("inspect")
             .env_clear()
@@ -399,12 +477,13 @@ pub fn child() -> i32 {
 }
 
 fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>) -> Result<(), String> {
-    let knowledge = job.knowledge.load()?;
+    let knowledge = job.knowledge.load(job.today)?;
     let readable = match &job.subject {
         Subject::Image { blobs, .. } => vec![blobs.clone()],
         Subject::Disk { source, .. } => source.readable(),
     };
-    let how = sandbox::confine(&readable, job.cpu_secs)?;
+    let missing = sandbox::confine(&readable, job.cpu_secs, job.unconfined)?;
+    let how = missing.as_deref().unwrap_or("confined");
     let (talk, verdict) = match job.subject {
         Subject::Image { root, blobs, layout, facts } => {
             let talk = talk(facts);
@@ -421,7 +500,11 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
             (talk, verdict)
         }
     };
-    let verdict = verdict.map_err(|error| error.to_string())?;
+    let mut verdict = verdict.map_err(|error| error.to_string())?;
+    if let Some(missing) = &missing {
+        verdict.findings.insert(0, sandbox::finding(missing));
+    }
+    finish(&mut verdict, &knowledge, job.listing.as_deref());
     for (digest, sbom) in &verdict.sboms {
         talk.say(&Line::Sbom(digest.clone(), sbom.clone()));
     }

@@ -1,125 +1,142 @@
-//! `mercat advisories`: OSV records into one snapshot, replaced as a whole.
+//! `mercat advisories`: OSV records, KEV and EPSS into the snapshot.
+
+mod sources;
 
 use crate::cli::AdvisoriesCommand;
+use crate::config::Config;
 use anyhow::{Context, bail};
-use indicatif::{ProgressBar, ProgressStyle};
-use mercat_certify::advisories::{Advisories, Advisory, read_osv};
-use std::io::{Read, Write};
+use mercat_certify::advisories::{Content, Coverage, Day, Import, Meta, Snapshot};
+use sources::Gathered;
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-const RECORD_BYTES_MAX: u64 = 16 << 20;
-
-#[derive(Default)]
-struct Import {
-    records: Vec<Advisory>,
-    newest: String,
-    files: u64,
-    skipped: Vec<String>,
-}
+const NAME: &str = "advisories.bin";
 
 pub(crate) async fn run(data: &Path, command: &AdvisoriesCommand) -> anyhow::Result<u8> {
     match command {
-        AdvisoriesCommand::Import { paths } => import(data, paths),
+        AdvisoriesCommand::Import { sources, allow_older, replace } => {
+            let config = Config::load(data)?;
+            let gathered = sources::gather(sources, &config.egress.allow).await?;
+            import(data, gathered, if *allow_older || *replace { Age::Any } else { Age::Newer }, *replace)
+        }
+        AdvisoriesCommand::Verify => verify(data),
         AdvisoriesCommand::Show => show(data),
     }
 }
 
+/// Whether data may be older than what is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Age {
+    Newer,
+    Any,
+}
+
+fn open(path: &Path) -> anyhow::Result<Snapshot> {
+    let file = File::open(path).with_context(|| {
+        format!("no snapshot at {}; use: mercat advisories import DIRECTORY", path.display())
+    })?;
+    Ok(Snapshot::open(Arc::new(file), Some(mercat_worker::today()))?)
+}
+
 #[expect(clippy::print_stdout, reason = "the command's result")]
-fn import(data: &Path, paths: &[PathBuf]) -> anyhow::Result<u8> {
-    let bar = ProgressBar::new_spinner();
-    bar.set_style(ProgressStyle::with_template("{spinner} {pos} records read, {elapsed}")?);
-    let mut import = Import::default();
-    for path in paths {
-        read_path(path, &mut import, &bar)?;
+fn import(data: &Path, gathered: Gathered, age: Age, replace: bool) -> anyhow::Result<u8> {
+    let Gathered { batch, source, digest, files, skipped } = gathered;
+    if batch.records.is_empty() && batch.kev.is_none() && batch.epss.is_none() {
+        for why in skipped.iter().take(20) {
+            println!("not used: {why}");
+        }
+        bail!("no OSV record, KEV catalogue or EPSS table was found in {source}");
     }
-    bar.finish_and_clear();
-    if import.records.is_empty() {
-        bail!(
-            "no OSV record was found in {}",
-            paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")
-        );
-    }
-    let source = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-    let snapshot = Advisories::new(source, import.newest, import.records);
     std::fs::create_dir_all(data)?;
-    let target = data.join("advisories.json");
-    if let Some(before) =
-        std::fs::read_to_string(&target).ok().and_then(|text| Advisories::from_json(&text).ok())
-    {
-        println!("replaces a snapshot of {} advisories from {}", before.len(), before.source);
+    let target = data.join(NAME);
+    let mut content = match target.exists() && !replace {
+        true => Content::of(&open(&target)?).context("use --replace to start anew")?,
+        false => Content::default(),
+    };
+    if age == Age::Newer {
+        content.check_newer(&batch)?;
     }
-    let mut part = tempfile::NamedTempFile::new_in(data)?;
-    part.write_all(snapshot.to_json().as_bytes())?;
-    part.as_file().sync_all()?;
-    part.persist(&target)?;
-    println!("{} advisories from {} files, newest of {}", snapshot.len(), import.files, snapshot.newest);
-    println!("snapshot {} in {}", snapshot.digest(), target.display());
-    for skipped in import.skipped.iter().take(20) {
-        println!("not used: {skipped}");
+    let import = Import {
+        source,
+        at_unix: jiff::Timestamp::now().as_second(),
+        digest,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        ..Import::default()
+    };
+    content.add(batch, age == Age::Any, import);
+    let meta = write(data, &target, &content)?;
+    let last = meta.imports.last().cloned().unwrap_or_default();
+    println!("{} records from {files} files, {} new or changed", last.records, last.changed);
+    print(&meta);
+    for why in skipped.iter().take(20) {
+        println!("not used: {why}");
     }
-    if import.skipped.len() > 20 {
-        println!("and {} more were not used", import.skipped.len() - 20);
+    if skipped.len() > 20 {
+        println!("and {} more were not used", skipped.len() - 20);
     }
+    println!("snapshot in {}", target.display());
     Ok(0)
 }
 
-fn read_path(path: &Path, import: &mut Import, bar: &ProgressBar) -> anyhow::Result<()> {
-    let meta = std::fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    if meta.is_dir() {
-        let mut entries: Vec<PathBuf> =
-            std::fs::read_dir(path)?.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-        entries.sort();
-        for entry in entries.iter().filter(|e| e.is_dir() || is_json(e) || is_zip(e)) {
-            read_path(entry, import, bar)?;
-        }
-        return Ok(());
-    }
-    if is_zip(path) {
-        let mut archive = zip::ZipArchive::new(std::fs::File::open(path)?)
-            .with_context(|| format!("{} is not a zip file", path.display()))?;
-        for at in 0..archive.len() {
-            let file = archive.by_index(at)?;
-            let name = file.name().map(|name| name.into_owned()).unwrap_or_default();
-            if name.ends_with(".json") {
-                let mut text = Vec::new();
-                file.take(RECORD_BYTES_MAX).read_to_end(&mut text)?;
-                read_record(&format!("{}!/{name}", path.display()), &text, import, bar);
-            }
-        }
-        return Ok(());
-    }
-    read_record(&path.display().to_string(), &std::fs::read(path)?, import, bar);
-    Ok(())
+/// Beside the old one, to the disk, read back whole, and only then in its place.
+fn write(data: &Path, target: &Path, content: &Content) -> anyhow::Result<Meta> {
+    let part = tempfile::NamedTempFile::new_in(data)?;
+    let mut out = std::io::BufWriter::with_capacity(1 << 20, part.as_file());
+    let meta = content.write(&mut out)?;
+    drop(out);
+    part.as_file().sync_all()?;
+    Snapshot::open(Arc::new(part.reopen()?), None)?.verify()?;
+    part.persist(target)?;
+    File::open(data)?.sync_all()?;
+    Ok(meta)
 }
 
-fn read_record(name: &str, text: &[u8], import: &mut Import, bar: &ProgressBar) {
-    import.files += 1;
-    bar.inc(1);
-    match read_osv(text) {
-        Ok((records, modified)) => {
-            import.records.extend(records);
-            import.newest = std::mem::take(&mut import.newest).max(modified);
-        }
-        Err(why) => import.skipped.push(format!("{name}: {why}")),
+#[expect(clippy::print_stdout, reason = "the command's result")]
+fn print(meta: &Meta) {
+    println!(
+        "{} advisories of {} records ({} withdrawn, {} packages by commits alone), newest of {}",
+        meta.advisories, meta.records, meta.withdrawn, meta.by_commits_alone, meta.newest
+    );
+    for (ecosystem, known) in &meta.ecosystems {
+        let Coverage { advisories, newest, imported } = known;
+        println!("  {ecosystem}: {advisories} advisories, newest of {newest}, imported on {imported}");
     }
+    for (name, table) in [("KEV", meta.kev), ("EPSS", meta.epss)] {
+        if let Some((day, entries)) = table {
+            println!("  {name}: {entries} entries of {day}");
+        }
+    }
+    println!("digest sha256:{}", meta.digest);
 }
 
-fn is_json(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "json")
-}
-
-fn is_zip(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "zip")
+fn path(data: &Path) -> PathBuf {
+    data.join(NAME)
 }
 
 #[expect(clippy::print_stdout, reason = "the command's result")]
 fn show(data: &Path) -> anyhow::Result<u8> {
-    let path = data.join("advisories.json");
-    let text = std::fs::read_to_string(&path).with_context(|| {
-        format!("no snapshot at {}; use: mercat advisories import DIRECTORY", path.display())
-    })?;
-    let snapshot = Advisories::from_json(&text)?;
-    println!("{} advisories, newest of {}, from {}", snapshot.len(), snapshot.newest, snapshot.source);
-    println!("snapshot {}", snapshot.digest());
+    let snapshot = open(&path(data))?;
+    print(snapshot.meta());
+    for import in &snapshot.meta().imports {
+        println!(
+            "imported on {} from {} by {}: {} records, {} new or changed, {} not used, sha256:{}",
+            Day::of_unix(import.at_unix),
+            import.source,
+            import.tool,
+            import.records,
+            import.changed,
+            import.unread,
+            import.digest
+        );
+    }
+    Ok(0)
+}
+
+#[expect(clippy::print_stdout, reason = "the command's result")]
+fn verify(data: &Path) -> anyhow::Result<u8> {
+    let snapshot = open(&path(data))?;
+    snapshot.verify()?;
+    println!("whole: sha256:{}", snapshot.meta().digest);
     Ok(0)
 }

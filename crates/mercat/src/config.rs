@@ -35,6 +35,11 @@ pub(crate) struct Certification {
     /// Policy pack: `default`, `legacy-2017`, `legacy-2021`, or a file; `policy.toml` in the data directory,
     /// where it is there, when not set.
     pub(crate) policy: Option<PathBuf>,
+    /// Inspect even where the kernel cannot confine the inspector; every verdict then says so.
+    pub(crate) allow_unconfined: bool,
+    /// Eligibility policies: files of Rego and JSON, relative to the data directory. `mercat policy show eligibility`
+    /// prints the policy that stands where no Rego is named.
+    pub(crate) eligibility: Vec<PathBuf>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

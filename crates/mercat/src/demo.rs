@@ -14,7 +14,7 @@ use crate::wiring::{self, House};
 use anyhow::{Context, bail};
 use mercat_artifact::oci::reference::{self, Source};
 use mercat_certify::Policy;
-use mercat_certify::advisories::{Advisories, read_osv};
+use mercat_certify::advisories::{Batch, Content, Import, osv};
 use mercat_depot::{Copies, Credentials, Depot, Region, import, selected};
 use mercat_domain::OfferKey;
 use mercat_domain::access::{Principal, Role, Scope};
@@ -115,12 +115,20 @@ async fn start_crm(leads: Leads) -> anyhow::Result<String> {
 
 /// Advisories for the built-in image. For an image of the user's, missing advisories are told, not blocking.
 fn prepare_knowledge(data: &Path, own_image: bool) -> anyhow::Result<()> {
+    // Invented today, so that they are never too old.
+    let now = jiff::Timestamp::now();
     let mut records = Vec::new();
     for text in image::ADVISORIES {
-        records.extend(read_osv(text.as_bytes()).map_err(anyhow::Error::msg)?.0);
+        let record = osv::read_json(text.replace("NOW", &now.to_string()).as_bytes())?;
+        records.push(record);
     }
-    let snapshot = Advisories::new("invented for the demo".into(), "2026-02-01T00:00:00Z".into(), records);
-    std::fs::write(data.join("advisories.json"), snapshot.to_json())?;
+    let import =
+        Import { source: "invented for the demo".into(), at_unix: now.as_second(), ..Import::default() };
+    let mut content = Content::default();
+    content.add(Batch { records, ..Batch::default() }, false, import);
+    let mut snapshot = Vec::new();
+    content.write(&mut snapshot)?;
+    std::fs::write(data.join("advisories.bin"), snapshot)?;
     // The demo's guest has no kernel that could start.
     let mut policy = Policy::built_in().replace("boot = \"when-available\"", "boot = \"off\"");
     if own_image {

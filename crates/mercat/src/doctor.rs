@@ -63,18 +63,12 @@ async fn checks(data: &Path) -> Vec<(&'static str, Health)> {
     let knowledge = &house.worker.inspector.knowledge;
     out.push((
         "rules",
-        match knowledge.load() {
+        match knowledge.load(Some(mercat_worker::today())) {
             Ok(loaded) => Health::Good(format!("policy {} of {}", loaded.policy.name, loaded.policy.date)),
             Err(why) => Health::Bad(why),
         },
     ));
-    out.push(("advisories", match knowledge.load() {
-        Ok(loaded) if loaded.advisories.is_empty() => Health::Note(
-            "none: images with distribution packages are inconclusive; use: mercat advisories import DIRECTORY".into(),
-        ),
-        Ok(loaded) => Health::Good(format!("{}, newest of {}", loaded.advisories.len(), loaded.advisories.newest)),
-        Err(why) => Health::Bad(why),
-    }));
+    out.push(("advisories", advisories(knowledge)));
     out.push(("inspector", inspector(&house).await));
     out.push(("boot test", boot_test(knowledge)));
     let names: Vec<&str> = house.worker.regions.iter().map(mercat_depot::Region::name).collect();
@@ -92,7 +86,7 @@ async fn checks(data: &Path) -> Vec<(&'static str, Health)> {
 /// Whether disks can be started, and whether the policy wants that.
 fn boot_test(knowledge: &mercat_worker::KnowledgeFiles) -> Health {
     let required =
-        knowledge.load().is_ok_and(|loaded| loaded.policy.vm.boot == mercat_certify::Boot::Required);
+        knowledge.load(None).is_ok_and(|loaded| loaded.policy.vm.boot == mercat_certify::Boot::Required);
     match mercat_boot::program() {
         Some(path) => Health::Good(path.display().to_string()),
         None if required => Health::Bad(
@@ -116,5 +110,24 @@ async fn inspector(house: &wiring::House) -> Health {
         }
         Err(error) => Health::Bad(mercat_worker::chain(&error)),
         Ok(_) => Health::Bad("gave a verdict on nothing".to_owned()),
+    }
+}
+
+fn advisories(files: &mercat_worker::KnowledgeFiles) -> Health {
+    let loaded = match files.load(Some(mercat_worker::today())) {
+        Ok(loaded) => loaded,
+        Err(why) => return Health::Bad(why),
+    };
+    if let Some(trouble) = loaded.advisories.trouble() {
+        return Health::Bad(trouble.to_string());
+    }
+    if let Some((ecosystem, why)) = loaded.stale_advisories().first_key_value() {
+        return Health::Note(format!("too old for {ecosystem}: {why}"));
+    }
+    match loaded.advisories.is_empty() {
+        true => Health::Note(
+            "none: images with distribution packages are inconclusive; use: mercat advisories import DIRECTORY".into(),
+        ),
+        false => Health::Good(format!("{}, newest of {}", loaded.advisories.len(), loaded.advisories.newest())),
     }
 }

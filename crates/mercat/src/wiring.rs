@@ -7,7 +7,7 @@ use mercat_certify::Policy;
 use mercat_courier::Mailer;
 use mercat_depot::{Credentials, Depot, Region, Spool};
 use mercat_egress::Egress;
-use mercat_worker::{Inspector, KnowledgeFiles, Worker};
+use mercat_worker::{Inspector, KnowledgeFiles, Unconfined, Worker};
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -70,7 +70,12 @@ pub(crate) fn inspector(data: &Path, config: &Config) -> anyhow::Result<Inspecto
         let named = policy.to_str().is_some_and(|name| Policy::named(name).is_some());
         knowledge.policy = Some(if named { policy.clone() } else { data.join(policy) });
     }
-    Ok(Inspector { program, knowledge })
+    let unconfined = match config.certification.allow_unconfined {
+        true => Unconfined::Allowed,
+        false => Unconfined::Refused,
+    };
+    knowledge.eligibility = config.certification.eligibility.iter().map(|file| data.join(file)).collect();
+    Ok(Inspector { program, knowledge, unconfined, listing: None, loaded: Arc::default() })
 }
 
 fn regions(data: &Path, config: &Config, egress: &Egress) -> anyhow::Result<Vec<Region>> {

@@ -17,6 +17,8 @@ pub enum Refusal {
     Broken(String),
 }
 
+/// Files of all packages of one database.
+const FILES_MAX: usize = 4_000_000;
 /// Packages of one database.
 const PACKAGES_MAX: usize = 200_000;
 
@@ -26,12 +28,52 @@ const PACKAGES_MAX: usize = 200_000;
 /// # Errors
 /// See [`Refusal`].
 pub fn parse(bytes: &[u8]) -> Result<Vec<Package>, Refusal> {
+    let mut packages = each(bytes, header::parse)?;
+    packages.retain(|package| package.name != "gpg-pubkey");
+    packages.sort();
+    packages.dedup();
+    Ok(packages)
+}
+
+/// Licence and files of a package.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Record {
+    /// Name of the package.
+    pub name: String,
+    /// `LICENSE`, as written.
+    pub licence: String,
+    /// Regular files without a leading slash, each with its digest in hexadecimal; empty for
+    /// configuration and files that are made later.
+    pub files: Vec<(String, String)>,
+}
+
+/// Reads licences and files from a database of any form.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_records(bytes: &[u8]) -> Result<Vec<Record>, Refusal> {
+    let mut files = 0;
+    each(bytes, |blob| {
+        let record = header::record(blob)?;
+        files += record.as_ref().map_or(0, |record| record.files.len());
+        if files > FILES_MAX {
+            return Err(broken(format!("an rpm database with more than {FILES_MAX} files")));
+        }
+        Ok(record)
+    })
+}
+
+/// Reads every header.
+fn each<T>(
+    bytes: &[u8],
+    mut read: impl FnMut(&[u8]) -> Result<Option<T>, Refusal>,
+) -> Result<Vec<T>, Refusal> {
     let mut packages = Vec::new();
     let mut take = |blob: &[u8]| {
         if packages.len() >= PACKAGES_MAX {
             return Err(broken(format!("an rpm database with more than {PACKAGES_MAX} packages")));
         }
-        packages.extend(header::parse(blob)?.filter(|package| package.name != "gpg-pubkey"));
+        packages.extend(read(blob)?);
         Ok(())
     };
     if bytes.is_empty() {
@@ -46,8 +88,6 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Package>, Refusal> {
     } else {
         return Err(Refusal::Unreadable("an rpm database of a form that is not known".to_owned()));
     }
-    packages.sort();
-    packages.dedup();
     Ok(packages)
 }
 

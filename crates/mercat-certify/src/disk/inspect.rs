@@ -4,8 +4,11 @@ use super::rule::{Case, Outcome, Rule, Status};
 use super::walk::{Progress, Walked, Walks, walk};
 use super::{DiskSpecimen, Layout, OsFamily, Tree, VolumeTree, container, linux, mounts, windows};
 use crate::facts::{LayerFacts, Note};
+use crate::files::Files;
+use crate::files::whole::{Part, Whole, whole};
 use crate::scan::OURS;
-use crate::verdict::{Check, DiskReport, VolumeReport};
+use crate::verdict::{Check, DiskReport, FilesReport, VolumeReport};
+use crate::vulnerabilities::{self, Installed};
 use crate::{Knowledge, Verdict, inventory, sbom};
 use mercat_artifact::ReadError;
 use mercat_artifact::pkgdb::{OsRelease, Package, parse_os_release};
@@ -56,13 +59,22 @@ pub fn inspect(
     for walked in walks.volumes.iter().flatten() {
         findings.extend(note_findings(&walked.tree.volume, &walked.facts));
     }
-    let tree = joined(guest.as_ref(), walks);
+    let (tree, told) = joined(guest.as_ref(), walks);
     let (os, packages, found) = installed(&tree, specimen.claims.data_disk);
     findings.extend(found);
-    findings.extend(inventory::vulnerabilities(&os, &packages, knowledge));
+    let mut files = on_disk(&tree, &told);
+    let digests = [subject.clone()];
+    let installed =
+        Installed { os: &os, packages: &packages, components: &files.components, digests: &digests };
+    let judged = vulnerabilities::judge(&installed, knowledge);
+    findings.extend(judged.findings);
+    findings.extend(vulnerabilities::unmatched(&judged.statements, knowledge));
+    findings.append(&mut files.findings);
     let findings = weighed(findings, &specimen.claims.plan, knowledge);
-    let sbom = sbom::of_disk(&subject, &os, &packages);
-    let sbom_digest = crate::digest_of(sbom.as_bytes()).to_string();
+    let (kind, subject_text) = ("file", subject.as_str());
+    let materials =
+        sbom::Materials { kind, subject: subject_text, os: &os, packages: &packages, whole: &files };
+    let documents = sbom::write(&materials);
     let case = Case {
         tree: &tree,
         layout: &layout,
@@ -74,7 +86,7 @@ pub fn inspect(
         findings: &findings,
     };
     let outcomes = run_rules(&case, whole);
-    let disk = disk_report(&case, reports, &sbom_digest);
+    let disk = disk_report(&case, reports, &documents, FilesReport::of(&files));
     let (checks, found) = answers(&outcomes, &findings, &specimen.claims.plan, knowledge);
     let mut verdict = blank(subject, knowledge);
     verdict.disk = Some(disk);
@@ -83,11 +95,42 @@ pub fn inspect(
     verdict.findings.extend(found);
     verdict.findings.sort();
     verdict.findings.dedup();
-    verdict.sboms = vec![(sbom_digest, sbom)];
+    verdict.sboms = vec![documents.cyclonedx, documents.spdx];
     Ok(verdict)
 }
 
-fn disk_report(case: &Case<'_>, volumes: Vec<VolumeReport>, sbom: &str) -> DiskReport {
+/// What the files of all volumes tell, under the paths of the guest; a volume that is mounted nowhere
+/// keeps its name in front.
+fn on_disk(tree: &Tree, told: &[Files]) -> Whole {
+    let mount_of = |volume: &VolumeTree| {
+        let root = tree.root().is_some_and(|root| root.volume == volume.volume);
+        let mount =
+            tree.mounts().find(|(_, mounted)| mounted.volume == volume.volume).map(|(point, _)| point);
+        match mount {
+            _ if root => String::new(),
+            Some(point) => format!("{point}/"),
+            None => format!("{}:/", volume.volume),
+        }
+    };
+    let places: Vec<_> =
+        tree.volumes.iter().zip(told).map(|(volume, files)| (mount_of(volume), volume, files)).collect();
+    let parts = places.iter().map(|(mount, volume, files)| Part {
+        place: &volume.volume,
+        mount: mount.clone(),
+        hides: false,
+        files,
+        removed: &[],
+        opaque: &[],
+    });
+    whole(&parts.collect::<Vec<_>>())
+}
+
+fn disk_report(
+    case: &Case<'_>,
+    volumes: Vec<VolumeReport>,
+    documents: &sbom::Documents,
+    files: FilesReport,
+) -> DiskReport {
     DiskReport {
         bytes: case.layout.bytes,
         data_bytes: case.layout.data_bytes,
@@ -98,7 +141,9 @@ fn disk_report(case: &Case<'_>, volumes: Vec<VolumeReport>, sbom: &str) -> DiskR
         kernel: linux::kernel_releases(case).join(", "),
         volumes,
         packages: case.packages.len(),
-        sbom: sbom.to_owned(),
+        sbom: documents.cyclonedx.0.clone(),
+        spdx: documents.spdx.0.clone(),
+        files,
     }
 }
 
@@ -121,8 +166,10 @@ fn blank(subject: String, knowledge: &Knowledge) -> Verdict {
     Verdict {
         subject,
         policy: [policy.name.clone(), policy.date.clone(), policy.digest.to_string()],
-        advisories: [knowledge.advisories.digest(), knowledge.advisories.newest.clone()],
+        advisories: knowledge.about_advisories(),
         engines: knowledge.engine_digest().to_string(),
+        eligibility: None,
+        shadow: Vec::new(),
         images: Vec::new(),
         disk: None,
         checks: Vec::new(),
@@ -341,20 +388,24 @@ fn volume_report(volume: &Volume, walks: &Walks, all: &[Volume]) -> VolumeReport
         file_bytes: count(|facts| facts.file_bytes),
         scanned_bytes: count(|facts| facts.scanned_bytes),
         nested_bytes: count(|facts| facts.nested_bytes),
+        nested_scanned_bytes: count(|facts| facts.nested_scanned_bytes),
     }
 }
 
-fn joined(guest: Option<&Guest>, walks: Walks) -> Tree {
-    let Some(guest) = guest else { return Tree::default() };
+/// The volumes as the guest joins them, and what their files tell, in the same order.
+fn joined(guest: Option<&Guest>, walks: Walks) -> (Tree, Vec<Files>) {
+    let Some(guest) = guest else { return (Tree::default(), Vec::new()) };
     let mut trees: Vec<VolumeTree> = Vec::new();
     let mut names = Vec::new();
+    let mut told = Vec::new();
     for (volume, walked) in guest.volumes.iter().zip(walks.volumes) {
-        if let Some(Walked { tree, .. }) = walked {
+        if let Some(Walked { tree, facts }) = walked {
             names.push(mounts::names(guest, volume, &tree.file_system));
             trees.push(tree);
+            told.push(facts.told);
         }
     }
-    mounts::join(trees, &names)
+    (mounts::join(trees, &names), told)
 }
 
 /// The distribution and its packages.

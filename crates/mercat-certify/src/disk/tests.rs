@@ -1,7 +1,7 @@
 //! A small Debian that passes every rule, made with `mke2fs`, and what becomes of it when one thing changes.
 
 use super::*;
-use crate::advisories::{Advisories, Advisory};
+use crate::advisories::{Advisories, Advisory, Day, Interval};
 use crate::{Extra, Knowledge, Policy, Verdict};
 use mercat_disk::{FileReadAt, Format};
 use mercat_domain::{Outcome as Judged, Severity};
@@ -254,12 +254,12 @@ fn knowledge(policy: &str) -> Knowledge {
         ecosystem: "Debian:12".into(),
         package: "leaky".into(),
         id: "DSA-1".into(),
-        aliases: Vec::new(),
+        modified: "2026-01-01T00:00:00Z".into(),
         level: "critical".into(),
-        ranges: vec![("0".into(), "2.0".into(), String::new())],
-        versions: Vec::new(),
+        ranges: vec![Interval { from: "0".into(), fixed: "2.0".into(), ..Interval::default() }],
+        ..Advisory::default()
     };
-    let advisories = Advisories::new("test".into(), "2026-01-01T00:00:00Z".into(), vec![record]);
+    let advisories = Advisories::of(vec![record], Day::default()).expect("fits");
     let extra = Extra { policy: policy.to_owned(), ..Extra::default() };
     Knowledge::load(&extra, advisories).unwrap_or_else(|error| panic!("{error}"))
 }

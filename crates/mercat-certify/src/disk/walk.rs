@@ -3,9 +3,10 @@
 use super::measure::{Measure, measure};
 use super::wanted::wanted;
 use super::{HEAD_BYTES, Node, VolumeTree, Wanted};
-use crate::Knowledge;
 use crate::facts::{LayerFacts, Note};
+use crate::files::Named;
 use crate::scan::{OURS, Scan, Want};
+use crate::{Knowledge, files, inventory};
 use mercat_artifact::ReadError;
 use mercat_disk::ReadAt;
 use mercat_guest::{Contents, Entry, Guest, Kind, Visit, Volume};
@@ -141,6 +142,7 @@ impl Walked {
         facts.nested_bytes += more.nested_bytes;
         facts.nested_scanned_bytes += more.nested_scanned_bytes;
         facts.notes.extend(more.notes);
+        facts.told.join(more.told);
     }
 }
 
@@ -247,6 +249,13 @@ impl Visit for Visitor<'_, '_> {
             return Ok(false);
         }
         self.scan.begin(&entry.path, &entry.link, &entry.xattrs);
+        let named = match entry.kind {
+            Kind::File => Named::File,
+            Kind::Directory => Named::Directory,
+            Kind::Symlink | Kind::Special => Named::Other,
+        };
+        // File systems without modes give zero.
+        self.scan.with(|facts| facts.told.attributes(&entry.path, named, entry.mode, &entry.xattrs));
         self.wanted = wanted(&self.tree.file_system, entry);
         if entry.kind != Kind::File {
             if self.wanted.is_some() {
@@ -270,11 +279,19 @@ impl Visit for Visitor<'_, '_> {
         let mut head = Head { inner: content, bytes: Vec::new(), unreported: 0, shared: self.shared };
         let kept = self
             .scan
-            .file(&entry.path, entry.size, &mut head, Want { bytes: whole, ..Want::default() })?
+            .file(
+                &entry.path,
+                entry.size,
+                &mut head,
+                Want { bytes: whole, mode: entry.mode, ..Want::default() },
+            )?
             .kept;
         let Head { bytes: head, unreported, .. } = head;
         self.shared.read(unreported);
         let swap = is_swap(&head);
+        if let Some(bytes) = kept.as_ref().filter(|_| inventory::is_database(&entry.path)) {
+            files::own(&self.scan, &entry.path, bytes);
+        }
         if wanted.is_some() || swap {
             let content = match wanted {
                 Some(Wanted::Whole) => kept,

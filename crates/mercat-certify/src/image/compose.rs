@@ -1,18 +1,24 @@
 //! From the facts of layers to the findings of an image.
 
-use super::{Facts, Image, text_digest};
+use super::{Facts, Image};
 use crate::facts::{Captured, LayerFacts, facts_key};
-use crate::sbom::cyclonedx;
-use crate::verdict::{ImageReport, LayerReport};
+use crate::files::whole::{Part, Whole, whole};
+use crate::sbom::{self, Materials};
+use crate::verdict::{FilesReport, ImageReport, LayerReport};
+use crate::vulnerabilities::{self, Installed};
 use crate::{Knowledge, inventory};
 use mercat_artifact::pkgdb::{OsRelease, Package, parse_os_release};
 use mercat_domain::finding::{Finding, Place, Severity};
+use mercat_inventory::{Component, Evidence};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Composed {
     pub(super) findings: Vec<Finding>,
+    /// The statements of [`Knowledge::vex`] that are about something in it.
+    pub(super) statements: BTreeSet<usize>,
     pub(super) report: ImageReport,
-    pub(super) sbom: (String, String),
+    /// Bills of materials by digest.
+    pub(super) sboms: Vec<(String, String)>,
 }
 
 struct Composer<'a> {
@@ -21,7 +27,27 @@ struct Composer<'a> {
     findings: Vec<Finding>,
 }
 
-pub(super) fn compose(image: &Image, facts: &Facts, knowledge: &Knowledge) -> Composed {
+/// What an attestation says is in the image that it is about.
+pub(super) fn claims(attestation: &Image, facts: &Facts, knowledge: &Knowledge) -> Vec<Component> {
+    let engines = knowledge.engine_digest();
+    let mut out = Vec::new();
+    for layer in &attestation.layers {
+        let digest = &layer.descriptor.digest;
+        let Some(Some(facts)) = facts.get(&facts_key(digest, layer.compression, &engines)) else { continue };
+        let claims = facts.told.components.iter().filter(|component| component.evidence == Evidence::Claim);
+        let path = format!("attestation {digest}");
+        out.extend(claims.map(|component| Component { path: path.clone(), ..component.clone() }));
+    }
+    out
+}
+
+/// Judges one image; `claims` are what attestations say is in it.
+pub(super) fn compose(
+    image: &Image,
+    claims: Vec<Component>,
+    facts: &Facts,
+    knowledge: &Knowledge,
+) -> Composed {
     let mut composer = Composer { image, knowledge, findings: Vec::new() };
     let engines = knowledge.engine_digest();
     let mut layers = Vec::new();
@@ -42,28 +68,47 @@ pub(super) fn compose(image: &Image, facts: &Facts, knowledge: &Knowledge) -> Co
             file_bytes: facts.file_bytes,
             scanned_bytes: facts.scanned_bytes,
             nested_bytes: facts.nested_bytes,
+            nested_scanned_bytes: facts.nested_scanned_bytes,
         });
         layers.push((digest, facts));
     }
     composer.check_config();
     let (os, packages) = composer.inventory(&layers);
+    let mut whole = composer.files(&layers);
+    whole.components.extend(claims);
+    let mut statements = BTreeSet::new();
     if !image.attestation {
-        let known = inventory::vulnerabilities(&os, &packages, knowledge);
-        known.into_iter().for_each(|finding| composer.adopt(finding));
+        let digests = [image.manifest.to_string()];
+        let installed =
+            Installed { os: &os, packages: &packages, components: &whole.components, digests: &digests };
+        let judged = vulnerabilities::judge(&installed, knowledge);
+        judged.findings.into_iter().for_each(|finding| composer.adopt(finding));
+        statements = judged.statements;
     }
-    let sbom = cyclonedx(image.manifest.as_str(), &os, &packages);
-    let sbom_digest = text_digest(&sbom);
+    let kind = "container";
+    let subject = image.manifest.as_str();
+    let documents = sbom::write(&Materials { kind, subject, os: &os, packages: &packages, whole: &whole });
     Composed {
         findings: composer.findings,
+        statements,
         report: ImageReport {
             platform: image.platform.clone(),
             manifest: image.manifest.to_string(),
             layers: reports,
             packages: packages.len(),
-            sbom: sbom_digest.clone(),
+            sbom: documents.cyclonedx.0.clone(),
+            spdx: documents.spdx.0.clone(),
+            files: FilesReport::of(&whole),
+            labels: label_names(image),
         },
-        sbom: (sbom_digest, sbom),
+        sboms: vec![documents.cyclonedx, documents.spdx],
     }
+}
+
+fn label_names(image: &Image) -> Vec<String> {
+    let set = image.config.labels.iter().filter(|(_, value)| !value.is_empty());
+    let names: BTreeSet<&String> = set.map(|(name, _)| name).collect();
+    names.into_iter().cloned().collect()
 }
 
 impl Composer<'_> {
@@ -163,6 +208,39 @@ impl Composer<'_> {
             let place = Place { path: path.to_owned(), ..Place::default() };
             let fix = "revoke the credential and pass it at run time instead";
             self.add("CTR-21", place, observed, "no credentials in the image config", fix);
+        }
+    }
+
+    /// What the files tell beside their content, as the topmost layer leaves them.
+    fn files(&mut self, layers: &[(&str, &LayerFacts)]) -> Whole {
+        let parts = layers.iter().map(|(place, facts)| Part {
+            place,
+            mount: String::new(),
+            hides: true,
+            files: &facts.told,
+            removed: &facts.removed,
+            opaque: &facts.opaque,
+        });
+        let parts: Vec<Part<'_>> = parts.collect();
+        let mut whole = whole(&parts);
+        std::mem::take(&mut whole.findings).into_iter().for_each(|finding| self.adopt(finding));
+        if !self.image.attestation {
+            self.check_notices(&whole);
+        }
+        whole
+    }
+
+    fn check_notices(&mut self, whole: &Whole) {
+        let labels = &self.image.config.labels;
+        let label = labels
+            .iter()
+            .any(|(key, value)| key == "org.opencontainers.image.licenses" && !value.trim().is_empty());
+        if !label && whole.notices.is_empty() {
+            let observed =
+                "no label org.opencontainers.image.licenses, and no licence or notice file".to_owned();
+            let fix = "set the label, or ship the licence and third-party notices, for example in /licenses";
+            let required = "a licence and the notices of what it contains";
+            self.add("CTR-27", Place::default(), observed, required, fix);
         }
     }
 

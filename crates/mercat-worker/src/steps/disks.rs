@@ -167,8 +167,8 @@ async fn bring(
     let stage_note = format!("stage {scope} {} {:?}", local.identity, local.declared);
     let stage = if local.identity.is_empty() { None } else { spool.take_note::<Stage>(&stage_note) };
     let watch = Arc::new(Keeper { spool: spool.clone(), note: stage_note.clone(), part });
-    let program = &work.worker.inspector.program;
-    let done = decode::store(program, &work.worker.depot, &local.path, local.declared, stage, watch).await;
+    let inspector = &work.worker.inspector;
+    let done = decode::store(inspector, &work.worker.depot, &local.path, local.declared, stage, watch).await;
     let kept = match done {
         Ok(kept) => kept,
         Err(error) => {

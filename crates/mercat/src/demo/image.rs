@@ -171,11 +171,11 @@ Package: tzdata\nStatus: install ok installed\nArchitecture: all\nVersion: 2025b
 
 /// OSV records about the demo's distribution: invented, so that the vulnerability check has something to weigh.
 pub(crate) const ADVISORIES: [&str; 2] = [
-    r#"{"id": "DEMO-2026-0001", "modified": "2026-01-15T00:00:00Z", "aliases": [],
+    r#"{"id": "DEMO-2026-0001", "modified": "NOW", "aliases": [],
         "affected": [{"package": {"ecosystem": "Debian:12", "name": "openssl"},
         "database_specific": {"severity": "high"},
         "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "3.0.15-1~deb12u1"}]}]}]}"#,
-    r#"{"id": "DEMO-2026-0002", "modified": "2026-02-01T00:00:00Z", "aliases": [],
+    r#"{"id": "DEMO-2026-0002", "modified": "NOW", "aliases": [],
         "affected": [{"package": {"ecosystem": "Debian:12", "name": "tzdata"},
         "database_specific": {"severity": "low"},
         "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}]}]}"#,

@@ -13,12 +13,17 @@ mod debian;
 mod debian_offer;
 mod disclosure;
 mod disk;
+mod eligibility;
 mod house;
+mod inventory;
 mod kill;
 mod machines;
+mod plantings;
 mod publish;
 mod regions;
+mod reports;
 mod rules;
+mod sandbox;
 mod threats;
 mod windows;
 

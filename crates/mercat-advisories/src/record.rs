@@ -1,0 +1,166 @@
+//! What an advisory says about one package, and whether a version is among those that it is about.
+
+use crate::versions::{CannotCompare, Scheme};
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+
+/// Fixes that are tried, nearest first, when the first one is itself affected by another range.
+const FIXES_MAX: usize = 32;
+
+/// Versions from one (inclusive) to another.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Interval {
+    /// The first affected version; `0` or empty means the first of all.
+    pub from: String,
+    /// The first version that is not affected any more; empty when there is none.
+    pub fixed: String,
+    /// The last affected version; empty when it is not told.
+    pub last: String,
+    /// The first version that the interval says nothing about (`limit`); empty when there is no limit.
+    pub limit: String,
+}
+
+/// One advisory about one package of one ecosystem (OSV schema 1.7, `affected[]`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Advisory {
+    /// Ecosystem, for example `Debian:12` or `PyPI`.
+    pub ecosystem: String,
+    /// Package (source package for Debian and Alpine).
+    pub package: String,
+    /// OSV id.
+    pub id: String,
+    /// When the record was changed last, RFC 3339.
+    pub modified: String,
+    /// Other names of the same vulnerability.
+    pub aliases: Vec<String>,
+    /// The vulnerabilities that it passes on, for example of a distribution.
+    pub upstream: Vec<String>,
+    /// Vulnerabilities that are near, and not the same.
+    pub related: Vec<String>,
+    /// Level by name, or empty when the record has none.
+    pub level: String,
+    /// CVSS vectors as written.
+    pub vectors: Vec<String>,
+    /// Affected versions by range.
+    pub ranges: Vec<Interval>,
+    /// Affected versions, listed.
+    pub versions: Vec<String>,
+    /// Ranges of commits, which no version can be compared with.
+    pub git_ranges: u32,
+}
+
+/// How a version stands to an advisory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It is not among the affected.
+    Clear,
+    /// It is affected.
+    Affected {
+        /// The nearest later version that is not, when one is told.
+        fixed: Option<String>,
+    },
+    /// It cannot be told.
+    Undecided(CannotCompare),
+}
+
+impl Advisory {
+    /// How a version stands to this advisory.
+    pub fn judge(&self, scheme: Scheme, version: &str) -> Standing {
+        match self.holds(scheme, version) {
+            Ok(false) => Standing::Clear,
+            Ok(true) => Standing::Affected { fixed: self.fix(scheme, version) },
+            Err(why) => Standing::Undecided(why),
+        }
+    }
+
+    /// Whether a version is affected. One range that holds decides, whatever is unclear about others.
+    fn holds(&self, scheme: Scheme, version: &str) -> Result<bool, CannotCompare> {
+        if self.versions.iter().any(|listed| listed == version) {
+            return Ok(true);
+        }
+        if self.ranges.is_empty() {
+            // The list is all there is: another spelling of a listed version counts too.
+            let same = |listed: &String| scheme.compare(listed, version) == Ok(Ordering::Equal);
+            scheme.check(version)?;
+            return Ok(self.versions.iter().any(same));
+        }
+        let mut unclear = None;
+        for range in &self.ranges {
+            match range.holds(scheme, version) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(why) => unclear = Some(why),
+            }
+        }
+        unclear.map_or(Ok(false), Err)
+    }
+
+    fn fix(&self, scheme: Scheme, version: &str) -> Option<String> {
+        let later = |range: &&Interval| {
+            !range.fixed.is_empty() && scheme.compare(&range.fixed, version) == Ok(Ordering::Greater)
+        };
+        let mut candidates: Vec<&str> = Vec::new();
+        for range in self.ranges.iter().filter(later) {
+            let newer = |known: &&str| scheme.compare(known, &range.fixed) == Ok(Ordering::Greater);
+            let at = candidates.iter().position(|known| newer(&known)).unwrap_or(candidates.len());
+            candidates.insert(at, &range.fixed);
+            candidates.truncate(FIXES_MAX);
+        }
+        candidates.into_iter().find(|fix| self.holds(scheme, fix) == Ok(false)).map(str::to_owned)
+    }
+}
+
+impl Interval {
+    fn holds(&self, scheme: Scheme, version: &str) -> Result<bool, CannotCompare> {
+        let order = |bound: &str| scheme.compare(version, bound);
+        let begun = self.from == "0" || self.from.is_empty() || order(&self.from)? != Ordering::Less;
+        if !begun {
+            return Ok(false);
+        }
+        if self.fixed.is_empty() && self.last.is_empty() && self.limit.is_empty() {
+            return Ok(true);
+        }
+        let over = (!self.fixed.is_empty() && order(&self.fixed)? != Ordering::Less)
+            || (!self.last.is_empty() && order(&self.last)? == Ordering::Greater)
+            || (!self.limit.is_empty() && self.limit != "*" && order(&self.limit)? != Ordering::Less);
+        Ok(!over)
+    }
+}
+
+/// The name under which a package is kept: ecosystems that ignore case or punctuation have one spelling.
+pub fn canonical_name(ecosystem: &str, name: &str) -> String {
+    match ecosystem.split(':').next().unwrap_or("") {
+        // PEP 503.
+        "PyPI" => {
+            let mut out = String::with_capacity(name.len());
+            for c in name.chars() {
+                match c {
+                    '-' | '_' | '.' if out.ends_with('-') => {}
+                    '-' | '_' | '.' => out.push('-'),
+                    other => out.extend(other.to_lowercase()),
+                }
+            }
+            out
+        }
+        "NuGet" | "Packagist" => name.to_lowercase(),
+        _ => name.to_owned(),
+    }
+}
+
+/// The OSV ecosystem of a package URL's type; `None` when OSV has none.
+pub fn ecosystem_of_purl_type(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "pypi" => "PyPI",
+        "npm" => "npm",
+        "maven" => "Maven",
+        "golang" => "Go",
+        "cargo" => "crates.io",
+        "gem" => "RubyGems",
+        "nuget" => "NuGet",
+        "composer" => "Packagist",
+        "hex" => "Hex",
+        "pub" => "Pub",
+        "swift" => "SwiftURL",
+        _ => return None,
+    })
+}

@@ -1,0 +1,163 @@
+//! Statements about whether vulnerabilities matter: OpenVEX 0.2.0 and CycloneDX VEX.
+//!
+//! A statement is a claim of its author. It hides nothing: what it is about stays a finding that says who
+//! claimed what.
+
+mod cyclonedx;
+mod openvex;
+mod product;
+
+pub use product::{Product, Subject};
+
+use crate::Day;
+
+/// Bytes of a document.
+pub const DOCUMENT_BYTES_MAX: usize = 64 << 20;
+/// Statements of a document.
+pub const STATEMENTS_MAX: usize = 100_000;
+/// Products of a statement, their parts included.
+pub const PRODUCTS_MAX: usize = 10_000;
+/// Characters of a text that is shown; the rest is cut.
+pub const TEXT_CHARS_MAX: usize = 500;
+
+/// Why a document is not used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VexError {
+    /// Not JSON.
+    #[error("VEX-11: it cannot be read: {0}")]
+    Syntax(String),
+    /// Neither OpenVEX nor CycloneDX.
+    #[error("VEX-12: it is neither an OpenVEX 0.2.0 nor a CycloneDX document with vulnerabilities")]
+    Unknown,
+    /// A field is missing or wrong.
+    #[error("VEX-13: statement {at}: {why}")]
+    Statement {
+        /// Its number, from 1; 0 for the document itself.
+        at: usize,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// More of something than is read.
+    #[error("VEX-14: {what}: {found} {unit}; the limit is {limit} {unit}")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// How large.
+        found: usize,
+        /// How large it may be.
+        limit: usize,
+        /// What is counted.
+        unit: &'static str,
+    },
+}
+
+/// What is claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// The vulnerability does not matter to the product.
+    NotAffected,
+    /// It does.
+    Affected,
+    /// It did, in earlier versions.
+    Fixed,
+    /// It is not known yet.
+    UnderInvestigation,
+}
+
+impl Status {
+    /// Its name in OpenVEX.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotAffected => "not_affected",
+            Self::Affected => "affected",
+            Self::Fixed => "fixed",
+            Self::UnderInvestigation => "under_investigation",
+        }
+    }
+}
+
+/// One claim about one vulnerability of some products.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Who claims it, as the document says; this is not proven.
+    pub author: String,
+    /// When, as the document says.
+    pub day: Option<Day>,
+    /// Names of the vulnerability.
+    pub vulnerability: Vec<String>,
+    /// What it is about.
+    pub products: Vec<Product>,
+    /// What is claimed.
+    pub status: Status,
+    /// Why, as a label of the format.
+    pub justification: String,
+    /// Why, in words.
+    pub reason: String,
+    /// The last day on which the claim holds, when there is one.
+    pub expires: Option<Day>,
+}
+
+impl Statement {
+    /// Whether the claim's time is over. Without today it is not judged.
+    pub fn is_over(&self, today: Option<Day>) -> bool {
+        self.expires.is_some_and(|last| today.is_some_and(|today| today > last))
+    }
+
+    /// Whether it is about a vulnerability by one of its names, in a package of a subject.
+    pub fn is_about(&self, names: &[String], subject: &Subject<'_>) -> bool {
+        let named =
+            self.vulnerability.iter().any(|name| names.iter().any(|other| other.eq_ignore_ascii_case(name)));
+        named && self.products.iter().any(|product| product.matches(subject))
+    }
+
+    /// The claim in one line.
+    pub fn text(&self) -> String {
+        let mut out = format!("{} claims {}", self.author, self.status.name());
+        for part in [&self.justification, &self.reason] {
+            if !part.is_empty() {
+                out.push_str(": ");
+                out.push_str(part);
+            }
+        }
+        if let Some(day) = self.day {
+            out.push_str(&format!(" ({day})"));
+        }
+        out
+    }
+}
+
+/// Reads a document of either format.
+///
+/// # Errors
+/// What is wrong with it; a document with one wrong statement is not used at all.
+pub fn read(text: &[u8]) -> Result<Vec<Statement>, VexError> {
+    within("the document", text.len(), DOCUMENT_BYTES_MAX, "bytes")?;
+    let value = mercat_artifact::json::parse(text).map_err(|error| VexError::Syntax(error.to_string()))?;
+    let is_openvex = value
+        .get("@context")
+        .and_then(|at| at.as_str())
+        .is_some_and(|at| at.starts_with("https://openvex.dev/ns"));
+    let is_cyclonedx = value.get("bomFormat").and_then(|at| at.as_str()) == Some("CycloneDX");
+    match (is_openvex, is_cyclonedx && value.get("vulnerabilities").is_some()) {
+        (true, _) => openvex::read(&value),
+        (_, true) => cyclonedx::read(&value),
+        _ => Err(VexError::Unknown),
+    }
+}
+
+fn within(what: &'static str, found: usize, limit: usize, unit: &'static str) -> Result<(), VexError> {
+    if found > limit { Err(VexError::TooLarge { what, found, limit, unit }) } else { Ok(()) }
+}
+
+/// A text to show: one line, no control characters, not long.
+fn shown(text: &str) -> String {
+    let one_line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    one_line.take(TEXT_CHARS_MAX).collect::<String>().trim().to_owned()
+}
+
+fn word(value: &serde_json::Value, key: &str) -> String {
+    value.get(key).and_then(serde_json::Value::as_str).map(shown).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

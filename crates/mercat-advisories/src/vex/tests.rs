@@ -1,0 +1,94 @@
+use super::*;
+use proptest::prelude::*;
+
+const OPENVEX: &str = r#"{"@context": "https://openvex.dev/ns/v0.2.0", "@id": "https://example.org/vex-1", "author": "A. Author",
+    "timestamp": "2026-01-08T18:02:03Z", "version": 1, "statements": [{"vulnerability": {"name": "CVE-2026-1", "aliases": ["GHSA-1"]},
+    "products": [{"@id": "pkg:oci/app@sha256%3Aaa", "hashes": {"sha-256": "bb"}, "subcomponents": [{"@id": "pkg:deb/debian/zlib"}]}],
+    "status": "not_affected", "justification": "vulnerable_code_not_present", "expires": "2026-06-30"}]}"#;
+
+const CYCLONEDX: &str = r#"{"bomFormat": "CycloneDX", "specVersion": "1.6", "metadata": {"timestamp": "2026-02-01T00:00:00Z",
+    "authors": [{"name": "B. Author"}]}, "components": [{"type": "library", "bom-ref": "z", "purl": "pkg:deb/debian/zlib@1.2"}],
+    "vulnerabilities": [{"id": "CVE-2026-1", "analysis": {"state": "not_affected", "justification": "code_not_reachable",
+    "detail": "only reads"}, "affects": [{"ref": "z"}], "properties": [{"name": "mercat:expires", "value": "2026-06-30"}]}]}"#;
+
+fn subject<'a>(digests: &'a [String], purl: &'a str) -> Subject<'a> {
+    Subject { digests, purl }
+}
+
+#[test]
+fn openvex_statements_read_and_match_by_digest_and_part() {
+    let statements = read(OPENVEX.as_bytes()).expect("reads");
+    let names = ["GHSA-1".to_owned()];
+    let digests = ["sha256:bb".to_owned()];
+    let zlib = "pkg:deb/debian/zlib@1.2?arch=amd64";
+    assert!(statements[0].is_about(&names, &subject(&digests, zlib)));
+    assert!(!statements[0].is_about(&names, &subject(&digests, "pkg:deb/debian/bash@5")));
+    assert!(!statements[0].is_about(&names, &subject(&["sha256:cc".to_owned()], zlib)));
+    assert!(!statements[0].is_about(&["CVE-2026-2".to_owned()], &subject(&digests, zlib)));
+    let claim = "A. Author claims not_affected: vulnerable_code_not_present (2026-01-08)";
+    assert_eq!(statements[0].text(), claim);
+    assert!(!statements[0].is_over(Day::parse("2026-06-30")));
+    assert!(statements[0].is_over(Day::parse("2026-07-01")));
+    assert!(!statements[0].is_over(None));
+}
+
+#[test]
+fn cyclonedx_statements_read_and_match_by_package_url() {
+    let statements = read(CYCLONEDX.as_bytes()).expect("reads");
+    let names = ["CVE-2026-1".to_owned()];
+    assert!(statements[0].is_about(&names, &subject(&[], "pkg:deb/debian/zlib@1.2?arch=amd64")));
+    assert!(!statements[0].is_about(&names, &subject(&[], "pkg:deb/debian/zlib@1.3")));
+    assert_eq!(
+        statements[0].text(),
+        "B. Author claims not_affected: code_not_reachable: only reads (2026-02-01)"
+    );
+    assert_eq!(statements[0].expires, Day::parse("2026-06-30"));
+}
+
+#[test]
+fn not_affected_without_a_reason_is_refused() {
+    let text = OPENVEX.replace(r#""justification": "vulnerable_code_not_present","#, "");
+    assert!(
+        read(text.as_bytes())
+            .expect_err("is refused")
+            .to_string()
+            .starts_with("VEX-13: statement 1: not_affected")
+    );
+    let text = text.replace("\"not_affected\"", r#""not_affected", "impact_statement": "not built in""#);
+    assert_eq!(read(text.as_bytes()).expect("reads")[0].reason, "not built in");
+    let wrong = OPENVEX.replace("vulnerable_code_not_present", "trust_me");
+    assert!(read(wrong.as_bytes()).is_err());
+    let text = CYCLONEDX
+        .replace(r#""justification": "code_not_reachable","#, "")
+        .replace(r#""detail": "only reads""#, r#""detail": """#);
+    assert!(read(text.as_bytes()).expect_err("is refused").to_string().contains("not_affected needs"));
+}
+
+#[test]
+fn other_documents_are_refused_by_code() {
+    let code = |text: &str| read(text.as_bytes()).expect_err("is refused").to_string();
+    assert!(code("{").starts_with("VEX-11"));
+    assert!(code("{}").starts_with("VEX-12"));
+    assert!(code(&OPENVEX.replace("A. Author", "")).starts_with("VEX-13"));
+    assert!(code(&OPENVEX.replace("2026-06-30", "soon")).contains("expires"));
+}
+
+proptest! {
+    #[test]
+    fn no_mutation_of_a_document_makes_the_readers_panic(at in 0..2_000_usize, cut in 0..60_usize, odd in "[\\[\\]{}\":,a%@0-9]{0,4}", first: bool) {
+        let text = if first { OPENVEX } else { CYCLONEDX };
+        let at = at % text.len();
+        let end = (at + cut).min(text.len());
+        let mutated = format!("{}{odd}{}", &text[..at], &text[end..]);
+        for statement in read(mutated.as_bytes()).unwrap_or_default() {
+            let _ = statement.is_about(&["CVE-2026-1".to_owned()], &subject(&[], "pkg:deb/debian/zlib@1.2"));
+        }
+    }
+
+    #[test]
+    fn package_urls_of_any_kind_do_not_make_matching_panic(a in "(pkg:)?.{0,40}", b in "pkg:[a-z%@/?#&=.0-9é]{0,40}") {
+        let product = Product { purls: vec![a.clone(), b.clone()], parts: vec![b.clone()], ..Product::default() };
+        let _ = product.matches(&subject(&[], &a));
+        let _ = product.matches(&subject(&[], &b));
+    }
+}

@@ -1,0 +1,272 @@
+//! What the files of a layer or volume tell beside their content: components, programs, owners, modes.
+//!
+//! Everything here is a fact about one layer, bounded and serialisable; [`whole`] puts layers together.
+
+pub(crate) mod modes;
+pub(crate) mod owners;
+pub(crate) mod whole;
+
+use crate::facts::Note;
+use crate::scan::{OURS, Passed, Scan};
+use mercat_inventory::{Component, Reader, reader_of};
+use modes::Mode;
+use owners::Owned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+
+/// Programs of one layer that are kept with their digests.
+const PROGRAMS_MAX: usize = 100_000;
+/// Components of one layer.
+const COMPONENTS_MAX: usize = 500_000;
+/// Names of one layer that are remembered, to know what a later layer replaced.
+const NAMES_MAX: usize = 1_000_000;
+/// Files with notable modes of one layer.
+const MODES_MAX: usize = 10_000;
+/// Bytes of the lists of files of packages that are read.
+const LIST_BYTES_MAX: u64 = 32 << 20;
+/// Names of files of packages that one layer keeps.
+const OWNED_MAX: usize = 2_000_000;
+
+/// Parts of the path of a notice: deeper in trees of sources stand those of their parts.
+const NOTICE_PARTS_MAX: usize = 4;
+
+/// A program or library: a regular file with an execute bit, or in ELF or PE.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Program {
+    pub(crate) bytes: u64,
+    pub(crate) sha256: String,
+    /// Digests in which package managers write down what they installed, hexadecimal.
+    pub(crate) sha1: String,
+    pub(crate) md5: String,
+}
+
+/// What files tell.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Files {
+    pub(crate) components: Vec<Component>,
+    pub(crate) programs: BTreeMap<String, Program>,
+    /// Lists of package managers by the path that they were read from.
+    pub(crate) owned: BTreeMap<String, Vec<Owned>>,
+    /// Files and directories with notable modes.
+    pub(crate) modes: BTreeMap<String, Mode>,
+    /// Licence files and notices outside of any package.
+    pub(crate) notices: Vec<String>,
+    /// Every name in the layer, as [`key_of`], sorted when the layer has ended.
+    pub(crate) names: Vec<String>,
+    /// How many programs and modes did not fit.
+    pub(crate) left: u64,
+    owned_count: usize,
+}
+
+/// The first eight bytes of the SHA-256 of a path; directories end in `/`.
+pub(crate) fn key_of(path: &str, directory: bool) -> String {
+    let mut hash = Sha256::new();
+    hash.update(path.as_bytes());
+    if directory {
+        hash.update(b"/");
+    }
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A name as a tar entry or directory entry has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// A regular file or hard link.
+    File,
+    /// A directory.
+    Directory,
+    /// Links, devices, pipes: their modes mean nothing.
+    Other,
+}
+
+impl Files {
+    /// Takes note of a name of a layer, which later layers are compared with.
+    pub(crate) fn name(&mut self, path: &str, named: Named, mode: u32, attributes: &[(String, Vec<u8>)]) {
+        if self.names.len() < NAMES_MAX {
+            self.names.push(key_of(path, named == Named::Directory));
+        } else {
+            self.left += 1;
+        }
+        self.attributes(path, named, mode, attributes);
+    }
+
+    /// Takes note of what is notable about a name.
+    pub(crate) fn attributes(
+        &mut self,
+        path: &str,
+        named: Named,
+        mode: u32,
+        attributes: &[(String, Vec<u8>)],
+    ) {
+        if let Some(mode) = modes::notable(named, mode, attributes) {
+            if self.modes.len() < MODES_MAX {
+                self.modes.insert(path.to_owned(), mode);
+            } else {
+                self.left += 1;
+            }
+        }
+        if named == Named::File && is_notice(path) && self.notices.len() < 100 {
+            self.notices.push(path.to_owned());
+        }
+    }
+
+    /// Keeps which files packages own, from a database or list of theirs; the error says why that is not known.
+    pub(crate) fn own(&mut self, path: &str, bytes: &[u8]) -> Result<(), Note> {
+        let note = |observed| {
+            let required = "a list of the files of packages";
+            Note::new("PKG-07", path, observed, required, "ship the package manager's own file")
+        };
+        let owned = owners::read(path, bytes).map_err(note)?;
+        self.owned_count += owned.iter().map(|owned| owned.files.len()).sum::<usize>();
+        if self.owned_count > OWNED_MAX {
+            return Err(note(format!("more than {OWNED_MAX} files of packages in this layer")));
+        }
+        if !owned.is_empty() {
+            self.owned.insert(path.to_owned(), owned);
+        }
+        Ok(())
+    }
+
+    /// Adds what another walk of the same volume found.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.components.extend(other.components);
+        self.programs.extend(other.programs);
+        self.owned.extend(other.owned);
+        self.modes.extend(other.modes);
+        self.notices.extend(other.notices);
+        self.names.extend(other.names);
+        self.left += other.left;
+        self.settle();
+    }
+
+    /// Brings everything into an order of its own.
+    pub(crate) fn settle(&mut self) {
+        self.components.sort();
+        self.components.dedup();
+        self.notices.sort();
+        self.names.sort();
+        self.names.dedup();
+    }
+}
+
+/// A licence or notice that an image carries for its customers.
+fn is_notice(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    let stem = name.split('.').next().unwrap_or(&name);
+    let words = ["license", "licence", "licenses", "licences", "notice", "copying", "third-party-notices"];
+    let known = words.contains(&stem) || stem.starts_with("third_party") || stem.starts_with("thirdparty");
+    // Those of installed packages speak for the package.
+    const OF_PACKAGES: [&str; 6] = [
+        "usr/share/doc/",
+        "usr/share/common-licenses/",
+        "python3/",
+        ".dist-info/",
+        "site-packages/",
+        "node_modules/",
+    ];
+    let near = path.split('/').count() <= NOTICE_PARTS_MAX;
+    near && known && !OF_PACKAGES.iter().any(|place| path.contains(place)) || path.starts_with("licenses/")
+}
+
+/// What is asked of a file once its first bytes are seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Asked {
+    reader: Option<Reader>,
+    /// The list of files of a package.
+    list: bool,
+    /// Its digest, because it is a program.
+    pub(crate) program: bool,
+    /// Also the digests in which package managers write down what they installed.
+    pub(crate) packaged: bool,
+}
+
+impl Asked {
+    /// What is asked of a file, by its path, its first bytes, and its mode; `depth` counts archives around it.
+    pub(crate) fn of(path: &str, head: &[u8], mode: u32, depth: u32) -> Self {
+        let elf = head.starts_with(b"\x7fELF") || mode & 0o111 != 0 && !head.is_empty();
+        // Documents of attestations have no names.
+        let claims = path.is_empty() && head.first() == Some(&b'{') && holds(head, b"CycloneDX");
+        Self {
+            reader: if claims { Some(Reader::CycloneDx) } else { reader_of(path, head) },
+            list: depth == 0 && owners::is_list(path),
+            program: depth == 0 && (elf || head.starts_with(b"MZ")),
+            packaged: depth == 0 && elf,
+        }
+    }
+
+    /// How many bytes are to be kept at most; nothing when none are.
+    pub(crate) fn bytes_max(self) -> Option<u64> {
+        let reader = self.reader.map(Reader::bytes_max).filter(|max| *max > 0);
+        if self.list { Some(reader.unwrap_or(0).max(LIST_BYTES_MAX)) } else { reader }
+    }
+}
+
+fn holds(head: &[u8], word: &[u8]) -> bool {
+    let head = head.get(..64 << 10).unwrap_or(head);
+    head.windows(word.len()).any(|window| window == word)
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads a file that has passed.
+pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed) {
+    if let Some(sha256) = passed.digests.sha256.filter(|_| asked.program) {
+        let program = Program {
+            bytes: passed.size,
+            sha256: hex(&sha256),
+            sha1: passed.digests.sha1.map(|digest| hex(&digest)).unwrap_or_default(),
+            md5: passed.digests.md5.map(|digest| hex(&digest)).unwrap_or_default(),
+        };
+        scan.with(|facts| {
+            if facts.told.programs.len() < PROGRAMS_MAX {
+                facts.told.programs.insert(path.to_owned(), program);
+            } else {
+                facts.told.left += 1;
+            }
+        });
+    }
+    if asked.list {
+        match &passed.kept {
+            Some(bytes) => own(scan, path, bytes),
+            None => too_large(scan, path, passed.size, LIST_BYTES_MAX),
+        }
+    }
+    let Some(reader) = asked.reader else { return };
+    let found = match (&passed.kept, reader.bytes_max()) {
+        (_, 0) => mercat_inventory::read(reader, path, &[]),
+        (Some(bytes), _) => mercat_inventory::read(reader, path, bytes),
+        (None, max) => return too_large(scan, path, passed.size, max),
+    };
+    let full = scan.with(|facts| facts.told.components.len() > COMPONENTS_MAX);
+    match found {
+        Ok(found) if full && !found.is_empty() => {
+            let observed = format!("more than {COMPONENTS_MAX} packages of languages in this layer");
+            scan.note(Note::new("INC-16", "", observed, "fewer of them", OURS));
+        }
+        Ok(found) => scan.with(|facts| facts.told.components.extend(found)),
+        Err(broken) => {
+            let fix = "ship the file as the package manager or build tool wrote it";
+            let required = "a record of packages that can be read";
+            scan.note(Note::new("PKG-07", path, broken.to_string(), required, fix));
+        }
+    }
+}
+
+/// Keeps which files packages own, or says why that is not known.
+pub(crate) fn own(scan: &Scan<'_>, path: &str, bytes: &[u8]) {
+    if let Err(note) = scan.with(|facts| facts.told.own(path, bytes)) {
+        scan.note(note);
+    }
+}
+
+fn too_large(scan: &Scan<'_>, path: &str, size: u64, max: u64) {
+    let required = format!("at most {max} bytes to be looked into for packages");
+    let observed = format!("{size} bytes, of which packages were not read");
+    scan.note(Note::new("INC-16", path, observed, &required, "ship it in smaller parts"));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! Which package owns which file, and with which digest it was installed.
+
+use mercat_artifact::pkgdb::rpm;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A package with its files.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Owned {
+    pub(crate) package: String,
+    pub(crate) licence: String,
+    /// Paths, and digests in hexadecimal: 32 digits MD5, 40 SHA-1, 64 SHA-256, none where there is none.
+    pub(crate) files: Vec<(String, String)>,
+}
+
+/// Whether a path is that of a list or licence file of a package manager. Of volumes, `/var` may be one
+/// of its own.
+pub(crate) fn is_list(path: &str) -> bool {
+    let dpkg = |path: &str| {
+        let info = path.strip_prefix("lib/dpkg/info/").is_some_and(|name| {
+            !name.contains('/') && (name.ends_with(".list") || name.ends_with(".md5sums"))
+        });
+        let distroless = path.starts_with("lib/dpkg/status.d/") && path.ends_with(".md5sums");
+        info || distroless || path == "lib/dpkg/diversions"
+    };
+    dpkg(path.strip_prefix("var/").unwrap_or(path)) || copyright_of(path).is_some()
+}
+
+/// The package of `usr/share/doc/PACKAGE/copyright`.
+fn copyright_of(path: &str) -> Option<&str> {
+    let path = path.strip_prefix("usr/").unwrap_or(path);
+    let package = path.strip_prefix("share/doc/")?.strip_suffix("/copyright")?;
+    (!package.contains('/')).then_some(package)
+}
+
+/// Reads a list, licence file or database.
+///
+/// # Errors
+/// Why a database does not tell its files.
+pub(crate) fn read(path: &str, bytes: &[u8]) -> Result<Vec<Owned>, String> {
+    if let Some(package) = copyright_of(path) {
+        let licence = licence_of(&String::from_utf8_lossy(bytes));
+        return Ok(vec![Owned { package: package.to_owned(), licence, files: Vec::new() }]);
+    }
+    if crate::inventory::is_rpm(path) {
+        let whole = rpm::parse_records(bytes).map_err(|refusal| match refusal {
+            rpm::Refusal::Unreadable(why) | rpm::Refusal::Broken(why) => why,
+        })?;
+        let owned = |record: rpm::Record| {
+            let files = record.files.into_iter().filter(|(path, _)| is_kept(path)).collect();
+            Owned { package: record.name, licence: record.licence, files }
+        };
+        return Ok(whole.into_iter().map(owned).collect());
+    }
+    let text = String::from_utf8_lossy(bytes);
+    if path.ends_with("apk/db/installed") {
+        return Ok(apk(&text));
+    }
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let (stem, files): (&str, Vec<(String, String)>) = match name.rsplit_once('.') {
+        Some((stem, "list")) => (
+            stem,
+            text.lines().map(|line| (line.trim_start_matches('/').to_owned(), String::new())).collect(),
+        ),
+        Some((stem, "md5sums")) => (stem, text.lines().filter_map(md5_line).collect()),
+        _ if name == "diversions" => ("diversions", diverted(&text)),
+        _ => return Ok(Vec::new()),
+    };
+    let package = stem.split(':').next().unwrap_or(stem).to_owned();
+    let files = files.into_iter().filter(|(path, _)| is_kept(path)).collect();
+    Ok(vec![Owned { package, licence: String::new(), files }])
+}
+
+/// Whether a file can be a program: manuals and translations are many, and are none.
+fn is_kept(path: &str) -> bool {
+    const OUT: [&str; 4] = ["usr/share/man/", "usr/share/locale/", "usr/share/zoneinfo/", "usr/share/i18n/"];
+    !path.is_empty() && path != "." && !OUT.iter().any(|out| path.starts_with(out))
+}
+
+fn md5_line(line: &str) -> Option<(String, String)> {
+    let (digest, path) = line.split_once(char::is_whitespace)?;
+    let hex = digest.len() == 32 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    hex.then(|| (path.trim().trim_start_matches(['/', '*']).to_owned(), digest.to_ascii_lowercase()))
+}
+
+/// `diversions`: three lines each, from, to, and the package that diverts. Both places are owned, and
+/// nothing is said about their digests.
+fn diverted(text: &str) -> Vec<(String, String)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let places = lines.chunks_exact(3).flat_map(|three| [three[0], three[1]]);
+    places.map(|path| (path.trim_start_matches('/').to_owned(), String::new())).collect()
+}
+
+/// apk: `P` package, `L` licence, `F` directory, `R` file in it, `Z` its digest (`Q1` and SHA-1 in base64).
+fn apk(text: &str) -> Vec<Owned> {
+    let mut out: Vec<Owned> = Vec::new();
+    let mut directory = "";
+    let mut fresh = true;
+    for line in text.lines() {
+        let Some((key, value)) = line.split_once(':') else {
+            fresh = true;
+            continue;
+        };
+        if fresh {
+            out.push(Owned::default());
+            fresh = false;
+        }
+        let Some(owned) = out.last_mut() else { continue };
+        match key {
+            "P" => value.clone_into(&mut owned.package),
+            "L" => value.clone_into(&mut owned.licence),
+            "F" => directory = value,
+            "R" => {
+                let path =
+                    if directory.is_empty() { value.to_owned() } else { format!("{directory}/{value}") };
+                owned.files.push((path, String::new()));
+            }
+            "Z" => {
+                let digest = value.strip_prefix("Q1").and_then(hex_of_base64);
+                if let (Some((_, at)), Some(digest)) = (owned.files.last_mut(), digest) {
+                    *at = digest;
+                }
+            }
+            _ => {}
+        }
+    }
+    out.iter_mut().for_each(|owned| owned.files.retain(|(path, _)| is_kept(path)));
+    out
+}
+
+fn hex_of_base64(text: &str) -> Option<String> {
+    let mut out = String::new();
+    let (mut bits, mut count) = (0_u32, 0);
+    for byte in text.bytes().take_while(|byte| *byte != b'=').take(64) {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push_str(&format!("{:02x}", bits >> count & 0xff));
+            bits &= (1 << count) - 1;
+        }
+    }
+    (out.len() == 40).then_some(out)
+}
+
+/// The short names in the `License` fields of a machine-readable copyright file (DEP-5), each once; of
+/// any other text nothing, because its words are for people.
+fn licence_of(text: &str) -> String {
+    let machine = text
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .is_some_and(|line| line.starts_with("Format:") || line.starts_with("Format-Specification:"));
+    if !machine {
+        return String::new();
+    }
+    let names: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("License:").map(str::trim))
+        .filter(|name| !name.is_empty() && name.len() <= 100)
+        .collect();
+    names.into_iter().take(32).collect::<Vec<_>>().join(" AND ")
+}
+
+/// The owners of files, over all lists.
+#[derive(Debug, Default)]
+pub(crate) struct Owners<'f> {
+    files: BTreeMap<&'f str, (&'f str, &'f str)>,
+    /// Licences by package.
+    pub(crate) licences: BTreeMap<&'f str, &'f str>,
+}
+
+impl<'f> Owners<'f> {
+    /// Adds the lists of a layer; later ones win. A digest is not lost to a list without digests.
+    pub(crate) fn add(&mut self, owned: impl IntoIterator<Item = &'f Owned>) {
+        for owned in owned {
+            if !owned.licence.is_empty() {
+                self.licences.insert(&owned.package, &owned.licence);
+            }
+            for (path, digest) in &owned.files {
+                // Of a diverted file the digest is not known.
+                let unknown = owned.package == "diversions";
+                match self.files.get_mut(path.as_str()) {
+                    Some((_, known)) if unknown => *known = "",
+                    Some((package, known)) if *package == owned.package && digest.is_empty() => {
+                        let _ = known;
+                    }
+                    _ => {
+                        self.files.insert(path, (&owned.package, digest));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether any list was found.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// The package that owns a path, and the digest that it was installed with. `/bin` and its like may
+    /// lie in `/usr`, and packages name them either way.
+    pub(crate) fn of(&self, path: &str) -> Option<(&'f str, &'f str)> {
+        let with_usr;
+        let other = match path.strip_prefix("usr/") {
+            Some(rest) => rest,
+            None => {
+                with_usr = format!("usr/{path}");
+                &with_usr
+            }
+        };
+        let merged =
+            ["bin/", "sbin/", "lib"].iter().any(|top| path.trim_start_matches("usr/").starts_with(top));
+        self.files.get(path).or_else(|| self.files.get(other).filter(|_| merged)).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_dpkg_and_apk_name_owners_and_digests() {
+        let sums = b"0123456789abcdef0123456789abcdef  usr/bin/tool\nbad line\n";
+        let read = |path, bytes| read(path, bytes).expect("reads");
+        let listed = read("var/lib/dpkg/info/tool:amd64.list", b"/.\n/bin/other\n/usr/bin/tool\n");
+        let summed = read("var/lib/dpkg/info/tool:amd64.md5sums", sums);
+        let apk = read(
+            "lib/apk/db/installed",
+            b"P:musl\nL:MIT\nF:lib\nR:ld.so\nZ:Q1AAECAwQFBgcICQoLDA0ODxAREhM=\n\nP:b\nF:\nR:x\n",
+        );
+        let mut owners = Owners::default();
+        owners.add(summed.iter().chain(&listed).chain(&apk));
+        assert_eq!(owners.of("usr/bin/tool"), Some(("tool", "0123456789abcdef0123456789abcdef")));
+        assert_eq!(owners.of("usr/bin/other"), Some(("tool", "")), "/bin lies in /usr");
+        assert_eq!(owners.of("lib/ld.so"), Some(("musl", "000102030405060708090a0b0c0d0e0f10111213")));
+        assert_eq!(owners.of("opt/tool"), None);
+        assert_eq!(owners.licences.get("musl"), Some(&"MIT"));
+    }
+
+    #[test]
+    fn licences_come_from_machine_readable_files_only() {
+        let text = b"Format: https://x\n\nFiles: *\nLicense: GPL-2+\n long text\n\nLicense: MIT\n text\n";
+        let read = |text: &[u8]| read("usr/share/doc/a/copyright", text).expect("reads");
+        assert_eq!(read(text)[0].licence, "GPL-2+ AND MIT");
+        assert_eq!(read(b"This is a\nLicense: x\n")[0].licence, "");
+    }
+}

@@ -1,0 +1,189 @@
+use super::whole::{Part, Whole, whole};
+use crate::advisories::Advisories;
+use crate::facts::{LayerFacts, scan_layer};
+use crate::{Extra, Knowledge};
+use md5::Md5;
+use mercat_artifact::oci::Compression;
+use sha2::Digest as _;
+
+/// A tar of entries: path, type, mode, content.
+fn tar(entries: &[(&str, u8, u32, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (path, kind, mode, bytes) in entries {
+        let mut header = vec![0; 512];
+        header[..path.len()].copy_from_slice(path.as_bytes());
+        header[100..107].copy_from_slice(format!("{mode:07o}").as_bytes());
+        header[124..135].copy_from_slice(format!("{:011o}", bytes.len()).as_bytes());
+        header[156] = *kind;
+        header[257..265].copy_from_slice(b"ustar\x0000");
+        header[148..156].fill(b' ');
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        out.extend(header);
+        out.extend_from_slice(bytes);
+        out.resize(out.len().next_multiple_of(512), 0);
+    }
+    out.resize(out.len() + 1024, 0);
+    out
+}
+
+fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+    use std::io::Write;
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        zip.start_file(*name, zip::write::SimpleFileOptions::default()).expect("begins");
+        zip.write_all(bytes).expect("written");
+    }
+    zip.finish().expect("ends").into_inner()
+}
+
+fn facts_of(layer: &[u8]) -> LayerFacts {
+    let knowledge = Knowledge::load(&Extra::default(), Advisories::default());
+    let knowledge = knowledge.unwrap_or_else(|error| panic!("{error}"));
+    let facts = scan_layer(&mut &layer[..], Some(Compression::None), &knowledge).expect("reads");
+    // Facts are kept as text; what comes back must be the same.
+    let kept = serde_json::to_string(&facts).expect("serialises");
+    assert_eq!(serde_json::from_str::<LayerFacts>(&kept).expect("reads back"), facts);
+    facts
+}
+
+fn of_layers(layers: &[Vec<u8>]) -> Whole {
+    let facts: Vec<LayerFacts> = layers.iter().map(|layer| facts_of(layer)).collect();
+    for facts in &facts {
+        assert!(
+            facts.notes.is_empty() && facts.captured.is_empty(),
+            "{:?} {:?}",
+            facts.notes,
+            facts.captured
+        );
+    }
+    let parts = facts.iter().map(|facts| Part {
+        place: "layer",
+        mount: String::new(),
+        hides: true,
+        files: &facts.told,
+        removed: &facts.removed,
+        opaque: &facts.opaque,
+    });
+    whole(&parts.collect::<Vec<_>>())
+}
+
+fn purls(whole: &Whole) -> Vec<String> {
+    let mut out: Vec<String> = whole.components.iter().map(|c| format!("{} {}", c.purl(), c.path)).collect();
+    out.sort();
+    out
+}
+
+fn rules(whole: &Whole) -> Vec<String> {
+    whole.findings.iter().map(|finding| format!("{} {}", finding.rule, finding.place.path)).collect()
+}
+
+const FILE: u8 = b'0';
+const DIRECTORY: u8 = b'5';
+const MODULE: &[u8] = br#"{"name":"left-pad","version":"1.3.0","license":"WTFPL"}"#;
+
+#[test]
+fn packages_are_found_at_every_depth_and_gone_when_their_file_is() {
+    let pom = b"groupId=org.g\nartifactId=inner\nversion=2.0\n";
+    let jar = zip(&[("META-INF/maven/org.g/inner/pom.properties", pom), ("A.class", b"x")]);
+    let war =
+        zip(&[("WEB-INF/lib/inner-2.0.jar", &jar), ("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\n")]);
+    let python = "usr/lib/python3/site-packages/six-1.dist-info/METADATA";
+    let first = tar(&[
+        ("app/node_modules/left-pad/package.json", FILE, 0o644, MODULE),
+        ("opt/app-3.1.war", FILE, 0o644, &war),
+        (python, FILE, 0o644, b"Name: six\nVersion: 1.0\n"),
+    ]);
+    let found = of_layers(std::slice::from_ref(&first));
+    assert_eq!(
+        purls(&found),
+        [
+            "pkg:maven/app@3.1 opt/app-3.1.war",
+            "pkg:maven/org.g/inner@2.0 opt/app-3.1.war!/WEB-INF/lib/inner-2.0.jar!/META-INF/maven/org.g/inner/pom.properties",
+            "pkg:npm/left-pad@1.3.0 app/node_modules/left-pad/package.json",
+            &format!("pkg:pypi/six@1.0 {python}"),
+        ]
+    );
+    let second = tar(&[
+        ("app/node_modules/.wh.left-pad", FILE, 0o644, b""),
+        ("opt/app-3.1.war", FILE, 0o644, b"gone"),
+    ]);
+    // A file where a directory was takes away what was in it.
+    let third = tar(&[("usr/lib/python3", FILE, 0o644, b"now a file")]);
+    let found = of_layers(&[first, second, third]);
+    assert_eq!(purls(&found), [""; 0]);
+    let removed: Vec<String> = found.removed.iter().map(|c| c.purl()).collect();
+    assert_eq!(removed, ["pkg:npm/left-pad@1.3.0"]);
+}
+
+#[test]
+fn programs_are_measured_against_their_package() {
+    let md5: String = Md5::digest(b"\x7fELF right").iter().map(|byte| format!("{byte:02x}")).collect();
+    let sums = format!("{md5}  usr/bin/tool\n{md5}  usr/bin/other\n");
+    let base = tar(&[
+        ("usr/bin/tool", FILE, 0o755, b"\x7fELF right"),
+        ("usr/bin/other", FILE, 0o755, b"\x7fELF right"),
+        ("usr/local/bin/own", FILE, 0o755, b"#!/bin/sh\n"),
+        ("var/lib/dpkg/info/tool.list", FILE, 0o644, b"/.\n/usr\n/bin/tool\n/usr/bin/other\n"),
+        ("var/lib/dpkg/info/tool.md5sums", FILE, 0o644, sums.as_bytes()),
+        ("var/lib/dpkg/info/tool.postinst", FILE, 0o755, b"#!/bin/sh\n"),
+    ]);
+    let found = of_layers(std::slice::from_ref(&base));
+    assert_eq!(rules(&found), [""; 0]);
+    let names: Vec<&str> = found.unpackaged.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(names, ["usr/local/bin/own"]);
+    let above = tar(&[("usr/bin/tool", FILE, 0o755, b"\x7fELF wrong")]);
+    let found = of_layers(&[base.clone(), above]);
+    assert_eq!(rules(&found), ["PKG-06 usr/bin/tool"]);
+    assert_eq!(found.findings[0].place.package, "tool");
+    let diverted = tar(&[
+        ("usr/bin/tool", FILE, 0o755, b"\x7fELF wrong"),
+        ("var/lib/dpkg/diversions", FILE, 0o644, b"/usr/bin/tool\n/usr/bin/tool.real\nother\n"),
+    ]);
+    assert_eq!(rules(&of_layers(&[base, diverted])), [""; 0], "somebody diverted it");
+}
+
+#[test]
+fn modes_that_give_away_more_are_told_until_a_later_layer_takes_them_back() {
+    let base = tar(&[
+        ("data", DIRECTORY, 0o777, b""),
+        ("tmp", DIRECTORY, 0o1777, b""),
+        ("opt/su", FILE, 0o4755, b"x"),
+        ("usr/bin/su", FILE, 0o4755, b"x"),
+        ("etc/open", FILE, 0o666, b"x"),
+        ("var/lib/dpkg/info/login.list", FILE, 0o644, b"/bin/su\n"),
+    ]);
+    let found = of_layers(std::slice::from_ref(&base));
+    assert_eq!(rules(&found), ["CTR-32 opt/su", "CTR-33 data", "CTR-33 etc/open"]);
+    let told: Vec<(&str, &str)> =
+        found.privileged.iter().map(|file| (file.path.as_str(), file.package.as_str())).collect();
+    assert_eq!(told, [("data", ""), ("etc/open", ""), ("opt/su", ""), ("usr/bin/su", "login")]);
+    let above = tar(&[
+        ("data", DIRECTORY, 0o755, b""),
+        ("opt/su", FILE, 0o755, b"x"),
+        ("etc/.wh.open", FILE, 0o644, b""),
+    ]);
+    assert_eq!(rules(&of_layers(&[base, above])), [""; 0]);
+}
+
+#[test]
+fn what_cannot_be_read_and_what_is_too_large_have_their_rules() {
+    let large = vec![b' '; usize::try_from(mercat_inventory::RECORD_BYTES_MAX).expect("small") + 1];
+    let facts = facts_of(&tar(&[
+        ("a/package.json", FILE, 0o644, b"{\"name\":"),
+        ("b/package.json", FILE, 0o644, &large),
+    ]));
+    let told: Vec<(&str, &str)> =
+        facts.notes.iter().map(|note| (note.rule.as_str(), note.path.as_str())).collect();
+    assert_eq!(told, [("INC-16", "b/package.json"), ("PKG-07", "a/package.json")]);
+}
+
+#[test]
+fn licences_and_notices_are_gathered() {
+    let found = of_layers(&[tar(&[
+        ("licenses/app/LICENSE", FILE, 0o644, b"MIT"),
+        ("usr/share/doc/tool/copyright", FILE, 0o644, b"Format: x\n\nFiles: *\nLicense: MIT\n"),
+    ])]);
+    assert_eq!(found.notices, ["licenses/app/LICENSE"]);
+    assert_eq!(found.licences.get("tool").map(String::as_str), Some("MIT"));
+}

@@ -1,0 +1,273 @@
+//! The files of all layers together, as the topmost leaves them.
+
+use super::modes::Mode;
+use super::owners::{Owned, Owners};
+use super::{Files, Program, key_of};
+use mercat_domain::finding::{Finding, Place, Severity};
+use mercat_inventory::{Component, Evidence};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// Findings of one rule; more are counted in the last.
+const FINDINGS_MAX: usize = 200;
+
+/// One layer or volume.
+pub(crate) struct Part<'f> {
+    /// Digest of the layer, or name of the volume.
+    pub(crate) place: &'f str,
+    /// Where a volume is mounted, with a slash behind; empty for layers and the root.
+    pub(crate) mount: String,
+    /// Whether it hides what earlier parts have under the same names, as layers do.
+    pub(crate) hides: bool,
+    pub(crate) files: &'f Files,
+    pub(crate) removed: &'f [String],
+    pub(crate) opaque: &'f [String],
+}
+
+/// A file with notable modes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Privileged {
+    /// Path from the root.
+    pub path: String,
+    /// Permission bits with setuid, setgid and sticky.
+    pub mode: u32,
+    /// Whether it is a directory.
+    pub directory: bool,
+    /// Capabilities by name, with commas between; empty when it has none.
+    pub capabilities: String,
+    /// The package that owns it; empty when none does.
+    pub package: String,
+}
+
+/// What is there when every layer is applied.
+#[derive(Debug, Default)]
+pub(crate) struct Whole {
+    /// Components with the package that owns their file.
+    pub(crate) components: Vec<Component>,
+    /// Components whose file a later layer removed.
+    pub(crate) removed: Vec<Component>,
+    /// Programs of no package and no component, with their digest.
+    pub(crate) unpackaged: Vec<(String, Program)>,
+    pub(crate) privileged: Vec<Privileged>,
+    /// Licences of distribution packages.
+    pub(crate) licences: BTreeMap<String, String>,
+    pub(crate) notices: Vec<String>,
+    pub(crate) programs: usize,
+    /// How much did not fit into the facts of its layer.
+    pub(crate) left: u64,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// A path with the place that it came from.
+type At<'f, T> = BTreeMap<String, (&'f str, T)>;
+
+#[derive(Default)]
+struct Joined<'f> {
+    components: BTreeMap<String, (&'f str, Vec<Component>)>,
+    removed: Vec<Component>,
+    programs: At<'f, &'f Program>,
+    modes: At<'f, &'f Mode>,
+    notices: BTreeSet<String>,
+    owned: BTreeMap<String, &'f [Owned]>,
+}
+
+/// Puts layers, lowest first, or volumes together.
+pub(crate) fn whole(parts: &[Part<'_>]) -> Whole {
+    let mut joined = Joined::default();
+    for part in parts {
+        if part.hides {
+            joined.hide(part);
+        }
+        joined.add(part);
+    }
+    let mut owners = Owners::default();
+    // Diversions change what lists say.
+    let (diverted, listed): (Vec<_>, Vec<_>) =
+        joined.owned.iter().partition(|(path, _)| path.ends_with("lib/dpkg/diversions"));
+    for (_, owned) in listed.into_iter().chain(diverted) {
+        owners.add(*owned);
+    }
+    let mut out = Whole { left: parts.iter().map(|part| part.files.left).sum(), ..Whole::default() };
+    let found = joined.components.into_values().flat_map(|(_, found)| found).collect();
+    out.components = owned_components(mercat_inventory::settle(found), &owners);
+    out.removed = mercat_inventory::settle(joined.removed);
+    // The notices of a package speak for that package.
+    out.notices = joined.notices.into_iter().filter(|path| owners.of(path).is_none()).collect();
+    out.programs = joined.programs.len();
+    let of_components: HashSet<&str> =
+        out.components.iter().filter(|c| c.evidence == Evidence::Installed).map(|c| outer(&c.path)).collect();
+    for (path, (place, program)) in &joined.programs {
+        match owners.of(path) {
+            Some((package, digest)) => out.findings.extend(modified(path, place, program, package, digest)),
+            None if is_script_of_packages(path) || of_components.contains(path.as_str()) => {}
+            None => out.unpackaged.push((path.clone(), (*program).clone())),
+        }
+    }
+    for (path, (place, mode)) in joined.modes {
+        let package = owners.of(&path).map(|(package, _)| package).unwrap_or_default();
+        out.findings.extend(of_mode(&path, place, mode, package, owners.is_empty()));
+        out.privileged.push(Privileged {
+            path,
+            mode: mode.mode,
+            directory: mode.directory,
+            capabilities: mode.capabilities.clone(),
+            package: package.to_owned(),
+        });
+    }
+    let licences = owners.licences.iter();
+    out.licences =
+        licences.map(|(package, licence)| ((*package).to_owned(), (*licence).to_owned())).collect();
+    out.findings = bounded(out.findings);
+    out
+}
+
+impl<'f> Joined<'f> {
+    /// Takes away what a layer removes or replaces.
+    fn hide(&mut self, part: &Part<'f>) {
+        let names: HashSet<&str> = part.files.names.iter().map(String::as_str).collect();
+        let below = |path: &str, top: &str| {
+            top.is_empty() || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'))
+        };
+        let gone = |path: &str| {
+            part.removed.iter().any(|removed| path == removed || below(path, removed))
+                || part.opaque.iter().any(|opaque| below(path, opaque))
+        };
+        // A file in the place of a directory takes everything in it away.
+        let mut tops: BTreeMap<String, bool> = BTreeMap::new();
+        let mut replaced = |path: &str| {
+            let above = path.match_indices('/').map(|(at, _)| &path[..at]);
+            let by_top = above.into_iter().any(|top| match tops.get(top) {
+                Some(known) => *known,
+                None => {
+                    let found = names.contains(key_of(top, false).as_str());
+                    tops.insert(top.to_owned(), found);
+                    found
+                }
+            });
+            by_top || names.contains(key_of(path, false).as_str())
+        };
+        let again = |path: &str| names.contains(key_of(path, true).as_str());
+        let removed = &mut self.removed;
+        self.components.retain(|path, (_, found)| {
+            let removes = gone(path);
+            if removes {
+                removed.append(found);
+            }
+            !removes && !replaced(path)
+        });
+        self.programs.retain(|path, _| !gone(path) && !replaced(path));
+        self.modes.retain(|path, _| !gone(path) && !replaced(path) && !again(path));
+        self.notices.retain(|path| !gone(path) && !replaced(path));
+        // What packages own is also known after their lists were removed, as with their databases.
+    }
+
+    fn add(&mut self, part: &Part<'f>) {
+        let at = |path: &str| format!("{}{path}", part.mount);
+        for component in &part.files.components {
+            let component = Component { path: at(&component.path), ..component.clone() };
+            let place = self.components.entry(outer(&component.path).to_owned());
+            place.or_insert_with(|| (part.place, Vec::new())).1.push(component);
+        }
+        self.programs
+            .extend(part.files.programs.iter().map(|(path, program)| (at(path), (part.place, program))));
+        self.modes.extend(part.files.modes.iter().map(|(path, mode)| (at(path), (part.place, mode))));
+        self.notices.extend(part.files.notices.iter().map(|path| at(path)));
+        self.owned.extend(part.files.owned.iter().map(|(path, owned)| (at(path), owned.as_slice())));
+    }
+}
+
+/// The file on the file system that a path of an archive begins with.
+fn outer(path: &str) -> &str {
+    path.split("!/").next().unwrap_or(path)
+}
+
+/// Names owners, and leaves out what a package already says of its own program.
+fn owned_components(mut components: Vec<Component>, owners: &Owners<'_>) -> Vec<Component> {
+    for component in &mut components {
+        if let Some((package, _)) = owners.of(outer(&component.path)) {
+            package.clone_into(&mut component.owner);
+        }
+    }
+    components.retain(|component| component.owner.is_empty() || component.evidence != Evidence::Text);
+    components
+}
+
+/// Scripts that package managers keep beside their database are theirs, and in no list.
+fn is_script_of_packages(path: &str) -> bool {
+    path.contains("lib/dpkg/info/") || path.contains("lib/apk/")
+}
+
+fn finding(rule: &str, place: &str, path: &str, observed: String, required: &str, fix: &str) -> Finding {
+    Finding {
+        rule: rule.to_owned(),
+        severity: Severity::Error,
+        place: Place { layer: place.to_owned(), path: path.to_owned(), ..Place::default() },
+        observed,
+        required: required.to_owned(),
+        fix: fix.to_owned(),
+    }
+}
+
+/// A program that is not the one that its package installed.
+fn modified(path: &str, place: &str, program: &Program, package: &str, digest: &str) -> Option<Finding> {
+    let found = match digest.len() {
+        32 => &program.md5,
+        40 => &program.sha1,
+        64 => &program.sha256,
+        _ => return None,
+    };
+    if found.is_empty() || found.eq_ignore_ascii_case(digest) {
+        return None;
+    }
+    let observed = format!("{found} in place of what the package {package} installed");
+    let fix = "install the package again, or ship the program under a path of its own";
+    let found = finding("PKG-06", place, path, observed, &format!("the digest {digest} of the package"), fix);
+    Some(Finding { place: Place { package: package.to_owned(), ..found.place }, ..found })
+}
+
+fn of_mode(path: &str, place: &str, mode: &Mode, package: &str, unknown: bool) -> Vec<Finding> {
+    let mut out = Vec::new();
+    let bits = format!("{:04o}", mode.mode & 0o7777);
+    if mode.is_setuid() && package.is_empty() {
+        let observed = match unknown {
+            true => format!("mode {bits}, and no list of files of packages to compare with"),
+            false => format!("mode {bits}, and no package owns it"),
+        };
+        let required = "setuid and setgid programs of packages only";
+        let fix = "remove the bit (chmod ug-s), or install the program from a package";
+        out.push(finding("CTR-32", place, path, observed, required, fix));
+    }
+    if mode.is_world_writable() {
+        let what = if mode.directory { "directory without the sticky bit" } else { "file" };
+        let observed = format!("mode {bits}: a {what} that everybody may write");
+        out.push(finding("CTR-33", place, path, observed, "writable for its owner or group", "chmod o-w"));
+    }
+    if !mode.capabilities.is_empty() {
+        let observed = format!("file capabilities: {}", mode.capabilities);
+        let fix = "remove them where the program does not need them (setcap -r)";
+        out.push(finding("CTR-34", place, path, observed, "capabilities that are needed", fix));
+    }
+    out
+}
+
+/// The first findings of each rule; the last says how many more there are.
+fn bounded(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for finding in &findings {
+        *counts.entry(finding.rule.clone()).or_default() += 1;
+    }
+    let mut kept: BTreeMap<String, usize> = BTreeMap::new();
+    let mut out = Vec::new();
+    for finding in findings {
+        let count = kept.entry(finding.rule.clone()).or_default();
+        *count += 1;
+        if *count == FINDINGS_MAX + 1 {
+            let more = counts.get(&finding.rule).copied().unwrap_or(0).saturating_sub(FINDINGS_MAX);
+            let observed = format!("{more} more of these");
+            out.push(Finding { place: Place::default(), observed, ..finding });
+        } else if *count <= FINDINGS_MAX {
+            out.push(finding);
+        }
+    }
+    out
+}

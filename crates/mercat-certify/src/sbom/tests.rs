@@ -1,0 +1,76 @@
+use super::*;
+use crate::files::Program;
+use serde_json::Value;
+
+fn component(kind: &str, name: &str, evidence: Evidence, path: &str, licence: &str) -> Component {
+    let version = "1.0".to_owned();
+    let (kind, name, licence) = (kind.to_owned(), name.to_owned(), licence.to_owned());
+    Component { kind, name, version, licence, path: path.to_owned(), evidence, owner: String::new() }
+}
+
+fn documents() -> (Value, Value) {
+    let program = Program { bytes: 3, sha256: "ab".repeat(32), sha1: String::new(), md5: String::new() };
+    let whole = Whole {
+        components: vec![
+            component("npm", "@s/a", Evidence::Installed, "app/node_modules/@s/a/package.json", "MIT"),
+            component("npm", "@s/a", Evidence::Intent, "app/package-lock.json", ""),
+            component("npm", "@s/a", Evidence::Claim, "app/bom.json", "ISC"),
+            component("pypi", "b", Evidence::Installed, "b.dist-info/METADATA", "see LICENSE"),
+        ],
+        removed: vec![component("gem", "c", Evidence::Installed, "c.gemspec", "")],
+        unpackaged: vec![("opt/tool".to_owned(), program)],
+        licences: [("libc6".to_owned(), "GPL-2.0-only OR MIT".to_owned())].into(),
+        ..Whole::default()
+    };
+    let os = OsRelease { id: "debian".into(), version_id: "12".into(), pretty_name: "Debian".into() };
+    let packages = [Package {
+        name: "libc6".into(),
+        version: "2.36-9".into(),
+        architecture: "amd64".into(),
+        source: "glibc".into(),
+        source_version: "2.36-9".into(),
+    }];
+    let subject = "sha256:00";
+    let of = || write(&Materials { kind: "container", subject, os: &os, packages: &packages, whole: &whole });
+    let (one, again) = (of(), of());
+    assert_eq!((&one.cyclonedx, &one.spdx), (&again.cyclonedx, &again.spdx), "the same every time");
+    let read = |text: &str| serde_json::from_str(text).expect("JSON");
+    (read(&one.cyclonedx.1), read(&one.spdx.1))
+}
+
+#[test]
+fn what_was_found_what_was_claimed_and_what_is_gone_are_lines_of_their_own() {
+    let (bom, _) = documents();
+    let line = |reference: &str| {
+        let all = bom["components"].as_array().expect("components");
+        all.iter().find(|part| part["bom-ref"] == reference).unwrap_or_else(|| panic!("{reference}")).clone()
+    };
+    let found = line("pkg:npm/%40s/a@1.0");
+    assert_eq!(found["evidence"]["occurrences"].as_array().map(Vec::len), Some(2));
+    assert_eq!(found["licenses"][0]["license"]["id"], "MIT");
+    assert_eq!(line("pkg:npm/%40s/a@1.0#claimed")["properties"][0]["value"], "claim");
+    assert_eq!(line("pkg:gem/c@1.0#removed")["properties"][0]["name"], "mercat:removed");
+    assert_eq!(line("pkg:pypi/b@1.0")["licenses"][0]["license"]["name"], "see LICENSE");
+    assert_eq!(
+        line("pkg:deb/debian/libc6@2.36-9?arch=amd64")["licenses"][0]["expression"],
+        "GPL-2.0-only OR MIT"
+    );
+    assert_eq!(line("file:/opt/tool")["hashes"][0]["content"], "ab".repeat(32));
+}
+
+#[test]
+fn spdx_contains_what_is_there_and_not_what_is_gone() {
+    let (_, spdx) = documents();
+    let packages = spdx["packages"].as_array().expect("packages");
+    let id = |name: &str| {
+        let found = packages.iter().find(|package| package["name"] == name);
+        found.unwrap_or_else(|| panic!("{name}"))["SPDXID"].clone()
+    };
+    let how = |name: &str| {
+        let all = spdx["relationships"].as_array().expect("relationships");
+        let found = all.iter().find(|relationship| relationship["relatedSpdxElement"] == id(name));
+        found.expect("related")["relationshipType"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!((how("libc6").as_str(), how("c").as_str()), ("CONTAINS", "OTHER"));
+    assert_eq!(spdx["spdxVersion"], "SPDX-2.3");
+}

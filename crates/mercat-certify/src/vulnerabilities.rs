@@ -1,0 +1,324 @@
+//! What is known about what is installed: distribution packages and packages of languages alike.
+
+use crate::inventory::ecosystem;
+use crate::policy::{LEVELS, VulnerabilityPolicy};
+use crate::sbom::purl;
+use crate::scan::OURS;
+use crate::{Knowledge, advisories};
+use advisories::versions::{Scheme, is_rpm};
+use advisories::vex::{Status, Subject};
+use advisories::{Day, EPSS_ONE, SnapshotError, Vulnerability, ecosystem_of_purl_type};
+use mercat_artifact::pkgdb::{OsRelease, Package};
+use mercat_domain::finding::{Finding, Place, Severity};
+use mercat_inventory::{Component, Evidence};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What was found in an image or on a disk.
+pub(crate) struct Installed<'a> {
+    pub(crate) os: &'a OsRelease,
+    pub(crate) packages: &'a [Package],
+    pub(crate) components: &'a [Component],
+    /// Digests by which statements may name it.
+    pub(crate) digests: &'a [String],
+}
+
+/// The findings, and which statements were about something.
+#[derive(Default)]
+pub(crate) struct Judged {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) statements: BTreeSet<usize>,
+}
+
+/// A package to look up.
+struct Subjected<'a> {
+    ecosystem: &'a str,
+    scheme: Scheme,
+    names: Vec<&'a str>,
+    /// The version that is compared.
+    version: &'a str,
+    shown: String,
+    place: Place,
+    /// Whether it is there, or only in a list of what somebody meant.
+    there: bool,
+}
+
+fn finding(rule: &str, place: Place, observed: String, required: &str, fix: &str) -> Finding {
+    let (rule, required, fix) = (rule.to_owned(), required.to_owned(), fix.to_owned());
+    Finding { rule, severity: Severity::Error, place, observed, required, fix }
+}
+
+impl Knowledge {
+    /// Digest and newest record of the advisories, and the day on which their age is judged.
+    pub(crate) fn about_advisories(&self) -> [String; 3] {
+        let today = self.today.map(|day| day.to_string()).unwrap_or_default();
+        [self.advisories.digest(), self.advisories.newest(), today]
+    }
+
+    /// Ecosystems whose advisories are too old by the policy, with the reason: what of today's date a
+    /// verdict depends on.
+    pub fn stale_advisories(&self) -> BTreeMap<String, String> {
+        let known = self.advisories.meta().map(|meta| meta.ecosystems.keys()).into_iter().flatten();
+        known.filter_map(|ecosystem| Some((ecosystem.clone(), self.staleness(ecosystem)?))).collect()
+    }
+
+    fn staleness(&self, ecosystem: &str) -> Option<String> {
+        let (today, coverage) = (self.today?, self.advisories.coverage(ecosystem)?);
+        let policy = &self.policy.vulnerabilities;
+        let over = |max: Option<u32>, day: Day| {
+            let days = today.since(day);
+            max.filter(|max| days > i64::from(*max)).map(|max| (days, max))
+        };
+        if let Some((days, max)) = over(policy.advisories_max_age_days, coverage.imported) {
+            return Some(format!("imported on {}, {days} days ago; at most {max} days", coverage.imported));
+        }
+        let newest = Day::parse(&coverage.newest)?;
+        let (days, max) = over(policy.newest_max_age_days, newest)?;
+        Some(format!("the newest record is of {newest}, {days} days ago; at most {max} days"))
+    }
+}
+
+/// What the advisories know about what is installed, or why they cannot say.
+pub(crate) fn judge(installed: &Installed<'_>, knowledge: &Knowledge) -> Judged {
+    let mut out = Judged::default();
+    let distribution = ecosystem(installed.os);
+    if let Some(trouble) = knowledge.advisories.trouble() {
+        if !installed.packages.is_empty() || !installed.components.is_empty() {
+            out.findings.push(unusable(trouble));
+        }
+        return out;
+    }
+    let scheme = if installed.packages.is_empty() { None } else { Scheme::of(&distribution) };
+    let covered = knowledge.advisories.coverage(&distribution).is_some();
+    let mut subjects = Vec::new();
+    match scheme {
+        None if installed.packages.is_empty() => {}
+        None => {
+            let observed = format!("the distribution {:?}", installed.os.pretty_name);
+            let required = "a distribution with an OSV ecosystem";
+            out.findings.push(finding("INC-07", Place::default(), observed, required, OURS));
+        }
+        Some(_) if !covered => out.findings.push(uncovered("INC-06", &distribution)),
+        Some(scheme) => {
+            subjects.extend(
+                installed
+                    .packages
+                    .iter()
+                    .map(|package| of_distribution(&distribution, scheme, installed.os, package)),
+            );
+        }
+    }
+    let judged_by_distribution = scheme.is_some() && covered;
+    subjects.extend(of_languages(installed.components, judged_by_distribution, knowledge, &mut out.findings));
+    let used: BTreeSet<&str> = subjects.iter().map(|subject| subject.ecosystem).collect();
+    for ecosystem in used {
+        if let Some(why) = knowledge.staleness(ecosystem) {
+            let (observed, fix) = (
+                format!("advisories for {ecosystem}: {why}"),
+                "the operator imports newer advisories: mercat advisories import",
+            );
+            out.findings.push(finding(
+                "INC-13",
+                Place::default(),
+                observed,
+                "advisories that are not too old",
+                fix,
+            ));
+        }
+    }
+    for subject in &subjects {
+        if let Err(error) = one(subject, installed.digests, knowledge, &mut out) {
+            out.findings.push(unusable(&error));
+            break;
+        }
+    }
+    out
+}
+
+fn unusable(error: &SnapshotError) -> Finding {
+    let fix = "the operator imports the advisories again: mercat advisories import --replace";
+    finding("INC-17", Place::default(), error.to_string(), "an advisory snapshot that can be used", fix)
+}
+
+fn uncovered(rule: &str, ecosystem: &str) -> Finding {
+    let fix = "the operator imports advisories for it: mercat advisories import DIRECTORY";
+    let observed = format!("no advisories for {ecosystem}");
+    finding(rule, Place::default(), observed, "an advisory snapshot that covers it", fix)
+}
+
+fn of_distribution<'a>(
+    ecosystem: &'a str,
+    scheme: Scheme,
+    os: &OsRelease,
+    package: &'a Package,
+) -> Subjected<'a> {
+    // Some rpm distributions name the source, others the package.
+    let mut names = vec![package.source.as_str()];
+    if is_rpm(ecosystem) && package.name != package.source {
+        names.push(&package.name);
+    }
+    Subjected {
+        ecosystem,
+        scheme,
+        names,
+        version: &package.source_version,
+        shown: format!("{} {}", package.name, package.version),
+        place: Place { package: purl(os, package), ..Place::default() },
+        there: true,
+    }
+}
+
+/// Packages of languages. Those that a distribution package owns are judged as that package, because
+/// distributions mend old versions; ecosystems without advisories are told once each.
+fn of_languages<'a>(
+    components: &'a [Component],
+    judged_by_distribution: bool,
+    knowledge: &Knowledge,
+    findings: &mut Vec<Finding>,
+) -> Vec<Subjected<'a>> {
+    let (mut out, mut absent) = (Vec::new(), BTreeSet::new());
+    for component in components {
+        let Some(ecosystem) = ecosystem_of_purl_type(&component.kind) else { continue };
+        let Some(scheme) = Scheme::of(ecosystem) else { continue };
+        if judged_by_distribution && !component.owner.is_empty() {
+            continue;
+        }
+        if knowledge.advisories.coverage(ecosystem).is_none() {
+            absent.insert(ecosystem);
+            continue;
+        }
+        let place = Place { package: component.purl(), path: component.path.clone(), ..Place::default() };
+        out.push(Subjected {
+            ecosystem,
+            scheme,
+            names: vec![&component.name],
+            version: &component.version,
+            shown: format!("{} {}", component.name, component.version),
+            place,
+            there: !matches!(component.evidence, Evidence::Intent | Evidence::Claim),
+        });
+    }
+    findings.extend(absent.into_iter().map(|ecosystem| uncovered("INC-18", ecosystem)));
+    out
+}
+
+fn one(
+    subject: &Subjected<'_>,
+    digests: &[String],
+    knowledge: &Knowledge,
+    out: &mut Judged,
+) -> Result<(), SnapshotError> {
+    let found =
+        knowledge.advisories.find(subject.scheme, subject.ecosystem, &subject.names, subject.version)?;
+    if let Some(undecided) = found.undecided {
+        let observed = format!(
+            "{} of {} cannot be compared with {} records about it, first {}: {}",
+            subject.shown, subject.ecosystem, undecided.records, undecided.first, undecided.why
+        );
+        let required = "a version by the rules of its ecosystem";
+        out.findings.push(finding("INC-12", subject.place.clone(), observed, required, OURS));
+    }
+    for vulnerability in &found.vulnerabilities {
+        let claims = claims(vulnerability, &subject.place.package, digests, knowledge, out);
+        out.findings.push(told(subject, vulnerability, &claims, &knowledge.policy.vulnerabilities));
+    }
+    Ok(())
+}
+
+/// What is claimed about a vulnerability of a package, and whether it would matter by one of the claims.
+#[derive(Default)]
+struct Claims {
+    texts: Vec<String>,
+    harmless: bool,
+}
+
+fn claims(
+    vulnerability: &Vulnerability,
+    purl: &str,
+    digests: &[String],
+    knowledge: &Knowledge,
+    out: &mut Judged,
+) -> Claims {
+    let mut claims = Claims::default();
+    let (mut harmless, mut harmful) = (false, false);
+    for (at, statement) in knowledge.vex.iter().enumerate() {
+        if !statement.is_about(&vulnerability.names, &Subject { digests, purl }) {
+            continue;
+        }
+        out.statements.insert(at);
+        if statement.is_over(knowledge.today) {
+            let last = statement.expires.map(|day| day.to_string()).unwrap_or_default();
+            let observed = format!("{}: held until {last}", statement.text());
+            let place = Place { package: purl.to_owned(), ..Place::default() };
+            let fix = "ask its author for a new statement";
+            out.findings.push(finding("VEX-02", place, observed, "a statement that still holds", fix));
+            continue;
+        }
+        match statement.status {
+            Status::NotAffected | Status::Fixed => harmless = true,
+            Status::Affected => harmful = true,
+            Status::UnderInvestigation => {}
+        }
+        claims.texts.push(statement.text());
+    }
+    // Where statements contradict each other, the vulnerability counts.
+    claims.harmless = harmless && !harmful;
+    claims
+}
+
+fn told(
+    subject: &Subjected<'_>,
+    found: &Vulnerability,
+    claims: &Claims,
+    policy: &VulnerabilityPolicy,
+) -> Finding {
+    let rank = |level: &str| LEVELS.iter().position(|known| *known == level);
+    let level = if found.level.is_empty() { &policy.unknown_counts_as } else { &found.level };
+    let likely = found.epss.is_some_and(|epss| {
+        policy.block_epss_at.is_some_and(|share| f64::from(epss.probability) >= share * f64::from(EPSS_ONE))
+    });
+    let exploited = policy.block_kev && found.kev.is_some();
+    let grave = rank(level) >= rank(&policy.block_at) && (found.fixed.is_some() || !policy.fixable_only);
+    let rule = match () {
+        () if claims.harmless => "CTR-22-VEX",
+        () if subject.there && (grave || exploited || likely) => "CTR-22",
+        () => "CTR-22-BELOW",
+    };
+    let mut observed = format!("{} ({level}) in {}", found.names.join(", "), subject.shown);
+    if !subject.there {
+        observed.push_str(", which a list names and nothing shows installed");
+    }
+    if let Some(kev) = &found.kev {
+        let ransomware = if kev.ransomware { ", by ransomware too" } else { "" };
+        observed.push_str(&format!("; known to be exploited since {}{ransomware}", kev.added));
+    }
+    if let Some(epss) = found.epss {
+        let percent = f64::from(epss.probability) * 100.0 / f64::from(EPSS_ONE);
+        observed.push_str(&format!("; EPSS {percent:.2} %"));
+    }
+    for claim in &claims.texts {
+        observed.push_str("; ");
+        observed.push_str(claim);
+    }
+    let required = found.fixed.as_ref().map_or("not fixed yet".to_owned(), |fix| format!("{fix} or newer"));
+    let name = subject.shown.split(' ').next().unwrap_or_default();
+    let fix = match found.fixed {
+        Some(_) => format!("upgrade {name} and rebuild"),
+        None => "watch for a fix, or remove the package".to_owned(),
+    };
+    finding(rule, subject.place.clone(), observed, &required, &fix)
+}
+
+/// Statements that were about nothing in the whole specimen.
+pub(crate) fn unmatched(matched: &BTreeSet<usize>, knowledge: &Knowledge) -> Vec<Finding> {
+    let rest = knowledge.vex.iter().enumerate().filter(|(at, _)| !matched.contains(at));
+    rest.map(|(_, statement)| {
+        let observed = format!("{} about {}", statement.text(), statement.vulnerability.join(", "));
+        let required = "a statement about a vulnerability that was found";
+        let fix = "compare its package URLs and digests with the SBOM, or drop it";
+        finding("VEX-01", Place::default(), observed, required, fix)
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+use super::*;
+use crate::advisories::{Advisories, Advisory, Interval, vex};
+use crate::{Extra, Policy};
+
+const TODAY: &str = "2026-11-26";
+
+fn day(text: &str) -> Day {
+    Day::parse(text).expect("a date")
+}
+
+fn record(ecosystem: &str, package: &str, id: &str, fixed: &str) -> Advisory {
+    Advisory {
+        ecosystem: ecosystem.into(),
+        package: package.into(),
+        id: id.into(),
+        modified: "2026-11-01T00:00:00Z".into(),
+        level: "high".into(),
+        ranges: vec![Interval { from: "0".into(), fixed: fixed.into(), ..Interval::default() }],
+        ..Advisory::default()
+    }
+}
+
+fn knowledge(records: Vec<Advisory>, imported: &str) -> Knowledge {
+    let advisories = Advisories::of(records, day(imported)).expect("fits");
+    let mut knowledge =
+        Knowledge::load(&Extra::default(), advisories).unwrap_or_else(|error| panic!("{error}"));
+    knowledge.today = Some(day(TODAY));
+    knowledge
+}
+
+fn os(id: &str, version_id: &str) -> OsRelease {
+    OsRelease { id: id.into(), version_id: version_id.into(), pretty_name: id.into() }
+}
+
+fn package(name: &str, source: &str, version: &str) -> Package {
+    Package {
+        name: name.into(),
+        version: version.into(),
+        architecture: "x86_64".into(),
+        source: source.into(),
+        source_version: version.into(),
+    }
+}
+
+fn component(kind: &str, name: &str, version: &str) -> Component {
+    Component {
+        kind: kind.into(),
+        name: name.into(),
+        version: version.into(),
+        path: "app/x".into(),
+        ..Component::default()
+    }
+}
+
+fn rules(installed: &Installed<'_>, knowledge: &Knowledge) -> Vec<String> {
+    judge(installed, knowledge).findings.into_iter().map(|finding| finding.rule).collect()
+}
+
+fn of_packages(os: &OsRelease, packages: &[Package], knowledge: &Knowledge) -> Vec<Finding> {
+    judge(&Installed { os, packages, components: &[], digests: &[] }, knowledge).findings
+}
+
+fn of_components(components: &[Component], knowledge: &Knowledge) -> Vec<Finding> {
+    let os = os("debian", "12");
+    judge(&Installed { os: &os, packages: &[], components, digests: &[] }, knowledge).findings
+}
+
+#[test]
+fn advisories_of_rpm_distributions_match_by_package_and_by_source() {
+    let records = ["openssl", "openssl-libs", "bash"];
+    let records = records.map(|name| record("Rocky Linux:9", name, &format!("RLSA-{name}"), "0:3.0.7-2.el9"));
+    let knowledge = knowledge(records.to_vec(), TODAY);
+    let os = os("rocky", "9.4");
+    let found = of_packages(&os, &[package("openssl-libs", "openssl", "3.0.7-1.el9")], &knowledge);
+    assert_eq!(found.iter().filter(|finding| finding.rule == "CTR-22").count(), 2, "{found:?}");
+    assert_eq!(found[0].place.package, "pkg:rpm/rocky/openssl-libs@3.0.7-1.el9?arch=x86_64");
+    assert_eq!(of_packages(&os, &[package("openssl-libs", "openssl", "3.0.7-2.el9")], &knowledge), []);
+}
+
+#[test]
+fn packages_of_languages_match_by_their_ecosystem() {
+    let knowledge = knowledge(vec![record("PyPI", "jinja2", "PYSEC-1", "2.10")], TODAY);
+    let found =
+        of_components(&[component("pypi", "Jinja2", "2.9"), component("pypi", "other", "1")], &knowledge);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].rule.as_str(), found[0].required.as_str()), ("CTR-22", "2.10 or newer"));
+    assert_eq!(of_components(&[component("pypi", "jinja2", "2.10")], &knowledge), []);
+    let listed = Component { evidence: Evidence::Intent, ..component("pypi", "jinja2", "2.9") };
+    assert_eq!(of_components(&[listed], &knowledge)[0].rule, "CTR-22-BELOW");
+    let uncovered =
+        of_components(&[component("npm", "a", "1.0.0"), component("npm", "b", "1.0.0")], &knowledge);
+    assert_eq!(uncovered.len(), 1);
+    assert_eq!(
+        (uncovered[0].rule.as_str(), knowledge.policy.severity("INC-18")),
+        ("INC-18", Some(Severity::Warning))
+    );
+}
+
+#[test]
+fn a_version_that_cannot_be_compared_is_inconclusive_once_a_package() {
+    let records = vec![record("PyPI", "jinja2", "A", "2.10"), record("PyPI", "jinja2", "B", "2.11")];
+    let knowledge = knowledge(records, TODAY);
+    let found = of_components(&[component("pypi", "jinja2", "local")], &knowledge);
+    assert_eq!((found.len(), found[0].rule.as_str()), (1, "INC-12"));
+    assert!(found[0].observed.contains("2 records"), "{}", found[0].observed);
+}
+
+#[test]
+fn old_data_is_inconclusive_by_import_and_by_newest_record() {
+    let old = |imported: &str, modified: &str| {
+        let newest = Advisory { modified: modified.into(), ..record("PyPI", "a", "A", "2") };
+        of_components(&[component("pypi", "b", "1")], &knowledge(vec![newest], imported))
+    };
+    assert_eq!(old("2026-11-01", "2026-10-01"), []);
+    assert_eq!(old("2026-10-26", "2026-10-01")[0].rule, "INC-13");
+    assert_eq!(old("2026-11-26", "2025-10-01")[0].rule, "INC-13");
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_used_is_inconclusive_and_never_clean() {
+    let broken = Advisories::open(std::sync::Arc::new(b"no snapshot at all".to_vec()), None);
+    let knowledge = Knowledge::load(&Extra::default(), broken).unwrap_or_else(|error| panic!("{error}"));
+    let found = of_packages(&os("debian", "12"), &[package("a", "a", "1")], &knowledge);
+    assert_eq!((found.len(), found[0].rule.as_str()), (1, "INC-17"));
+    assert!(knowledge.about_advisories()[0].starts_with("SNP-02"));
+}
+
+#[test]
+fn statements_hide_nothing_and_say_who_claims_what() {
+    let mut knowledge = knowledge(vec![record("PyPI", "jinja2", "CVE-2026-1", "2.10")], TODAY);
+    let statement = |name: &str, expires: &str| {
+        let text = format!(
+            r#"{{"@context": "https://openvex.dev/ns/v0.2.0", "author": "A. Author", "statements": [{{"vulnerability": {{"name": "{name}"}},
+            "products": [{{"@id": "pkg:pypi/jinja2"}}], "status": "not_affected", "justification": "component_not_present",
+            "expires": "{expires}"}}]}}"#
+        );
+        vex::read(text.as_bytes()).expect("reads").remove(0)
+    };
+    knowledge.vex = vec![statement("CVE-2026-1", "2026-12-31"), statement("CVE-2026-9", "2026-12-31")];
+    let (os, components) = (os("debian", "12"), [component("pypi", "jinja2", "2.9")]);
+    let installed = Installed { os: &os, packages: &[], components: &components, digests: &[] };
+    let judged = judge(&installed, &knowledge);
+    assert_eq!(judged.findings.len(), 1);
+    assert_eq!(judged.findings[0].rule, "CTR-22-VEX");
+    assert!(judged.findings[0].observed.contains("A. Author claims not_affected"), "{:?}", judged.findings);
+    let rest = unmatched(&judged.statements, &knowledge);
+    assert_eq!((rest.len(), rest[0].rule.as_str()), (1, "VEX-01"));
+    knowledge.vex = vec![statement("CVE-2026-1", "2026-11-25")];
+    assert_eq!(rules(&installed, &knowledge), ["VEX-02", "CTR-22"]);
+}
+
+#[test]
+fn every_pack_weighs_what_is_found_here() {
+    for pack in ["default", "legacy-2017", "legacy-2021"] {
+        let policy = Policy::parse(Policy::named(pack).expect("is there")).expect("reads");
+        let severity = |rule| policy.severity(rule).map(Severity::name);
+        for rule in ["INC-12", "INC-13", "INC-17"] {
+            assert_eq!(severity(rule), Some("inconclusive"), "{rule} of {pack}");
+        }
+        assert_eq!(
+            [severity("CTR-22-VEX"), severity("VEX-01"), severity("VEX-02")],
+            [Some("info"), Some("info"), Some("warning")]
+        );
+    }
+}

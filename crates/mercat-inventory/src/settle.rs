@@ -1,0 +1,66 @@
+//! What several files of one place say about the same thing.
+
+use crate::{Component, Evidence};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Weighs evidence: the name of a jar counts where nothing inside names it, its manifest where no Maven
+/// coordinates are in it; `pom.xml` gives its licence to the coordinates beside it. One component that
+/// several files of one archive name is told once. What nothing explains is kept, never guessed away.
+pub fn settle(found: Vec<Component>) -> Vec<Component> {
+    let licences = licences(&found);
+    let archives = |evidence: &[Evidence]| -> BTreeSet<String> {
+        let told = found.iter().filter(|c| c.kind == "maven" && evidence.contains(&c.evidence));
+        told.filter(|c| !c.version.is_empty())
+            .filter_map(|c| archive_of(&c.path))
+            .map(str::to_owned)
+            .collect()
+    };
+    let with_coordinates = archives(&[Evidence::Installed]);
+    let with_manifest = archives(&[Evidence::Installed, Evidence::Manifest]);
+    let mut out: Vec<Component> = Vec::new();
+    for mut component in found {
+        let keep = match component.evidence {
+            Evidence::Manifest if component.version.is_empty() => false,
+            Evidence::Manifest => match archive_of(&component.path) {
+                Some(archive) => !with_coordinates.contains(archive),
+                // A manifest that lies in a directory is that of an unpacked application.
+                None => true,
+            },
+            Evidence::Name if component.kind == "maven" => !with_manifest.contains(&component.path),
+            _ => true,
+        };
+        if !keep {
+            continue;
+        }
+        if component.licence.is_empty()
+            && component.kind == "maven"
+            && let Some((directory, _)) = component.path.rsplit_once('/')
+            && let Some(licence) = licences.get(directory)
+        {
+            component.licence.clone_from(licence);
+        }
+        out.push(component);
+    }
+    out.sort();
+    out.dedup_by(|one, other| {
+        let same = one.kind == other.kind && one.name == other.name && one.version == other.version;
+        same && one.path == other.path && one.evidence == other.evidence
+    });
+    out
+}
+
+/// Licences of `pom.xml`, by their directory.
+fn licences(found: &[Component]) -> BTreeMap<String, String> {
+    let poms =
+        found.iter().filter(|c| c.kind == "maven" && c.version.is_empty() && c.path.ends_with("/pom.xml"));
+    let by_directory = |pom: &Component| {
+        let (directory, _) = pom.path.rsplit_once('/')?;
+        Some((directory.to_owned(), pom.licence.clone()))
+    };
+    poms.filter_map(by_directory).collect()
+}
+
+/// The archive that a member is in.
+fn archive_of(path: &str) -> Option<&str> {
+    path.rsplit_once("!/").map(|(archive, _)| archive)
+}
