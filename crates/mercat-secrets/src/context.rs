@@ -192,7 +192,7 @@ pub(crate) fn password_hash(window: &[u8], at: usize) -> Seen {
         b"2a" | b"2b" | b"2y" => last.len() == 53,
         _ => false,
     };
-    if length == 0 || !begins || !fits || shape::entropy(last) < 3.5 {
+    if length == 0 || !begins || !fits || shape::entropy(last) < 3.0 {
         return Seen::nothing(looked);
     }
     Seen::of(looked, start..end)

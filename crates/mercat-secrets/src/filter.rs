@@ -1,17 +1,19 @@
 //! The first look at every byte: where could a keyword begin?
 //!
-//! Of each keyword four bytes in a row are chosen, the rarest. Any three positions in a row hold one that
-//! is looked at, so of four bytes one of the three pairs is seen: a table of 65,536 bits says whether a pair
-//! belongs to a keyword. Where it does, a second table is asked about the four bytes around it, and only
-//! then the keywords themselves are compared.
+//! Most keywords hold a sign that programs and text seldom have: `_`, `-`, `:` or `.`. Those signs are found
+//! with vector instructions (`memchr`), and the four bytes around each are asked of a table of bits. Of the
+//! other keywords the four rarest bytes are looked for together (`aho_corasick::packed`, the Teddy
+//! algorithm). Only then the keywords themselves are compared.
 
+use aho_corasick::{AhoCorasick, Span, packed};
 use std::collections::HashMap;
+use std::ops::Range;
 
-/// Bytes of a keyword that the tables know.
+/// Bytes of a keyword that are looked for.
 const GRAM: usize = 4;
-const STEP: usize = 3;
-/// Positions that are looked at together.
-const BLOCK: usize = 36;
+/// Signs that are looked for together, the best first; `.` is looked for by itself.
+const SIGNS: [u8; 3] = [b'_', b'-', b':'];
+const DOT: u8 = b'.';
 
 /// A keyword, and whether all of it may also be in lower or in upper case. Other mixtures may be missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,99 +22,159 @@ pub(crate) struct Keyword {
     pub(crate) folded: bool,
 }
 
+/// Keywords by four of their bytes, upper and lower case the same.
+struct Grams {
+    /// One bit a hash of the four.
+    bits: Box<[u64; 1024]>,
+    /// The four to keywords and where in the keyword they stand.
+    needles: HashMap<u32, Vec<(usize, usize)>>,
+    /// Whether the sign is anywhere the first, second, third or last of the four.
+    places: [bool; GRAM],
+}
+
+impl Grams {
+    fn new() -> Self {
+        Self { bits: Box::new([0; 1024]), needles: HashMap::new(), places: [false; GRAM] }
+    }
+
+    fn add(&mut self, keyword: usize, text: &[u8], at: usize) {
+        let key = fold([text[at], text[at + 1], text[at + 2], text[at + 3]]);
+        let bit = hash(key);
+        self.bits[usize::from(bit >> 6)] |= 1 << (bit & 63);
+        self.needles.entry(key).or_default().push((keyword, at));
+    }
+
+    /// The keywords that the four bytes at `start` may belong to, and where in them they stand.
+    #[inline]
+    fn at(&self, window: &[u8], start: usize) -> &[(usize, usize)] {
+        let Some(gram) = window.get(start..).and_then(|rest| rest.first_chunk::<GRAM>()) else { return &[] };
+        let key = fold(*gram);
+        let bit = hash(key);
+        if self.bits[usize::from(bit >> 6)] >> (bit & 63) & 1 == 0 {
+            return &[];
+        }
+        self.needles.get(&key).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What looks for four bytes in a row.
+enum Search {
+    Packed(packed::Searcher),
+    /// Where the machine has no vector instructions for it.
+    Automaton(AhoCorasick),
+}
+
 pub(crate) struct Filter {
-    /// One bit a pair of bytes.
-    pairs: Box<[u64; 1024]>,
-    /// One bit a hash of four folded bytes.
-    grams: Box<[u64; 1024]>,
-    /// Folded four bytes to keywords and where in the keyword they stand.
-    needles: HashMap<u32, Vec<(u16, u8)>>,
+    signs: Grams,
+    dots: Grams,
+    others: Grams,
+    search: Search,
     keywords: Vec<Keyword>,
 }
 
 impl Filter {
     pub(crate) fn new(keywords: Vec<Keyword>) -> Self {
-        let mut pairs = Box::new([0; 1024]);
-        let mut grams = Box::new([0; 1024]);
-        let mut needles: HashMap<u32, Vec<(u16, u8)>> = HashMap::new();
+        let (mut signs, mut dots, mut others) = (Grams::new(), Grams::new(), Grams::new());
+        let mut texts: Vec<Vec<u8>> = Vec::new();
         for (index, keyword) in keywords.iter().enumerate() {
-            let at = rarest(keyword, &pairs);
-            let gram = &keyword.text[at..at + GRAM];
-            for written in written(gram, keyword.folded) {
-                for pair in written.windows(2) {
-                    set(&mut pairs, u16::from_le_bytes([pair[0], pair[1]]));
+            let sign = SIGNS.iter().find_map(|sign| sign_at(keyword.text, *sign));
+            if let Some((at, place)) = sign {
+                signs.places[place] = true;
+                signs.add(index, keyword.text, at);
+            } else if let Some((at, place)) = sign_at(keyword.text, DOT) {
+                dots.places[place] = true;
+                dots.add(index, keyword.text, at);
+            } else {
+                let at = rarest(keyword.text);
+                others.add(index, keyword.text, at);
+                texts.extend(written(&keyword.text[at..at + GRAM], keyword.folded));
+            }
+        }
+        texts.sort_unstable();
+        texts.dedup();
+        let packed = packed::Config::new().heuristic_pattern_limits(false).builder().extend(&texts).build();
+        let search = match packed {
+            Some(searcher) => Search::Packed(searcher),
+            None => Search::Automaton(AhoCorasick::new(&texts).expect("the built-in keywords build")),
+        };
+        Self { signs, dots, others, search, keywords }
+    }
+
+    /// Tells each place in a part of the window where a keyword stands: index of the keyword, first byte. A
+    /// keyword belongs to the part that its four bytes begin in or their sign stands in, and may reach out
+    /// of it. Of one keyword, in order of place.
+    pub(crate) fn find(&self, window: &[u8], part: Range<usize>, mut hit: impl FnMut(usize, usize)) {
+        let [first, second, third] = SIGNS;
+        for at in memchr::memchr3_iter(first, second, third, &window[part.clone()]) {
+            self.around(&self.signs, window, part.start + at, &mut hit);
+        }
+        for at in memchr::memchr_iter(DOT, &window[part.clone()]) {
+            self.around(&self.dots, window, part.start + at, &mut hit);
+        }
+        let end = window.len().min(part.end + GRAM - 1);
+        let mut from = part.start;
+        while from + GRAM <= end {
+            let span = Span { start: from, end };
+            let found = match &self.search {
+                Search::Packed(searcher) => searcher.find_in(window, span),
+                Search::Automaton(automaton) => automaton.find(aho_corasick::Input::new(window).span(span)),
+            };
+            let Some(found) = found else { break };
+            self.compare(window, found.start(), self.others.at(window, found.start()), &mut hit);
+            // Others may begin inside it.
+            from = found.start() + 1;
+        }
+    }
+
+    fn around(&self, grams: &Grams, window: &[u8], at: usize, hit: &mut impl FnMut(usize, usize)) {
+        for place in (0..GRAM).filter(|place| grams.places[*place]) {
+            if let Some(start) = at.checked_sub(place) {
+                let needles = grams.at(window, start);
+                // Another sign may stand in the same four; each keyword goes by one of them.
+                let own = |needle: &&(usize, usize)| self.goes_by(needle, place);
+                if !needles.is_empty() {
+                    let own: Vec<(usize, usize)> = needles.iter().filter(own).copied().collect();
+                    self.compare(window, start, &own, hit);
                 }
             }
-            let key = fold([gram[0], gram[1], gram[2], gram[3]]);
-            set(&mut grams, hash(key));
-            let entry = (u16::try_from(index).expect("few keywords"), u8::try_from(at).expect("short"));
-            needles.entry(key).or_default().push(entry);
-        }
-        Self { pairs, grams, needles, keywords }
-    }
-
-    /// Tells each place where a keyword stands, in order of place: index of the keyword, first byte.
-    pub(crate) fn find(&self, window: &[u8], mut hit: impl FnMut(usize, usize)) {
-        let pair = |word: u64, shift: u32| {
-            let pair = (word >> shift) as u16;
-            self.pairs[usize::from(pair >> 6)] >> (pair & 63) & 1
-        };
-        let (blocks, _) = window.as_chunks::<BLOCK>();
-        for (index, block) in blocks.iter().enumerate() {
-            // A word of eight bytes holds three of the positions: 0, 3 and 6 from its beginning.
-            let word = |at: usize| {
-                let bytes = [0, 1, 2, 3, 4, 5, 6, 7].map(|byte| block[at + byte]);
-                u64::from_le_bytes(bytes)
-            };
-            let mut found = 0;
-            for at in [0, 9, 18, 27] {
-                let word = word(at);
-                found = found << 3 | pair(word, 0) << 2 | pair(word, 24) << 1 | pair(word, 48);
-            }
-            while found != 0 {
-                let high = 63 - found.leading_zeros();
-                found ^= 1 << high;
-                self.near(window, index * BLOCK + STEP * (11 - high as usize), &mut hit);
-            }
-        }
-        let tail = blocks.len() * BLOCK;
-        for at in (tail..window.len()).step_by(STEP) {
-            self.near(window, at, &mut hit);
         }
     }
 
-    /// Looks at the four bytes that the pair at `at` may be the first, second or third of.
-    #[inline]
-    fn near(&self, window: &[u8], at: usize, hit: &mut impl FnMut(usize, usize)) {
-        for start in at.saturating_sub(2)..=at {
-            let Some(&[a, b, c, d]) = window.get(start..start + GRAM).and_then(|gram| gram.first_chunk())
-            else {
-                continue;
-            };
-            let key = fold([a, b, c, d]);
-            let bit = hash(key);
-            if self.grams[usize::from(bit >> 6)] >> (bit & 63) & 1 == 1 {
-                self.compare(window, start, key, hit);
-            }
-        }
+    /// Whether the keyword was put into the table by the sign at this place of its four bytes.
+    fn goes_by(&self, (keyword, at): &(usize, usize), place: usize) -> bool {
+        let text = self.keywords[*keyword].text;
+        let sign = SIGNS.iter().chain([&DOT]).find_map(|sign| sign_at(text, *sign));
+        sign == Some((*at, place))
     }
 
-    fn compare(&self, window: &[u8], start: usize, key: u32, hit: &mut impl FnMut(usize, usize)) {
-        for (index, offset) in self.needles.get(&key).into_iter().flatten() {
-            let keyword = self.keywords[usize::from(*index)];
-            let Some(from) = start.checked_sub(usize::from(*offset)) else { continue };
+    fn compare(
+        &self,
+        window: &[u8],
+        start: usize,
+        needles: &[(usize, usize)],
+        hit: &mut impl FnMut(usize, usize),
+    ) {
+        for (index, offset) in needles {
+            let keyword = self.keywords[*index];
+            let Some(from) = start.checked_sub(*offset) else { continue };
             let Some(found) = window.get(from..from + keyword.text.len()) else { continue };
             let same =
                 if keyword.folded { found.eq_ignore_ascii_case(keyword.text) } else { found == keyword.text };
             if same {
-                hit(usize::from(*index), from);
+                hit(*index, from);
             }
         }
     }
 }
 
-fn set(table: &mut [u64; 1024], bit: u16) {
-    table[usize::from(bit >> 6)] |= 1 << (bit & 63);
+/// Four bytes of the keyword that hold the sign: where they begin, and where in them the sign stands. Best
+/// is at their end or beginning, so that few places are tried.
+fn sign_at(text: &[u8], sign: u8) -> Option<(usize, usize)> {
+    let signs = || text.iter().enumerate().filter(move |(_, byte)| **byte == sign).map(|(at, _)| at);
+    let fits = |at: usize, place: usize| at >= place && at - place + GRAM <= text.len();
+    [3, 0, 1, 2]
+        .into_iter()
+        .find_map(|place| signs().find(|at| fits(*at, place)).map(|at| (at - place, place)))
 }
 
 fn fold(gram: [u8; 4]) -> u32 {
@@ -131,19 +193,10 @@ fn written(gram: &[u8], folded: bool) -> Vec<Vec<u8>> {
     }
 }
 
-/// Where the four bytes begin that the least text has and that others have already put into the table, by
-/// how common their pairs are.
-fn rarest(keyword: &Keyword, pairs: &[u64; 1024]) -> usize {
-    let cost = |at: &usize| -> u32 {
-        let grams = written(&keyword.text[*at..*at + GRAM], keyword.folded);
-        let all = grams.iter().flat_map(|gram| gram.windows(2));
-        let new = all.filter(|pair| {
-            let bit = u16::from_le_bytes([pair[0], pair[1]]);
-            pairs[usize::from(bit >> 6)] >> (bit & 63) & 1 == 0
-        });
-        new.map(|pair| commonness(pair[0]) * commonness(pair[1])).sum()
-    };
-    (0..=keyword.text.len() - GRAM).min_by_key(cost).expect("keywords have four bytes or more")
+/// Where the four bytes begin that the least text has, by how common each is.
+fn rarest(text: &[u8]) -> usize {
+    let cost = |at: &usize| -> u32 { text[*at..*at + GRAM].iter().map(|byte| commonness(*byte)).product() };
+    (0..=text.len() - GRAM).min_by_key(cost).expect("keywords have four bytes or more")
 }
 
 /// How often a byte stands in programs and text, roughly.
@@ -163,11 +216,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const KEYWORDS: [Keyword; 4] = [
+    const KEYWORDS: [Keyword; 7] = [
         Keyword { text: b"ghp_", folded: false },
         Keyword { text: b"aws_secret_access_key", folded: true },
         Keyword { text: b"ghp_x", folded: false },
         Keyword { text: b"s://", folded: false },
+        Keyword { text: b"hvs.", folded: false },
+        Keyword { text: b"AKIA", folded: false },
+        Keyword { text: b"KIAK", folded: false },
     ];
 
     fn slowly(window: &[u8]) -> Vec<(usize, usize)> {
@@ -188,7 +244,8 @@ mod tests {
     proptest! {
         #[test]
         fn it_finds_what_a_slow_search_finds(
-            parts in proptest::collection::vec((0_usize..6, proptest::collection::vec(any::<u8>(), 0..40)), 0..12),
+            step in 1_usize..200,
+            parts in proptest::collection::vec((0_usize..9, proptest::collection::vec(any::<u8>(), 0..40)), 0..12),
         ) {
             let mut window = Vec::new();
             for (keyword, filler) in parts {
@@ -197,7 +254,11 @@ mod tests {
                 window.extend(filler);
             }
             let mut found = Vec::new();
-            Filter::new(KEYWORDS.to_vec()).find(&window, |index, at| found.push((index, at)));
+            let filter = Filter::new(KEYWORDS.to_vec());
+            for from in (0..window.len()).step_by(step) {
+                let part = from..window.len().min(from + step);
+                filter.find(&window, part, |index, at| found.push((index, at)));
+            }
             found.sort_unstable();
             prop_assert_eq!(found, slowly(&window));
         }

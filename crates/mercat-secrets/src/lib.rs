@@ -25,6 +25,9 @@ pub const REACH: usize = 4096;
 const WORK_PER_BYTE_MAX: usize = 32;
 /// Bytes that may be looked at again in any window, however small.
 const WORK_FREE: usize = 256 << 10;
+/// Bytes that all first looks go over before the next ones: they stay in the processor's cache. A multiple
+/// of the step of [`wide`].
+const PART_BYTES: usize = 128 << 10;
 /// Wrapped content inside wrapped content, most.
 const WRAPS_MAX: u32 = 2;
 /// Raised when a reader changes: what the tables do not show.
@@ -95,36 +98,53 @@ impl Rules {
     fn look(&self, window: &[u8], hit: &mut dyn FnMut(Secret)) -> usize {
         let mut left = window.len().saturating_mul(WORK_PER_BYTE_MAX).saturating_add(WORK_FREE);
         let whole = left;
-        self.narrow(window, WRAPS_MAX, &mut left, hit);
-        wide::find(window, |text| self.narrow(&text, WRAPS_MAX, &mut left, hit));
+        let mut texts = Vec::new();
+        self.narrow(window, WRAPS_MAX, &mut left, hit, Some(&mut texts));
+        for text in texts {
+            self.narrow(&text, WRAPS_MAX, &mut left, hit, None);
+        }
         whole - left
     }
 
-    fn narrow(&self, window: &[u8], wraps: u32, left: &mut usize, hit: &mut dyn FnMut(Secret)) {
+    fn narrow(
+        &self,
+        window: &[u8],
+        wraps: u32,
+        left: &mut usize,
+        hit: &mut dyn FnMut(Secret),
+        mut wide: Option<&mut Vec<Vec<u8>>>,
+    ) {
         // Where the last credential of each keyword ended: nothing is read twice.
         let mut found: Vec<(Range<usize>, usize)> = Vec::new();
         let mut past = vec![0; self.kinds.len()];
-        self.filter.find(window, |keyword, at| {
-            if at < past[keyword] || *left == 0 {
-                return;
+        let mut written_to = 0;
+        for from in (0..window.len()).step_by(PART_BYTES) {
+            let part = from..window.len().min(from + PART_BYTES);
+            if let Some(texts) = wide.as_mut() {
+                wide::find(window, part.clone(), &mut written_to, texts);
             }
-            let kind = self.kinds[keyword];
-            let seen = kind.read(window, at);
-            *left = left.saturating_sub(seen.looked + 1);
-            if *left == 0 {
-                hit(Secret { kind: UNREAD, redacted: format!("at byte {at} of {}", window.len()) });
-                return;
-            }
-            if let Some(inner) = seen.inner.filter(|_| wraps > 0) {
-                *left = left.saturating_sub(inner.len());
-                past[keyword] = at + seen.looked;
-                self.narrow(&inner, wraps - 1, left, hit);
-            }
-            if let Some(secret) = seen.secret {
-                past[keyword] = secret.end;
-                found.push((secret, keyword));
-            }
-        });
+            self.filter.find(window, part, |keyword, at| {
+                if at < past[keyword] || *left == 0 {
+                    return;
+                }
+                let kind = self.kinds[keyword];
+                let seen = kind.read(window, at);
+                *left = left.saturating_sub(seen.looked + 1);
+                if *left == 0 {
+                    hit(Secret { kind: UNREAD, redacted: format!("at byte {at} of {}", window.len()) });
+                    return;
+                }
+                if let Some(inner) = seen.inner.filter(|_| wraps > 0) {
+                    *left = left.saturating_sub(inner.len());
+                    past[keyword] = at + seen.looked;
+                    self.narrow(&inner, wraps - 1, left, hit, None);
+                }
+                if let Some(secret) = seen.secret {
+                    past[keyword] = secret.end;
+                    found.push((secret, keyword));
+                }
+            });
+        }
         // Of those that overlap, the one that begins first and is listed first is told.
         found.sort_unstable_by_key(|(secret, keyword)| (secret.start, *keyword));
         let mut told = 0;

@@ -225,6 +225,30 @@ fn what_only_looks_like_a_secret_is_left_alone() {
 }
 
 #[test]
+fn made_up_credentials_of_uneven_chance_are_found() {
+    let mixed = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hJ6";
+    let hex = "3f9a1c7e5b2d8064a9e1f37c5d0b8246e7a1c9533f9a1c7e5b2d8064a9e1f37c";
+    let letters = "k7XzQ2mN9pL4vB8wR1tY6uI3oA5sD0fGhJkLzXcV";
+    let storage = "R5Qm7xK2vL9pT4wZ8rN1cY6uB3oH5sD0fGhJkLzXcVbN4mQ8wE2rT6yU1iO9pA3sD7fG5hJ0kLzX4cV8bN2mQw";
+    for (parts, kind) in [
+        (vec!["AWS_SECRET_ACCESS", "_KEY=", letters], "AWS secret access key"),
+        (vec!["\"private_key", "_id\": \"", &hex[..40], "\""], "Google service account"),
+        (vec!["sk_li", "ve_", "4eC39HqLyjWDarjtT1zdp7dc"], "Stripe live key"),
+        (vec!["dckr_", "pat_", &mixed[..27]], "Docker Hub token"),
+        (vec!["dop_", "v1_", hex], "DigitalOcean token"),
+        (vec!["SG.", &mixed[..22], ".", mixed, &mixed[..7]], "SendGrid key"),
+        (vec!["AccountK", "ey=", storage, "=="], "Azure storage key"),
+        (vec!["AI", "za", "SyD4fK9xQ2mN7pL1vB8wR5tY3uI6oA0sGhJ"], "Google API key"),
+        (vec!["glp", "at-", &mixed[..20]], "GitLab token"),
+        (vec!["hv", "s.", mixed, mixed, &mixed[..24]], "HashiCorp Vault token"),
+        (vec!["root:$6", "$abcdefgh$", &"aB3dE6gH9j".repeat(9)[..86], ":19000:0:"], "shadow password hash"),
+        (vec!["hooks.slack.", "com/services/T0A1B2C3D/B4E5F6G7H/", &mixed[..24]], "Slack webhook"),
+    ] {
+        assert_eq!(kinds(parts.concat()), [kind]);
+    }
+}
+
+#[test]
 fn an_example_does_not_stand_in_for_what_is_beside_it() {
     let key = ["AKIA", "Z7QX4M2LT9WB3KDE"].concat();
     assert_eq!(kinds(format!("AKIAIOSFODNN7EXAMPLE\n{key}\n")), ["AWS access key id"]);

@@ -6,30 +6,37 @@ use std::ops::Range;
 const STEP: usize = 32;
 /// Characters of a run, least: shorter ones hold no credential.
 const LEAST: usize = 20;
-const LOW: u64 = 0x00ff_00ff_00ff_00ff;
 
-/// Tells each run of ASCII in UTF-16 (either byte order) as the plain text that it is.
-pub(crate) fn find(window: &[u8], mut text: impl FnMut(Vec<u8>)) {
-    let mut past = 0;
-    let (blocks, _) = window.as_chunks::<STEP>();
+/// Adds each run of ASCII in UTF-16 (either byte order) that has a character in this part of the window, as
+/// the plain text that it is. `past` is where the last one ended.
+pub(crate) fn find(window: &[u8], part: Range<usize>, past: &mut usize, texts: &mut Vec<Vec<u8>>) {
+    let start = part.start;
+    let (blocks, _) = window[part].as_chunks::<STEP>();
     for (index, block) in blocks.iter().enumerate() {
         let word = u64::from_le_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|at| block[at]));
-        let at = index * STEP;
-        let first = match word {
-            0 => continue,
-            _ if word & !LOW == 0 => at,
-            _ if word & LOW == 0 => at + 1,
-            _ => continue,
+        let at = start + index * STEP;
+        let first = match (is_plain(word), is_plain(word.swap_bytes())) {
+            (false, false) => continue,
+            (true, _) => at,
+            (false, true) => at + 1,
         };
-        if first < past {
+        if first < *past {
             continue;
         }
-        let run = around(window, first, past);
-        past = run.end;
+        let run = around(window, first, *past);
+        *past = run.end;
         if run.len() >= 2 * LEAST {
-            text(window[run].iter().step_by(2).copied().collect());
+            texts.push(window[run].iter().step_by(2).copied().collect());
         }
     }
+}
+
+/// Whether four units of 16 bits are each a character of ASCII other than NUL.
+fn is_plain(word: u64) -> bool {
+    let other = word & 0xff80_ff80_ff80_ff80;
+    // Borrows into the highest bit of a unit that is zero.
+    let zero = word.wrapping_sub(0x0001_0001_0001_0001) & 0x8000_8000_8000_8000;
+    other | zero == 0
 }
 
 /// The run of characters that the one at `at` belongs to.

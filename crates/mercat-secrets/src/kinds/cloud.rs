@@ -13,14 +13,13 @@ pub(super) const KINDS: &[Kind] = &[
         .with(Check::Mixed),
     named("AWS secret access key", &[NoCase("aws_secret_key"), Assign, Run(Base64, 40, 40)])
         .with(Check::Mixed),
-    named("AWS secret access key", &[NoCase("secretAccessKey"), Assign, Run(Base64, 40, 40)])
-        .with(Check::Mixed),
+    named("AWS secret access key", &[Lit("secretAccessKey"), Assign, Run(Base64, 40, 40)]).with(Check::Mixed),
     named("AWS session token", &[NoCase("aws_session_token"), Assign, Run(Base64, 100, 2048)]),
     token("Amazon Bedrock key", &[Lit("ABSKQmVkcm9ja0FQSUtleS"), Run(Base64, 100, 400)]),
     token("Amazon MWS token", &[Lit("amzn.mws."), Run(Uuid, 36, 36)]),
-    named("Azure storage key", &[NoCase("AccountKey"), Assign, Run(Base64, 86, 86), Lit("==")])
+    named("Azure storage key", &[Lit("AccountKey"), Assign, Run(Base64, 86, 86), Lit("==")])
         .with(Check::Bytes(64)),
-    named("Azure shared access key", &[NoCase("SharedAccessKey"), Assign, Run(Base64, 43, 43), Lit("=")])
+    named("Azure shared access key", &[Lit("SharedAccessKey"), Assign, Run(Base64, 43, 43), Lit("=")])
         .with(Check::Bytes(32)),
     named("Azure client secret", &[NoCase("AZURE_CLIENT_SECRET"), Assign, Run(Password, 34, 48)]),
     named("Azure client secret", &[NoCase("ARM_CLIENT_SECRET"), Assign, Run(Password, 34, 48)]),
@@ -33,7 +32,7 @@ pub(super) const KINDS: &[Kind] = &[
     token("Google OAuth client secret", &[Lit("GOCSPX-"), Run(Url, 28, 28)]),
     token("Google OAuth access token", &[Lit("ya29."), Run(Url, 60, 400)]),
     token("Google OAuth refresh token", &[Lit("1//0"), Run(Url, 60, 200)]),
-    named("Google service account", &[NoCase("\"private_key_id\""), Assign, Run(Hex, 40, 40)]),
+    named("Google service account", &[Lit("\"private_key_id\""), Assign, Run(Hex, 40, 40)]),
     token("Google storage HMAC id", &[Lit("GOOG1E"), Run(Upper, 55, 55)]),
     token("Alibaba Cloud key id", &[Lit("LTAI"), Run(Alnum, 20, 20)]).with(Check::Mixed),
     named("Alibaba Cloud secret", &[NoCase("ALIBABA_CLOUD_ACCESS_KEY_SECRET"), Assign, Run(Alnum, 30, 30)]),

@@ -20,9 +20,9 @@ pub(super) const KINDS: &[Kind] = &[
         "Tailscale client secret",
         &[Lit("tskey-client-"), Run(Alnum, 10, 20), Lit("-"), Run(Alnum, 20, 40)],
     ),
-    named("WireGuard private key", &[NoCase("PrivateKey"), Assign, Run(Base64, 43, 43), Lit("=")])
+    named("WireGuard private key", &[Lit("PrivateKey"), Assign, Run(Base64, 43, 43), Lit("=")])
         .with(Check::Bytes(32)),
-    named("WireGuard preshared key", &[NoCase("PresharedKey"), Assign, Run(Base64, 43, 43), Lit("=")])
+    named("WireGuard preshared key", &[Lit("PresharedKey"), Assign, Run(Base64, 43, 43), Lit("=")])
         .with(Check::Bytes(32)),
     named("ngrok token", &[NoCase("NGROK_AUTHTOKEN"), Assign, Run(Url, 40, 56)]),
     token("Cloudflare Tunnel token", &[Lit("eyJhIjoi"), Run(Url, 120, 200)]),

@@ -1,13 +1,13 @@
 //! Passwords by the names that images and tools give them.
 
 use crate::kind::Class::Password;
-use crate::kind::Part::{Assign, NoCase, Run};
+use crate::kind::Part::{Assign, Lit, NoCase, Run};
 use crate::kind::{Check, Kind, named};
 
 pub(super) const KINDS: &[Kind] = &[
     named("PostgreSQL password", &[NoCase("POSTGRES_PASSWORD"), Assign, Run(Password, 8, 64)])
         .with(Check::Chosen),
-    named("PostgreSQL password", &[NoCase("PGPASSWORD"), Assign, Run(Password, 8, 64)]).with(Check::Chosen),
+    named("PostgreSQL password", &[Lit("PGPASSWORD"), Assign, Run(Password, 8, 64)]).with(Check::Chosen),
     named("MySQL password", &[NoCase("MYSQL_ROOT_PASSWORD"), Assign, Run(Password, 8, 64)])
         .with(Check::Chosen),
     named("MySQL password", &[NoCase("MYSQL_PASSWORD"), Assign, Run(Password, 8, 64)]).with(Check::Chosen),
@@ -42,7 +42,7 @@ pub(super) const KINDS: &[Kind] = &[
         .with(Check::Chosen),
     named("database password", &[NoCase("DB_PASSWORD"), Assign, Run(Password, 8, 64)]).with(Check::Chosen),
     named("database password", &[NoCase("DB_PASS"), Assign, Run(Password, 8, 64)]).with(Check::Chosen),
-    named("SSH password", &[NoCase("SSHPASS"), Assign, Run(Password, 8, 64)]).with(Check::Chosen),
+    named("SSH password", &[Lit("SSHPASS"), Assign, Run(Password, 8, 64)]).with(Check::Chosen),
     named("LDAP password", &[NoCase("LDAP_ADMIN_PASSWORD"), Assign, Run(Password, 8, 64)])
         .with(Check::Chosen),
     named("registry password", &[NoCase("REGISTRY_PASSWORD"), Assign, Run(Password, 8, 64)])
@@ -53,6 +53,6 @@ pub(super) const KINDS: &[Kind] = &[
         .with(Check::Chosen),
     named("root password", &[NoCase("ROOT_PASSWORD"), Assign, Run(Password, 8, 64)]).with(Check::Chosen),
     named("VNC password", &[NoCase("VNC_PASSWORD"), Assign, Run(Password, 8, 64)]).with(Check::Chosen),
-    named("Windows sign-in password", &[NoCase("DefaultPassword"), Assign, Run(Password, 8, 64)])
+    named("Windows sign-in password", &[Lit("DefaultPassword"), Assign, Run(Password, 8, 64)])
         .with(Check::Chosen),
 ];
