@@ -127,6 +127,8 @@ impl Format {
 pub fn detect(head: &[u8]) -> Option<Format> {
     match head {
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Format::Zip),
+        // A module of the JDK: a header of four bytes, then a zip.
+        [b'J', b'M', 1, 0, b'P', b'K', 3, 4, ..] => Some(Format::Zip),
         [0x1f, 0x8b, 8, ..] => Some(Format::Gzip),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Format::Zstd),
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Format::Xz),

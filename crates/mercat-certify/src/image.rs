@@ -102,6 +102,8 @@ pub fn inspect(specimen: &Specimen<'_>, knowledge: &Knowledge, reused: &dyn Reus
         policy: [policy.name.clone(), policy.date.clone(), policy.digest.to_string()],
         advisories: knowledge.about_advisories(),
         engines: knowledge.engine_digest().to_string(),
+        eligibility: None,
+        shadow: Vec::new(),
         images: reports,
         disk: None,
         checks: Vec::new(),

@@ -7,6 +7,7 @@
 //! same input.
 
 pub mod disk;
+mod eligible;
 mod facts;
 mod files;
 mod image;
@@ -23,6 +24,7 @@ mod verdict;
 mod vulnerabilities;
 mod yara;
 
+pub use eligible::finish;
 pub use facts::{LayerFacts, facts_key};
 pub use files::whole::Privileged;
 pub use image::{Reused, facts_keys, inspect};
@@ -31,10 +33,12 @@ pub use policy::{Boot, Bounds, KernelFloor, Limits, Policy, PolicyError, VmPolic
 pub use verdict::{Check, DiskReport, FilesReport, ImageReport, LayerReport, Verdict, VolumeReport};
 
 pub use mercat_advisories as advisories;
+pub use mercat_eligibility as eligibility;
 
 use advisories::vex::Statement;
 use advisories::{Advisories, Day};
 use mercat_domain::Digest;
+use mercat_eligibility::{Eligibility, EligibilityError, PolicyFile};
 use mercat_secrets as secrets;
 use sha2::Digest as _;
 use std::io::{self, Read};
@@ -71,6 +75,8 @@ pub struct Knowledge {
     pub vex: Vec<Statement>,
     /// The day on which the age of what is known is judged; it is not judged without one.
     pub today: Option<Day>,
+    /// The operator's rules over a finished verdict.
+    pub eligibility: Eligibility,
     signatures: signatures::Signatures,
     yara: yara::Rules,
     secrets: secrets::Rules,
@@ -85,6 +91,8 @@ pub struct Extra {
     pub hashes: String,
     /// YARA rules.
     pub yara: String,
+    /// Eligibility policies.
+    pub eligibility: Vec<PolicyFile>,
 }
 
 /// Why knowledge could not be loaded.
@@ -93,6 +101,9 @@ pub enum KnowledgeError {
     /// The policy pack.
     #[error("the policy pack is not usable")]
     Policy(#[from] PolicyError),
+    /// The eligibility policies.
+    #[error("the eligibility policy is not usable")]
+    Eligibility(#[from] EligibilityError),
     /// The YARA rules.
     #[error("the YARA rules do not compile: {0}")]
     Yara(String),
@@ -120,6 +131,7 @@ impl Knowledge {
             advisories,
             vex: Vec::new(),
             today: None,
+            eligibility: Eligibility::load(&extra.eligibility)?,
             signatures: signatures::Signatures::load(&extra.hashes)?,
             yara: yara::Rules::compile(&extra.yara)?,
             secrets: secrets::Rules::compile(),
@@ -137,6 +149,19 @@ impl Knowledge {
         tables: Vec<(Box<dyn mercat_signatures::ReadAt>, u64)>,
     ) -> Result<(), KnowledgeError> {
         self.signatures.add(bodies, tables)
+    }
+
+    /// Identifies everything that a verdict depends on beside the artifact itself.
+    pub fn verdict_digest(&self) -> Digest {
+        let parts = [
+            self.engine_digest().to_string(),
+            self.policy.digest.to_string(),
+            self.advisories.digest(),
+            self.eligibility.digest().to_string(),
+            // The day itself is not part of it: only what is too old by then.
+            format!("{:?}", self.stale_advisories().keys()),
+        ];
+        digest_of(parts.join("\n").as_bytes())
     }
 
     /// Identifies everything that layer facts depend on.

@@ -8,7 +8,7 @@ use crate::digest_of;
 use mercat_artifact::layer::Caps;
 use mercat_domain::{Digest, Finding, Severity};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const BUILT_IN: &str = include_str!("../policy/default.toml");
 
@@ -89,7 +89,9 @@ pub enum PolicyError {
     #[error("{0}")]
     Syntax(String),
     /// A severity that does not exist.
-    #[error("rule {rule} has the severity {severity:?}; use error, warning, info, inconclusive or off")]
+    #[error(
+        "rule {rule} has the severity {severity:?}; use error, warning, info, shadow, inconclusive or off"
+    )]
     Severity {
         /// Rule id.
         rule: String,
@@ -119,6 +121,7 @@ pub struct Policy {
     pub vm: VmPolicy,
     pub(crate) vulnerabilities: VulnerabilityPolicy,
     rules: BTreeMap<String, Option<Severity>>,
+    shadow: BTreeSet<String>,
 }
 
 pub(crate) use mercat_advisories::LEVELS;
@@ -131,10 +134,15 @@ impl Policy {
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         let file: File = toml::from_str(text).map_err(|error| PolicyError::Syntax(error.to_string()))?;
         let mut rules = BTreeMap::new();
+        let mut shadow = BTreeSet::new();
         for (rule, severity) in file.rules {
             let parsed = match Severity::parse(&severity) {
                 Some(parsed) => Some(parsed),
                 None if severity == "off" => None,
+                None if severity == "shadow" => {
+                    shadow.insert(rule.clone());
+                    Some(Severity::Info)
+                }
                 None => return Err(PolicyError::Severity { rule, severity }),
             };
             rules.insert(rule, parsed);
@@ -158,6 +166,7 @@ impl Policy {
             },
             vulnerabilities: file.vulnerabilities,
             rules,
+            shadow,
         })
     }
 
@@ -181,6 +190,11 @@ impl Policy {
         self.rules.get(rule).copied().unwrap_or(Some(Severity::Error))
     }
 
+    /// Whether a rule is recorded only: it is told as information and never blocks.
+    pub fn is_shadow(&self, rule: &str) -> bool {
+        self.shadow.contains(rule)
+    }
+
     /// Gives a finding its weight, or drops it.
     pub(crate) fn weigh(&self, mut finding: Finding) -> Option<Finding> {
         finding.severity = self.severity(&finding.rule)?;
@@ -197,6 +211,14 @@ mod tests {
         let policy = Policy::parse(BUILT_IN).expect("reads");
         assert_eq!(policy.severity("CTR-24"), Some(Severity::Warning));
         assert_eq!(policy.severity("NEW-99"), Some(Severity::Error));
+    }
+
+    #[test]
+    fn a_rule_in_shadow_is_recorded_and_never_blocks() {
+        let text = BUILT_IN.replace("CTR-20 = \"error\"", "CTR-20 = \"shadow\"");
+        let policy = Policy::parse(&text).expect("reads");
+        assert_eq!(policy.severity("CTR-20"), Some(Severity::Info));
+        assert!(policy.is_shadow("CTR-20") && !policy.is_shadow("CTR-21"));
     }
 
     #[test]

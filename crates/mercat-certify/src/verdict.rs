@@ -20,8 +20,10 @@ pub struct LayerReport {
     pub file_bytes: u64,
     /// Bytes that every scanner saw.
     pub scanned_bytes: u64,
-    /// Bytes from archives inside, also scanned.
+    /// Bytes from archives inside.
     pub nested_bytes: u64,
+    /// Bytes of them that every scanner saw.
+    pub nested_scanned_bytes: u64,
 }
 
 /// Files with notable modes that a document lists; the others are counted.
@@ -88,6 +90,8 @@ pub struct ImageReport {
     pub spdx: String,
     /// What its files tell beside their content.
     pub files: FilesReport,
+    /// Names of the labels of its configuration that have a value; the values may be secrets.
+    pub labels: Vec<String>,
 }
 
 /// What was read of one volume of a disk.
@@ -109,8 +113,10 @@ pub struct VolumeReport {
     pub file_bytes: u64,
     /// Bytes that every scanner saw.
     pub scanned_bytes: u64,
-    /// Bytes from archives inside, also scanned.
+    /// Bytes from archives inside.
     pub nested_bytes: u64,
+    /// Bytes of them that every scanner saw.
+    pub nested_scanned_bytes: u64,
 }
 
 /// What was read of a disk.
@@ -170,6 +176,10 @@ pub struct Verdict {
     pub advisories: [String; 3],
     /// Digest of the engines and their rules.
     pub engines: String,
+    /// Digest and file names of the eligibility policies; `None` before they judged.
+    pub eligibility: Option<(String, Vec<String>)>,
+    /// Rules that found something and are recorded only.
+    pub shadow: Vec<String>,
     /// The images below the subject.
     pub images: Vec<ImageReport>,
     /// The disk, when the subject is one.
@@ -203,13 +213,14 @@ impl Verdict {
             json!({
                 "digest": layer.digest, "diffId": layer.diff_id, "packedBytes": layer.packed_bytes,
                 "files": layer.files, "fileBytes": layer.file_bytes, "scannedBytes": layer.scanned_bytes,
-                "nestedBytes": layer.nested_bytes,
+                "nestedBytes": layer.nested_bytes, "nestedScannedBytes": layer.nested_scanned_bytes,
             })
         };
         let image = |image: &ImageReport| {
             json!({
                 "platform": image.platform, "manifest": image.manifest, "packages": image.packages,
-                "sbom": image.sbom, "spdx": image.spdx, "files": image.files.to_json(), "layers": image.layers.iter().map(layer).collect::<Vec<_>>(),
+                "sbom": image.sbom, "spdx": image.spdx, "labels": image.labels, "files": image.files.to_json(),
+                "layers": image.layers.iter().map(layer).collect::<Vec<_>>(),
             })
         };
         let mut document = json!({
@@ -222,6 +233,12 @@ impl Verdict {
             "images": self.images.iter().map(image).collect::<Vec<_>>(),
             "findings": self.findings.iter().map(finding_json).collect::<Vec<_>>(),
         });
+        if let (Some(map), Some((digest, policies))) = (document.as_object_mut(), &self.eligibility) {
+            map.insert("eligibility".to_owned(), json!({"digest": digest, "policies": policies}));
+        }
+        if let Some(map) = document.as_object_mut().filter(|_| !self.shadow.is_empty()) {
+            map.insert("shadow".to_owned(), json!(self.shadow));
+        }
         if let Some(map) = document.as_object_mut().filter(|_| !self.checks.is_empty()) {
             map.remove("images");
             map.insert("disk".to_owned(), self.disk.as_ref().map_or(Value::Null, disk_json));
@@ -229,7 +246,7 @@ impl Verdict {
         }
         let mut text = serde_json::to_string_pretty(&document).expect("plain data");
         text.push('\n');
-        text
+        mercat_domain::plain::plain_json(&text)
     }
 
     /// Reads the checks of a document about a disk back; none for an image.
@@ -237,6 +254,14 @@ impl Verdict {
         let document: Value = serde_json::from_str(document).ok()?;
         let checks = document.get("checks").and_then(Value::as_array).cloned().unwrap_or_default();
         Some(checks.iter().map(check_of).collect())
+    }
+
+    /// How many layers a document about an image tells of.
+    pub fn layers_of(document: &str) -> u32 {
+        let document: Value = serde_json::from_str(document).unwrap_or_default();
+        let images = document.get("images").and_then(Value::as_array).into_iter().flatten();
+        let layers: usize = images.filter_map(|image| image.get("layers")?.as_array()).map(Vec::len).sum();
+        u32::try_from(layers).unwrap_or(u32::MAX)
     }
 
     /// Reads the findings of a document back.
@@ -299,6 +324,7 @@ fn disk_json(disk: &DiskReport) -> Value {
             "name": volume.name, "start": volume.start, "bytes": volume.bytes, "contents": volume.contents,
             "entries": volume.entries, "files": volume.files, "fileBytes": volume.file_bytes,
             "scannedBytes": volume.scanned_bytes, "nestedBytes": volume.nested_bytes,
+            "nestedScannedBytes": volume.nested_scanned_bytes,
         })
     };
     json!({

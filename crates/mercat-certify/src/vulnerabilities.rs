@@ -136,7 +136,7 @@ pub(crate) fn judge(installed: &Installed<'_>, knowledge: &Knowledge) -> Judged 
 
 fn unusable(error: &SnapshotError) -> Finding {
     let fix = "the operator imports the advisories again: mercat advisories import --replace";
-    finding("INC-14", Place::default(), error.to_string(), "an advisory snapshot that can be used", fix)
+    finding("INC-17", Place::default(), error.to_string(), "an advisory snapshot that can be used", fix)
 }
 
 fn uncovered(rule: &str, ecosystem: &str) -> Finding {
@@ -197,7 +197,7 @@ fn of_languages<'a>(
             there: !matches!(component.evidence, Evidence::Intent | Evidence::Claim),
         });
     }
-    findings.extend(absent.into_iter().map(|ecosystem| uncovered("INC-15", ecosystem)));
+    findings.extend(absent.into_iter().map(|ecosystem| uncovered("INC-18", ecosystem)));
     out
 }
 

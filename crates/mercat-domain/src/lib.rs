@@ -15,6 +15,7 @@ pub mod lead;
 pub mod limits;
 pub mod notice;
 pub mod offer;
+pub mod plain;
 pub mod retry;
 pub mod run;
 pub mod tags;

@@ -5,6 +5,7 @@ mod events;
 mod offers;
 mod people;
 mod uploads;
+mod verdicts;
 
 use crate::guard::Caller;
 use crate::{Site, openapi_document, problem};
@@ -48,7 +49,7 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route(&offer("/history"), get(offers::history))
         .route(&offer("/submissions"), get(offers::submissions))
         .route(&offer("/submissions/{submission}"), get(offers::submission))
-        .route(&offer("/submissions/{submission}/verdicts/{digest}"), get(offers::verdict))
+        .route(&offer("/submissions/{submission}/verdicts/{digest}"), get(verdicts::one))
         .route(&offer("/submissions/{submission}/boot/{digest}/{part}"), get(offers::boot))
         .route(&offer("/sboms/{digest}"), get(offers::sbom))
         .route(&offer("/validate"), post(offers::validate))

@@ -205,7 +205,7 @@ pub static ROUTES: &[Route] = &[
         offer!("/submissions/{submission}/verdicts/{digest}"),
         ReadOffers,
         Publisher,
-        "The verdict document of one image.",
+        "The verdict on one image or disk; ?format= json (the document), text, sarif, junit, html or self-test, else by Accept.",
     ),
     route(
         "GET",

@@ -1,9 +1,13 @@
 //! Inspections in a confined child process, for the server and for `mercat certify` alike.
 
+use crate::knowledge::Loaded;
 use crate::sandbox::{self, Unconfined};
 use mercat_certify::advisories::{Advisories, Day, vex};
 use mercat_certify::disk::{self, Claims, DiskSpecimen};
-use mercat_certify::{Blobs, Extra, Knowledge, LayerFacts, Policy, Reused, Specimen, Verdict, inspect};
+use mercat_certify::eligibility::PolicyFile;
+use mercat_certify::{
+    Blobs, Extra, Knowledge, LayerFacts, Policy, Reused, Specimen, Verdict, finish, inspect,
+};
 use mercat_depot::disk::{ChunkSource, Stored, read_file};
 use mercat_disk::{Declared, Facts, FileReadAt, ReadAt, ReadError};
 use mercat_domain::Digest;
@@ -38,6 +42,8 @@ pub struct KnowledgeFiles {
     /// Statements about vulnerabilities: OpenVEX or CycloneDX documents.
     #[serde(default)]
     pub vex: Vec<PathBuf>,
+    /// Eligibility policies: `.rego` and `.json`.
+    pub eligibility: Vec<PathBuf>,
 }
 
 /// The day of this machine's clock, UTC.
@@ -57,7 +63,15 @@ impl KnowledgeFiles {
             yara: file("rules.yar"),
             signatures: file("signatures.bin"),
             vex: Vec::new(),
+            eligibility: Vec::new(),
         }
+    }
+
+    /// The files that are named; of a built-in policy pack there is none.
+    pub(crate) fn paths(&self) -> Vec<&Path> {
+        let files = [&self.policy, &self.advisories, &self.hashes, &self.yara, &self.signatures];
+        let lists = self.eligibility.iter().chain(&self.vex);
+        files.into_iter().flatten().chain(lists).map(PathBuf::as_path).collect()
     }
 
     /// Loads everything; the age of what is known is judged on the day that is given. An advisory snapshot
@@ -82,7 +96,12 @@ impl KnowledgeFiles {
         };
         let named = self.policy.as_deref().and_then(Path::to_str).and_then(Policy::named);
         let policy = named.map_or_else(|| read(&self.policy), |text| Ok(text.to_owned()))?;
-        let extra = Extra { policy, hashes: read(&self.hashes)?, yara: read(&self.yara)? };
+        let extra = Extra {
+            policy,
+            hashes: read(&self.hashes)?,
+            yara: read(&self.yara)?,
+            eligibility: policies(&self.eligibility)?,
+        };
         let mut knowledge = Knowledge::load(&extra, advisories).map_err(|error| crate::chain(&error))?;
         if let Some(path) = &self.signatures {
             add_signatures(&mut knowledge, path).map_err(|why| format!("{}: {why}", path.display()))?;
@@ -109,6 +128,16 @@ fn add_signatures(knowledge: &mut Knowledge, path: &Path) -> Result<(), String> 
     knowledge.add_signatures(&pack.bodies, pack.tables).map_err(|error| crate::chain(&error))
 }
 
+fn policies(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, String> {
+    let one = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        // The same policy has the same digest wherever it lies.
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        Ok(PolicyFile { name: name.unwrap_or_default(), text })
+    };
+    paths.iter().map(one).collect()
+}
+
 /// The work of a child.
 #[derive(Debug, Serialize, Deserialize)]
 struct Job {
@@ -116,6 +145,7 @@ struct Job {
     knowledge: KnowledgeFiles,
     /// The day on which the age of what is known is judged.
     today: Option<Day>,
+    listing: Option<String>,
     cpu_secs: u64,
     unconfined: Unconfined,
 }
@@ -243,9 +273,25 @@ pub struct Inspector {
     pub knowledge: KnowledgeFiles,
     /// What happens where the kernel cannot confine.
     pub unconfined: Unconfined,
+    /// What this process has loaded of it.
+    pub loaded: Arc<Loaded>,
+    /// JSON of the offer, for the eligibility rules.
+    pub listing: Option<String>,
 }
 
 impl Inspector {
+    /// What the inspectors know, loaded at most once for each state of its files.
+    ///
+    /// # Errors
+    /// The file that cannot be used, and why.
+    pub async fn knowledge(&self) -> Result<Arc<Knowledge>, String> {
+        let (loaded, files) = (self.loaded.clone(), self.knowledge.clone());
+        match tokio::task::spawn_blocking(move || loaded.get(&files)).await {
+            Ok(knowledge) => knowledge,
+            Err(_) => Err("the rules cannot be loaded".to_owned()),
+        }
+    }
+
     /// Inspects one image whose blobs lie below a directory: an OCI layout, or a depot.
     ///
     /// # Errors
@@ -285,8 +331,9 @@ impl Inspector {
         budget: u64,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Inspection, InspectError> {
-        let (knowledge, unconfined) = (self.knowledge.clone(), self.unconfined);
-        let job = Job { subject, knowledge, today: Some(today()), cpu_secs: budget * 2, unconfined };
+        let (knowledge, listing) = (self.knowledge.clone(), self.listing.clone());
+        let unconfined = self.unconfined;
+        let job = Job { subject, knowledge, listing, today: Some(today()), cpu_secs: budget * 2, unconfined };
         let mut child = tokio::process::Command::new(&self.program)
             .arg("inspect")
             .env_clear()
@@ -457,6 +504,7 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
     if let Some(missing) = &missing {
         verdict.findings.insert(0, sandbox::finding(missing));
     }
+    finish(&mut verdict, &knowledge, job.listing.as_deref());
     for (digest, sbom) in &verdict.sboms {
         talk.say(&Line::Sbom(digest.clone(), sbom.clone()));
     }

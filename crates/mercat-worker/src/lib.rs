@@ -2,12 +2,14 @@
 
 pub mod decode;
 pub mod inspect;
+mod knowledge;
 mod outbox;
 mod progress;
 mod sandbox;
 mod steps;
 
 pub use inspect::{DiskSource, InspectError, Inspection, Inspector, KnowledgeFiles, today};
+pub use knowledge::Loaded;
 pub use sandbox::Unconfined;
 
 use mercat_app::{App, AppError, CLEANUP, OUTBOX, Report, STEPS, StepOutcome, StepTask};

@@ -1,9 +1,9 @@
 //! `mercat certify`: the server's inspection, on this machine, without a server.
 
 mod disk;
-mod self_test;
+mod output;
 
-use crate::cli::{CertifyArgs, Output, ReportFormat};
+use crate::cli::CertifyArgs;
 use crate::config::Config;
 use crate::{EXIT_FINDINGS, EXIT_OURS, EXIT_USAGE, wiring};
 use anyhow::Context;
@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mercat_artifact::oci::reference::{self, Selector, Source};
 use mercat_certify::Verdict;
 use mercat_depot::{Credentials, Depot, Imported, Progress, SourceError, import, selected};
-use mercat_domain::{Digest, Finding, Outcome, Severity};
+use mercat_domain::{Digest, Outcome};
 use mercat_egress::Egress;
 use mercat_worker::{Inspection, Inspector};
 use std::collections::BTreeMap;
@@ -33,7 +33,6 @@ pub(crate) fn bar(what: &str) -> anyhow::Result<ProgressBar> {
     Ok(bar)
 }
 
-#[expect(clippy::print_stdout, reason = "the command's result")]
 pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
     if let Some(declared) = disk::declared(args) {
         return disk::run(data, args, declared).await;
@@ -66,27 +65,16 @@ pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
             .await;
         bar.finish_and_clear();
         let inspection = done?;
-        let (outcome, findings) =
-            Verdict::findings_of(&inspection.verdict).context("the verdict cannot be read")?;
+        let (outcome, _) = Verdict::findings_of(&inspection.verdict).context("the verdict cannot be read")?;
         worst = match (worst, outcome) {
             (Outcome::Findings, _) | (_, Outcome::Findings) => Outcome::Findings,
             (Outcome::Inconclusive, _) | (_, Outcome::Inconclusive) => Outcome::Inconclusive,
             _ => Outcome::Pass,
         };
         write_sboms(args.sbom.as_deref(), &inspection)?;
-        if args.format == Some(ReportFormat::SelfTest) {
-            println!("{}", self_test::document(&inspection.verdict)?);
-        } else if args.output == Output::Text {
-            print(name, image.digest.as_str(), outcome, &findings);
-        }
-        documents.push(inspection.verdict);
+        documents.push((name.clone(), inspection.verdict));
     }
-    if args.output == Output::Json && args.format.is_none() {
-        match documents.as_slice() {
-            [one] => print!("{one}"),
-            many => println!("[{}]", many.join(",")),
-        }
-    }
+    output::write(args, &documents)?;
     Ok(exit_code(worst))
 }
 
@@ -218,29 +206,4 @@ fn refused(error: &SourceError) -> anyhow::Result<u8> {
     }
     let publisher = matches!(error, SourceError::Refused { .. });
     Ok(if publisher { EXIT_FINDINGS } else { EXIT_OURS })
-}
-
-#[expect(clippy::print_stdout, reason = "the command's result")]
-fn print(name: &str, digest: &str, outcome: Outcome, findings: &[Finding]) {
-    let digest = if digest.is_empty() { "no disk" } else { digest };
-    println!("{name} {digest}: {}", outcome.name());
-    let mut sorted: Vec<&Finding> = findings.iter().collect();
-    sorted.sort_by_key(|f| match f.severity {
-        Severity::Error => 0,
-        Severity::Inconclusive => 1,
-        Severity::Warning => 2,
-        Severity::Info => 3,
-    });
-    for finding in sorted {
-        println!("  [{}] {} {}", finding.severity.name(), finding.rule, finding.observed);
-        let place = &finding.place;
-        let parts = [&place.platform, &place.layer, &place.path, &place.package];
-        let parts: Vec<&str> =
-            parts.into_iter().filter(|part| !part.is_empty()).map(String::as_str).collect();
-        if !parts.is_empty() {
-            println!("      where:    {}", parts.join(" "));
-        }
-        println!("      required: {}", finding.required);
-        println!("      fix:      {}", finding.fix);
-    }
 }

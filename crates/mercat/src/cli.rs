@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mercat_certify::disk::{OpenPort, OsFamily, Protocol};
 use mercat_disk::Declared;
+use mercat_text::Locale;
 use std::path::PathBuf;
 
 /// A marketplace where goods are inspected before they may be sold.
@@ -39,6 +40,9 @@ pub(crate) enum Command {
     /// Signatures of known malware: compile what scanners use, and show what is in use.
     #[command(subcommand)]
     Signatures(SignaturesCommand),
+    /// Policies: print those that come with the program, and test your own.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Check this installation and say what to do about what is missing.
     Doctor,
     /// Work with offers on a server.
@@ -139,12 +143,24 @@ pub(crate) struct CertifyArgs {
     /// oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or HOST/REPOSITORY:TAG; or a disk of a virtual
     /// machine: FILE.vhd, .vhdx, .qcow2, .vmdk, .raw or .img
     pub(crate) image: String,
-    /// How to print the verdict.
+    /// How to print the verdict: text or json. An older name of --format, which wins over it.
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
-    /// Print the document of the industry's self-test tool instead: every test with its result.
+    /// The form of the report. The document itself is json; the server serves the same forms.
     #[arg(long, value_enum)]
     pub(crate) format: Option<ReportFormat>,
+    /// Write the report into this file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Colour in text: auto is yes on a terminal, unless NO_COLOR is set.
+    #[arg(long, value_enum, default_value_t = Colour::Auto)]
+    pub(crate) color: Colour,
+    /// Columns at which text is wrapped; the terminal's when not given, and none without a terminal.
+    #[arg(long)]
+    pub(crate) width: Option<usize>,
+    /// Language of rules and fixes in text, sarif, junit and html: en or ja; that of LANG when not given.
+    #[arg(long, value_parser = language)]
+    pub(crate) lang: Option<Locale>,
     /// Policy pack instead of the data directory's: default, legacy-2017, legacy-2021, or a file.
     #[arg(long)]
     pub(crate) policy: Option<PathBuf>,
@@ -217,6 +233,48 @@ pub(crate) enum AdvisoriesCommand {
     /// Show what the snapshot holds.
     Show,
 }
+
+#[derive(Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Print a policy pack, the eligibility policy, or the schema of verdicts; without a name, what there is.
+    Show {
+        /// default, legacy-2017, legacy-2021, eligibility or schema.
+        name: Option<String>,
+    },
+    /// Run the test cases of your eligibility policy and print a table.
+    #[command(after_long_help = POLICY_TEST)]
+    Test {
+        /// Directory with .rego and .json files and, as NAME.case.json, the cases.
+        #[arg(default_value = ".")]
+        directory: PathBuf,
+    },
+}
+
+const POLICY_TEST: &str = r#"A policy, eligible.rego:
+
+  package mercat.eligibility
+  import rego.v1
+
+  findings contains {
+    "rule": "ELG-ARM", "severity": "error", "place": {"platform": image.platform},
+    "observed": "an image for arm", "required": "an image for amd64", "fix": "leave it out",
+  } if {
+    some image in input.verdict.images
+    startswith(image.platform, "linux/arm")
+  }
+
+A case, arm.case.json; `mercat certify IMAGE --format json` prints a whole verdict to put there:
+
+  {"note": "arm is refused",
+   "verdict": {"images": [{"platform": "linux/arm64", "layers": []}]},
+   "expect": [{"rule": "ELG-ARM", "severity": "error"}]}
+
+Then name the files in mercat.toml:
+
+  [certification]
+  eligibility = ["eligible.rego"]
+
+Exit codes: 0 all passed, 1 a case failed, 2 a policy that cannot be evaluated or no case at all."#;
 
 #[derive(Args)]
 pub(crate) struct OfferArgs {
@@ -328,11 +386,36 @@ fn open_port(text: &str) -> Result<OpenPort, String> {
     Ok(OpenPort { port, protocol })
 }
 
-/// Another form of the report.
+fn language(code: &str) -> Result<Locale, String> {
+    Locale::ALL.into_iter().find(|locale| locale.code() == code).ok_or_else(|| "use en or ja".to_owned())
+}
+
+/// A form of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
+    /// For people at a terminal.
+    Text,
+    /// The verdict document, byte for byte (schema mercat.verdict/1).
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// JUnit XML, for build servers: a case for each rule.
+    Junit,
+    /// One page that needs no script and no network.
+    Html,
     /// JSON of the self-test of virtual machine images.
     SelfTest,
+}
+
+/// When text is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// How results are printed.

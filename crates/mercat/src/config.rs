@@ -37,6 +37,9 @@ pub(crate) struct Certification {
     pub(crate) policy: Option<PathBuf>,
     /// Inspect even where the kernel cannot confine the inspector; every verdict then says so.
     pub(crate) allow_unconfined: bool,
+    /// Eligibility policies: files of Rego and JSON, relative to the data directory. `mercat policy show eligibility`
+    /// prints the policy that stands where no Rego is named.
+    pub(crate) eligibility: Vec<PathBuf>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -9,6 +9,7 @@ mod demo;
 mod deploy;
 mod doctor;
 mod offer;
+mod policy;
 mod serve;
 mod signatures;
 mod wiring;
@@ -65,6 +66,7 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Certify(args) => certify::run(&data, &args).await,
         Command::Advisories(command) => advisories::run(&data, &command).await,
         Command::Signatures(command) => signatures::run(&data, &command),
+        Command::Policy(command) => policy::run(&command),
         Command::Doctor => doctor::run(&data).await,
         Command::Offer(args) => offer::run(&args).await,
         Command::Deploy(args) => deploy::run(&args).await,

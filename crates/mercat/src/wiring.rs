@@ -74,7 +74,8 @@ pub(crate) fn inspector(data: &Path, config: &Config) -> anyhow::Result<Inspecto
         true => Unconfined::Allowed,
         false => Unconfined::Refused,
     };
-    Ok(Inspector { program, knowledge, unconfined })
+    knowledge.eligibility = config.certification.eligibility.iter().map(|file| data.join(file)).collect();
+    Ok(Inspector { program, knowledge, unconfined, listing: None, loaded: Arc::default() })
 }
 
 fn regions(data: &Path, config: &Config, egress: &Egress) -> anyhow::Result<Vec<Region>> {

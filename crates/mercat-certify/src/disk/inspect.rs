@@ -168,6 +168,8 @@ fn blank(subject: String, knowledge: &Knowledge) -> Verdict {
         policy: [policy.name.clone(), policy.date.clone(), policy.digest.to_string()],
         advisories: knowledge.about_advisories(),
         engines: knowledge.engine_digest().to_string(),
+        eligibility: None,
+        shadow: Vec::new(),
         images: Vec::new(),
         disk: None,
         checks: Vec::new(),
@@ -386,6 +388,7 @@ fn volume_report(volume: &Volume, walks: &Walks, all: &[Volume]) -> VolumeReport
         file_bytes: count(|facts| facts.file_bytes),
         scanned_bytes: count(|facts| facts.scanned_bytes),
         nested_bytes: count(|facts| facts.nested_bytes),
+        nested_scanned_bytes: count(|facts| facts.nested_scanned_bytes),
     }
 }
 

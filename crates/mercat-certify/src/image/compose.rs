@@ -68,6 +68,7 @@ pub(super) fn compose(
             file_bytes: facts.file_bytes,
             scanned_bytes: facts.scanned_bytes,
             nested_bytes: facts.nested_bytes,
+            nested_scanned_bytes: facts.nested_scanned_bytes,
         });
         layers.push((digest, facts));
     }
@@ -98,9 +99,16 @@ pub(super) fn compose(
             sbom: documents.cyclonedx.0.clone(),
             spdx: documents.spdx.0.clone(),
             files: FilesReport::of(&whole),
+            labels: label_names(image),
         },
         sboms: vec![documents.cyclonedx, documents.spdx],
     }
+}
+
+fn label_names(image: &Image) -> Vec<String> {
+    let set = image.config.labels.iter().filter(|(_, value)| !value.is_empty());
+    let names: BTreeSet<&String> = set.map(|(name, _)| name).collect();
+    names.into_iter().cloned().collect()
 }
 
 impl Composer<'_> {

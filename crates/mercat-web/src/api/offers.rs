@@ -148,20 +148,6 @@ pub(super) async fn history(State(site): Shared, caller: Caller, Path(path): Key
     Ok(Json(events.iter().map(one).collect::<Vec<_>>()).into_response())
 }
 
-pub(super) async fn verdict(
-    State(site): Shared,
-    caller: Caller,
-    Path((publisher, offer, id, digest)): Path<(String, String, String, String)>,
-) -> Answer {
-    let found = async {
-        site.app.status(&OfferKey::new(publisher, offer), Some(&id)).await?;
-        let paper = load::<PaperRow>(&*site.app.ledger, &format!("verdict/{id}/{digest}")).await?;
-        Ok(paper.ok_or(AppError::NotFound)?.row.text)
-    };
-    let text = found.await.map_err(fail(&caller))?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
-}
-
 /// The evidence of a boot test: `report`, `console` or `screenshot`.
 pub(super) async fn boot(
     State(site): Shared,

@@ -15,6 +15,7 @@ use mercat_store::{
     FindingRow, MailRow, MessageRow, OfferRow, PartRow, PublisherRow, Query, SubmissionRow, find, list, load,
 };
 use mercat_text::text;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -224,6 +225,22 @@ impl Status {
                     self.key.publisher, self.key.offer, row.id, image.digest
                 );
                 (format!("{} {}", image.plan, image.reference), place)
+            })
+            .collect()
+    }
+
+    /// Digest and address of each verdict of a step.
+    fn verdicts(&self, step: &StepView) -> Vec<(String, String)> {
+        let Some(row) = &self.view.submission else { return Vec::new() };
+        let names = step.report.iter().flat_map(|report| report.verdicts.keys());
+        names
+            .map(|name| {
+                let escaped = utf8_percent_encode(name, NON_ALPHANUMERIC);
+                let place = format!(
+                    "/api/v1/publishers/{}/offers/{}/submissions/{}/verdicts/{escaped}",
+                    self.key.publisher, self.key.offer, row.id
+                );
+                (name.clone(), place)
             })
             .collect()
     }

@@ -3,7 +3,7 @@
 use super::validate::held;
 use super::{Ended, Work};
 use crate::inspect::keys;
-use crate::{InspectError, Inspection};
+use crate::{InspectError, Inspection, Inspector};
 use mercat_app::{AppError, Report, StepOutcome};
 use mercat_certify::listing::inspect_listing;
 use mercat_certify::{Knowledge, LayerFacts, Verdict};
@@ -12,6 +12,7 @@ use mercat_domain::finding::{Finding, Place, Severity, judge};
 use mercat_domain::tags::{self, Resolved};
 use mercat_domain::{Digest, OfferKind, Outcome};
 use mercat_store::{Expect, FindingRow, OfferRow, PaperRow, load, put};
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -23,12 +24,9 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
         Ok(images) => images,
         Err(waits) => return Ok(waits),
     };
-    let files = work.worker.inspector.knowledge.clone();
-    let loaded = tokio::task::spawn_blocking(move || files.load(Some(crate::today()))).await;
-    let knowledge = match loaded {
-        Ok(Ok(knowledge)) => knowledge,
-        Ok(Err(why)) => return Ok(Ended::Wait { on: "wait-store", detail: why }),
-        Err(_) => return Ok(Ended::Wait { on: "wait-store", detail: "the rules cannot be loaded".into() }),
+    let knowledge = match work.worker.inspector.knowledge().await {
+        Ok(knowledge) => knowledge,
+        Err(why) => return Ok(Ended::Wait { on: "wait-store", detail: why }),
     };
     let mut report = Report::default();
     let mut findings = inspect_listing(&work.document, &knowledge);
@@ -126,6 +124,11 @@ async fn one_image(
     knowledge: &Knowledge,
     report: &mut Report,
 ) -> Result<Result<Vec<Finding>, Ended>, AppError> {
+    let inspector = with_listing(work, knowledge);
+    let reuse = reuse_key(&image.digest, knowledge, inspector.listing.as_deref());
+    if let Some(findings) = reused(work, image, &reuse, report).await? {
+        return Ok(Ok(findings));
+    }
     let (directory, _spool) = match spool(work, image).await {
         Ok(found) => found,
         Err(why) => return Ok(Err(Ended::Wait { on: "wait-store", detail: why })),
@@ -151,15 +154,54 @@ async fn one_image(
             part.complete = done >= total;
         });
     };
-    let inspector = &work.worker.inspector;
     match inspector.inspect(&image.digest, &directory, false, bytes, facts, progress).await {
         Ok(inspection) => {
             report.layers_reused += reused;
             report.layers_read += u32::try_from(wanted.len()).unwrap_or(u32::MAX) - reused;
-            Ok(keep(work, image, "", inspection, report).await?)
+            let verdict = inspection.verdict.clone();
+            let kept = keep(work, image, "", inspection, report).await?;
+            // What we could not finish is tried again next time.
+            let whole = kept.as_ref().is_ok_and(|findings| judge(findings) != Outcome::Inconclusive);
+            if whole {
+                let row = PaperRow { key: reuse, text: verdict, made: work.worker.app.ledger.now().await? };
+                report.writes.push(put(&row, Expect::Any));
+            }
+            Ok(kept)
         }
         Err(error) => Ok(broken(work, &error)),
     }
+}
+
+/// A verdict holds for the same image, rules and advisories: its bytes need not even be looked at again.
+fn reuse_key(root: &Digest, knowledge: &Knowledge, listing: Option<&str>) -> String {
+    let text = format!("{root}\n{}\n{}", knowledge.verdict_digest(), listing.unwrap_or_default());
+    format!("image-verdict/{}", Digest::from_sha256(&Sha256::digest(text.as_bytes())))
+}
+
+/// The findings of a verdict that is kept under a key; it becomes this submission's too.
+async fn reused(
+    work: &Work<'_>,
+    image: &Imported,
+    key: &str,
+    report: &mut Report,
+) -> Result<Option<Vec<Finding>>, AppError> {
+    let Some(kept) = load::<PaperRow>(&*work.worker.app.ledger, key).await? else { return Ok(None) };
+    let Some((_, findings)) = Verdict::findings_of(&kept.row.text) else { return Ok(None) };
+    report.layers_reused += Verdict::layers_of(&kept.row.text);
+    let name = verdict_name(report, image, "");
+    let key = format!("verdict/{}/{name}", work.submission.id);
+    report.writes.push(put(&PaperRow { key: key.clone(), ..kept.row }, Expect::Any));
+    report.verdicts.insert(name, key);
+    let bytes: u64 = image.blobs.iter().map(|(_, size)| size).sum();
+    work.tracker.handle(&image.reference).set(bytes, bytes);
+    Ok(Some(findings))
+}
+
+/// The inspector of this work. Only policies of the operator look at the listing.
+pub(super) fn with_listing(work: &Work<'_>, knowledge: &Knowledge) -> Inspector {
+    let own = knowledge.eligibility.is_of_operator();
+    let listing = own.then(|| mercat_app::clone_public(&work.document).to_string());
+    Inspector { listing, ..work.worker.inspector.clone() }
 }
 
 /// Blobs as files below one directory: the depot itself, or copies of what lies in a remote one.

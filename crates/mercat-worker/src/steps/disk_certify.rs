@@ -1,7 +1,7 @@
 //! Certification of one stored disk.
 
 use super::boot::Tested;
-use super::certify::{broken, keep, spool, verdict_name};
+use super::certify::{broken, keep, spool, verdict_name, with_listing};
 use super::{Ended, Work, boot};
 use crate::DiskSource;
 use mercat_app::{AppError, Report};
@@ -54,15 +54,12 @@ fn claims(plan: &Plan, reference: &str) -> Claims {
 }
 
 /// A verdict holds for the same disk, claims, rules and advisories.
-fn reuse_key(root: &Digest, claims: &Claims, knowledge: &Knowledge) -> String {
+fn reuse_key(root: &Digest, claims: &Claims, knowledge: &Knowledge, listing: Option<&str>) -> String {
     let text = format!(
-        "{root}\n{}\n{}\n{}\n{}\n{:?}",
+        "{root}\n{}\n{}\n{}",
         serde_json::to_string(claims).unwrap_or_default(),
-        knowledge.engine_digest(),
-        knowledge.policy.digest,
-        knowledge.advisories.digest(),
-        // The day itself is not part of it: only what is too old by then.
-        knowledge.stale_advisories().keys(),
+        knowledge.verdict_digest(),
+        listing.unwrap_or_default(),
     );
     format!("disk-verdict/{}", Digest::from_sha256(&Sha256::digest(text.as_bytes())))
 }
@@ -77,7 +74,8 @@ pub(super) async fn one_disk(
     let Some(plan) = work.document.plan(plan) else { return Ok(Ok(Vec::new())) };
     let claims = claims(plan, &image.reference);
     let part = work.tracker.handle(&format!("{} {}", plan.id, image.reference));
-    let reuse = reuse_key(&image.digest, &claims, knowledge);
+    let inspector = with_listing(work, knowledge);
+    let reuse = reuse_key(&image.digest, &claims, knowledge, inspector.listing.as_deref());
     let ledger = &*work.worker.app.ledger;
     if let Some(kept) = load::<PaperRow>(ledger, &reuse).await?
         && let Some((_, findings)) = Verdict::findings_of(&kept.row.text)
@@ -97,8 +95,7 @@ pub(super) async fn one_disk(
     };
     let bytes = image.blobs.iter().map(|(_, size)| size).sum();
     let source = DiskSource::Stored { depot, root: image.digest.to_string(), bytes };
-    let done =
-        work.worker.inspector.inspect_disk(&source, &claims, |done, total| part.set(done, total)).await;
+    let done = inspector.inspect_disk(&source, &claims, |done, total| part.set(done, total)).await;
     match done {
         Ok(inspection) => {
             report.layers_read += 1;

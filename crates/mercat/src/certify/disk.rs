@@ -1,10 +1,10 @@
 //! `mercat certify disk.vhd`: the disk of a virtual machine.
 
-use super::{Bar, bar, exit_code, inspector, print, self_test, usage, write_sboms};
-use crate::cli::{CertifyArgs, Output, ReportFormat};
+use super::{Bar, bar, exit_code, inspector, output, usage, write_sboms};
+use crate::cli::CertifyArgs;
 use anyhow::Context;
+use mercat_certify::Verdict;
 use mercat_certify::disk::Claims;
-use mercat_certify::{Check, Verdict};
 use mercat_depot::Progress;
 use mercat_disk::Declared;
 use mercat_worker::DiskSource;
@@ -22,7 +22,6 @@ pub(super) fn declared(args: &CertifyArgs) -> Option<Option<Declared>> {
 }
 
 /// Inspects the file where it lies.
-#[expect(clippy::print_stdout, reason = "the command's result")]
 pub(super) async fn run(data: &Path, args: &CertifyArgs, declared: Option<Declared>) -> anyhow::Result<u8> {
     let path = PathBuf::from(&args.image);
     let path = match path.canonicalize() {
@@ -42,39 +41,8 @@ pub(super) async fn run(data: &Path, args: &CertifyArgs, declared: Option<Declar
     let done = inspector.inspect_disk(&source, &claims, |done, total| Bar(bar.clone()).at(done, total)).await;
     bar.finish_and_clear();
     let inspection = done?;
-    let document = &inspection.verdict;
-    let (outcome, findings) = Verdict::findings_of(document).context("the verdict cannot be read")?;
+    let (outcome, _) = Verdict::findings_of(&inspection.verdict).context("the verdict cannot be read")?;
     write_sboms(args.sbom.as_deref(), &inspection)?;
-    match (args.format, args.output) {
-        (Some(ReportFormat::SelfTest), _) => println!("{}", self_test::document(document)?),
-        (None, Output::Json) => print!("{document}"),
-        (None, Output::Text) => {
-            print(&args.image, &subject(document), outcome, &findings);
-            println!("  {}", summary(&Verdict::checks_of(document).unwrap_or_default()));
-        }
-    }
+    output::write(args, &[(args.image.clone(), inspection.verdict)])?;
     Ok(exit_code(outcome))
-}
-
-fn subject(document: &str) -> String {
-    let document: serde_json::Value = serde_json::from_str(document).unwrap_or_default();
-    document["subject"].as_str().unwrap_or_default().to_owned()
-}
-
-/// How many rules came out how.
-fn summary(checks: &[Check]) -> String {
-    const WORDS: [(&str, &str); 8] = [
-        ("passed", "passed"),
-        ("error", "failed"),
-        ("warning", "with a warning"),
-        ("info", "with a remark"),
-        ("inconclusive", "inconclusive"),
-        ("not-applicable", "not applicable"),
-        ("boot-only", "for the boot test"),
-        ("off", "off"),
-    ];
-    let count = |result: &str| checks.iter().filter(|check| check.result == result).count();
-    let parts = WORDS.iter().map(|(result, word)| (count(result), word)).filter(|(count, _)| *count > 0);
-    let parts: Vec<String> = parts.map(|(count, word)| format!("{count} {word}")).collect();
-    format!("rules: {}", parts.join(", "))
 }

@@ -1,0 +1,68 @@
+//! A page of its own: no script, nothing fetched, readable by keyboard and screen reader, on paper and in the dark.
+
+use crate::{Report, place};
+use askama::Template;
+use mercat_domain::plain::plain;
+use mercat_domain::{Finding, Severity};
+use mercat_text::Locale;
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    locale: Locale,
+    reports: &'a [Report],
+}
+
+/// The page over all reports.
+pub fn html(reports: &[Report], locale: Locale) -> String {
+    Page { locale, reports }.render().expect("a template over plain data, written to memory")
+}
+
+impl Page<'_> {
+    fn t(&self, key: &str) -> String {
+        mercat_text::text(self.locale, key, &[])
+    }
+
+    fn lang(&self) -> &'static str {
+        self.locale.code()
+    }
+
+    fn plain(&self, text: &str) -> String {
+        plain(text)
+    }
+
+    fn outcome(&self, report: &Report) -> String {
+        self.t(&format!("report-outcome-{}", report.outcome.name()))
+    }
+
+    fn weight(&self, report: &Report, finding: &Finding) -> String {
+        self.t(&format!("report-{}", report.weight(finding)))
+    }
+
+    fn rule(&self, id: &str) -> String {
+        mercat_text::rule(self.locale, id)
+    }
+
+    fn fix(&self, finding: &Finding) -> String {
+        plain(&mercat_text::fix(self.locale, &finding.rule).unwrap_or_else(|| finding.fix.clone()))
+    }
+
+    fn place(&self, finding: &Finding) -> String {
+        plain(&place(finding))
+    }
+
+    /// A result of a check: a word of its own, or the word of a severity.
+    fn result(&self, result: &str) -> String {
+        let known = Severity::parse(result).is_some()
+            || ["passed", "not-applicable", "boot-only", "off"].contains(&result);
+        if known { self.t(&format!("report-{result}")) } else { plain(result) }
+    }
+
+    fn files(&self, image: &crate::Image) -> u64 {
+        image.layers.iter().map(|layer| layer.files).sum()
+    }
+
+    fn packed_bytes(&self, image: &crate::Image) -> u64 {
+        image.layers.iter().map(|layer| layer.packed_bytes).sum()
+    }
+}

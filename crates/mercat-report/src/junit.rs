@@ -1,0 +1,189 @@
+//! JUnit XML, as build servers read it: a suite for each report, a case for each rule that was checked or found.
+
+use crate::{Report, place};
+use mercat_domain::plain::plain;
+use mercat_domain::{Finding, Outcome, Severity};
+use mercat_text::Locale;
+use std::collections::BTreeMap;
+
+/// What a case holds.
+enum Body {
+    Nothing,
+    /// The publisher's to fix.
+    Failure(String, String),
+    /// This side could not finish.
+    Error(String, String),
+    Skipped(String),
+    /// Told without weight.
+    Told(String),
+}
+
+struct Case {
+    class: String,
+    name: String,
+    body: Body,
+}
+
+/// The document over all reports.
+pub fn junit(reports: &[Report], locale: Locale) -> String {
+    let suites: Vec<(&Report, Vec<Case>)> =
+        reports.iter().map(|report| (report, cases(report, locale))).collect();
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let all = || suites.iter().flat_map(|(_, cases)| cases);
+    out.push_str(&format!("<testsuites name=\"mercat\" {}>\n", counts(all)));
+    for (report, cases) in &suites {
+        let name = format!("{} {}", report.name, report.subject);
+        out.push_str(&format!(
+            "  <testsuite name=\"{}\" {}>\n",
+            attribute(name.trim()),
+            counts(|| cases.iter())
+        ));
+        out.push_str(&properties(report));
+        cases.iter().for_each(|case| out.push_str(&element(case)));
+        out.push_str("  </testsuite>\n");
+    }
+    out.push_str("</testsuites>\n");
+    out
+}
+
+fn counts<'a, I: Iterator<Item = &'a Case>>(cases: impl Fn() -> I) -> String {
+    let count = |wanted: fn(&Body) -> bool| cases().filter(|case| wanted(&case.body)).count();
+    format!(
+        "tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\"",
+        count(|_| true),
+        count(|body| matches!(body, Body::Failure(..))),
+        count(|body| matches!(body, Body::Error(..))),
+        count(|body| matches!(body, Body::Skipped(_))),
+    )
+}
+
+fn properties(report: &Report) -> String {
+    let rows = [
+        ("subject", &report.subject),
+        ("policy", &report.policy[0]),
+        ("policyDigest", &report.policy[2]),
+        ("advisories", &report.advisories),
+    ];
+    let row = |(name, value): (&str, &String)| {
+        format!("      <property name=\"{name}\" value=\"{}\"/>\n", attribute(value))
+    };
+    format!("    <properties>\n{}    </properties>\n", rows.into_iter().map(row).collect::<String>())
+}
+
+/// The verdict itself first, so that a suite never looks empty; then checks, then what was found beside them.
+fn cases(report: &Report, locale: Locale) -> Vec<Case> {
+    let mut found: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+    for finding in &report.findings {
+        found.entry(finding.rule.as_str()).or_default().push(finding);
+    }
+    let verdict = match report.outcome {
+        Outcome::Pass => Body::Nothing,
+        Outcome::Findings => Body::Failure("findings".into(), "findings block certification".into()),
+        Outcome::Inconclusive => Body::Error("inconclusive".into(), "a check could not be finished".into()),
+    };
+    let mut out = vec![Case { class: "mercat".into(), name: "verdict".into(), body: verdict }];
+    for check in &report.checks {
+        let advice = format!("{}-ADVICE", check.rule);
+        let all: Vec<&Finding> = [check.rule.as_str(), advice.as_str()]
+            .iter()
+            .flat_map(|rule| found.get(rule).cloned().unwrap_or_default())
+            .collect();
+        let body = match check.result.as_str() {
+            "passed" if all.is_empty() => Body::Nothing,
+            "not-applicable" | "off" | "boot-only" if all.is_empty() => {
+                Body::Skipped(format!("{}: {}", check.result, check.observed))
+            }
+            result if all.is_empty() => told(result, &check.observed, &check.required),
+            _ => body(report, &all, locale),
+        };
+        out.push(Case { class: check.rule.clone(), name: check.title.clone(), body });
+    }
+    let mut beside: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+    for finding in report.beside_checks() {
+        beside.entry(finding.rule.as_str()).or_default().push(finding);
+    }
+    for (rule, findings) in beside {
+        let title = mercat_text::rule(locale, rule);
+        let name = if title.is_empty() { rule.to_owned() } else { title };
+        out.push(Case { class: rule.to_owned(), name, body: body(report, &findings, locale) });
+    }
+    out
+}
+
+/// A check whose finding is not in the list: its own words are all there is.
+fn told(result: &str, observed: &str, required: &str) -> Body {
+    let text = format!("observed: {observed}\nrequired: {required}");
+    match Severity::parse(result) {
+        Some(Severity::Error) => Body::Failure(result.to_owned(), text),
+        Some(Severity::Warning | Severity::Info) => Body::Told(text),
+        _ => Body::Error(result.to_owned(), text),
+    }
+}
+
+fn body(report: &Report, findings: &[&Finding], locale: Locale) -> Body {
+    let line = |finding: &&Finding| {
+        let fix = mercat_text::fix(locale, &finding.rule).unwrap_or_else(|| finding.fix.clone());
+        let parts = [
+            ("severity", report.weight(finding).to_owned()),
+            ("where", place(finding)),
+            ("observed", finding.observed.clone()),
+            ("required", finding.required.clone()),
+            ("fix", fix),
+        ];
+        parts
+            .iter()
+            .filter(|(_, text)| !text.is_empty())
+            .map(|(name, text)| format!("{name}: {}\n", plain(text)))
+            .collect::<String>()
+    };
+    let text = findings.iter().map(line).collect::<Vec<_>>().join("\n");
+    let has = |severity| findings.iter().any(|finding| finding.severity == severity);
+    let first = |severity| {
+        findings.iter().find(|finding| finding.severity == severity).map_or("", |f| f.observed.as_str())
+    };
+    if has(Severity::Error) {
+        Body::Failure(first(Severity::Error).to_owned(), text)
+    } else if has(Severity::Inconclusive) {
+        Body::Error(first(Severity::Inconclusive).to_owned(), text)
+    } else {
+        Body::Told(text)
+    }
+}
+
+fn element(case: &Case) -> String {
+    let head =
+        format!("    <testcase classname=\"{}\" name=\"{}\"", attribute(&case.class), attribute(&case.name));
+    let inner = match &case.body {
+        Body::Nothing => return format!("{head}/>\n"),
+        Body::Failure(message, text) => {
+            format!(
+                "<failure type=\"finding\" message=\"{}\">{}</failure>",
+                attribute(message),
+                content(text)
+            )
+        }
+        Body::Error(message, text) => {
+            format!(
+                "<error type=\"inconclusive\" message=\"{}\">{}</error>",
+                attribute(message),
+                content(text)
+            )
+        }
+        Body::Skipped(message) => format!("<skipped message=\"{}\"/>", attribute(message)),
+        Body::Told(text) => format!("<system-out>{}</system-out>", content(text)),
+    };
+    format!("{head}>\n      {inner}\n    </testcase>\n")
+}
+
+fn attribute(text: &str) -> String {
+    escape(&plain(text))
+}
+
+/// Lines stay lines; everything hidden in them is written out.
+fn content(text: &str) -> String {
+    text.lines().map(|line| escape(&plain(line))).collect::<Vec<_>>().join("\n")
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

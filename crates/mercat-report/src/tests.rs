@@ -1,0 +1,237 @@
+//! Hostile words through every form, and each form against its own readers.
+
+use super::*;
+use mercat_text::Locale;
+use serde_json::{Value, json};
+
+/// Every way to leave a form that the words of a publisher could try.
+const HOSTILE: &str =
+    "<script>alert(1)</script>\u{1b}[31m\u{202e}gnp\u{9b}0m]]>\"'&amp;\r\n::error::\u{0}\u{feff}\u{fffe}";
+
+fn finding(rule: &str, severity: &str) -> Value {
+    json!({
+        "rule": rule, "severity": severity, "platform": "linux/amd64", "path": format!("opt/{HOSTILE}"),
+        "package": "pkg:deb/debian/x@1", "observed": HOSTILE, "required": HOSTILE, "fix": HOSTILE,
+    })
+}
+
+fn digest(fill: char) -> String {
+    format!("sha256:{}", String::from(fill).repeat(64))
+}
+
+fn image(outcome: &str, findings: &[Value]) -> String {
+    json!({
+        "schema": "mercat.verdict/1", "subject": digest('a'), "outcome": outcome,
+        "policy": {"name": "default", "date": "2026-11-25", "digest": digest('b')},
+        "advisories": {"digest": digest('c'), "newest": "2026-11-20"}, "engines": digest('d'),
+        "shadow": ["CTR-28"],
+        "images": [{
+            "platform": "linux/amd64", "manifest": digest('e'), "packages": 3, "sbom": digest('f'),
+            "layers": [{
+                "digest": digest('1'), "diffId": digest('2'), "packedBytes": 10, "files": 2, "fileBytes": 20,
+                "scannedBytes": 20, "nestedBytes": 0,
+            }],
+        }],
+        "findings": findings,
+    })
+    .to_string()
+}
+
+fn disk(outcome: &str, result: &str) -> String {
+    json!({
+        "schema": "mercat.verdict/1", "subject": digest('a'), "outcome": outcome,
+        "policy": {"name": "default", "date": "2026-11-25", "digest": digest('b')},
+        "advisories": {"digest": "", "newest": ""}, "engines": digest('d'),
+        "disk": {
+            "bytes": 1_073_741_824, "dataBytes": 4096, "partitionTable": "gpt", "os": "Debian 12", "osId": "debian",
+            "osVersion": "12", "kernel": "6.1.0-31-amd64, 5.10", "packages": 1, "sbom": digest('f'),
+            "volumes": [{
+                "name": "part1", "start": 0, "bytes": 1, "contents": "ext4", "entries": 1, "files": 1,
+                "fileBytes": 1, "scannedBytes": 1, "nestedBytes": 0,
+            }],
+        },
+        "checks": [
+            {"rule": "VHD-01", "testId": "", "title": "A", "result": "passed", "observed": "", "required": ""},
+            {"rule": "LNX-04", "testId": "41", "title": "Swap", "result": result, "observed": "0", "required": ""},
+            {"rule": "LNX-05", "testId": "", "title": HOSTILE, "result": "boot-only", "observed": HOSTILE, "required": ""},
+        ],
+        "findings": [
+            {"rule": "LNX-04", "severity": result, "observed": "x", "required": "", "fix": ""},
+            {"rule": "CTR-20", "severity": "info", "path": "a", "observed": "", "required": "", "fix": ""},
+        ],
+    })
+    .to_string()
+}
+
+fn reports() -> Vec<Report> {
+    let found = ["error", "warning", "info", "inconclusive"];
+    let found: Vec<Value> = found.iter().map(|severity| finding("CTR-21", severity)).collect();
+    let more = [found, vec![finding("CTR-28", "info")]].concat();
+    vec![
+        Report::parse(HOSTILE, &image("findings", &more)).expect("reads"),
+        Report::parse("clean", &image("pass", &[])).expect("reads"),
+        Report::parse("disk.vhd", &disk("inconclusive", "inconclusive")).expect("reads"),
+    ]
+}
+
+fn valid(schema: &str, document: &Value) -> Result<(), String> {
+    let mut schemas = boon::Schemas::new();
+    let mut compiler = boon::Compiler::new();
+    let schema = serde_json::from_str(schema).map_err(|error| error.to_string())?;
+    compiler.add_resource("mem:///schema.json", schema).map_err(|error| error.to_string())?;
+    let index = compiler.compile("mem:///schema.json", &mut schemas).map_err(|error| error.to_string())?;
+    schemas.validate(document, index).map_err(|error| format!("{error:#}"))
+}
+
+#[test]
+fn no_form_lets_a_hidden_character_or_a_tag_through() {
+    let reports = reports();
+    let style = Style { colour: false, width: Some(80), locale: Locale::En };
+    let texts: Vec<String> = reports.iter().map(|report| text(report, &style)).collect();
+    let forms = [
+        texts.concat(),
+        sarif(&reports, "1.0.0", Locale::En),
+        junit(&reports, Locale::En),
+        html(&reports, Locale::Ja),
+        html(&reports, Locale::En),
+        self_test(&reports[0], "11/26/2026 00:00:00"),
+    ];
+    for form in &forms {
+        let hidden = form.chars().find(|c| *c != '\n' && mercat_domain::plain::is_hidden(*c));
+        assert_eq!(hidden, None, "{form}");
+        // A line of a publisher's own would be a command to a build server.
+        assert!(!form.lines().any(|line| line.trim_start().starts_with("::error::")), "{form}");
+    }
+    for form in &forms[2..5] {
+        assert!(!form.contains("<script") && !form.contains("]]>"), "{form}");
+    }
+}
+
+#[test]
+fn sarif_is_valid_against_the_official_schema_and_never_calls_the_inconclusive_a_pass() {
+    let schema = include_str!("../tests/fixtures/sarif-2.1.0.schema.json");
+    let document: Value = serde_json::from_str(&sarif(&reports(), "1.0.0", Locale::En)).expect("JSON");
+    valid(schema, &document).expect("valid");
+    let results = document["runs"][0]["results"].as_array().expect("results");
+    assert_eq!(results.len(), 5);
+    assert_eq!((&results[0]["level"], &results[0]["kind"]), (&json!("error"), &json!("fail")));
+    assert_eq!((&results[1]["level"], &results[1]["kind"]), (&json!("none"), &json!("open")));
+    assert_eq!(document["runs"][2]["invocations"][0]["executionSuccessful"], false);
+    assert_eq!(document["runs"][1]["invocations"][0]["executionSuccessful"], true);
+    let kinds: Vec<&str> = document["runs"][2]["results"]
+        .as_array()
+        .expect("results")
+        .iter()
+        .filter_map(|r| r["kind"].as_str())
+        .collect();
+    assert_eq!(kinds, ["open", "fail", "pass", "informational"]);
+    let mut broken = document.clone();
+    broken["runs"][0]["results"][0]["level"] = json!("fatal");
+    assert!(valid(schema, &broken).is_err(), "the schema refuses what is wrong");
+}
+
+#[test]
+fn junit_is_well_formed_and_counts_what_it_holds() {
+    let document = junit(&reports(), Locale::En);
+    let mut reader = quick_xml::Reader::from_str(&document);
+    reader.config_mut().check_end_names = true;
+    let (mut cases, mut failures, mut errors, mut declared) = (0, 0, 0, Vec::new());
+    loop {
+        use quick_xml::events::Event;
+        match reader.read_event().expect("well-formed") {
+            Event::Eof => break,
+            Event::Start(tag) | Event::Empty(tag) => {
+                for attribute in tag.attributes() {
+                    attribute.expect("well-formed");
+                }
+                match tag.name().as_ref() {
+                    "testcase" => cases += 1,
+                    "failure" => failures += 1,
+                    "error" => errors += 1,
+                    "testsuites" => {
+                        for name in ["tests", "failures", "errors"] {
+                            let value = tag.try_get_attribute(name).expect("read").expect("there");
+                            declared.push(value.value.parse::<u32>().expect("a number"));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(declared, [cases, failures, errors]);
+    // The verdict and CTR-21; the verdict and LNX-04 of the disk.
+    assert_eq!((cases, failures, errors), (3 + 1 + 5, 2, 2), "{document}");
+}
+
+#[test]
+fn the_page_needs_nothing_from_elsewhere_and_speaks_both_languages() {
+    let (en, ja) = (html(&reports(), Locale::En), html(&reports(), Locale::Ja));
+    assert!(en.contains("<html lang=\"en\">") && en.contains("Recorded only"), "{en}");
+    assert!(ja.contains("<html lang=\"ja\">") && ja.contains("判定不能"), "{ja}");
+    for part in ["<script", "<link", "<img", " src=", "http://", "https://", "@import", "url("] {
+        assert!(!en.contains(part), "{part}");
+    }
+    // A key without words would stand there as itself.
+    assert!(!en.contains(">report-") && !ja.contains(">report-"));
+}
+
+#[test]
+fn text_wraps_to_the_width_and_is_coloured_only_when_asked() {
+    let reports = reports();
+    let narrow = Style { colour: false, width: Some(60), locale: Locale::En };
+    for line in text(&reports[0], &narrow).lines().skip(2) {
+        assert!(unicode_width::UnicodeWidthStr::width(line) <= 60, "{line}");
+    }
+    let wide = Style { width: None, ..narrow };
+    assert!(!text(&reports[0], &wide).contains('\u{1b}'));
+    assert!(text(&reports[0], &Style { colour: true, ..wide }).contains("\u{1b}[1m\u{1b}[31merror\u{1b}[0m"));
+    assert!(text(&reports[0], &wide).contains("[shadow] CTR-28"));
+    assert!(text(&reports[2], &wide).contains("rules: 1 passed, 1 inconclusive, 1 for the boot test"));
+}
+
+#[test]
+fn the_schema_takes_both_kinds_of_documents_and_refuses_what_is_neither() {
+    for document in [image("pass", &[]), disk("inconclusive", "inconclusive")] {
+        let document: Value = serde_json::from_str(&document).expect("JSON");
+        valid(SCHEMA, &document).expect("valid");
+        for (key, value) in [("outcome", json!("ok")), ("subject", json!("sha256:1")), ("surprise", json!(1))]
+        {
+            let mut wrong = document.clone();
+            wrong[key] = value;
+            assert!(valid(SCHEMA, &wrong).is_err(), "{key}");
+        }
+        let mut neither = document.clone();
+        neither.as_object_mut().expect("an object").retain(|key, _| key != "images" && key != "checks");
+        assert!(valid(SCHEMA, &neither).is_err());
+    }
+}
+
+#[test]
+fn a_document_of_another_schema_or_half_a_document_is_not_shown() {
+    let other = image("pass", &[]).replace("verdict/1", "verdict/2");
+    assert!(matches!(Report::parse("x", &other), Err(ReportError::Schema(_))));
+    let half = image("pass", &[finding("X-1", "fatal")]);
+    assert!(matches!(Report::parse("x", &half), Err(ReportError::Part("findings"))));
+    assert!(matches!(Report::parse("x", "{"), Err(ReportError::Json(_))));
+}
+
+#[test]
+fn tests_of_the_tool_come_first_and_other_findings_last() {
+    let read = |outcome: &str, result: &str| -> Value {
+        let report = Report::parse("x", &disk(outcome, result)).expect("reads");
+        serde_json::from_str(&self_test(&report, "11/26/2026 00:00:00")).expect("JSON")
+    };
+    let document = read("findings", "error");
+    assert_eq!(document["TestResult"], "Fail");
+    let tests = document["Tests"].as_array().expect("tests");
+    let ids: Vec<&str> = tests.iter().filter_map(|t| t["TestID"].as_str()).collect();
+    assert_eq!(ids, ["41", "VHD-01", "LNX-05", "CTR-20"]);
+    assert_eq!(document["Tests"][0]["Result"], "Failed");
+    assert_eq!(document["KernelVersion"], "6.1.0");
+    let document = read("inconclusive", "inconclusive");
+    assert_eq!(document["TestResult"], "Inconclusive");
+    assert_eq!(document["Tests"][0]["Result"], "Inconclusive");
+    assert_eq!(read("pass", "warning")["Tests"][0]["Result"], "Warning");
+}

@@ -1,0 +1,201 @@
+//! For people at a terminal.
+
+use crate::{Report, place};
+use anstyle::{AnsiColor, Style as Ansi};
+use mercat_domain::plain::plain;
+use mercat_domain::{Finding, Outcome, Severity};
+use mercat_text::Locale;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// How it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// With SGR sequences (ECMA-48, 8.3.117).
+    pub colour: bool,
+    /// Columns to wrap at; `None` wraps nothing.
+    pub width: Option<usize>,
+    /// Language of what rules ask for.
+    pub locale: Locale,
+}
+
+/// Narrower than this, wrapping gives no readable column.
+const WIDTH_MIN: usize = 40;
+
+/// The text of one report.
+pub fn text(report: &Report, style: &Style) -> String {
+    let subject = if report.subject.is_empty() { "no disk" } else { &report.subject };
+    let outcome = style.paint(of_outcome(report.outcome), report.outcome.name());
+    let mut out = format!("{} {}: {outcome}\n", plain(&report.name), plain(subject));
+    let [name, date, _] = &report.policy;
+    let advisories = if report.advisories.is_empty() { "none" } else { &report.advisories };
+    let about = format!("policy {} of {}, advisories {}", plain(name), plain(date), plain(advisories));
+    out.push_str(&style.paint(Ansi::new().dimmed(), &about));
+    out.push('\n');
+    for finding in report.by_weight() {
+        one(report, finding, style, &mut out);
+    }
+    let tables = [images(report), volumes(report)];
+    tables.iter().filter(|rows| rows.len() > 1).for_each(|rows| table(rows, style, &mut out));
+    if !report.checks.is_empty() {
+        out.push_str(&format!("  rules: {}\n", counts(report)));
+    }
+    out
+}
+
+fn of_outcome(outcome: Outcome) -> Ansi {
+    Ansi::new().bold().fg_color(Some(
+        match outcome {
+            Outcome::Pass => AnsiColor::Green,
+            Outcome::Findings => AnsiColor::Red,
+            Outcome::Inconclusive => AnsiColor::Magenta,
+        }
+        .into(),
+    ))
+}
+
+fn of_severity(severity: Severity) -> Ansi {
+    Ansi::new().bold().fg_color(Some(
+        match severity {
+            Severity::Error => AnsiColor::Red,
+            Severity::Inconclusive => AnsiColor::Magenta,
+            Severity::Warning => AnsiColor::Yellow,
+            Severity::Info => AnsiColor::Cyan,
+        }
+        .into(),
+    ))
+}
+
+impl Style {
+    fn paint(&self, style: Ansi, text: &str) -> String {
+        if self.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}
+
+fn one(report: &Report, finding: &Finding, style: &Style, out: &mut String) {
+    let weight = report.weight(finding);
+    let rule = plain(&finding.rule);
+    let head = format!("  [{weight}] {rule} ");
+    let painted = format!("  [{}] {rule} ", style.paint(of_severity(finding.severity), weight));
+    wrapped(&head, &painted, &plain(&finding.observed), style, out);
+    let place = place(finding);
+    let fix = mercat_text::fix(style.locale, &finding.rule).unwrap_or_else(|| finding.fix.clone());
+    for (name, text) in [("where:", &place), ("required:", &finding.required), ("fix:", &fix)] {
+        if !text.is_empty() {
+            let head = format!("      {name:<9} ");
+            wrapped(&head, &head, &plain(text), style, out);
+        }
+    }
+}
+
+/// Writes a text behind a head, with further lines below its start. `painted` is the head with its colours.
+fn wrapped(head: &str, painted: &str, text: &str, style: &Style, out: &mut String) {
+    let indent = head.width().min(16);
+    let first = style.width.map(|width| width.max(WIDTH_MIN).saturating_sub(head.width()).max(16));
+    let later = style.width.map(|width| width.max(WIDTH_MIN).saturating_sub(indent));
+    out.push_str(painted);
+    let lines = match (first, later) {
+        (Some(first), Some(later)) => wrap(text, first, later),
+        _ => vec![text.to_owned()],
+    };
+    for (at, line) in lines.iter().enumerate() {
+        if at > 0 {
+            out.push_str(&" ".repeat(indent));
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+}
+
+/// Breaks at spaces, and within words that are longer than a line.
+fn wrap(text: &str, first: usize, later: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split_inclusive(' ') {
+        let room = if lines.len() == 1 { first } else { later };
+        if used > 0 && used + word.trim_end().width() > room {
+            lines.push(String::new());
+            used = 0;
+        }
+        for c in word.chars() {
+            let room = if lines.len() == 1 { first } else { later };
+            let columns = c.width().unwrap_or(0);
+            if used > 0 && used + columns > room && c != ' ' {
+                lines.push(String::new());
+                used = 0;
+            }
+            if let Some(line) = lines.last_mut() {
+                line.push(c);
+            }
+            used += columns;
+        }
+    }
+    lines
+}
+
+fn images(report: &Report) -> Vec<[String; 5]> {
+    let head = ["platform", "layers", "packed bytes", "files", "packages"].map(str::to_owned);
+    let row = |image: &crate::Image| {
+        [
+            plain(&image.platform),
+            image.layers.len().to_string(),
+            image.layers.iter().map(|layer| layer.packed_bytes).sum::<u64>().to_string(),
+            image.layers.iter().map(|layer| layer.files).sum::<u64>().to_string(),
+            image.packages.to_string(),
+        ]
+    };
+    std::iter::once(head).chain(report.images.iter().map(row)).collect()
+}
+
+fn volumes(report: &Report) -> Vec<[String; 5]> {
+    let head = ["volume", "contents", "bytes", "files", "scanned bytes"].map(str::to_owned);
+    let row = |volume: &crate::Volume| {
+        [
+            plain(&volume.name),
+            plain(&volume.contents),
+            volume.bytes.to_string(),
+            volume.files.to_string(),
+            volume.scanned_bytes.to_string(),
+        ]
+    };
+    let rows = report.disk.iter().flat_map(|disk| disk.volumes.iter().map(row));
+    std::iter::once(head).chain(rows).collect()
+}
+
+/// Words to the left, numbers to the right.
+fn table(rows: &[[String; 5]], style: &Style, out: &mut String) {
+    let mut widths = [0; 5];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.width());
+        }
+    }
+    for (at, row) in rows.iter().enumerate() {
+        let mut line = String::from(" ");
+        for (cell, width) in row.iter().zip(widths) {
+            let space = " ".repeat(width.saturating_sub(cell.width()));
+            let number = at > 0 && cell.bytes().all(|byte| byte.is_ascii_digit());
+            line += &if number { format!(" {space}{cell}") } else { format!(" {cell}{space}") };
+            line.push(' ');
+        }
+        let line = line.trim_end();
+        out.push_str(&if at == 0 { style.paint(Ansi::new().underline(), line) } else { line.to_owned() });
+        out.push('\n');
+    }
+}
+
+/// How many rules came out how.
+fn counts(report: &Report) -> String {
+    const WORDS: [(&str, &str); 8] = [
+        ("passed", "passed"),
+        ("error", "failed"),
+        ("warning", "with a warning"),
+        ("info", "with a remark"),
+        ("inconclusive", "inconclusive"),
+        ("not-applicable", "not applicable"),
+        ("boot-only", "for the boot test"),
+        ("off", "off"),
+    ];
+    let count = |result: &str| report.checks.iter().filter(|check| check.result == result).count();
+    let parts = WORDS.iter().map(|(result, word)| (count(result), word)).filter(|(count, _)| *count > 0);
+    parts.map(|(count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
+}

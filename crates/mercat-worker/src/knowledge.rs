@@ -1,0 +1,72 @@
+//! What inspectors know, loaded once and again only when a file of it changed, or the day.
+
+use crate::inspect::KnowledgeFiles;
+use mercat_certify::Knowledge;
+use mercat_certify::advisories::Day;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Which file it is, as far as the file system tells: device, inode, length, and times in nanoseconds.
+type Stamp = Vec<Option<(u64, u64, u64, i128, i128)>>;
+
+/// The knowledge of this process.
+#[derive(Default)]
+pub struct Loaded(Mutex<Option<(KnowledgeFiles, Stamp, Day, Arc<Knowledge>)>>);
+
+impl std::fmt::Debug for Loaded {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Loaded")
+    }
+}
+
+impl Loaded {
+    /// The knowledge of these files. It reads them: call it where a thread may wait.
+    ///
+    /// # Errors
+    /// As [`KnowledgeFiles::load`].
+    pub fn get(&self, files: &KnowledgeFiles) -> Result<Arc<Knowledge>, String> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before loading: a file that is replaced meanwhile is then loaded once more, never once too few.
+        let stamp: Stamp = files.paths().into_iter().map(stamp).collect();
+        let today = crate::today();
+        if let Some((of, at, day, knowledge)) = &*kept
+            && of == files
+            && *at == stamp
+            && *day == today
+        {
+            return Ok(knowledge.clone());
+        }
+        let knowledge = Arc::new(files.load(Some(today))?);
+        *kept = Some((files.clone(), stamp, today, knowledge.clone()));
+        Ok(knowledge)
+    }
+}
+
+fn stamp(path: &Path) -> Option<(u64, u64, u64, i128, i128)> {
+    let about = std::fs::metadata(path).ok()?;
+    let nanos = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+    let modified = nanos(about.mtime(), about.mtime_nsec());
+    Some((about.dev(), about.ino(), about.len(), modified, nanos(about.ctime(), about.ctime_nsec())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knowledge_is_loaded_again_when_a_file_of_it_changes_and_only_then() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let policy = dir.path().join("policy.toml");
+        std::fs::write(&policy, mercat_certify::Policy::built_in()).expect("written");
+        let files = KnowledgeFiles { policy: Some(policy.clone()), ..KnowledgeFiles::default() };
+        let loaded = Loaded::default();
+        let first = loaded.get(&files).expect("loads");
+        assert!(Arc::ptr_eq(&first, &loaded.get(&files).expect("loads")));
+        let other = mercat_certify::Policy::built_in().replace("name = \"default\"", "name = \"other\"");
+        std::fs::write(&policy, other).expect("written");
+        assert_eq!(loaded.get(&files).expect("loads").policy.name, "other");
+        std::fs::write(&policy, "name = 1").expect("written");
+        assert!(loaded.get(&files).is_err(), "what cannot be used is not replaced by what could");
+    }
+}
