@@ -5,7 +5,7 @@
 
 use crate::files::{Files, Named};
 use crate::scan::{Scan, Want};
-use crate::{Knowledge, pipeline};
+use crate::{Knowledge, files, pipeline};
 use mercat_artifact::ReadError;
 use mercat_artifact::layer::HashingReader;
 use mercat_artifact::layer::tar::{Entry, Kind, TarReader, Whiteout};
@@ -207,10 +207,11 @@ impl LayerScan<'_> {
             self.scan.note(Note { rule, path: path.clone(), observed, required, fix });
             String::new()
         });
-        self.scan.with(|facts| {
-            facts.told.own(&path, bytes);
-            facts.captured.push(Captured { path, text: Some(text) });
-        });
+        // What a broken database owns is not known either; one finding says so.
+        if !text.is_empty() {
+            files::own(&self.scan, &path, bytes);
+        }
+        self.scan.with(|facts| facts.captured.push(Captured { path, text: Some(text) }));
     }
 
     fn raw(&mut self, blob: &mut (dyn Read + Send)) -> Result<(), ReadError> {

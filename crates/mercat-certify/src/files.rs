@@ -111,18 +111,21 @@ impl Files {
         }
     }
 
-    /// Keeps which files packages own, from a database or list of theirs.
-    pub(crate) fn own(&mut self, path: &str, bytes: &[u8]) {
-        let owned = owners::read(path, bytes);
-        let count: usize = owned.iter().map(|owned| owned.files.len()).sum();
-        if self.owned_count + count > OWNED_MAX {
-            self.left += 1;
-            return;
+    /// Keeps which files packages own, from a database or list of theirs; the error says why that is not known.
+    pub(crate) fn own(&mut self, path: &str, bytes: &[u8]) -> Result<(), Note> {
+        let note = |observed| {
+            let required = "a list of the files of packages";
+            Note::new("PKG-07", path, observed, required, "ship the package manager's own file")
+        };
+        let owned = owners::read(path, bytes).map_err(note)?;
+        self.owned_count += owned.iter().map(|owned| owned.files.len()).sum::<usize>();
+        if self.owned_count > OWNED_MAX {
+            return Err(note(format!("more than {OWNED_MAX} files of packages in this layer")));
         }
-        self.owned_count += count;
         if !owned.is_empty() {
             self.owned.insert(path.to_owned(), owned);
         }
+        Ok(())
     }
 
     /// Adds what another walk of the same volume found.
@@ -227,7 +230,7 @@ pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed) 
     }
     if asked.list {
         match &passed.kept {
-            Some(bytes) => scan.with(|facts| facts.told.own(path, bytes)),
+            Some(bytes) => own(scan, path, bytes),
             None => too_large(scan, path, passed.size, LIST_BYTES_MAX),
         }
     }
@@ -249,6 +252,13 @@ pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed) 
             let required = "a record of packages that can be read";
             scan.note(Note::new("PKG-07", path, broken.to_string(), required, fix));
         }
+    }
+}
+
+/// Keeps which files packages own, or says why that is not known.
+pub(crate) fn own(scan: &Scan<'_>, path: &str, bytes: &[u8]) {
+    if let Err(note) = scan.with(|facts| facts.told.own(path, bytes)) {
+        scan.note(note);
     }
 }
 

@@ -196,7 +196,8 @@ fn the_schema_takes_both_kinds_of_documents_and_refuses_what_is_neither() {
     for document in [image("pass", &[]), disk("inconclusive", "inconclusive")] {
         let document: Value = serde_json::from_str(&document).expect("JSON");
         valid(SCHEMA, &document).expect("valid");
-        for (key, value) in [("outcome", json!("ok")), ("subject", json!("sha256:1")), ("surprise", json!(1))]
+        for (key, value) in
+            [("outcome", json!("ok")), ("subject", json!("sha256:1")), ("findings", json!([{"rule": "X"}]))]
         {
             let mut wrong = document.clone();
             wrong[key] = value;

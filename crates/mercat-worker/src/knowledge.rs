@@ -1,18 +1,21 @@
-//! What inspectors know, loaded once and again only when a file of it changed, or the day.
+//! What inspectors know, loaded once, and again only when a file of it changed or a day has passed.
 
+use crate::clamd::{Clamd, Connections};
 use crate::inspect::KnowledgeFiles;
-use mercat_certify::Knowledge;
 use mercat_certify::advisories::Day;
+use mercat_certify::{Companion, Knowledge};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Which file it is, as far as the file system tells: device, inode, length, and times in nanoseconds.
-type Stamp = Vec<Option<(u64, u64, u64, i128, i128)>>;
+type Stamp = Option<(u64, u64, u64, i128, i128)>;
+/// What was loaded: on which day, beside which clamd, from which files, and what it was.
+type Kept = (KnowledgeFiles, (Day, Option<String>, Vec<Stamp>), Arc<Knowledge>);
 
 /// The knowledge of this process.
 #[derive(Default)]
-pub struct Loaded(Mutex<Option<(KnowledgeFiles, Stamp, Day, Arc<Knowledge>)>>);
+pub struct Loaded(Mutex<Option<Kept>>);
 
 impl std::fmt::Debug for Loaded {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -28,9 +31,11 @@ impl Loaded {
     pub fn get(&self, files: &KnowledgeFiles) -> Result<Arc<Knowledge>, String> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Before loading: a file that is replaced meanwhile is then loaded once more, never once too few.
-        let stamp: Stamp = files.paths().into_iter().map(stamp).collect();
         let today = crate::today();
-        if let Some((of, at, day, knowledge)) = &*kept
+        let clamd = files.clamd.as_ref().map(|config| Clamd::reach(config, today, Connections::None));
+        let clamd = clamd.transpose()?.map(|clamd| clamd.version().to_owned());
+        let stamp = (today, clamd, files.paths().into_iter().map(stamp).collect());
+        if let Some((of, at, knowledge)) = &*kept
             && of == files
             && *at == stamp
             && *day == today
@@ -38,12 +43,12 @@ impl Loaded {
             return Ok(knowledge.clone());
         }
         let knowledge = Arc::new(files.load(Some(today))?);
-        *kept = Some((files.clone(), stamp, today, knowledge.clone()));
+        *kept = Some((files.clone(), stamp, knowledge.clone()));
         Ok(knowledge)
     }
 }
 
-fn stamp(path: &Path) -> Option<(u64, u64, u64, i128, i128)> {
+fn stamp(path: &Path) -> Stamp {
     let about = std::fs::metadata(path).ok()?;
     let nanos = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
     let modified = nanos(about.mtime(), about.mtime_nsec());

@@ -17,6 +17,8 @@ pub enum Refusal {
     Broken(String),
 }
 
+/// Files of all packages of one database.
+const FILES_MAX: usize = 4_000_000;
 /// Packages of one database.
 const PACKAGES_MAX: usize = 200_000;
 
@@ -50,7 +52,15 @@ pub struct Record {
 /// # Errors
 /// As [`parse`].
 pub fn parse_records(bytes: &[u8]) -> Result<Vec<Record>, Refusal> {
-    each(bytes, header::record)
+    let mut files = 0;
+    each(bytes, |blob| {
+        let record = header::record(blob)?;
+        files += record.as_ref().map_or(0, |record| record.files.len());
+        if files > FILES_MAX {
+            return Err(broken(format!("an rpm database with more than {FILES_MAX} files")));
+        }
+        Ok(record)
+    })
 }
 
 /// Reads every header.

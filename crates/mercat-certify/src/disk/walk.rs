@@ -6,7 +6,7 @@ use super::{HEAD_BYTES, Node, VolumeTree, Wanted};
 use crate::facts::{LayerFacts, Note};
 use crate::files::Named;
 use crate::scan::{OURS, Scan, Want};
-use crate::{Knowledge, inventory};
+use crate::{Knowledge, files, inventory};
 use mercat_artifact::ReadError;
 use mercat_disk::ReadAt;
 use mercat_guest::{Contents, Entry, Guest, Kind, Visit, Volume};
@@ -290,7 +290,7 @@ impl Visit for Visitor<'_, '_> {
         self.shared.read(unreported);
         let swap = is_swap(&head);
         if let Some(bytes) = kept.as_ref().filter(|_| inventory::is_database(&entry.path)) {
-            self.scan.with(|facts| facts.told.own(&entry.path, bytes));
+            files::own(&self.scan, &entry.path, bytes);
         }
         if wanted.is_some() || swap {
             let content = match wanted {

@@ -34,22 +34,27 @@ fn copyright_of(path: &str) -> Option<&str> {
 }
 
 /// Reads a list, licence file or database.
-pub(crate) fn read(path: &str, bytes: &[u8]) -> Vec<Owned> {
+///
+/// # Errors
+/// Why a database does not tell its files.
+pub(crate) fn read(path: &str, bytes: &[u8]) -> Result<Vec<Owned>, String> {
     if let Some(package) = copyright_of(path) {
         let licence = licence_of(&String::from_utf8_lossy(bytes));
-        return vec![Owned { package: package.to_owned(), licence, files: Vec::new() }];
+        return Ok(vec![Owned { package: package.to_owned(), licence, files: Vec::new() }]);
     }
     if crate::inventory::is_rpm(path) {
-        let whole = rpm::parse_records(bytes).unwrap_or_default();
+        let whole = rpm::parse_records(bytes).map_err(|refusal| match refusal {
+            rpm::Refusal::Unreadable(why) | rpm::Refusal::Broken(why) => why,
+        })?;
         let owned = |record: rpm::Record| {
             let files = record.files.into_iter().filter(|(path, _)| is_kept(path)).collect();
             Owned { package: record.name, licence: record.licence, files }
         };
-        return whole.into_iter().map(owned).collect();
+        return Ok(whole.into_iter().map(owned).collect());
     }
     let text = String::from_utf8_lossy(bytes);
     if path.ends_with("apk/db/installed") {
-        return apk(&text);
+        return Ok(apk(&text));
     }
     let name = path.rsplit('/').next().unwrap_or(path);
     let (stem, files): (&str, Vec<(String, String)>) = match name.rsplit_once('.') {
@@ -59,11 +64,11 @@ pub(crate) fn read(path: &str, bytes: &[u8]) -> Vec<Owned> {
         ),
         Some((stem, "md5sums")) => (stem, text.lines().filter_map(md5_line).collect()),
         _ if name == "diversions" => ("diversions", diverted(&text)),
-        _ => return Vec::new(),
+        _ => return Ok(Vec::new()),
     };
     let package = stem.split(':').next().unwrap_or(stem).to_owned();
     let files = files.into_iter().filter(|(path, _)| is_kept(path)).collect();
-    vec![Owned { package, licence: String::new(), files }]
+    Ok(vec![Owned { package, licence: String::new(), files }])
 }
 
 /// Whether a file can be a program: manuals and translations are many, and are none.
@@ -224,6 +229,7 @@ mod tests {
     #[test]
     fn lists_of_dpkg_and_apk_name_owners_and_digests() {
         let sums = b"0123456789abcdef0123456789abcdef  usr/bin/tool\nbad line\n";
+        let read = |path, bytes| read(path, bytes).expect("reads");
         let listed = read("var/lib/dpkg/info/tool:amd64.list", b"/.\n/bin/other\n/usr/bin/tool\n");
         let summed = read("var/lib/dpkg/info/tool:amd64.md5sums", sums);
         let apk = read(
@@ -242,7 +248,8 @@ mod tests {
     #[test]
     fn licences_come_from_machine_readable_files_only() {
         let text = b"Format: https://x\n\nFiles: *\nLicense: GPL-2+\n long text\n\nLicense: MIT\n text\n";
-        assert_eq!(read("usr/share/doc/a/copyright", text)[0].licence, "GPL-2+ AND MIT");
-        assert_eq!(read("usr/share/doc/a/copyright", b"This is a\nLicense: x\n")[0].licence, "");
+        let read = |text: &[u8]| read("usr/share/doc/a/copyright", text).expect("reads");
+        assert_eq!(read(text)[0].licence, "GPL-2+ AND MIT");
+        assert_eq!(read(b"This is a\nLicense: x\n")[0].licence, "");
     }
 }

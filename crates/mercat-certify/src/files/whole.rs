@@ -90,7 +90,8 @@ pub(crate) fn whole(parts: &[Part<'_>]) -> Whole {
     let found = joined.components.into_values().flat_map(|(_, found)| found).collect();
     out.components = owned_components(mercat_inventory::settle(found), &owners);
     out.removed = mercat_inventory::settle(joined.removed);
-    out.notices = joined.notices.into_iter().collect();
+    // The notices of a package speak for that package.
+    out.notices = joined.notices.into_iter().filter(|path| owners.of(path).is_none()).collect();
     out.programs = joined.programs.len();
     let of_components: HashSet<&str> =
         out.components.iter().filter(|c| c.evidence == Evidence::Installed).map(|c| outer(&c.path)).collect();

@@ -172,7 +172,8 @@ async fn one_image(
     }
 }
 
-/// A verdict holds for the same image, rules and advisories: its bytes need not even be looked at again.
+/// A verdict holds for the same image, rules and advisories, and for the same offer where rules look at it: its
+/// bytes need not even be looked at again.
 fn reuse_key(root: &Digest, knowledge: &Knowledge, listing: Option<&str>) -> String {
     let text = format!("{root}\n{}\n{}", knowledge.verdict_digest(), listing.unwrap_or_default());
     format!("image-verdict/{}", Digest::from_sha256(&Sha256::digest(text.as_bytes())))

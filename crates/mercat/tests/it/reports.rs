@@ -76,7 +76,7 @@ async fn command_line_and_server_give_the_same_verdict_in_every_form() {
     }
     assert_eq!(get("?format=pdf", "*/*", &house.token).await.0, StatusCode::BAD_REQUEST);
     for format in ["", "?format=html", "?format=sarif"] {
-        assert_eq!(get(format, "*/*", "unknown").await.0, StatusCode::NOT_FOUND, "{format}");
+        assert_eq!(get(format, "*/*", "unknown").await.0, StatusCode::UNAUTHORIZED, "{format}");
     }
 }
 

@@ -135,7 +135,7 @@ fn damage_is_refused_in_bounded_time_and_never_panics() {
             for value in [0, 1, 0x7f, 0xff] {
                 let mut changed = bytes.clone();
                 changed[at] = value;
-                let _ = parse(&changed);
+                let _ = (parse(&changed), parse_records(&changed));
             }
         }
         for length in (0..bytes.len().min(40_000)).step_by(997) {
@@ -163,7 +163,9 @@ fn a_chain_that_goes_in_circles_is_refused() {
 fn registered(directory: &Path, backend: &str, file: &str) -> Option<Vec<u8>> {
     let spec = directory.join("tool.spec");
     let text = "Name: tool\nEpoch: 2\nVersion: 1.2.3\nRelease: 4\nSummary: x\nLicense: MIT\nBuildArch: noarch\n\
-                %description\nx\n%files\n";
+                %description\nx\n%install\nmkdir -p %{buildroot}/usr/bin %{buildroot}/etc\n\
+                printf program > %{buildroot}/usr/bin/tool\nln -s tool %{buildroot}/usr/bin/link\n\
+                printf x > %{buildroot}/etc/tool.conf\n%files\n/usr/bin/*\n%config /etc/tool.conf\n";
     std::fs::write(&spec, text).expect("written");
     let (top, database) = (directory.join("top"), directory.join(backend));
     let define = |name: &str, value: &str| format!("{name} {value}");
@@ -186,4 +188,12 @@ fn a_database_that_rpm_itself_wrote_is_read() {
     let directory = tempfile::tempdir().expect("a directory");
     let Some(bytes) = registered(directory.path(), "sqlite", "rpmdb.sqlite") else { return };
     assert_eq!(names(&bytes), ["tool 2:1.2.3-4"]);
+    // Of configuration the digest says nothing, and links have none.
+    let records = parse_records(&bytes).expect("reads");
+    let [record] = &records[..] else { panic!("{records:?}") };
+    assert_eq!((record.name.as_str(), record.licence.as_str()), ("tool", "MIT"));
+    let program = "1310ca2c8932dbd118668bd97442558a3e1f546b5e15c69699dfbd6024f548d8";
+    let files: Vec<(&str, &str)> =
+        record.files.iter().map(|(path, digest)| (path.as_str(), digest.as_str())).collect();
+    assert_eq!(files, [("etc/tool.conf", ""), ("usr/bin/tool", program)]);
 }
