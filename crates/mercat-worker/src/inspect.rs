@@ -53,8 +53,6 @@ pub struct KnowledgeFiles {
     /// Statements about vulnerabilities: OpenVEX or CycloneDX documents.
     #[serde(default)]
     pub vex: Vec<PathBuf>,
-    /// Eligibility policies: `.rego` and `.json`.
-    pub eligibility: Vec<PathBuf>,
 }
 
 /// The day of this machine's clock, UTC.
@@ -374,9 +372,9 @@ impl Inspector {
         let give = async move {
             // One that ends before it has read its job says why by how it ends.
             let _ = input.write_all(text.as_bytes()).await;
+            Ok::<_, InspectError>(())
         };
         let talk = async {
-            let give = async { Ok::<_, InspectError>(give.await) };
             let complaint = async { Ok(complaint(errors).await) };
             let (out, (), complaint) = tokio::try_join!(listen(output, &mut progress), give, complaint)?;
             let status = child.wait().await.map_err(InspectError::Start)?;
