@@ -230,7 +230,7 @@ enum Clamd {
     EndlessAnswer,
     Old,
     NoDate,
-    NoClamd,
+    Stranger,
 }
 
 fn exact(stream: &mut TcpStream, count: usize) -> Option<Vec<u8>> {
@@ -256,7 +256,7 @@ fn answer_clamd(mut stream: TcpStream, mode: Clamd) -> Option<()> {
                 let version = match mode {
                     Clamd::Old => "ClamAV 1.4.6/27500/Mon Jan  6 09:12:01 2020",
                     Clamd::NoDate => "ClamAV 1.4.6",
-                    Clamd::NoClamd => "220 mail.example.org ESMTP",
+                    Clamd::Stranger => "220 mail.example.org ESMTP",
                     _ => "ClamAV 1.4.6/27500/now",
                 };
                 stream.write_all(version.as_bytes()).ok()?;
@@ -352,7 +352,7 @@ fn a_clamd_that_does_not_answer_clearly_is_inconclusive() {
         ("answers without end", Clamd::EndlessAnswer, 0),
         ("has an old database", Clamd::Old, 7),
         ("has no database", Clamd::NoDate, 7),
-        ("is something else", Clamd::NoClamd, 0),
+        ("is something else", Clamd::Stranger, 0),
     ];
     for (name, mode, days) in modes {
         configure(&data, &format!("127.0.0.1:{}", clamd(mode)), days);
