@@ -123,6 +123,7 @@ fn is_pair(text: &[u8]) -> bool {
     let Some(colon) = bytes.iter().position(|byte| *byte == b':') else { return false };
     let password = &bytes[colon + 1..];
     colon > 0
+        && !shape::is_placeholder(text)
         && password.len() >= 5
         && bytes.iter().all(|byte| (0x20..0x7f).contains(byte))
         && !shape::is_placeholder(password)

@@ -3,7 +3,12 @@
 use std::ops::Range;
 
 /// Values that documentation uses and nobody can sign in with.
-const KNOWN_EXAMPLES: [&[u8]; 6] = [
+const KNOWN_EXAMPLES: [&[u8]; 10] = [
+    // Of RFC 6749 and RFC 7617, and what everybody writes.
+    b"czZCaGRSa3F0MzpnWDFmQmF0M2JW",
+    b"QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
+    b"dXNlcjpwYXNzd29yZA==",
+    b"dXNlcm5hbWU6cGFzc3dvcmQ=",
     b"AKIAIOSFODNN7EXAMPLE",
     b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     // The storage emulator's, printed in every manual of Azure.

@@ -23,11 +23,14 @@ fn with_agent(machine: &mut Machine) {
     machine.agent("2.9.1.1-1");
 }
 
-/// Private keys as they are not: made of words, so that nobody mistakes them.
+/// Private keys as they are not: the beginning of one, then words, so that nobody mistakes them.
 fn private_key() -> String {
     let body: String =
         (0..200_u32).map(|at| char::from(b"aZ3bY7cX9dW1eV5f"[(at * 7 + at / 5) as usize % 16])).collect();
-    format!("-----BEGIN {} KEY-----\n{body}\n-----END {} KEY-----\n", "RSA PRIVATE", "RSA PRIVATE")
+    format!(
+        "-----BEGIN {} KEY-----\nMIIEpAIBAAKCAQEA{body}\n-----END {} KEY-----\n",
+        "RSA PRIVATE", "RSA PRIVATE"
+    )
 }
 
 const CASES: &[Broken] = &[
