@@ -61,7 +61,7 @@ impl Scanner {
     /// Why it does not.
     pub async fn describe(&self) -> Result<String, String> {
         let asked = tokio::time::timeout(self.limit(), self.metadata()).await;
-        let metadata = asked.map_err(|_| self.late().to_string())?.map_err(|error| error.to_string())?;
+        let metadata = asked.map_err(|_| self.late().to_string())?.map_err(|error| error.detail())?;
         let scanner = metadata.scanner.bounded();
         let database = match metadata.database() {
             day if day.is_empty() => "the age of its database is not told".to_owned(),
@@ -161,7 +161,7 @@ pub(crate) async fn judge(
                     ));
                 }
                 Err(error) => {
-                    tracing::warn!(scanner = %scanner.name, digest = %said.digest, error = %error, "no report");
+                    tracing::warn!(scanner = %scanner.name, digest = %said.digest, error = %error.detail(), "no report");
                     out.extend(scanner.inconclusive(&said.platform, error, knowledge));
                 }
             }

@@ -37,7 +37,8 @@ const UPDATED_AT: &str = "harbor.scanner-adapter/vulnerability-database-updated-
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ScanError {
-    #[error("{0}")]
+    /// Publishers read this text: where the adapter is stands in the log only.
+    #[error("its adapter does not answer")]
     Egress(String),
     #[error("{what} was answered with {status}{said}")]
     Status { what: &'static str, status: u16, said: String },
@@ -53,6 +54,16 @@ pub(crate) enum ScanError {
     Polls,
     #[error("{0}")]
     Specimen(String),
+}
+
+impl ScanError {
+    /// All that is known, for the operator.
+    pub(crate) fn detail(&self) -> String {
+        match self {
+            Self::Egress(cause) => format!("{self}: {cause}"),
+            _ => self.to_string(),
+        }
+    }
 }
 
 /// What an adapter says about itself.

@@ -24,6 +24,7 @@ mod regions;
 mod reports;
 mod rules;
 mod sandbox;
+mod scanners;
 mod threats;
 mod windows;
 
