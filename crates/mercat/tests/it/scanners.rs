@@ -351,7 +351,7 @@ async fn a_scanner_that_gives_no_usable_report_is_inconclusive_in_force_and_told
         assert_eq!(status["status"], "failed", "{manner:?} {status:#}");
         let mut told = said(&status);
         told.sort();
-        let [quiet, strict] = told.as_slice() else { panic!("{manner:?}: {told:?}") };
+        let [strict, quiet] = told.as_slice() else { panic!("{manner:?}: {told:?}") };
         assert_eq!((quiet.0.as_str(), quiet.1.as_str()), ("INC-15", "info"), "{told:?}");
         assert_eq!((strict.0.as_str(), strict.1.as_str()), ("INC-15", "inconclusive"), "{told:?}");
         assert!(strict.2.starts_with("strict: ") && strict.2.contains(why), "{manner:?}: {told:?}");
