@@ -9,6 +9,9 @@ use crate::snapshot::{Snapshot, SnapshotError};
 use crate::versions::Scheme;
 use std::collections::{BTreeSet, HashMap};
 
+/// Ecosystem and package, and which holders have which of its versions.
+type Versions<'a> = (&'a (String, String), &'a HashMap<String, Vec<u32>>);
+
 /// Inventories, turned around.
 #[derive(Debug, Default)]
 pub struct Catalogue {
@@ -79,10 +82,7 @@ impl Catalogue {
         Self::judge_part(snapshot, &part)
     }
 
-    fn judge_part<'a>(
-        snapshot: &Snapshot,
-        part: &[(&'a (String, String), &'a HashMap<String, Vec<u32>>)],
-    ) -> Result<Vec<Struck<'a>>, SnapshotError> {
+    fn judge_part<'a>(snapshot: &Snapshot, part: &[Versions<'a>]) -> Result<Vec<Struck<'a>>, SnapshotError> {
         let mut out = Vec::new();
         for ((ecosystem, package), versions) in part {
             let Some(scheme) = Scheme::of(ecosystem) else { continue };

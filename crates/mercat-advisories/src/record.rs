@@ -102,7 +102,7 @@ impl Advisory {
         let mut candidates: Vec<&str> = Vec::new();
         for range in self.ranges.iter().filter(later) {
             let newer = |known: &&str| scheme.compare(known, &range.fixed) == Ok(Ordering::Greater);
-            let at = candidates.iter().position(|known| newer(&known)).unwrap_or(candidates.len());
+            let at = candidates.iter().position(newer).unwrap_or(candidates.len());
             candidates.insert(at, &range.fixed);
             candidates.truncate(FIXES_MAX);
         }

@@ -370,7 +370,7 @@ fn read_layer(
     let facts = scan_layer(&mut counted, layer.compression, knowledge)?;
     // A layer that ended early or was not conclusive is read again next time.
     if facts.blob == layer.descriptor.digest.as_str()
-        && !facts.notes.iter().any(|n| n.rule.starts_with("INC-0"))
+        && !facts.notes.iter().any(|n| n.rule.starts_with("INC-0") || n.rule == "INC-20")
     {
         reused.keep(key, &facts);
     }

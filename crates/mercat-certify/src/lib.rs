@@ -6,6 +6,7 @@
 //! confined child and in `mercat certify`, and gives the same document for the
 //! same input.
 
+mod companion;
 pub mod disk;
 mod eligible;
 mod facts;
@@ -24,6 +25,7 @@ mod verdict;
 mod vulnerabilities;
 mod yara;
 
+pub use companion::{Companion, FileScan};
 pub use eligible::finish;
 pub use facts::{LayerFacts, facts_key};
 pub use files::whole::Privileged;
@@ -77,6 +79,7 @@ pub struct Knowledge {
     pub vex: Vec<Statement>,
     /// The day on which the age of what is known is judged; it is not judged without one.
     pub today: Option<Day>,
+    companions: Vec<Box<dyn Companion>>,
     signatures: signatures::Signatures,
     yara: yara::Rules,
     secrets: secrets::Rules,
@@ -132,10 +135,16 @@ impl Knowledge {
             eligibility: Eligibility::load(&extra.eligibility)?,
             vex: Vec::new(),
             today: None,
+            companions: Vec::new(),
             signatures: signatures::Signatures::load(&extra.hashes)?,
             yara: yara::Rules::compile(&extra.yara)?,
             secrets: secrets::Rules::compile(),
         })
+    }
+
+    /// Adds a scanner of others, which sees every plain file beside our own.
+    pub fn add_companion(&mut self, companion: Box<dyn Companion>) {
+        self.companions.push(companion);
     }
 
     /// Adds signatures that [`mercat_signatures::Builder`] compiled: byte patterns, and hash tables with their
@@ -168,12 +177,15 @@ impl Knowledge {
     /// Identifies everything that layer facts depend on.
     pub fn engine_digest(&self) -> Digest {
         let limits = format!("{:?}", self.policy.limits);
+        let named = self.companions.iter().map(|one| format!("{} {}", one.name(), one.version()));
+        let companions = named.collect::<Vec<_>>().join("\n");
         let parts = [
             facts::FORMAT,
             self.signatures.digest(),
             self.yara.digest(),
             self.secrets.digest(),
             limits.as_str(),
+            companions.as_str(),
         ];
         digest_of(parts.join("\n").as_bytes())
     }

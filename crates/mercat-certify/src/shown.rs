@@ -1,5 +1,6 @@
 //! Bytes on their way to whoever opens them.
 
+use crate::companion::Before;
 use crate::facts::Note;
 use crate::files::Asked;
 use crate::nested;
@@ -29,6 +30,8 @@ pub(crate) struct Shown<'s, 'k> {
     hash: Hashing,
     kind: FileKind,
     archive: bool,
+    /// Scanners of others; an archive is opened for them.
+    before: Option<Vec<Before<'k>>>,
     kept: Option<Vec<u8>>,
     /// The most bytes that are kept.
     kept_max: u64,
@@ -57,6 +60,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             hash: if want.sha256 { hash.with_sha256() } else { hash },
             kind: FileKind::Any,
             archive: false,
+            before: None,
             kept: want.bytes.then(Vec::new),
             kept_max: u64::MAX,
             ended: false,
@@ -121,7 +125,26 @@ impl<'s, 'k> Shown<'s, 'k> {
         if self.window.len() > self.carried {
             let start = self.size - self.window.len() as u64;
             self.scan.window(self.path, self.depth, (start, self.kind), &self.window, self.carried);
+            if !self.archive {
+                let companions = &self.scan.knowledge().companions;
+                let begin = || companions.iter().map(|one| Before::new(&**one)).collect::<Vec<_>>();
+                let fresh = &self.window[self.carried..];
+                self.before.get_or_insert_with(begin).iter_mut().for_each(|one| one.feed(fresh));
+            }
             self.carried = self.window.len();
+        }
+    }
+
+    /// Asks the scanners of others what they found.
+    fn answers(&mut self) {
+        let companions = &self.scan.knowledge().companions;
+        for (companion, before) in companions.iter().zip(self.before.take().unwrap_or_default()) {
+            match before.end() {
+                Ok(names) => names.iter().for_each(|name| {
+                    self.scan.virus(self.path, &format!("{name} ({})", companion.name()));
+                }),
+                Err(why) => self.scan.failed(companion.name(), self.path, &why),
+            }
         }
     }
 
@@ -157,6 +180,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             self.more();
         }
         self.show();
+        self.answers();
         let digests = std::mem::replace(&mut self.hash, Hashing::none()).finish();
         if self.broken.is_none() {
             match self.scan.knowledge().signatures.known(&digests, self.size) {

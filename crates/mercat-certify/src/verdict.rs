@@ -256,6 +256,12 @@ impl Verdict {
         Some(checks.iter().map(check_of).collect())
     }
 
+    /// The subject that a document is about.
+    pub fn subject_of(document: &str) -> Option<String> {
+        let document: Value = serde_json::from_str(document).ok()?;
+        Some(document.get("subject")?.as_str()?.to_owned())
+    }
+
     /// How many layers a document about an image tells of.
     pub fn layers_of(document: &str) -> u32 {
         let document: Value = serde_json::from_str(document).unwrap_or_default();

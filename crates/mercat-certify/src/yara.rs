@@ -33,7 +33,17 @@ impl Rules {
         let mut scanner = compiler.finalize();
         scanner.set_scan_params(ScanParams::default().timeout_duration(Some(SCAN_TIMEOUT)));
         let digest = digest_of([BUILT_IN, extra].concat().as_bytes()).to_string();
-        Ok(Self { scanner, digest })
+        let rules = Self { scanner, digest };
+        // A rule that hits harmless bytes says nothing about those of publishers.
+        for harmless in [&b"\n"[..], b"hello, world\n", &canary()[..15]] {
+            let mut hit = None;
+            let scanned = rules.scan(harmless, |rule| hit = Some(rule.to_owned()));
+            scanned.map_err(KnowledgeError::Yara)?;
+            if let Some(rule) = hit {
+                return Err(KnowledgeError::Yara(format!("rule {rule} hits harmless bytes")));
+            }
+        }
+        Ok(rules)
     }
 
     /// A scanner that finds nothing, to prove that this is noticed.

@@ -1,5 +1,6 @@
 //! Inspections in a confined child process, for the server and for `mercat certify` alike.
 
+use crate::clamd::{Clamd, ClamdConfig, Connections};
 use crate::knowledge::Loaded;
 use crate::sandbox::{self, Unconfined};
 use mercat_certify::advisories::{Advisories, Day, vex};
@@ -23,7 +24,11 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 
 /// Seconds that an inspection may take, beyond one for every 2 MiB.
-const FLOOR_SECS: u64 = 120;
+pub const PATIENCE_SECS: u64 = 120;
+/// Longest line of a child: facts hold package databases, and JSON may write a byte as six.
+const LINE_BYTES_MAX: u64 = 256 << 20;
+/// What a child may complain of, in bytes.
+const COMPLAINT_BYTES_MAX: u64 = 64 << 10;
 
 /// Where the operator keeps what inspectors know. Files that are not there are not used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +47,9 @@ pub struct KnowledgeFiles {
     /// Eligibility policies: `.rego` and `.json`.
     #[serde(default)]
     pub eligibility: Vec<PathBuf>,
+    /// ClamAV's daemon, when the operator runs one.
+    #[serde(default)]
+    pub clamd: Option<ClamdConfig>,
     /// Statements about vulnerabilities: OpenVEX or CycloneDX documents.
     #[serde(default)]
     pub vex: Vec<PathBuf>,
@@ -64,6 +72,7 @@ impl KnowledgeFiles {
             yara: file("rules.yar"),
             signatures: file("signatures.bin"),
             eligibility: Vec::new(),
+            clamd: None,
             vex: Vec::new(),
         }
     }
@@ -80,6 +89,11 @@ impl KnowledgeFiles {
     /// # Errors
     /// The file that cannot be used, and why.
     pub fn load(&self, today: Option<Day>) -> Result<Knowledge, String> {
+        self.load_for(today, Connections::None)
+    }
+
+    /// As [`KnowledgeFiles::load`], with connections to scanners elsewhere for whoever is to scan.
+    pub(crate) fn load_for(&self, today: Option<Day>, connections: Connections) -> Result<Knowledge, String> {
         let read = |path: &Option<PathBuf>| match path {
             None => Ok(String::new()),
             Some(path) => {
@@ -105,6 +119,10 @@ impl KnowledgeFiles {
         let mut knowledge = Knowledge::load(&extra, advisories).map_err(|error| crate::chain(&error))?;
         if let Some(path) = &self.signatures {
             add_signatures(&mut knowledge, path).map_err(|why| format!("{}: {why}", path.display()))?;
+        }
+        if let Some(config) = &self.clamd {
+            let clamd = Clamd::reach(config, today.unwrap_or_else(crate::today), connections)?;
+            knowledge.add_companion(Box::new(clamd));
         }
         knowledge.today = today;
         for path in &self.vex {
@@ -275,6 +293,8 @@ pub struct Inspector {
     pub unconfined: Unconfined,
     /// What this process has loaded of it.
     pub loaded: Arc<Loaded>,
+    /// Seconds that an inspection may take, beyond those that its bytes take; [`PATIENCE_SECS`] by default.
+    pub patience_secs: u64,
     /// JSON of the offer, for the eligibility rules.
     pub listing: Option<String>,
 }
@@ -306,7 +326,7 @@ impl Inspector {
         progress: impl FnMut(u64, u64),
     ) -> Result<Inspection, InspectError> {
         let subject = Subject::Image { root: root.to_string(), blobs: blobs.to_owned(), layout, facts };
-        self.run(subject, FLOOR_SECS + bytes / (2 << 20), progress).await
+        self.run(subject, Some(root), self.patience_secs + bytes / (2 << 20), progress).await
     }
 
     /// Inspects one disk.
@@ -320,14 +340,15 @@ impl Inspector {
         progress: impl FnMut(u64, u64),
     ) -> Result<Inspection, InspectError> {
         // Its data is read twice: for the digest, and by the scanners.
-        let budget = FLOOR_SECS + source.stored_bytes() / (1 << 20);
+        let budget = self.patience_secs + source.stored_bytes() / (1 << 20);
         let subject = Subject::Disk { source: source.clone(), claims: Box::new(claims.clone()) };
-        self.run(subject, budget, progress).await
+        self.run(subject, None, budget, progress).await
     }
 
     async fn run(
         &self,
         subject: Subject,
+        about: Option<&Digest>,
         budget: u64,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Inspection, InspectError> {
@@ -343,44 +364,76 @@ impl Inspector {
             .kill_on_drop(true)
             .spawn()
             .map_err(InspectError::Start)?;
-        let mut input = child.stdin.take().ok_or_else(|| InspectError::Ended("no pipe".into()))?;
-        let output = child.stdout.take().ok_or_else(|| InspectError::Ended("no pipe".into()))?;
-        let errors = child.stderr.take();
+        let no_pipe = || InspectError::Ended("no pipe".into());
+        let mut input = child.stdin.take().ok_or_else(no_pipe)?;
+        let output = child.stdout.take().ok_or_else(no_pipe)?;
+        let errors = child.stderr.take().ok_or_else(no_pipe)?;
         let text = serde_json::to_string(&job).map_err(|error| InspectError::Ended(error.to_string()))?;
+        let give = async move {
+            // One that ends before it has read its job says why by how it ends.
+            let _ = input.write_all(text.as_bytes()).await;
+            Ok::<_, InspectError>(())
+        };
         let talk = async {
-            input.write_all(text.as_bytes()).await.map_err(InspectError::Start)?;
-            drop(input);
-            let mut out = Inspection::default();
-            let mut lines = tokio::io::BufReader::new(output).lines();
-            while let Some(line) = lines.next_line().await.map_err(InspectError::Start)? {
-                match serde_json::from_str(&line) {
-                    Ok(Line::Confined(how)) => out.confinement = how,
-                    Ok(Line::Progress(done, total)) => progress(done, total),
-                    Ok(Line::Facts(key, facts)) => out.facts.push((key, *facts)),
-                    Ok(Line::Sbom(digest, text)) => out.sboms.push((digest, text)),
-                    Ok(Line::Verdict(text)) => out.verdict = text,
-                    Ok(Line::Failed(why)) => return Err(InspectError::Ended(why)),
-                    Err(error) => return Err(InspectError::Ended(error.to_string())),
-                }
-            }
+            let complaint = async { Ok(complaint(errors).await) };
+            let (out, (), complaint) = tokio::try_join!(listen(output, &mut progress), give, complaint)?;
             let status = child.wait().await.map_err(InspectError::Start)?;
-            if !status.success() || out.verdict.is_empty() {
-                let mut said = String::new();
-                if let Some(errors) = errors {
-                    let mut lines = tokio::io::BufReader::new(errors).lines();
-                    while let Ok(Some(line)) = lines.next_line().await {
-                        said = line;
-                    }
-                }
-                return Err(InspectError::Ended(format!("{status}; {said}")));
+            // Whatever it complains of, it was not as sure of its verdict as a verdict must be.
+            if !status.success() || out.verdict.is_empty() || !complaint.is_empty() {
+                return Err(InspectError::Ended(format!("{status}; {complaint}")));
             }
-            Ok(out)
+            match about {
+                Some(root) if Verdict::subject_of(&out.verdict).as_deref() != Some(root.as_str()) => {
+                    Err(InspectError::Ended("a verdict about something else".to_owned()))
+                }
+                _ => Ok(out),
+            }
         };
         match tokio::time::timeout(Duration::from_secs(budget), talk).await {
             Ok(done) => done,
             Err(_) => Err(InspectError::TimedOut(budget)),
         }
     }
+}
+
+/// Takes what a child says, line by line, until it says no more.
+async fn listen(
+    output: impl tokio::io::AsyncRead + Unpin,
+    progress: &mut impl FnMut(u64, u64),
+) -> Result<Inspection, InspectError> {
+    let mut out = Inspection::default();
+    let mut reader = tokio::io::BufReader::new(output);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let mut limited = tokio::io::AsyncReadExt::take(&mut reader, LINE_BYTES_MAX);
+        let count = limited.read_until(b'\n', &mut line).await.map_err(InspectError::Start)?;
+        if count == 0 {
+            return Ok(out);
+        }
+        if line.last() != Some(&b'\n') {
+            return Err(InspectError::Ended("a line without end".to_owned()));
+        }
+        match serde_json::from_slice(&line) {
+            Ok(Line::Confined(how)) => out.confinement = how,
+            Ok(Line::Progress(done, total)) => progress(done, total),
+            Ok(Line::Facts(key, facts)) => out.facts.push((key, *facts)),
+            Ok(Line::Sbom(digest, text)) => out.sboms.push((digest, text)),
+            Ok(Line::Verdict(text)) if out.verdict.is_empty() => out.verdict = text,
+            Ok(Line::Verdict(_)) => return Err(InspectError::Ended("two verdicts".to_owned())),
+            Ok(Line::Failed(why)) => return Err(InspectError::Ended(why)),
+            Err(error) => return Err(InspectError::Ended(error.to_string())),
+        }
+    }
+}
+
+/// What a child says on standard error, shortened.
+async fn complaint(errors: impl tokio::io::AsyncRead + Unpin) -> String {
+    let mut text = Vec::new();
+    let mut limited = tokio::io::AsyncReadExt::take(errors, COMPLAINT_BYTES_MAX);
+    let _ = tokio::io::AsyncReadExt::read_to_end(&mut limited, &mut text).await;
+    let text = String::from_utf8_lossy(&text);
+    text.trim().chars().take(500).collect()
 }
 
 struct Files {
@@ -477,7 +530,7 @@ pub fn child() -> i32 {
 }
 
 fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>) -> Result<(), String> {
-    let knowledge = job.knowledge.load(job.today)?;
+    let knowledge = job.knowledge.load_for(job.today, Connections::ToScan)?;
     let readable = match &job.subject {
         Subject::Image { blobs, .. } => vec![blobs.clone()],
         Subject::Disk { source, .. } => source.readable(),

@@ -1,16 +1,17 @@
 //! What inspectors know, loaded once, and again only when a file of it changed or a day has passed.
 
+use crate::clamd::{Clamd, Connections};
 use crate::inspect::KnowledgeFiles;
-use mercat_certify::Knowledge;
 use mercat_certify::advisories::Day;
+use mercat_certify::{Companion, Knowledge};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Which file it is, as far as the file system tells: device, inode, length, and times in nanoseconds.
 type Stamp = Option<(u64, u64, u64, i128, i128)>;
-/// What was loaded: on which day, from which files, and what it was.
-type Kept = (KnowledgeFiles, (Day, Vec<Stamp>), Arc<Knowledge>);
+/// What was loaded: on which day, beside which clamd, from which files, and what it was.
+type Kept = (KnowledgeFiles, (Day, Option<String>, Vec<Stamp>), Arc<Knowledge>);
 
 /// The knowledge of this process.
 #[derive(Default)]
@@ -31,7 +32,9 @@ impl Loaded {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Before loading: a file that is replaced meanwhile is then loaded once more, never once too few.
         let today = crate::today();
-        let stamp = (today, files.paths().into_iter().map(stamp).collect());
+        let clamd = files.clamd.as_ref().map(|config| Clamd::reach(config, today, Connections::None));
+        let clamd = clamd.transpose()?.map(|clamd| clamd.version().to_owned());
+        let stamp = (today, clamd, files.paths().into_iter().map(stamp).collect());
         if let Some((of, at, knowledge)) = &*kept
             && of == files
             && *at == stamp

@@ -1,5 +1,6 @@
 //! The hands: leased work, done until its result is recorded or the lease is lost.
 
+mod clamd;
 pub mod decode;
 pub mod inspect;
 mod knowledge;
@@ -9,7 +10,8 @@ mod sandbox;
 pub mod scanners;
 mod steps;
 
-pub use inspect::{DiskSource, InspectError, Inspection, Inspector, KnowledgeFiles, today};
+pub use clamd::ClamdConfig;
+pub use inspect::{DiskSource, InspectError, Inspection, Inspector, KnowledgeFiles, PATIENCE_SECS, today};
 pub use knowledge::Loaded;
 pub use sandbox::Unconfined;
 

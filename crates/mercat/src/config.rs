@@ -3,6 +3,7 @@
 use anyhow::{Context, bail};
 use mercat_courier::SmtpConfig;
 use mercat_domain::run::CancelRule;
+use mercat_worker::ClamdConfig;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -68,6 +69,8 @@ pub(crate) struct Certification {
     pub(crate) policy: Option<PathBuf>,
     /// Inspect even where the kernel cannot confine the inspector; every verdict then says so.
     pub(crate) allow_unconfined: bool,
+    /// ClamAV's daemon, which sees every plain file beside the built-in scanners.
+    pub(crate) clamd: Option<ClamdConfig>,
     /// Eligibility policies: files of Rego and JSON, relative to the data directory. `mercat policy show eligibility`
     /// prints the policy that stands where no Rego is named.
     pub(crate) eligibility: Vec<PathBuf>,

@@ -20,7 +20,7 @@ pub(crate) fn run(command: &PolicyCommand) -> anyhow::Result<u8> {
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the command's result")]
 fn show(name: Option<&str>) -> anyhow::Result<u8> {
     let Some(name) = name else {
-        println!("{:<12} {:<11} {}", "name", "date", "digest");
+        println!("{:<12} {:<11} digest", "name", "date");
         for pack in ["default", "legacy-2017", "legacy-2021"] {
             let policy = Policy::parse(Policy::named(pack).context("a pack that comes with the program")?)?;
             println!("{pack:<12} {:<11} {}", policy.date, policy.digest);

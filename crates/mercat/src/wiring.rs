@@ -9,7 +9,7 @@ use mercat_certify::Policy;
 use mercat_courier::Mailer;
 use mercat_depot::{Credentials, Depot, Region, Spool};
 use mercat_egress::Egress;
-use mercat_worker::{Inspector, KnowledgeFiles, Unconfined, Worker};
+use mercat_worker::{Inspector, KnowledgeFiles, PATIENCE_SECS, Unconfined, Worker};
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -79,7 +79,15 @@ pub(crate) fn inspector(data: &Path, config: &Config) -> anyhow::Result<Inspecto
         false => Unconfined::Refused,
     };
     knowledge.eligibility = config.certification.eligibility.iter().map(|file| data.join(file)).collect();
-    Ok(Inspector { program, knowledge, unconfined, listing: None, loaded: Arc::default() })
+    knowledge.clamd = config.certification.clamd.clone();
+    Ok(Inspector {
+        program,
+        knowledge,
+        unconfined,
+        listing: None,
+        loaded: Arc::default(),
+        patience_secs: PATIENCE_SECS,
+    })
 }
 
 fn regions(data: &Path, config: &Config, egress: &Egress) -> anyhow::Result<Vec<Region>> {

@@ -23,6 +23,7 @@ mod publish;
 mod regions;
 mod reports;
 mod rules;
+mod sabotage;
 mod sandbox;
 mod scanners;
 mod threats;

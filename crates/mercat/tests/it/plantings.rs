@@ -70,7 +70,13 @@ fn threats() -> Vec<Threat> {
         threat("vault", &["hv", "s.", mixed36, mixed36, "aB3dE6gH9jK2mN5pQ8sT1vW4"], "CTR-21"),
         threat(
             "shadow",
-            &["root:$6", "$abcdefgh$", &"aB3dE6gH9j".repeat(9)[..86], ":19000:0:99999:7:::"],
+            &[
+                "root:$6",
+                "$k3Tq9LwZ$",
+                "ERb5DesmT6DUlD/zYHvVshp2oo..yzttJMxyvxVKaSZ",
+                "tqFgOK.PgLRL7Mv76ufEaRXaZSU/3dvxnD5QRE5lTJc",
+                ":19000:0:99999:7:::",
+            ],
             "CTR-21",
         ),
     ]

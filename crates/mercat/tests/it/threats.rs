@@ -121,7 +121,7 @@ fn a_thousand_small_notes_do_not_hide_a_virus() {
     files.push(("z", &virus));
     let (code, verdict) = certify(&[tar(&files)]);
     assert_eq!(code, Some(1));
-    assert!(rules(&verdict).contains(&"CTR-20") && rules(&verdict).contains(&"INC-04"));
+    assert!(rules(&verdict).contains(&"CTR-20") && rules(&verdict).contains(&"INC-05"));
 }
 
 #[test]

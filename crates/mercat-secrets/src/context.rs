@@ -1,0 +1,331 @@
+//! Kinds that are told by what stands around them, or that are wrapped.
+
+mod pem;
+
+pub(crate) use pem::private_key;
+
+use crate::kind::Class;
+use crate::shape;
+use std::ops::Range;
+
+/// What a reader found.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Bytes that were looked at: the work that it was.
+    pub(crate) looked: usize,
+    /// Where the secret stands.
+    pub(crate) secret: Option<Range<usize>>,
+    /// What was wrapped, to be read in its turn.
+    pub(crate) inner: Option<Vec<u8>>,
+}
+
+impl Seen {
+    fn nothing(looked: usize) -> Self {
+        Self { looked, ..Self::default() }
+    }
+
+    fn of(looked: usize, secret: Range<usize>) -> Self {
+        Self { looked, secret: Some(secret), inner: None }
+    }
+}
+
+/// Bytes behind a keyword that are looked at, most.
+const REACH: usize = crate::REACH;
+/// Bytes in front of a keyword that are looked at, most.
+const BACK: usize = 1024;
+/// Bytes of a value that is wrapped in base64, most.
+const WRAPPED: usize = 16 << 10;
+
+/// What stands between a name and its value: its length. Quotes, brackets and blanks, then `=`, `:` or
+/// the like, then quotes and blanks.
+pub(crate) fn assign(rest: &[u8]) -> Option<usize> {
+    let skip = |from: usize, most: usize, set: &[u8]| {
+        rest[from..].iter().take(most).take_while(|byte| set.contains(byte)).count()
+    };
+    let mut at = skip(0, 4, b"\"'`] \t\\");
+    matches!(rest.get(at), Some(b'=' | b':' | b'>')).then_some(())?;
+    at += 1;
+    at += skip(at, 1, b"=>:");
+    Some(at + skip(at, 5, b" \t\"'`\\("))
+}
+
+fn run(window: &[u8], from: usize, most: usize, has: impl Fn(u8) -> bool) -> usize {
+    let rest = window.get(from..).unwrap_or_default();
+    from + rest.iter().take(most).take_while(|byte| has(**byte)).count()
+}
+
+fn find(window: &[u8], text: &[u8]) -> Option<usize> {
+    window.windows(text.len()).position(|part| part == text)
+}
+
+/// PuTTY's own format of keys.
+pub(crate) fn putty_key(window: &[u8], at: usize) -> Seen {
+    let rest = &window[at..window.len().min(at + REACH)];
+    let Some(lines) = find(rest, b"Private-Lines: ") else { return Seen::nothing(rest.len()) };
+    let start = run(rest, lines + 15, 8, |byte| byte.is_ascii_digit() || matches!(byte, b'\r' | b'\n'));
+    let end = run(rest, start, REACH, |byte| Class::Base64.has(byte) || matches!(byte, b'\r' | b'\n' | b'='));
+    if end - start < 40 || !shape::is_random(&rest[start..end]) {
+        return Seen::nothing(rest.len());
+    }
+    Seen::of(rest.len(), at + start..at + end)
+}
+
+/// `scheme://user:password@host`; `at` is the last letter of the scheme.
+pub(crate) fn url_password(window: &[u8], at: usize) -> Seen {
+    let scheme =
+        window[at.saturating_sub(9)..=at].iter().rev().take_while(|byte| Class::Lower.has(**byte)).count();
+    let user_at = at + 4;
+    let user_end = run(window, user_at, 40, |byte| Class::Dotted.has(byte) || byte == b'%');
+    if scheme < 2 || window.get(user_end) != Some(&b':') {
+        return Seen::nothing(user_end - at);
+    }
+    let end = run(window, user_end + 1, 65, |byte| {
+        byte.is_ascii_graphic() && !b":/@\"'<>${}*`\\()[]".contains(&byte)
+    });
+    let looked = end - at + 64;
+    let password = &window[user_end + 1..end];
+    let host_end = run(window, end + 1, 64, |byte| Class::Dotted.has(byte));
+    let host = window.get(end + 1..host_end).unwrap_or_default();
+    let known = host.contains(&b'.') || matches!(window.get(host_end), Some(b':' | b'/'));
+    let fits =
+        (8..=64).contains(&password.len()) && window.get(end) == Some(&b'@') && !host.is_empty() && known;
+    if !fits || shape::is_placeholder(password) || shape::entropy(password) < 2.9 {
+        return Seen::nothing(looked);
+    }
+    let strong = shape::is_chosen(password) || shape::entropy(password) >= 3.3;
+    if strong { Seen::of(looked, user_end + 1..end) } else { Seen::nothing(looked) }
+}
+
+/// JSON Web Tokens with a signature (RFC 7519).
+pub(crate) fn web_token(window: &[u8], at: usize) -> Seen {
+    let url = |byte| Class::Url.has(byte);
+    if at > 0 && url(window[at - 1]) && !matches!(window[at - 1], b'_' | b'-') {
+        return Seen::nothing(1);
+    }
+    let header = run(window, at, 1024, url);
+    if window.get(header..header + 4) != Some(b".eyJ") {
+        return Seen::nothing(header - at + 4);
+    }
+    let payload = run(window, header + 1, REACH, url);
+    let end = if window.get(payload) == Some(&b'.') { run(window, payload + 1, 1024, url) } else { payload };
+    let looked = end - at + 1;
+    let says = shape::base64(&window[at..header]).is_some_and(|json| find(&json, b"\"alg\"").is_some());
+    let signature = window.get(payload + 1..end).unwrap_or_default();
+    if !says || signature.len() < 27 || shape::is_placeholder(signature) || !shape::is_random(signature) {
+        return Seen::nothing(looked);
+    }
+    Seen::of(looked, at..end)
+}
+
+/// `user:password` in base64; where the password stands there.
+fn is_pair(text: &[u8]) -> bool {
+    let Some(bytes) = shape::base64(text) else { return false };
+    let Some(colon) = bytes.iter().position(|byte| *byte == b':') else { return false };
+    let password = &bytes[colon + 1..];
+    colon > 0
+        && password.len() >= 5
+        && bytes.iter().all(|byte| (0x20..0x7f).contains(byte))
+        && !shape::is_placeholder(password)
+        && shape::entropy(password) >= 2.2
+        && !password.eq_ignore_ascii_case(b"password")
+}
+
+fn padded(byte: u8) -> bool {
+    Class::Base64.has(byte) || byte == b'='
+}
+
+/// The logins of a container engine: `"auth"` below `"auths"`.
+pub(crate) fn registry_login(window: &[u8], at: usize) -> Seen {
+    let before = &window[at.saturating_sub(BACK)..at];
+    let Some(between) = assign(&window[at + 6..]) else { return Seen::nothing(8) };
+    let start = at + 6 + between;
+    let end = run(window, start, 2048, padded);
+    let looked = BACK + end - at;
+    if find(before, b"\"auths\"").is_none() || end - start < 8 || !is_pair(&window[start..end]) {
+        return Seen::nothing(looked);
+    }
+    Seen::of(looked, start..end)
+}
+
+/// `Authorization: Basic …` (RFC 7617).
+pub(crate) fn basic_header(window: &[u8], at: usize) -> Seen {
+    let start = at + b"uthorization: Basic ".len();
+    let end = run(window, start, 512, padded);
+    if end - start < 8 || !is_pair(&window[start..end]) {
+        return Seen::nothing(end - at);
+    }
+    Seen::of(end - at, start..end)
+}
+
+/// `Authorization: Bearer …` (RFC 6750).
+pub(crate) fn bearer_header(window: &[u8], at: usize) -> Seen {
+    let start = at + b"uthorization: Bearer ".len();
+    let end = run(window, start, 2048, |byte| Class::Dotted.has(byte) || padded(byte) || byte == b'~');
+    let token = &window[start.min(end)..end];
+    let mixed = token.iter().any(u8::is_ascii_digit) && token.iter().any(u8::is_ascii_alphabetic);
+    if token.len() < 20 || !mixed || shape::is_placeholder(token) || !shape::is_random(token) {
+        return Seen::nothing(end - at);
+    }
+    Seen::of(end - at, start..end)
+}
+
+/// Hashes of passwords with a name in front, as in `shadow` and `htpasswd` (crypt(5)).
+pub(crate) fn password_hash(window: &[u8], at: usize) -> Seen {
+    let name = |byte: &&u8| Class::Dotted.has(**byte);
+    let before = &window[at.saturating_sub(33)..at];
+    let length = before.iter().rev().take_while(name).count();
+    let begins = match before.len().checked_sub(length + 1) {
+        Some(edge) => !before[edge].is_ascii_graphic() || matches!(before[edge], b'"' | b'\''),
+        None => at == length,
+    };
+    let start = at + 1;
+    let end = run(window, start, 200, |byte| Class::Alnum.has(byte) || b"./$=,".contains(&byte));
+    let looked = end - at + 34;
+    let hash = &window[start..end];
+    let mut fields = hash.split(|byte| *byte == b'$').skip(1);
+    let (method, last) =
+        (fields.next().unwrap_or_default(), hash.rsplit(|b| *b == b'$').next().unwrap_or_default());
+    let fits = match method {
+        b"6" => last.len() == 86,
+        b"5" | b"y" | b"gy" | b"7" => last.len() == 43,
+        b"1" | b"apr1" => last.len() == 22,
+        b"2a" | b"2b" | b"2y" => last.len() == 53,
+        _ => false,
+    };
+    if length == 0 || !begins || !fits || shape::entropy(last) < 3.5 {
+        return Seen::nothing(looked);
+    }
+    Seen::of(looked, start..end)
+}
+
+/// Values of a Kubernetes Secret, in YAML or JSON.
+pub(crate) fn kubernetes_secret(window: &[u8], at: usize) -> Seen {
+    let from = at.saturating_sub(BACK);
+    let around = &window[from..window.len().min(at + REACH)];
+    let looked = around.len();
+    // The document, not its neighbours: from the separator before to the one behind.
+    let middle = at - from;
+    let first = around[..middle].windows(4).rposition(|part| part == b"\n---").map_or(0, |edge| edge + 4);
+    let last = find(&around[middle..], b"\n---").map_or(around.len(), |edge| middle + edge);
+    let document = &around[first..last];
+    let Some(data) = find(document, b"data:").or_else(|| find(document, b"\"data\"")) else {
+        return Seen::nothing(looked);
+    };
+    let mut place = data + 5;
+    while place < document.len() {
+        let start = run(document, place, looked, |byte| !padded(byte));
+        let end = run(document, start, WRAPPED, padded);
+        let value = &document[start..end];
+        let opened = document[..start].iter().rev().find(|byte| !matches!(byte, b' ' | b'"')) == Some(&b':');
+        let alone = matches!(document.get(end), None | Some(b'\n' | b'\r' | b'"' | b' '));
+        if opened && alone && value.len() >= 8 && value.len().is_multiple_of(4) && is_content(value) {
+            return Seen::of(looked, from + first + start..from + first + end);
+        }
+        place = end.max(start + 1);
+    }
+    Seen::nothing(looked)
+}
+
+/// Whether the value is base64 of something that somebody wrote.
+fn is_content(value: &[u8]) -> bool {
+    shape::base64(value).is_some_and(|bytes| {
+        bytes.len() >= 6
+            && bytes.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
+            && !shape::is_placeholder(&bytes)
+    })
+}
+
+/// A whole file in base64: what is in it is read in its turn.
+pub(crate) fn wrapped(window: &[u8], at: usize) -> Seen {
+    let end = run(window, at, WRAPPED, |byte| padded(byte) || matches!(byte, b'\r' | b'\n' | b'\\'));
+    Seen { looked: end - at, secret: None, inner: shape::base64(&window[at..end]) }
+}
+
+/// `machine … login … password …` (netrc(5)).
+pub(crate) fn netrc(window: &[u8], at: usize) -> Seen {
+    let rest = &window[at..window.len().min(at + 400)];
+    let mut words = rest.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).skip(1);
+    let found = (words.next(), words.next(), words.next(), words.next(), words.next());
+    let (Some(_), Some(b"login"), Some(_), Some(b"password"), Some(password)) = found else {
+        return Seen::nothing(rest.len());
+    };
+    if password.len() < 6 || shape::is_placeholder(password) || !shape::is_chosen(password) {
+        return Seen::nothing(rest.len());
+    }
+    let start = find(rest, b"password").unwrap_or(0) + 8;
+    let start = run(rest, start, 64, |byte| byte.is_ascii_whitespace());
+    Seen::of(rest.len(), at + start..at + start + password.len())
+}
+
+/// `host:5432:database:user:password` (libpq's password file).
+pub(crate) fn pgpass(window: &[u8], at: usize) -> Seen {
+    let line = &window[at + 6..window.len().min(at + 6 + 300)];
+    let line = &line[..line.iter().position(|byte| matches!(byte, b'\n' | b'\r' | 0)).unwrap_or(line.len())];
+    let mut fields = line.split(|byte| *byte == b':');
+    let (Some(_), Some(_), Some(password), None) =
+        (fields.next(), fields.next(), fields.next(), fields.next())
+    else {
+        return Seen::nothing(line.len());
+    };
+    if password.len() < 6 || !password.iter().all(u8::is_ascii_graphic) || !shape::is_chosen(password) {
+        return Seen::nothing(line.len());
+    }
+    let end = at + 6 + line.len();
+    Seen::of(line.len(), end - password.len()..end)
+}
+
+/// Private JSON Web Keys (RFC 7517): an object with `kty` and `d`.
+pub(crate) fn web_key(window: &[u8], at: usize) -> Seen {
+    let from = at.saturating_sub(BACK);
+    let around = &window[from..window.len().min(at + REACH)];
+    let middle = at - from;
+    let first = around[..middle].iter().rposition(|byte| *byte == b'{').unwrap_or(0);
+    let last =
+        around[middle..].iter().position(|byte| *byte == b'}').map_or(around.len(), |end| middle + end);
+    let object = &around[first..last];
+    let looked = around.len();
+    let Some(name) = find(object, b"\"d\"") else { return Seen::nothing(looked) };
+    let Some(between) = assign(&object[name + 3..]) else { return Seen::nothing(looked) };
+    let start = name + 3 + between;
+    let end = run(object, start, 1024, |byte| Class::Url.has(byte));
+    if end - start < 42 || !shape::is_random(&object[start..end]) {
+        return Seen::nothing(looked);
+    }
+    Seen::of(looked, from + first + start..from + first + end)
+}
+
+/// OpenAI's keys of the first form: the mark stands in the middle.
+pub(crate) fn openai_key(window: &[u8], at: usize) -> Seen {
+    let (Some(start), end) = (at.checked_sub(23), at + 28) else { return Seen::nothing(8) };
+    let Some(key) = window.get(start..end) else { return Seen::nothing(8) };
+    let fits = key.starts_with(b"sk-") && key[3..].iter().all(u8::is_ascii_alphanumeric);
+    if fits && shape::is_random(key) { Seen::of(51, start..end) } else { Seen::nothing(51) }
+}
+
+/// SendGrid: `SG.` and two runs.
+pub(crate) fn sendgrid_key(window: &[u8], at: usize) -> Seen {
+    let url = |byte| Class::Url.has(byte);
+    let first = run(window, at + 3, 23, url);
+    if at > 0 && window[at - 1].is_ascii_alphanumeric()
+        || first != at + 25
+        || window.get(first) != Some(&b'.')
+    {
+        return Seen::nothing(first - at);
+    }
+    let end = run(window, first + 1, 43, url);
+    if end != first + 44 || shape::is_placeholder(&window[at..end]) || !shape::is_random(&window[at..end]) {
+        return Seen::nothing(end - at);
+    }
+    Seen::of(end - at, at..end)
+}
+
+/// Azure's keys with a mark of the service at the end of 32 random bytes and more: `…+ASt…==` and so on.
+pub(crate) fn azure_marked_key(window: &[u8], at: usize) -> Seen {
+    let from = at.saturating_sub(76);
+    let back = window[from..at].iter().rev().take_while(|byte| Class::Base64.has(**byte)).count();
+    let end = run(window, at, 16, padded);
+    let key = &window[at - back..end];
+    let looked = 96;
+    let fits = matches!(key.len(), 44 | 52 | 56 | 84 | 88) && back >= 32;
+    if fits && shape::is_random(key) { Seen::of(looked, at - back..end) } else { Seen::nothing(looked) }
+}

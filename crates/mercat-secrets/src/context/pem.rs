@@ -1,0 +1,84 @@
+//! Private keys as text.
+
+use super::{REACH, Seen, find, run};
+use crate::kind::Class;
+use crate::shape;
+
+/// How keys begin that a manual prints: cloud-init's, which every distribution ships.
+const KNOWN_KEYS: [&[u8]; 2] = [
+    b"MIIBxwIBAAJhAKD0YSHy73nUgysO13XsJmd4fHiFyQ+00R7VVu2iV9Qco",
+    b"MIIBuwIBAAKBgQDP2HLu7pTExL89USyM0264RCyWX/CMLmukxX0J",
+];
+
+/// PEM (RFC 7468, RFC 1421), OpenSSH and OpenPGP private keys. The body must be the beginning of one.
+pub(crate) fn private_key(window: &[u8], at: usize) -> Seen {
+    let before = &window[at.saturating_sub(32)..at];
+    let label_at = before.windows(11).rposition(|part| part == b"-----BEGIN ");
+    let Some(label) = label_at.map(|from| &before[from + 11..]) else { return Seen::nothing(32) };
+    let dashes = at + 11 + if window[at + 11..].starts_with(b" BLOCK") { 6 } else { 0 };
+    if !window[dashes..].starts_with(b"-----") {
+        return Seen::nothing(48);
+    }
+    let from = dashes + 5;
+    let rest = &window[from..window.len().min(from + REACH)];
+    let (skipped, sealed) = headers(rest);
+    let blank = |byte: u8| matches!(byte, b'\r' | b'\n' | b' ' | b'\t' | b'\\');
+    let start = skipped;
+    let end = run(rest, start, REACH, |byte| Class::Base64.has(byte) || byte == b'=' || blank(byte));
+    let body = &rest[start.min(end)..end];
+    let looked = 64 + end;
+    if body.iter().filter(|byte| Class::Base64.has(**byte)).count() < 40
+        || KNOWN_KEYS.iter().any(|known| body.starts_with(known))
+        || !(sealed || begins_key(label, body))
+    {
+        return Seen::nothing(looked);
+    }
+    Seen::of(looked, from + start..from + end)
+}
+
+/// Passes over line ends that are written as `\n` or `\r`, and blanks.
+fn after_escapes(rest: &[u8], mut at: usize) -> usize {
+    loop {
+        match rest.get(at..) {
+            Some([b'\\', b'n' | b'r', ..]) => at += 2,
+            Some([b'\r' | b'\n' | b' ' | b'\t', ..]) => at += 1,
+            _ => return at,
+        }
+    }
+}
+
+/// Where the header fields of a body end, and whether one says that it is encrypted.
+fn headers(rest: &[u8]) -> (usize, bool) {
+    let mut at = after_escapes(rest, 0);
+    let mut sealed = false;
+    for _ in 0..8 {
+        let line = &rest[at..rest.len().min(at + 200)];
+        let name = line.iter().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'-').count();
+        if name == 0 || !line[name..].starts_with(b": ") {
+            break;
+        }
+        let end = line.iter().position(|byte| matches!(byte, b'\n' | b'\\')).unwrap_or(line.len());
+        sealed |= find(&line[..end], b"ENCRYPTED").is_some();
+        at = after_escapes(rest, at + end);
+    }
+    (at, sealed)
+}
+
+/// Whether the bytes are how a key of this label begins.
+fn begins_key(label: &[u8], body: &[u8]) -> bool {
+    let Some(bytes) = shape::base64(&body[..body.len().min(64)]) else { return false };
+    if label.starts_with(b"OPENSSH") {
+        return bytes.starts_with(b"openssh-key-v1\0");
+    }
+    if label.starts_with(b"PGP") {
+        // Packets 5 and 7: a secret key or subkey, in the old and the new form.
+        return matches!(bytes.first(), Some(0x94..=0x97 | 0x9c..=0x9f | 0xc5 | 0xc7));
+    }
+    // A sequence that begins with a version, or with another sequence where it is encrypted.
+    let content = match bytes.as_slice() {
+        [0x30, length @ 0..=0x7f, rest @ ..] if *length > 8 => rest,
+        [0x30, 0x81, _, rest @ ..] | [0x30, 0x82, _, _, rest @ ..] | [0x30, 0x83, _, _, _, rest @ ..] => rest,
+        _ => return false,
+    };
+    matches!(content, [2, 1, 0..=3, ..] | [0x30, ..])
+}

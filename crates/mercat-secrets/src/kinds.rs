@@ -1,0 +1,30 @@
+//! The kinds of credentials, by who gives them out. Shapes are from the providers' documentation and from
+//! public collections of rules.
+
+mod ai;
+mod cloud;
+mod forge;
+mod messaging;
+mod operations;
+mod passwords;
+mod payment;
+mod web;
+mod written;
+
+use crate::kind::Kind;
+
+/// Every kind. Where two fit the same bytes, the first is told.
+pub(crate) fn all() -> impl Iterator<Item = &'static Kind> {
+    let tables = [
+        written::KINDS,
+        cloud::KINDS,
+        forge::KINDS,
+        ai::KINDS,
+        payment::KINDS,
+        messaging::KINDS,
+        operations::KINDS,
+        web::KINDS,
+        passwords::KINDS,
+    ];
+    tables.into_iter().flatten()
+}

@@ -1,0 +1,51 @@
+//! Keys, tokens and logins whose surroundings must be read.
+
+use crate::context::*;
+use crate::kind::{Kind, written};
+
+/// Every letter and digit that a scheme may end with, in front of `://`.
+const SCHEMES: &[&str] = &[
+    "a://", "b://", "c://", "d://", "e://", "f://", "g://", "h://", "i://", "j://", "k://", "l://", "m://",
+    "n://", "o://", "p://", "q://", "r://", "s://", "t://", "u://", "v://", "w://", "x://", "y://", "z://",
+    "2://", "3://",
+];
+
+/// `SG.` and every character that may follow.
+const SENDGRID: &[&str] = &[
+    "SG.A", "SG.B", "SG.C", "SG.D", "SG.E", "SG.F", "SG.G", "SG.H", "SG.I", "SG.J", "SG.K", "SG.L", "SG.M",
+    "SG.N", "SG.O", "SG.P", "SG.Q", "SG.R", "SG.S", "SG.T", "SG.U", "SG.V", "SG.W", "SG.X", "SG.Y", "SG.Z",
+    "SG.a", "SG.b", "SG.c", "SG.d", "SG.e", "SG.f", "SG.g", "SG.h", "SG.i", "SG.j", "SG.k", "SG.l", "SG.m",
+    "SG.n", "SG.o", "SG.p", "SG.q", "SG.r", "SG.s", "SG.t", "SG.u", "SG.v", "SG.w", "SG.x", "SG.y", "SG.z",
+    "SG.0", "SG.1", "SG.2", "SG.3", "SG.4", "SG.5", "SG.6", "SG.7", "SG.8", "SG.9", "SG._", "SG.-",
+];
+
+pub(super) const KINDS: &[Kind] = &[
+    written("private key", &["PRIVATE KEY"], private_key),
+    written("PuTTY private key", &["PuTTY-User-Key-File-"], putty_key),
+    written("private JSON Web Key", &["\"kty\""], web_key),
+    written("file in base64", &["LS0tLS1CRUdJTi", "eyJhdXRocyI6"], wrapped),
+    written("JSON Web Token", &["eyJh", "eyJ0", "eyJr", "eyJj", "eyJ4", "eyJi"], web_token),
+    written("registry credentials", &["\"auth\""], registry_login),
+    written(
+        "Kubernetes Secret",
+        &["kind: Secret", "\"kind\":\"Secret\"", "\"kind\": \"Secret\""],
+        kubernetes_secret,
+    ),
+    written("HTTP basic credentials", &["uthorization: Basic "], basic_header),
+    written("bearer token", &["uthorization: Bearer "], bearer_header),
+    written("URL with a password", SCHEMES, url_password),
+    written(
+        "shadow password hash",
+        &[":$6$", ":$5$", ":$1$", ":$y$", ":$gy$", ":$7$", ":$2a$", ":$2b$", ":$2y$", ":$apr1$"],
+        password_hash,
+    ),
+    written("netrc login", &["machine "], netrc),
+    written("PostgreSQL password file", &[":5432:"], pgpass),
+    written("OpenAI key", &["T3BlbkFJ"], openai_key),
+    written("SendGrid key", SENDGRID, sendgrid_key),
+    written(
+        "Azure service key",
+        &["+ASt", "AIoT", "+ARm", "+AEh", "AzCa", "AzSe", "AzFu", "ACDb"],
+        azure_marked_key,
+    ),
+];

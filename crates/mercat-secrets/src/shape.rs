@@ -1,0 +1,155 @@
+//! What distinguishes a credential from text that only looks like one.
+
+use std::ops::Range;
+
+/// Values that documentation uses and nobody can sign in with.
+const KNOWN_EXAMPLES: [&[u8]; 6] = [
+    b"AKIAIOSFODNN7EXAMPLE",
+    b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    // The storage emulator's, printed in every manual of Azure.
+    b"Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
+    // Cosmos DB's emulator.
+    b"C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==",
+    b"glpat-xxxxxxxxxxxxxxxxxxxx",
+    b"SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
+];
+
+/// Words of values that stand for another one, in lower case.
+const STAND_INS: [&[u8]; 16] = [
+    b"example",
+    b"xxxxx",
+    b"your",
+    b"changeme",
+    b"change_me",
+    b"placeholder",
+    b"redacted",
+    b"dummy",
+    b"00000000",
+    b"12345678",
+    b"abcdefgh",
+    b"*****",
+    b".....",
+    b"insert",
+    b"secret_here",
+    b"deadbeef",
+];
+
+/// Whether the value is a manual's, or tells that another one belongs there.
+pub(crate) fn is_placeholder(secret: &[u8]) -> bool {
+    let folded = secret.to_ascii_lowercase();
+    let says = |word: &&[u8]| folded.windows(word.len()).any(|part| part == *word);
+    KNOWN_EXAMPLES.iter().any(|example| secret.ends_with(example)) || STAND_INS.iter().any(says)
+}
+
+/// Shannon entropy in bits per byte.
+pub(crate) fn entropy(bytes: &[u8]) -> f64 {
+    let mut counts = [0_u32; 256];
+    bytes.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
+    let total = bytes.len() as f64;
+    let share = counts.iter().filter(|count| **count > 0).map(|count| f64::from(*count) / total);
+    share.map(|p| -p * p.log2()).sum()
+}
+
+/// Whether the entropy is what chance gives a text of this length and alphabet, with much to spare.
+pub(crate) fn is_random(secret: &[u8]) -> bool {
+    let tail = &secret[secret.len().saturating_sub(64)..];
+    let hexadecimal = tail.iter().filter(|b| b.is_ascii_hexdigit() || **b == b'-').count();
+    let sorts: f64 = match tail {
+        _ if tail.iter().all(u8::is_ascii_digit) => 10.0,
+        // A prefix of letters in front does not make it another alphabet.
+        _ if hexadecimal * 4 >= tail.len() * 3 => 16.0,
+        _ if tail.iter().any(u8::is_ascii_lowercase) && tail.iter().any(u8::is_ascii_uppercase) => 62.0,
+        _ => 36.0,
+    };
+    let most = sorts.min(tail.len() as f64).log2();
+    entropy(tail) >= 0.74 * most
+}
+
+/// Whether the last six bytes are the checksum of a GitHub or npm token: CRC-32 of what stands between the
+/// prefix and them, in base 62.
+pub(crate) fn has_checksum(secret: &[u8]) -> bool {
+    let Some(under) = secret.iter().position(|byte| *byte == b'_') else { return false };
+    let Some((body, sum)) = secret[under + 1..].split_last_chunk::<6>() else { return false };
+    checksum(body) == *sum
+}
+
+/// CRC-32 in six digits of base 62.
+pub(crate) fn checksum(body: &[u8]) -> [u8; 6] {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut rest = crc32fast::hash(body);
+    let mut out = [b'0'; 6];
+    for digit in out.iter_mut().rev() {
+        *digit = DIGITS[(rest % 62) as usize];
+        rest /= 62;
+    }
+    out
+}
+
+/// 8-4-4-4-12 hexadecimal digits.
+pub(crate) fn is_uuid(text: &[u8]) -> bool {
+    text.len() == 36
+        && text.iter().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// Whether a person or program chose this as password: no variable, path or template, and not one word.
+pub(crate) fn is_chosen(secret: &[u8]) -> bool {
+    let opens =
+        matches!(secret.first(), Some(b'$' | b'%' | b'{' | b'(' | b'/' | b'[' | b'*' | b'@' | b'&' | b'!'));
+    let template =
+        secret.iter().any(|byte| matches!(byte, b'$' | b'(' | b')' | b'{' | b'}' | b'[' | b']' | b'*'));
+    let lower = secret.iter().any(u8::is_ascii_lowercase);
+    let upper = secret.iter().any(u8::is_ascii_uppercase);
+    let digit = secret.iter().any(u8::is_ascii_digit);
+    let sorts = usize::from(lower) + usize::from(upper) + usize::from(digit);
+    !opens && !template && digit && sorts >= 2 && entropy(secret) >= 2.5
+}
+
+/// Base64 of either alphabet; blanks, line ends and their escapes are passed over.
+pub(crate) fn base64(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut bits, mut have) = (0_u32, 0);
+    let mut rest = text.iter();
+    while let Some(byte) = rest.next() {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            b'\\' => {
+                rest.next();
+                continue;
+            }
+            b'\r' | b'\n' | b' ' | b'\t' => continue,
+            b'=' => break,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(value);
+        have += 6;
+        if have >= 8 {
+            have -= 8;
+            out.push((bits >> have) as u8);
+        }
+    }
+    Some(out)
+}
+
+/// Whether a length stands in front of the text: of a string in compiled Python (marshal), whose next
+/// object follows without a gap. Types: `z Z` with one byte of length, `s t u a A` with four; the high bit
+/// says that the object is referred to again.
+pub(crate) fn is_counted(window: &[u8], text: &Range<usize>) -> bool {
+    let short = (2..=256).any(|back| {
+        let Some(at) = text.start.checked_sub(back) else { return false };
+        let from = at + 2;
+        matches!(window[at] & 0x7f, b'z' | b'Z') && from + usize::from(window[at + 1]) == text.end
+    });
+    short
+        || text.start.checked_sub(5).is_some_and(|at| {
+            let length = [window[at + 1], window[at + 2], window[at + 3], window[at + 4]];
+            matches!(window[at] & 0x7f, b's' | b't' | b'u' | b'a' | b'A')
+                && u32::from_le_bytes(length) as usize == text.len()
+        })
+}
