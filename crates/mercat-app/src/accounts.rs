@@ -178,6 +178,7 @@ impl App {
             operator: user.row.operator,
             scope,
             subscriptions: subscriptions.into_iter().map(|row| row.row.id).collect(),
+            specimen: None,
         })
     }
 

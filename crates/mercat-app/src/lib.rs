@@ -26,7 +26,7 @@ pub use error::AppError;
 pub use listing::{Media, compose_listing};
 pub use notices::NoticeFacts;
 pub use publish::PublishRequest;
-pub use pull::Repository;
+pub use pull::{Repository, SPECIMEN_USER};
 pub use record_step::{Report, StepOutcome, StepTask};
 pub use seal::{MasterKey, SealError};
 pub use status::{StatusView, StepView, Words};

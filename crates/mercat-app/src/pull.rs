@@ -2,11 +2,17 @@
 
 use crate::accounts::REGISTRY_TOKEN_LIFE;
 use crate::{App, AppError};
+use mercat_domain::Digest;
 use mercat_domain::access::{Action, Audience, Object, Principal};
 use mercat_domain::ids::OfferKey;
 use mercat_store::{ListedPlan, ListingRow, OfferRow, load};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
+
+/// Who signs in at the registry with a specimen token instead of a subscription and its pull token.
+pub const SPECIMEN_USER: &str = "certify";
+/// What a registry token of a specimen begins with; those of pull tokens begin with a hash.
+const SPECIMEN: &str = "certify-";
 
 /// A repository that the caller may pull from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +42,29 @@ impl App {
         let object = Audience { publisher, preview, subscriptions: audience.as_deref() };
         self.permit(who, Action::UseListing, Object::Listing(object))?;
         Ok(Repository { name: name.to_owned(), plan })
+    }
+
+    /// The digest of a specimen's repository, `certify/` and 64 hex digits, when the caller may pull it;
+    /// `None` for the name of any other repository.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] when the caller may not, whether or not there is such an image.
+    pub fn specimen(&self, who: &Principal, name: &str) -> Result<Option<Digest>, AppError> {
+        let digest = name.strip_prefix("certify/").and_then(|hex| Digest::parse(&format!("sha256:{hex}")));
+        let Some(digest) = digest else { return Ok(None) };
+        self.permit(who, Action::PullSpecimen, Object::Specimen(digest.as_str()))?;
+        Ok(Some(digest))
+    }
+
+    /// A registry token with which an image can be pulled while it is certified: this digest and what lies
+    /// below it, for some seconds, and nothing else.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn specimen_token(&self, digest: &Digest, life_secs: u32) -> Result<String, AppError> {
+        let expires = self.ledger.now().await? + i64::from(life_secs) * 1000;
+        let text = format!("{SPECIMEN}{}.{expires}", digest.hex());
+        Ok(format!("{text}.{}", self.mac(&text).await?))
     }
 
     /// The listing in a slot, when the caller may see it; plans that are not theirs are left out.
@@ -115,7 +144,10 @@ impl App {
         if expires.parse::<i64>().unwrap_or(0) < self.ledger.now().await? || hash.is_empty() {
             return stranger;
         }
-        self.by_pull_token(hash).await
+        match hash.strip_prefix(SPECIMEN) {
+            Some(hex) => Ok(Principal { specimen: Some(format!("sha256:{hex}")), ..Principal::default() }),
+            None => self.by_pull_token(hash).await,
+        }
     }
 
     /// HMAC-SHA-256 (RFC 2104) of a text under the registry key.
@@ -129,5 +161,41 @@ impl App {
         let inner = Sha256::new().chain_update(pad(0x36)).chain_update(text).finalize();
         let outer = Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize();
         Ok(outer.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MasterKey, Settings};
+    use mercat_domain::run::CancelRule;
+    use mercat_store::Memory;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    #[tokio::test]
+    async fn a_specimen_token_names_one_digest_lapses_and_cannot_be_changed() {
+        let clock = Arc::new(AtomicI64::new(1_000_000));
+        let time = clock.clone();
+        let ledger = Arc::new(Memory::new(Arc::new(move || time.load(Ordering::Relaxed))));
+        let settings = Settings { base_url: "http://here".into(), cancel: CancelRule::default() };
+        let app = App::new(ledger, settings, MasterKey::new([7; 32]));
+        let (own, other) = (Digest::from_sha256(&[1; 32]), Digest::from_sha256(&[2; 32]));
+        let token = app.specimen_token(&own, 30).await.expect("made");
+        let who = app.by_registry_token(&token).await.expect("answers");
+        assert_eq!(who.specimen.as_deref(), Some(own.as_str()));
+        let name = |digest: &Digest| format!("certify/{}", digest.hex());
+        assert_eq!(app.specimen(&who, &name(&own)).expect("allowed"), Some(own.clone()));
+        assert!(matches!(app.specimen(&who, &name(&other)), Err(AppError::NotFound)));
+        assert!(matches!(app.specimen(&Principal::default(), &name(&own)), Err(AppError::NotFound)));
+        assert_eq!(app.specimen(&who, "certify/offer/plan").expect("no specimen"), None);
+        let longer = token.replacen(".10", ".90", 1);
+        for forged in [token.replace(own.hex(), other.hex()), longer, format!("{token}0"), "certify-".into()]
+        {
+            assert_ne!(forged, token);
+            assert_eq!(app.by_registry_token(&forged).await.expect("answers"), Principal::default());
+        }
+        clock.fetch_add(30_001, Ordering::Relaxed);
+        assert_eq!(app.by_registry_token(&token).await.expect("answers"), Principal::default());
     }
 }

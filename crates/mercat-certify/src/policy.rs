@@ -70,6 +70,15 @@ pub(crate) struct VulnerabilityPolicy {
     pub(crate) newest_max_age_days: Option<u32>,
 }
 
+impl VulnerabilityPolicy {
+    /// Whether a vulnerability of a level blocks by it; an empty level is one that nobody rated.
+    pub(crate) fn blocks(&self, level: &str, fixed: bool) -> bool {
+        let rank = |level: &str| LEVELS.iter().position(|known| *known == level);
+        let level = if level.is_empty() { &self.unknown_counts_as } else { level };
+        rank(level) >= rank(&self.block_at) && (fixed || !self.fixable_only)
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -188,6 +197,12 @@ impl Policy {
     /// The weight of a rule; `None` when it is off. Rules the pack does not know block.
     pub fn severity(&self, rule: &str) -> Option<Severity> {
         self.rules.get(rule).copied().unwrap_or(Some(Severity::Error))
+    }
+
+    /// Whether a vulnerability blocks by `block_at` and `fixable_only`: its level (`low` to `critical`; empty where
+    /// nobody rated it; anything else is below `low`), and whether there is a fix.
+    pub fn vulnerability_blocks(&self, level: &str, fixed: bool) -> bool {
+        self.vulnerabilities.blocks(level, fixed)
     }
 
     /// Whether a rule is recorded only: it is told as information and never blocks.

@@ -1,7 +1,7 @@
 //! What is known about what is installed: distribution packages and packages of languages alike.
 
 use crate::inventory::ecosystem;
-use crate::policy::{LEVELS, VulnerabilityPolicy};
+use crate::policy::VulnerabilityPolicy;
 use crate::sbom::purl;
 use crate::scan::OURS;
 use crate::{Knowledge, advisories};
@@ -271,13 +271,12 @@ fn told(
     claims: &Claims,
     policy: &VulnerabilityPolicy,
 ) -> Finding {
-    let rank = |level: &str| LEVELS.iter().position(|known| *known == level);
     let level = if found.level.is_empty() { &policy.unknown_counts_as } else { &found.level };
     let likely = found.epss.is_some_and(|epss| {
         policy.block_epss_at.is_some_and(|share| f64::from(epss.probability) >= share * f64::from(EPSS_ONE))
     });
     let exploited = policy.block_kev && found.kev.is_some();
-    let grave = rank(level) >= rank(&policy.block_at) && (found.fixed.is_some() || !policy.fixable_only);
+    let grave = policy.blocks(level, found.fixed.is_some());
     let rule = match () {
         () if claims.harmless => "CTR-22-VEX",
         () if subject.there && (grave || exploited || likely) => "CTR-22",

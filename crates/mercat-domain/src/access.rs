@@ -64,6 +64,8 @@ pub struct Principal {
     pub scope: Option<Scope>,
     /// Subscriptions that the caller acts for.
     pub subscriptions: Vec<String>,
+    /// Digest of the one specimen that the caller may pull, in whatever state its offer is.
+    pub specimen: Option<String>,
 }
 
 impl Principal {
@@ -102,6 +104,8 @@ pub enum Action {
     Operate,
     /// See or pull what a slot serves.
     UseListing,
+    /// Pull an image while it is certified.
+    PullSpecimen,
 }
 
 /// What it is asked about.
@@ -113,6 +117,8 @@ pub enum Object<'a> {
     Publisher(&'a str),
     /// A listing or repository that exists.
     Listing(Audience<'a>),
+    /// The image or index of a digest, and everything below it.
+    Specimen(&'a str),
     /// Something that does not exist.
     Nothing,
 }
@@ -157,6 +163,11 @@ pub fn may(who: &Principal, action: Action, object: Object<'_>) -> Answer {
         },
         Action::UseListing => match object {
             Object::Listing(audience) => listing(who, audience),
+            _ => Answer::Hide,
+        },
+        // For nobody but the scanner that was asked about this very digest: not for operators either.
+        Action::PullSpecimen => match (object, &who.specimen) {
+            (Object::Specimen(digest), Some(own)) if own == digest => Answer::Allow,
             _ => Answer::Hide,
         },
         Action::ReadOffers => publisher(who, object, Scope::Read, Role::Contributor),
@@ -234,6 +245,23 @@ mod tests {
         assert_eq!(may(&operator, Action::Publish, aurora), Answer::Forbid);
         assert_eq!(may(&operator, Action::ManageMembers, aurora), Answer::Allow);
         assert_eq!(may(&member(Role::Contributor), Action::ManageMembers, aurora), Answer::Forbid);
+    }
+
+    #[test]
+    fn a_specimen_is_for_the_scanner_that_was_asked_about_it_and_for_nobody_else() {
+        let scanner = Principal { specimen: Some("sha256:a".into()), ..Principal::default() };
+        let operator = Principal { user: Some("op".into()), operator: true, ..Principal::default() };
+        let pull = |who: &Principal, digest| may(who, Action::PullSpecimen, Object::Specimen(digest));
+        assert_eq!(pull(&scanner, "sha256:a"), Answer::Allow);
+        assert_eq!(pull(&scanner, "sha256:b"), Answer::Hide);
+        for other in [Principal::default(), operator, member(Role::Owner)] {
+            assert_eq!(pull(&other, "sha256:a"), Answer::Hide);
+        }
+        assert_eq!(may(&scanner, Action::PullSpecimen, Object::Publisher("sha256:a")), Answer::Hide);
+        assert_eq!(may(&scanner, Action::ReadOffers, Object::Publisher("aurora")), Answer::SignIn);
+        let list = ["s1".to_owned()];
+        let private = Audience { publisher: "aurora", preview: false, subscriptions: Some(&list) };
+        assert_eq!(may(&scanner, Action::UseListing, Object::Listing(private)), Answer::Hide);
     }
 
     #[test]

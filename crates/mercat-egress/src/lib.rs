@@ -146,6 +146,20 @@ impl Egress {
         }
     }
 
+    /// Sends a request and follows nothing: a redirect is an answer.
+    ///
+    /// # Errors
+    /// When the URL is denied or nobody answers.
+    pub async fn send_once(&self, request: Request) -> Result<Response, EgressError> {
+        self.check(request.url())?;
+        let url = request.url().clone();
+        self.client.execute(request).await.map_err(|cause| EgressError::Unreachable {
+            host: host_and_port(&url),
+            // Signatures stand in URLs, and this text is shown.
+            cause: cause.without_url(),
+        })
+    }
+
     /// Sends a request; follows redirects of GET and HEAD after checking each.
     ///
     /// # Errors
@@ -153,15 +167,9 @@ impl Egress {
     pub async fn send(&self, request: Request) -> Result<Response, EgressError> {
         let mut request = request;
         for _ in 0..=REDIRECTS_MAX {
-            self.check(request.url())?;
             let again = request.try_clone();
             let url = request.url().clone();
-            let answer = self.client.execute(request).await;
-            let answer = answer.map_err(|cause| EgressError::Unreachable {
-                host: host_and_port(&url),
-                // Signatures stand in URLs, and this text is shown.
-                cause: cause.without_url(),
-            })?;
+            let answer = self.send_once(request).await?;
             let follows = matches!(again.as_ref().map(|r| r.method().as_str()), Some("GET" | "HEAD"));
             let location = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
             let (true, true, Some(location), Some(mut next)) =

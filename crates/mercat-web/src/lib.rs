@@ -16,6 +16,7 @@ mod problem;
 mod ranges;
 mod registry;
 pub mod routes;
+mod specimens;
 
 pub use openapi::document as openapi_document;
 
@@ -46,6 +47,7 @@ pub struct Site {
     /// Uploads.
     pub spool: Spool,
     disks: Arc<disks::Disks>,
+    specimens: Arc<specimens::Specimens>,
     /// Turns to `true` when the server ends; long answers then end too.
     pub stop: watch::Receiver<bool>,
 }
@@ -53,7 +55,7 @@ pub struct Site {
 impl Site {
     /// Doors onto an app with its blobs; `stop` ends long answers.
     pub fn new(app: App, depot: Depot, spool: Spool, stop: watch::Receiver<bool>) -> Self {
-        Self { app, depot, spool, disks: Arc::default(), stop }
+        Self { app, depot, spool, disks: Arc::default(), specimens: Arc::default(), stop }
     }
 }
 

@@ -14,7 +14,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
 use axum::routing::{any, get};
 use base64::Engine;
-use mercat_app::{AppError, Repository, hash_secret};
+use mercat_app::{AppError, Repository, SPECIMEN_USER, hash_secret};
 use mercat_domain::access::Principal;
 use mercat_domain::{Digest, tags};
 use serde::Deserialize;
@@ -86,6 +86,16 @@ async fn token(State(site): State<Arc<Site>>, Query(_): Query<TokenQuery>, heade
     let decoded = base64::engine::general_purpose::STANDARD.decode(basic.trim()).unwrap_or_default();
     let pair = String::from_utf8(decoded).unwrap_or_default();
     let (name, secret) = pair.split_once(':').unwrap_or(("", ""));
+    if name == SPECIMEN_USER {
+        // Scanners that only know names and passwords; the token stays what it is, and no longer.
+        return match site.app.by_registry_token(secret).await {
+            Ok(who) if who.specimen.is_some() => {
+                Response::new(Body::from(json!({"token": secret, "expires_in": 60}).to_string()))
+            }
+            Ok(_) => challenge(&site),
+            Err(cause) => broken(&cause),
+        };
+    }
     let hash = hash_secret(secret);
     match site.app.by_pull_token(&hash).await {
         Ok(who) if who.subscriptions.iter().any(|id| id.eq_ignore_ascii_case(name)) => {
@@ -148,8 +158,7 @@ async fn dispatch(
     if !tags::is_repository(name) {
         return error(StatusCode::BAD_REQUEST, "NAME_INVALID", "invalid repository name");
     }
-    let found = async { site.app.repository(&caller(&site, &headers).await?, name).await }.await;
-    let repository = match found {
+    let repository = match repository(&site, &headers, name).await {
         Ok(repository) => repository,
         Err(cause) => return broken(&cause),
     };
@@ -162,6 +171,15 @@ async fn dispatch(
             let body = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []});
             typed(OCI_INDEX, body.to_string())
         }
+    }
+}
+
+/// What a name stands for, when the caller may pull it: a plan's images, or a specimen that is certified.
+async fn repository(site: &Site, headers: &HeaderMap, name: &str) -> Result<Arc<Repository>, AppError> {
+    let who = caller(site, headers).await?;
+    match site.app.specimen(&who, name)? {
+        Some(digest) => site.specimens.repository(&site.depot, name, &digest).await,
+        None => Ok(Arc::new(site.app.repository(&who, name).await?)),
     }
 }
 

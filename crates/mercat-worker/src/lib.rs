@@ -7,6 +7,7 @@ mod knowledge;
 mod outbox;
 mod progress;
 mod sandbox;
+pub mod scanners;
 mod steps;
 
 pub use clamd::ClamdConfig;
@@ -51,6 +52,8 @@ pub struct Worker {
     pub mailer: Option<Arc<Mailer>>,
     /// Runs inspections in a confined child.
     pub inspector: Inspector,
+    /// Other scanners that are asked about every image.
+    pub scanners: Arc<Vec<scanners::Scanner>>,
     /// Directories from which `oci:` and archive references may be read.
     pub local_sources: Arc<Vec<PathBuf>>,
     /// This worker's name.

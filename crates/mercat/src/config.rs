@@ -28,6 +28,37 @@ pub(crate) struct Config {
     pub(crate) worker: WorkerConfig,
     pub(crate) depot: DepotConfig,
     pub(crate) certification: Certification,
+    #[serde(rename = "scanner")]
+    pub(crate) scanners: Vec<ScannerConfig>,
+}
+
+/// Another scanner, behind an adapter.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScannerConfig {
+    /// Its name in findings; every scanner has its own.
+    pub(crate) name: String,
+    /// Where the adapter is, without `/api/v1`.
+    pub(crate) url: String,
+    /// `harbor`: the pluggable scanner adapter API.
+    pub(crate) kind: String,
+    /// `enforce` or `shadow`.
+    pub(crate) mode: String,
+    #[serde(default)]
+    pub(crate) username: String,
+    pub(crate) password_file: Option<PathBuf>,
+    pub(crate) token_file: Option<PathBuf>,
+    /// Seconds that the scanner has for one image.
+    #[serde(default = "scanner_secs")]
+    pub(crate) timeout_secs: u32,
+    /// Where the adapter reaches this server; `server.base_url` when empty.
+    #[serde(default)]
+    pub(crate) pull_url: String,
+}
+
+/// Seconds that a scanner has where nothing is set.
+fn scanner_secs() -> u32 {
+    300
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

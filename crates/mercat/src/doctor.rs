@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::{EXIT_OURS, wiring};
 use mercat_domain::Digest;
+use mercat_worker::scanners::{Mode, Scanner};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -70,6 +71,9 @@ async fn checks(data: &Path) -> Vec<(&'static str, Health)> {
     ));
     out.push(("advisories", advisories(knowledge)));
     out.push(("inspector", inspector(&house).await));
+    for scanner in house.worker.scanners.iter() {
+        out.push(("scanner", self::scanner(scanner).await));
+    }
     out.push(("boot test", boot_test(knowledge)));
     let names: Vec<&str> = house.worker.regions.iter().map(mercat_depot::Region::name).collect();
     out.push(("regions", Health::Good(names.join(", "))));
@@ -95,6 +99,16 @@ fn boot_test(knowledge: &mercat_worker::KnowledgeFiles) -> Health {
         None => Health::Note(
             "QEMU is not installed, so disks are not started; use: apt install qemu-system-x86".to_owned(),
         ),
+    }
+}
+
+/// Whether another scanner tells about itself; one in shadow mode blocks nothing.
+async fn scanner(scanner: &Scanner) -> Health {
+    match (scanner.describe().await, scanner.mode) {
+        (Ok(about), Mode::Enforce) => Health::Good(format!("{}: {about}", scanner.name)),
+        (Ok(about), Mode::Shadow) => Health::Good(format!("{} (shadow): {about}", scanner.name)),
+        (Err(why), Mode::Enforce) => Health::Bad(format!("{}: {why}", scanner.name)),
+        (Err(why), Mode::Shadow) => Health::Note(format!("{} (shadow): {why}", scanner.name)),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Puts the rooms together.
 
+mod scanners;
+
 use crate::config::Config;
 use anyhow::Context;
 use mercat_app::{App, MasterKey, Settings};
@@ -40,6 +42,7 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
         "" => format!("http://{}", config.server.listen),
         url => url.trim_end_matches('/').to_owned(),
     };
+    let scanners = scanners::scanners(&config.scanners, &base_url)?;
     let app = App::new(ledger, Settings { base_url, cancel: config.cancel_rule()? }, key);
     let depot_root = config.depot.directory.clone().unwrap_or_else(|| data.join("depot"));
     let depot = Depot::local(&depot_root).with_context(|| format!("the depot {}", depot_root.display()))?;
@@ -55,6 +58,7 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
         regions: Arc::new(regions(&data, config, &egress)?),
         mailer,
         inspector: inspector(&data, config)?,
+        scanners: Arc::new(scanners),
         local_sources: Arc::new(config.sources.directories.clone()),
         name: format!("worker-{}", uuid::Uuid::new_v4().simple()),
         keep_one_free: config.worker.hands > 1,

@@ -49,10 +49,12 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
         let known = match seen.get(&image.digest) {
             Some(known) => known.clone(),
             None => {
-                let found = match one_image(work, image, &knowledge, &mut report).await? {
+                let mut found = match one_image(work, image, &knowledge, &mut report).await? {
                     Ok(found) => found,
                     Err(waits) => return Ok(waits),
                 };
+                // Beside the verdict, which is our own and may be a kept one.
+                found.extend(crate::scanners::judge(work, image, &knowledge, &mut report).await?);
                 seen.insert(image.digest.clone(), found.clone());
                 found
             }

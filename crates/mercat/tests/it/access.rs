@@ -2,8 +2,9 @@
 //! that tells what is hidden from what does not exist.
 
 use crate::House;
-use crate::house::{layout, tar};
-use mercat_domain::access::{Answer, Object, Principal, Role, Scope, may};
+use crate::house::{layout, sha256, tar};
+use crate::scanners::{Adapter, publish};
+use mercat_domain::access::{Action, Answer, Object, Principal, Role, Scope, may};
 use mercat_web::routes::{About, ROUTES};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -144,6 +145,64 @@ async fn every_route_answers_every_caller_as_the_decision_says() {
     }
     assert!(checked > 250, "{checked}");
     eprintln!("{checked} decisions checked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_specimen_answers_every_caller_as_the_decision_says() {
+    let adapter = Adapter::open("1.2").await;
+    let house = House::with(&adapter.config("s", "enforce", "timeout_secs = 600"), &[]).await;
+    let (other, _) = publish(&house, "other").await;
+    let (own, _) = publish(&house, "own").await;
+    let header = |at: usize| {
+        let told = adapter.told.lock().expect("no panic");
+        told.scans[at].0["registry"]["authorization"].as_str().expect("a header").to_owned()
+    };
+    let (others, owns) = (header(0), header(1));
+    let scanner = |digest: &str| Principal { specimen: Some(digest.to_owned()), ..Principal::default() };
+    let operator = Principal { user: Some("op".into()), operator: true, ..Principal::default() };
+    let owner = Principal {
+        user: Some("owner".into()),
+        roles: vec![("aurora".into(), Role::Owner)],
+        ..Principal::default()
+    };
+    let callers: [(&str, (&str, String), Principal); 7] = [
+        ("stranger", ("x-none", String::new()), Principal::default()),
+        ("operator", ("cookie", house.operator.clone()), operator),
+        ("owner", ("authorization", format!("Bearer {}", house.token)), owner),
+        ("pull token", ("authorization", "Bearer anonymous".into()), Principal::default()),
+        ("forged", ("authorization", owns.replace(&own[7..], &other[7..])), Principal::default()),
+        ("scanner of own", ("authorization", owns.clone()), scanner(&own)),
+        ("scanner of other", ("authorization", others), scanner(&other)),
+    ];
+    let nothing = format!("sha256:{}", "0".repeat(64));
+    let mut allowed = 0;
+    for (name, header, who) in &callers {
+        for digest in [&own, &other, &nothing] {
+            let path = format!("/v2/certify/{}/manifests/{digest}", &digest[7..]);
+            let answer = house.http.get(format!("{}{path}", house.base)).header(header.0, &header.1);
+            let answer = answer.send().await.expect("answers");
+            let (status, body) = (answer.status(), answer.text().await.expect("text"));
+            match may(who, Action::PullSpecimen, Object::Specimen(digest)) {
+                Answer::Allow => {
+                    allowed += 1;
+                    assert_eq!((status, sha256(body.as_bytes())), (StatusCode::OK, digest.clone()), "{name}");
+                }
+                _ => {
+                    assert_eq!(status, StatusCode::NOT_FOUND, "{name} {path}");
+                    assert!(body.contains("NAME_UNKNOWN"), "as what does not exist: {name} {body}");
+                }
+            }
+        }
+        // Beside its specimen, a scanner is a stranger.
+        if name.starts_with("scanner") {
+            for path in ["/api/v1/publishers/aurora/offers", "/api/v1/account", "/api/v1/users"] {
+                let answer = house.http.get(format!("{}{path}", house.base)).header(header.0, &header.1);
+                let status = answer.send().await.expect("answers").status();
+                assert!(matches!(status.as_u16(), 401 | 404), "{path} {status}");
+            }
+        }
+    }
+    assert_eq!(allowed, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,6 +25,7 @@ mod reports;
 mod rules;
 mod sabotage;
 mod sandbox;
+mod scanners;
 mod threats;
 mod windows;
 
