@@ -26,6 +26,7 @@ mod rules;
 mod sandbox;
 mod threats;
 mod windows;
+mod worst;
 
 #[path = "../../src/demo/guest.rs"]
 mod guest;
