@@ -17,6 +17,14 @@ pub struct Package {
     pub source_version: String,
 }
 
+/// Packages of one database, most. Whole distributions have more, no system does; each costs some kilobytes
+/// on the way to a bill of materials.
+pub const PACKAGES_MAX: usize = 20_000;
+
+fn too_many(kind: &str) -> String {
+    format!("{kind} database with more than {PACKAGES_MAX} packages")
+}
+
 /// Reads a dpkg status file (deb-control syntax; also the files of distroless `status.d`).
 /// Packages that are not fully installed are left out.
 ///
@@ -47,6 +55,9 @@ pub fn parse_dpkg(text: &str) -> Result<Vec<Package>, String> {
                 None => (source, version),
             },
         };
+        if packages.len() == PACKAGES_MAX {
+            return Err(too_many("a dpkg"));
+        }
         packages.push(Package {
             name: name.to_owned(),
             version: version.to_owned(),
@@ -76,6 +87,9 @@ pub fn parse_apk(text: &str) -> Result<Vec<Package>, String> {
         let field =
             |key: &str| fields.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned());
         let (Some(name), Some(version)) = (field("P"), field("V")) else { continue };
+        if packages.len() == PACKAGES_MAX {
+            return Err(too_many("an apk"));
+        }
         packages.push(Package {
             architecture: field("A").unwrap_or_default(),
             source: field("o").unwrap_or_else(|| name.clone()),
@@ -145,5 +159,16 @@ mod tests {
         let names: Vec<String> = parse_apk(text).expect("reads").into_iter().map(|p| p.name).collect();
         assert_eq!(names, ["busybox", "musl"]);
         assert!(parse_apk("Package: a\n").is_err());
+    }
+
+    #[test]
+    fn a_database_of_more_packages_than_any_system_has_is_refused_with_the_limit() {
+        let dpkg = |count: usize| -> String {
+            (0..count).map(|at| format!("Package: p{at}\nVersion: 1\n\n")).collect()
+        };
+        assert_eq!(parse_dpkg(&dpkg(PACKAGES_MAX)).expect("reads").len(), PACKAGES_MAX);
+        assert!(parse_dpkg(&dpkg(PACKAGES_MAX + 1)).expect_err("too many").contains("20000 packages"));
+        let apk: String = (0..=PACKAGES_MAX).map(|at| format!("P:p{at}\nV:1\n\n")).collect();
+        assert!(parse_apk(&apk).expect_err("too many").contains("20000 packages"));
     }
 }

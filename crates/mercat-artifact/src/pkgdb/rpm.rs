@@ -6,7 +6,7 @@ mod header;
 mod ndb;
 mod sqlite;
 
-use super::Package;
+use super::{PACKAGES_MAX, Package};
 
 /// Why a database gives no packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +19,6 @@ pub enum Refusal {
 
 /// Files of all packages of one database.
 const FILES_MAX: usize = 4_000_000;
-/// Packages of one database.
-const PACKAGES_MAX: usize = 200_000;
 
 /// Reads a database of any form, decided by its content. An empty file holds no packages. Keys of
 /// signers, which rpm keeps as packages named `gpg-pubkey`, are left out.

@@ -28,6 +28,7 @@ mod sandbox;
 mod scanners;
 mod threats;
 mod windows;
+mod worst;
 
 #[path = "../../src/demo/guest.rs"]
 mod guest;

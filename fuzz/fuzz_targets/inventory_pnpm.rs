@@ -1,0 +1,7 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mercat_fuzz::documents;
+use mercat_inventory::Reader;
+
+fuzz_target!(|data: &[u8]| documents::inventory(Reader::PnpmLock, "pnpm-lock.yaml", data));

@@ -1,0 +1,7 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mercat_disk::Declared;
+use mercat_fuzz::disks;
+
+fuzz_target!(|data: &[u8]| disks::container(data, Declared::Qcow2));
