@@ -246,7 +246,7 @@ fn configs() -> Vec<Case> {
         good.replacen(from, to, 1)
     };
     let inside = |text: &str| swap("\"User\":\"app\"", &format!("\"User\":\"app\",{text}"));
-    let token = format!("ghp_{}", "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8");
+    let token = format!("AKIA{}", "Z7QX4M2LT9WB3KDE");
     let history: Vec<Value> = (0..90_000).map(|at| json!({"created_by": format!("RUN step {at}")})).collect();
     let mut long: Value = serde_json::from_str(&good).expect("JSON");
     long["history"] = Value::Array(history);
