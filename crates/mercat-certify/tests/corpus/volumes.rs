@@ -272,7 +272,8 @@ fn fat() -> Vec<Case> {
         for table in [SECTOR, 3 * SECTOR] {
             let at = table + cluster + cluster / 2;
             let old = u16::from_le_bytes([bytes[at], bytes[at + 1]]);
-            let new = if cluster.is_multiple_of(2) { old & 0xf000 | value } else { old & 0x000f | value << 4 };
+            let new =
+                if cluster.is_multiple_of(2) { old & 0xf000 | value } else { old & 0x000f | value << 4 };
             bytes[at..at + 2].copy_from_slice(&new.to_le_bytes());
         }
     };
