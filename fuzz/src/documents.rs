@@ -169,13 +169,12 @@ pub fn signature_pack(data: &[u8]) {
         let at = usize::from(u16::from_le_bytes([change[0], change[1]])) % bytes.len();
         bytes[at] = change[2];
     }
-    let length = bytes.len() as u64;
-    let Ok(pack) = mercat_signatures::Pack::open(Arc::new(bytes), length) else { return };
+    let Ok(pack) = mercat_signatures::Pack::open(Arc::new(bytes)) else { return };
     if let Ok(bodies) = mercat_signatures::Bodies::read(&pack.bodies) {
         let _ = bodies.scan(mercat_signatures::FileKind::Any, 0, data, |_| {});
     }
-    for (source, length) in pack.tables {
-        if let Ok(table) = mercat_signatures::Hashes::open(source, length) {
+    for source in pack.tables {
+        if let Ok(table) = mercat_signatures::Hashes::open(source) {
             let _ = table.find(&[7; 32], 7);
         }
     }

@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mercat-depot", &["mercat-artifact", "mercat-disk", "mercat-egress", "mercat-domain"]),
     ("mercat-secrets", &["mercat-domain"]),
     ("mercat-eligibility", &["mercat-domain"]),
-    ("mercat-signatures", &["mercat-domain"]),
+    ("mercat-signatures", &["mercat-artifact"]),
     ("mercat-inventory", &["mercat-artifact", "mercat-domain"]),
     ("mercat-advisories", &["mercat-artifact", "mercat-domain"]),
     (

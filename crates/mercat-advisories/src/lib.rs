@@ -22,8 +22,9 @@ pub use find::{Found, Undecided, Vulnerability};
 pub use record::{Advisory, Interval, Standing, canonical_name, ecosystem_of_purl_type};
 pub use severity::LEVELS;
 pub use signals::{EPSS_ONE, Epss, Kev, SignalError, Table, is_kev, read_epss, read_kev};
-pub use snapshot::{Coverage, Import, Meta, ReadAt, SCHEMA, Snapshot, SnapshotError};
+pub use snapshot::{Coverage, Import, Meta, SCHEMA, Snapshot, SnapshotError};
 
+use mercat_artifact::Positioned;
 use std::sync::Arc;
 
 /// What certification knows of vulnerabilities: nothing, a snapshot, or one that cannot be used.
@@ -42,7 +43,7 @@ enum State {
 
 impl Advisories {
     /// Opens a snapshot. One that cannot be used is kept as such: it covers nothing and says why.
-    pub fn open(file: Arc<dyn ReadAt>, today: Option<Day>) -> Self {
+    pub fn open(file: Arc<dyn Positioned>, today: Option<Day>) -> Self {
         match Snapshot::open(file, today) {
             Ok(snapshot) => Self { state: State::Open(snapshot) },
             Err(error) => Self::unusable(error),

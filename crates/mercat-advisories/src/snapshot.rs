@@ -21,7 +21,7 @@
 mod read;
 mod write;
 
-pub use read::{ReadAt, Snapshot};
+pub use read::Snapshot;
 pub(crate) use write::write;
 
 use crate::{Advisory, Day, Epss, Kev};

@@ -9,6 +9,9 @@ pub mod json;
 pub mod layer;
 pub mod oci;
 pub mod pkgdb;
+mod positioned;
+
+pub use positioned::Positioned;
 
 use std::io;
 

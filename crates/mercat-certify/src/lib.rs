@@ -147,15 +147,14 @@ impl Knowledge {
         self.companions.push(companion);
     }
 
-    /// Adds signatures that [`mercat_signatures::Builder`] compiled: byte patterns, and hash tables with their
-    /// lengths in bytes.
+    /// Adds signatures that [`mercat_signatures::Builder`] compiled: byte patterns, and hash tables.
     ///
     /// # Errors
     /// When a part is damaged or of another form; nothing is then certified without it.
     pub fn add_signatures(
         &mut self,
         bodies: &[u8],
-        tables: Vec<(Box<dyn mercat_signatures::ReadAt>, u64)>,
+        tables: Vec<Box<dyn mercat_artifact::Positioned>>,
     ) -> Result<(), KnowledgeError> {
         self.signatures.add(bodies, tables)
     }

@@ -2,7 +2,8 @@
 
 use crate::{KnowledgeError, digest_of};
 use md5::Md5;
-use mercat_signatures::{Bodies, Builder, FileKind, Hashes, Kind, ReadAt, TooManySteps};
+use mercat_artifact::Positioned;
+use mercat_signatures::{Bodies, Builder, FileKind, Hashes, Kind, TooManySteps};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use std::io;
@@ -36,20 +37,20 @@ impl Signatures {
         }
         let compiled = builder.compile();
         let mut out = Self { bodies: Vec::new(), hashes: Vec::new(), digest: String::new() };
-        out.add(&compiled.bodies, [compiled.sha256, compiled.md5].map(table).into())?;
+        out.add(&compiled.bodies, vec![Box::new(compiled.sha256), Box::new(compiled.md5)])?;
         Ok(out)
     }
 
-    /// Adds compiled signatures, and tables with their lengths in bytes.
+    /// Adds compiled signatures, and tables.
     pub(crate) fn add(
         &mut self,
         bodies: &[u8],
-        tables: Vec<(Box<dyn ReadAt>, u64)>,
+        tables: Vec<Box<dyn Positioned>>,
     ) -> Result<(), KnowledgeError> {
         let unusable = |error: mercat_signatures::LoadError| KnowledgeError::Signatures(error.to_string());
         self.bodies.push(Bodies::read(bodies).map_err(unusable)?);
-        for (source, length) in tables {
-            let table = Hashes::open(source, length).map_err(unusable)?;
+        for source in tables {
+            let table = Hashes::open(source).map_err(unusable)?;
             if !table.is_empty() {
                 self.hashes.push(table);
             }
@@ -99,11 +100,6 @@ impl Signatures {
         }
         Ok(None)
     }
-}
-
-fn table(bytes: Vec<u8>) -> (Box<dyn ReadAt>, u64) {
-    let length = bytes.len() as u64;
-    (Box::new(bytes), length)
 }
 
 /// Hashes of a file while its bytes pass; those that nobody looks up are not taken.

@@ -4,32 +4,9 @@
 //! bucket. Tens of millions of hashes cost half a megabyte.
 
 use crate::{FORM, LoadError, u32_at, u64_at};
+use mercat_artifact::Positioned;
 use sha2::{Digest as _, Sha256};
 use std::io;
-
-/// Bytes at a place of a file.
-pub trait ReadAt: Send + Sync {
-    /// Fills `buffer` from `offset` on.
-    ///
-    /// # Errors
-    /// When so many bytes are not there.
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
-}
-
-impl ReadAt for std::fs::File {
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        std::os::unix::fs::FileExt::read_exact_at(self, buffer, offset)
-    }
-}
-
-impl ReadAt for Vec<u8> {
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let from = usize::try_from(offset).unwrap_or(usize::MAX);
-        let source = self.get(from..).and_then(|rest| rest.get(..buffer.len()));
-        buffer.copy_from_slice(source.ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-}
 
 /// A hash function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,7 +83,7 @@ pub(crate) fn write(kind: Kind, mut known: Vec<Known>) -> Vec<u8> {
 
 /// A table that is searched where it lies.
 pub struct Hashes {
-    source: Box<dyn ReadAt>,
+    source: Box<dyn Positioned>,
     kind: Kind,
     digest: [u8; 32],
     count: u64,
@@ -125,11 +102,11 @@ impl std::fmt::Debug for Hashes {
 }
 
 impl Hashes {
-    /// Opens a table of `length` bytes.
+    /// Opens a table.
     ///
     /// # Errors
     /// See [`LoadError`].
-    pub fn open(source: Box<dyn ReadAt>, length: u64) -> Result<Self, LoadError> {
+    pub fn open(source: Box<dyn Positioned>) -> Result<Self, LoadError> {
         let io = |error: io::Error| match error.kind() {
             io::ErrorKind::UnexpectedEof => LoadError::Damaged,
             _ => LoadError::Io(error.to_string()),
@@ -157,7 +134,7 @@ impl Hashes {
         let row = kind.bytes() as u64 + 16;
         let whole = count.checked_mul(row).and_then(|rows| rows_at.checked_add(rows)?.checked_add(names));
         let rising = places.windows(2).all(|pair| pair[0] <= pair[1]) && places.last() == Some(&count);
-        if whole != Some(length) || !rising {
+        if whole != Some(source.length().map_err(io)?) || !rising {
             return Err(LoadError::Damaged);
         }
         let digest = head[32..64].try_into().map_err(|_| LoadError::Damaged)?;
@@ -168,7 +145,8 @@ impl Hashes {
     ///
     /// # Errors
     /// [`LoadError::Damaged`] when a bit differs.
-    pub fn verify(&self, length: u64) -> Result<(), LoadError> {
+    pub fn verify(&self) -> Result<(), LoadError> {
+        let length = self.source.length().map_err(|error| LoadError::Io(error.to_string()))?;
         let mut hash = Sha256::new();
         let mut at = HEAD_BYTES as u64;
         let mut buffer = vec![0; 1 << 20];

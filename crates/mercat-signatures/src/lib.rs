@@ -15,7 +15,7 @@ mod tests;
 
 pub use bodies::{Bodies, FileKind};
 pub use builder::{Builder, Compiled, Unusable};
-pub use hashes::{Hashes, Kind, ReadAt};
+pub use hashes::{Hashes, Kind};
 pub use pack::{Pack, pack};
 
 /// Why a compiled file cannot be used.

@@ -1,6 +1,7 @@
 //! All compiled signatures in one file, so that replacing them is one rename.
 
-use crate::{Bodies, Compiled, FORM, Hashes, LoadError, ReadAt, u32_at, u64_at};
+use crate::{Bodies, Compiled, FORM, Hashes, LoadError, u32_at, u64_at};
+use mercat_artifact::Positioned;
 use std::io;
 use std::sync::Arc;
 
@@ -26,16 +27,16 @@ pub struct Pack {
     pub about: String,
     /// Byte patterns, for [`Bodies::read`].
     pub bodies: Vec<u8>,
-    /// Hash tables with their lengths in bytes, for [`Hashes::open`].
-    pub tables: Vec<(Box<dyn ReadAt>, u64)>,
+    /// Hash tables, for [`Hashes::open`].
+    pub tables: Vec<Box<dyn Positioned>>,
 }
 
 impl Pack {
-    /// Opens a file of `length` bytes. Hash tables stay where they are.
+    /// Opens a file. Hash tables stay where they are.
     ///
     /// # Errors
     /// See [`LoadError`].
-    pub fn open(source: Arc<dyn ReadAt>, length: u64) -> Result<Self, LoadError> {
+    pub fn open(source: Arc<dyn Positioned>) -> Result<Self, LoadError> {
         let read = |at: u64, count: usize| {
             let mut bytes = vec![0; count];
             match source.read_exact_at(&mut bytes, at) {
@@ -55,6 +56,7 @@ impl Pack {
         let sizes = [16, 24, 32].map(|at| u64_at(&head, at));
         let whole =
             sizes.iter().try_fold((HEAD_BYTES + about_bytes) as u64, |sum, size| sum.checked_add(*size));
+        let length = source.length().map_err(|error| LoadError::Io(error.to_string()))?;
         if whole != Some(length) || about_bytes > ABOUT_BYTES_MAX {
             return Err(LoadError::Damaged);
         }
@@ -63,9 +65,9 @@ impl Pack {
         let mut at = (HEAD_BYTES + about_bytes) as u64;
         let bodies = read(at, usize::try_from(sizes[0]).map_err(|_| LoadError::Damaged)?)?;
         at += sizes[0];
-        let mut tables: Vec<(Box<dyn ReadAt>, u64)> = Vec::new();
+        let mut tables: Vec<Box<dyn Positioned>> = Vec::new();
         for size in &sizes[1..] {
-            tables.push((Box::new(Part { source: source.clone(), from: at }), *size));
+            tables.push(Box::new(Part { source: source.clone(), from: at, length: *size }));
             at += size;
         }
         Ok(Self { about, bodies, tables })
@@ -78,9 +80,9 @@ impl Pack {
     pub fn verify(self) -> Result<(usize, u64), LoadError> {
         let bodies = Bodies::read(&self.bodies)?;
         let mut hashes = 0;
-        for (source, length) in self.tables {
-            let table = Hashes::open(source, length)?;
-            table.verify(length)?;
+        for source in self.tables {
+            let table = Hashes::open(source)?;
+            table.verify()?;
             hashes += table.len();
         }
         Ok((bodies.len(), hashes))
@@ -88,13 +90,17 @@ impl Pack {
 }
 
 struct Part {
-    source: Arc<dyn ReadAt>,
+    source: Arc<dyn Positioned>,
     from: u64,
+    length: u64,
 }
 
-impl ReadAt for Part {
+impl Positioned for Part {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let at = self.from.checked_add(offset).ok_or(io::ErrorKind::UnexpectedEof)?;
         self.source.read_exact_at(buffer, at)
+    }
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.length)
     }
 }

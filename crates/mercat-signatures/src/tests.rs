@@ -99,15 +99,13 @@ fn hashes_are_found_by_value_and_size_in_a_table_that_stays_where_it_is() {
     builder.line(&format!("{}:*:Any.Size", "ff".repeat(32)));
     builder.line(&format!("{}:9:Old", "11".repeat(16)));
     let compiled = builder.compile();
-    let length = compiled.sha256.len() as u64;
-    let table =
-        Hashes::open(Box::new(compiled.sha256.clone()), length).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!((table.kind(), table.len(), table.verify(length)), (Kind::Sha256, 5001, Ok(())));
+    let table = Hashes::open(Box::new(compiled.sha256.clone())).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((table.kind(), table.len(), table.verify()), (Kind::Sha256, 5001, Ok(())));
     let hash = |at: u32| [&at.wrapping_mul(0x9e37_79b1).to_be_bytes()[..], &[0xab; 28]].concat();
     assert_eq!(table.find(&hash(77), 100).expect("reads"), Some("File.77".to_owned()));
     assert_eq!(table.find(&hash(77), 101).expect("reads"), None);
     assert_eq!(table.find(&[0xff; 32], 12345).expect("reads"), Some("Any.Size".to_owned()));
-    let old = Hashes::open(Box::new(compiled.md5.clone()), compiled.md5.len() as u64);
+    let old = Hashes::open(Box::new(compiled.md5.clone()));
     let old = old.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(old.find(&[0x11; 16], 9).expect("reads"), Some("Old".to_owned()));
     assert!(old.may_know(Some(9)) && old.may_know(None) && !old.may_know(Some(10)));
@@ -130,13 +128,12 @@ fn damage_is_noticed_and_never_an_empty_set() {
     let mut flipped = compiled.bodies.clone();
     *flipped.last_mut().expect("bytes") ^= 1;
     assert_eq!(Bodies::read(&flipped).err(), Some(LoadError::Damaged));
-    let length = compiled.sha256.len() as u64;
     let short = compiled.sha256[..compiled.sha256.len() - 1].to_vec();
-    assert_eq!(Hashes::open(Box::new(short), length - 1).err(), Some(LoadError::Damaged));
+    assert_eq!(Hashes::open(Box::new(short)).err(), Some(LoadError::Damaged));
     let mut changed = compiled.sha256.clone();
     *changed.last_mut().expect("bytes") ^= 1;
-    let table = Hashes::open(Box::new(changed), length).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(table.verify(length), Err(LoadError::Damaged));
+    let table = Hashes::open(Box::new(changed)).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(table.verify(), Err(LoadError::Damaged));
 }
 
 #[test]
@@ -145,7 +142,7 @@ fn one_file_holds_all_and_a_cut_or_changed_one_is_refused() {
     builder.line("T=6162636465666768696a6b6c");
     builder.line(&format!("{}:1:T", "ab".repeat(32)));
     let packed = pack("from a test", &builder.compile());
-    let open = |bytes: &[u8]| Pack::open(Arc::new(bytes.to_vec()), bytes.len() as u64);
+    let open = |bytes: &[u8]| Pack::open(Arc::new(bytes.to_vec()));
     let opened = open(&packed).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(opened.about, "from a test");
     assert_eq!(opened.verify(), Ok((1, 1)));
@@ -197,6 +194,6 @@ proptest! {
         let mut builder = Builder::default();
         builder.line(&line);
         let _ = Bodies::read(&bytes);
-        let _ = Hashes::open(Box::new(bytes.clone()), bytes.len() as u64);
+        let _ = Hashes::open(Box::new(bytes));
     }
 }

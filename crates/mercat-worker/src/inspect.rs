@@ -141,8 +141,7 @@ impl KnowledgeFiles {
 /// The hash tables stay in their file, which is open before the confinement closes.
 fn add_signatures(knowledge: &mut Knowledge, path: &Path) -> Result<(), String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
-    let length = file.metadata().map_err(|error| error.to_string())?.len();
-    let pack = Pack::open(Arc::new(file), length).map_err(|error| error.to_string())?;
+    let pack = Pack::open(Arc::new(file)).map_err(|error| error.to_string())?;
     knowledge.add_signatures(&pack.bodies, pack.tables).map_err(|error| crate::chain(&error))
 }
 

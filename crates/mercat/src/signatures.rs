@@ -89,8 +89,7 @@ fn read_file(path: &Path, builder: &mut Builder, bar: &ProgressBar) -> anyhow::R
 
 fn opened(path: &Path) -> anyhow::Result<Pack> {
     let file = File::open(path)?;
-    let length = file.metadata()?.len();
-    Pack::open(Arc::new(file), length).with_context(|| path.display().to_string())
+    Pack::open(Arc::new(file)).with_context(|| path.display().to_string())
 }
 
 #[expect(clippy::print_stdout, reason = "the command's result")]

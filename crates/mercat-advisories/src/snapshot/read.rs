@@ -5,51 +5,15 @@ use super::{
     TABLE_BYTES_MAX, TRAILER,
 };
 use crate::Day;
+use mercat_artifact::Positioned;
 use sha2::Digest as _;
 use std::io;
 use std::sync::Arc;
 
-/// Bytes that are read by position. Reading past the end is an error.
-pub trait ReadAt: Send + Sync {
-    /// Fills the buffer with the bytes at an offset.
-    ///
-    /// # Errors
-    /// When there are fewer, or they cannot be read.
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
-    /// How many bytes there are.
-    ///
-    /// # Errors
-    /// When that cannot be told.
-    fn length(&self) -> io::Result<u64>;
-}
-
-impl ReadAt for Vec<u8> {
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let start = usize::try_from(offset).ok();
-        let range = start.and_then(|start| self.get(start..start.checked_add(buffer.len())?));
-        buffer.copy_from_slice(range.ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-
-    fn length(&self) -> io::Result<u64> {
-        Ok(self.len() as u64)
-    }
-}
-
-impl ReadAt for std::fs::File {
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        std::os::unix::fs::FileExt::read_exact_at(self, buffer, offset)
-    }
-
-    fn length(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
-    }
-}
-
 /// An open snapshot. Cheap to clone; it holds the file, the description, and eight bytes a page.
 #[derive(Clone)]
 pub struct Snapshot {
-    file: Arc<dyn ReadAt>,
+    file: Arc<dyn Positioned>,
     meta: Arc<Meta>,
     pub(super) fences: Arc<Vec<u64>>,
     pages_at: u64,
@@ -70,7 +34,7 @@ fn word(bytes: &[u8], at: usize) -> u32 {
 }
 
 /// Reading past the end means that the file became shorter.
-fn fill(file: &dyn ReadAt, buffer: &mut [u8], offset: u64) -> Result<(), SnapshotError> {
+fn fill(file: &dyn Positioned, buffer: &mut [u8], offset: u64) -> Result<(), SnapshotError> {
     file.read_exact_at(buffer, offset).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => SnapshotError::Truncated { bytes: file.length().unwrap_or(0) },
         _ => SnapshotError::Read(error),
@@ -78,7 +42,7 @@ fn fill(file: &dyn ReadAt, buffer: &mut [u8], offset: u64) -> Result<(), Snapsho
 }
 
 fn table(
-    file: &dyn ReadAt,
+    file: &dyn Positioned,
     at: u64,
     bytes: u64,
     crc: u32,
@@ -96,7 +60,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// When it is no whole snapshot of this schema, or, given today, when it was imported later.
-    pub fn open(file: Arc<dyn ReadAt>, today: Option<Day>) -> Result<Self, SnapshotError> {
+    pub fn open(file: Arc<dyn Positioned>, today: Option<Day>) -> Result<Self, SnapshotError> {
         let bytes = file.length()?;
         if bytes == 0 {
             return Err(SnapshotError::Empty);
