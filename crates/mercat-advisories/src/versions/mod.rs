@@ -4,6 +4,26 @@
 //! [`CannotCompare`], never "older" and never "newer": an answer by text order would call vulnerable
 //! packages sound.
 
+/// Two versions are equal when neither is newer, however they are written.
+macro_rules! equal_as_ordered {
+    ($version:ty) => {
+        impl PartialOrd for $version {
+            fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl PartialEq for $version {
+            fn eq(&self, other: &Self) -> bool {
+                self.cmp(other).is_eq()
+            }
+        }
+
+        impl Eq for $version {}
+    };
+}
+use equal_as_ordered;
+
 mod alpine;
 mod debian;
 mod maven;
