@@ -109,10 +109,7 @@ pub(crate) fn web_token(window: &[u8], at: usize) -> Seen {
     let payload = run(window, header + 1, REACH, url);
     let end = if window.get(payload) == Some(&b'.') { run(window, payload + 1, 1024, url) } else { payload };
     let looked = end - at + 1;
-    // `{"some":"payload"}`: the manual of a library that many distributions ship. It lets nobody in anywhere.
-    let of_manual = &window[header + 1..payload] == b"eyJzb21lIjoicGF5bG9hZCJ9";
-    let says = !of_manual
-        && shape::base64(&window[at..header]).is_some_and(|json| find(&json, b"\"alg\"").is_some());
+    let says = shape::base64(&window[at..header]).is_some_and(|json| find(&json, b"\"alg\"").is_some());
     let signature = window.get(payload + 1..end).unwrap_or_default();
     if !says || signature.len() < 27 || shape::is_placeholder(signature) || !shape::is_random(signature) {
         return Seen::nothing(looked);

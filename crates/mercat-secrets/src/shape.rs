@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Values that documentation uses and nobody can sign in with.
-const KNOWN_EXAMPLES: [&[u8]; 10] = [
+const KNOWN_EXAMPLES: [&[u8]; 11] = [
     // Of RFC 6749 and RFC 7617, and what everybody writes.
     b"czZCaGRSa3F0MzpnWDFmQmF0M2JW",
     b"QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
@@ -16,7 +16,9 @@ const KNOWN_EXAMPLES: [&[u8]; 10] = [
     // Cosmos DB's emulator.
     b"C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==",
     b"glpat-xxxxxxxxxxxxxxxxxxxx",
+    // Signatures of tokens: a well-known page's, and the manual's of a library that distributions ship.
     b"SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
+    b"4twFt5NiznN84AWoo1d7KO1T_yoc0Z6XOpOVswacPZg",
 ];
 
 /// Words of values that stand for another one, in lower case.

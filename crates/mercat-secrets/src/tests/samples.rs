@@ -130,7 +130,11 @@ fn tokens() -> Vec<Row> {
     let azure = |count: usize| format!("key={}+ASt{}==\n", random(76), random(count));
     vec![
         ("JSON Web Token", jwt.clone(), format!("{header}.{claims}.")),
-        ("JSON Web Token", jwt.clone(), format!("{header}.eyJzb21lIjoicGF5bG9hZCJ9.{}", random(43))),
+        (
+            "JSON Web Token",
+            jwt.clone(),
+            format!("{header}.{claims}.4twFt5NiznN84AWoo1d7KO1T_yoc0Z6XOpOVswacPZg"),
+        ),
         ("OpenAI key", openai(20), openai(19)),
         ("SendGrid key", sendgrid(43), sendgrid(42)),
         ("Azure service key", azure(6), azure(5)),
