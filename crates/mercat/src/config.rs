@@ -157,6 +157,12 @@ pub(crate) struct DepotConfig {
     pub(crate) directory: Option<PathBuf>,
 }
 
+/// The text of a file that a key names, without the blanks around it.
+pub(crate) fn text_of(key: &str, file: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("{key} {}", file.display()))?;
+    Ok(text.trim().to_owned())
+}
+
 impl Config {
     /// Reads the file of a data directory; defaults when there is none.
     pub(crate) fn load(data: &Path) -> anyhow::Result<Self> {
@@ -172,9 +178,7 @@ impl Config {
             config.database.url = url;
         }
         if let Some(file) = &config.database.url_file {
-            let text = std::fs::read_to_string(file)
-                .with_context(|| format!("database.url_file {}", file.display()))?;
-            config.database.url = text.trim().to_owned();
+            config.database.url = text_of("database.url_file", file)?;
         }
         config.cancel_rule()?;
         for region in &config.regions {

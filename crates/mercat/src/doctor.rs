@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::{EXIT_OURS, wiring};
+use mercat_certify::Knowledge;
 use mercat_domain::Digest;
 use mercat_worker::scanners::{Mode, Scanner};
 use std::collections::BTreeMap;
@@ -61,20 +62,20 @@ async fn checks(data: &Path) -> Vec<(&'static str, Health)> {
             Err(error) => Health::Bad(mercat_worker::chain(&error)),
         },
     ));
-    let knowledge = &house.worker.inspector.knowledge;
+    let knowledge = house.worker.inspector.knowledge().await;
     out.push((
         "rules",
-        match knowledge.load(Some(mercat_worker::today())) {
+        match &knowledge {
             Ok(loaded) => Health::Good(format!("policy {} of {}", loaded.policy.name, loaded.policy.date)),
-            Err(why) => Health::Bad(why),
+            Err(why) => Health::Bad(why.clone()),
         },
     ));
-    out.push(("advisories", advisories(knowledge)));
+    out.push(("advisories", knowledge.as_deref().map_or_else(|why| Health::Bad(why.clone()), advisories)));
     out.push(("inspector", inspector(&house).await));
     for scanner in house.worker.scanners.iter() {
         out.push(("scanner", self::scanner(scanner).await));
     }
-    out.push(("boot test", boot_test(knowledge)));
+    out.push(("boot test", boot_test(knowledge.as_deref().ok())));
     let names: Vec<&str> = house.worker.regions.iter().map(mercat_depot::Region::name).collect();
     out.push(("regions", Health::Good(names.join(", "))));
     out.push((
@@ -88,9 +89,8 @@ async fn checks(data: &Path) -> Vec<(&'static str, Health)> {
 }
 
 /// Whether disks can be started, and whether the policy wants that.
-fn boot_test(knowledge: &mercat_worker::KnowledgeFiles) -> Health {
-    let required =
-        knowledge.load(None).is_ok_and(|loaded| loaded.policy.vm.boot == mercat_certify::Boot::Required);
+fn boot_test(knowledge: Option<&Knowledge>) -> Health {
+    let required = knowledge.is_some_and(|loaded| loaded.policy.vm.boot == mercat_certify::Boot::Required);
     match mercat_boot::program() {
         Some(path) => Health::Good(path.display().to_string()),
         None if required => Health::Bad(
@@ -127,11 +127,7 @@ async fn inspector(house: &wiring::House) -> Health {
     }
 }
 
-fn advisories(files: &mercat_worker::KnowledgeFiles) -> Health {
-    let loaded = match files.load(Some(mercat_worker::today())) {
-        Ok(loaded) => loaded,
-        Err(why) => return Health::Bad(why),
-    };
+fn advisories(loaded: &Knowledge) -> Health {
     if let Some(trouble) = loaded.advisories.trouble() {
         return Health::Bad(trouble.to_string());
     }

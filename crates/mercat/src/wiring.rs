@@ -2,7 +2,7 @@
 
 mod scanners;
 
-use crate::config::Config;
+use crate::config::{Config, text_of};
 use anyhow::Context;
 use mercat_app::{App, MasterKey, Settings};
 use mercat_certify::Policy;
@@ -104,10 +104,7 @@ fn regions(data: &Path, config: &Config, egress: &Egress) -> anyhow::Result<Vec<
         } else if let Some(host) = &region.registry {
             let password = match &region.password_file {
                 None => String::new(),
-                Some(file) => std::fs::read_to_string(file)
-                    .with_context(|| format!("region {name}: password_file {}", file.display()))?
-                    .trim()
-                    .to_owned(),
+                Some(file) => text_of(&format!("region {name}: password_file"), file)?,
             };
             let credentials = Credentials { username: region.username.clone(), password };
             let (host, prefix) = (host.clone(), region.prefix.clone());

@@ -1,6 +1,6 @@
 //! Other scanners, from `[[scanner]]`.
 
-use crate::config::ScannerConfig;
+use crate::config::{ScannerConfig, text_of};
 use anyhow::{Context, bail, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -90,8 +90,7 @@ fn authorization(config: &ScannerConfig) -> anyhow::Result<String> {
 }
 
 fn secret(what: &str, file: &Path) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("{what} {}", file.display()))?;
-    let text = text.trim().to_owned();
+    let text = text_of(what, file)?;
     ensure!(!text.is_empty(), "{what} {} is empty", file.display());
     Ok(text)
 }
