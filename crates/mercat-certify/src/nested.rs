@@ -76,10 +76,9 @@ pub(crate) fn walk<'k>(scan: &Scan<'k>, path: &str, depth: u32, format: Format, 
 
 /// Opens a zip that stands behind other content.
 pub(crate) fn behind(scan: &Scan<'_>, path: &str, depth: u32, bytes: &[u8]) {
-    if depth >= scan.limits().nested_depth {
-        let observed = format!("archives nested deeper than {depth}");
-        scan.note(Note::new("CTR-29", path, observed, "less nesting", "unpack the archive in the image"));
-    } else if let Err(error) = zip(scan, path, depth + 1, bytes) {
+    if scan.may_open(path, depth)
+        && let Err(error) = zip(scan, path, depth + 1, bytes)
+    {
         damaged(scan, path, &error);
     }
 }

@@ -140,22 +140,24 @@ impl<'k> Scan<'k> {
         let format = mercat_artifact::archive::detect(head);
         let asked = Asked::of(path, head, want.mode, depth);
         shown.ask(&asked);
-        if let Some(format) = format {
-            self.open(path, depth, format, &mut shown);
+        if let Some(format) = format
+            && self.may_open(path, depth)
+        {
+            nested::walk(self, path, depth + 1, format, &mut shown);
         }
         let passed = shown.finish()?;
         files::take(self, path, &asked, &passed);
         Ok(passed)
     }
 
-    fn open(&self, path: &str, depth: u32, format: nested::Format, shown: &mut Shown<'_, 'k>) {
+    /// Whether an archive at this depth is opened; told when it is not.
+    pub(crate) fn may_open(&self, path: &str, depth: u32) -> bool {
         let max = self.limits().nested_depth;
         if depth >= max {
             let observed = format!("archives nested deeper than {max}");
             self.note(Note::new("CTR-29", path, observed, "less nesting", "unpack the archive in the image"));
-        } else {
-            nested::walk(self, path, depth + 1, format, shown);
         }
+        depth < max
     }
 
     /// The facts; `refused` says where reading ended early.
@@ -317,8 +319,8 @@ impl<'k> Scan<'k> {
         let test = signatures::test_string();
         let mut near_miss = test.clone();
         near_miss.truncate(40);
+        let packed = packed(&test).unwrap_or_default();
         for companion in &self.knowledge.companions {
-            let packed = packed(&test).unwrap_or_default();
             if let Some(why) = companion::broken(&**companion, &test, &packed, &near_miss) {
                 self.failed(companion.name(), "", &why);
                 self.state.borrow_mut().distrusted.push(companion.name().to_owned());

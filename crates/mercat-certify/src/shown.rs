@@ -150,7 +150,6 @@ impl<'s, 'k> Shown<'s, 'k> {
 
     /// Everything from here to the end, when it has at most `max` bytes.
     pub(crate) fn rest(&mut self, max: u64) -> io::Result<Option<Vec<u8>>> {
-        self.archive = true;
         let mut out = Vec::new();
         loop {
             let bytes = self.fill_buf()?;
