@@ -10,6 +10,9 @@
     reason = "a benchmark prints, and ends on what it did not expect"
 )]
 
+mod measure;
+
+use measure::peak_bytes;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -266,24 +269,10 @@ fn against_reference(image: &Image, data: &Path, pairs: usize) {
     );
 }
 
-/// Peak resident memory of the inspecting child in MB.
+/// Peak resident memory of a command or its child in MB.
 fn peak(command: &mut Command) -> f64 {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let mut most = 0;
-    while child.try_wait().unwrap().is_none() {
-        for entry in fs::read_dir("/proc").unwrap().flatten() {
-            let Ok(status) = fs::read_to_string(entry.path().join("status")) else { continue };
-            let field = |key: &str| {
-                let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-                line.split_whitespace().next()?.parse::<u64>().ok()
-            };
-            if [field("PPid:"), field("Pid:")].contains(&Some(u64::from(child.id()))) {
-                most = most.max(field("VmHWM:").unwrap_or(0));
-            }
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    most as f64 * 1024.0 / 1e6
+    peak_bytes(&mut child) as f64 / 1e6
 }
 
 fn memory(images: &[Image], data: &Path) {

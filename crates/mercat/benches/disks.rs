@@ -11,7 +11,9 @@
 #[path = "../src/demo/guest.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod guest;
+mod measure;
 
+use measure::peak_bytes;
 use mercat_depot::disk::{DiskWriter, Stored};
 use mercat_depot::{Copies, Depot, Region, held_disk};
 use mercat_disk::digest::each_data;
@@ -156,29 +158,11 @@ fn ratio(one: Duration, other: Duration) -> f64 {
     one.as_secs_f64() / other.as_secs_f64().max(1e-9)
 }
 
-/// Peak resident memory of the inspecting child, as the kernel counts it.
+/// Peak resident memory of an inspection, in bytes.
 fn peak(disk: &Path) -> u64 {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mercat"))
-        .args(["--data", "/nonexistent", "certify", disk.to_str().unwrap(), "--output", "json"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut most = 0;
-    while child.try_wait().unwrap().is_none() {
-        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let Ok(status) = std::fs::read_to_string(entry.path().join("status")) else { continue };
-            let field = |key: &str| {
-                let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-                line.split_whitespace().next()?.parse::<u64>().ok()
-            };
-            if field("PPid:") == Some(u64::from(child.id())) {
-                most = most.max(field("VmHWM:").unwrap_or(0));
-            }
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    most * 1024
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mercat"));
+    command.args(["--data", "/nonexistent", "certify", disk.to_str().unwrap(), "--output", "json"]);
+    peak_bytes(&mut command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
 }
 
 fn memory(dir: &Path, tree: &Path, small: &Path) {

@@ -33,4 +33,7 @@ mod worst;
 #[path = "../../src/demo/guest.rs"]
 mod guest;
 
+#[path = "../../benches/measure/mod.rs"]
+mod measure;
+
 use house::House;

@@ -1,6 +1,7 @@
 //! Plantings: every kind of threat in every kind of wrapping, each found with its layer and path.
 
 use crate::house::{BIN, gzip, has, noise, sha256, skipped, tar};
+use crate::threats;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,14 +27,8 @@ fn threats() -> Vec<Threat> {
     let base64_40 = "k7XzQ2mN9pL4vB8wR1tY6uI3oA5sD0fGhJkLzXcV";
     let base64_86 = "R5Qm7xK2vL9pT4wZ8rN1cY6uB3oH5sD0fGhJkLzXcVbN4mQ8wE2rT6yU1iO9pA3sD7fG5hJ0kLzX4cV8bN2mQw";
     vec![
-        Threat {
-            name: "virus",
-            bytes: ["X5O!P%@AP[4\\PZX54(P^)7CC)", "7}$EICAR-STANDARD-ANTI", "VIRUS-TEST-FILE!$H+H*"]
-                .concat()
-                .into_bytes(),
-            expected: "CTR-20 virus signature",
-        },
-        threat("malware", &["MERCAT-YA", "RA-CANARY-7f3", "a9c1e"], "CTR-20 malware rule"),
+        Threat { name: "virus", bytes: threats::test_string(), expected: "CTR-20 virus signature" },
+        Threat { name: "malware", bytes: threats::canary(), expected: "CTR-20 malware rule" },
         threat(
             "private-key",
             &[
@@ -85,10 +80,7 @@ fn threats() -> Vec<Threat> {
 type Wrap = (&'static str, fn(&[u8]) -> Vec<u8>);
 
 fn zip(body: &[u8]) -> Vec<u8> {
-    let mut out = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    out.start_file("member", zip::write::SimpleFileOptions::default()).expect("memory");
-    out.write_all(body).expect("memory");
-    out.finish().expect("memory").into_inner()
+    threats::zip("member", body)
 }
 
 fn stored(body: &[u8]) -> Vec<u8> {

@@ -1,31 +1,8 @@
 //! Children that touch foreign bytes are confined, or do not start.
 
-use crate::house::{BIN, skipped};
+use crate::house::{BIN, layout, skipped};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
-use std::path::Path;
 use std::process::{Command, Output};
-
-fn layout(dir: &Path) {
-    let config = br#"{"architecture":"amd64","os":"linux","config":{"User":"app"},"rootfs":{"type":"layers","diff_ids":[]}}"#;
-    let blobs = dir.join("blobs/sha256");
-    std::fs::create_dir_all(&blobs).expect("made");
-    let keep = |bytes: &[u8]| {
-        use sha2::Digest as _;
-        let hex: String = sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        std::fs::write(blobs.join(&hex), bytes).expect("written");
-        (format!("sha256:{hex}"), bytes.len())
-    };
-    let (config, size) = keep(config);
-    let manifest = format!(
-        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{config}","size":{size}}},"layers":[]}}"#
-    );
-    let (manifest, size) = keep(manifest.as_bytes());
-    let index = format!(
-        r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"{manifest}","size":{size}}}]}}"#
-    );
-    std::fs::write(dir.join("index.json"), index).expect("written");
-    std::fs::write(dir.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect("written");
-}
 
 /// Runs the program as on a kernel that was built without Landlock.
 fn without_landlock(arguments: Vec<String>) -> Option<Output> {
@@ -46,7 +23,7 @@ fn without_landlock(arguments: Vec<String>) -> Option<Output> {
 fn a_kernel_that_cannot_confine_is_refused_and_with_the_flag_every_verdict_says_so() {
     let dir = tempfile::tempdir().expect("a directory");
     let (image, data) = (dir.path().join("image"), dir.path().join("data"));
-    layout(&image);
+    layout(&image, &[], &["latest"]);
     std::fs::create_dir_all(&data).expect("made");
     let arguments = || -> Vec<String> {
         let (data, image) = (data.display().to_string(), format!("oci:{}", image.display()));

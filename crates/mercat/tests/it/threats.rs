@@ -5,11 +5,11 @@ use serde_json::Value;
 use std::io::Write;
 use std::process::Command;
 
-fn test_string() -> Vec<u8> {
+pub(crate) fn test_string() -> Vec<u8> {
     ["X5O!P%@AP[4\\PZX54(P^)7CC)", "7}$EICAR-STANDARD-ANTI", "VIRUS-TEST-FILE!$H+H*"].concat().into_bytes()
 }
 
-fn canary() -> Vec<u8> {
+pub(crate) fn canary() -> Vec<u8> {
     ["MERCAT-YA", "RA-CANARY-7f3", "a9c1e"].concat().into_bytes()
 }
 
@@ -26,7 +26,7 @@ fn access_key() -> Vec<u8> {
     ["aws_access_key_id = AK", "IAZ7QX4M2LT9WB3KDE\n"].concat().into_bytes()
 }
 
-fn zip(name: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn zip(name: &str, body: &[u8]) -> Vec<u8> {
     let mut out = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     out.start_file(name, zip::write::SimpleFileOptions::default()).expect("memory");
     out.write_all(body).expect("memory");

@@ -2,13 +2,13 @@
 //! child within the bound that a worker is sized for.
 
 use crate::house::BIN;
+use crate::measure::peak_bytes;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 /// Bytes of resident memory of any process of a certification.
 const MEMORY_BYTES_MAX: u64 = 256 << 20;
@@ -127,20 +127,7 @@ fn certify(reference: &str) -> (String, u64) {
         let mut text = String::new();
         errors.read_to_string(&mut text).map(|_| text)
     });
-    let mut most = 0;
-    while child.try_wait().expect("waits").is_none() {
-        for entry in fs::read_dir("/proc").expect("mounted").flatten() {
-            let Ok(status) = fs::read_to_string(entry.path().join("status")) else { continue };
-            let field = |key: &str| {
-                let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-                line.split_whitespace().next()?.parse::<u64>().ok()
-            };
-            if [field("PPid:"), field("Pid:")].contains(&Some(u64::from(child.id()))) {
-                most = most.max(field("VmHWM:").unwrap_or(0) * 1024);
-            }
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let most = peak_bytes(&mut child);
     let text = reader.join().expect("reads").expect("text");
     let complaints = complaints.join().expect("reads").expect("text");
     assert!(!complaints.contains("panicked"), "{complaints}");
