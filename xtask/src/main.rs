@@ -166,7 +166,12 @@ fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 /// Every key that code or templates write out as `"ui-..."` and the like has words, and no `ui-` key is unused.
 fn languages(root: &Path, out: &mut Vec<String>) -> anyhow::Result<()> {
-    let words = std::fs::read_to_string(root.join("crates/mercat-text/locales/en.ftl"))?;
+    let mut words = String::new();
+    for file in files(&root.join("crates/mercat-text/locales"))? {
+        if file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("en")) {
+            words.push_str(&std::fs::read_to_string(&file)?);
+        }
+    }
     let keys: BTreeMap<&str, ()> =
         words.lines().filter_map(|line| Some((line.split_once(" =")?.0, ()))).collect();
     let mut used: BTreeMap<String, String> = BTreeMap::new();

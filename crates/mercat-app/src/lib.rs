@@ -10,6 +10,7 @@ mod edit_offer;
 mod error;
 mod go_live;
 mod listing;
+mod measure;
 mod notices;
 mod publish;
 mod pull;

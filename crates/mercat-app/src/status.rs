@@ -2,7 +2,7 @@
 
 use crate::go_live::to_run;
 use crate::{App, AppError, rfc3339};
-use mercat_domain::run::{self, State, Step, StepStatus};
+use mercat_domain::run::{self, Fault, Shown, State, Step, StepStatus};
 use mercat_domain::{OfferKey, OfferKind};
 use mercat_store::{OfferRow, ProgressRow, ReportRow, SubmissionRow, load};
 use serde_json::{Value, json};
@@ -29,6 +29,8 @@ pub struct StepView {
     pub report: Option<ReportRow>,
     /// How far it is inside.
     pub progress: Option<ProgressRow>,
+    /// What people are shown.
+    pub shown: Shown,
 }
 
 impl StepView {
@@ -93,7 +95,11 @@ impl App {
                 report = load::<ReportRow>(&*self.ledger, &key).await?.map(|found| found.row);
                 progress = load::<ProgressRow>(&*self.ledger, &key).await?.map(|found| found.row);
             }
+            let waits = progress.as_ref().is_some_and(|row| row.wait.is_some());
+            let reused = report.as_ref().is_some_and(|row| row.layers_reused > 0 && row.layers_read == 0);
+            let fault = run.as_ref().and_then(|run| run.fault);
             steps.push(StepView {
+                shown: Shown::of(status, waits, fault, reused),
                 step: *step,
                 status,
                 title: run::title_key(kind, *step),
@@ -110,7 +116,7 @@ impl App {
             offer,
             kind,
             state: run.as_ref().map(|run| run.state),
-            ours: run.as_ref().is_some_and(|run| run.fault == Some(run::Fault::Ours)),
+            ours: run.as_ref().is_some_and(|run| run.fault == Some(Fault::Ours)),
             submission: row,
             steps,
             cancel_refused: cancel.err().map(run::Refusal::code),

@@ -7,7 +7,8 @@ use mercat_domain::notice::NoticeKind;
 use mercat_domain::run::{Effect, Run, State, current_step};
 use mercat_store::document::from_json;
 use mercat_store::{
-    CardRow, Commit, Expect, ListingRow, NewEvent, NewTask, OfferRow, RunRow, SubmissionRow, Versioned, put,
+    CardRow, Commit, Expect, ListingRow, NewEvent, NewTask, OfferRow, RunRow, StepRow, SubmissionRow,
+    TimingRow, Versioned, Write, put,
 };
 use serde_json::json;
 
@@ -46,6 +47,7 @@ impl App {
         let mut submission = pair.submission.row.clone();
         submission.run = RunRow::from(&next.run);
         let id = submission.id.clone();
+        commit.writes.extend(timings(&pair.submission.row, &submission));
         for effect in &next.effects {
             match effect {
                 Effect::Begin(step) => commit.tasks.push(NewTask {
@@ -138,6 +140,25 @@ impl App {
             delay: 0,
         }
     }
+}
+
+/// The steps that end in this transition, with how long they took.
+fn timings(before: &SubmissionRow, after: &SubmissionRow) -> Vec<Write> {
+    let ended = after.run.steps.iter().zip(&before.run.steps).filter(|(_, was)| was.ended.is_none());
+    let timing = |(step, _): (&StepRow, &StepRow)| {
+        let row = TimingRow {
+            submission: after.id.clone(),
+            publisher: after.publisher.clone(),
+            offer: after.offer.clone(),
+            kind: after.run.kind.clone(),
+            step: step.step.clone(),
+            status: step.status.clone(),
+            began: step.started?,
+            ended: step.ended?,
+        };
+        Some(put(&row, Expect::Any))
+    };
+    ended.filter_map(timing).collect()
 }
 
 /// A row that is not there yet has version 0.

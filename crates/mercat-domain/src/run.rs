@@ -4,8 +4,12 @@
 //! and returns the next run with the effects that must be committed together
 //! with it, or a refusal that says why nothing changes.
 
+mod measure;
+mod shown;
 mod steps;
 
+pub use measure::Measured;
+pub use shown::Shown;
 pub use steps::{Estimate, Step, StepStatus, estimate, itinerary, overall_business_days, title_key};
 
 use crate::notice::NoticeKind;

@@ -101,6 +101,10 @@ macro_rules! row {
     };
 }
 
+mod measured;
+
+pub use measured::TimingRow;
+
 row!(
     /// An organisation that publishes.
     PublisherRow, "publisher", |row| row.id.clone(), index: { let _ = row; vec![] },

@@ -1,62 +1,38 @@
 //! Pages for people. Real forms; everything works without a script.
 
 mod account;
+mod assets;
 mod editor;
+mod frame;
+mod look;
 mod portal;
+mod status;
 mod storefront;
+mod styleguide;
+
+pub(crate) use frame::Frame;
 
 use crate::Site;
 use crate::guard::Caller;
 use crate::problem::classify;
 use askama::Template;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use mercat_app::AppError;
-use mercat_text::{Locale, text};
+use mercat_text::Locale;
 use std::sync::Arc;
 
 pub(crate) type Answer = Result<Response, Response>;
-
-/// Words and facts that every page needs.
-pub(crate) struct Frame {
-    pub(crate) locale: Locale,
-    pub(crate) signed_in: bool,
-    pub(crate) operator: bool,
-    pub(crate) other: &'static str,
-}
-
-impl Frame {
-    pub(crate) fn new(caller: &Caller) -> Self {
-        let other = if caller.locale == Locale::En { "ja" } else { "en" };
-        Self {
-            locale: caller.locale,
-            signed_in: caller.who.user.is_some(),
-            operator: caller.who.operator,
-            other,
-        }
-    }
-
-    pub(crate) fn t(&self, key: &str) -> String {
-        text(self.locale, key, &[])
-    }
-
-    pub(crate) fn t1(&self, key: &str, name: &str, value: &str) -> String {
-        text(self.locale, key, &[(name, value)])
-    }
-
-    pub(crate) fn code(&self) -> &'static str {
-        self.locale.code()
-    }
-}
 
 pub(crate) fn router() -> Router<Arc<Site>> {
     let o = |tail: &str| format!("/portal/offers/{{publisher}}/{{offer}}{tail}");
     Router::new()
         .route("/", get(async || Redirect::to("/marketplace")))
-        .route("/static/{file}", get(asset))
+        .route("/static/{file}", get(assets::asset))
+        .route("/styleguide", get(styleguide::page))
         .route("/language/{locale}", get(language))
         .route("/media/{digest}", get(storefront::picture))
         .route("/marketplace", get(storefront::catalogue))
@@ -71,9 +47,11 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route("/portal/publishers/{publisher}/mail", get(portal::mailbox))
         .route(&o("/editor"), get(editor::page).post(editor::save))
         .route(&o("/publish"), get(portal::publish_page).post(portal::publish))
-        .route(&o("/status"), get(portal::status))
-        .route(&o("/golive"), post(portal::go_live))
-        .route(&o("/cancel"), post(portal::cancel))
+        .route(&o("/status"), get(status::latest))
+        .route(&o("/submissions/{submission}"), get(status::one))
+        .route(&o("/submissions/{submission}/live"), get(status::live))
+        .route(&o("/golive"), post(status::go_live))
+        .route(&o("/cancel"), get(status::cancel_page).post(status::cancel))
         .route(&o("/delete"), post(portal::delete))
         .route("/portal/account", get(account::page))
         .route("/portal/account/tokens", post(account::new_token))
@@ -138,19 +116,6 @@ pub(crate) fn error_page(caller: &Caller, error: &AppError) -> Response {
         other => other.to_string(),
     };
     show(status, &ErrorPage { title: f.t(title), f, detail, problems })
-}
-
-const STYLE: &str = include_str!("../static/style.css");
-const UPLOAD: &str = include_str!("../static/upload.js");
-
-async fn asset(State(_): State<Arc<Site>>, Path(file): Path<String>, caller: Caller) -> Answer {
-    let (kind, text) = match file.as_str() {
-        "style.css" => ("text/css; charset=utf-8", STYLE),
-        "upload.js" => ("text/javascript; charset=utf-8", UPLOAD),
-        _ => return Err(error_page(&caller, &AppError::NotFound)),
-    };
-    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "max-age=300")];
-    Ok((headers, text).into_response())
 }
 
 /// Back to where the person was, as a path of this server.

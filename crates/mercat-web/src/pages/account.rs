@@ -7,7 +7,7 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use mercat_app::{AppError, rfc3339};
+use mercat_app::AppError;
 use mercat_domain::access::{Role, Scope};
 use mercat_store::{
     PublisherRow, Query as Listing, SubscriptionRow, TaskView, TokenRow, UserRow, find, list,
@@ -71,7 +71,7 @@ pub(super) async fn sign_out(State(site): State<Arc<Site>>, caller: Caller, head
 #[template(path = "account.html")]
 struct Account {
     f: Frame,
-    tokens: Vec<(String, String, String, String)>,
+    tokens: Vec<(String, String, String, i64)>,
     subscriptions: Vec<SubscriptionRow>,
     secret: Option<(String, String)>,
 }
@@ -83,7 +83,7 @@ async fn account(site: &Site, caller: &Caller, secret: Option<(String, String)>)
         Ok::<_, mercat_store::LedgerError>((tokens, subscriptions))
     };
     let (tokens, subscriptions) = loaded.await.map_err(|error| fail(caller)(error.into()))?;
-    let tokens = tokens.into_iter().map(|t| (t.row.id, t.row.label, t.row.scope, rfc3339(t.row.expires)));
+    let tokens = tokens.into_iter().map(|t| (t.row.id, t.row.label, t.row.scope, t.row.expires));
     let page = Account {
         f: Frame::new(caller),
         tokens: tokens.collect(),

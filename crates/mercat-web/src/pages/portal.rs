@@ -7,15 +7,11 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use mercat_app::{AppError, PublishRequest, StatusView, StepView, rfc3339};
+use mercat_app::{AppError, PublishRequest};
 use mercat_domain::offer::status_key;
-use mercat_domain::run::{State as RunState, StepStatus};
+use mercat_domain::run::State as RunState;
 use mercat_domain::{Document, OfferKey, OfferKind};
-use mercat_store::{
-    FindingRow, MailRow, MessageRow, OfferRow, PartRow, PublisherRow, Query, SubmissionRow, find, list, load,
-};
-use mercat_text::text;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use mercat_store::{MailRow, OfferRow, PublisherRow, Query, SubmissionRow, find, list, load};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -158,153 +154,6 @@ pub(super) async fn publish(
     }
 }
 
-#[derive(Template)]
-#[template(path = "status.html")]
-struct Status {
-    f: Frame,
-    key: OfferKey,
-    view: StatusView,
-    differs: bool,
-    now_key: &'static str,
-    step_title: String,
-}
-
-impl Status {
-    fn busy(&self) -> bool {
-        self.view.state == Some(RunState::Running)
-    }
-
-    fn waiting(&self) -> bool {
-        self.view.state == Some(RunState::WaitingForPublisherReview)
-    }
-
-    fn message(&self, message: &MessageRow) -> String {
-        let args: Vec<(&str, &str)> = message.args.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        text(self.f.locale, &message.code, &args)
-    }
-
-    fn wait(&self, step: &StepView) -> Option<String> {
-        let wait = step.progress.as_ref()?.wait.as_ref().filter(|_| step.status == StepStatus::InProgress)?;
-        let on = self.f.t1(&wait.on, "detail", &wait.detail);
-        let (since, next, tries) = (rfc3339(wait.since), rfc3339(wait.next), wait.tries.to_string());
-        let args = [("since", since.as_str()), ("next", next.as_str()), ("tries", tries.as_str())];
-        Some(format!("{on} ({})", text(self.f.locale, "wait-since", &args)))
-    }
-
-    fn findings<'a>(&self, step: &'a StepView) -> &'a [FindingRow] {
-        step.report.as_ref().map_or(&[], |report| &report.findings)
-    }
-
-    fn rule(&self, finding: &FindingRow) -> String {
-        mercat_text::rule(self.f.locale, &finding.rule)
-    }
-
-    /// What to do, in the reader's language where the rule has words of its own.
-    fn fix(&self, finding: &FindingRow) -> String {
-        mercat_text::fix(self.f.locale, &finding.rule).unwrap_or_else(|| finding.fix.clone())
-    }
-
-    /// How far a part is: bytes, or steps where they are few.
-    fn part(&self, part: &PartRow) -> String {
-        let unit = if part.total < 1000 { "" } else { " bytes" };
-        format!("{}: {} / {}{unit}", part.name, part.done, part.total)
-    }
-
-    /// Plan and reference of the disks that were started, with the address of the evidence.
-    fn evidence(&self, step: &StepView) -> Vec<(String, String)> {
-        let told = step.report.iter().flat_map(|report| &report.messages);
-        let ran = told
-            .into_iter()
-            .any(|message| message.code.starts_with("message-boot-") && message.code != "message-boot-off");
-        let Some(row) = self.view.submission.as_ref().filter(|_| ran) else { return Vec::new() };
-        let disks = row.images.iter().filter(|image| !image.reference.contains("-lun"));
-        disks
-            .map(|image| {
-                let place = format!(
-                    "/api/v1/publishers/{}/offers/{}/submissions/{}/boot/{}",
-                    self.key.publisher, self.key.offer, row.id, image.digest
-                );
-                (format!("{} {}", image.plan, image.reference), place)
-            })
-            .collect()
-    }
-
-    /// Digest and address of each verdict of a step.
-    fn verdicts(&self, step: &StepView) -> Vec<(String, String)> {
-        let Some(row) = &self.view.submission else { return Vec::new() };
-        let names = step.report.iter().flat_map(|report| report.verdicts.keys());
-        names
-            .map(|name| {
-                let escaped = utf8_percent_encode(name, NON_ALPHANUMERIC);
-                let place = format!(
-                    "/api/v1/publishers/{}/offers/{}/submissions/{}/verdicts/{escaped}",
-                    self.key.publisher, self.key.offer, row.id
-                );
-                (name.clone(), place)
-            })
-            .collect()
-    }
-
-    fn snapshot(&self) -> &str {
-        self.view.submission.as_ref().map_or("", |row| row.run.snapshot.as_str())
-    }
-
-    fn overall(&self) -> Option<String> {
-        self.view.overall_days.map(|days| self.f.t1("ui-overall", "days", &days.to_string()))
-    }
-
-    fn time(&self, at: &Option<i64>) -> String {
-        at.map(rfc3339).unwrap_or_default()
-    }
-}
-
-pub(super) async fn status(State(site): Shared, caller: Caller, Path(path): Key) -> Answer {
-    let key = key(&path);
-    let loaded = async {
-        let view = site.app.status(&key, None).await?;
-        let draft = site.app.draft(&key).await?;
-        let now = mercat_store::document::to_json(&draft.document);
-        let differs = view.submission.as_ref().is_some_and(|row| row.document != now);
-        Ok::<_, AppError>((view, differs))
-    };
-    let (view, differs) = loaded.await.map_err(fail(&caller))?;
-    let f = Frame::new(&caller);
-    let busy = view.steps.iter().find(|step| step.status == StepStatus::InProgress);
-    let step_title = busy.map(|step| f.t(step.title)).unwrap_or_default();
-    let now_key = match view.state {
-        None => "ui-now-none",
-        Some(RunState::Running) => "ui-now-running",
-        Some(RunState::WaitingForPublisherReview) => "ui-now-waiting",
-        Some(RunState::Failed) if view.ours => "ui-now-failed-ours",
-        Some(RunState::Failed) => "ui-now-failed",
-        Some(RunState::Canceled) => "ui-now-canceled",
-        Some(RunState::Succeeded) => "ui-now-live",
-    };
-    Ok(show(StatusCode::OK, &Status { f, key, view, differs, now_key, step_title }))
-}
-
-#[derive(Deserialize)]
-pub(super) struct Snapshot {
-    snapshot: String,
-}
-
-pub(super) async fn go_live(
-    State(site): Shared,
-    caller: Caller,
-    Path(path): Key,
-    Form(seen): Form<Snapshot>,
-) -> Answer {
-    let key = key(&path);
-    site.app.go_live(caller.actor(), &key, &seen.snapshot).await.map_err(fail(&caller))?;
-    Ok(see(&format!("/portal/offers/{key}/status")))
-}
-
-pub(super) async fn cancel(State(site): Shared, caller: Caller, Path(path): Key) -> Answer {
-    let key = key(&path);
-    site.app.cancel(caller.actor(), &key).await.map_err(fail(&caller))?;
-    Ok(see(&format!("/portal/offers/{key}/status")))
-}
-
 pub(super) async fn delete(State(site): Shared, caller: Caller, Path(path): Key) -> Answer {
     site.app.delete_offer(caller.actor(), &key(&path)).await.map_err(fail(&caller))?;
     Ok(see("/portal"))
@@ -316,12 +165,6 @@ struct Mailbox {
     f: Frame,
     publisher: String,
     mails: Vec<MailRow>,
-}
-
-impl Mailbox {
-    fn time(&self, at: &i64) -> String {
-        rfc3339(*at)
-    }
 }
 
 pub(super) async fn mailbox(State(site): Shared, caller: Caller, Path(publisher): Path<String>) -> Answer {

@@ -73,17 +73,22 @@ async fn cards(site: &Site, caller: &Caller, category: String, place: &Where) ->
         list::<OfferRow>(&*site.app.ledger, query).await.map_err(|error| fail(caller)(error.into()))?;
     let more = rows.len() > (PAGE * page) as usize;
     let shown = rows.into_iter().skip((PAGE * (page - 1)) as usize).take(PAGE as usize);
+    let f = Frame::new(caller);
     let cards = shown.map(|row| {
         let card = row.row.card.unwrap_or_default();
+        let logo = match card.logo.as_str() {
+            "" => f.default_logo(&row.row.kind).to_owned(),
+            digest => format!("/media/{digest}"),
+        };
         Card {
             id: format!("{}.{}", row.row.publisher, row.row.offer),
             title: card.title,
             summary: card.summary,
-            logo: card.logo,
+            logo,
             publisher: row.row.publisher,
         }
     });
-    let cards = cards.collect();
+    let cards: Vec<Card> = cards.collect();
     let known = CATEGORIES.iter().find(|(name, _)| *name == category);
     let base = if category.is_empty() {
         "/marketplace".to_owned()
@@ -92,7 +97,7 @@ async fn cards(site: &Site, caller: &Caller, category: String, place: &Where) ->
     };
     let next = more.then(|| format!("{base}?page={}&subcategories={sub}", page + 1));
     let page = Catalogue {
-        f: Frame::new(caller),
+        f,
         category,
         subcategory: sub,
         categories: CATEGORIES.iter().map(|(name, _)| *name).collect(),
@@ -117,15 +122,6 @@ struct Product {
 impl Product {
     fn slot(&self) -> &'static str {
         if self.preview { "preview" } else { "catalogue" }
-    }
-
-    /// Bytes for people; files differ in the last digits, which nobody reads.
-    fn size(&self, bytes: &u64) -> String {
-        match *bytes {
-            small if small < 10_000_000 => format!("{} kB", small.div_ceil(1000)),
-            medium if medium < 10_000_000_000 => format!("{} MB", medium / 1_000_000),
-            large => format!("{} GB", large / 1_000_000_000),
-        }
     }
 
     fn prefix(&self) -> &'static str {

@@ -19,6 +19,7 @@ mod inventory;
 mod kill;
 mod machines;
 mod plantings;
+mod portal;
 mod publish;
 mod regions;
 mod reports;
