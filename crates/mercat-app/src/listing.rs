@@ -32,6 +32,10 @@ pub fn compose_listing(
                 .flag("private")
                 .then(|| plan.list("audience").iter().map(|id| id.to_lowercase()).collect()),
             license: plan.text("licenseModel").to_owned(),
+            price: match plan.text("licenseModel") {
+                "usage" => plan.text("price").to_owned(),
+                _ => String::new(),
+            },
             markets: plan.list("markets").to_vec(),
             edge: edge(plan),
             os_family: plan.text("osFamily").to_owned(),

@@ -4,6 +4,10 @@ mod run;
 
 pub use run::{RunRow, StepRow};
 
+mod card;
+
+pub use card::{CardRow, NowRow};
+
 mod listed;
 
 pub use listed::{DownloadRow, EdgeRow, ListedDisk};
@@ -88,7 +92,7 @@ macro_rules! row {
     ($(#[$doc:meta])* $name:ident, $kind:literal, |$self:ident| $key:expr, index: $index:expr,
      { $($(#[$fdoc:meta])* $field:ident : $type:ty),* $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
         #[serde(rename_all = "camelCase")]
         pub struct $name {
             $($(#[$fdoc])* #[serde(default)] pub $field: $type),*
@@ -104,6 +108,10 @@ macro_rules! row {
 mod measured;
 
 pub use measured::TimingRow;
+
+mod review;
+
+pub use review::ReviewRow;
 
 row!(
     /// An organisation that publishes.
@@ -231,22 +239,6 @@ row!(
     }
 );
 
-/// What the catalogue shows of a live offer.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CardRow {
-    /// Title.
-    pub title: String,
-    /// One sentence.
-    pub summary: String,
-    /// Media digest of the logo.
-    pub logo: String,
-    /// `category` and `category/subcategory`.
-    pub categories: Vec<String>,
-    /// Whether any plan is for everybody.
-    pub public: bool,
-}
-
 row!(
     /// An offer: its slots and what is under way.
     OfferRow, "offer", |row| format!("{}/{}", row.publisher, row.offer),
@@ -289,6 +281,8 @@ row!(
         tags: BTreeMap<String, BTreeMap<String, String>>,
         /// The live listing in short.
         card: Option<CardRow>,
+        /// The newest submission in short.
+        now: NowRow,
     }
 );
 
@@ -620,6 +614,9 @@ pub struct ListedPlan {
     pub audience: Option<Vec<String>>,
     /// Licence model.
     pub license: String,
+    /// US dollars an hour, for a plan that is paid by use.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub price: String,
     /// Countries.
     pub markets: Vec<String>,
     /// Tags and their digests.

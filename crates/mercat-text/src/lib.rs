@@ -98,7 +98,8 @@ pub fn fix(locale: Locale, id: &str) -> Option<String> {
 mod tests {
     use super::*;
     use mercat_domain::OfferKind;
-    use mercat_domain::offer::fields::{FIELDS, Tab};
+    use mercat_domain::offer::fields::{CATEGORIES, FIELDS, Tab};
+    use mercat_domain::offer::{PageState, columns};
     use mercat_domain::run::{Refusal, Shown, Step, estimate, title_key};
     use std::collections::BTreeSet;
 
@@ -130,6 +131,12 @@ mod tests {
     fn every_code_of_the_domain_has_words() {
         let mut wanted: Vec<String> = Tab::ALL.iter().map(|tab| tab.key().to_owned()).collect();
         wanted.extend((1..=25).map(|n| format!("F{n:03}")));
+        wanted.extend(PageState::ALL.iter().map(|state| state.key().to_owned()));
+        wanted.extend(CATEGORIES.iter().flat_map(|(name, subs)| {
+            std::iter::once(name).chain(subs.iter()).map(|name| format!("category-{name}"))
+        }));
+        wanted
+            .extend(FIELDS.iter().flat_map(|field| columns(field.rule)).map(|name| format!("column-{name}")));
         wanted.extend(Shown::ALL.iter().map(|shown| shown.key().to_owned()));
         wanted.extend(FIELDS.iter().map(|field| format!("field-{}", field.key)));
         for kind in OfferKind::ALL {
@@ -142,6 +149,7 @@ mod tests {
         for refusal in [
             Refusal::Stale,
             Refusal::NotAtSignOff,
+            Refusal::NotInReview,
             Refusal::OtherSnapshot,
             Refusal::CancelTooEarly,
             Refusal::CancelTooLate,

@@ -2,10 +2,19 @@
 
 mod account;
 mod assets;
+mod chart;
+mod compare;
 mod editor;
 mod frame;
+mod history;
 mod look;
+mod numbers;
+mod offer_file;
+mod offers;
+mod operator;
 mod portal;
+mod product;
+mod review;
 mod status;
 mod storefront;
 mod styleguide;
@@ -37,30 +46,47 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route("/media/{digest}", get(storefront::picture))
         .route("/marketplace", get(storefront::catalogue))
         .route("/marketplace/apps/category/{category}", get(storefront::category))
-        .route("/marketplace/apps/{id}", get(storefront::product))
-        .route("/marketplace/preview/{id}", get(storefront::preview))
+        .route("/marketplace/apps/{id}", get(product::live))
+        .route("/marketplace/apps/{id}/sbom/{digest}", get(product::sbom))
+        .route("/marketplace/apps/{id}/get/{plan}", get(product::get_page).post(product::get))
+        .route("/marketplace/preview/{id}", get(product::preview))
         .route("/sign-in", get(account::sign_in_page).post(account::sign_in))
         .route("/sign-out", post(account::sign_out))
-        .route("/portal", get(portal::offers))
+        .route("/portal", get(offers::page))
         .route("/portal/new", get(portal::new_page))
         .route("/portal/publishers/{publisher}/offers", post(portal::create))
         .route("/portal/publishers/{publisher}/mail", get(portal::mailbox))
-        .route(&o("/editor"), get(editor::page).post(editor::save))
+        .route(&o("/editor"), get(editor::first))
+        .route(&o("/editor/{page}"), get(editor::page).post(editor::save))
+        .route(&o("/compare"), get(compare::page))
+        .route(&o("/offer.yaml"), get(offer_file::export))
+        .route(&o("/import"), get(offer_file::import_page).post(offer_file::import))
+        .route(&o("/clone"), get(offer_file::clone_page).post(offer_file::clone_offer))
         .route(&o("/publish"), get(portal::publish_page).post(portal::publish))
         .route(&o("/status"), get(status::latest))
         .route(&o("/submissions/{submission}"), get(status::one))
-        .route(&o("/submissions/{submission}/live"), get(status::live))
+        .route(&o("/submissions/{submission}/events"), get(status::live))
+        .route(&o("/history"), get(history::page))
+        .route(&o("/history.csv"), get(history::csv))
+        .route(&o("/versions"), get(history::versions))
+        .route(&o("/answer"), post(review::answer))
         .route(&o("/golive"), post(status::go_live))
         .route(&o("/cancel"), get(status::cancel_page).post(status::cancel))
-        .route(&o("/delete"), post(portal::delete))
+        .route(&o("/delete"), get(offer_file::delete_page).post(offer_file::delete))
         .route("/portal/account", get(account::page))
         .route("/portal/account/tokens", post(account::new_token))
         .route("/portal/account/tokens/{id}/revoke", post(account::revoke_token))
         .route("/portal/account/subscriptions", post(account::new_subscription))
         .route("/portal/account/subscriptions/{id}/pull-tokens", post(account::new_pull_token))
-        .route("/portal/operator", get(account::operator))
-        .route("/portal/operator/publishers", post(account::new_publisher))
-        .route("/portal/operator/members", post(account::new_member))
+        .route("/portal/operator", get(operator::people))
+        .route("/portal/operator/publishers", post(operator::new_publisher))
+        .route("/portal/operator/members", post(operator::new_member))
+        .route("/portal/publishers/{publisher}/numbers", get(numbers::publisher))
+        .route("/portal/review", get(review::queue))
+        .route("/portal/review/{submission}", get(review::page).post(review::act))
+        .route("/portal/operator/numbers", get(numbers::operator))
+        .route("/portal/operator/queues", get(operator::queues))
+        .route("/portal/operator/health", get(operator::health))
 }
 
 /// Writes a page.

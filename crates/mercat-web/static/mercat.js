@@ -22,6 +22,9 @@ function replace({ id, html }) {
   for (const one of all("details[id]", fresh)) if (open.has(one.id)) one.open = open.get(one.id);
   prepare(fresh);
   old.replaceWith(fresh);
+  // A part with the problems of a field says whether the field is good.
+  const field = fresh.dataset.for && byId(fresh.dataset.for);
+  if (field) field.setAttribute("aria-invalid", fresh.childElementCount > 0);
   if (focused) byId(focused)?.focus({ preventScroll: true });
 }
 
@@ -69,7 +72,7 @@ function autosave(form) {
     say("saving");
     try {
       const headers = { Accept: "application/json" };
-      const answer = await fetch(form.action, { method: "POST", body: new FormData(form), headers });
+      const answer = await fetch(form.getAttribute("action"), { method: "POST", body: new FormData(form), headers });
       const body = await answer.json();
       for (const [name, value] of Object.entries(body.values ?? {})) {
         const field = form.elements[name];

@@ -15,6 +15,10 @@ pub enum Shown {
     Ours,
     /// The publisher must fix what was found and publish again.
     NeedsFix,
+    /// The certification team has a question to the publisher.
+    NeedsInformation,
+    /// The certification team decides.
+    InReview,
     /// The publisher decides.
     WaitingForYou,
     /// Done.
@@ -25,12 +29,14 @@ pub enum Shown {
 
 impl Shown {
     /// Every state.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::NotStarted,
         Self::InProgress,
         Self::Delayed,
         Self::Ours,
         Self::NeedsFix,
+        Self::NeedsInformation,
+        Self::InReview,
         Self::WaitingForYou,
         Self::Complete,
         Self::Reused,
@@ -46,6 +52,7 @@ impl Shown {
             StepStatus::Blocked if fault == Some(Fault::Ours) => Self::Ours,
             StepStatus::Blocked => Self::NeedsFix,
             StepStatus::WaitingForPublisherReview => Self::WaitingForYou,
+            StepStatus::WaitingForApproval => Self::InReview,
             StepStatus::Complete if reused => Self::Reused,
             StepStatus::Complete => Self::Complete,
         }
@@ -59,6 +66,8 @@ impl Shown {
             Self::Delayed => "shown-delayed",
             Self::Ours => "shown-ours",
             Self::NeedsFix => "shown-needs-fix",
+            Self::NeedsInformation => "shown-needs-information",
+            Self::InReview => "shown-in-review",
             Self::WaitingForYou => "shown-waiting-for-you",
             Self::Complete => "shown-complete",
             Self::Reused => "shown-reused",

@@ -4,7 +4,7 @@ use crate::guard::Caller;
 use jiff::tz::{Offset, TimeZone};
 use mercat_domain::Millis;
 use mercat_domain::calendar::{DAY, HOUR, MINUTE};
-use mercat_text::{Locale, text};
+use mercat_text::{Locale, has, text};
 
 /// Words and facts of one answer.
 #[derive(Clone)]
@@ -36,6 +36,25 @@ impl Frame {
 
     pub(crate) fn t1(&self, key: &str, name: &str, value: &str) -> String {
         text(self.locale, key, &[(name, value)])
+    }
+
+    /// The words of a value out of a fixed list; the value itself where it has none.
+    pub(crate) fn word(&self, family: &str, value: &str) -> String {
+        let key = format!("{family}-{value}");
+        if has(self.locale, &key) { self.t(&key) } else { value.to_owned() }
+    }
+
+    /// The words of `category` or of the last part of `category/subcategory`.
+    pub(crate) fn category(&self, path: &str) -> String {
+        self.word("category", path.rsplit('/').next().unwrap_or(path))
+    }
+
+    /// The part of an address that stands for `category` or `category/subcategory`.
+    pub(crate) fn category_url(&self, path: &str) -> String {
+        match path.split_once('/') {
+            None => path.to_owned(),
+            Some((category, sub)) => format!("{category}?page=1&subcategories={sub}"),
+        }
     }
 
     pub(crate) fn code(&self) -> &'static str {

@@ -14,9 +14,9 @@ impl Look for Shown {
     fn tone(&self) -> &'static str {
         match self {
             Self::NotStarted => "",
-            Self::InProgress | Self::WaitingForYou => "go",
+            Self::InProgress | Self::InReview | Self::WaitingForYou => "go",
             Self::Delayed | Self::Ours => "warn",
-            Self::NeedsFix => "bad",
+            Self::NeedsFix | Self::NeedsInformation => "bad",
             Self::Complete | Self::Reused => "good",
         }
     }
@@ -25,9 +25,10 @@ impl Look for Shown {
         match self {
             Self::NotStarted => "none",
             Self::InProgress => "run",
-            Self::WaitingForYou => "you",
+            Self::WaitingForYou | Self::InReview => "you",
             Self::Delayed | Self::Ours => "late",
             Self::NeedsFix => "problem",
+            Self::NeedsInformation => "info",
             Self::Complete => "done",
             Self::Reused => "again",
         }

@@ -1,5 +1,6 @@
 //! All offers, New offer, Publish, Status, Mailbox.
 
+use super::compare::{self, Line};
 use super::{Answer, Frame, error_page, fail, see, show};
 use crate::Site;
 use crate::guard::Caller;
@@ -8,10 +9,10 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mercat_app::{AppError, PublishRequest};
-use mercat_domain::offer::status_key;
-use mercat_domain::run::State as RunState;
+use mercat_domain::offer::fields::Tab;
+use mercat_domain::offer::{Problem, tab_of};
 use mercat_domain::{Document, OfferKey, OfferKind};
-use mercat_store::{MailRow, OfferRow, PublisherRow, Query, SubmissionRow, find, list, load};
+use mercat_store::{MailRow, OfferRow, PublisherRow, Query, list, load};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -22,45 +23,12 @@ fn key(path: &(String, String)) -> OfferKey {
     OfferKey::new(&path.0, &path.1)
 }
 
-struct OfferLine {
-    row: OfferRow,
-    status: &'static str,
-}
-
-#[derive(Template)]
-#[template(path = "offers.html")]
-struct Offers {
-    f: Frame,
-    offers: Vec<OfferLine>,
-    publishers: Vec<String>,
-}
-
-async fn my_publishers(site: &Site, caller: &Caller) -> Result<Vec<String>, AppError> {
+pub(super) async fn my_publishers(site: &Site, caller: &Caller) -> Result<Vec<String>, AppError> {
     if !caller.who.operator {
         return Ok(caller.who.roles.iter().map(|(id, _)| id.clone()).collect());
     }
     let rows = list::<PublisherRow>(&*site.app.ledger, Query { limit: 1000, ..Query::default() }).await?;
     Ok(rows.into_iter().map(|row| row.row.id).collect())
-}
-
-pub(super) async fn offers(State(site): Shared, caller: Caller) -> Answer {
-    let loaded = async {
-        let publishers = my_publishers(&site, &caller).await?;
-        let mut offers = Vec::new();
-        for publisher in &publishers {
-            for row in find::<OfferRow>(&*site.app.ledger, "publisher", publisher).await? {
-                let state = match &row.row.latest {
-                    None => None,
-                    Some(id) => load::<SubmissionRow>(&*site.app.ledger, id).await?,
-                };
-                let state = state.and_then(|row| RunState::parse(&row.row.run.state));
-                offers.push(OfferLine { row: row.row, status: status_key(state) });
-            }
-        }
-        Ok::<_, AppError>((publishers, offers))
-    };
-    let (publishers, offers) = loaded.await.map_err(fail(&caller))?;
-    Ok(show(StatusCode::OK, &Offers { f: Frame::new(&caller), offers, publishers }))
 }
 
 #[derive(Template)]
@@ -103,25 +71,55 @@ struct PublishPage {
     f: Frame,
     key: OfferKey,
     emails: String,
+    notes: String,
     version: u64,
     waiting: bool,
+    live: bool,
+    lines: Vec<Line>,
+    problems: Vec<String>,
+}
+
+async fn asking(
+    site: &Site,
+    caller: &Caller,
+    key: &OfferKey,
+    sent: Option<&Publishing>,
+    problems: &[Problem],
+) -> Result<Option<PublishPage>, AppError> {
+    if sent.is_none() && !site.app.check_draft(key).await?.is_empty() {
+        return Ok(None);
+    }
+    let f = Frame::new(caller);
+    let draft = site.app.draft(key).await?;
+    let offer = load::<OfferRow>(&*site.app.ledger, &key.to_string()).await?.ok_or(AppError::NotFound)?.row;
+    let lines = compare::against(site, &f, &draft.document, offer.live.as_ref()).await?;
+    let told = |problem: &Problem| {
+        format!("{} {}: {} ({})", problem.observed, problem.code, f.t(problem.code), problem.required)
+    };
+    Ok(Some(PublishPage {
+        problems: problems.iter().map(told).collect(),
+        emails: sent.map_or_else(|| offer.emails.join("\n"), |sent| sent.emails.clone()),
+        notes: sent.and_then(|sent| sent.notes.clone()).unwrap_or_default(),
+        waiting: offer.active.is_some(),
+        live: offer.live.is_some(),
+        version: draft.version,
+        key: key.clone(),
+        lines,
+        f,
+    }))
 }
 
 pub(super) async fn publish_page(State(site): Shared, caller: Caller, Path(path): Key) -> Answer {
     let key = key(&path);
-    let loaded = async {
-        let problems = site.app.check_draft(&key).await?;
-        let draft = site.app.draft(&key).await?;
-        let offer = load::<OfferRow>(&*site.app.ledger, &key.to_string()).await?.ok_or(AppError::NotFound)?;
-        Ok::<_, AppError>((problems, draft.version, offer.row))
-    };
-    let (problems, version, offer) = loaded.await.map_err(fail(&caller))?;
-    if !problems.is_empty() {
-        return Ok(see(&format!("/portal/offers/{key}/editor?check=1")));
+    match asking(&site, &caller, &key, None, &[]).await.map_err(fail(&caller))? {
+        Some(page) => Ok(show(StatusCode::OK, &page)),
+        None => {
+            // To the first page with a warning.
+            let problems = site.app.check_draft(&key).await.map_err(fail(&caller))?;
+            let tab = problems.first().and_then(|problem| tab_of(&problem.path)).unwrap_or(Tab::Settings);
+            Ok(see(&format!("/portal/offers/{key}/editor/{}?check=1", tab.key().trim_start_matches("tab-"))))
+        }
     }
-    let waiting = offer.active.is_some();
-    let page = PublishPage { f: Frame::new(&caller), key, emails: offer.emails.join("\n"), version, waiting };
-    Ok(show(StatusCode::OK, &page))
 }
 
 #[derive(Deserialize)]
@@ -141,7 +139,7 @@ pub(super) async fn publish(
     let emails = asked.emails.split(['\n', ',', ';']).map(str::trim).filter(|email| !email.is_empty());
     let request = PublishRequest {
         emails: emails.map(str::to_owned).collect(),
-        notes: asked.notes.unwrap_or_default(),
+        notes: asked.notes.clone().unwrap_or_default(),
         locale: caller.locale.code().to_owned(),
         version: asked.version,
         replace: asked.replace.is_some(),
@@ -150,13 +148,16 @@ pub(super) async fn publish(
     let key = key(&path);
     match site.app.publish(caller.actor(), &key, &request).await {
         Ok(_) => Ok(see(&format!("/portal/offers/{key}/status"))),
+        // An address that is wrong is told beside the addresses; the draft was complete a moment ago.
+        Err(AppError::Problems(problems))
+            if problems.iter().all(|problem| problem.path.starts_with("notificationEmails")) =>
+        {
+            let page = asking(&site, &caller, &key, Some(&asked), &problems).await.map_err(fail(&caller))?;
+            page.map(|page| show(StatusCode::UNPROCESSABLE_ENTITY, &page))
+                .ok_or_else(|| error_page(&caller, &AppError::NotFound))
+        }
         Err(error) => Err(error_page(&caller, &error)),
     }
-}
-
-pub(super) async fn delete(State(site): Shared, caller: Caller, Path(path): Key) -> Answer {
-    site.app.delete_offer(caller.actor(), &key(&path)).await.map_err(fail(&caller))?;
-    Ok(see("/portal"))
 }
 
 #[derive(Template)]

@@ -72,10 +72,7 @@ struct Now<'a> {
 
 impl Now<'_> {
     fn busy(&self) -> Option<&StepView> {
-        let at = |step: &&StepView| {
-            matches!(step.status, StepStatus::InProgress | StepStatus::WaitingForPublisherReview)
-        };
-        self.told.view.steps.iter().find(at)
+        self.told.view.steps.iter().find(|step| step.status.is_current())
     }
 
     fn sentence(&self) -> String {
@@ -85,6 +82,8 @@ impl Now<'_> {
             None => "ui-now-none",
             Some(RunState::Running) => "ui-now-running",
             Some(RunState::WaitingForPublisherReview) => "ui-now-waiting",
+            Some(RunState::WaitingForApproval) if self.question().is_some() => "ui-now-asked",
+            Some(RunState::WaitingForApproval) => "ui-now-review",
             Some(RunState::Failed) if view.ours => "ui-now-failed-ours",
             Some(RunState::Failed) => "ui-now-failed",
             Some(RunState::Canceled) => "ui-now-canceled",
@@ -105,6 +104,7 @@ impl Now<'_> {
     fn icon(&self) -> &'static str {
         match self.told.view.state {
             Some(RunState::Running) => "run",
+            Some(RunState::WaitingForApproval) if self.question().is_none() => "run",
             Some(RunState::Failed) if self.told.view.ours => "late",
             Some(RunState::Failed) => "problem",
             Some(RunState::Succeeded) => "done",
@@ -115,6 +115,7 @@ impl Now<'_> {
     fn turn(&self) -> String {
         self.f.t(match self.told.view.state {
             Some(RunState::Running) => "ui-turn-ours",
+            Some(RunState::WaitingForApproval) if self.question().is_none() => "ui-turn-team",
             Some(RunState::Failed) if self.told.view.ours => "ui-turn-ours",
             Some(RunState::Succeeded) => "ui-turn-nobody",
             _ => "ui-turn-yours",
@@ -133,8 +134,8 @@ impl Now<'_> {
     fn next(&self) -> String {
         let view = &self.told.view;
         match view.state {
-            Some(RunState::Running) => {
-                let after = view.steps.iter().skip_while(|step| step.status != StepStatus::InProgress).nth(1);
+            Some(RunState::Running | RunState::WaitingForApproval) => {
+                let after = view.steps.iter().skip_while(|step| !step.status.is_current()).nth(1);
                 after.map_or_else(
                     || self.f.t("ui-next-live"),
                     |step| self.f.t1("ui-next-step", "step", &self.f.t(step.title)),
@@ -143,6 +144,13 @@ impl Now<'_> {
             Some(RunState::WaitingForPublisherReview) => self.f.t("ui-next-no-limit"),
             _ => self.f.t("ui-next-nothing"),
         }
+    }
+
+    /// What the certification team wants to know and was not told.
+    fn question(&self) -> Option<&str> {
+        let review = self.told.view.review.as_ref().filter(|_| self.latest)?;
+        let open = review.decision.is_empty() && review.answer.is_empty() && !review.question.is_empty();
+        open.then_some(review.question.as_str())
     }
 
     fn waiting(&self) -> bool {
@@ -189,7 +197,7 @@ struct StepPart<'a> {
 
 impl StepPart<'_> {
     fn current(&self) -> bool {
-        matches!(self.step.status, StepStatus::InProgress | StepStatus::WaitingForPublisherReview)
+        self.step.status.is_current()
     }
 
     fn took(&self) -> Option<Millis> {
@@ -449,7 +457,7 @@ async fn page(site: &Site, caller: &Caller, key: &OfferKey, submission: Option<&
     let steps = drawn.by_ref().take(told.view.steps.len()).collect();
     let running = told.view.state.is_some_and(|state| !state.is_over());
     let live = told.view.submission.as_ref().filter(|_| running);
-    let live = live.map(|row| format!("/portal/offers/{key}/submissions/{}/live", row.id));
+    let live = live.map(|row| format!("/portal/offers/{key}/submissions/{}/events", row.id));
     let timeline = drawn.next().unwrap_or_default();
     Ok(show(StatusCode::OK, &Page { f: &f, key, told: &told, now, steps, timeline, live }))
 }

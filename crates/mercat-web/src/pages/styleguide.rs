@@ -14,7 +14,7 @@ struct StyleGuide {
 }
 
 impl StyleGuide {
-    fn shown(&self) -> [Shown; 8] {
+    fn shown(&self) -> [Shown; 10] {
         Shown::ALL
     }
 

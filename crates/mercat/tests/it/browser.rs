@@ -105,9 +105,17 @@ impl Browser {
         panic!("{css} never came: {}", self.text().await)
     }
 
+    /// Clicks; again when the element was drawn anew in between.
     pub(crate) async fn click(&self, css: &str) {
-        let element = self.wait(css).await;
-        self.call(Method::POST, &format!("/element/{element}/click"), json!({})).await.expect("clickable");
+        for _ in 0..20 {
+            let element = self.wait(css).await;
+            match self.call(Method::POST, &format!("/element/{element}/click"), json!({})).await {
+                Ok(_) => return,
+                Err(why) if why.contains("stale") => {}
+                Err(why) => panic!("{css} cannot be clicked: {why}"),
+            }
+        }
+        panic!("{css} never stands still");
     }
 
     pub(crate) async fn type_into(&self, css: &str, text: &str) {
@@ -200,6 +208,13 @@ impl Browser {
             one => one.id + ': ' + one.nodes.map(node => node.target + ' ' + node.failureSummary).join(' | '))))";
         let found = self.call(Method::POST, "/execute/async", json!({"script": script, "args": []})).await;
         serde_json::from_value(found.expect("axe runs")).expect("a list")
+    }
+
+    /// The page as it stands open: nothing sticks out, axe-core finds nothing, the console is empty.
+    pub(crate) async fn audit_here(&self, name: &str) {
+        assert_eq!(self.axe().await, Vec::<String>::new(), "{name}");
+        self.picture(&format!("{name}-en-wide")).await;
+        assert_eq!(self.console_errors().await, Vec::<String>::new(), "{name}: the console");
     }
 
     /// The page that is open, in both languages, on a telephone, at 200 % and in a wide window, light and dark:

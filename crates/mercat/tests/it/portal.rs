@@ -28,29 +28,41 @@ async fn an_offer_is_published_by_clicking() {
     let Some(browser) = Browser::open().await else { return };
     let house = House::open().await;
     let link = ready(&house, "app", "").await;
+    let machine = json!({
+        "publisher": "aurora", "offer": "machine", "type": "virtual-machine", "name": "Machine",
+        "plans": [{"plan": "small", "title": "Small"}],
+    });
+    house.save(&machine).await;
 
     browser.goto(&link).await;
     browser.click("main button").await;
     browser.until("All offers").await;
     browser.picture("offers-en").await;
-    browser.click("tbody a").await;
+    browser.click("tbody a[href$='/app/editor']").await;
 
-    // A missing field: the warning stands beside it, and nothing is submitted.
+    // S2-6, S2-12..14. A missing field: the warning stands beside it, and nothing is submitted.
     browser.click("button[value=publish]").await;
     browser.until("F001").await;
+    browser.audit("editor-problem").await;
     let beside = browser
-        .find("xpath", "//input[@name='f.title']/following-sibling::p[contains(@class,'problem')][1]")
+        .find("xpath", "//div[@id='f.title-problems']/p[contains(@class,'problem')][1]")
         .await
         .expect("beside the field");
     let warning =
         browser.call(Method::GET, &format!("/element/{beside}/text"), json!({})).await.expect("text");
     assert!(warning.as_str().is_some_and(|text| text.contains("F001")), "{warning}");
-    browser.picture("editor-problem-en").await;
     assert_eq!(house.status("app").await["status"], "neverPublished");
     browser.type_into("input[name='f.title']", "Gateway").await;
     browser.click("button[value=publish]").await;
+    // S2-15..17: the addresses are asked for on a page of their own, with what changes.
     browser.wait("#emails").await;
-    browser.picture("publish-en").await;
+    browser.until("published for the first time").await;
+    browser.type_into("#emails", "nobody").await;
+    browser.click("main form button").await;
+    browser.until("F023").await;
+    assert_eq!(house.status("app").await["status"], "neverPublished");
+    browser.console_errors().await;
+    browser.run("document.querySelector('#emails').value = ''").await;
     browser.type_into("#emails", "ops@example.org").await;
     browser.click("main form button").await;
     // S2-7, S2-10, S2-32, S4-5: the steps with their times; the page follows the run without being loaded again.
@@ -73,10 +85,23 @@ async fn an_offer_is_published_by_clicking() {
         ("/marketplace/apps/aurora.app", "product"),
         ("/portal", "offers"),
         ("/portal/new", "new"),
-        ("/portal/offers/aurora/app/editor", "editor"),
-        ("/portal/offers/aurora/app/editor?check=1", "editor-checked"),
+        ("/portal/offers/aurora/app/editor/settings", "editor-settings"),
+        ("/portal/offers/aurora/app/editor/plans", "editor-plans"),
+        ("/portal/offers/aurora/app/editor/technical", "editor-technical"),
+        ("/portal/offers/aurora/app/editor/marketplace?check=1", "editor-marketplace"),
+        ("/portal/offers/aurora/app/editor/leads", "editor-leads"),
+        ("/portal/offers/aurora/app/editor/support", "editor-support"),
+        ("/portal/offers/aurora/app/compare", "compare"),
+        ("/portal/offers/aurora/app/clone", "clone"),
+        ("/portal/offers/aurora/app/import", "import"),
+        ("/portal/offers/aurora/app/delete", "delete"),
+        ("/portal/offers/aurora/machine/editor/plans?check=1", "editor-plans-machine"),
+        ("/portal/offers/aurora/machine/editor/technical?check=1", "editor-technical-machine"),
         ("/portal/offers/aurora/app/publish", "publish"),
         ("/portal/offers/aurora/app/status", "status-live"),
+        ("/portal/offers/aurora/app/history", "history"),
+        ("/portal/offers/aurora/app/versions", "versions"),
+        ("/portal/publishers/aurora/numbers", "numbers"),
         ("/portal/account", "account"),
         ("/portal/publishers/aurora/mail", "mailbox"),
         ("/styleguide", "styleguide"),
@@ -89,6 +114,10 @@ async fn an_offer_is_published_by_clicking() {
     browser.goto(&format!("{}/portal/operator", house.base)).await;
     browser.until("Aurora Labs").await;
     browser.audit("operator").await;
+    for page in ["queues", "health", "numbers"] {
+        browser.goto(&format!("{}/portal/operator/{page}", house.base)).await;
+        browser.audit(&format!("operator-{page}")).await;
+    }
     browser.goto(&format!("{}/portal/offers/aurora/nix/status", house.base)).await;
     browser.console_errors().await;
     browser.picture("error-en").await;
@@ -141,8 +170,162 @@ async fn a_failed_step_says_what_where_and_how_to_fix_it() {
     std::io::Write::write_all(&mut gzip, script.as_bytes()).expect("memory");
     let packed = gzip.finish().expect("memory").len();
     assert!(packed < 6_000, "the script has {packed} bytes");
+    // S2-8, S2-9, S2-36: all offers shows the status at the right, as a link to the Status tab.
+    let list = page("/portal?show=fix".into()).await;
+    let row = list.split("<tbody>").nth(1).and_then(|rest| rest.split("</tr>").next()).expect("a row");
+    let last = row.rsplit("<td>").next().expect("a cell");
+    assert!(last.contains("/portal/offers/aurora/app/status") && last.contains("Certification"), "{last}");
+    assert!(page("/portal?show=live".into()).await.contains("<tbody>\n\n</tbody>"));
+    // Every change with who, when and what.
+    let history = page("/portal/offers/aurora/app/history".into()).await;
+    for part in
+        ["Submission failed", "Submission accepted", "owner@example.org", "Connects small sites to a hub."]
+    {
+        assert!(history.contains(part), "{part} in {history}");
+    }
+    let only = page("/portal/offers/aurora/app/history?event=draft.saved".into()).await;
+    assert!(!only.contains("/submissions/"));
+    let table = page("/portal/offers/aurora/app/history.csv".into()).await;
+    assert!(
+        table.lines().any(|line| line.contains("\"offer.created\"") && line.contains("\"longSummary\"")),
+        "{table}"
+    );
     // The same submission has an address of its own.
     let status = house.status("app").await;
     let id = status["submission"].as_str().expect("an id");
     assert!(page(format!("/portal/offers/aurora/app/submissions/{id}")).await.contains("CTR-20"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_write_at_once_and_nothing_is_lost() {
+    let Some(browser) = Browser::open().await else { return };
+    let house = House::open().await;
+    browser.goto(&ready(&house, "app", "Gateway").await).await;
+    browser.click("main button").await;
+    browser.until("All offers").await;
+    let draft = async || house.api(Method::GET, "/publishers/aurora/offers/app", None).await.1;
+    let theirs = async |key: &str, text: &str| {
+        let mut document = draft().await;
+        document[key] = json!(text);
+        house.save(&document).await;
+    };
+    let page = format!("{}/portal/offers/aurora/app/editor/marketplace", house.base);
+    browser.goto(&page).await;
+    theirs("summary", "Changed by somebody else").await;
+    browser.type_into("[id='f.title']", " X").await;
+    browser.wait("#save-state[data-state=saved]").await;
+    let saved = draft().await;
+    assert_eq!(
+        (&saved["title"], &saved["summary"]),
+        (&json!("Gateway X"), &json!("Changed by somebody else"))
+    );
+    // The preview beside the form was drawn anew, and the field that is written in kept its focus.
+    assert!(
+        browser
+            .run("return document.getElementById('listing').innerText")
+            .await
+            .as_str()
+            .is_some_and(|t| t.contains("Gateway X"))
+    );
+    assert_eq!(browser.run("return document.activeElement.id").await, "f.title");
+
+    // The same field: it is asked, the stored value stays, and saving once more decides.
+    theirs("title", "Theirs").await;
+    browser.type_into("[id='f.title']", " Y").await;
+    browser.until("Theirs").await;
+    browser.wait("#save-state[data-state=failed]").await;
+    assert_eq!(draft().await["title"], "Theirs");
+    browser.console_errors().await;
+    browser.audit_here("editor-conflict").await;
+    browser.type_into("[id='f.title']", " Z").await;
+    browser.wait("#save-state[data-state=saved]").await;
+    assert_eq!(draft().await["title"], "Gateway X Y Z");
+
+    // S4-1: out as a file and in again; a copy under another id.
+    let cookie = house.operator.clone();
+    let yaml = house.http.get(format!("{}/portal/offers/aurora/app/offer.yaml", house.base));
+    let yaml = yaml.header("cookie", cookie).send().await.expect("answers").text().await.expect("text");
+    assert!(yaml.contains("Gateway X Y Z") && !yaml.contains("password"), "{yaml}");
+    browser.goto(&format!("{}/portal/offers/aurora/app/import", house.base)).await;
+    let text = yaml.replace("Gateway X Y Z", "From a file");
+    browser.run(&format!("document.getElementById('text').value = {}", json!(text))).await;
+    browser.click("main form button").await;
+    browser.wait("#pages").await;
+    assert_eq!(draft().await["title"], "From a file");
+    browser.goto(&format!("{}/portal/offers/aurora/app/clone", house.base)).await;
+    browser.type_into("#offer", "second").await;
+    browser.type_into("#name", "Second").await;
+    browser.click("main form button").await;
+    browser.wait("#pages").await;
+    let second = house.api(Method::GET, "/publishers/aurora/offers/second", None).await.1;
+    assert_eq!((&second["title"], &second["name"]), (&json!("From a file"), &json!("Second")));
+}
+
+/// Group I of the bad-input corpus: markup, handlers, disguised schemes, mutations, directions.
+const HOSTILE: [&str; 12] = [
+    "<script>window.pwned=1</script>",
+    "<img src=x onerror=window.pwned=1>",
+    "<svg/onload=window.pwned=1>",
+    "<a href=\"jav\tascript:window.pwned=1\">x</a><a href=\"&#106;avascript:window.pwned=1\">y</a>",
+    "<math><mtext><table><mglyph><style><!--</style><img title=\"--&gt;&lt;img src=1 onerror=window.pwned=1&gt;\">",
+    "<noscript><p title=\"</noscript><img src=x onerror=window.pwned=1>\">",
+    "\"><script>window.pwned=1</script>",
+    "</textarea><script>window.pwned=1</script>",
+    "'-window.pwned=1-'",
+    "{{constructor.constructor('window.pwned=1')()}}",
+    "<p style=\"background:url(javascript:window.pwned=1)\" onclick=window.pwned=1>z</p>",
+    "\u{202e}txt.exe\u{202c} z\u{0300}\u{0301}\u{0302}",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_text_is_shown_and_never_run() {
+    let Some(browser) = Browser::open().await else { return };
+    let house = House::open().await;
+    let link = ready(&house, "app", "Gateway").await;
+    browser.goto(&link).await;
+    browser.click("main button").await;
+    browser.until("All offers").await;
+    for text in HOSTILE {
+        let mut document = house.api(Method::GET, "/publishers/aurora/offers/app", None).await.1;
+        for key in [
+            "name",
+            "title",
+            "summary",
+            "longSummary",
+            "description",
+            "termsOfUse",
+            "privacyUrl",
+            "supportUrl",
+            "engineeringContactName",
+            "engineeringContactEmail",
+            "supportContactName",
+            "supportContactPhone",
+        ] {
+            document[key] = json!(text);
+        }
+        document["usefulLinks"] = json!([{"title": text, "url": text}]);
+        document["categories"] = json!([text]);
+        for key in ["title", "summary", "description", "username"] {
+            document["plans"][0][key] = json!(text);
+        }
+        house.save(&document).await;
+        for path in [
+            "/portal",
+            "/portal/offers/aurora/app/editor/settings",
+            "/portal/offers/aurora/app/editor/plans",
+            "/portal/offers/aurora/app/editor/technical",
+            "/portal/offers/aurora/app/editor/marketplace?check=1",
+            "/portal/offers/aurora/app/editor/leads",
+            "/portal/offers/aurora/app/editor/support",
+        ] {
+            browser.goto(&format!("{}{path}", house.base)).await;
+            assert_eq!(browser.run("return window.pwned === undefined").await, true, "{text} on {path}");
+            assert_eq!(browser.console_errors().await, Vec::<String>::new(), "{text} on {path}");
+        }
+        browser.goto(&format!("{}/portal/offers/aurora/app/editor/marketplace", house.base)).await;
+        let kept = browser.run("return document.getElementById('f.description').value").await;
+        assert_eq!(kept, text, "the form gives back what was written");
+        let shown = browser.run("return document.getElementById('f.title').value").await;
+        assert_eq!(shown, text.replace('\t', "\t"), "and one line too");
+    }
 }
