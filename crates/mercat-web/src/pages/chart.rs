@@ -6,7 +6,7 @@ use askama::Template;
 /// The drawing, in units of its own; a telephone shows it a little smaller.
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 190.0;
-const LEFT: f64 = 44.0;
+const LEFT: f64 = 62.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 26.0;
 /// Labels under the columns that can be read beside each other.
@@ -103,8 +103,12 @@ impl<'a> Chart<'a> {
             y: number(y(most * part)),
             words: if most > 0.0 { scale(most * part) } else { String::new() },
         };
-        let empty = most <= 0.0;
-        Self { f, id, title, series, bars, labels, scale: [0.0, 0.5, 1.0].map(line).into(), columns, empty }
+        let mut scale: Vec<Mark> = [0.0, 0.5, 1.0].map(line).into();
+        // Half of one offer is none: such a line would say the same as another.
+        if scale[1].words == scale[0].words || scale[1].words == scale[2].words {
+            scale.remove(1);
+        }
+        Self { f, id, title, series, bars, labels, scale, columns, empty: most <= 0.0 }
     }
 }
 

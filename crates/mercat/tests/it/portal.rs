@@ -326,6 +326,6 @@ async fn hostile_text_is_shown_and_never_run() {
         let kept = browser.run("return document.getElementById('f.description').value").await;
         assert_eq!(kept, text, "the form gives back what was written");
         let shown = browser.run("return document.getElementById('f.title').value").await;
-        assert_eq!(shown, text.replace('\t', "\t"), "and one line too");
+        assert_eq!(shown, text, "and one line too");
     }
 }
