@@ -26,6 +26,7 @@ mod rules;
 mod sabotage;
 mod sandbox;
 mod scanners;
+mod stock;
 mod threats;
 mod windows;
 mod worst;
