@@ -11,13 +11,13 @@ use askama::Template;
 use axum::extract::{Multipart, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use form::{Control, Group, Sent, input, label, on_page, place, sentence};
+use form::{Control, Group, Resolved, Sent, input, label, on_page, place, sentence};
 use mercat_app::{AppError, Draft, compose_listing};
 use mercat_domain::document::Value;
 use mercat_domain::offer::fields::{Rule, Scope, Tab};
 use mercat_domain::offer::{PageState, Problem, page_state, tab_of};
 use mercat_domain::{Document, OfferKey, Plan};
-use mercat_store::{ListingRow, OfferRow, load};
+use mercat_store::{ListingRow, OfferRow, SubmissionRow, load};
 use merge::Conflict;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -171,7 +171,7 @@ impl Work<'_> {
         let listing = Preview { f: &f, kind, listing }.render();
         let (pages, summary, listing) =
             (pages.unwrap_or_default(), summary.unwrap_or_default(), listing.unwrap_or_default());
-        let groups = groups(&f, &draft.document, self.tab, &told, conflicts);
+        let mut groups = groups(&f, &draft.document, self.tab, &told, conflicts);
         let mut parts = vec![
             ("pages".to_owned(), pages.clone()),
             ("summary".to_owned(), summary.clone()),
@@ -182,7 +182,11 @@ impl Work<'_> {
         let marks = inputs().map(|input| (format!("was.{}", input.name), input.mark.clone()));
         let marks = std::iter::once(("version".to_owned(), draft.version.to_string())).chain(marks).collect();
         let offer = load::<OfferRow>(&*self.site.app.ledger, &key.to_string()).await?;
-        let published = offer.is_some_and(|offer| offer.row.submissions > 0);
+        let published = offer.as_ref().is_some_and(|offer| offer.row.submissions > 0);
+        if let Some(latest) = offer.and_then(|offer| offer.row.latest).filter(|_| self.tab == Tab::Technical)
+        {
+            self.resolved(&latest, &mut groups).await?;
+        }
         let page = Editor {
             f: &f,
             key,
@@ -198,6 +202,24 @@ impl Work<'_> {
             listing,
         };
         Ok(Drawn { html: page.render().unwrap_or_default(), parts, marks })
+    }
+
+    /// What the latest submission resolved, beside the plans that it was of.
+    async fn resolved(&self, latest: &str, groups: &mut [Group]) -> Result<(), AppError> {
+        let row = load::<SubmissionRow>(&*self.site.app.ledger, latest).await?;
+        for image in row.iter().flat_map(|row| &row.row.images) {
+            let of = |group: &&mut Group| group.plan.as_ref().is_some_and(|(_, id)| *id == image.plan);
+            if let (Some(group), Some(row)) = (groups.iter_mut().find(of), &row) {
+                let (publisher, offer) = (&row.row.publisher, &row.row.offer);
+                group.resolved.push(Resolved {
+                    reference: image.reference.clone(),
+                    digest: image.digest.clone(),
+                    size: image.size,
+                    url: format!("/portal/offers/{publisher}/{offer}/submissions/{latest}#step-certify"),
+                });
+            }
+        }
+        Ok(())
     }
 
     fn summary<'a>(
@@ -269,12 +291,17 @@ fn groups(f: &Frame, document: &Document, tab: Tab, told: &[&Problem], conflicts
     let offer = inputs(None);
     let mut out = Vec::new();
     if !offer.is_empty() {
-        out.push(Group { title: f.t(tab.key()), plan: None, inputs: offer });
+        out.push(Group { title: f.t(tab.key()), plan: None, inputs: offer, resolved: Vec::new() });
     }
     if on_page(document, tab, Scope::Plan).next().is_some() {
         for (at, plan) in document.plans.iter().enumerate() {
             let title = format!("{}: {}", f.t("ui-plan"), plan.id);
-            out.push(Group { title, plan: Some((at, plan.id.clone())), inputs: inputs(Some((at, plan))) });
+            out.push(Group {
+                title,
+                plan: Some((at, plan.id.clone())),
+                inputs: inputs(Some((at, plan))),
+                resolved: Vec::new(),
+            });
         }
     }
     out

@@ -43,21 +43,32 @@ fn key(path: &(String, String)) -> OfferKey {
 struct Told {
     view: StatusView,
     differs: bool,
-    measures: BTreeMap<Step, Measured>,
+    measures: Arc<BTreeMap<Step, Measured>>,
     before: Option<usize>,
     now: Millis,
 }
 
-async fn read(app: &App, key: &OfferKey, submission: Option<&str>) -> Result<Told, AppError> {
+/// Reads a submission as it stands; what steps took before is given, for it hardly changes.
+async fn read(
+    app: &App,
+    key: &OfferKey,
+    submission: Option<&str>,
+    measures: &Arc<BTreeMap<Step, Measured>>,
+) -> Result<Told, AppError> {
     let view = app.status(key, submission).await?;
     let draft = mercat_store::document::to_json(&app.draft(key).await?.document);
     let differs = view.submission.as_ref().is_some_and(|row| row.document != draft);
-    let measures = app.measures(view.kind).await?;
     let before = match &view.submission {
         Some(row) if view.state == Some(RunState::Running) => app.queue_before(&row.id).await?,
         _ => None,
     };
-    Ok(Told { view, differs, measures, before, now: app.ledger.now().await? })
+    Ok(Told { view, differs, measures: measures.clone(), before, now: app.ledger.now().await? })
+}
+
+/// Median and 90th percentile of the steps of an offer's kind.
+async fn measures(app: &App, key: &OfferKey) -> Result<Arc<BTreeMap<Step, Measured>>, AppError> {
+    let kind = app.draft(key).await?.document.kind;
+    Ok(Arc::new(app.measures(kind).await?))
 }
 
 /// One sentence, whose turn, since when, and what comes by itself.
@@ -447,7 +458,8 @@ fn parts(f: &Frame, key: &OfferKey, told: &Told, latest: bool) -> askama::Result
 }
 
 async fn page(site: &Site, caller: &Caller, key: &OfferKey, submission: Option<&str>) -> Answer {
-    let told = read(&site.app, key, submission).await.map_err(fail(caller))?;
+    let told = async { read(&site.app, key, submission, &measures(&site.app, key).await?).await };
+    let told = told.await.map_err(fail(caller))?;
     let f = Frame::new(caller);
     let latest = told.view.submission.as_ref().map(|row| &row.id) == told.view.offer.latest.as_ref();
     let drawn = parts(&f, key, &told, latest);
@@ -482,6 +494,7 @@ pub(super) async fn live(
 ) -> Answer {
     let key = OfferKey::new(publisher, offer);
     site.app.status(&key, Some(&id)).await.map_err(fail(&caller))?;
+    let measures = measures(&site.app, &key).await.map_err(fail(&caller))?;
     let (send, receive) = mpsc::channel::<Result<Event, Infallible>>(16);
     tokio::spawn(async move {
         let mut sent: BTreeMap<String, String> = BTreeMap::new();
@@ -489,7 +502,7 @@ pub(super) async fn live(
         let mut stop = site.stop.clone();
         while !*stop.borrow() {
             let bell = site.app.bell.notified();
-            let Ok(told) = read(&site.app, &key, Some(&id)).await else { break };
+            let Ok(told) = read(&site.app, &key, Some(&id), &measures).await else { break };
             let f = Frame::new(&caller);
             let latest = told.view.offer.latest.as_deref() == Some(&id);
             let mut events = Vec::new();

@@ -125,6 +125,32 @@ impl Browser {
             .expect("typed");
     }
 
+    /// Types into whatever has the focus.
+    pub(crate) async fn press(&self, keys: &str) {
+        let actions: Vec<Value> = keys
+            .chars()
+            .flat_map(|key| {
+                [json!({"type": "keyDown", "value": key}), json!({"type": "keyUp", "value": key})]
+            })
+            .collect();
+        let keyboard = json!({"actions": [{"type": "key", "id": "keyboard", "actions": actions}]});
+        self.call(Method::POST, "/actions", keyboard).await.expect("typed");
+    }
+
+    /// Presses Tab until what has the focus fits; everything on the way shows that it has it.
+    pub(crate) async fn reach(&self, fits: &str) {
+        for _ in 0..120 {
+            self.press("\u{e004}").await;
+            let seen = "const one = document.activeElement, style = getComputedStyle(one); \
+                        return one === document.body || style.outlineStyle !== 'none' || style.outlineWidth !== '0px'";
+            assert_eq!(self.run(seen).await, true, "the focus cannot be seen");
+            if self.run(&format!("return {fits}")).await == true {
+                return;
+            }
+        }
+        panic!("{fits} is never reached: {}", self.text().await);
+    }
+
     pub(crate) async fn run(&self, script: &str) -> Value {
         self.call(Method::POST, "/execute/sync", json!({"script": script, "args": []}))
             .await

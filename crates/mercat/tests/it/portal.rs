@@ -105,6 +105,7 @@ async fn an_offer_is_published_by_clicking() {
         ("/portal/account", "account"),
         ("/portal/publishers/aurora/mail", "mailbox"),
         ("/styleguide", "styleguide"),
+        ("/accessibility", "accessibility"),
         ("/sign-in", "sign-in"),
     ] {
         browser.goto(&format!("{}{path}", house.base)).await;
@@ -329,3 +330,135 @@ async fn hostile_text_is_shown_and_never_run() {
         assert_eq!(shown, text, "and one line too");
     }
 }
+
+/// What the founding documents say of each step, in English and Japanese: title, promise.
+const CONTAINER_STEPS: [(&str, &str, &str, &str); 7] = [
+    ("Validate prerequisites", "15 min", "前提条件の検証", "15 分"),
+    ("Certification", "1 week", "認定", "1 週間"),
+    ("Packaging", "1 hour", "パッケージ化", "1 時間"),
+    ("Offer available in preview", "", "プレビューで利用可能なオファー", ""),
+    ("Publisher sign-off", "", "発行元のサインオフ", ""),
+    ("Packaging", "1 hour", "パッケージ化", "1 時間"),
+    ("Live", "4 days", "公開", "4 日"),
+];
+const MACHINE_STEPS: [(&str, &str, &str, &str); 8] = [
+    ("Validate prerequisites", "within 1 day", "前提条件の検証", "1 日以内"),
+    ("Certification", "within 5 days", "認定", "5 日以内"),
+    ("Provisioning", "within 1 day", "プロビジョニング", "1 日以内"),
+    (
+        "Packaging and lead generation registration",
+        "within 1 hour",
+        "パッケージ化とリード ジェネレーションの登録",
+        "1 時間以内",
+    ),
+    ("Offer available in preview", "", "プレビューで利用可能なオファー", ""),
+    ("Publisher sign-off", "", "発行元のサインオフ", ""),
+    ("Provisioning", "several hours", "プロビジョニング", "数時間"),
+    ("Live", "several hours", "公開", "数時間"),
+];
+
+/// S2-1, S2-4, S2-5, S2-10, S2-11, S2-18, S2-23, S2-24, S2-31, S2-33 and S4-4 to S4-7, S4-14, S4-16, S4-19 to
+/// S4-21, with S0-1 to S0-22: the Status tab shows the steps of each kind in order, with what they do, what was
+/// promised, and where the publisher acts, before anything was published.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_tab_tells_every_step_with_its_promise_in_both_languages() {
+    let house = House::open().await;
+    for (offer, kind) in [("app", "container"), ("machine", "virtual-machine")] {
+        house
+            .save(&json!({"publisher": "aurora", "offer": offer, "type": kind, "name": offer, "plans": []}))
+            .await;
+    }
+    let page = async |path: &str, locale: &str| {
+        let request = house.http.get(format!("{}{path}", house.base));
+        let request = request.bearer_auth(&house.token).header("accept-language", locale);
+        request.send().await.expect("answers").text().await.expect("text")
+    };
+    for (offer, steps) in [("app", &CONTAINER_STEPS[..]), ("machine", &MACHINE_STEPS[..])] {
+        for locale in ["en", "ja"] {
+            let html = page(&format!("/portal/offers/aurora/{offer}/status"), locale).await;
+            assert!(html.contains(&format!("<html lang=\"{locale}\"")));
+            let shown: Vec<&str> = html.split("<li id=\"step-").skip(1).collect();
+            assert_eq!(shown.len(), steps.len(), "{offer}");
+            for (at, (step, shown)) in steps.iter().zip(shown).enumerate() {
+                let (title, promise) = if locale == "en" { (step.0, step.1) } else { (step.2, step.3) };
+                assert!(shown.contains(&format!("<h3>{title}</h3>")), "{offer} {locale} {at}: {shown}");
+                assert!(shown.contains(promise), "{offer} {locale} {at}: {promise} in {shown}");
+                let acts = shown.contains("You act here") || shown.contains("あなたの操作が必要");
+                assert_eq!(acts, step.0 == "Publisher sign-off", "{offer} {at}");
+            }
+            let overall = html.contains("10 business days") || html.contains("10 営業日");
+            assert_eq!(overall, offer == "app", "S4-21: {locale}");
+        }
+    }
+    // S2-2, S2-6, S4-2, S4-3: Publish stands in the editor of a saved draft, S2-36 in the list after New Offer.
+    let editor = page("/portal/offers/aurora/app/editor/settings", "en").await;
+    assert!(editor.contains("name=\"action\" value=\"publish\""));
+    assert!(page("/portal", "en").await.contains("href=\"/portal/new\""));
+}
+
+/// S2-43..48 as far as pages go: what changes is sent to whoever watches, at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_sent_to_whoever_watches_at_once() {
+    use futures::StreamExt;
+    let house = House::open().await;
+    ready(&house, "app", "Gateway").await;
+    house.publish("app").await;
+    let status = house.until("app", &["waitingForPublisherReview"]).await;
+    let id = status["submission"].as_str().expect("an id");
+    let url = format!("{}/portal/offers/aurora/app/submissions/{id}/events", house.base);
+    let mut stream =
+        house.http.get(url).bearer_auth(&house.token).send().await.expect("answers").bytes_stream();
+    let mut seen = String::new();
+    // First everything as it is.
+    while !seen.contains("timeline") {
+        seen.push_str(&String::from_utf8_lossy(&stream.next().await.expect("more").expect("bytes")));
+    }
+    let began = std::time::Instant::now();
+    let (status, body) = house.api(Method::POST, "/publishers/aurora/offers/app/cancel", None).await;
+    assert!(status.is_success(), "{body}");
+    seen.clear();
+    while !seen.contains("event: end") {
+        seen.push_str(&String::from_utf8_lossy(&stream.next().await.expect("more").expect("bytes")));
+    }
+    let took = began.elapsed();
+    let _ =
+        std::io::Write::write_all(&mut std::io::stderr(), format!("cancel to event: {took:?}\n").as_bytes());
+    assert!(took < std::time::Duration::from_secs(5), "{took:?}");
+    assert!(seen.contains("event: say") && seen.contains("Not started"), "{seen}");
+    assert!(stream.next().await.is_none(), "a run that is over sends nothing more");
+}
+
+/// Everything can be reached and used by the keyboard alone, and what has the focus can be seen.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_is_published_by_keyboard_alone() {
+    let Some(browser) = Browser::open().await else { return };
+    let house = House::open().await;
+    browser.goto(&ready(&house, "app", "Gateway").await).await;
+    browser.reach("document.activeElement.matches('main button')").await;
+    browser.press(ENTER).await;
+    browser.until("All offers").await;
+    browser.press(TAB).await;
+    assert_eq!(
+        browser.run("return document.activeElement.className").await,
+        "skip",
+        "first of all a way past the menu"
+    );
+    browser.press(ENTER).await;
+    browser.reach("document.activeElement.matches('tbody a[href$=\"/app/editor\"]')").await;
+    browser.press(ENTER).await;
+    browser.wait("#pages").await;
+    browser.reach("document.activeElement.matches('button[value=publish]')").await;
+    browser.press(ENTER).await;
+    browser.wait("#emails").await;
+    browser.reach("document.activeElement.matches('#emails')").await;
+    browser.press("ops@example.org").await;
+    browser.reach("document.activeElement.matches('main form button')").await;
+    browser.press(ENTER).await;
+    browser.until("It is your turn").await;
+    browser.reach("document.activeElement.matches('#now-go-live')").await;
+    browser.press(ENTER).await;
+    house.until("app", &["succeeded"]).await;
+}
+
+const TAB: &str = "\u{e004}";
+const ENTER: &str = "\u{e007}";

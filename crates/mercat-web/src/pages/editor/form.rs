@@ -54,6 +54,17 @@ pub(super) struct Group {
     /// Index and id of the plan.
     pub(super) plan: Option<(usize, String)>,
     pub(super) inputs: Vec<Input>,
+    /// What the references of the plan stood for when they were resolved last.
+    pub(super) resolved: Vec<Resolved>,
+}
+
+/// A reference as it was resolved, with the step that judged it.
+pub(super) struct Resolved {
+    pub(super) reference: String,
+    pub(super) digest: String,
+    pub(super) size: u64,
+    /// Address of the submission's certification.
+    pub(super) url: String,
 }
 
 /// Where a field stands in a form and in a document.
