@@ -26,7 +26,7 @@ pub use accounts::{NewToken, hash_secret};
 pub use deploy::{Deployment, Terms, Urn};
 pub use edit_offer::{Draft, clone_public};
 pub use error::AppError;
-pub use listing::{Media, compose_listing};
+pub use listing::{Media, compose_listing, in_language};
 pub use notices::NoticeFacts;
 pub use publish::PublishRequest;
 pub use pull::{Repository, SPECIMEN_USER};

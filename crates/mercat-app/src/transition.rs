@@ -190,8 +190,15 @@ fn card(listing: &ListingRow, now: Millis) -> CardRow {
     let public = || listing.plans.iter().filter(|plan| !plan.hidden && plan.audience.is_none());
     let set =
         |values: Vec<&String>| values.into_iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
-    let plans = public().map(|plan| format!("{} {}", plan.title, plan.summary));
-    let words = [listing.long_summary.clone(), plain(&listing.description)].into_iter().chain(plans);
+    let plans =
+        public().map(|plan| format!("{} {} {} {}", plan.title, plan.summary, plan.ja.title, plan.ja.summary));
+    let words = [
+        listing.long_summary.clone(),
+        listing.ja.long_summary.clone(),
+        plain(&listing.description),
+        plain(&listing.ja.description),
+    ];
+    let words = words.into_iter().chain(plans);
     let parents = listing
         .categories
         .iter()
@@ -199,6 +206,8 @@ fn card(listing: &ListingRow, now: Millis) -> CardRow {
     CardRow {
         title: listing.title.clone(),
         summary: listing.summary.clone(),
+        title_ja: listing.ja.title.clone(),
+        summary_ja: listing.ja.summary.clone(),
         logo: listing.media.get("mediumLogo").cloned().unwrap_or_default(),
         categories: parents.collect::<BTreeSet<_>>().into_iter().collect(),
         public: public().next().is_some(),

@@ -10,7 +10,7 @@ pub use card::{CardRow, NowRow};
 
 mod listed;
 
-pub use listed::{DownloadRow, EdgeRow, ListedDisk};
+pub use listed::{DownloadRow, EdgeRow, ListedDisk, WordsRow};
 
 use crate::{Expect, Ledger, LedgerError, Query, Result, Write};
 use mercat_domain::Millis;
@@ -608,6 +608,9 @@ pub struct ListedPlan {
     pub summary: String,
     /// Sanitised HTML.
     pub description: String,
+    /// The same in Japanese.
+    #[serde(skip_serializing_if = "WordsRow::is_empty")]
+    pub ja: WordsRow,
     /// Not shown in the storefront.
     pub hidden: bool,
     /// Who may use it; `None` means everybody.
@@ -667,6 +670,8 @@ row!(
         long_summary: String,
         /// Sanitised HTML.
         description: String,
+        /// The same in Japanese.
+        ja: WordsRow,
         /// Sanitised HTML.
         terms: String,
         /// Link.

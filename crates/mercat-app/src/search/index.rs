@@ -84,6 +84,10 @@ pub struct Entry {
     pub title: String,
     /// One sentence.
     pub summary: String,
+    /// Title in Japanese, or empty.
+    pub title_ja: String,
+    /// One sentence in Japanese, or empty.
+    pub summary_ja: String,
     /// Media digest of the logo, or empty.
     pub logo: String,
     /// When this version went live.
@@ -143,6 +147,8 @@ impl Index {
             kind: row.kind.clone(),
             title: card.title.clone(),
             summary: card.summary.clone(),
+            title_ja: card.title_ja.clone(),
+            summary_ja: card.summary_ja.clone(),
             logo: card.logo.clone(),
             since: card.since,
             platforms: card.platforms.clone(),
@@ -160,6 +166,8 @@ impl Index {
         let mut weights: BTreeMap<String, u32> = BTreeMap::new();
         let texts = [
             (&card.title, 8),
+            (&card.title_ja, 8),
+            (&card.summary_ja, 3),
             (&row.offer, 4),
             (&card.publisher_name, 4),
             (&card.summary, 3),

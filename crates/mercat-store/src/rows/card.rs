@@ -11,6 +11,10 @@ pub struct CardRow {
     pub title: String,
     /// One sentence.
     pub summary: String,
+    /// Title in Japanese, or empty.
+    pub title_ja: String,
+    /// One sentence in Japanese, or empty.
+    pub summary_ja: String,
     /// Media digest of the logo.
     pub logo: String,
     /// `category` and `category/subcategory`.

@@ -12,7 +12,7 @@ use axum::extract::{Multipart, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use form::{Control, Group, Resolved, Sent, input, label, on_page, place, sentence};
-use mercat_app::{AppError, Draft, compose_listing};
+use mercat_app::{AppError, Draft, compose_listing, in_language};
 use mercat_domain::document::Value;
 use mercat_domain::offer::fields::{Rule, Scope, Tab};
 use mercat_domain::offer::{PageState, Problem, page_state, tab_of};
@@ -167,6 +167,7 @@ impl Work<'_> {
             mercat_store::load::<mercat_store::PublisherRow>(&*self.site.app.ledger, &key.publisher);
         let publisher = publisher.await?.map_or_else(|| key.publisher.clone(), |row| row.row.name);
         let listing = compose_listing("", &publisher, &draft.document, &BTreeMap::new());
+        let listing = in_language(listing, f.code());
         let kind = draft.document.kind.name();
         let listing = Preview { f: &f, kind, listing }.render();
         let (pages, summary, listing) =

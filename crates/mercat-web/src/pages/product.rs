@@ -9,7 +9,7 @@ use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use mercat_app::{AppError, Terms, Urn};
+use mercat_app::{AppError, Terms, Urn, in_language};
 use mercat_domain::{Millis, OfferKey};
 use mercat_store::{
     ListedPlan, ListingRow, OfferRow, PaperRow, ReportRow, SubscriptionRow, TimingRow, find, load,
@@ -84,6 +84,7 @@ struct Product {
     f: Frame,
     listing: ListingRow,
     kind: String,
+    untranslated: bool,
     preview: bool,
     /// The preview's audience, for its publisher.
     audience: Vec<String>,
@@ -178,8 +179,13 @@ async fn one(site: &Site, caller: &Caller, id: &str, preview: bool, shown: Shown
     let (listing, offer, trust) = read.await.map_err(fail(caller))?;
     let base = site.app.settings.base_url.clone();
     let own = caller.who.role(&listing.publisher).is_some() || caller.who.operator;
+    let f = Frame::new(caller);
+    // Whoever reads Japanese is told where the publisher did not write it.
+    let untranslated = f.code() == "ja" && (listing.ja.title.is_empty() || listing.ja.description.is_empty());
+    let listing = in_language(listing, f.code());
     let page = Product {
-        f: Frame::new(caller),
+        f,
+        untranslated,
         kind: offer.kind,
         audience: if preview && own { offer.audience } else { Vec::new() },
         registry: base.split_once("://").map_or(base.as_str(), |(_, host)| host).to_owned(),
@@ -260,7 +266,10 @@ async fn asking(
         digest = now.to_string();
         subscriptions.push((row.row, accepted));
     }
-    Ok(Get { f: Frame::new(caller), listing, plan, subscriptions, digest, problem })
+    let f = Frame::new(caller);
+    let listing = in_language(listing, f.code());
+    let plan = listing.plans.iter().find(|listed| listed.id == plan.id).cloned().unwrap_or(plan);
+    Ok(Get { f, listing, plan, subscriptions, digest, problem })
 }
 
 /// Asks for subscription, market and consent, on a page of its own.

@@ -183,6 +183,11 @@ impl Catalogue {
         }
     }
 
+    /// The first text that is there, in the reader's language before the other.
+    fn text<'a>(&self, plain: &'a str, japanese: &'a str) -> &'a str {
+        if self.f.locale == mercat_text::Locale::Ja && !japanese.is_empty() { japanese } else { plain }
+    }
+
     fn price(&self, entry: &Entry) -> String {
         entry.licenses.iter().map(|license| self.f.word("ui-price", license)).collect::<Vec<_>>().join(", ")
     }

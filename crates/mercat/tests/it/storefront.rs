@@ -76,6 +76,21 @@ async fn offers_are_found_in_both_languages_and_by_who_may_see_them() {
     assert_eq!(found("/marketplace/apps/category/compute").await, "vm");
     assert_eq!(found("/marketplace?platform=linux/amd64&type=container&license=free").await, "gateway vm");
     assert_eq!(found("/marketplace?market=DE").await, "");
+    // What the publisher wrote in Japanese is found and shown in Japanese; the rest is marked.
+    goes_live(&house, "gateway", |offer| {
+        offer["titleJa"] = json!("エッジ ゲートウェイ");
+        offer["plans"][0]["titleJa"] = json!("標準プラン");
+    })
+    .await;
+    assert_eq!(found("/marketplace?q=げーとうぇい").await, "gateway");
+    let page = house.http.get(format!("{}/marketplace/apps/aurora.gateway", house.base));
+    let page =
+        page.header("accept-language", "ja").send().await.expect("answers").text().await.expect("text");
+    for part in ["エッジ ゲートウェイ", "標準プラン", "日本語では提供されていません"]
+    {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    assert!(anybody(&house, "/marketplace/apps/aurora.gateway").await.1.contains("<h1>Gateway</h1>"));
     // What a stranger cannot see is not counted either: one offer of the Internet of Things, not two.
     let (_, html) = anybody(&house, "/marketplace").await;
     let count = html
