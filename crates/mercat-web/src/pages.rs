@@ -20,6 +20,7 @@ mod storefront;
 mod styleguide;
 
 pub(crate) use frame::Frame;
+pub(crate) use storefront::Where;
 
 use crate::Site;
 use crate::guard::Caller;

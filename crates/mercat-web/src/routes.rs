@@ -73,7 +73,13 @@ pub static ROUTES: &[Route] = &[
     route("GET", "/api/openapi.json", SeePublic, Market, "This document."),
     route("GET", "/api/v1/health", SeePublic, Market, "Whether the ledger answers."),
     route("GET", "/api/v1/me", UseAccount, Market, "Who the caller is."),
-    route("GET", "/api/v1/catalogue", SeePublic, Market, "Live offers, by page and category."),
+    route(
+        "GET",
+        "/api/v1/catalogue",
+        SeePublic,
+        Market,
+        "Live offers, by page and category; with q, type, license, platform, publisher, market, sort or page a search with facets.",
+    ),
     route("GET", "/api/v1/catalogue/{id}", UseListing, Listing, "One live offer; id is publisher.offer."),
     route("GET", "/api/v1/preview/{id}", UseListing, Listing, "One previewed offer, for its audience."),
     route(

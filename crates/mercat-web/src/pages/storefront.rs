@@ -26,7 +26,7 @@ const QUERY: &AsciiSet =
 
 /// The query of an address.
 #[derive(Deserialize, Default, Clone)]
-pub(super) struct Where {
+pub(crate) struct Where {
     #[serde(default)]
     q: String,
     #[serde(default)]
@@ -44,6 +44,20 @@ pub(super) struct Where {
     #[serde(default)]
     sort: String,
     page: Option<usize>,
+}
+
+impl Where {
+    /// Whether anything is asked for that a plain list of a category does not tell.
+    pub(crate) fn searches(&self) -> bool {
+        let words =
+            [&self.q, &self.kind, &self.license, &self.platform, &self.publisher, &self.market, &self.sort];
+        self.page.is_some() || words.iter().any(|word| !word.is_empty())
+    }
+
+    /// The search that the address stands for.
+    pub(crate) fn asked(&self, category: &str) -> Asked {
+        Place { category: category.to_owned(), at: self.clone() }.asked()
+    }
 }
 
 /// A place in the storefront: what is asked for, and the address that says so.

@@ -105,6 +105,15 @@ async fn offers_are_found_in_both_languages_and_by_who_may_see_them() {
     let own = own.send().await.expect("answers").text().await.expect("text");
     assert!(own.contains("apps/aurora.secret\"") && own.contains("Private"));
 
+    let (status, body) =
+        house.api(Method::GET, "/catalogue?q=gateway&category=internet-of-things", None).await;
+    assert_eq!(
+        (status, &body["total"]),
+        (StatusCode::OK, &json!(2)),
+        "the owner sees the private one too: {body}"
+    );
+    assert_eq!(body["facets"]["type"], json!([{"value": "container", "count": 2}]));
+
     // S2-24: the product page, made from the snapshot, with what certification found out.
     let (_, page) = anybody(&house, "/marketplace/apps/aurora.gateway").await;
     for part in ["podman pull", "@sha256:", "Bill of materials", "CycloneDX", "Policy pack", "mercat certify"]
