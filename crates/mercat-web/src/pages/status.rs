@@ -427,7 +427,12 @@ impl<'a> Timeline<'a> {
                     Shown::Delayed | Shown::Ours => "b",
                     _ => "a",
                 },
-                who: f.t(if yours { "ui-turn-yours" } else { "ui-turn-ours" }),
+                who: f.t(match step.shown {
+                    _ if yours => "ui-turn-yours",
+                    Shown::InReview => "ui-turn-team",
+                    Shown::NeedsInformation => "ui-turn-yours",
+                    _ => "ui-turn-ours",
+                }),
             })
         };
         Self { f, bars: steps.iter().filter_map(bar).collect() }
