@@ -26,6 +26,7 @@ mod rules;
 mod sabotage;
 mod sandbox;
 mod scanners;
+mod start;
 mod stock;
 mod threats;
 mod windows;
