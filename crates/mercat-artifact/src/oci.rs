@@ -219,6 +219,8 @@ pub struct Config {
     pub env: Vec<String>,
     /// `Entrypoint` and `Cmd`, one after the other.
     pub command: Vec<String>,
+    /// `WorkingDir`.
+    pub directory: String,
     /// `Labels`.
     pub labels: Vec<(String, String)>,
     /// `ExposedPorts`.
@@ -279,6 +281,7 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config, ReadError> {
         user: word(config, "User"),
         env: words("Env"),
         command: [words("Entrypoint"), words("Cmd")].concat(),
+        directory: word(config, "WorkingDir"),
         labels: keys("Labels").map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned())).collect(),
         ports: keys("ExposedPorts").map(|(key, _)| key.clone()).collect(),
         history: history.filter_map(|step| step.get("created_by")?.as_str().map(str::to_owned)).collect(),

@@ -39,6 +39,9 @@ pub struct Paths {
     pub writable: Vec<PathBuf>,
     /// Devices that may be read and written.
     pub devices: Vec<PathBuf>,
+    /// Directories in which anything but devices may be made.
+    #[serde(default)]
+    pub trees: Vec<PathBuf>,
 }
 
 /// Where programs keep their libraries.
@@ -52,7 +55,7 @@ impl Paths {
             readable: vec!["/etc/ld.so.cache".into(), "/dev/urandom".into()],
             executable: libraries.chain([program.to_owned()]).collect(),
             writable: vec![directory.to_owned()],
-            devices: Vec::new(),
+            ..Self::default()
         }
     }
 }
@@ -85,11 +88,13 @@ fn landlock(paths: &Paths) -> Result<&'static str, landlock::RulesetError> {
     let read = make_bitflags!(AccessFs::{ReadFile | ReadDir});
     let device = make_bitflags!(AccessFs::{ReadFile | WriteFile});
     let write = read | make_bitflags!(AccessFs::{WriteFile | MakeReg | MakeSock | RemoveFile | Truncate});
+    let tree = write | make_bitflags!(AccessFs::{MakeDir | MakeSym | RemoveDir | Refer});
     let parts = [
         (&paths.readable, read),
         (&paths.executable, read | AccessFs::Execute),
         (&paths.writable, write),
         (&paths.devices, device),
+        (&paths.trees, tree),
     ];
     for (paths, access) in parts {
         for path in paths {

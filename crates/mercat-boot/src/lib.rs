@@ -14,6 +14,7 @@ mod qemu;
 mod qmp;
 mod screen;
 mod seed;
+pub mod start;
 
 pub use console::{Seen, Sign};
 pub use judge::RULES;

@@ -32,7 +32,7 @@ pub use facts::{LayerFacts, facts_key};
 pub use files::whole::Privileged;
 pub use image::{Reused, facts_keys, inspect};
 pub use mercat_artifact::oci::reference;
-pub use policy::{Boot, Bounds, KernelFloor, Limits, Policy, PolicyError, VmPolicy};
+pub use policy::{Boot, Bounds, ContainerPolicy, KernelFloor, Limits, Policy, PolicyError, VmPolicy};
 pub use verdict::{Check, DiskReport, FilesReport, ImageReport, LayerReport, Verdict, VolumeReport};
 
 pub use mercat_advisories as advisories;

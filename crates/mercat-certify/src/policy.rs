@@ -2,7 +2,7 @@
 
 mod vm;
 
-pub use vm::{Boot, Bounds, KernelFloor, VmPolicy};
+pub use vm::{Boot, Bounds, ContainerPolicy, KernelFloor, VmPolicy};
 
 use crate::digest_of;
 use mercat_artifact::layer::Caps;
@@ -88,6 +88,8 @@ struct File {
     vulnerabilities: VulnerabilityPolicy,
     /// A pack from before there were disks has none: the default pack's is used.
     vm: Option<VmPolicy>,
+    #[serde(default)]
+    containers: ContainerPolicy,
     rules: BTreeMap<String, String>,
 }
 
@@ -128,6 +130,8 @@ pub struct Policy {
     pub limits: Limits,
     /// Parameters for disks.
     pub vm: VmPolicy,
+    /// What is asked of container images beyond reading them.
+    pub containers: ContainerPolicy,
     pub(crate) vulnerabilities: VulnerabilityPolicy,
     rules: BTreeMap<String, Option<Severity>>,
     shadow: BTreeSet<String>,
@@ -173,6 +177,7 @@ impl Policy {
                 Some(vm) => vm,
                 None => Self::vm_of_default()?,
             },
+            containers: file.containers,
             vulnerabilities: file.vulnerabilities,
             rules,
             shadow,

@@ -7,6 +7,7 @@ mod disks;
 mod package;
 mod provision;
 mod regions;
+mod start;
 mod validate;
 
 use crate::Worker;

@@ -49,6 +49,7 @@ fn main() {
     }
     memory(&images, &data);
     cores(images.last().unwrap(), &data);
+    republish(dir.path(), &images, &data);
     let medium = &images[images.len().min(2) - 1];
     bill_of_materials(medium, &data);
     engines(dir.path(), medium, &data);
@@ -307,6 +308,37 @@ fn cores(image: &Image, data: &Path) {
         })
         .collect();
     println!("all cores are {:.2} x as fast as one, on {}", median(ratios), image.name);
+}
+
+/// The same image again, and the same with one layer more, beside reading all of it.
+fn republish(dir: &Path, images: &[Image], data: &Path) {
+    let image = images.last().unwrap();
+    let mut tars = image.tars.clone();
+    tars.push(programs(dir, "new", &["games", "include"]));
+    let grown = self::image(dir, "grown", &tars);
+    let alone = self::image(dir, "alone", &tars[tars.len() - 1..]);
+    let cached = |image: &Image, cache: &Path| {
+        let mut command = certify(image, data);
+        command.arg("--cache").arg(cache);
+        timed(&mut command).as_secs_f64()
+    };
+    let (mut cold, mut same, mut more, mut layer) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..PAIRS {
+        let cache = tempfile::tempdir_in(dir).unwrap();
+        cold.push(cached(image, cache.path()));
+        same.push(cached(image, cache.path()));
+        more.push(cached(&grown, cache.path()));
+        layer.push(timed(&mut certify(&alone, data)).as_secs_f64());
+    }
+    let (cold, same) = (median(cold), median(same));
+    println!(
+        "{} with --cache: first {cold:.2} s, unchanged {:.0} ms ({:.1} % of it), one new layer {:.2} s (that layer alone: {:.2} s)",
+        image.name,
+        same * 1e3,
+        100.0 * same / cold,
+        median(more),
+        median(layer),
+    );
 }
 
 fn bill_of_materials(image: &Image, data: &Path) {

@@ -92,6 +92,7 @@ async fn examine(house: &wiring::House, config: &Config, out: &mut Vec<(&'static
         out.push(("scanner", self::scanner(scanner).await));
     }
     out.push(("boot test", boot_test(knowledge.as_deref().ok())));
+    out.push(("start test", start_test(knowledge.as_deref().ok())));
     let names: Vec<&str> = house.worker.regions.iter().map(mercat_depot::Region::name).collect();
     out.push(("regions", Health::Good(names.join(", "))));
     out.push((
@@ -114,6 +115,25 @@ fn boot_test(knowledge: Option<&Knowledge>) -> Health {
         None => Health::Note(
             "QEMU is not installed, so disks are not started; use: apt install qemu-system-x86".to_owned(),
         ),
+    }
+}
+
+/// Whether entry points can be started, and whether the policy wants that.
+fn start_test(knowledge: Option<&Knowledge>) -> Health {
+    const INSTALL: &str = "bubblewrap is not installed; use: apt install bubblewrap";
+    let wanted = knowledge.map_or(mercat_certify::Boot::Off, |loaded| loaded.policy.containers.start);
+    match (wanted, mercat_boot::start::program()) {
+        (mercat_certify::Boot::Off, _) => Health::Note(
+            "the policy does not start container images; see [containers] of mercat policy show default"
+                .to_owned(),
+        ),
+        (_, Some(path)) => Health::Good(path.display().to_string()),
+        (mercat_certify::Boot::Required, None) => {
+            Health::Bad(format!("the policy requires it and {INSTALL}"))
+        }
+        (mercat_certify::Boot::WhenAvailable, None) => {
+            Health::Note(format!("containers are not started: {INSTALL}"))
+        }
     }
 }
 

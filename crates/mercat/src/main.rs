@@ -36,6 +36,9 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(mercat_boot::confine::SUBCOMMAND) {
         return ExitCode::from(mercat_boot::confine::child());
     }
+    if std::env::args().nth(1).as_deref() == Some(mercat_boot::start::SUBCOMMAND) {
+        return ExitCode::from(mercat_boot::start::child());
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

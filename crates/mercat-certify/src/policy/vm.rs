@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// Whether a disk must have been started.
+/// Whether a disk or an image must have been started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Boot {
@@ -47,6 +47,22 @@ pub struct KernelFloor {
     pub version: String,
     /// Oldest good release of each line.
     pub at_least: Vec<String>,
+}
+
+/// What is asked of container images beyond reading them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContainerPolicy {
+    /// Whether entry points are started (CTR-25).
+    pub start: Boot,
+    /// Seconds that an entry point is given.
+    pub start_seconds: u32,
+}
+
+impl Default for ContainerPolicy {
+    fn default() -> Self {
+        Self { start: Boot::Off, start_seconds: 10 }
+    }
 }
 
 /// Limits and minimum versions for disks.

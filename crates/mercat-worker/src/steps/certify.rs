@@ -54,6 +54,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
                 };
                 // Beside the verdict, which is our own and may be a kept one.
                 found.extend(crate::scanners::judge(work, image, &knowledge, &mut report).await?);
+                found.extend(super::start::test(work, image, &found, &knowledge, &mut report).await?);
                 seen.insert(image.digest.clone(), found.clone());
                 found
             }

@@ -28,6 +28,7 @@ mod rules;
 mod sabotage;
 mod sandbox;
 mod scanners;
+mod start;
 mod stock;
 mod storefront;
 mod threats;

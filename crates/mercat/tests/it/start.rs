@@ -1,0 +1,114 @@
+//! The start test of container images, under real bubblewrap.
+
+use crate::House;
+use crate::house::{has, layout, skipped};
+use mercat_certify::Policy;
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+/// Whether bubblewrap can make a container here, and there is a shell to put into it.
+fn can_start() -> bool {
+    let words = [
+        "--unshare-user",
+        "--unshare-net",
+        "--unshare-pid",
+        "--ro-bind",
+        "/",
+        "/",
+        "--proc",
+        "/proc",
+        "true",
+    ];
+    let works =
+        has("bwrap") && Command::new("bwrap").args(words).output().is_ok_and(|out| out.status.success());
+    let alone = Command::new("busybox").args(["ldd", "/bin/busybox"]).output().is_ok();
+    if !works || !alone {
+        skipped(
+            "skipped: no bubblewrap that can make a container, or no busybox, so no entry point was started",
+        );
+    }
+    works && alone
+}
+
+/// An image whose entry point, `/bin/app`, is a script for the shell of a static busybox.
+fn image(root: &Path, script: &str) {
+    let tree = root.with_extension("tree");
+    fs::create_dir_all(tree.join("bin")).expect("a directory");
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| Path::new(path).is_file());
+    fs::copy(busybox.expect("it is there"), tree.join("bin/busybox")).expect("copied");
+    symlink("busybox", tree.join("bin/sh")).expect("a link");
+    fs::write(tree.join("bin/app"), format!("#!/bin/sh\n{script}\n")).expect("written");
+    fs::set_permissions(tree.join("bin/app"), fs::Permissions::from_mode(0o755)).expect("a mode");
+    let packed =
+        Command::new("tar").arg("-C").arg(&tree).args(["-cf", "-", "bin"]).output().expect("tar starts");
+    layout(root, &[packed.stdout], &["1.0.0", "latest"]);
+}
+
+async fn house(severity: &str) -> House {
+    let mut house = House::open().await;
+    let policy = Policy::built_in()
+        .replacen("start = \"off\"", "start = \"when-available\"", 1)
+        .replacen("start_seconds = 10", "start_seconds = 3", 1)
+        .replacen("CTR-25 = \"warning\"", &format!("CTR-25 = \"{severity}\""), 1);
+    fs::write(house.data().join("policy.toml"), policy).expect("written");
+    house.kill();
+    house.start();
+    house.answers().await;
+    house
+}
+
+/// Publishes an image with this entry point, and gives the status when certification is over.
+async fn published(house: &House, offer: &str, script: &str) -> Value {
+    let root = house.dir.path().join("images").join(offer);
+    image(&root, script);
+    let reference = format!("oci:{}", root.display());
+    let customer = house.subscription().await.0;
+    house.save(&house.offer(offer, &reference, &["1.0.0", "latest"], &[customer]).await).await;
+    house.publish(offer).await;
+    house.until(offer, &["failed", "waitingForPublisherReview"]).await
+}
+
+fn messages(status: &Value) -> String {
+    status["steps"].to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_point_that_runs_or_ends_well_passes_in_a_box_without_a_way_out() {
+    if !can_start() {
+        return;
+    }
+    let house = house("error").await;
+    let status = published(&house, "runs", "exec busybox sleep 60").await;
+    assert!(messages(&status).contains("message-start-runs"), "{status:#}");
+    let script = format!(
+        "busybox test $(busybox id -u) = 1000 || exit 11\n\
+         busybox test $(busybox ip -o link | busybox wc -l) = 1 || exit 12\n\
+         busybox test ! -e {} || exit 13\n\
+         busybox mount -t tmpfs none /bin && exit 14\n\
+         busybox unshare -r busybox true && exit 15\n\
+         busybox wget -q -T 2 -O /dev/null {} && exit 16\n\
+         busybox test \"$HOSTNAME\" = mercat && busybox touch /written || exit 17\n\
+         exit 0",
+        house.data().display(),
+        house.base,
+    );
+    let status = published(&house, "ends", &script).await;
+    assert!(messages(&status).contains("message-start-ended"), "{status:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_point_that_fails_is_told_with_what_it_said() {
+    if !can_start() {
+        return;
+    }
+    let house = house("error").await;
+    let status = published(&house, "fails", "echo no database here >&2; exit 3").await;
+    let found = House::blocking(&status);
+    let finding = found.iter().find(|finding| finding["rule"] == "CTR-25");
+    let finding = finding.unwrap_or_else(|| panic!("{status:#}"));
+    let observed = finding["observed"].as_str().expect("text");
+    assert!(observed.contains("code 3") && observed.contains("no database here"), "{observed}");
+}
