@@ -4,7 +4,7 @@ use crate::seal::is_sealed;
 use crate::{App, AppError};
 use mercat_domain::document::{Fields, Value, text};
 use mercat_domain::offer::fields::{FIELDS, Rule, Scope};
-use mercat_domain::offer::{Problem, check};
+use mercat_domain::offer::{Change, Problem, check, diff};
 use mercat_domain::{Document, OfferKey};
 use mercat_store::document::{from_json, to_json};
 use mercat_store::{
@@ -97,13 +97,14 @@ impl App {
         if !problems.is_empty() {
             return Err(AppError::Problems(problems));
         }
-        self.store_draft(actor, &document, before.map(|found| found.version)).await
+        self.store_draft(actor, &document, earlier.as_ref(), before.map(|found| found.version)).await
     }
 
     async fn store_draft(
         &self,
         actor: &str,
         document: &Document,
+        earlier: Option<&Document>,
         before: Option<u64>,
     ) -> Result<Draft, AppError> {
         let key = &document.key;
@@ -132,7 +133,7 @@ impl App {
             run: String::new(),
             kind: if before.is_none() { "offer.created" } else { "draft.saved" }.to_owned(),
             actor: actor.to_owned(),
-            body: "{}".to_owned(),
+            body: changes(earlier, document),
         });
         match commit_surely(&*self.ledger, &commit).await {
             Ok(()) => {
@@ -238,6 +239,23 @@ impl App {
     }
 }
 
+/// What a save changed, for history. Long texts are cut; secrets are only told to have changed.
+fn changes(earlier: Option<&Document>, document: &Document) -> String {
+    const SHOWN_CHARS_MAX: usize = 500;
+    let empty = Document::new(document.key.clone(), document.kind);
+    let cut = |text: String| match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    };
+    let one = |change: Change| {
+        serde_json::json!({
+            "path": change.path, "key": change.key, "before": cut(change.before), "after": cut(change.after),
+        })
+    };
+    let all: Vec<Json> = diff(earlier.unwrap_or(&empty), document).into_iter().map(one).collect();
+    serde_json::json!({ "changes": all }).to_string()
+}
+
 fn new_offer(document: &Document, name: String) -> OfferRow {
     OfferRow {
         publisher: document.key.publisher.clone(),
@@ -255,6 +273,7 @@ fn new_offer(document: &Document, name: String) -> OfferRow {
         emails: Vec::new(),
         tags: std::collections::BTreeMap::new(),
         card: None,
+        now: mercat_store::NowRow::default(),
     }
 }
 

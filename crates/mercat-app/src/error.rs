@@ -19,6 +19,9 @@ pub enum AppError {
     /// Fields are wrong.
     #[error("{} fields need attention", .0.len())]
     Problems(Vec<Problem>),
+    /// Somebody else looks at the submission; claim it first.
+    #[error("somebody else looks at this submission; claim it first")]
+    Claimed,
     /// The run does not allow it.
     #[error("refused: {}", .0.code())]
     Refused(Refusal),

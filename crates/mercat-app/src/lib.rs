@@ -10,12 +10,15 @@ mod edit_offer;
 mod error;
 mod go_live;
 mod listing;
+mod measure;
 mod notices;
 mod publish;
 mod pull;
 mod record_step;
+mod review;
 mod sanitise;
 mod seal;
+mod search;
 mod status;
 mod transition;
 
@@ -23,16 +26,18 @@ pub use accounts::{NewToken, hash_secret};
 pub use deploy::{Deployment, Terms, Urn};
 pub use edit_offer::{Draft, clone_public};
 pub use error::AppError;
-pub use listing::{Media, compose_listing};
+pub use listing::{Media, compose_listing, in_language};
 pub use notices::NoticeFacts;
 pub use publish::PublishRequest;
 pub use pull::{Repository, SPECIMEN_USER};
 pub use record_step::{Report, StepOutcome, StepTask};
+pub use review::Decision;
 pub use seal::{MasterKey, SealError};
+pub use search::{Asked, Catalogue, Entry, Facet, Found, Order};
 pub use status::{StatusView, StepView, Words};
 
 use mercat_domain::access::{self, Action, Answer, Object, Principal};
-use mercat_domain::run::CancelRule;
+use mercat_domain::run::{CancelRule, ReviewRule};
 use mercat_store::SharedLedger;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -51,6 +56,8 @@ pub struct Settings {
     pub base_url: String,
     /// `publishing.cancel`.
     pub cancel: CancelRule,
+    /// `publishing.review`.
+    pub review: ReviewRule,
 }
 
 /// The verbs.
@@ -64,12 +71,20 @@ pub struct App {
     pub key: MasterKey,
     /// Rung when there is work; polling is what is relied on.
     pub bell: Arc<Notify>,
+    /// The storefront, inverted.
+    pub catalogue: Catalogue,
 }
 
 impl App {
     /// The counter over a ledger.
     pub fn new(ledger: SharedLedger, settings: Settings, key: MasterKey) -> Self {
-        Self { ledger, settings: Arc::new(settings), key, bell: Arc::new(Notify::new()) }
+        Self {
+            ledger,
+            settings: Arc::new(settings),
+            key,
+            bell: Arc::new(Notify::new()),
+            catalogue: Catalogue::default(),
+        }
     }
 
     /// The one place where a request is decided.

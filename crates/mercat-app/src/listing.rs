@@ -1,9 +1,9 @@
 //! The product page of a submission, composed once from its snapshot.
 
 use crate::sanitise;
-use mercat_domain::document::rows;
+use mercat_domain::document::{Fields, rows};
 use mercat_domain::{Document, Plan};
-use mercat_store::{EdgeRow, ListedPlan, ListingRow};
+use mercat_store::{EdgeRow, ListedPlan, ListingRow, WordsRow};
 use std::collections::BTreeMap;
 
 /// What a plan's images hold, by plan id.
@@ -27,11 +27,16 @@ pub fn compose_listing(
             title: plan.text("title").to_owned(),
             summary: plan.text("summary").to_owned(),
             description: sanitise::html(plan.text("description")),
+            ja: japanese(&plan.fields),
             hidden: plan.flag("hidden"),
             audience: plan
                 .flag("private")
                 .then(|| plan.list("audience").iter().map(|id| id.to_lowercase()).collect()),
             license: plan.text("licenseModel").to_owned(),
+            price: match plan.text("licenseModel") {
+                "usage" => plan.text("price").to_owned(),
+                _ => String::new(),
+            },
             markets: plan.list("markets").to_vec(),
             edge: edge(plan),
             os_family: plan.text("osFamily").to_owned(),
@@ -55,6 +60,7 @@ pub fn compose_listing(
         summary: text("summary"),
         long_summary: text("longSummary"),
         description: sanitise::html(offer.text("description")),
+        ja: japanese(&offer.fields),
         terms: sanitise::html(offer.text("termsOfUse")),
         privacy_url: text("privacyUrl"),
         support_url: text("supportUrl"),
@@ -64,6 +70,38 @@ pub fn compose_listing(
         screenshots: offer.list("screenshots").to_vec(),
         plans: plans.collect(),
     }
+}
+
+fn japanese(fields: &Fields) -> WordsRow {
+    let text = |key: &str| mercat_domain::document::text(fields, key).to_owned();
+    WordsRow {
+        title: text("titleJa"),
+        summary: text("summaryJa"),
+        long_summary: text("longSummaryJa"),
+        description: sanitise::html(&text("descriptionJa")),
+    }
+}
+
+/// The listing in the language of a reader, as far as its publisher wrote it; the rest stays as it is.
+pub fn in_language(mut listing: ListingRow, locale: &str) -> ListingRow {
+    if locale != "ja" {
+        return listing;
+    }
+    let pick = |slot: &mut String, words: &str| {
+        if !words.is_empty() {
+            words.clone_into(slot);
+        }
+    };
+    pick(&mut listing.title, &listing.ja.title);
+    pick(&mut listing.summary, &listing.ja.summary);
+    pick(&mut listing.long_summary, &listing.ja.long_summary);
+    pick(&mut listing.description, &listing.ja.description);
+    for plan in &mut listing.plans {
+        pick(&mut plan.title, &plan.ja.title);
+        pick(&mut plan.summary, &plan.ja.summary);
+        pick(&mut plan.description, &plan.ja.description);
+    }
+    listing
 }
 
 fn edge(plan: &Plan) -> Option<EdgeRow> {

@@ -4,10 +4,10 @@ use crate::go_live::to_run;
 use crate::notices::StepFacts;
 use crate::transition::{Because, Next};
 use crate::{App, AppError};
-use mercat_domain::run::{self, Input};
+use mercat_domain::run::{self, Input, ReviewRule, State, Step};
 use mercat_store::{
     Commit, Expect, FindingRow, ImageRow, Lease, LeaseUse, LedgerError, ListingRow, MessageRow, ReportRow,
-    Write, commit_surely, load, put,
+    ReviewRow, Write, commit_surely, load, put,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -78,6 +78,7 @@ impl App {
     ) -> Result<(), AppError> {
         let turn = task.turn;
         let input = match outcome {
+            StepOutcome::Passed if self.goes_to_review(task).await? => Input::PassedForReview { turn },
             StepOutcome::Passed => Input::Passed { turn },
             StepOutcome::Blocked => Input::Blocked { turn },
             StepOutcome::GaveUp => Input::GaveUp { turn },
@@ -106,6 +107,16 @@ impl App {
                 Some(listing) => Some(listing.clone()),
                 None => load::<ListingRow>(&*self.ledger, &task.submission).await?.map(|row| row.row),
             };
+            if run.state == State::WaitingForApproval {
+                let row = ReviewRow {
+                    submission: task.submission.clone(),
+                    publisher: pair.submission.row.publisher.clone(),
+                    offer: pair.submission.row.offer.clone(),
+                    since: now,
+                    ..ReviewRow::default()
+                };
+                commit.writes.push(put(&row, Expect::Any));
+            }
             let next = Next { run, effects };
             let because = Because { actor: "worker", facts: &facts, listing: listing.as_ref(), now };
             self.write_transition(&mut commit, &pair, &next, &because);
@@ -127,6 +138,17 @@ impl App {
             kind: "submission".into(),
             key: task.submission.clone(),
         }))
+    }
+}
+
+impl App {
+    /// Whether the certification team looks at a submission whose checks have passed.
+    async fn goes_to_review(&self, task: &StepTask) -> Result<bool, AppError> {
+        if task.step != Step::Certify.name() || self.settings.review == ReviewRule::Never {
+            return Ok(false);
+        }
+        let pair = self.pair(&task.submission).await?;
+        Ok(self.settings.review.wants(&to_run(&pair.submission.row)?.snapshot))
     }
 }
 

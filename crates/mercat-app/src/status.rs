@@ -2,9 +2,9 @@
 
 use crate::go_live::to_run;
 use crate::{App, AppError, rfc3339};
-use mercat_domain::run::{self, State, Step, StepStatus};
+use mercat_domain::run::{self, Fault, Shown, State, Step, StepStatus};
 use mercat_domain::{OfferKey, OfferKind};
-use mercat_store::{OfferRow, ProgressRow, ReportRow, SubmissionRow, load};
+use mercat_store::{OfferRow, ProgressRow, ReportRow, ReviewRow, SubmissionRow, load};
 use serde_json::{Value, json};
 
 /// Turns a key and its arguments into text.
@@ -29,6 +29,8 @@ pub struct StepView {
     pub report: Option<ReportRow>,
     /// How far it is inside.
     pub progress: Option<ProgressRow>,
+    /// What people are shown.
+    pub shown: Shown,
 }
 
 impl StepView {
@@ -61,6 +63,8 @@ pub struct StatusView {
     pub overall_days: Option<u32>,
     /// Whether the failure is ours.
     pub ours: bool,
+    /// What the certification team said about it.
+    pub review: Option<ReviewRow>,
 }
 
 impl App {
@@ -83,6 +87,11 @@ impl App {
             }
         };
         let run = row.as_ref().map(to_run).transpose()?;
+        let review = match &id {
+            Some(id) => load::<ReviewRow>(&*self.ledger, id).await?.map(|found| found.row),
+            None => None,
+        };
+        let asked = review.as_ref().is_some_and(|row| !row.question.is_empty() && row.answer.is_empty());
         let mut steps = Vec::new();
         for step in run::itinerary(kind) {
             let of = run.as_ref().and_then(|run| run.steps.iter().find(|s| s.step == *step));
@@ -93,7 +102,14 @@ impl App {
                 report = load::<ReportRow>(&*self.ledger, &key).await?.map(|found| found.row);
                 progress = load::<ProgressRow>(&*self.ledger, &key).await?.map(|found| found.row);
             }
+            let waits = progress.as_ref().is_some_and(|row| row.wait.is_some());
+            let reused = report.as_ref().is_some_and(|row| row.layers_reused > 0 && row.layers_read == 0);
+            let fault = run.as_ref().and_then(|run| run.fault);
             steps.push(StepView {
+                shown: match Shown::of(status, waits, fault, reused) {
+                    Shown::InReview if asked => Shown::NeedsInformation,
+                    shown => shown,
+                },
                 step: *step,
                 status,
                 title: run::title_key(kind, *step),
@@ -110,8 +126,9 @@ impl App {
             offer,
             kind,
             state: run.as_ref().map(|run| run.state),
-            ours: run.as_ref().is_some_and(|run| run.fault == Some(run::Fault::Ours)),
+            ours: run.as_ref().is_some_and(|run| run.fault == Some(Fault::Ours)),
             submission: row,
+            review,
             steps,
             cancel_refused: cancel.err().map(run::Refusal::code),
             overall_days: run::overall_business_days(kind),

@@ -4,12 +4,17 @@ use crate::notices::{NoticeFacts, StepFacts};
 use crate::{App, CLEANUP, OUTBOX, STEPS};
 use mercat_domain::Millis;
 use mercat_domain::notice::NoticeKind;
-use mercat_domain::run::{Effect, Run, State, current_step};
+use mercat_domain::run::{Effect, Fault, Run, State, current_step};
 use mercat_store::document::from_json;
 use mercat_store::{
-    CardRow, Commit, Expect, ListingRow, NewEvent, NewTask, OfferRow, RunRow, SubmissionRow, Versioned, put,
+    CardRow, Commit, Expect, ListingRow, NewEvent, NewTask, NowRow, OfferRow, RunRow, StepRow, SubmissionRow,
+    TimingRow, Versioned, Write, put,
 };
 use serde_json::json;
+use std::collections::BTreeSet;
+
+/// Characters of the long texts by which an offer is found.
+const FOUND_CHARS_MAX: usize = 2000;
 
 /// An offer and one of its submissions, read together.
 pub(crate) struct Pair {
@@ -46,6 +51,7 @@ impl App {
         let mut submission = pair.submission.row.clone();
         submission.run = RunRow::from(&next.run);
         let id = submission.id.clone();
+        commit.writes.extend(timings(&pair.submission.row, &submission));
         for effect in &next.effects {
             match effect {
                 Effect::Begin(step) => commit.tasks.push(NewTask {
@@ -75,7 +81,7 @@ impl App {
                 Effect::OpenProduction => {
                     offer.live = Some(id.clone());
                     if let Some(listing) = listing {
-                        offer.card = Some(card(listing));
+                        offer.card = Some(card(listing, now));
                         offer.tags =
                             listing.plans.iter().map(|plan| (plan.id.clone(), plan.tags.clone())).collect();
                     }
@@ -85,6 +91,14 @@ impl App {
                 }
             }
         }
+        let step = current_step(&next.run).map(|step| step.step.name().to_owned());
+        offer.now = NowRow {
+            state: next.run.state.name().to_owned(),
+            step: step.unwrap_or_else(|| facts.step.clone()),
+            ours: next.run.fault == Some(Fault::Ours),
+            findings: u32::try_from(facts.findings.len()).unwrap_or(u32::MAX),
+            at: now,
+        };
         if next.run.state.is_over() && offer.active.as_deref() == Some(&id) {
             offer.active = None;
         }
@@ -140,6 +154,25 @@ impl App {
     }
 }
 
+/// The steps that end in this transition, with how long they took.
+fn timings(before: &SubmissionRow, after: &SubmissionRow) -> Vec<Write> {
+    let ended = after.run.steps.iter().zip(&before.run.steps).filter(|(_, was)| was.ended.is_none());
+    let timing = |(step, _): (&StepRow, &StepRow)| {
+        let row = TimingRow {
+            submission: after.id.clone(),
+            publisher: after.publisher.clone(),
+            offer: after.offer.clone(),
+            kind: after.run.kind.clone(),
+            step: step.step.clone(),
+            status: step.status.clone(),
+            began: step.started?,
+            ended: step.ended?,
+        };
+        Some(put(&row, Expect::Any))
+    };
+    ended.filter_map(timing).collect()
+}
+
 /// A row that is not there yet has version 0.
 fn expect(version: u64) -> Expect {
     if version == 0 { Expect::Absent } else { Expect::Version(version) }
@@ -151,20 +184,59 @@ fn audience(submission: &SubmissionRow) -> Vec<String> {
         .unwrap_or_default()
 }
 
-fn card(listing: &ListingRow) -> CardRow {
+/// What the storefront shows and finds. Plans that are not for everybody add only their audience: what is
+/// found, counted or told must not let anybody infer them.
+fn card(listing: &ListingRow, now: Millis) -> CardRow {
+    let public = || listing.plans.iter().filter(|plan| !plan.hidden && plan.audience.is_none());
+    let set =
+        |values: Vec<&String>| values.into_iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+    let plans =
+        public().map(|plan| format!("{} {} {} {}", plan.title, plan.summary, plan.ja.title, plan.ja.summary));
+    let words = [
+        listing.long_summary.clone(),
+        listing.ja.long_summary.clone(),
+        plain(&listing.description),
+        plain(&listing.ja.description),
+    ];
+    let words = words.into_iter().chain(plans);
+    let parents = listing
+        .categories
+        .iter()
+        .flat_map(|category| [category.split('/').next().unwrap_or("").to_owned(), category.clone()]);
     CardRow {
         title: listing.title.clone(),
         summary: listing.summary.clone(),
+        title_ja: listing.ja.title.clone(),
+        summary_ja: listing.ja.summary.clone(),
         logo: listing.media.get("mediumLogo").cloned().unwrap_or_default(),
-        categories: listing
-            .categories
-            .iter()
-            .flat_map(|category| [category.split('/').next().unwrap_or("").to_owned(), category.clone()])
-            .collect::<std::collections::BTreeSet<_>>()
-            .into_iter()
-            .collect(),
-        public: listing.plans.iter().any(|plan| !plan.hidden && plan.audience.is_none()),
+        categories: parents.collect::<BTreeSet<_>>().into_iter().collect(),
+        public: public().next().is_some(),
+        publisher_name: listing.publisher_name.clone(),
+        text: words.collect::<Vec<_>>().join(" ").chars().take(FOUND_CHARS_MAX).collect(),
+        licenses: set(public().map(|plan| &plan.license).collect()),
+        platforms: set(public().flat_map(|plan| &plan.platforms).collect()),
+        markets: set(public().flat_map(|plan| &plan.markets).collect()),
+        audience: set(listing.plans.iter().flat_map(|plan| plan.audience.iter().flatten()).collect()),
+        since: now,
     }
+}
+
+/// Sanitised HTML without its tags.
+fn plain(html: &str) -> String {
+    let mut out = String::new();
+    let mut inside = false;
+    for c in html.chars() {
+        match c {
+            '<' => inside = true,
+            '>' => inside = false,
+            c if !inside => out.push(c),
+            _ => continue,
+        }
+        if inside {
+            out.push(' ');
+        }
+    }
+    out
 }
 
 fn kind_of(run: &Run, effects: &[Effect]) -> &'static str {
@@ -173,6 +245,7 @@ fn kind_of(run: &Run, effects: &[Effect]) -> &'static str {
         State::Canceled => "submission.canceled",
         State::Succeeded => "submission.live",
         State::WaitingForPublisherReview => "submission.waiting",
+        State::WaitingForApproval => "submission.in-review",
         State::Running if effects.contains(&Effect::Tell(NoticeKind::Accepted)) => "submission.accepted",
         State::Running => "step.complete",
     }

@@ -102,6 +102,8 @@ pub enum Action {
     ManageMembers,
     /// The market as a whole: publishers, users, mailbox, workers.
     Operate,
+    /// Decide about a publisher's submission for the certification team.
+    Review,
     /// See or pull what a slot serves.
     UseListing,
     /// Pull an image while it is certified.
@@ -169,6 +171,15 @@ pub fn may(who: &Principal, action: Action, object: Object<'_>) -> Answer {
         Action::PullSpecimen => match (object, &who.specimen) {
             (Object::Specimen(digest), Some(own)) if own == digest => Answer::Allow,
             _ => Answer::Hide,
+        },
+        // Nobody decides about an offer of a publisher in which they have a part.
+        Action::Review => match object {
+            Object::Publisher(id)
+                if who.operator && who.role(id).is_none() && who.scope_allows(Scope::GoLive) =>
+            {
+                Answer::Allow
+            }
+            _ => signed_in(who, Answer::Forbid),
         },
         Action::ReadOffers => publisher(who, object, Scope::Read, Role::Contributor),
         Action::EditOffers | Action::Publish => publisher(who, object, Scope::Publish, Role::Contributor),
@@ -245,6 +256,18 @@ mod tests {
         assert_eq!(may(&operator, Action::Publish, aurora), Answer::Forbid);
         assert_eq!(may(&operator, Action::ManageMembers, aurora), Answer::Allow);
         assert_eq!(may(&member(Role::Contributor), Action::ManageMembers, aurora), Answer::Forbid);
+    }
+
+    #[test]
+    fn a_reviewer_never_decides_about_their_own_publisher() {
+        let operator = Principal { user: Some("op".into()), operator: true, ..Principal::default() };
+        let both = Principal { operator: true, ..member(Role::Contributor) };
+        let aurora = Object::Publisher("aurora");
+        assert_eq!(may(&operator, Action::Review, aurora), Answer::Allow);
+        assert_eq!(may(&both, Action::Review, aurora), Answer::Forbid);
+        assert_eq!(may(&both, Action::Review, Object::Publisher("other")), Answer::Allow);
+        assert_eq!(may(&member(Role::Owner), Action::Review, aurora), Answer::Forbid);
+        assert_eq!(may(&Principal::default(), Action::Review, aurora), Answer::SignIn);
     }
 
     #[test]

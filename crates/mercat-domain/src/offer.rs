@@ -1,10 +1,14 @@
 //! Offers: the field table, the checks of a draft, and the status shown for it.
 
 mod check;
+mod diff;
 pub mod disk;
 pub mod fields;
+mod pages;
 
 pub use check::{Problem, check, is_email};
+pub use diff::{Change, columns, diff, shown};
+pub use pages::{PageState, page_state, tab_of};
 
 use crate::run::State;
 
@@ -17,6 +21,7 @@ pub fn status_key(latest: Option<State>) -> &'static str {
         None => "status-none",
         Some(State::Running) => "status-running",
         Some(State::WaitingForPublisherReview) => "status-waiting",
+        Some(State::WaitingForApproval) => "status-review",
         Some(State::Succeeded) => "status-live",
         Some(State::Failed) => "status-failed",
         Some(State::Canceled) => "status-canceled",

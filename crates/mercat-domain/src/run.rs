@@ -4,8 +4,12 @@
 //! and returns the next run with the effects that must be committed together
 //! with it, or a refusal that says why nothing changes.
 
+mod measure;
+mod shown;
 mod steps;
 
+pub use measure::Measured;
+pub use shown::Shown;
 pub use steps::{Estimate, Step, StepStatus, estimate, itinerary, overall_business_days, title_key};
 
 use crate::notice::NoticeKind;
@@ -18,6 +22,8 @@ pub enum State {
     Running,
     /// The preview is open; the publisher decides.
     WaitingForPublisherReview,
+    /// Every check has passed; the certification team decides.
+    WaitingForApproval,
     /// In production.
     Succeeded,
     /// A step found an error; over.
@@ -28,14 +34,21 @@ pub enum State {
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 5] =
-        [Self::Running, Self::WaitingForPublisherReview, Self::Succeeded, Self::Failed, Self::Canceled];
+    pub const ALL: [Self; 6] = [
+        Self::Running,
+        Self::WaitingForPublisherReview,
+        Self::WaitingForApproval,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Canceled,
+    ];
 
     /// The name used in documents.
     pub fn name(self) -> &'static str {
         match self {
             Self::Running => "running",
             Self::WaitingForPublisherReview => "waitingForPublisherReview",
+            Self::WaitingForApproval => "waitingForApproval",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Canceled => "canceled",
@@ -128,6 +141,41 @@ impl CancelRule {
     }
 }
 
+/// Which submissions the certification team looks at before their preview opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReviewRule {
+    /// None: the checks decide.
+    #[default]
+    Never,
+    /// This many in a hundred, chosen by the digest of the snapshot, so that nobody can choose.
+    Sample(u8),
+}
+
+impl ReviewRule {
+    /// Reads the value of `publishing.review`: `never`, `always`, or for example `10%`.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "never" => Some(Self::Never),
+            "always" => Some(Self::Sample(100)),
+            share => {
+                let share = share.strip_suffix('%')?.parse().ok().filter(|share| *share <= 100)?;
+                Some(Self::Sample(share))
+            }
+        }
+    }
+
+    /// Whether a snapshot is looked at.
+    pub fn wants(self, snapshot: &Digest) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Sample(share) => {
+                let number = u32::from_str_radix(snapshot.hex().get(..8).unwrap_or("0"), 16).unwrap_or(0);
+                number % 100 < u32::from(share)
+            }
+        }
+    }
+}
+
 /// What can happen to a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
@@ -136,6 +184,15 @@ pub enum Input {
         /// The turn that reports.
         turn: u32,
     },
+    /// Certification of this turn passed, and the certification team is asked before the run goes on.
+    PassedForReview {
+        /// The turn that reports.
+        turn: u32,
+    },
+    /// The certification team lets the run go on.
+    Approve,
+    /// The certification team sends it back.
+    Reject,
     /// The step of this turn found errors that the publisher must fix.
     Blocked {
         /// The turn that reports.
@@ -183,6 +240,8 @@ pub enum Refusal {
     Stale,
     /// Nothing waits for Go Live.
     NotAtSignOff,
+    /// Nothing waits for the certification team.
+    NotInReview,
     /// The digest is not the one that was previewed.
     OtherSnapshot,
     /// Cancelling is possible once publisher sign-off is reached.
@@ -199,6 +258,7 @@ impl Refusal {
         match self {
             Self::Stale => "run-stale",
             Self::NotAtSignOff => "run-not-at-sign-off",
+            Self::NotInReview => "run-not-in-review",
             Self::OtherSnapshot => "run-other-snapshot",
             Self::CancelTooEarly => "run-cancel-too-early",
             Self::CancelTooLate => "run-cancel-too-late",
@@ -232,6 +292,21 @@ pub fn decide(run: &Run, input: &Input, now: Millis) -> Result<(Run, Vec<Effect>
             finish(&mut next.steps[at], StepStatus::Complete, now);
             advance(&mut next, now, &mut effects);
         }
+        Input::PassedForReview { turn } => {
+            let at = current(run, *turn)?;
+            if next.steps[at].step != Step::Certify {
+                return Err(Refusal::Stale);
+            }
+            next.steps[at].status = StepStatus::WaitingForApproval;
+            next.state = State::WaitingForApproval;
+        }
+        Input::Approve => {
+            let at = in_review(run)?;
+            finish(&mut next.steps[at], StepStatus::Complete, now);
+            next.state = State::Running;
+            advance(&mut next, now, &mut effects);
+        }
+        Input::Reject => fail(&mut next, in_review(run)?, Fault::Publisher, now, &mut effects),
         Input::Blocked { turn } => fail(&mut next, current(run, *turn)?, Fault::Publisher, now, &mut effects),
         Input::GaveUp { turn } => fail(&mut next, current(run, *turn)?, Fault::Ours, now, &mut effects),
         Input::Cancel(rule) => {
@@ -278,9 +353,7 @@ pub fn may_cancel(run: &Run, rule: CancelRule) -> Result<(), Refusal> {
 
 /// The step being worked on or waited for.
 pub fn current_step(run: &Run) -> Option<&StepRun> {
-    run.steps
-        .iter()
-        .find(|step| matches!(step.status, StepStatus::InProgress | StepStatus::WaitingForPublisherReview))
+    run.steps.iter().find(|step| step.status.is_current())
 }
 
 /// Whether Go Live has been accepted.
@@ -297,6 +370,11 @@ fn current(run: &Run, turn: u32) -> Result<usize, Refusal> {
         return Err(Refusal::Stale);
     }
     run.steps.iter().position(|step| step.status == StepStatus::InProgress).ok_or(Refusal::Stale)
+}
+
+fn in_review(run: &Run) -> Result<usize, Refusal> {
+    let at = run.steps.iter().position(|step| step.status == StepStatus::WaitingForApproval);
+    at.filter(|_| run.state == State::WaitingForApproval).ok_or(Refusal::NotInReview)
 }
 
 fn finish(step: &mut StepRun, status: StepStatus, now: Millis) {

@@ -225,8 +225,12 @@ pub struct EventQuery {
     pub run: Option<String>,
     /// Only after this place.
     pub after: i64,
-    /// At most this many, oldest first.
+    /// Only before this place; 0 for no end.
+    pub before: i64,
+    /// At most this many, oldest first unless told otherwise.
     pub limit: u32,
+    /// The newest first.
+    pub newest_first: bool,
 }
 
 /// Why the ledger could not answer.
@@ -279,7 +283,7 @@ pub trait Ledger: Send + Sync {
     async fn list(&self, query: &Query) -> Result<Vec<Record>>;
     /// Applies a commit as a whole, or not at all.
     async fn commit(&self, commit: &Commit) -> Result<()>;
-    /// History, oldest first.
+    /// History.
     async fn events(&self, query: &EventQuery) -> Result<Vec<Event>>;
     /// Takes the task that has been due longest in one of the queues.
     async fn claim(&self, queues: &[&str], owner: &str, lease_ms: Millis) -> Result<Option<Task>>;

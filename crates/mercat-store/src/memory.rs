@@ -163,11 +163,17 @@ impl Ledger for Memory {
     async fn events(&self, query: &EventQuery) -> Result<Vec<Event>> {
         let fits = |event: &&Event| {
             event.seq > query.after
+                && (query.before == 0 || event.seq < query.before)
                 && query.subject.as_ref().is_none_or(|subject| *subject == event.event.subject)
                 && query.run.as_ref().is_none_or(|run| *run == event.event.run)
         };
         let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
-        Ok(self.state().events.iter().filter(fits).take(limit).cloned().collect())
+        let state = self.state();
+        let fitting = state.events.iter().filter(fits);
+        Ok(match query.newest_first {
+            true => fitting.rev().take(limit).cloned().collect(),
+            false => fitting.take(limit).cloned().collect(),
+        })
     }
 
     async fn claim(&self, queues: &[&str], owner: &str, lease_ms: Millis) -> Result<Option<Task>> {

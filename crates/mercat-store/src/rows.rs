@@ -4,9 +4,13 @@ mod run;
 
 pub use run::{RunRow, StepRow};
 
+mod card;
+
+pub use card::{CardRow, NowRow};
+
 mod listed;
 
-pub use listed::{DownloadRow, EdgeRow, ListedDisk};
+pub use listed::{DownloadRow, EdgeRow, ListedDisk, WordsRow};
 
 use crate::{Expect, Ledger, LedgerError, Query, Result, Write};
 use mercat_domain::Millis;
@@ -88,7 +92,7 @@ macro_rules! row {
     ($(#[$doc:meta])* $name:ident, $kind:literal, |$self:ident| $key:expr, index: $index:expr,
      { $($(#[$fdoc:meta])* $field:ident : $type:ty),* $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
         #[serde(rename_all = "camelCase")]
         pub struct $name {
             $($(#[$fdoc])* #[serde(default)] pub $field: $type),*
@@ -100,6 +104,14 @@ macro_rules! row {
         }
     };
 }
+
+mod measured;
+
+pub use measured::TimingRow;
+
+mod review;
+
+pub use review::ReviewRow;
 
 row!(
     /// An organisation that publishes.
@@ -227,22 +239,6 @@ row!(
     }
 );
 
-/// What the catalogue shows of a live offer.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CardRow {
-    /// Title.
-    pub title: String,
-    /// One sentence.
-    pub summary: String,
-    /// Media digest of the logo.
-    pub logo: String,
-    /// `category` and `category/subcategory`.
-    pub categories: Vec<String>,
-    /// Whether any plan is for everybody.
-    pub public: bool,
-}
-
 row!(
     /// An offer: its slots and what is under way.
     OfferRow, "offer", |row| format!("{}/{}", row.publisher, row.offer),
@@ -285,6 +281,8 @@ row!(
         tags: BTreeMap<String, BTreeMap<String, String>>,
         /// The live listing in short.
         card: Option<CardRow>,
+        /// The newest submission in short.
+        now: NowRow,
     }
 );
 
@@ -610,12 +608,18 @@ pub struct ListedPlan {
     pub summary: String,
     /// Sanitised HTML.
     pub description: String,
+    /// The same in Japanese.
+    #[serde(skip_serializing_if = "WordsRow::is_empty")]
+    pub ja: WordsRow,
     /// Not shown in the storefront.
     pub hidden: bool,
     /// Who may use it; `None` means everybody.
     pub audience: Option<Vec<String>>,
     /// Licence model.
     pub license: String,
+    /// US dollars an hour, for a plan that is paid by use.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub price: String,
     /// Countries.
     pub markets: Vec<String>,
     /// Tags and their digests.
@@ -666,6 +670,8 @@ row!(
         long_summary: String,
         /// Sanitised HTML.
         description: String,
+        /// The same in Japanese.
+        ja: WordsRow,
         /// Sanitised HTML.
         terms: String,
         /// Link.

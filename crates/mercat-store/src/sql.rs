@@ -87,6 +87,19 @@ impl Postgres {
     }
 }
 
+macro_rules! history {
+    ($filter:literal, $order:literal) => {
+        concat!(
+            "SELECT seq, at, subject, run, kind, actor, body FROM events WHERE seq > $1 \
+             AND (seq < $5 OR $5 = 0)",
+            $filter,
+            " ORDER BY seq ",
+            $order,
+            " LIMIT $4"
+        )
+    };
+}
+
 macro_rules! sql_ledger {
     ($store:ident, $db:ty, now: $now:literal, lock: $lock:literal, begin: $begin:literal, order: $order:literal) => {
         impl $store {
@@ -294,14 +307,21 @@ macro_rules! sql_ledger {
             }
 
             async fn events(&self, query: &EventQuery) -> Result<Vec<Event>> {
-                let rows = sqlx::query::<$db>(
-                    "SELECT seq, at, subject, run, kind, actor, body FROM events WHERE seq > $1 \
-                     AND ($2 = '' OR subject = $2) AND ($3 = '' OR run = $3) ORDER BY seq LIMIT $4",
-                )
+                // Each question has its own text, so that each finds its index.
+                let text = match (query.subject.is_some(), query.run.is_some(), query.newest_first) {
+                    (false, false, false) => history!(" AND $2 = '' AND $3 = ''", ""),
+                    (false, false, true) => history!(" AND $2 = '' AND $3 = ''", "DESC"),
+                    (_, true, false) => history!(" AND run = $3 AND ($2 = '' OR subject = $2)", ""),
+                    (_, true, true) => history!(" AND run = $3 AND ($2 = '' OR subject = $2)", "DESC"),
+                    (true, false, false) => history!(" AND subject = $2 AND $3 = ''", ""),
+                    (true, false, true) => history!(" AND subject = $2 AND $3 = ''", "DESC"),
+                };
+                let rows = sqlx::query::<$db>(text)
                 .bind(query.after)
                 .bind(query.subject.as_deref().unwrap_or(""))
                 .bind(query.run.as_deref().unwrap_or(""))
                 .bind(i64::from(query.limit))
+                .bind(query.before)
                 .fetch_all(&self.read)
                 .await
                 .map_err(LedgerError::unavailable)?;

@@ -106,6 +106,13 @@ async fn history(ledger: &dyn Ledger) {
         ask(EventQuery { subject: Some("s1".into()), after: one[0].seq, ..EventQuery::default() }).await;
     assert_eq!(rest, one[1..]);
     assert_eq!(ask(EventQuery { run: Some("r1".into()), ..EventQuery::default() }).await.len(), 2);
+    let newest = EventQuery { newest_first: true, ..EventQuery::default() };
+    let all = ask(newest.clone()).await;
+    assert!(all.is_sorted_by(|a, b| a.seq > b.seq), "the newest first");
+    let of = ask(EventQuery { subject: Some("s1".into()), ..newest.clone() }).await;
+    assert_eq!(of, [one[1].clone(), one[0].clone()]);
+    assert_eq!(ask(EventQuery { before: one[1].seq, ..newest.clone() }).await[1], one[0]);
+    assert_eq!(ask(EventQuery { run: Some("r1".into()), before: one[0].seq, ..newest }).await, []);
 }
 
 async fn leases(ledger: &dyn Ledger) {

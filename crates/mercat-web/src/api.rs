@@ -8,6 +8,7 @@ mod uploads;
 mod verdicts;
 
 use crate::guard::Caller;
+use crate::pages::Where;
 use crate::{Site, openapi_document, problem};
 use axum::Router;
 use axum::body::Bytes;
@@ -15,7 +16,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{delete, get, post, put};
-use mercat_app::AppError;
+use mercat_app::{AppError, Entry};
 use mercat_domain::OfferKey;
 use mercat_store::{OfferRow, Query as Listing, list};
 use serde::Deserialize;
@@ -126,7 +127,34 @@ struct Page {
     after: Option<String>,
 }
 
-async fn catalogue(State(site): Shared, caller: Caller, Query(page): Query<Page>) -> Answer {
+/// What is found of the words and choices of the storefront's addresses, with counts by facet.
+async fn found(site: &Site, caller: &Caller, category: &str, at: &Where) -> Answer {
+    let found = site.app.search(&caller.who, &at.asked(category)).await.map_err(fail(caller))?;
+    let item = |entry: &Entry| {
+        json!({
+            "id": format!("{}.{}", entry.publisher, entry.offer), "type": entry.kind, "title": entry.title,
+            "summary": entry.summary, "publisherName": entry.publisher_name, "platforms": entry.platforms,
+            "licenses": entry.licenses, "liveSince": mercat_app::rfc3339(entry.since), "private": !entry.public,
+        })
+    };
+    let values = |values: &Vec<(String, usize)>| {
+        values.iter().map(|(value, count)| json!({"value": value, "count": count})).collect::<Vec<_>>()
+    };
+    let facets: serde_json::Map<String, Value> =
+        found.facets.iter().map(|(facet, list)| (facet.name().to_owned(), json!(values(list)))).collect();
+    let items: Vec<Value> = found.entries.iter().map(item).collect();
+    Ok(Json(json!({"total": found.total, "items": items, "facets": facets})).into_response())
+}
+
+async fn catalogue(
+    State(site): Shared,
+    caller: Caller,
+    Query(page): Query<Page>,
+    Query(at): Query<Where>,
+) -> Answer {
+    if page.after.is_none() && at.searches() {
+        return found(&site, &caller, page.category.as_deref().unwrap_or_default(), &at).await;
+    }
     let index = match (page.category, page.subcategories) {
         (Some(category), Some(sub)) => ("category", format!("{category}/{sub}")),
         (Some(category), None) => ("category", category),

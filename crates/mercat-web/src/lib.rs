@@ -37,6 +37,24 @@ use tower_http::timeout::TimeoutLayer;
 
 const FORM_BYTES_MAX: usize = 24 << 20;
 
+/// How something of an installation is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// As it should be.
+    Good(String),
+    /// Works, with less.
+    Note(String),
+    /// Must be repaired.
+    Bad(String),
+}
+
+/// Looks at the parts of an installation that the doors do not know.
+#[async_trait::async_trait]
+pub trait Examine: Send + Sync {
+    /// What was looked at, and how it is.
+    async fn examine(&self) -> Vec<(&'static str, Health)>;
+}
+
 /// What the doors need.
 #[derive(Clone)]
 pub struct Site {
@@ -48,6 +66,7 @@ pub struct Site {
     pub spool: Spool,
     disks: Arc<disks::Disks>,
     specimens: Arc<specimens::Specimens>,
+    doctor: Option<Arc<dyn Examine>>,
     /// Turns to `true` when the server ends; long answers then end too.
     pub stop: watch::Receiver<bool>,
 }
@@ -55,7 +74,16 @@ pub struct Site {
 impl Site {
     /// Doors onto an app with its blobs; `stop` ends long answers.
     pub fn new(app: App, depot: Depot, spool: Spool, stop: watch::Receiver<bool>) -> Self {
-        Self { app, depot, spool, disks: Arc::default(), specimens: Arc::default(), stop }
+        Self { app, depot, spool, disks: Arc::default(), specimens: Arc::default(), doctor: None, stop }
+    }
+}
+
+impl Site {
+    /// The same, with somebody who can say how the installation is.
+    #[must_use]
+    pub fn examined_by(mut self, doctor: Arc<dyn Examine>) -> Self {
+        self.doctor = Some(doctor);
+        self
     }
 }
 

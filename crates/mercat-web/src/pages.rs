@@ -1,88 +1,94 @@
 //! Pages for people. Real forms; everything works without a script.
 
 mod account;
+mod assets;
+mod chart;
+mod compare;
 mod editor;
+mod frame;
+mod history;
+mod look;
+mod numbers;
+mod offer_file;
+mod offers;
+mod operator;
 mod portal;
+mod product;
+mod review;
+mod status;
 mod storefront;
+mod styleguide;
+
+pub(crate) use frame::Frame;
+pub(crate) use storefront::Where;
 
 use crate::Site;
 use crate::guard::Caller;
 use crate::problem::classify;
 use askama::Template;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use mercat_app::AppError;
-use mercat_text::{Locale, text};
+use mercat_text::Locale;
 use std::sync::Arc;
 
 pub(crate) type Answer = Result<Response, Response>;
-
-/// Words and facts that every page needs.
-pub(crate) struct Frame {
-    pub(crate) locale: Locale,
-    pub(crate) signed_in: bool,
-    pub(crate) operator: bool,
-    pub(crate) other: &'static str,
-}
-
-impl Frame {
-    pub(crate) fn new(caller: &Caller) -> Self {
-        let other = if caller.locale == Locale::En { "ja" } else { "en" };
-        Self {
-            locale: caller.locale,
-            signed_in: caller.who.user.is_some(),
-            operator: caller.who.operator,
-            other,
-        }
-    }
-
-    pub(crate) fn t(&self, key: &str) -> String {
-        text(self.locale, key, &[])
-    }
-
-    pub(crate) fn t1(&self, key: &str, name: &str, value: &str) -> String {
-        text(self.locale, key, &[(name, value)])
-    }
-
-    pub(crate) fn code(&self) -> &'static str {
-        self.locale.code()
-    }
-}
 
 pub(crate) fn router() -> Router<Arc<Site>> {
     let o = |tail: &str| format!("/portal/offers/{{publisher}}/{{offer}}{tail}");
     Router::new()
         .route("/", get(async || Redirect::to("/marketplace")))
-        .route("/static/{file}", get(asset))
+        .route("/static/{file}", get(assets::asset))
+        .route("/styleguide", get(styleguide::page))
+        .route("/accessibility", get(styleguide::accessibility))
         .route("/language/{locale}", get(language))
         .route("/media/{digest}", get(storefront::picture))
         .route("/marketplace", get(storefront::catalogue))
         .route("/marketplace/apps/category/{category}", get(storefront::category))
-        .route("/marketplace/apps/{id}", get(storefront::product))
-        .route("/marketplace/preview/{id}", get(storefront::preview))
+        .route("/marketplace/apps/{id}", get(product::live))
+        .route("/marketplace/apps/{id}/sbom/{digest}", get(product::sbom))
+        .route("/marketplace/apps/{id}/get/{plan}", get(product::get_page).post(product::get))
+        .route("/marketplace/preview/{id}", get(product::preview))
         .route("/sign-in", get(account::sign_in_page).post(account::sign_in))
         .route("/sign-out", post(account::sign_out))
-        .route("/portal", get(portal::offers))
+        .route("/portal", get(offers::page))
         .route("/portal/new", get(portal::new_page))
         .route("/portal/publishers/{publisher}/offers", post(portal::create))
         .route("/portal/publishers/{publisher}/mail", get(portal::mailbox))
-        .route(&o("/editor"), get(editor::page).post(editor::save))
+        .route(&o("/editor"), get(editor::first))
+        .route(&o("/editor/{page}"), get(editor::page).post(editor::save))
+        .route(&o("/compare"), get(compare::page))
+        .route(&o("/offer.yaml"), get(offer_file::export))
+        .route(&o("/import"), get(offer_file::import_page).post(offer_file::import))
+        .route(&o("/clone"), get(offer_file::clone_page).post(offer_file::clone_offer))
         .route(&o("/publish"), get(portal::publish_page).post(portal::publish))
-        .route(&o("/status"), get(portal::status))
-        .route(&o("/golive"), post(portal::go_live))
-        .route(&o("/cancel"), post(portal::cancel))
-        .route(&o("/delete"), post(portal::delete))
+        .route(&o("/status"), get(status::latest))
+        .route(&o("/submissions/{submission}"), get(status::one))
+        .route(&o("/submissions/{submission}/events"), get(status::live))
+        .route(&o("/history"), get(history::page))
+        .route(&o("/history.csv"), get(history::csv))
+        .route(&o("/versions"), get(history::versions))
+        .route(&o("/answer"), post(review::answer))
+        .route(&o("/golive"), post(status::go_live))
+        .route(&o("/cancel"), get(status::cancel_page).post(status::cancel))
+        .route(&o("/delete"), get(offer_file::delete_page).post(offer_file::delete))
         .route("/portal/account", get(account::page))
         .route("/portal/account/tokens", post(account::new_token))
         .route("/portal/account/tokens/{id}/revoke", post(account::revoke_token))
         .route("/portal/account/subscriptions", post(account::new_subscription))
         .route("/portal/account/subscriptions/{id}/pull-tokens", post(account::new_pull_token))
-        .route("/portal/operator", get(account::operator))
-        .route("/portal/operator/publishers", post(account::new_publisher))
-        .route("/portal/operator/members", post(account::new_member))
+        .route("/portal/operator", get(operator::people))
+        .route("/portal/operator/publishers", post(operator::new_publisher))
+        .route("/portal/operator/members", post(operator::new_member))
+        .route("/portal/publishers/{publisher}/numbers", get(numbers::publisher))
+        .route("/portal/review", get(review::queue))
+        .route("/portal/review/{submission}", get(review::page).post(review::act))
+        .route("/portal/operator/numbers", get(numbers::operator))
+        .route("/portal/operator/queues", get(operator::queues))
+        .route("/portal/operator/health", get(operator::health))
 }
 
 /// Writes a page.
@@ -138,19 +144,6 @@ pub(crate) fn error_page(caller: &Caller, error: &AppError) -> Response {
         other => other.to_string(),
     };
     show(status, &ErrorPage { title: f.t(title), f, detail, problems })
-}
-
-const STYLE: &str = include_str!("../static/style.css");
-const UPLOAD: &str = include_str!("../static/upload.js");
-
-async fn asset(State(_): State<Arc<Site>>, Path(file): Path<String>, caller: Caller) -> Answer {
-    let (kind, text) = match file.as_str() {
-        "style.css" => ("text/css; charset=utf-8", STYLE),
-        "upload.js" => ("text/javascript; charset=utf-8", UPLOAD),
-        _ => return Err(error_page(&caller, &AppError::NotFound)),
-    };
-    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "max-age=300")];
-    Ok((headers, text).into_response())
 }
 
 /// Back to where the person was, as a path of this server.

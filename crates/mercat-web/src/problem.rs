@@ -16,6 +16,7 @@ pub(crate) fn classify(error: &AppError) -> (StatusCode, &'static str, &'static 
         AppError::SignIn => (StatusCode::UNAUTHORIZED, "sign-in", "ui-sign-in"),
         AppError::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "ui-forbidden"),
         AppError::Problems(_) => (StatusCode::UNPROCESSABLE_ENTITY, "fields", "ui-error"),
+        AppError::Claimed => (StatusCode::CONFLICT, "claimed", "ui-claimed"),
         AppError::Refused(refusal) => (StatusCode::CONFLICT, refusal.code(), refusal.code()),
         AppError::InProgress(_) => (StatusCode::CONFLICT, "operation-in-progress", "status-running"),
         AppError::Stale { .. } => (StatusCode::PRECONDITION_FAILED, "stale", "ui-stale"),

@@ -58,9 +58,12 @@ async function upload(input) {
       }
     }
     bar.value = file.size;
-    const area = document.getElementById(input.dataset.target);
-    const line = `1.0.0 | upload:${id} | `;
-    area.value = area.value.trim() ? `${area.value.trimEnd()}\n${line}` : line;
+    const cells = [...document.getElementById(input.dataset.target).querySelectorAll("input[name$=osDiskUrl]")];
+    const cell = cells.find((one) => !one.value) || cells[cells.length - 1];
+    const version = document.getElementById(cell.id.replace("osDiskUrl", "version"));
+    cell.value = `upload:${id}`;
+    version.value ||= "1.0.0";
+    cell.dispatchEvent(new Event("input", { bubbles: true }));
     words.textContent = `${words.dataset.done} upload:${id}`;
   } catch (error) {
     words.textContent = `${words.dataset.failed} ${error.message}`;

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use mercat_courier::SmtpConfig;
-use mercat_domain::run::CancelRule;
+use mercat_domain::run::{CancelRule, ReviewRule};
 use mercat_worker::ClamdConfig;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -105,6 +105,8 @@ pub(crate) struct Database {
 pub(crate) struct Publishing {
     /// `from-sign-off` (default) or `any-time`.
     pub(crate) cancel: String,
+    /// Which submissions the certification team looks at: `never` (default), `always`, or a share such as `10%`.
+    pub(crate) review: String,
 }
 
 /// A region: a directory of OCI layouts, or a registry.
@@ -181,6 +183,7 @@ impl Config {
             config.database.url = text_of("database.url_file", file)?;
         }
         config.cancel_rule()?;
+        config.review_rule()?;
         for region in &config.regions {
             if region.directory.is_some() == region.registry.is_some() {
                 bail!("region {:?}: set either directory or registry", region.name);
@@ -194,6 +197,15 @@ impl Config {
             "" => Ok(CancelRule::default()),
             name => CancelRule::parse(name)
                 .with_context(|| format!("publishing.cancel is {name:?}: use from-sign-off or any-time")),
+        }
+    }
+
+    pub(crate) fn review_rule(&self) -> anyhow::Result<ReviewRule> {
+        match self.publishing.review.as_str() {
+            "" => Ok(ReviewRule::default()),
+            name => ReviewRule::parse(name).with_context(|| {
+                format!("publishing.review is {name:?}: use never, always or a share such as 10%")
+            }),
         }
     }
 

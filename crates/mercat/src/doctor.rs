@@ -8,10 +8,21 @@ use mercat_worker::scanners::{Mode, Scanner};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-enum Health {
-    Good(String),
-    Note(String),
-    Bad(String),
+pub(crate) use mercat_web::Health;
+
+/// Examines a running server for the operator's pages.
+pub(crate) struct Doctor {
+    pub(crate) house: wiring::House,
+    pub(crate) config: Config,
+}
+
+#[async_trait::async_trait]
+impl mercat_web::Examine for Doctor {
+    async fn examine(&self) -> Vec<(&'static str, Health)> {
+        let mut out = Vec::new();
+        examine(&self.house, &self.config, &mut out).await;
+        out
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "the command's result")]
@@ -47,6 +58,11 @@ async fn checks(data: &Path) -> Vec<(&'static str, Health)> {
         }
     };
     out.push(("data directory", Health::Good(data.display().to_string())));
+    examine(&house, &config, &mut out).await;
+    out
+}
+
+async fn examine(house: &wiring::House, config: &Config, out: &mut Vec<(&'static str, Health)>) {
     out.push((
         "database",
         match house.app.ledger.now().await {
@@ -71,7 +87,7 @@ async fn checks(data: &Path) -> Vec<(&'static str, Health)> {
         },
     ));
     out.push(("advisories", knowledge.as_deref().map_or_else(|why| Health::Bad(why.clone()), advisories)));
-    out.push(("inspector", inspector(&house).await));
+    out.push(("inspector", inspector(house).await));
     for scanner in house.worker.scanners.iter() {
         out.push(("scanner", self::scanner(scanner).await));
     }
@@ -86,7 +102,6 @@ async fn checks(data: &Path) -> Vec<(&'static str, Health)> {
             None => Health::Note("no [smtp] section: mails stay in the built-in mailbox".to_owned()),
         },
     ));
-    out
 }
 
 /// Whether disks can be started, and whether the policy wants that.

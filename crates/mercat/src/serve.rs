@@ -2,10 +2,12 @@
 
 use crate::cli::ServeArgs;
 use crate::config::Config;
+use crate::doctor::Doctor;
 use crate::wiring::{self, House};
 use anyhow::Context;
 use mercat_web::{Site, router};
 use std::path::Path;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -27,7 +29,9 @@ impl Running {
 /// Starts portal, API, registry and workers on an open listener.
 pub(crate) fn start(house: &House, config: &Config, listener: TcpListener) -> Running {
     let (stop, stopped) = watch::channel(false);
-    let site = Site::new(house.app.clone(), house.depot.clone(), house.spool.clone(), stopped.clone());
+    let doctor = Doctor { house: house.clone(), config: config.clone() };
+    let site = Site::new(house.app.clone(), house.depot.clone(), house.spool.clone(), stopped.clone())
+        .examined_by(Arc::new(doctor));
     let mut tasks = tokio::task::JoinSet::new();
     let mut ending = stopped.clone();
     tasks.spawn(async move {

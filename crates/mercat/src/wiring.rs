@@ -19,6 +19,7 @@ use std::sync::Arc;
 pub(crate) const REGIONS: [&str; 3] = ["east", "north", "west"];
 
 /// Everything that a process needs.
+#[derive(Clone)]
 pub(crate) struct House {
     pub(crate) app: App,
     pub(crate) depot: Depot,
@@ -43,7 +44,11 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
         url => url.trim_end_matches('/').to_owned(),
     };
     let scanners = scanners::scanners(&config.scanners, &base_url)?;
-    let app = App::new(ledger, Settings { base_url, cancel: config.cancel_rule()? }, key);
+    let app = App::new(
+        ledger,
+        Settings { base_url, cancel: config.cancel_rule()?, review: config.review_rule()? },
+        key,
+    );
     let depot_root = config.depot.directory.clone().unwrap_or_else(|| data.join("depot"));
     let depot = Depot::local(&depot_root).with_context(|| format!("the depot {}", depot_root.display()))?;
     // Beside the blobs, which all machines share: an upload may arrive at one and be read by another.

@@ -66,6 +66,8 @@ pub enum StepStatus {
     InProgress,
     /// The publisher must act.
     WaitingForPublisherReview,
+    /// The certification team must act.
+    WaitingForApproval,
     /// It found an error; the run is over.
     Blocked,
     /// Done.
@@ -73,8 +75,19 @@ pub enum StepStatus {
 }
 
 impl StepStatus {
-    const ALL: [Self; 5] =
-        [Self::NotStarted, Self::InProgress, Self::WaitingForPublisherReview, Self::Blocked, Self::Complete];
+    const ALL: [Self; 6] = [
+        Self::NotStarted,
+        Self::InProgress,
+        Self::WaitingForPublisherReview,
+        Self::WaitingForApproval,
+        Self::Blocked,
+        Self::Complete,
+    ];
+
+    /// Whether this is the step that is worked on or waited for.
+    pub fn is_current(self) -> bool {
+        matches!(self, Self::InProgress | Self::WaitingForPublisherReview | Self::WaitingForApproval)
+    }
 
     /// The name used in documents.
     pub fn name(self) -> &'static str {
@@ -82,6 +95,7 @@ impl StepStatus {
             Self::NotStarted => "notStarted",
             Self::InProgress => "inProgress",
             Self::WaitingForPublisherReview => "waitingForPublisherReview",
+            Self::WaitingForApproval => "waitingForApproval",
             Self::Blocked => "blocked",
             Self::Complete => "complete",
         }

@@ -108,6 +108,38 @@ fn containers_show_packaging_twice_and_machines_provisioning() {
     assert_eq!(twice(OfferKind::VirtualMachine, "step-provisioning"), 2);
 }
 
+#[test]
+fn the_certification_team_lets_a_run_go_on_or_sends_it_back() {
+    let certify = pass_until(fresh(OfferKind::Container), Step::Certify);
+    let (waiting, effects) =
+        decide(&certify, &Input::PassedForReview { turn: certify.turn }, 3).expect("applies");
+    assert_eq!((waiting.state, effects), (State::WaitingForApproval, vec![]));
+    assert_eq!(decide(&waiting, &Input::Passed { turn: waiting.turn }, 4), Err(Refusal::Stale));
+    let (going, effects) = decide(&waiting, &Input::Approve, 5).expect("applies");
+    assert_eq!((going.state, effects), (State::Running, vec![Effect::Begin(Step::Package)]));
+    assert_eq!(decide(&going, &Input::Approve, 6), Err(Refusal::NotInReview));
+    let (back, effects) = decide(&waiting, &Input::Reject, 5).expect("applies");
+    assert_eq!((back.state, back.fault), (State::Failed, Some(Fault::Publisher)));
+    assert!(effects.contains(&Effect::Tell(NoticeKind::CertificationFeedback)));
+    assert_eq!(
+        decide(&waiting, &Input::Cancel(CancelRule::AnyTime), 5).map(|(run, _)| run.state),
+        Ok(State::Canceled)
+    );
+    let validate = fresh(OfferKind::Container);
+    assert_eq!(decide(&validate, &Input::PassedForReview { turn: validate.turn }, 3), Err(Refusal::Stale));
+}
+
+#[test]
+fn the_share_that_is_reviewed_is_chosen_by_the_snapshot() {
+    let share =
+        |rule: ReviewRule| (0..=255).filter(|seed| rule.wants(&Digest::from_sha256(&[*seed; 32]))).count();
+    assert_eq!((share(ReviewRule::Never), share(ReviewRule::Sample(100))), (0, 256));
+    let half = share(ReviewRule::Sample(50));
+    assert!((90..166).contains(&half), "{half}");
+    assert_eq!(ReviewRule::parse("10%"), Some(ReviewRule::Sample(10)));
+    assert_eq!((ReviewRule::parse("101%"), ReviewRule::parse("often")), (None, None));
+}
+
 fn arbitrary_input() -> impl Strategy<Value = Input> {
     prop_oneof![
         6 => (0_u32..12).prop_map(|turn| Input::Passed { turn }),
@@ -117,6 +149,9 @@ fn arbitrary_input() -> impl Strategy<Value = Input> {
         1 => Just(Input::Cancel(CancelRule::AnyTime)),
         3 => (1_u8..3).prop_map(|seed| Input::GoLive { snapshot: digest(seed) }),
         1 => Just(Input::Supersede),
+        2 => (0_u32..12).prop_map(|turn| Input::PassedForReview { turn }),
+        2 => Just(Input::Approve),
+        1 => Just(Input::Reject),
     ]
 }
 
@@ -135,6 +170,7 @@ proptest! {
         for (at, (input, honest)) in inputs.into_iter().zip(honest).enumerate() {
             let input = match input {
                 Input::Passed { .. } if honest => Input::Passed { turn: run.turn },
+                Input::PassedForReview { .. } if honest => Input::PassedForReview { turn: run.turn },
                 other => other,
             };
             let now = i64::try_from(at).unwrap_or_default();

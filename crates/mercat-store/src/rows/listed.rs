@@ -43,3 +43,24 @@ pub struct EdgeRow {
     /// JSON of the container engine.
     pub create_options: String,
 }
+
+/// The words of a listing or a plan in another language; what is empty is told in the first one.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WordsRow {
+    /// Title.
+    pub title: String,
+    /// One sentence.
+    pub summary: String,
+    /// Two sentences; empty for plans.
+    pub long_summary: String,
+    /// Sanitised HTML.
+    pub description: String,
+}
+
+impl WordsRow {
+    /// Whether nothing is said in this language.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}

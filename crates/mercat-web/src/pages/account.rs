@@ -7,11 +7,9 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use mercat_app::{AppError, rfc3339};
-use mercat_domain::access::{Role, Scope};
-use mercat_store::{
-    PublisherRow, Query as Listing, SubscriptionRow, TaskView, TokenRow, UserRow, find, list,
-};
+use mercat_app::AppError;
+use mercat_domain::access::Scope;
+use mercat_store::{SubscriptionRow, TokenRow, find};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -71,7 +69,7 @@ pub(super) async fn sign_out(State(site): State<Arc<Site>>, caller: Caller, head
 #[template(path = "account.html")]
 struct Account {
     f: Frame,
-    tokens: Vec<(String, String, String, String)>,
+    tokens: Vec<(String, String, String, i64)>,
     subscriptions: Vec<SubscriptionRow>,
     secret: Option<(String, String)>,
 }
@@ -83,7 +81,7 @@ async fn account(site: &Site, caller: &Caller, secret: Option<(String, String)>)
         Ok::<_, mercat_store::LedgerError>((tokens, subscriptions))
     };
     let (tokens, subscriptions) = loaded.await.map_err(|error| fail(caller)(error.into()))?;
-    let tokens = tokens.into_iter().map(|t| (t.row.id, t.row.label, t.row.scope, rfc3339(t.row.expires)));
+    let tokens = tokens.into_iter().map(|t| (t.row.id, t.row.label, t.row.scope, t.row.expires));
     let page = Account {
         f: Frame::new(caller),
         tokens: tokens.collect(),
@@ -148,73 +146,4 @@ pub(super) async fn new_pull_token(
 ) -> Answer {
     let made = site.app.create_pull_token(caller.actor(), &id).await.map_err(fail(&caller))?;
     account(&site, &caller, Some((id, made.secret))).await
-}
-
-#[derive(Template)]
-#[template(path = "operator.html")]
-struct Operator {
-    f: Frame,
-    publishers: Vec<PublisherRow>,
-    users: Vec<UserRow>,
-    tasks: Vec<TaskView>,
-    link: Option<(String, String)>,
-}
-
-async fn operator_page(site: &Site, caller: &Caller, link: Option<(String, String)>) -> Answer {
-    let all = || Listing { limit: 1000, ..Listing::default() };
-    let loaded = async {
-        let publishers = list::<PublisherRow>(&*site.app.ledger, all()).await?;
-        let users = list::<UserRow>(&*site.app.ledger, all()).await?;
-        let tasks = site.app.ledger.tasks("").await?;
-        Ok::<_, mercat_store::LedgerError>((publishers, users, tasks))
-    };
-    let (publishers, users, tasks) = loaded.await.map_err(|error| fail(caller)(error.into()))?;
-    let page = Operator {
-        f: Frame::new(caller),
-        publishers: publishers.into_iter().map(|row| row.row).collect(),
-        users: users.into_iter().map(|row| row.row).collect(),
-        tasks,
-        link,
-    };
-    Ok(show(StatusCode::OK, &page))
-}
-
-pub(super) async fn operator(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
-    operator_page(&site, &caller, None).await
-}
-
-#[derive(Deserialize)]
-pub(super) struct NewPublisher {
-    id: String,
-    name: String,
-}
-
-pub(super) async fn new_publisher(
-    State(site): State<Arc<Site>>,
-    caller: Caller,
-    Form(new): Form<NewPublisher>,
-) -> Answer {
-    site.app.create_publisher(caller.actor(), &new.id, &new.name).await.map_err(fail(&caller))?;
-    Ok(see("/portal/operator"))
-}
-
-#[derive(Deserialize)]
-pub(super) struct NewMember {
-    publisher: String,
-    email: String,
-    role: String,
-}
-
-pub(super) async fn new_member(
-    State(site): State<Arc<Site>>,
-    caller: Caller,
-    Form(new): Form<NewMember>,
-) -> Answer {
-    let role = Role::parse(&new.role).unwrap_or(Role::Contributor);
-    let added = async {
-        let user = site.app.add_member(&caller.who, &new.publisher, &new.email, role).await?;
-        site.app.issue_link(&user.id).await
-    };
-    let link = added.await.map_err(fail(&caller))?;
-    operator_page(&site, &caller, Some((new.email, link))).await
 }

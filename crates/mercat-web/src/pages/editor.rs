@@ -1,54 +1,121 @@
-//! The editor: a form made from the field table. Lists are lines, rows are lines with cells between bars.
+//! The editor: pages made from the field table, saved field by field, so that two people can write at once.
 
-use super::{Answer, Frame, fail, see, show};
+mod form;
+mod merge;
+
+use super::{Answer, Frame, fail, see};
 use crate::Site;
 use crate::guard::Caller;
 use crate::media;
 use askama::Template;
 use axum::extract::{Multipart, Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::Response;
-use mercat_app::AppError;
-use mercat_domain::document::{Fields, Value};
-use mercat_domain::offer::Problem;
-use mercat_domain::offer::fields::{Field, Need, Rule, Scope, Tab, fields_of};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use form::{Control, Group, Resolved, Sent, input, label, on_page, place, sentence};
+use mercat_app::{AppError, Draft, compose_listing, in_language};
+use mercat_domain::document::Value;
+use mercat_domain::offer::fields::{Rule, Scope, Tab};
+use mercat_domain::offer::{PageState, Problem, page_state, tab_of};
 use mercat_domain::{Document, OfferKey, Plan};
-use mercat_text::has;
+use mercat_store::{ListingRow, OfferRow, SubmissionRow, load};
+use merge::Conflict;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// One input.
-pub(crate) struct Input {
-    name: String,
-    label: String,
-    /// `text`, `area`, `flag`, `choice`, `picture` or `secret`.
-    control: &'static str,
-    value: String,
-    choices: Vec<(String, bool)>,
-    hint: String,
-    required: bool,
-    problems: Vec<String>,
+/// Codes of what is missing, which is told when somebody asks whether the draft can be published.
+const MISSING: [&str; 3] = ["F001", "F016", "F018"];
+
+/// The last part of a page's address.
+fn page_name(tab: Tab) -> &'static str {
+    tab.key().trim_start_matches("tab-")
 }
 
-pub(crate) struct Group {
+fn tab_named(name: &str) -> Option<Tab> {
+    Tab::ALL.into_iter().find(|tab| page_name(*tab) == name)
+}
+
+/// A page in the list at the side.
+struct Side {
+    name: &'static str,
     title: String,
-    plan: Option<(usize, String, Vec<String>)>,
-    inputs: Vec<Input>,
+    state: PageState,
+}
+
+impl Side {
+    fn tone(&self) -> &'static str {
+        match self.state {
+            PageState::NotStarted => "",
+            PageState::Incomplete => "warn",
+            PageState::Complete => "good",
+        }
+    }
+
+    fn icon(&self) -> &'static str {
+        match self.state {
+            PageState::NotStarted => "none",
+            PageState::Incomplete => "late",
+            PageState::Complete => "done",
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "editor/pages.html")]
+struct Pages<'a> {
+    f: &'a Frame,
+    key: &'a OfferKey,
+    here: &'static str,
+    pages: Vec<Side>,
+}
+
+/// A link to a bad field, on whatever page it is.
+struct Bad {
+    url: String,
+    label: String,
+    words: String,
+}
+
+#[derive(Template)]
+#[template(path = "editor/summary.html")]
+struct Summary<'a> {
+    f: &'a Frame,
+    bad: Vec<Bad>,
+    conflicts: usize,
+}
+
+#[derive(Template)]
+#[template(path = "editor/problems.html")]
+struct Problems<'a> {
+    f: &'a Frame,
+    name: &'a str,
+    problems: Vec<String>,
+    theirs: Option<&'a str>,
+}
+
+#[derive(Template)]
+#[template(path = "editor/listing.html")]
+struct Preview<'a> {
+    f: &'a Frame,
+    kind: &'static str,
+    listing: ListingRow,
 }
 
 #[derive(Template)]
 #[template(path = "editor.html")]
-struct Editor {
-    f: Frame,
-    key: OfferKey,
+struct Editor<'a> {
+    f: &'a Frame,
+    key: &'a OfferKey,
+    here: &'static str,
+    title: String,
     version: u64,
     groups: Vec<Group>,
-    count: usize,
-    /// Problems that belong to no input.
-    others: Vec<String>,
-    message: String,
+    plans: bool,
     saved: bool,
+    published: bool,
+    pages: String,
+    summary: String,
+    listing: String,
 }
 
 #[derive(Deserialize)]
@@ -57,120 +124,218 @@ pub(super) struct Shown {
     saved: Option<String>,
 }
 
+/// What a page is drawn from.
+struct Work<'a> {
+    site: &'a Site,
+    caller: &'a Caller,
+    tab: Tab,
+    /// Whether missing fields are told.
+    check: bool,
+}
+
+/// A page with its parts by id.
+struct Drawn {
+    html: String,
+    parts: Vec<(String, String)>,
+    marks: BTreeMap<String, String>,
+}
+
+impl Work<'_> {
+    /// Draws a draft. `extra` are problems of what was not saved, and `conflicts` what somebody else changed.
+    async fn draw(
+        &self,
+        draft: &Draft,
+        saved: bool,
+        extra: &[Problem],
+        conflicts: &[Conflict],
+    ) -> Result<Drawn, AppError> {
+        let f = Frame::new(self.caller);
+        let key = &draft.document.key;
+        let mut all = self.site.app.check_draft(key).await?;
+        all.extend(extra.iter().cloned());
+        let told: Vec<&Problem> =
+            all.iter().filter(|problem| self.check || !MISSING.contains(&problem.code)).collect();
+        let here = page_name(self.tab);
+        let side = |tab: Tab| Side {
+            name: page_name(tab),
+            title: f.t(tab.key()),
+            state: page_state(&draft.document, tab, &all),
+        };
+        let pages = Pages { f: &f, key, here, pages: Tab::ALL.into_iter().map(side).collect() }.render();
+        let summary = self.summary(&f, &draft.document, &told, conflicts.len()).render();
+        let publisher =
+            mercat_store::load::<mercat_store::PublisherRow>(&*self.site.app.ledger, &key.publisher);
+        let publisher = publisher.await?.map_or_else(|| key.publisher.clone(), |row| row.row.name);
+        let listing = compose_listing("", &publisher, &draft.document, &BTreeMap::new());
+        let listing = in_language(listing, f.code());
+        let kind = draft.document.kind.name();
+        let listing = Preview { f: &f, kind, listing }.render();
+        let (pages, summary, listing) =
+            (pages.unwrap_or_default(), summary.unwrap_or_default(), listing.unwrap_or_default());
+        let mut groups = groups(&f, &draft.document, self.tab, &told, conflicts);
+        let mut parts = vec![
+            ("pages".to_owned(), pages.clone()),
+            ("summary".to_owned(), summary.clone()),
+            ("listing".to_owned(), listing.clone()),
+        ];
+        let inputs = || groups.iter().flat_map(|group| &group.inputs);
+        parts.extend(inputs().map(|input| (format!("{}-problems", input.name), input.problems.clone())));
+        let marks = inputs().map(|input| (format!("was.{}", input.name), input.mark.clone()));
+        let marks = std::iter::once(("version".to_owned(), draft.version.to_string())).chain(marks).collect();
+        let offer = load::<OfferRow>(&*self.site.app.ledger, &key.to_string()).await?;
+        let published = offer.as_ref().is_some_and(|offer| offer.row.submissions > 0);
+        if let Some(latest) = offer.and_then(|offer| offer.row.latest).filter(|_| self.tab == Tab::Technical)
+        {
+            self.resolved(&latest, &mut groups).await?;
+        }
+        let page = Editor {
+            f: &f,
+            key,
+            here,
+            title: f.t(self.tab.key()),
+            version: draft.version,
+            groups,
+            plans: self.tab == Tab::Plans,
+            saved,
+            published,
+            pages,
+            summary,
+            listing,
+        };
+        Ok(Drawn { html: page.render().unwrap_or_default(), parts, marks })
+    }
+
+    /// What the latest submission resolved, beside the plans that it was of.
+    async fn resolved(&self, latest: &str, groups: &mut [Group]) -> Result<(), AppError> {
+        let row = load::<SubmissionRow>(&*self.site.app.ledger, latest).await?;
+        for image in row.iter().flat_map(|row| &row.row.images) {
+            let of = |group: &&mut Group| group.plan.as_ref().is_some_and(|(_, id)| *id == image.plan);
+            if let (Some(group), Some(row)) = (groups.iter_mut().find(of), &row) {
+                let (publisher, offer) = (&row.row.publisher, &row.row.offer);
+                group.resolved.push(Resolved {
+                    reference: image.reference.clone(),
+                    digest: image.digest.clone(),
+                    size: image.size,
+                    url: format!("/portal/offers/{publisher}/{offer}/submissions/{latest}#step-certify"),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn summary<'a>(
+        &self,
+        f: &'a Frame,
+        document: &Document,
+        told: &[&Problem],
+        conflicts: usize,
+    ) -> Summary<'a> {
+        let bad = told.iter().map(|problem| {
+            let tab = tab_of(&problem.path).unwrap_or(self.tab);
+            let (name, words) = name_of(f, document, &problem.path);
+            let check = if self.check { "?check=1" } else { "" };
+            let url = format!("/portal/offers/{}/editor/{}{check}#{name}", document.key, page_name(tab));
+            Bad { url, label: words, words: sentence(f, problem) }
+        });
+        Summary { f, bad: bad.collect(), conflicts }
+    }
+}
+
+/// The input and the label of a path.
+fn name_of(f: &Frame, document: &Document, path: &str) -> (String, String) {
+    let mut parts = path.split('/');
+    let first = parts.next().unwrap_or_default();
+    if first != "plans" {
+        return (place(None, first).name, label(f, first));
+    }
+    let id = parts.next().unwrap_or_default();
+    let at = document.plans.iter().position(|plan| plan.id == id).unwrap_or(0);
+    match parts.next() {
+        Some(key) => (place(Some((at, id)), key).name, format!("{id}: {}", label(f, key))),
+        None => (format!("p.{at}.id"), f.t("ui-plan-id")),
+    }
+}
+
+fn groups(f: &Frame, document: &Document, tab: Tab, told: &[&Problem], conflicts: &[Conflict]) -> Vec<Group> {
+    let inputs = |plan: Option<(usize, &Plan)>| {
+        let (scope, fields) = match plan {
+            None => (Scope::Offer, &document.fields),
+            Some((_, plan)) => (Scope::Plan, &plan.fields),
+        };
+        let one = |field| {
+            let place = place(plan.map(|(at, plan)| (at, plan.id.as_str())), field_key(field));
+            let mine = |problem: &&&Problem| {
+                problem.path == place.path || problem.path.starts_with(&format!("{}/", place.path))
+            };
+            let conflict = conflicts.iter().find(|conflict| conflict.name == place.name);
+            let problems = Problems {
+                f,
+                name: &place.name,
+                problems: told.iter().filter(mine).map(|problem| sentence(f, problem)).collect(),
+                theirs: conflict.map(|conflict| conflict.theirs.as_str()),
+            };
+            let problems = problems.render().unwrap_or_default();
+            let mine = conflict.map(|conflict| {
+                let mut fields = fields.clone();
+                match &conflict.mine {
+                    Some(value) => fields.insert(field.key.to_owned(), value.clone()),
+                    None => fields.remove(field.key),
+                };
+                fields
+            });
+            let mut shown = input(f, field, mine.as_ref().unwrap_or(fields), &place, problems);
+            shown.mark = form::mark(field.rule, fields.get(field.key));
+            shown
+        };
+        on_page(document, tab, scope).map(one).collect::<Vec<_>>()
+    };
+    let offer = inputs(None);
+    let mut out = Vec::new();
+    if !offer.is_empty() {
+        out.push(Group { title: f.t(tab.key()), plan: None, inputs: offer, resolved: Vec::new() });
+    }
+    if on_page(document, tab, Scope::Plan).next().is_some() {
+        for (at, plan) in document.plans.iter().enumerate() {
+            let title = format!("{}: {}", f.t("ui-plan"), plan.id);
+            out.push(Group {
+                title,
+                plan: Some((at, plan.id.clone())),
+                inputs: inputs(Some((at, plan))),
+                resolved: Vec::new(),
+            });
+        }
+    }
+    out
+}
+
+fn field_key(field: &mercat_domain::offer::fields::Field) -> &'static str {
+    field.key
+}
+
+pub(super) async fn first(Path((publisher, offer)): Path<(String, String)>) -> Response {
+    see(&format!("/portal/offers/{publisher}/{offer}/editor/{}", page_name(Tab::Settings)))
+}
+
 pub(super) async fn page(
     State(site): State<Arc<Site>>,
     caller: Caller,
-    Path((publisher, offer)): Path<(String, String)>,
+    Path((publisher, offer, page)): Path<(String, String, String)>,
     Query(shown): Query<Shown>,
 ) -> Answer {
     let key = OfferKey::new(publisher, offer);
-    let draft = site.app.draft(&key).await.map_err(fail(&caller))?;
-    let problems = match shown.check {
-        None => Vec::new(),
-        Some(_) => site.app.check_draft(&key).await.map_err(fail(&caller))?,
+    let drawn = async {
+        let tab = tab_named(&page).ok_or(AppError::NotFound)?;
+        let draft = site.app.draft(&key).await?;
+        let state = Work { site: &site, caller: &caller, tab, check: shown.check.is_some() };
+        state.draw(&draft, shown.saved.is_some(), &[], &[]).await
     };
-    let page =
-        editor(&caller, &draft.document, draft.version, &problems, String::new(), shown.saved.is_some());
-    Ok(show(StatusCode::OK, &page))
+    let drawn = drawn.await.map_err(fail(&caller))?;
+    Ok(html(StatusCode::OK, drawn.html))
 }
 
-fn editor(
-    caller: &Caller,
-    document: &Document,
-    version: u64,
-    problems: &[Problem],
-    message: String,
-    saved: bool,
-) -> Editor {
-    let f = Frame::new(caller);
-    let mut groups = Vec::new();
-    for tab in [Tab::Settings, Tab::Marketplace, Tab::Leads, Tab::Support] {
-        let fields = fields_of(document.kind, Scope::Offer).filter(|field| field.tab == tab);
-        let inputs = fields.map(|field| input(&f, field, &document.fields, "f.", "", problems)).collect();
-        groups.push(Group { title: f.t(tab.key()), plan: None, inputs });
-    }
-    for (at, plan) in document.plans.iter().enumerate() {
-        let (name, path) = (format!("p.{at}."), format!("plans/{}/", plan.id));
-        let fields = fields_of(document.kind, Scope::Plan);
-        let inputs = fields.map(|field| input(&f, field, &plan.fields, &name, &path, problems)).collect();
-        let own = problems.iter().filter(|p| p.path == format!("plans/{}", plan.id)).map(|p| sentence(&f, p));
-        let title = format!("{}: {}", f.t("tab-plans"), plan.id);
-        groups.insert(1 + at, Group { title, plan: Some((at, plan.id.clone(), own.collect())), inputs });
-    }
-    let key = document.key.clone();
-    let beside = |p: &&Problem| ["plans", "type", "offer"].contains(&p.path.as_str());
-    let others = problems.iter().filter(beside).map(|p| format!("{}: {}", p.path, sentence(&f, p))).collect();
-    Editor { f, key, version, groups, count: problems.len(), others, message, saved }
-}
-
-fn sentence(f: &Frame, problem: &Problem) -> String {
-    format!("{}: {} ({})", problem.code, f.t(problem.code), problem.required)
-}
-
-fn input(f: &Frame, field: &Field, fields: &Fields, name: &str, path: &str, problems: &[Problem]) -> Input {
-    let at = format!("{path}{}", field.key);
-    let mine = |problem: &&Problem| problem.path == at || problem.path.starts_with(&format!("{at}/"));
-    let value = fields.get(field.key);
-    let text = match value {
-        Some(Value::Text(text)) => text.clone(),
-        Some(Value::Flag(flag)) => flag.to_string(),
-        Some(Value::List(list)) => list.join("\n"),
-        Some(Value::Rows(rows)) => {
-            let line = |row: &BTreeMap<String, String>| {
-                let cell = |column: &&str| row.get(*column).cloned().unwrap_or_default();
-                columns(field.rule).iter().map(cell).collect::<Vec<_>>().join(" | ")
-            };
-            rows.iter().map(line).collect::<Vec<_>>().join("\n")
-        }
-        None => String::new(),
-    };
-    let (control, hint) = match field.rule {
-        Rule::Flag => ("flag", String::new()),
-        Rule::Choice(_) => ("choice", String::new()),
-        Rule::Picture(..) => ("picture", f.t("ui-upload")),
-        Rule::Secret(_) if value.is_some() => ("secret", f.t("ui-secret-set")),
-        Rule::Secret(_) => ("secret", String::new()),
-        Rule::Html(_) => ("area", String::new()),
-        Rule::Rows(..) => ("area", f.t1("ui-rows-hint", "columns", &columns(field.rule).join(" | "))),
-        Rule::Versions => ("versions", f.t("ui-versions-hint")),
-        Rule::Guids(..)
-        | Rule::Countries
-        | Rule::Categories
-        | Rule::Pictures(..)
-        | Rule::Tags
-        | Rule::Platforms => ("area", f.t("ui-one-per-line")),
-        _ => ("text", String::new()),
-    };
-    let choices = match field.rule {
-        Rule::Choice(words) => words.iter().map(|word| ((*word).to_owned(), *word == text)).collect(),
-        _ => Vec::new(),
-    };
-    let label = format!("field-{}", field.key);
-    Input {
-        name: format!("{name}{}", field.key),
-        label: if has(f.locale, &label) { f.t(&label) } else { field.key.to_owned() },
-        control,
-        value: if control == "secret" { String::new() } else { text },
-        choices,
-        hint,
-        required: field.need == Need::Required,
-        problems: problems.iter().filter(mine).map(|problem| sentence(f, problem)).collect(),
-    }
-}
-
-fn columns(rule: Rule) -> &'static [&'static str] {
-    match rule {
-        Rule::Rows(columns, _) => columns,
-        Rule::Versions => &["version", "osDiskUrl", "dataDisks"],
-        _ => &[],
-    }
-}
-
-/// What a form sent: texts by name, files by name.
-#[derive(Default)]
-struct Sent {
-    texts: BTreeMap<String, String>,
-    files: BTreeMap<String, Vec<u8>>,
+fn html(status: StatusCode, text: String) -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+    (status, headers, text).into_response()
 }
 
 async fn read(mut form: Multipart) -> Result<Sent, Response> {
@@ -182,127 +347,145 @@ async fn read(mut form: Multipart) -> Result<Sent, Response> {
         if part.file_name().is_some() {
             let bytes = part.bytes().await.map_err(bad)?;
             if !bytes.is_empty() {
-                sent.files.insert(name, bytes.to_vec());
+                sent.files.entry(name).or_default().push(bytes.to_vec());
             }
         } else {
             let text = part.text().await.map_err(bad)?.replace("\r\n", "\n");
-            sent.texts.insert(name, text);
+            sent.texts.entry(name).or_default().push(text);
         }
     }
     Ok(sent)
 }
 
-pub(super) async fn save(
-    State(site): State<Arc<Site>>,
-    caller: Caller,
-    Path((publisher, offer)): Path<(String, String)>,
-    form: Multipart,
-) -> Answer {
-    let key = OfferKey::new(publisher, offer);
-    let sent = read(form).await?;
-    let before = site.app.draft(&key).await.map_err(fail(&caller))?;
-    let mut document = Document::new(key.clone(), before.document.kind);
-    let kind = document.kind;
-    let mut problems = Vec::new();
-    let offer_fields = fields_of(kind, Scope::Offer);
-    document.fields =
-        collect(&site, &key, &sent, ("f.", ""), offer_fields, &before.document.fields, &mut problems)
-            .await
-            .map_err(fail(&caller))?;
-    for at in 0.. {
-        let Some(id) = sent.texts.get(&format!("p.{at}.id")) else { break };
-        if sent.texts.contains_key(&format!("p.{at}.remove")) {
-            continue;
-        }
-        let earlier = before.document.plan(id).map(|plan| plan.fields.clone()).unwrap_or_default();
-        let name = format!("p.{at}.");
-        let path = format!("plans/{id}/");
-        let plan_fields = fields_of(kind, Scope::Plan);
-        let fields = collect(&site, &key, &sent, (&name, &path), plan_fields, &earlier, &mut problems).await;
-        document.plans.push(Plan { id: id.clone(), fields: fields.map_err(fail(&caller))? });
-    }
-    let action = sent.texts.get("action").map(String::as_str).unwrap_or("save");
-    if action == "add-plan" {
-        let number = document.plans.len() + 1;
-        document.plans.push(Plan { id: format!("plan-{number}"), ..Plan::default() });
-    }
-    let version = sent.texts.get("version").and_then(|text| text.parse().ok()).unwrap_or(0);
-    let shown = document.clone();
-    if !problems.is_empty() {
-        let page = editor(&caller, &shown, version, &problems, String::new(), false);
-        return Ok(show(StatusCode::UNPROCESSABLE_ENTITY, &page));
-    }
-    match site.app.save_draft(caller.actor(), document, Some(version)).await {
-        Ok(_) if action == "publish" => Ok(see(&format!("/portal/offers/{key}/publish"))),
-        Ok(_) => Ok(see(&format!("/portal/offers/{key}/editor?saved=1"))),
-        Err(AppError::Problems(problems)) => {
-            let page = editor(&caller, &shown, version, &problems, String::new(), false);
-            Ok(show(StatusCode::UNPROCESSABLE_ENTITY, &page))
-        }
-        Err(AppError::Stale { current }) => {
-            let message = Frame::new(&caller).t("ui-stale");
-            Ok(show(StatusCode::PRECONDITION_FAILED, &editor(&caller, &shown, current, &[], message, false)))
-        }
-        Err(error) => Err(fail(&caller)(error)),
-    }
-}
-
-async fn collect(
+/// Stores the pictures that were sent; the values that name them, and what is wrong with the others.
+async fn pictures(
     site: &Site,
-    key: &OfferKey,
-    sent: &Sent,
-    scope: (&str, &str),
-    fields: impl Iterator<Item = &'static Field>,
-    before: &Fields,
-    problems: &mut Vec<Problem>,
-) -> Result<Fields, AppError> {
-    let (prefix, path) = scope;
-    let mut out = Fields::new();
-    for field in fields {
-        let name = format!("{prefix}{}", field.key);
-        if let Some(bytes) = sent.files.get(&name) {
-            match media::store(site, &key.publisher, &format!("{path}{}", field.key), bytes.clone()).await {
+    draft: &Document,
+    tab: Tab,
+    sent: &mut Sent,
+) -> Result<Vec<Problem>, AppError> {
+    let mut problems = Vec::new();
+    for field in on_page(draft, tab, Scope::Offer) {
+        let name = place(None, field.key).name;
+        for bytes in sent.files.remove(&name).unwrap_or_default() {
+            match media::store(site, &draft.key.publisher, field.key, bytes).await {
                 Ok(picture) => {
-                    out.insert(field.key.to_owned(), Value::Text(picture.digest));
-                    continue;
+                    let texts = sent.texts.entry(name.clone()).or_default();
+                    if matches!(field.rule, Rule::Picture(..)) {
+                        texts.clear();
+                    }
+                    texts.push(picture.digest);
                 }
                 // The rest of the form is kept; the picture stays as it was.
                 Err(AppError::Problems(found)) => problems.extend(found),
                 Err(error) => return Err(error),
             }
         }
-        let Some(text) = sent.texts.get(&name) else {
-            if field.rule == Rule::Flag && before.contains_key(field.key) {
-                out.insert(field.key.to_owned(), Value::Flag(false));
-            }
-            continue;
-        };
-        if let Some(value) = value(field, text) {
-            out.insert(field.key.to_owned(), value);
-        }
     }
-    Ok(out)
+    Ok(problems)
 }
 
-fn value(field: &Field, text: &str) -> Option<Value> {
-    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
-    match field.rule {
-        Rule::Flag => Some(Value::Flag(text == "true")),
-        Rule::Rows(..) | Rule::Versions => {
-            let row = |line: &str| {
-                let cells = line.split('|').map(|cell| cell.trim().to_owned());
-                columns(field.rule).iter().map(|column| (*column).to_owned()).zip(cells).collect()
-            };
-            Some(Value::Rows(lines().map(row).collect()))
+/// Adds, renames and removes plans as the form of the Plans page says.
+fn plans(document: &mut Document, sent: &Sent) {
+    let before = std::mem::take(&mut document.plans);
+    for (at, mut plan) in before.into_iter().enumerate() {
+        if sent.text(&format!("p.{at}.remove")).is_some()
+            && sent.text(&format!("p.{at}.was")) == Some(&plan.id)
+        {
+            continue;
         }
-        Rule::Guids(..)
-        | Rule::Countries
-        | Rule::Categories
-        | Rule::Pictures(..)
-        | Rule::Tags
-        | Rule::Platforms => Some(Value::List(lines().map(str::to_owned).collect())),
-        // An empty secret means "as it was".
-        Rule::Secret(_) if text.is_empty() => None,
-        _ => Some(Value::Text(text.trim_end().to_owned())),
+        // A plan that somebody else put here in the meantime keeps its name.
+        if let Some(id) = sent.text(&format!("p.{at}.id"))
+            && sent.text(&format!("p.{at}.was")) == Some(&plan.id)
+        {
+            id.trim().clone_into(&mut plan.id);
+        }
+        document.plans.push(plan);
     }
+    if sent.text("action") == Some("add-plan") {
+        let free = (1..).map(|number| format!("plan-{number}")).find(|id| document.plan(id).is_none());
+        document.plans.push(Plan { id: free.unwrap_or_default(), ..Plan::default() });
+    }
+}
+
+pub(super) async fn save(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    Path((publisher, offer, page)): Path<(String, String, String)>,
+    headers: HeaderMap,
+    form: Multipart,
+) -> Answer {
+    let key = OfferKey::new(publisher, offer);
+    let mut sent = read(form).await?;
+    let script = headers.get(header::ACCEPT).is_some_and(|accept| accept == "application/json");
+    let check = sent.text("check").is_some();
+    let done = async {
+        let tab = tab_named(&page).ok_or(AppError::NotFound)?;
+        let state = Work { site: &site, caller: &caller, tab, check };
+        let outcome = store(&state, &key, &mut sent).await?;
+        let shown = Draft { document: outcome.shown, ..outcome.draft };
+        let drawn = state.draw(&shown, false, &outcome.problems, &outcome.conflicts).await?;
+        Ok::<_, AppError>((drawn, outcome.problems.is_empty(), outcome.conflicts.is_empty()))
+    };
+    let (drawn, good, alone) = done.await.map_err(fail(&caller))?;
+    let status = match (good, alone) {
+        (true, true) => StatusCode::OK,
+        (false, _) => StatusCode::UNPROCESSABLE_ENTITY,
+        (true, false) => StatusCode::CONFLICT,
+    };
+    if script {
+        let parts: Vec<_> =
+            drawn.parts.iter().map(|(id, html)| serde_json::json!({"id": id, "html": html})).collect();
+        let body = serde_json::json!({"values": drawn.marks, "parts": parts});
+        return Ok((status, axum::Json(body)).into_response());
+    }
+    if status != StatusCode::OK {
+        return Ok(html(status, drawn.html));
+    }
+    let here = format!("/portal/offers/{key}/editor/{page}");
+    Ok(match sent.text("action") {
+        Some("publish") => see(&format!("/portal/offers/{key}/publish")),
+        Some("check") => see(&format!("{here}?check=1")),
+        _ => see(&format!("{here}?saved=1")),
+    })
+}
+
+/// What came of saving.
+struct Outcome {
+    draft: Draft,
+    /// The draft with what could not be saved, for the form.
+    shown: Document,
+    problems: Vec<Problem>,
+    conflicts: Vec<Conflict>,
+}
+
+/// Merges the form into the draft as it is now; once more when somebody saves in between.
+async fn store(state: &Work<'_>, key: &OfferKey, sent: &mut Sent) -> Result<Outcome, AppError> {
+    let app = &state.site.app;
+    let mut draft = app.draft(key).await?;
+    let mut problems = pictures(state.site, &draft.document, state.tab, sent).await?;
+    for _ in 0..5 {
+        let (mut document, conflicts) = merge::merge(&draft.document, state.tab, sent);
+        if state.tab == Tab::Plans {
+            plans(&mut document, sent);
+        }
+        if document == draft.document {
+            return Ok(Outcome { shown: document, draft, problems, conflicts });
+        }
+        match app.save_draft(state.caller.actor(), document.clone(), Some(draft.version)).await {
+            Ok(draft) => return Ok(Outcome { shown: draft.document.clone(), draft, problems, conflicts }),
+            Err(AppError::Stale { .. }) => draft = app.draft(key).await?,
+            Err(AppError::Problems(found)) => {
+                problems.extend(found);
+                return Ok(Outcome { shown: document, draft, problems, conflicts });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(AppError::Stale { current: draft.version })
+}
+
+/// Text of a value, for a conflict.
+fn words(rule: Rule, value: Option<&Value>) -> String {
+    mercat_domain::offer::shown(rule, value)
 }

@@ -1,160 +1,320 @@
-//! Catalogue and product pages.
+//! Search and its facets. What is chosen stands in the address.
 
+use super::look::Pager;
 use super::{Answer, Frame, fail, show};
 use crate::Site;
-use crate::api::listing_key;
 use crate::guard::Caller;
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use mercat_app::AppError;
+use mercat_app::{AppError, Asked, Entry, Facet, Found, Order};
 use mercat_domain::Digest;
 use mercat_domain::offer::fields::CATEGORIES;
-use mercat_store::{ListingRow, MediaRow, OfferRow, Query as Listing, find, list};
+use mercat_store::{MediaRow, find};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const PAGE: u32 = 24;
+const PAGE: usize = 24;
+/// Values of a facet that are shown.
+const VALUES_SHOWN: usize = 12;
+/// What must be written in another way in the query of an address.
+const QUERY: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'&').add(b'+').add(b'%').add(b'=');
 
-#[derive(Deserialize, Default)]
-pub(super) struct Where {
-    page: Option<u32>,
-    subcategories: Option<String>,
+/// The query of an address.
+#[derive(Deserialize, Default, Clone)]
+pub(crate) struct Where {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    subcategories: String,
+    #[serde(default, rename = "type")]
+    kind: String,
+    #[serde(default)]
+    license: String,
+    #[serde(default)]
+    platform: String,
+    #[serde(default)]
+    publisher: String,
+    #[serde(default)]
+    market: String,
+    #[serde(default)]
+    sort: String,
+    page: Option<usize>,
 }
 
-struct Card {
-    id: String,
+impl Where {
+    /// Whether anything is asked for that a plain list of a category does not tell.
+    pub(crate) fn searches(&self) -> bool {
+        let words =
+            [&self.q, &self.kind, &self.license, &self.platform, &self.publisher, &self.market, &self.sort];
+        self.page.is_some() || words.iter().any(|word| !word.is_empty())
+    }
+
+    /// The search that the address stands for.
+    pub(crate) fn asked(&self, category: &str) -> Asked {
+        Place { category: category.to_owned(), at: self.clone() }.asked()
+    }
+}
+
+/// A place in the storefront: what is asked for, and the address that says so.
+#[derive(Clone)]
+struct Place {
+    category: String,
+    at: Where,
+}
+
+impl Place {
+    fn chosen(&self, facet: Facet) -> &str {
+        match facet {
+            Facet::Category => "",
+            Facet::Type => &self.at.kind,
+            Facet::License => &self.at.license,
+            Facet::Platform => &self.at.platform,
+            Facet::Publisher => &self.at.publisher,
+            Facet::Market => &self.at.market,
+        }
+    }
+
+    /// `category` or `category/subcategory`, when one is chosen.
+    fn category(&self) -> Option<String> {
+        match (self.category.as_str(), self.at.subcategories.as_str()) {
+            ("", _) => None,
+            (category, "") => Some(category.to_owned()),
+            (category, sub) => Some(format!("{category}/{sub}")),
+        }
+    }
+
+    fn with(&self, facet: Facet, value: &str) -> Self {
+        let mut out = self.clone();
+        out.at.page = None;
+        let slot = match facet {
+            Facet::Category => {
+                let (category, sub) = value.split_once('/').unwrap_or((value, ""));
+                category.clone_into(&mut out.category);
+                sub.clone_into(&mut out.at.subcategories);
+                return out;
+            }
+            Facet::Type => &mut out.at.kind,
+            Facet::License => &mut out.at.license,
+            Facet::Platform => &mut out.at.platform,
+            Facet::Publisher => &mut out.at.publisher,
+            Facet::Market => &mut out.at.market,
+        };
+        value.clone_into(slot);
+        out
+    }
+
+    fn page(&self, page: usize) -> Self {
+        let mut out = self.clone();
+        out.at.page = Some(page);
+        out
+    }
+
+    /// What is chosen, as names and values, without the words.
+    fn pairs(&self) -> Vec<(&'static str, String)> {
+        let mut out = vec![("subcategories", self.at.subcategories.clone())];
+        out.extend(Facet::ALL.into_iter().map(|facet| (facet.name(), self.chosen(facet).to_owned())));
+        out.push(("sort", self.at.sort.clone()));
+        out.retain(|(_, value)| !value.is_empty());
+        out
+    }
+
+    fn path(&self) -> String {
+        match self.category.as_str() {
+            "" => "/marketplace".to_owned(),
+            category => format!("/marketplace/apps/category/{}", utf8_percent_encode(category, QUERY)),
+        }
+    }
+
+    fn url(&self) -> String {
+        let mut pairs = self.pairs();
+        if !self.at.q.is_empty() {
+            pairs.insert(0, ("q", self.at.q.clone()));
+        }
+        pairs.extend(self.at.page.map(|page| ("page", page.to_string())));
+        let pairs: Vec<String> = pairs
+            .iter()
+            .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, QUERY)))
+            .collect();
+        if pairs.is_empty() { self.path() } else { format!("{}?{}", self.path(), pairs.join("&")) }
+    }
+
+    fn asked(&self) -> Asked {
+        let mut chosen: BTreeMap<Facet, String> = BTreeMap::new();
+        chosen.extend(self.category().map(|category| (Facet::Category, category)));
+        for facet in Facet::ALL {
+            let value = self.chosen(facet);
+            if !value.is_empty() {
+                chosen.insert(facet, value.to_owned());
+            }
+        }
+        let order = match self.at.sort.as_str() {
+            "new" => Order::Newest,
+            "name" => Order::Name,
+            _ => Order::Best,
+        };
+        let skip = (self.at.page.unwrap_or(1).clamp(1, 10_000) - 1) * PAGE;
+        Asked { words: self.at.q.clone(), chosen, order, skip, limit: PAGE }
+    }
+}
+
+struct Choice {
+    words: String,
+    count: usize,
+    url: String,
+    chosen: bool,
+    sub: bool,
+}
+
+struct Choices {
     title: String,
-    summary: String,
-    logo: String,
-    publisher: String,
+    id: &'static str,
+    choices: Vec<Choice>,
 }
 
 #[derive(Template)]
 #[template(path = "catalogue.html")]
 struct Catalogue {
     f: Frame,
-    category: String,
-    subcategory: String,
-    categories: Vec<&'static str>,
-    subcategories: &'static [&'static str],
-    cards: Vec<Card>,
-    next: Option<String>,
+    title: String,
+    place: Place,
+    found: Found,
+    facets: Vec<Choices>,
+    pager: Pager,
+    /// The address without the choice that was made last.
+    wider: Option<String>,
+}
+
+impl Catalogue {
+    fn logo(&self, entry: &Entry) -> String {
+        match entry.logo.as_str() {
+            "" => self.f.default_logo(&entry.kind).to_owned(),
+            digest => format!("/media/{digest}"),
+        }
+    }
+
+    /// The first text that is there, in the reader's language before the other.
+    fn text<'a>(&self, plain: &'a str, japanese: &'a str) -> &'a str {
+        if self.f.locale == mercat_text::Locale::Ja && !japanese.is_empty() { japanese } else { plain }
+    }
+
+    fn price(&self, entry: &Entry) -> String {
+        entry.licenses.iter().map(|license| self.f.word("ui-price", license)).collect::<Vec<_>>().join(", ")
+    }
+
+    fn sorted(&self, by: &str) -> bool {
+        self.place.at.sort == by
+    }
+
+    fn hits(&self) -> String {
+        self.f.t1("ui-offers-found", "count", &self.found.total.to_string())
+    }
 }
 
 pub(super) async fn catalogue(
     State(site): State<Arc<Site>>,
     caller: Caller,
-    Query(place): Query<Where>,
+    Query(at): Query<Where>,
 ) -> Answer {
-    cards(&site, &caller, String::new(), &place).await
+    search(&site, &caller, Place { category: String::new(), at }).await
 }
 
 pub(super) async fn category(
     State(site): State<Arc<Site>>,
     caller: Caller,
     Path(category): Path<String>,
-    Query(place): Query<Where>,
+    Query(at): Query<Where>,
 ) -> Answer {
-    cards(&site, &caller, category, &place).await
+    search(&site, &caller, Place { category, at }).await
 }
 
-async fn cards(site: &Site, caller: &Caller, category: String, place: &Where) -> Answer {
-    let sub = place.subcategories.clone().unwrap_or_default();
-    let index = match (category.as_str(), sub.as_str()) {
-        ("", _) => ("live", "yes".to_owned()),
-        (category, "") => ("category", category.to_owned()),
-        (category, sub) => ("category", format!("{category}/{sub}")),
+async fn search(site: &Site, caller: &Caller, place: Place) -> Answer {
+    let found = site.app.search(&caller.who, &place.asked()).await.map_err(fail(caller))?;
+    let f = Frame::new(caller);
+    let facets = facets(&f, &place, &found);
+    let page = place.at.page.unwrap_or(1).max(1);
+    let last = found.total.div_ceil(PAGE).max(1);
+    let words = f.t1("ui-page", "page", &format!("{page} / {last}"));
+    let pager = Pager {
+        previous: (page > 1).then(|| place.page((page - 1).min(last)).url()),
+        next: (page < last).then(|| place.page(page + 1).url()),
+        words,
     };
-    let page = place.page.unwrap_or(1).clamp(1, 40);
-    let query = Listing { index: Some(index), limit: PAGE * page + 1, ..Listing::default() };
-    let rows =
-        list::<OfferRow>(&*site.app.ledger, query).await.map_err(|error| fail(caller)(error.into()))?;
-    let more = rows.len() > (PAGE * page) as usize;
-    let shown = rows.into_iter().skip((PAGE * (page - 1)) as usize).take(PAGE as usize);
-    let cards = shown.map(|row| {
-        let card = row.row.card.unwrap_or_default();
-        Card {
-            id: format!("{}.{}", row.row.publisher, row.row.offer),
-            title: card.title,
-            summary: card.summary,
-            logo: card.logo,
-            publisher: row.row.publisher,
+    let title = match place.category() {
+        None => f.t("ui-marketplace"),
+        Some(category) if category.contains('/') => {
+            format!("{} / {}", f.category(&place.category), f.category(&category))
         }
-    });
-    let cards = cards.collect();
-    let known = CATEGORIES.iter().find(|(name, _)| *name == category);
-    let base = if category.is_empty() {
-        "/marketplace".to_owned()
-    } else {
-        format!("/marketplace/apps/category/{category}")
+        Some(category) => f.category(&category),
     };
-    let next = more.then(|| format!("{base}?page={}&subcategories={sub}", page + 1));
-    let page = Catalogue {
-        f: Frame::new(caller),
-        category,
-        subcategory: sub,
-        categories: CATEGORIES.iter().map(|(name, _)| *name).collect(),
-        subcategories: known.map_or(&[], |(_, subs)| *subs),
-        cards,
-        next,
+    let chosen = Facet::ALL.into_iter().rev().find(|facet| !place.chosen(*facet).is_empty());
+    let wider = match (chosen, place.category.is_empty()) {
+        (Some(facet), _) => Some(place.with(facet, "").url()),
+        (None, false) => Some(place.with(Facet::Category, "").url()),
+        (None, true) => None,
     };
-    Ok(show(StatusCode::OK, &page))
+    Ok(show(StatusCode::OK, &Catalogue { f, title, place, found, facets, pager, wider }))
 }
 
-#[derive(Template)]
-#[template(path = "product.html")]
-struct Product {
-    f: Frame,
-    listing: ListingRow,
-    preview: bool,
-    registry: String,
-    base: String,
-    scheme_note: bool,
-}
-
-impl Product {
-    fn slot(&self) -> &'static str {
-        if self.preview { "preview" } else { "catalogue" }
-    }
-
-    /// Bytes for people; files differ in the last digits, which nobody reads.
-    fn size(&self, bytes: &u64) -> String {
-        match *bytes {
-            small if small < 10_000_000 => format!("{} kB", small.div_ceil(1000)),
-            medium if medium < 10_000_000_000 => format!("{} MB", medium / 1_000_000),
-            large => format!("{} GB", large / 1_000_000_000),
-        }
-    }
-
-    fn prefix(&self) -> &'static str {
-        if self.preview { "preview/" } else { "" }
-    }
-
-    fn price(&self, license: &str) -> String {
-        self.f.t(&format!("ui-price-{license}"))
-    }
-}
-
-async fn one(site: &Site, caller: &Caller, id: &str, preview: bool) -> Answer {
-    let found = async { site.app.visible_listing(&caller.who, &listing_key(id)?, preview).await };
-    let listing = found.await.map_err(fail(caller))?;
-    let base = &site.app.settings.base_url;
-    let registry = base.split_once("://").map_or(base.as_str(), |(_, host)| host).to_owned();
-    let scheme_note = base.starts_with("http://");
-    Ok(show(
-        StatusCode::OK,
-        &Product { f: Frame::new(caller), listing, preview, registry, base: base.clone(), scheme_note },
-    ))
-}
-
-pub(super) async fn product(State(site): State<Arc<Site>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    one(&site, &caller, &id, false).await
-}
-
-pub(super) async fn preview(State(site): State<Arc<Site>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    one(&site, &caller, &id, true).await
+/// The choices beside the list. Categories are shown one level at a time.
+fn facets(f: &Frame, place: &Place, found: &Found) -> Vec<Choices> {
+    let group = |facet: Facet| {
+        let chosen = match facet {
+            Facet::Category => place.category().unwrap_or_default(),
+            facet => place.chosen(facet).to_owned(),
+        };
+        let counted = found.facets.get(&facet).cloned().unwrap_or_default();
+        let count = |value: &str| counted.iter().find(|(known, _)| known == value).map_or(0, |(_, n)| *n);
+        let values: Vec<String> = match facet {
+            Facet::Category => {
+                let subs = |name: &str| {
+                    let open = name == place.category;
+                    let of = CATEGORIES.iter().find(|(known, _)| *known == name).filter(|_| open);
+                    of.map_or(Vec::new(), |(_, subs)| {
+                        subs.iter().map(|sub| format!("{name}/{sub}")).collect()
+                    })
+                };
+                CATEGORIES
+                    .iter()
+                    .flat_map(|(name, _)| [vec![(*name).to_owned()], subs(name)].concat())
+                    .collect()
+            }
+            _ => counted.iter().take(VALUES_SHOWN).map(|(value, _)| value.clone()).collect(),
+        };
+        let words = |value: &str| match facet {
+            Facet::Category => f.category(value),
+            Facet::Type => f.word("ui-type", value),
+            Facet::License => f.word("ui-price", value),
+            _ => value.to_owned(),
+        };
+        let choice = |value: String| {
+            let on = value == chosen;
+            let url = place.with(facet, if on { "" } else { &value }).url();
+            Choice {
+                words: words(&value),
+                count: count(&value),
+                url,
+                chosen: on,
+                sub: value.contains('/') && facet == Facet::Category,
+            }
+        };
+        let choices: Vec<Choice> =
+            values.into_iter().map(choice).filter(|choice| choice.count > 0 || choice.chosen).collect();
+        let title = f.t(match facet {
+            Facet::Category => "ui-categories",
+            Facet::Type => "ui-type",
+            Facet::License => "ui-price",
+            Facet::Platform => "ui-platform",
+            Facet::Publisher => "ui-publisher",
+            Facet::Market => "ui-market",
+        });
+        Choices { title, id: facet.name(), choices }
+    };
+    Facet::ALL.into_iter().map(group).filter(|group| !group.choices.is_empty()).collect()
 }
 
 /// A picture by digest. Who does not know the digest of a picture in preview cannot guess it.

@@ -1,7 +1,6 @@
-//! The portal in a real Chromium: an offer is published by clicking, in both languages, without a script.
+//! A real Chromium, driven over WebDriver, and what every page must pass in it.
 
-use crate::House;
-use crate::house::{free_port, has, layout, tar};
+use crate::house::{free_port, has, skipped};
 use base64::Engine;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// A WebDriver session (W3C WebDriver): the few calls that the test needs, over the HTTP client at hand.
-struct Browser {
+pub(crate) struct Browser {
     http: reqwest::Client,
     session: String,
     child: Child,
@@ -26,7 +25,16 @@ impl Drop for Browser {
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 impl Browser {
-    async fn open() -> Option<Self> {
+    pub(crate) async fn open() -> Option<Self> {
+        Self::with(json!({})).await
+    }
+
+    /// A browser in which no page runs a script.
+    pub(crate) async fn without_scripts() -> Option<Self> {
+        Self::with(json!({"profile.managed_default_content_settings.javascript": 2})).await
+    }
+
+    async fn with(preferences: Value) -> Option<Self> {
         if !has("chromium") || !has("chromedriver") {
             return None;
         }
@@ -42,7 +50,9 @@ impl Browser {
                      --disable-background-networking --disable-component-update --window-size=1280,1400";
         let mut arguments: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
         arguments.push(format!("--user-data-dir={}", profile.path().display()));
-        let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"args": arguments}}}});
+        let wanted = json!({"capabilities": {"alwaysMatch": {
+            "goog:chromeOptions": {"args": arguments, "prefs": preferences}, "goog:loggingPrefs": {"browser": "ALL"},
+        }}});
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let mut browser =
@@ -62,7 +72,7 @@ impl Browser {
         panic!("chromedriver does not answer")
     }
 
-    async fn call(&self, method: Method, path: &str, body: Value) -> Result<Value, String> {
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Value) -> Result<Value, String> {
         let mut request = self.http.request(method.clone(), format!("{}{path}", self.session));
         if method == Method::POST {
             request = request.body(body.to_string());
@@ -75,17 +85,17 @@ impl Browser {
         }
     }
 
-    async fn goto(&self, url: &str) {
+    pub(crate) async fn goto(&self, url: &str) {
         self.call(Method::POST, "/url", json!({"url": url})).await.expect("loads");
     }
 
-    async fn find(&self, using: &str, value: &str) -> Result<String, String> {
+    pub(crate) async fn find(&self, using: &str, value: &str) -> Result<String, String> {
         let found = self.call(Method::POST, "/element", json!({"using": using, "value": value})).await?;
         Ok(found[ELEMENT].as_str().unwrap_or_default().to_owned())
     }
 
     /// Waits for an element.
-    async fn wait(&self, css: &str) -> String {
+    pub(crate) async fn wait(&self, css: &str) -> String {
         for _ in 0..300 {
             if let Ok(element) = self.find("css selector", css).await {
                 return element;
@@ -95,25 +105,59 @@ impl Browser {
         panic!("{css} never came: {}", self.text().await)
     }
 
-    async fn click(&self, css: &str) {
-        let element = self.wait(css).await;
-        self.call(Method::POST, &format!("/element/{element}/click"), json!({})).await.expect("clickable");
+    /// Clicks; again when the element was drawn anew in between.
+    pub(crate) async fn click(&self, css: &str) {
+        for _ in 0..20 {
+            let element = self.wait(css).await;
+            match self.call(Method::POST, &format!("/element/{element}/click"), json!({})).await {
+                Ok(_) => return,
+                Err(why) if why.contains("stale") => {}
+                Err(why) => panic!("{css} cannot be clicked: {why}"),
+            }
+        }
+        panic!("{css} never stands still");
     }
 
-    async fn type_into(&self, css: &str, text: &str) {
+    pub(crate) async fn type_into(&self, css: &str, text: &str) {
         let element = self.wait(css).await;
         self.call(Method::POST, &format!("/element/{element}/value"), json!({"text": text}))
             .await
             .expect("typed");
     }
 
-    async fn run(&self, script: &str) -> Value {
+    /// Types into whatever has the focus.
+    pub(crate) async fn press(&self, keys: &str) {
+        let actions: Vec<Value> = keys
+            .chars()
+            .flat_map(|key| {
+                [json!({"type": "keyDown", "value": key}), json!({"type": "keyUp", "value": key})]
+            })
+            .collect();
+        let keyboard = json!({"actions": [{"type": "key", "id": "keyboard", "actions": actions}]});
+        self.call(Method::POST, "/actions", keyboard).await.expect("typed");
+    }
+
+    /// Presses Tab until what has the focus fits; everything on the way shows that it has it.
+    pub(crate) async fn reach(&self, fits: &str) {
+        for _ in 0..120 {
+            self.press("\u{e004}").await;
+            let seen = "const one = document.activeElement, style = getComputedStyle(one); \
+                        return one === document.body || style.outlineStyle !== 'none' || style.outlineWidth !== '0px'";
+            assert_eq!(self.run(seen).await, true, "the focus cannot be seen");
+            if self.run(&format!("return {fits}")).await == true {
+                return;
+            }
+        }
+        panic!("{fits} is never reached: {}", self.text().await);
+    }
+
+    pub(crate) async fn run(&self, script: &str) -> Value {
         self.call(Method::POST, "/execute/sync", json!({"script": script, "args": []}))
             .await
             .unwrap_or(Value::Null)
     }
 
-    async fn text(&self) -> String {
+    pub(crate) async fn text(&self) -> String {
         self.run("return document.body ? document.body.innerText : ''")
             .await
             .as_str()
@@ -121,7 +165,7 @@ impl Browser {
             .to_owned()
     }
 
-    async fn until(&self, part: &str) {
+    pub(crate) async fn until(&self, part: &str) {
         for _ in 0..300 {
             if self.text().await.contains(part) {
                 return;
@@ -131,120 +175,109 @@ impl Browser {
         panic!("{part:?} never came: {}", self.text().await);
     }
 
-    async fn width(&self, width: u32) {
-        self.call(Method::POST, "/window/rect", json!({"width": width, "height": 1300}))
-            .await
-            .expect("resized");
+    /// A command of the DevTools protocol.
+    async fn cdp(&self, command: &str, params: Value) -> Value {
+        let body = json!({"cmd": command, "params": params});
+        self.call(Method::POST, "/goog/cdp/execute", body).await.expect("a command of the browser")
+    }
+
+    /// The page's width in CSS pixels; half of a window's is what a zoom of 200 % leaves.
+    pub(crate) async fn width(&self, width: u32) {
+        let metrics = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
+        self.cdp("Emulation.setDeviceMetricsOverride", metrics).await;
+    }
+
+    pub(crate) async fn dark(&self, dark: bool) {
+        let value = if dark { "dark" } else { "light" };
+        let features = json!({"features": [{"name": "prefers-color-scheme", "value": value}]});
+        self.cdp("Emulation.setEmulatedMedia", features).await;
+    }
+
+    /// Chooses the language of the pages that are opened next.
+    pub(crate) async fn language(&self, locale: &str) {
+        let cookie = json!({"cookie": {"name": "lang", "value": locale, "path": "/"}});
+        self.call(Method::POST, "/cookie", cookie).await.expect("a cookie");
+    }
+
+    /// Signs in as whoever a cookie stands for.
+    pub(crate) async fn sign_in(&self, cookie: &str) {
+        let (name, value) = cookie.split_once('=').expect("a cookie");
+        let cookie = json!({"cookie": {"name": name, "value": value, "path": "/"}});
+        self.call(Method::POST, "/cookie", cookie).await.expect("a cookie");
+    }
+
+    /// Errors of the console since the last call: scripts, missing files, and what the content security policy stopped.
+    pub(crate) async fn console_errors(&self) -> Vec<String> {
+        let log = self.call(Method::POST, "/se/log", json!({"type": "browser"})).await.expect("a log");
+        let severe = log.as_array().into_iter().flatten().filter(|entry| entry["level"] == "SEVERE");
+        severe.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// Keeps a picture of the whole page where `MERCAT_TEST_SCREENSHOTS` says, for people to look at.
+    pub(crate) async fn picture(&self, name: &str) {
+        let Ok(directory) = std::env::var("MERCAT_TEST_SCREENSHOTS") else { return };
+        let taken = self.cdp("Page.captureScreenshot", json!({"captureBeyondViewport": true})).await;
+        let png = base64::engine::general_purpose::STANDARD
+            .decode(taken["data"].as_str().expect("text"))
+            .expect("base64");
+        std::fs::create_dir_all(&directory).expect("a directory");
+        std::fs::write(format!("{directory}/{name}.png"), png).expect("written");
+    }
+
+    /// What axe-core finds against WCAG 2.2 A and AA, in words; nothing where it is not installed.
+    async fn axe(&self) -> Vec<String> {
+        let Some(source) = axe_source() else { return Vec::new() };
+        self.run(&source).await;
+        let script = "const done = arguments[arguments.length - 1]; \
+            const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']; \
+            axe.run(document, {runOnly: {type: 'tag', values: tags}}).then(found => done(found.violations.map( \
+            one => one.id + ': ' + one.nodes.map(node => node.target + ' ' + node.failureSummary).join(' | '))))";
+        let found = self.call(Method::POST, "/execute/async", json!({"script": script, "args": []})).await;
+        serde_json::from_value(found.expect("axe runs")).expect("a list")
+    }
+
+    /// The page as it stands open: nothing sticks out, axe-core finds nothing, the console is empty.
+    pub(crate) async fn audit_here(&self, name: &str) {
+        assert_eq!(self.axe().await, Vec::<String>::new(), "{name}");
+        self.picture(&format!("{name}-en-wide")).await;
+        assert_eq!(self.console_errors().await, Vec::<String>::new(), "{name}: the console");
+    }
+
+    /// The page that is open, in both languages, on a telephone, at 200 % and in a wide window, light and dark:
+    /// nothing sticks out, axe-core finds nothing, the console is empty. The page stays open in English.
+    pub(crate) async fn audit(&self, name: &str) {
+        let url = self.call(Method::GET, "/url", json!({})).await.expect("a page");
+        let url = url.as_str().expect("text").to_owned();
+        for locale in ["ja", "en"] {
+            self.language(locale).await;
+            self.goto(&url).await;
+            self.wait(&format!("html[lang={locale}]")).await;
+            for (width, size) in [(360, "phone"), (640, "zoomed"), (1280, "wide")] {
+                self.width(width).await;
+                let wide = self.run("return document.documentElement.scrollWidth - window.innerWidth").await;
+                assert!(wide.as_i64().unwrap_or(1) <= 0, "{name} in {locale} at {width} is {wide} too wide");
+                if width != 640 {
+                    assert_eq!(self.axe().await, Vec::<String>::new(), "{name} in {locale} at {width}");
+                    self.picture(&format!("{name}-{locale}-{size}")).await;
+                }
+            }
+        }
+        self.dark(true).await;
+        assert_eq!(self.axe().await, Vec::<String>::new(), "{name} in the dark");
+        self.picture(&format!("{name}-en-dark")).await;
+        self.dark(false).await;
+        assert_eq!(self.console_errors().await, Vec::<String>::new(), "{name}: the console");
     }
 }
 
-/// Keeps a picture where `MERCAT_TEST_SCREENSHOTS` says, for people to look at.
-async fn picture(browser: &Browser, name: &str) {
-    let Ok(directory) = std::env::var("MERCAT_TEST_SCREENSHOTS") else { return };
-    let encoded = browser.call(Method::GET, "/screenshot", json!({})).await.expect("a picture");
-    let png =
-        base64::engine::general_purpose::STANDARD.decode(encoded.as_str().expect("text")).expect("base64");
-    std::fs::create_dir_all(&directory).expect("a directory");
-    std::fs::write(format!("{directory}/{name}.png"), png).expect("written");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_offer_is_published_by_clicking() {
-    let Some(browser) = Browser::open().await else { return };
-    let house = House::open().await;
-    let root = house.dir.path().join("images/app");
-    layout(&root, &[tar(&[("bin/app", b"x")])], &["latest", "1.0.0"]);
-    let allowed = ["11111111-2222-4333-8444-555555555555".to_owned()];
-    let mut offer =
-        house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &allowed).await;
-    offer["title"] = json!("");
-    house.save(&offer).await;
-    let member = json!({"email": "owner@example.org", "role": "owner"}).to_string();
-    let url = format!("{}/api/v1/publishers/aurora/members", house.base);
-    let made =
-        house.http.post(url).header("cookie", &house.operator).body(member).send().await.expect("answers");
-    let made: serde_json::Value = serde_json::from_str(&made.text().await.expect("text")).expect("JSON");
-
-    browser.goto(made["signInLink"].as_str().expect("a link")).await;
-    browser.click("main button").await;
-    browser.until("All offers").await;
-    picture(&browser, "offers-en").await;
-    browser.click("tbody a").await;
-
-    // A missing field: the warning stands beside it, and nothing is submitted.
-    browser.click("button[value=publish]").await;
-    browser.until("F001").await;
-    let beside = browser
-        .find("xpath", "//input[@name='f.title']/following-sibling::p[contains(@class,'problem')][1]")
-        .await
-        .expect("beside the field");
-    let warning =
-        browser.call(Method::GET, &format!("/element/{beside}/text"), json!({})).await.expect("text");
-    assert!(warning.as_str().is_some_and(|text| text.contains("F001")), "{warning}");
-    picture(&browser, "editor-problem-en").await;
-    assert_eq!(house.status("app").await["status"], "neverPublished");
-    browser.type_into("input[name='f.title']", "Gateway").await;
-    browser.click("button[value=publish]").await;
-    browser.wait("#emails").await;
-    picture(&browser, "publish-en").await;
-    browser.type_into("#emails", "ops@example.org").await;
-    browser.click("main form button").await;
-    browser.until("It is your turn").await;
-    picture(&browser, "status-waiting-en").await;
-    browser.click("a[href='/language/ja']").await;
-    browser.until("あなたの番です").await;
-    picture(&browser, "status-waiting-ja").await;
-    browser.click("form[action$='/golive'] button").await;
-    browser.until("オファーは公開されています").await;
-    picture(&browser, "status-live-ja").await;
-    browser.width(400).await;
-    picture(&browser, "status-live-ja-narrow").await;
-    for (path, name, part) in [
-        ("/marketplace", "catalogue", "Gateway"),
-        ("/marketplace/apps/aurora.app", "product", "podman pull"),
-        ("/portal", "offers", "Gateway"),
-        ("/portal/offers/aurora/app/editor", "editor", "aurora/app"),
-        ("/portal/account", "account", "owner"),
-        ("/portal/publishers/aurora/mail", "mailbox", "Gateway"),
-    ] {
-        for locale in ["en", "ja"] {
-            browser.goto(&format!("{}{path}", house.base)).await;
-            if browser.find("css selector", &format!("html[lang={locale}]")).await.is_err() {
-                browser.click(&format!("a[href='/language/{locale}']")).await;
-                browser.wait(&format!("html[lang={locale}]")).await;
-            }
-            if part != "owner" {
-                browser.until(part).await;
-            }
-            for (width, size) in [(400, "narrow"), (1280, "wide")] {
-                browser.width(width).await;
-                picture(&browser, &format!("{name}-{locale}-{size}")).await;
-                // Nothing sticks out: the page is never wider than the window.
-                let wide =
-                    browser.run("return document.documentElement.scrollWidth - window.innerWidth").await;
-                assert!(wide.as_i64().unwrap_or(0) <= 0, "{path} at {width} in {locale}");
-            }
-        }
+/// The text of `axe.min.js`, which `MERCAT_TEST_AXE` names; said aloud when it is not there.
+fn axe_source() -> Option<String> {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    let source = std::env::var("MERCAT_TEST_AXE").ok().and_then(|path| std::fs::read_to_string(path).ok());
+    if source.is_none() {
+        ONCE.call_once(|| {
+            skipped("skipped: MERCAT_TEST_AXE names no axe.min.js, so accessibility was not tested");
+        });
     }
-    // The operator's pages, and those of a stranger.
-    let (name, value) = house.operator.split_once('=').expect("a cookie");
-    let cookie = json!({"cookie": {"name": name, "value": value, "path": "/"}});
-    browser.call(Method::POST, "/cookie", cookie).await.expect("the operator");
-    for locale in ["en", "ja"] {
-        browser.goto(&format!("{}/portal/operator", house.base)).await;
-        if browser.find("css selector", &format!("html[lang={locale}]")).await.is_err() {
-            browser.click(&format!("a[href='/language/{locale}']")).await;
-        }
-        browser.wait(&format!("html[lang={locale}]")).await;
-        browser.until("Aurora Labs").await;
-        picture(&browser, &format!("operator-{locale}")).await;
-        for (path, page) in
-            [("/portal/new", "new"), ("/sign-in", "sign-in"), ("/portal/offers/aurora/nix/status", "error")]
-        {
-            browser.goto(&format!("{}{path}", house.base)).await;
-            picture(&browser, &format!("{page}-{locale}")).await;
-        }
-    }
-    let (_, live) = house.api(Method::GET, "/catalogue/aurora.app", None).await;
-    assert_eq!(live["title"], "Gateway");
+    source
 }

@@ -1,0 +1,141 @@
+//! Charts drawn by the server: columns, one on the other, with the table behind them.
+
+use super::Frame;
+use askama::Template;
+
+/// The drawing, in units of its own; a telephone shows it a little smaller.
+const WIDTH: f64 = 420.0;
+const HEIGHT: f64 = 190.0;
+const LEFT: f64 = 62.0;
+const TOP: f64 = 12.0;
+const BOTTOM: f64 = 26.0;
+/// Labels under the columns that can be read beside each other.
+const LABELS_MAX: usize = 6;
+
+/// One kind of value: its tone in the style sheet and its words.
+pub(crate) struct Series {
+    pub(crate) tone: &'static str,
+    pub(crate) words: String,
+}
+
+/// One column: its label, and a value of each series with its text.
+pub(crate) struct Column {
+    pub(crate) label: String,
+    pub(crate) values: Vec<(f64, String)>,
+}
+
+struct Bar {
+    x: String,
+    y: String,
+    width: String,
+    height: String,
+    tone: &'static str,
+}
+
+/// A line of the scale, or a label.
+struct Mark {
+    x: String,
+    y: String,
+    words: String,
+}
+
+/// A chart.
+#[derive(Template)]
+#[template(path = "chart.html")]
+pub(crate) struct Chart<'a> {
+    f: &'a Frame,
+    id: &'static str,
+    title: String,
+    series: Vec<Series>,
+    columns: Vec<Column>,
+    bars: Vec<Bar>,
+    scale: Vec<Mark>,
+    labels: Vec<Mark>,
+    empty: bool,
+}
+
+fn number(value: f64) -> String {
+    format!("{value:.1}")
+}
+
+impl<'a> Chart<'a> {
+    /// Draws columns; `scale` writes a value of the scale.
+    pub(crate) fn new(
+        f: &'a Frame,
+        (id, title): (&'static str, String),
+        series: Vec<Series>,
+        columns: Vec<Column>,
+        scale: impl Fn(f64) -> String,
+    ) -> Self {
+        let sum = |column: &Column| column.values.iter().map(|(value, _)| value).sum::<f64>();
+        let most = columns.iter().map(sum).fold(0.0, f64::max);
+        let room = (WIDTH - LEFT) / columns.len().max(1) as f64;
+        let high = HEIGHT - TOP - BOTTOM;
+        let y = |value: f64| TOP + high - if most > 0.0 { value / most * high } else { 0.0 };
+        let mut bars = Vec::new();
+        let mut labels = Vec::new();
+        let every = columns.len().div_ceil(LABELS_MAX).max(1);
+        for (at, column) in columns.iter().enumerate() {
+            let x = LEFT + at as f64 * room;
+            let mut below = 0.0;
+            for (series, (value, _)) in
+                series.iter().zip(&column.values).filter(|(_, (value, _))| *value > 0.0)
+            {
+                bars.push(Bar {
+                    x: number(x + room * 0.15),
+                    y: number(y(below + value)),
+                    width: number(room * 0.7),
+                    height: number(y(below) - y(below + value)),
+                    tone: series.tone,
+                });
+                below += value;
+            }
+            if at % every == 0 {
+                labels.push(Mark {
+                    x: number(x + room / 2.0),
+                    y: number(HEIGHT - 8.0),
+                    words: column.label.clone(),
+                });
+            }
+        }
+        let line = |part: f64| Mark {
+            x: number(LEFT - 6.0),
+            y: number(y(most * part)),
+            words: if most > 0.0 { scale(most * part) } else { String::new() },
+        };
+        let mut scale: Vec<Mark> = [0.0, 0.5, 1.0].map(line).into();
+        // Half of one offer is none: such a line would say the same as another.
+        if scale[1].words == scale[0].words || scale[1].words == scale[2].words {
+            scale.remove(1);
+        }
+        Self { f, id, title, series, bars, labels, scale, columns, empty: most <= 0.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::Caller;
+
+    #[test]
+    fn the_highest_column_fills_the_room_and_every_value_stands_in_the_table() {
+        let f = Frame::new(&Caller::stranger(&axum::http::HeaderMap::new()));
+        let series =
+            || vec![Series { tone: "a", words: "Good".into() }, Series { tone: "c", words: "Bad".into() }];
+        let column = |label: &str, a: f64, b: f64| Column {
+            label: label.into(),
+            values: vec![(a, format!("{a}")), (b, format!("{b}"))],
+        };
+        let columns = vec![column("W1", 3.0, 1.0), column("W2", 0.0, 2.0), column("W3", 0.0, 0.0)];
+        let chart = Chart::new(&f, ("test", "Weeks".into()), series(), columns, |value| format!("{value}"));
+        assert_eq!(chart.bars.len(), 3);
+        let heights: Vec<&str> = chart.bars.iter().map(|bar| bar.height.as_str()).collect();
+        assert_eq!(heights, ["114.0", "38.0", "76.0"]);
+        let html = chart.render().expect("a chart");
+        for part in ["<th scope=\"row\">W2</th>", "<td class=\"number\">3</td>", "role=\"img\"", "Weeks"] {
+            assert!(html.contains(part), "{part} in {html}");
+        }
+        let none = Chart::new(&f, ("none", "Weeks".into()), series(), vec![], |value| format!("{value}"));
+        assert!(none.empty && none.render().is_ok());
+    }
+}

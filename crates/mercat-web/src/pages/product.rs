@@ -1,0 +1,323 @@
+//! The page of one offer, live or in preview: what it is, what was found out about it, and how to get it.
+
+use super::{Answer, Frame, error_page, fail, see, show};
+use crate::Site;
+use crate::api::listing_key;
+use crate::guard::Caller;
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use mercat_app::{AppError, Terms, Urn, in_language};
+use mercat_domain::{Millis, OfferKey};
+use mercat_store::{
+    ListedPlan, ListingRow, OfferRow, PaperRow, ReportRow, SubscriptionRow, TimingRow, find, load,
+};
+use serde::Deserialize;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// What certification found out, as far as everybody may know it.
+#[derive(Default)]
+struct Trust {
+    certified: Option<Millis>,
+    /// Name and date of the policy pack.
+    policies: Vec<String>,
+    /// The day of the newest advisory.
+    advisories: Vec<String>,
+    /// Open findings of each severity that does not block.
+    warnings: usize,
+    notes: usize,
+    /// Platform and digest of bills of materials.
+    sboms: Vec<(String, String)>,
+    /// Digests of what was judged.
+    subjects: Vec<String>,
+}
+
+/// Reads the verdicts about the plans that the caller sees, and about no others.
+async fn trust(site: &Site, listing: &ListingRow) -> Result<Trust, AppError> {
+    let ledger = &*site.app.ledger;
+    let step = format!("{}/certify", listing.submission);
+    let certified = load::<TimingRow>(ledger, &step).await?.map(|row| row.row.ended);
+    let mut out = Trust { certified, ..Trust::default() };
+    let Some(report) = load::<ReportRow>(ledger, &step).await? else { return Ok(out) };
+    let shown = |digest: &str| {
+        listing.plans.iter().any(|plan| {
+            plan.manifests.contains_key(digest)
+                || plan.tags.values().any(|tag| tag == digest)
+                || plan.disks.iter().any(|disk| disk.digest == digest)
+        })
+    };
+    for digest in report.row.verdicts.keys().filter(|digest| shown(digest)) {
+        let Some(paper) =
+            load::<PaperRow>(ledger, &format!("verdict/{}/{digest}", listing.submission)).await?
+        else {
+            continue;
+        };
+        let document: Value = serde_json::from_str(&paper.row.text).unwrap_or_default();
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let policy = &document["policy"];
+        out.policies.push(format!("{} {}", word(&policy["name"]), word(&policy["date"])));
+        out.advisories.push(word(&document["advisories"]["newest"]));
+        let findings = document["findings"].as_array().cloned().unwrap_or_default();
+        let count = |severity: &str| findings.iter().filter(|row| row["severity"] == severity).count();
+        out.warnings += count("warning");
+        out.notes += count("info");
+        let images = document["images"].as_array().cloned().unwrap_or_default();
+        let parts = images.iter().chain(document.get("disk"));
+        let sboms = parts.map(|part| (word(&part["platform"]), word(&part["sbom"])));
+        out.sboms.extend(sboms.filter(|(_, sbom)| !sbom.is_empty()));
+        out.subjects.push(digest.clone());
+    }
+    for list in [&mut out.policies, &mut out.advisories] {
+        list.retain(|text| !text.trim().is_empty());
+        list.sort();
+        list.dedup();
+    }
+    Ok(out)
+}
+
+#[derive(Template)]
+#[template(path = "product.html")]
+struct Product {
+    f: Frame,
+    listing: ListingRow,
+    kind: String,
+    untranslated: bool,
+    preview: bool,
+    /// The preview's audience, for its publisher.
+    audience: Vec<String>,
+    registry: String,
+    base: String,
+    plain_http: bool,
+    trust: Trust,
+    accepted: Option<String>,
+}
+
+impl Product {
+    fn slot(&self) -> &'static str {
+        if self.preview { "preview" } else { "catalogue" }
+    }
+
+    fn id(&self) -> String {
+        format!("{}.{}", self.listing.publisher, self.listing.offer)
+    }
+
+    fn price(&self, plan: &ListedPlan) -> String {
+        let words = self.f.t(&format!("ui-price-{}", plan.license));
+        if plan.price.is_empty() { words } else { self.f.t1("ui-price-hour", "price", &plan.price) }
+    }
+
+    /// The newest tag or version that is not `latest`.
+    fn version(&self, plan: &ListedPlan) -> String {
+        newest(plan)
+    }
+
+    /// What to run, with the name of each way; images are pinned by digest.
+    fn commands(&self, plan: &ListedPlan) -> Vec<(String, String)> {
+        let Self { listing, base, registry, .. } = self;
+        let version = newest(plan);
+        let urn = format!("{}:{}:{}:{version}", listing.publisher, listing.offer, plan.id);
+        let flag = if self.preview { " --preview" } else { "" };
+        let deploy = |to: &str| {
+            (self.f.word("deploy", to), format!("mercat deploy --server {base} --to {to}{flag} {urn}"))
+        };
+        if !plan.disks.is_empty() {
+            return ["qemu", "libvirt", "kubevirt", "openstack", "proxmox"].into_iter().map(deploy).collect();
+        }
+        let prefix = if self.preview { "preview/" } else { "" };
+        let place = format!("{registry}/{prefix}{}/{}/{}", listing.publisher, listing.offer, plan.id);
+        let Some(digest) = plan.tags.get(&version) else { return Vec::new() };
+        let tls = if self.plain_http { "--tls-verify=false " } else { "" };
+        let mut out = vec![
+            ("Podman".to_owned(), format!("podman pull {tls}{place}@{digest}")),
+            ("Docker".to_owned(), format!("docker pull {place}@{digest}")),
+        ];
+        out.extend(["kubernetes", "compose"].into_iter().map(deploy));
+        out.extend(plan.edge.iter().map(|_| deploy("iot-edge")));
+        out
+    }
+
+    /// How everybody can have the same judgement.
+    fn verify(&self) -> Vec<String> {
+        let Self { listing, registry, .. } = self;
+        let prefix = if self.preview { "preview/" } else { "" };
+        let images = listing.plans.iter().filter(|plan| plan.disks.is_empty());
+        images
+            .filter_map(|plan| {
+                let digest = plan.tags.get(&newest(plan))?;
+                let place = format!("{}/{}/{}", listing.publisher, listing.offer, plan.id);
+                Some(format!("mercat certify {registry}/{prefix}{place}@{digest}"))
+            })
+            .collect()
+    }
+}
+
+fn newest(plan: &ListedPlan) -> String {
+    let rank = |tag: &&String| {
+        let numbers: Vec<u64> = tag.split(['.', '-']).map_while(|part| part.parse().ok()).collect();
+        (tag.as_str() != "latest", numbers)
+    };
+    plan.tags.keys().max_by_key(rank).cloned().unwrap_or_else(|| "latest".to_owned())
+}
+
+#[derive(Deserialize)]
+pub(super) struct Shown {
+    accepted: Option<String>,
+}
+
+async fn one(site: &Site, caller: &Caller, id: &str, preview: bool, shown: Shown) -> Answer {
+    let read = async {
+        let key = listing_key(id)?;
+        let listing = site.app.visible_listing(&caller.who, &key, preview).await?;
+        let offer =
+            load::<OfferRow>(&*site.app.ledger, &key.to_string()).await?.ok_or(AppError::NotFound)?.row;
+        let trust = trust(site, &listing).await?;
+        Ok::<_, AppError>((listing, offer, trust))
+    };
+    let (listing, offer, trust) = read.await.map_err(fail(caller))?;
+    let base = site.app.settings.base_url.clone();
+    let own = caller.who.role(&listing.publisher).is_some() || caller.who.operator;
+    let f = Frame::new(caller);
+    // Whoever reads Japanese is told where the publisher did not write it.
+    let untranslated = f.code() == "ja" && (listing.ja.title.is_empty() || listing.ja.description.is_empty());
+    let listing = in_language(listing, f.code());
+    let page = Product {
+        f,
+        untranslated,
+        kind: offer.kind,
+        audience: if preview && own { offer.audience } else { Vec::new() },
+        registry: base.split_once("://").map_or(base.as_str(), |(_, host)| host).to_owned(),
+        plain_http: base.starts_with("http://"),
+        base,
+        listing,
+        preview,
+        trust,
+        accepted: shown.accepted,
+    };
+    Ok(show(StatusCode::OK, &page))
+}
+
+pub(super) async fn live(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(shown): Query<Shown>,
+) -> Answer {
+    one(&site, &caller, &id, false, shown).await
+}
+
+pub(super) async fn preview(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(shown): Query<Shown>,
+) -> Answer {
+    one(&site, &caller, &id, true, shown).await
+}
+
+/// A bill of materials of what the caller sees.
+pub(super) async fn sbom(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    Path((id, digest)): Path<(String, String)>,
+) -> Answer {
+    let found = async {
+        let listing = site.app.visible_listing(&caller.who, &listing_key(&id)?, false).await?;
+        let trust = trust(&site, &listing).await?;
+        if !trust.sboms.iter().any(|(_, known)| *known == digest) {
+            return Err(AppError::NotFound);
+        }
+        let paper = load::<PaperRow>(&*site.app.ledger, &format!("sbom/{digest}")).await?;
+        Ok(paper.ok_or(AppError::NotFound)?.row.text)
+    };
+    let text = found.await.map_err(fail(&caller))?;
+    Ok(([(header::CONTENT_TYPE, "application/vnd.cyclonedx+json")], text).into_response())
+}
+
+#[derive(Template)]
+#[template(path = "get.html")]
+struct Get {
+    f: Frame,
+    listing: ListingRow,
+    plan: ListedPlan,
+    subscriptions: Vec<(SubscriptionRow, Option<Millis>)>,
+    digest: String,
+    problem: Option<String>,
+}
+
+async fn asking(
+    site: &Site,
+    caller: &Caller,
+    key: &OfferKey,
+    plan: &str,
+    problem: Option<String>,
+) -> Result<Get, AppError> {
+    let listing = site.app.visible_listing(&caller.who, key, false).await?;
+    let plan = listing.plans.iter().find(|listed| listed.id == plan).ok_or(AppError::NotFound)?.clone();
+    let urn = Urn { key: key.clone(), plan: plan.id.clone(), version: newest(&plan) };
+    let rows = find::<SubscriptionRow>(&*site.app.ledger, "user", caller.actor()).await?;
+    let mut subscriptions = Vec::new();
+    let mut digest = String::new();
+    for row in rows {
+        let Terms { accepted, digest: now, .. } =
+            site.app.terms(&caller.who, &row.row.id, &urn, false).await?;
+        digest = now.to_string();
+        subscriptions.push((row.row, accepted));
+    }
+    let f = Frame::new(caller);
+    let listing = in_language(listing, f.code());
+    let plan = listing.plans.iter().find(|listed| listed.id == plan.id).cloned().unwrap_or(plan);
+    Ok(Get { f, listing, plan, subscriptions, digest, problem })
+}
+
+/// Asks for subscription, market and consent, on a page of its own.
+pub(super) async fn get_page(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    Path((id, plan)): Path<(String, String)>,
+) -> Answer {
+    let page = async { asking(&site, &caller, &listing_key(&id)?, &plan, None).await };
+    Ok(show(StatusCode::OK, &page.await.map_err(fail(&caller))?))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    #[serde(default)]
+    subscription: String,
+    #[serde(default)]
+    market: String,
+    #[serde(default)]
+    digest: String,
+    terms: Option<String>,
+}
+
+pub(super) async fn get(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    Path((id, plan)): Path<(String, String)>,
+    Form(wanted): Form<Wanted>,
+) -> Answer {
+    let key = listing_key(&id).map_err(fail(&caller))?;
+    let mut page = asking(&site, &caller, &key, &plan, None).await.map_err(fail(&caller))?;
+    let problem = match () {
+        () if wanted.terms.is_none() => Some("ui-terms-needed"),
+        () if !page.plan.markets.contains(&wanted.market) => Some("ui-market-needed"),
+        () if wanted.subscription.is_empty() => Some("ui-subscription-needed"),
+        () => None,
+    };
+    if let Some(problem) = problem {
+        page.problem = Some(page.f.t(problem));
+        return Ok(show(StatusCode::UNPROCESSABLE_ENTITY, &page));
+    }
+    let urn = Urn { key, plan: plan.clone(), version: newest(&page.plan) };
+    match site.app.accept_terms(&caller.who, &wanted.subscription, &urn, false, &wanted.digest).await {
+        Ok(_) => Ok(see(&format!("/marketplace/apps/{id}?accepted={plan}#plan-{plan}"))),
+        Err(AppError::Problems(_)) => {
+            page.problem = Some(page.f.t("ui-terms-changed"));
+            Ok(show(StatusCode::UNPROCESSABLE_ENTITY, &page))
+        }
+        Err(error) => Err(error_page(&caller, &error)),
+    }
+}

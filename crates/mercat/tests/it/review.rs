@@ -1,0 +1,131 @@
+//! The certification team: claim, ask, approve, reject, and nobody about their own publisher.
+
+use crate::House;
+use crate::browser::Browser;
+use crate::house::{layout, tar};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+/// A server whose submissions are all looked at, with one that waits; its id.
+async fn in_review(house: &House, offer: &str) -> String {
+    let root = house.dir.path().join("images").join(offer);
+    layout(&root, &[tar(&[("bin/app", offer.as_bytes())])], &["latest", "1.0.0"]);
+    let allowed = ["11111111-2222-4333-8444-555555555555".to_owned()];
+    let image = format!("oci:{}", root.display());
+    house.save(&house.offer(offer, &image, &["latest", "1.0.0"], &allowed).await).await;
+    house.publish(offer).await;
+    let status = house.until(offer, &["waitingForApproval"]).await;
+    status["submission"].as_str().expect("an id").to_owned()
+}
+
+async fn post(house: &House, cookie: &str, path: &str, form: &[(&str, &str)]) -> (StatusCode, String) {
+    let request = house.http.post(format!("{}{path}", house.base)).header("cookie", cookie).form(form);
+    let answer = request.send().await.expect("answers");
+    (answer.status(), answer.text().await.expect("text"))
+}
+
+/// Another operator, and one who is also a member of the publisher.
+async fn member_cookie(house: &House, publisher: &str, email: &str) -> String {
+    let body = json!({"email": email, "role": "contributor"}).to_string();
+    let url = format!("{}/api/v1/publishers/{publisher}/members", house.base);
+    let made =
+        house.http.post(url).header("cookie", &house.operator).body(body).send().await.expect("answers");
+    let made: Value = serde_json::from_str(&made.text().await.expect("text")).expect("JSON");
+    house.sign_in(made["signInLink"].as_str().expect("a link")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_submission_is_asked_about_sent_back_and_approved() {
+    let house = House::with("[publishing]\nreview = \"always\"\n", &[]).await;
+    let operator = house.operator.clone();
+    let id = in_review(&house, "app").await;
+    let place = format!("/portal/review/{id}");
+    let page = async |cookie: &str, path: &str| {
+        let request = house.http.get(format!("{}{path}", house.base)).header("cookie", cookie);
+        let answer = request.send().await.expect("answers");
+        (answer.status(), answer.text().await.expect("text"))
+    };
+    assert!(page(&operator, "/portal/review").await.1.contains(&id));
+
+    // S4-7: a person of the certification team decides, and whoever has no part in it may not even look.
+    let owner = member_cookie(&house, "aurora", "owner@example.org").await;
+    assert_eq!(page(&owner, &place).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(post(&house, &owner, &place, &[("action", "approve")]).await.0, StatusCode::FORBIDDEN);
+
+    // A question, its answer, and a step that says whose turn it is.
+    let (status, _) =
+        post(&house, &operator, &place, &[("action", "ask"), ("question", "Which base image?")]).await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    let (_, html) = page(&owner, "/portal/offers/aurora/app/status").await;
+    for part in ["Which base image?", "Needs information", "answer the question"] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+    let answered = post(&house, &owner, "/portal/offers/aurora/app/answer", &[("answer", "Debian 12")]).await;
+    assert_eq!(answered.0, StatusCode::SEE_OTHER);
+    assert!(page(&operator, &place).await.1.contains("Debian 12"));
+
+    // Nothing goes back without a reason; with one, the publisher reads it beside the step and by mail.
+    assert_eq!(
+        post(&house, &operator, &place, &[("action", "reject")]).await.0,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    let why = [("action", "reject"), ("reason", "The title is a trade mark.")];
+    assert_eq!(post(&house, &operator, &place, &why).await.0, StatusCode::SEE_OTHER);
+    let status = house.until("app", &["failed"]).await;
+    let findings = House::blocking(&status);
+    assert!(
+        findings.iter().any(|f| f["rule"] == "REV-01" && f["fix"] == "The title is a trade mark."),
+        "{findings:?}"
+    );
+    assert_eq!(status["fault"], "publisher");
+    let mut mails = Value::Null;
+    for _ in 0..200 {
+        mails = house.api(Method::GET, "/publishers/aurora/mail", None).await.1;
+        if mails.to_string().contains("The title is a trade mark.") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(mails.to_string().contains("The title is a trade mark."), "{mails}");
+    assert_eq!(
+        post(&house, &operator, &place, &[("action", "approve")]).await.0,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+
+    // Published again and approved, it goes on by itself.
+    house.publish("app").await;
+    let status = house.until("app", &["waitingForApproval"]).await;
+    let again = format!("/portal/review/{}", status["submission"].as_str().expect("an id"));
+    assert_eq!(post(&house, &operator, &again, &[("action", "approve")]).await.0, StatusCode::SEE_OTHER);
+    house.until("app", &["waitingForPublisherReview"]).await;
+    let (_, history) = page(&owner, "/portal/offers/aurora/app/history").await;
+    for part in [
+        "Decided by the certification team",
+        "Question to the publisher",
+        "rejected The title is a trade mark.",
+    ] {
+        assert!(history.contains(part), "{part} in {history}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_review_pages_are_for_everybody() {
+    let Some(browser) = Browser::open().await else { return };
+    let house = House::with("[publishing]\nreview = \"100%\"\n", &[]).await;
+    browser.goto(&format!("{}/marketplace", house.base)).await;
+    browser.sign_in(&house.operator).await;
+    browser.goto(&format!("{}/portal/review", house.base)).await;
+    browser.until("Nothing waits").await;
+    browser.audit("review-empty").await;
+    let id = in_review(&house, "app").await;
+    browser.goto(&format!("{}/portal/review", house.base)).await;
+    browser.click("tbody a").await;
+    browser.audit("review").await;
+    browser.click("button[value=claim]").await;
+    browser.until("Operator").await;
+    browser.goto(&format!("{}/portal/review", house.base)).await;
+    browser.audit("review-queue").await;
+    browser.goto(&format!("{}/portal/offers/aurora/app/submissions/{id}", house.base)).await;
+    browser.until("certification team looks at").await;
+    browser.audit("status-review").await;
+}
