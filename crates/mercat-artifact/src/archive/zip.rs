@@ -11,7 +11,7 @@
 //! | `ZIP-03` | bytes behind the end record and its comment |
 //! | `ZIP-04` | bytes in front of the first member |
 //! | `ZIP-05` | a member with two names: central, local or Unicode |
-//! | `ZIP-06` | a member with two sizes, checksums or methods: central and local |
+//! | `ZIP-06` | a member with two sizes, checksums or methods: central and local, or stored and of another size |
 //! | `ZIP-07` | members that overlap each other or the directory |
 //! | `ZIP-08` | two members of one name |
 //! | `ZIP-09` | a compression method that is not opened |

@@ -3,6 +3,9 @@
 use super::super::zip::check;
 use super::*;
 
+/// Bytes of a local header in front of the name.
+const LOCAL_BYTES: usize = 30;
+
 /// A member: name, content; the fields that tests set otherwise.
 #[derive(Clone)]
 struct Made {
@@ -107,6 +110,13 @@ fn each_way_to_be_two_things_has_its_code() {
     assert_eq!(codes(&[b"#!/bin/sh\n", &whole[..]].concat()), ["ZIP-04"]);
     assert_eq!(with(&|file| file.local_name = b"z"), ["ZIP-05"]);
     assert_eq!(with(&|file| file.local_size = 3), ["ZIP-06"]);
+    // Both headers say that one byte more comes out of what is stored than goes in.
+    let mut lying = made(std::slice::from_ref(&a));
+    let (of_local, of_central) = (22, LOCAL_BYTES + 1 + a.content.len() + 24);
+    for at in [of_local, of_central] {
+        lying[at] += 1;
+    }
+    assert_eq!(codes(&lying), ["ZIP-06"]);
     assert_eq!(codes(&made(&[a.clone(), a.clone()])), ["ZIP-08"]);
     assert_eq!(with(&|file| file.method = 12), ["ZIP-09"]);
     assert_eq!(with(&|file| file.flags = 1), ["ZIP-10"]);

@@ -116,6 +116,9 @@ fn one(entry: &Fields<'_>, at: usize, problems: &mut Problems) {
         problems.add("ZIP-10", at, || format!("{:?} is encrypted", name()));
     } else if !METHODS.contains(&entry.method) {
         problems.add("ZIP-09", at, || format!("{:?} has method {}", name(), entry.method));
+    } else if entry.method == 0 && entry.packed != entry.unpacked {
+        let what = || format!("{:?} is stored in {} bytes as {}", name(), entry.packed, entry.unpacked);
+        problems.add("ZIP-06", at, what);
     }
     if entry.name.is_empty() || entry.name.len() > NAME_BYTES_MAX || entry.name.contains(&0) {
         let what = || format!("a name of {} bytes, or with a NUL: {:?}", entry.name.len(), name());
