@@ -101,6 +101,7 @@ async fn an_offer_is_published_by_clicking() {
         ("/portal/publishers/aurora/mail", "mailbox"),
         ("/styleguide", "styleguide"),
         ("/accessibility", "accessibility"),
+        ("/rules", "rules"),
         ("/sign-in", "sign-in"),
     ] {
         browser.goto(&format!("{}{path}", house.base)).await;
@@ -159,6 +160,9 @@ async fn a_failed_step_says_what_where_and_how_to_fix_it() {
     for part in ["CTR-20", "bin/app", "Needs your fix", "mercat certify", "id=\"step-certify\""] {
         assert!(html.contains(part), "{part} is not in {html}");
     }
+    // S2-19: guidance is linked, rule by rule.
+    assert!(html.contains("href=\"/rules\"") && html.contains("href=\"/rules#CTR-20\""));
+    assert!(page("/rules".into()).await.contains("<tr id=\"CTR-20\">"));
     assert!(html.len() < 30_000, "the status page has {} bytes", html.len());
     assert!(!html.contains("style=") && !html.contains("onclick"), "nothing inline");
     let script = page("/static/mercat.js".into()).await;
