@@ -444,7 +444,7 @@ const RESERVED: [&str; 8] = ["api", "preview", "portal", "v2", "media", "sign-in
 /// Life time of a registry token.
 pub(crate) const REGISTRY_TOKEN_LIFE: Millis = 5 * MINUTE;
 
-fn event(subject: &str, kind: &str, actor: &str, body: &str) -> NewEvent {
+pub(crate) fn event(subject: &str, kind: &str, actor: &str, body: &str) -> NewEvent {
     NewEvent {
         subject: subject.to_owned(),
         run: String::new(),

@@ -5,24 +5,31 @@
 
 mod accounts;
 mod cancel;
+mod clockwork;
+mod deliveries;
 mod deploy;
 mod edit_offer;
 mod error;
 mod go_live;
+mod leads;
 mod listing;
 mod notices;
 mod publish;
 mod pull;
 mod record_step;
+mod rotate;
 mod sanitise;
 mod seal;
 mod status;
+mod subscribers;
 mod transition;
+mod webhooks;
 
 pub use accounts::{NewToken, hash_secret};
 pub use deploy::{Deployment, Terms, Urn};
 pub use edit_offer::{Draft, clone_public};
 pub use error::AppError;
+pub use leads::{Delivered, Interest, LeadWork};
 pub use listing::{Media, compose_listing};
 pub use notices::NoticeFacts;
 pub use publish::PublishRequest;
@@ -30,8 +37,13 @@ pub use pull::{Repository, SPECIMEN_USER};
 pub use record_step::{Report, StepOutcome, StepTask};
 pub use seal::{MasterKey, SealError};
 pub use status::{StatusView, StepView, Words};
+pub use subscribers::Wish;
+pub use webhooks::{Happening, MessageWork};
 
+use mercat_domain::Millis;
 use mercat_domain::access::{self, Action, Answer, Object, Principal};
+use mercat_domain::calendar::DAY;
+use mercat_domain::lead::RetryPolicy;
 use mercat_domain::run::CancelRule;
 use mercat_store::SharedLedger;
 use std::sync::Arc;
@@ -41,6 +53,8 @@ use tokio::sync::Notify;
 pub const STEPS: &str = "steps";
 /// Queue of mails.
 pub const OUTBOX: &str = "outbox";
+/// Queue of leads and webhooks.
+pub const DELIVERIES: &str = "deliveries";
 /// Queue of clearing up.
 pub const CLEANUP: &str = "cleanup";
 
@@ -51,6 +65,33 @@ pub struct Settings {
     pub base_url: String,
     /// `publishing.cancel`.
     pub cancel: CancelRule,
+    /// Language of mails to people who chose none.
+    pub locale: String,
+    /// `leads`.
+    pub leads: LeadSettings,
+}
+
+/// How leads are repeated and kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeadSettings {
+    /// When deliveries are tried again, webhooks too.
+    pub retry: RetryPolicy,
+    /// Milliseconds after which personal data are taken out; 0 keeps them.
+    pub keep: Millis,
+}
+
+impl Default for LeadSettings {
+    fn default() -> Self {
+        Self { retry: RetryPolicy::default(), keep: 365 * DAY }
+    }
+}
+
+impl Settings {
+    /// The defaults of a server that people reach under a URL.
+    pub fn new(base_url: impl Into<String>) -> Self {
+        let (cancel, leads) = (CancelRule::default(), LeadSettings::default());
+        Self { base_url: base_url.into(), cancel, locale: "en".to_owned(), leads }
+    }
 }
 
 /// The verbs.

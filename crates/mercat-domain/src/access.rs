@@ -102,6 +102,12 @@ pub enum Action {
     ManageMembers,
     /// The market as a whole: publishers, users, mailbox, workers.
     Operate,
+    /// See the leads of a publisher: details of people, for its members only.
+    ReadLeads,
+    /// Export, send again and erase leads.
+    ManageLeads,
+    /// Webhooks and subscribers of a publisher.
+    ManageWebhooks,
     /// See or pull what a slot serves.
     UseListing,
     /// Pull an image while it is certified.
@@ -173,8 +179,19 @@ pub fn may(who: &Principal, action: Action, object: Object<'_>) -> Answer {
         Action::ReadOffers => publisher(who, object, Scope::Read, Role::Contributor),
         Action::EditOffers | Action::Publish => publisher(who, object, Scope::Publish, Role::Contributor),
         Action::GoLive => publisher(who, object, Scope::GoLive, Role::Contributor),
+        // Whoever operates the market has no part in what people told a publisher.
+        Action::ReadLeads | Action::ManageLeads | Action::ManageWebhooks if operates_only(who, object) => {
+            Answer::Forbid
+        }
+        Action::ReadLeads => publisher(who, object, Scope::Read, Role::Contributor),
+        Action::ManageLeads | Action::ManageWebhooks => publisher(who, object, Scope::GoLive, Role::Owner),
         Action::ManageMembers => publisher(who, object, Scope::GoLive, Role::Owner),
     }
+}
+
+/// Whether somebody is here as an operator and not as a member of the publisher.
+fn operates_only(who: &Principal, object: Object<'_>) -> bool {
+    matches!(object, Object::Publisher(id) if who.operator && who.role(id).is_none())
 }
 
 fn signed_in(who: &Principal, then: Answer) -> Answer {
@@ -245,6 +262,20 @@ mod tests {
         assert_eq!(may(&operator, Action::Publish, aurora), Answer::Forbid);
         assert_eq!(may(&operator, Action::ManageMembers, aurora), Answer::Allow);
         assert_eq!(may(&member(Role::Contributor), Action::ManageMembers, aurora), Answer::Forbid);
+    }
+
+    #[test]
+    fn leads_are_for_members_and_their_export_is_for_owners() {
+        let aurora = Object::Publisher("aurora");
+        let operator = Principal { user: Some("op".into()), operator: true, ..Principal::default() };
+        let outsider = Principal { user: Some("o".into()), ..Principal::default() };
+        for action in [Action::ReadLeads, Action::ManageLeads] {
+            assert_eq!(may(&operator, action, aurora), Answer::Forbid);
+            assert_eq!(may(&outsider, action, aurora), Answer::Hide);
+            assert_eq!(may(&member(Role::Owner), action, aurora), Answer::Allow);
+        }
+        assert_eq!(may(&member(Role::Contributor), Action::ReadLeads, aurora), Answer::Allow);
+        assert_eq!(may(&member(Role::Contributor), Action::ManageLeads, aurora), Answer::Forbid);
     }
 
     #[test]

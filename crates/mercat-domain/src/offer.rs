@@ -4,7 +4,7 @@ mod check;
 pub mod disk;
 pub mod fields;
 
-pub use check::{Problem, check, is_email};
+pub use check::{Problem, check, check_secret, is_email, is_https};
 
 use crate::run::State;
 

@@ -101,6 +101,13 @@ macro_rules! row {
     };
 }
 
+mod contact;
+
+pub use contact::{
+    BreakerRow, CollectedRow, LeadRow, MarkRow, MessageLogRow, PersonRow, SubscriberRow, WebhookRow,
+    WebhookSecretRow,
+};
+
 row!(
     /// An organisation that publishes.
     PublisherRow, "publisher", |row| row.id.clone(), index: { let _ = row; vec![] },
@@ -569,32 +576,6 @@ row!(
         at: Millis,
         /// Whether a mail server took it; the built-in mailbox shows it either way.
         sent: bool,
-    }
-);
-
-row!(
-    /// A lead, with the state of its delivery.
-    LeadRow, "lead", |row| row.id.clone(),
-    index: vec![("offer", format!("{}/{}", row.publisher, row.offer))],
-    {
-        /// Deterministic id.
-        id: String,
-        /// Publisher id.
-        publisher: String,
-        /// Offer id.
-        offer: String,
-        /// Whether it is a test lead.
-        test: bool,
-        /// Where it went, without secrets.
-        destination: String,
-        /// The JSON that was sent.
-        payload: String,
-        /// `delivered` or `failed`.
-        state: String,
-        /// Status class or error code.
-        response: String,
-        /// When.
-        at: Millis,
     }
 );
 

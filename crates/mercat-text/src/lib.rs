@@ -39,8 +39,10 @@ impl Locale {
     }
 }
 
-static SOURCES: [(Locale, &str); 2] =
-    [(Locale::En, include_str!("../locales/en.ftl")), (Locale::Ja, include_str!("../locales/ja.ftl"))];
+static SOURCES: [(Locale, &str); 2] = [
+    (Locale::En, concat!(include_str!("../locales/en.ftl"), include_str!("../locales/en-contact.ftl"))),
+    (Locale::Ja, concat!(include_str!("../locales/ja.ftl"), include_str!("../locales/ja-contact.ftl"))),
+];
 
 type Bundle = FluentBundle<FluentResource>;
 

@@ -2,10 +2,12 @@
 
 mod deploy;
 mod events;
+pub(crate) mod leads;
 mod offers;
 mod people;
 mod uploads;
 mod verdicts;
+mod webhooks;
 
 use crate::guard::Caller;
 use crate::{Site, openapi_document, problem};
@@ -57,6 +59,19 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route(&offer("/golive"), post(offers::go_live))
         .route(&offer("/cancel"), post(offers::cancel))
         .route(&offer("/audience"), put(offers::audience))
+        .route("/api/v1/catalogue/{id}/leads", post(leads::ask))
+        .route("/api/v1/preview/{id}/leads", post(leads::ask_in_preview))
+        .route(&format!("{P}/leads"), get(leads::all))
+        .route(&format!("{P}/leads.csv"), get(leads::csv))
+        .route(&format!("{P}/leads/{{lead}}"), delete(leads::erase))
+        .route(&format!("{P}/leads/{{lead}}/replay"), post(leads::replay))
+        .route(&offer("/test-lead"), post(leads::test))
+        .route(&format!("{P}/webhooks"), get(webhooks::all).post(webhooks::create))
+        .route(&format!("{P}/webhooks/{{webhook}}"), delete(webhooks::remove))
+        .route(&format!("{P}/webhooks/{{webhook}}/rotate"), post(webhooks::rotate))
+        .route(&format!("{P}/webhooks/{{webhook}}/test"), post(webhooks::ping))
+        .route(&format!("{P}/webhooks/{{webhook}}/deliveries"), get(webhooks::messages))
+        .route(&format!("{P}/webhooks/{{webhook}}/replay"), post(webhooks::replay))
         .route("/api/v1/tokens", get(people::tokens).post(people::new_token))
         .route("/api/v1/tokens/{id}", delete(people::revoke_token))
         .route("/api/v1/subscriptions", get(people::subscriptions).post(people::new_subscription))

@@ -101,6 +101,24 @@ fn schemas() -> Value {
             &["urn", "target", "success"],
         ),
         "GoLiveRequest": object(&[("snapshotDigest", &text)], &[]),
+        "NewWebhook": object(&[("url", &text), ("events", &list)], &["url"]),
+        "Replay": object(&[("id", &text)], &["id"]),
+        "Interest": object(
+            &[
+                ("kind", &json!({"enum": ["getItNow", "contactMe"]})),
+                ("plan", &text),
+                ("firstName", &text),
+                ("lastName", &text),
+                ("email", &text),
+                ("phone", &text),
+                ("country", &text),
+                ("company", &text),
+                ("title", &text),
+                ("description", &text),
+                ("consent", &json!({"type": "boolean"})),
+            ],
+            &["kind", "email", "consent"],
+        ),
         "Audience": object(&[("subscriptions", &list)], &["subscriptions"]),
         "Offer": offer(),
     })
@@ -138,6 +156,7 @@ fn schema(rule: Rule) -> Value {
         Rule::Flag => json!({"type": "boolean"}),
         Rule::Text(max) | Rule::Html(max) | Rule::Slug(max) => json!({"type": "string", "maxLength": max}),
         Rule::Secret(max) => json!({"type": "string", "maxLength": max, "writeOnly": true}),
+        Rule::Connection => json!({"type": "string", "writeOnly": true}),
         Rule::Choice(words) => json!({"enum": words}),
         Rule::Rows(columns, max) => {
             let cells: Map<String, Value> =
@@ -150,6 +169,7 @@ fn schema(rule: Rule) -> Value {
         | Rule::Categories
         | Rule::Pictures(..)
         | Rule::Tags
+        | Rule::Emails(_)
         | Rule::Platforms => {
             json!({"type": "array", "items": {"type": "string"}})
         }

@@ -1,9 +1,11 @@
 //! Pages for people. Real forms; everything works without a script.
 
 mod account;
+mod contact;
 mod editor;
 mod portal;
 mod storefront;
+mod webhooks;
 
 use crate::Site;
 use crate::guard::Caller;
@@ -63,6 +65,18 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route("/marketplace/apps/category/{category}", get(storefront::category))
         .route("/marketplace/apps/{id}", get(storefront::product))
         .route("/marketplace/preview/{id}", get(storefront::preview))
+        .route("/marketplace/apps/{id}/contact", get(contact::form).post(contact::ask))
+        .route(
+            "/marketplace/preview/{id}/contact",
+            get(contact::form_in_preview).post(contact::ask_in_preview),
+        )
+        .route("/portal/publishers/{publisher}/leads", get(contact::leads))
+        .route("/portal/publishers/{publisher}/leads.csv", get(crate::api::leads::csv))
+        .route("/portal/publishers/{publisher}/leads/{lead}/replay", post(contact::replay))
+        .route("/portal/publishers/{publisher}/leads/{lead}/erase", post(contact::erase))
+        .route(&o("/test-lead"), post(contact::test_lead))
+        .route("/portal/publishers/{publisher}/webhooks", get(webhooks::all).post(webhooks::create))
+        .route("/portal/publishers/{publisher}/webhooks/{webhook}", get(webhooks::one).post(webhooks::act))
         .route("/sign-in", get(account::sign_in_page).post(account::sign_in))
         .route("/sign-out", post(account::sign_out))
         .route("/portal", get(portal::offers))

@@ -50,8 +50,8 @@ const fn with(mut route: Route, body: &'static str, success: u16) -> Route {
 
 use About::{Listing, Market, Publisher};
 use Action::{
-    Deploy, EditOffers, GoLive, ManageAccount, ManageMembers, Operate, Publish, ReadOffers, SeePublic,
-    UseAccount, UseListing,
+    Deploy, EditOffers, GoLive, ManageAccount, ManageLeads, ManageMembers, ManageWebhooks, Operate, Publish,
+    ReadLeads, ReadOffers, SeePublic, UseAccount, UseListing,
 };
 
 const OFFER: &str = "/api/v1/publishers/{publisher}/offers/{offer}";
@@ -315,6 +315,167 @@ pub static ROUTES: &[Route] = &[
     route("GET", "/portal/operator", Operate, Market, "Publishers, members and queues."),
     route("POST", "/portal/operator/publishers", Operate, Market, "Make a publisher."),
     route("POST", "/portal/operator/members", Operate, Market, "Add a member."),
+    // Leads.
+    with(
+        route("POST", "/api/v1/catalogue/{id}/leads", Deploy, Market, "Ask for an offer, with consent."),
+        "Interest",
+        202,
+    ),
+    with(
+        route(
+            "POST",
+            "/api/v1/preview/{id}/leads",
+            Deploy,
+            Market,
+            "Ask for a previewed offer, with consent.",
+        ),
+        "Interest",
+        202,
+    ),
+    route("GET", "/api/v1/publishers/{publisher}/leads", ReadLeads, Publisher, "Leads and their delivery."),
+    route(
+        "GET",
+        "/api/v1/publishers/{publisher}/leads.csv",
+        ManageLeads,
+        Publisher,
+        "All leads as CSV, safe to open in a spreadsheet.",
+    ),
+    with(
+        route(
+            "POST",
+            "/api/v1/publishers/{publisher}/leads/{lead}/replay",
+            ManageLeads,
+            Publisher,
+            "Send a lead again that was given up.",
+        ),
+        "",
+        202,
+    ),
+    with(
+        route(
+            "DELETE",
+            "/api/v1/publishers/{publisher}/leads/{lead}",
+            ManageLeads,
+            Publisher,
+            "Take the personal data out of a lead.",
+        ),
+        "",
+        204,
+    ),
+    with(
+        route(
+            "POST",
+            offer!("/test-lead"),
+            Publish,
+            Publisher,
+            "Send a test lead to the draft's destination.",
+        ),
+        "",
+        202,
+    ),
+    // Webhooks.
+    route("GET", "/api/v1/publishers/{publisher}/webhooks", ManageWebhooks, Publisher, "Webhooks."),
+    with(
+        route(
+            "POST",
+            "/api/v1/publishers/{publisher}/webhooks",
+            ManageWebhooks,
+            Publisher,
+            "Make a webhook (Standard Webhooks, CloudEvents); its secret is shown once.",
+        ),
+        "NewWebhook",
+        201,
+    ),
+    with(
+        route(
+            "DELETE",
+            "/api/v1/publishers/{publisher}/webhooks/{webhook}",
+            ManageWebhooks,
+            Publisher,
+            "Remove a webhook.",
+        ),
+        "",
+        204,
+    ),
+    route(
+        "POST",
+        "/api/v1/publishers/{publisher}/webhooks/{webhook}/rotate",
+        ManageWebhooks,
+        Publisher,
+        "Give a webhook a new secret; the one before signs too for a day.",
+    ),
+    with(
+        route(
+            "POST",
+            "/api/v1/publishers/{publisher}/webhooks/{webhook}/test",
+            ManageWebhooks,
+            Publisher,
+            "Send a test event.",
+        ),
+        "",
+        202,
+    ),
+    route(
+        "GET",
+        "/api/v1/publishers/{publisher}/webhooks/{webhook}/deliveries",
+        ManageWebhooks,
+        Publisher,
+        "What was sent to a webhook, newest first.",
+    ),
+    with(
+        route(
+            "POST",
+            "/api/v1/publishers/{publisher}/webhooks/{webhook}/replay",
+            ManageWebhooks,
+            Publisher,
+            "Send an event again.",
+        ),
+        "Replay",
+        202,
+    ),
+    route("GET", "/portal/publishers/{publisher}/webhooks", ManageWebhooks, Publisher, "Webhooks."),
+    route("POST", "/portal/publishers/{publisher}/webhooks", ManageWebhooks, Publisher, "Make a webhook."),
+    route(
+        "GET",
+        "/portal/publishers/{publisher}/webhooks/{webhook}",
+        ManageWebhooks,
+        Publisher,
+        "A webhook.",
+    ),
+    route(
+        "POST",
+        "/portal/publishers/{publisher}/webhooks/{webhook}",
+        ManageWebhooks,
+        Publisher,
+        "Test, change or remove a webhook, or send an event again.",
+    ),
+    route("GET", "/portal/publishers/{publisher}/leads", ReadLeads, Publisher, "Leads."),
+    route("GET", "/portal/publishers/{publisher}/leads.csv", ManageLeads, Publisher, "Leads as CSV."),
+    route(
+        "POST",
+        "/portal/publishers/{publisher}/leads/{lead}/replay",
+        ManageLeads,
+        Publisher,
+        "Send a lead again.",
+    ),
+    route(
+        "POST",
+        "/portal/publishers/{publisher}/leads/{lead}/erase",
+        ManageLeads,
+        Publisher,
+        "Take the personal data out of a lead.",
+    ),
+    route("POST", portal!("/test-lead"), Publish, Publisher, "Send a test lead."),
+    route("GET", "/marketplace/apps/{id}/contact", UseAccount, Market, "Form to ask for an offer."),
+    route("POST", "/marketplace/apps/{id}/contact", Deploy, Market, "Ask for an offer."),
+    route(
+        "GET",
+        "/marketplace/preview/{id}/contact",
+        UseAccount,
+        Market,
+        "Form to ask for a previewed offer.",
+    ),
+    route("POST", "/marketplace/preview/{id}/contact", Deploy, Market, "Ask for a previewed offer."),
 ];
 
 /// The row of a route.

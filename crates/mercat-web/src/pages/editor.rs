@@ -128,8 +128,8 @@ fn input(f: &Frame, field: &Field, fields: &Fields, name: &str, path: &str, prob
         Rule::Flag => ("flag", String::new()),
         Rule::Choice(_) => ("choice", String::new()),
         Rule::Picture(..) => ("picture", f.t("ui-upload")),
-        Rule::Secret(_) if value.is_some() => ("secret", f.t("ui-secret-set")),
-        Rule::Secret(_) => ("secret", String::new()),
+        rule if rule.is_secret() && value.is_some() => ("secret", f.t("ui-secret-set")),
+        Rule::Secret(_) | Rule::Connection => ("secret", String::new()),
         Rule::Html(_) => ("area", String::new()),
         Rule::Rows(..) => ("area", f.t1("ui-rows-hint", "columns", &columns(field.rule).join(" | "))),
         Rule::Versions => ("versions", f.t("ui-versions-hint")),
@@ -138,6 +138,7 @@ fn input(f: &Frame, field: &Field, fields: &Fields, name: &str, path: &str, prob
         | Rule::Categories
         | Rule::Pictures(..)
         | Rule::Tags
+        | Rule::Emails(_)
         | Rule::Platforms => ("area", f.t("ui-one-per-line")),
         _ => ("text", String::new()),
     };
@@ -300,9 +301,10 @@ fn value(field: &Field, text: &str) -> Option<Value> {
         | Rule::Categories
         | Rule::Pictures(..)
         | Rule::Tags
+        | Rule::Emails(_)
         | Rule::Platforms => Some(Value::List(lines().map(str::to_owned).collect())),
         // An empty secret means "as it was".
-        Rule::Secret(_) if text.is_empty() => None,
+        rule if rule.is_secret() && text.is_empty() => None,
         _ => Some(Value::Text(text.trim_end().to_owned())),
     }
 }

@@ -17,6 +17,7 @@ mod eligibility;
 mod house;
 mod inventory;
 mod kill;
+mod leads;
 mod machines;
 mod plantings;
 mod publish;
@@ -26,7 +27,9 @@ mod rules;
 mod sabotage;
 mod sandbox;
 mod scanners;
+mod secrets;
 mod threats;
+mod webhooks;
 mod windows;
 mod worst;
 
