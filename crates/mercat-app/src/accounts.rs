@@ -171,12 +171,14 @@ impl App {
     async fn principal(&self, user: &str, scope: Option<Scope>) -> Result<Principal, AppError> {
         let Some(user) = load::<UserRow>(&*self.ledger, user).await? else { return Ok(Principal::default()) };
         let subscriptions = find::<SubscriptionRow>(&*self.ledger, "user", &user.row.id).await?;
+        let evidence = self.evidence(&user.row.id).await?;
         let role = |(publisher, role): &(String, String)| Some((publisher.clone(), Role::parse(role)?));
         Ok(Principal {
             roles: user.row.roles.iter().filter_map(role).collect(),
             user: Some(user.row.id),
             operator: user.row.operator,
             scope,
+            evidence,
             subscriptions: subscriptions.into_iter().map(|row| row.row.id).collect(),
             specimen: None,
         })

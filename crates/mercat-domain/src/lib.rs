@@ -10,6 +10,7 @@ pub mod calendar;
 pub mod csv;
 pub mod digest;
 pub mod document;
+pub mod exception;
 pub mod finding;
 pub mod ids;
 pub mod lead;
@@ -19,6 +20,7 @@ pub mod offer;
 pub mod plain;
 pub mod retry;
 pub mod run;
+pub mod support;
 pub mod tags;
 
 pub use digest::Digest;

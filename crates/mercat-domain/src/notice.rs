@@ -31,13 +31,15 @@ pub enum NoticeKind {
     Deprecation,
     /// A lead arrived.
     LeadArrived,
+    /// A request for an exception was made, asked about or decided.
+    Exception,
     /// The notices of a day.
     Digest,
 }
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Accepted,
         Self::StepFailed,
         Self::CertificationFeedback,
@@ -52,6 +54,7 @@ impl NoticeKind {
         Self::Recertification,
         Self::Deprecation,
         Self::LeadArrived,
+        Self::Exception,
         Self::Digest,
     ];
 
@@ -72,6 +75,7 @@ impl NoticeKind {
             Self::Recertification => "N12",
             Self::Deprecation => "N13",
             Self::LeadArrived => "L1",
+            Self::Exception => "X1",
             Self::Digest => "D1",
         }
     }

@@ -102,6 +102,7 @@ macro_rules! row {
 }
 
 mod contact;
+mod support;
 
 pub use contact::{
     BreakerRow, CollectedRow, LeadRow, MarkRow, MessageLogRow, PersonRow, SubscriberRow, WebhookRow,
@@ -578,6 +579,8 @@ row!(
         sent: bool,
     }
 );
+
+pub use support::{AttachmentRow, ExceptionRow, RequestRow, ThreadMessageRow};
 
 /// A plan as listed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

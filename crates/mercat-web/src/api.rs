@@ -2,9 +2,12 @@
 
 mod deploy;
 mod events;
+pub(crate) mod exceptions;
 pub(crate) mod leads;
 mod offers;
 mod people;
+mod subscribers;
+pub(crate) mod support;
 mod uploads;
 mod verdicts;
 mod webhooks;
@@ -66,6 +69,18 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route(&format!("{P}/leads/{{lead}}"), delete(leads::erase))
         .route(&format!("{P}/leads/{{lead}}/replay"), post(leads::replay))
         .route(&offer("/test-lead"), post(leads::test))
+        .route(&offer("/submissions/{submission}/exceptions"), post(exceptions::ask))
+        .route(&format!("{P}/exceptions"), get(exceptions::all))
+        .route(&format!("{P}/exceptions/{{exception}}"), post(exceptions::inform))
+        .route("/api/v1/exceptions", get(exceptions::queue))
+        .route("/api/v1/exceptions/{exception}", post(exceptions::decide))
+        .route(&format!("{P}/subscribers"), get(subscribers::all))
+        .route(&format!("{P}/subscribers/{{email}}"), put(subscribers::put).delete(subscribers::remove))
+        .route(&format!("{P}/subscription"), put(subscribers::put_own).delete(subscribers::remove_own))
+        .route("/api/v1/support", get(support::all).post(support::open))
+        .route("/api/v1/support/{id}", get(support::one))
+        .route("/api/v1/support/{id}/replies", post(support::reply))
+        .route("/api/v1/support/{id}/attachments/{digest}", get(support::attachment))
         .route(&format!("{P}/webhooks"), get(webhooks::all).post(webhooks::create))
         .route(&format!("{P}/webhooks/{{webhook}}"), delete(webhooks::remove))
         .route(&format!("{P}/webhooks/{{webhook}}/rotate"), post(webhooks::rotate))

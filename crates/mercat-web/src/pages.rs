@@ -3,8 +3,10 @@
 mod account;
 mod contact;
 mod editor;
+mod exceptions;
 mod portal;
 mod storefront;
+mod support;
 mod webhooks;
 
 use crate::Site;
@@ -75,6 +77,16 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route("/portal/publishers/{publisher}/leads/{lead}/replay", post(contact::replay))
         .route("/portal/publishers/{publisher}/leads/{lead}/erase", post(contact::erase))
         .route(&o("/test-lead"), post(contact::test_lead))
+        .route(&o("/exceptions/new"), get(exceptions::form))
+        .route(&o("/exceptions"), post(exceptions::ask))
+        .route("/portal/publishers/{publisher}/exceptions", get(exceptions::all))
+        .route("/portal/publishers/{publisher}/exceptions/{exception}", post(exceptions::inform))
+        .route("/portal/operator/exceptions", get(exceptions::queue))
+        .route("/portal/operator/exceptions/{exception}", post(exceptions::decide))
+        .route("/support", get(support::all).post(support::open))
+        .route("/support/new", get(support::form))
+        .route("/support/{id}", get(support::one).post(support::reply))
+        .route("/support/{id}/attachments/{digest}", get(crate::api::support::attachment))
         .route("/portal/publishers/{publisher}/webhooks", get(webhooks::all).post(webhooks::create))
         .route("/portal/publishers/{publisher}/webhooks/{webhook}", get(webhooks::one).post(webhooks::act))
         .route("/sign-in", get(account::sign_in_page).post(account::sign_in))

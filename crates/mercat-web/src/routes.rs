@@ -50,8 +50,8 @@ const fn with(mut route: Route, body: &'static str, success: u16) -> Route {
 
 use About::{Listing, Market, Publisher};
 use Action::{
-    Deploy, EditOffers, GoLive, ManageAccount, ManageLeads, ManageMembers, ManageWebhooks, Operate, Publish,
-    ReadLeads, ReadOffers, SeePublic, UseAccount, UseListing,
+    AskSupport, Deploy, EditOffers, GoLive, ManageAccount, ManageLeads, ManageMembers, ManageWebhooks,
+    Operate, Publish, ReadLeads, ReadOffers, SeePublic, UseAccount, UseListing,
 };
 
 const OFFER: &str = "/api/v1/publishers/{publisher}/offers/{offer}";
@@ -372,6 +372,128 @@ pub static ROUTES: &[Route] = &[
         ),
         "",
         202,
+    ),
+    // Support. Who has a part in a request is decided by the handlers, for the request that they find.
+    route(
+        "GET",
+        "/api/v1/support",
+        UseAccount,
+        Market,
+        "The caller's support requests; ?queue=true for operators.",
+    ),
+    with(route("POST", "/api/v1/support", AskSupport, Market, "Ask for support."), "NewRequest", 201),
+    route("GET", "/api/v1/support/{id}", UseAccount, Market, "A support request with its thread."),
+    with(
+        route(
+            "POST",
+            "/api/v1/support/{id}/replies",
+            AskSupport,
+            Market,
+            "Answer, close, or change a request.",
+        ),
+        "NewReply",
+        200,
+    ),
+    route("GET", "/api/v1/support/{id}/attachments/{digest}", UseAccount, Market, "A file of a request."),
+    route("GET", "/support", UseAccount, Market, "Support requests."),
+    route("POST", "/support", AskSupport, Market, "Ask for support."),
+    route("GET", "/support/new", UseAccount, Market, "Form to ask for support."),
+    route("GET", "/support/{id}", UseAccount, Market, "A support request."),
+    route("POST", "/support/{id}", AskSupport, Market, "Answer, close, or change a request."),
+    route("GET", "/support/{id}/attachments/{digest}", UseAccount, Market, "A file of a request."),
+    // Exceptions.
+    with(
+        route(
+            "POST",
+            offer!("/submissions/{submission}/exceptions"),
+            Publish,
+            Publisher,
+            "Ask for an exception from a finding, or appeal.",
+        ),
+        "NewException",
+        201,
+    ),
+    route("GET", "/api/v1/publishers/{publisher}/exceptions", ReadOffers, Publisher, "Exceptions asked for."),
+    with(
+        route(
+            "POST",
+            "/api/v1/publishers/{publisher}/exceptions/{exception}",
+            Publish,
+            Publisher,
+            "Say more about a request for an exception.",
+        ),
+        "MoreAboutException",
+        200,
+    ),
+    route("GET", "/api/v1/exceptions", Operate, Market, "Requests for exceptions that wait for a reviewer."),
+    with(
+        route(
+            "POST",
+            "/api/v1/exceptions/{exception}",
+            Operate,
+            Market,
+            "Decide a request for an exception.",
+        ),
+        "ExceptionDecision",
+        200,
+    ),
+    route("GET", portal!("/exceptions/new"), Publish, Publisher, "Form to ask for an exception."),
+    route("POST", portal!("/exceptions"), Publish, Publisher, "Ask for an exception."),
+    route("GET", "/portal/publishers/{publisher}/exceptions", ReadOffers, Publisher, "Exceptions."),
+    route("POST", "/portal/publishers/{publisher}/exceptions/{exception}", Publish, Publisher, "Say more."),
+    route("GET", "/portal/operator/exceptions", Operate, Market, "Requests for exceptions."),
+    route("POST", "/portal/operator/exceptions/{exception}", Operate, Market, "Decide a request."),
+    // Subscribers of notices.
+    route(
+        "GET",
+        "/api/v1/publishers/{publisher}/subscribers",
+        ManageWebhooks,
+        Publisher,
+        "Who gets notices.",
+    ),
+    with(
+        route(
+            "PUT",
+            "/api/v1/publishers/{publisher}/subscribers/{email}",
+            ManageWebhooks,
+            Publisher,
+            "Send an address the publisher's notices.",
+        ),
+        "Subscription",
+        200,
+    ),
+    with(
+        route(
+            "DELETE",
+            "/api/v1/publishers/{publisher}/subscribers/{email}",
+            ManageWebhooks,
+            Publisher,
+            "Send an address no more notices.",
+        ),
+        "",
+        204,
+    ),
+    with(
+        route(
+            "PUT",
+            "/api/v1/publishers/{publisher}/subscription",
+            EditOffers,
+            Publisher,
+            "Get the publisher's notices oneself.",
+        ),
+        "Subscription",
+        200,
+    ),
+    with(
+        route(
+            "DELETE",
+            "/api/v1/publishers/{publisher}/subscription",
+            EditOffers,
+            Publisher,
+            "Get no more notices.",
+        ),
+        "",
+        204,
     ),
     // Webhooks.
     route("GET", "/api/v1/publishers/{publisher}/webhooks", ManageWebhooks, Publisher, "Webhooks."),

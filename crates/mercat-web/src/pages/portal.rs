@@ -245,6 +245,20 @@ impl Status {
             .collect()
     }
 
+    fn submission(&self) -> &str {
+        self.view.submission.as_ref().map_or("", |row| row.id.as_str())
+    }
+
+    /// Where support is asked for with everything filled in.
+    fn support(&self, step: &StepView) -> String {
+        let submission = self.submission();
+        let (publisher, offer) = (&self.key.publisher, &self.key.offer);
+        format!(
+            "/support/new?publisher={publisher}&offer={offer}&submission={submission}&step={}",
+            step.step.name()
+        )
+    }
+
     fn snapshot(&self) -> &str {
         self.view.submission.as_ref().map_or("", |row| row.run.snapshot.as_str())
     }
