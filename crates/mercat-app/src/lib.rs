@@ -12,6 +12,7 @@ mod edit_offer;
 mod error;
 mod exceptions;
 mod go_live;
+mod insights;
 mod leads;
 mod listing;
 mod notices;
@@ -32,6 +33,7 @@ pub use deploy::{Deployment, Terms, Urn};
 pub use edit_offer::{Draft, clone_public};
 pub use error::AppError;
 pub use exceptions::{Decision, ExceptionRequest};
+pub use insights::{Insight, Seen, Tally};
 pub use leads::{Delivered, Interest, LeadWork};
 pub use listing::{Media, compose_listing};
 pub use notices::NoticeFacts;
@@ -73,6 +75,8 @@ pub struct Settings {
     pub locale: String,
     /// `leads`.
     pub leads: LeadSettings,
+    /// Groups of customers smaller than this are not told apart in insights.
+    pub privacy_floor: u64,
 }
 
 /// How leads are repeated and kept.
@@ -94,7 +98,13 @@ impl Settings {
     /// The defaults of a server that people reach under a URL.
     pub fn new(base_url: impl Into<String>) -> Self {
         let (cancel, leads) = (CancelRule::default(), LeadSettings::default());
-        Self { base_url: base_url.into(), cancel, locale: "en".to_owned(), leads }
+        Self {
+            base_url: base_url.into(),
+            cancel,
+            locale: "en".to_owned(),
+            leads,
+            privacy_floor: mercat_domain::insights::FLOOR,
+        }
     }
 }
 

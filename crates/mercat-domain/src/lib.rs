@@ -13,6 +13,7 @@ pub mod document;
 pub mod exception;
 pub mod finding;
 pub mod ids;
+pub mod insights;
 pub mod lead;
 pub mod limits;
 pub mod notice;

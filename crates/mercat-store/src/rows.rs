@@ -105,8 +105,8 @@ mod contact;
 mod support;
 
 pub use contact::{
-    BreakerRow, CollectedRow, LeadRow, MarkRow, MessageLogRow, PersonRow, SubscriberRow, WebhookRow,
-    WebhookSecretRow,
+    BreakerRow, CollectedRow, LeadRow, MarkRow, MessageLogRow, PersonRow, SubscriberRow, TallyRow,
+    WebhookRow, WebhookSecretRow,
 };
 
 row!(

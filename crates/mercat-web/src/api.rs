@@ -3,6 +3,7 @@
 mod deploy;
 mod events;
 pub(crate) mod exceptions;
+pub(crate) mod insights;
 pub(crate) mod leads;
 mod offers;
 mod people;
@@ -77,6 +78,8 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route(&format!("{P}/subscribers"), get(subscribers::all))
         .route(&format!("{P}/subscribers/{{email}}"), put(subscribers::put).delete(subscribers::remove))
         .route(&format!("{P}/subscription"), put(subscribers::put_own).delete(subscribers::remove_own))
+        .route(&format!("{P}/insights"), get(insights::all))
+        .route(&format!("{P}/insights.csv"), get(insights::csv))
         .route("/api/v1/support", get(support::all).post(support::open))
         .route("/api/v1/support/{id}", get(support::one))
         .route("/api/v1/support/{id}/replies", post(support::reply))

@@ -24,7 +24,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use mercat_app::App;
+use mercat_app::{App, Seen, Tally};
 use mercat_depot::{Depot, Spool};
 use mercat_domain::limits::API_BODY_BYTES_MAX;
 use std::sync::Arc;
@@ -48,6 +48,8 @@ pub struct Site {
     pub spool: Spool,
     disks: Arc<disks::Disks>,
     specimens: Arc<specimens::Specimens>,
+    /// What was seen and pulled here, until it is written.
+    pub tally: Tally,
     /// Turns to `true` when the server ends; long answers then end too.
     pub stop: watch::Receiver<bool>,
 }
@@ -55,7 +57,32 @@ pub struct Site {
 impl Site {
     /// Doors onto an app with its blobs; `stop` ends long answers.
     pub fn new(app: App, depot: Depot, spool: Spool, stop: watch::Receiver<bool>) -> Self {
-        Self { app, depot, spool, disks: Arc::default(), specimens: Arc::default(), stop }
+        Self {
+            app,
+            depot,
+            spool,
+            disks: Arc::default(),
+            specimens: Arc::default(),
+            tally: Tally::default(),
+            stop,
+        }
+    }
+}
+
+impl Site {
+    /// Counts something that a customer did. A clock that does not answer counts nothing.
+    pub(crate) async fn count(
+        &self,
+        (publisher, offer): (&str, &str),
+        what: &'static str,
+        plan: &str,
+        version: &str,
+    ) {
+        if let Ok(now) = self.app.ledger.now().await {
+            let text = str::to_owned;
+            let (publisher, offer, plan, version) = (text(publisher), text(offer), text(plan), text(version));
+            self.tally.count(Seen { publisher, offer, what, plan, version }, now);
+        }
     }
 }
 

@@ -4,6 +4,8 @@ mod account;
 mod contact;
 mod editor;
 mod exceptions;
+mod feeds;
+mod insights;
 mod portal;
 mod storefront;
 mod support;
@@ -83,6 +85,11 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route("/portal/publishers/{publisher}/exceptions/{exception}", post(exceptions::inform))
         .route("/portal/operator/exceptions", get(exceptions::queue))
         .route("/portal/operator/exceptions/{exception}", post(exceptions::decide))
+        .route("/portal/publishers/{publisher}/insights", get(insights::page))
+        .route("/portal/publishers/{publisher}/insights.csv", get(crate::api::insights::csv))
+        .route("/marketplace/feed.atom", get(feeds::catalogue))
+        .route("/marketplace/apps/category/{category}/feed.atom", get(feeds::category))
+        .route("/marketplace/apps/{id}/feed.atom", get(feeds::offer))
         .route("/support", get(support::all).post(support::open))
         .route("/support/new", get(support::form))
         .route("/support/{id}", get(support::one).post(support::reply))

@@ -495,6 +495,27 @@ pub static ROUTES: &[Route] = &[
         "",
         204,
     ),
+    // Feeds.
+    route("GET", "/marketplace/feed.atom", SeePublic, Market, "What is live, as Atom."),
+    route(
+        "GET",
+        "/marketplace/apps/category/{category}/feed.atom",
+        SeePublic,
+        Market,
+        "A category, as Atom.",
+    ),
+    route("GET", "/marketplace/apps/{id}/feed.atom", UseListing, Listing, "An offer's versions, as Atom."),
+    // Insights.
+    route(
+        "GET",
+        "/api/v1/publishers/{publisher}/insights",
+        ReadOffers,
+        Publisher,
+        "How offers are used; ?from= and ?to=.",
+    ),
+    route("GET", "/api/v1/publishers/{publisher}/insights.csv", ReadOffers, Publisher, "Insights as CSV."),
+    route("GET", "/portal/publishers/{publisher}/insights", ReadOffers, Publisher, "Insights."),
+    route("GET", "/portal/publishers/{publisher}/insights.csv", ReadOffers, Publisher, "Insights as CSV."),
     // Webhooks.
     route("GET", "/api/v1/publishers/{publisher}/webhooks", ManageWebhooks, Publisher, "Webhooks."),
     with(

@@ -224,3 +224,25 @@ row!(
         at: Millis,
     }
 );
+
+row!(
+    /// How often something happened on one day.
+    TallyRow, "tally", |row| [&row.publisher, &row.offer, &row.day, &row.what, &row.plan, &row.version].map(String::as_str).join("/"),
+    index: vec![("publisher", row.publisher.clone())],
+    {
+        /// Publisher id.
+        publisher: String,
+        /// Offer id.
+        offer: String,
+        /// `YYYY-MM-DD` in UTC.
+        day: String,
+        /// `view`, `pull` or `download`.
+        what: String,
+        /// Plan id, or empty.
+        plan: String,
+        /// Version, or empty.
+        version: String,
+        /// How often.
+        count: u64,
+    }
+);

@@ -140,6 +140,10 @@ impl Product {
 async fn one(site: &Site, caller: &Caller, id: &str, preview: bool) -> Answer {
     let found = async { site.app.visible_listing(&caller.who, &listing_key(id)?, preview).await };
     let listing = found.await.map_err(fail(caller))?;
+    // Publishers who look at their own page are no customers.
+    if !preview && caller.who.role(&listing.publisher).is_none() && !caller.who.operator {
+        site.count((&listing.publisher, &listing.offer), "view", "", "").await;
+    }
     let base = &site.app.settings.base_url;
     let registry = base.split_once("://").map_or(base.as_str(), |(_, host)| host).to_owned();
     let scheme_note = base.starts_with("http://");

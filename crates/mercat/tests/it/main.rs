@@ -16,6 +16,7 @@ mod disk;
 mod eligibility;
 mod exceptions;
 mod house;
+mod insights;
 mod inventory;
 mod kill;
 mod leads;
