@@ -4,8 +4,9 @@
 //! so an unchanged layer is never read twice.
 
 use crate::files::{Files, Named};
+use crate::pipeline::{self, Through};
 use crate::scan::{Scan, Want};
-use crate::{Knowledge, files, pipeline};
+use crate::{Knowledge, files};
 use mercat_artifact::ReadError;
 use mercat_artifact::layer::HashingReader;
 use mercat_artifact::layer::tar::{Entry, Kind, TarReader, Whiteout};
@@ -148,14 +149,16 @@ impl LayerScan<'_> {
 
     fn tar(&mut self, blob: &mut (dyn Read + Send), compression: Compression) -> Result<(), ReadError> {
         let limits = self.scan.limits();
-        let (walked, packed) = pipeline::unpacked(blob, compression, limits.caps(), |pieces| {
-            let mut tar = TarReader::new(HashingReader::new(pieces), limits.layer_entries);
-            while let Some(entry) = tar.next_entry()? {
-                self.entry(entry, &mut tar)?;
-            }
-            Ok::<_, ReadError>(tar.into_inner().finish())
-        })?;
-        let unpacked = walked?;
+        let (walked, Through { packed, unpacked }) =
+            pipeline::unpacked(blob, compression, limits.caps(), |pieces| {
+                let mut tar = TarReader::new(pieces, limits.layer_entries);
+                while let Some(entry) = tar.next_entry()? {
+                    self.entry(entry, &mut tar)?;
+                }
+                Ok::<_, ReadError>(())
+            })?;
+        // A tar is read to the last byte of the stream, or refused.
+        walked?;
         self.scan.with(|facts| {
             facts.unpacked_bytes = unpacked.size;
             facts.diff_id = unpacked.digest.to_string();

@@ -14,6 +14,7 @@ use owners::Owned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Programs of one layer that are kept with their digests.
 const PROGRAMS_MAX: usize = 100_000;
@@ -199,6 +200,12 @@ impl Asked {
     pub(crate) fn bytes_max(self) -> Option<u64> {
         let reader = self.reader.map(Reader::bytes_max).filter(|max| *max > 0);
         if self.list { Some(reader.unwrap_or(0).max(LIST_BYTES_MAX)) } else { reader }
+    }
+
+    /// Parts of a file of this size that its reader does not look into.
+    pub(crate) fn unread(&self, head: &[u8], size: u64) -> Vec<Range<usize>> {
+        let is_program = !self.list && self.reader == Some(Reader::Program);
+        if is_program { mercat_inventory::unread(head, size) } else { Vec::new() }
     }
 }
 

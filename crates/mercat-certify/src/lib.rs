@@ -13,6 +13,7 @@ mod facts;
 mod files;
 mod image;
 mod inventory;
+mod kept;
 pub mod listing;
 mod nested;
 mod pipeline;
@@ -180,6 +181,7 @@ impl Knowledge {
         let companions = named.collect::<Vec<_>>().join("\n");
         let parts = [
             facts::FORMAT,
+            env!("CARGO_PKG_VERSION"),
             self.signatures.digest(),
             self.yara.digest(),
             self.secrets.digest(),

@@ -1,8 +1,10 @@
-//! A layer in two stages, each in its own thread: unpacking with the blob's digest, and all that looks at the bytes.
+//! A layer in two stages, each in its own thread: unpacking with both digests, and all that looks at the bytes.
 
 use mercat_artifact::ReadError;
 use mercat_artifact::layer::{Caps, Hashed, LayerReader};
 use mercat_artifact::oci::Compression;
+use mercat_domain::Digest;
+use sha2::{Digest as _, Sha256};
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
@@ -11,29 +13,58 @@ const PIECE_BYTES: usize = 256 << 10;
 /// Pieces between the stages.
 const PIECES: usize = 16;
 
-/// Unpacks a layer beside `work`, which reads what comes out. Gives back what `work` made, and the digest and
-/// size of the blob as far as it was read.
+/// What passed through a layer's first stage.
+#[derive(Debug)]
+pub(crate) struct Through {
+    /// The blob, as far as it was read.
+    pub(crate) packed: Hashed,
+    /// What came out of it.
+    pub(crate) unpacked: Hashed,
+}
+
+/// Unpacks a layer beside `work`, which reads what comes out. Gives back what `work` made, and what passed.
 pub(crate) fn unpacked<T>(
     blob: &mut (dyn Read + Send),
     compression: Compression,
     caps: Caps,
     work: impl FnOnce(&mut Pieces) -> T,
-) -> io::Result<(T, Hashed)> {
+) -> io::Result<(T, Through)> {
     let (full, incoming) = sync_channel(PIECES);
     let (empty, spare) = channel();
     std::thread::scope(|scope| {
-        let unpacking = scope.spawn(move || unpack(LayerReader::new(blob, compression, caps), &full, &spare));
+        let unpacking = scope.spawn(move || {
+            // What is not packed has one digest.
+            let twice = compression != Compression::None;
+            let mut out = twice.then(Sha256::new);
+            let mut size = 0;
+            let packed = unpack(LayerReader::new(blob, compression, caps), &full, &spare, |piece| {
+                size += piece.len() as u64;
+                if let Some(out) = &mut out {
+                    out.update(piece);
+                }
+            });
+            let unpacked = match out {
+                None => packed.clone(),
+                Some(out) => Hashed { digest: Digest::from_sha256(&out.finalize()), size },
+            };
+            Through { packed, unpacked }
+        });
         let mut pieces = Pieces { incoming, empty, piece: Vec::new(), taken: 0, ended: false };
         let done = work(&mut pieces);
         drop(pieces);
-        let hashed = unpacking.join().map_err(|_| io::Error::other("the unpacking thread ended early"))?;
-        Ok((done, hashed))
+        let through = unpacking.join().map_err(|_| io::Error::other("the unpacking thread ended early"))?;
+        Ok((done, through))
     })
 }
 
 type Piece = Result<Vec<u8>, ReadError>;
 
-fn unpack<R: Read>(mut layer: LayerReader<R>, full: &SyncSender<Piece>, spare: &Receiver<Vec<u8>>) -> Hashed {
+fn unpack<R: Read>(
+    mut layer: LayerReader<R>,
+    full: &SyncSender<Piece>,
+    spare: &Receiver<Vec<u8>>,
+    mut passes: impl FnMut(&[u8]),
+) -> Hashed {
     loop {
         let mut piece = spare.try_recv().unwrap_or_default();
         piece.resize(PIECE_BYTES, 0);
@@ -48,6 +79,7 @@ fn unpack<R: Read>(mut layer: LayerReader<R>, full: &SyncSender<Piece>, spare: &
             }
         }
         piece.truncate(filled);
+        passes(&piece);
         // A reader that is gone wants no more.
         if filled > 0 && full.send(Ok(piece)).is_err() {
             return layer.finish();
@@ -104,12 +136,12 @@ mod tests {
             let mut out = Vec::new();
             pieces.read_to_end(&mut out).map(|_| out)
         };
-        let (out, hashed) =
+        let (out, through) =
             unpacked(&mut &bytes[..], Compression::None, Caps::default(), read_all).expect("ends");
         assert!(out.expect("reads") == bytes);
-        assert_eq!(hashed.size, bytes.len() as u64);
+        assert_eq!((through.packed.size, &through.unpacked), (bytes.len() as u64, &through.packed));
         let early = unpacked(&mut &bytes[..], Compression::None, Caps::default(), |_| ()).expect("ends");
-        assert!(early.1.size < bytes.len() as u64);
+        assert!(early.1.packed.size < bytes.len() as u64);
     }
 
     #[test]

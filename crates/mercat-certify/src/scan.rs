@@ -2,7 +2,7 @@
 
 use crate::facts::{LayerFacts, Note};
 use crate::files::Asked;
-use crate::shown::{Shown, WINDOW_BYTES};
+use crate::shown::{OVERLAP_BYTES, Shown, WINDOW_BYTES};
 use crate::signatures::Digests;
 use crate::{Knowledge, Limits, companion, files, nested, signatures, yara};
 use mercat_artifact::ReadError;
@@ -14,6 +14,9 @@ use std::io::Read;
 const NOTES_OF_RULE_MAX: usize = 200;
 /// Bytes that archives inside one file may unpack to before the ratio counts.
 const RATIO_FREE_BYTES: u64 = 64 << 20;
+
+/// Buffers that wait for their next file; archives inside archives need one each.
+const SPARE_MAX: usize = 4;
 
 pub(crate) const OURS: &str =
     "nothing to do for the publisher: the operator of this server must repair the scanner";
@@ -231,16 +234,17 @@ impl<'k> Scan<'k> {
         self.state.borrow().cut
     }
 
-    /// An empty buffer of a window.
+    /// An empty buffer of a window. It never grows: what growth leaves behind stays with the allocator.
     pub(crate) fn buffer(&self) -> Vec<u8> {
-        self.state.borrow_mut().spare.pop().unwrap_or_default()
+        let spare = self.state.borrow_mut().spare.pop();
+        spare.unwrap_or_else(|| Vec::with_capacity(WINDOW_BYTES + OVERLAP_BYTES))
     }
 
     /// Takes a buffer back.
     pub(crate) fn give_back(&self, mut buffer: Vec<u8>) {
         buffer.clear();
         let spare = &mut self.state.borrow_mut().spare;
-        if spare.len() < 4 && buffer.capacity() <= 2 * WINDOW_BYTES {
+        if spare.len() < SPARE_MAX {
             spare.push(buffer);
         }
     }

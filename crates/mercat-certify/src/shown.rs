@@ -3,6 +3,7 @@
 use crate::companion::Before;
 use crate::facts::Note;
 use crate::files::Asked;
+use crate::kept::Kept;
 use crate::nested;
 use crate::scan::{OURS, Passed, Scan, Want};
 use crate::signatures::Hashing;
@@ -14,6 +15,9 @@ use std::io::{self, BufRead, Read};
 pub(crate) const WINDOW_BYTES: usize = 4 << 20;
 /// Bytes at the end of a window that the next one begins with.
 pub(crate) const OVERLAP_BYTES: usize = 64 << 10;
+
+/// Bytes that are hashed beside the scanners, in a thread of their own: fewer are hashed sooner than it starts.
+const BESIDE_BYTES: usize = 512 << 10;
 
 /// A file whose bytes go past every scanner, whether or not somebody asks for them.
 pub(crate) struct Shown<'s, 'k> {
@@ -32,7 +36,9 @@ pub(crate) struct Shown<'s, 'k> {
     archive: bool,
     /// Scanners of others; an archive is opened for them.
     before: Option<Vec<Before<'k>>>,
-    kept: Option<Vec<u8>>,
+    kept: Option<Kept>,
+    /// Its size, where it is known before the bytes are read.
+    known_size: Option<u64>,
     /// The most bytes that are kept.
     kept_max: u64,
     ended: bool,
@@ -61,7 +67,8 @@ impl<'s, 'k> Shown<'s, 'k> {
             kind: FileKind::Any,
             archive: false,
             before: None,
-            kept: want.bytes.then(Vec::new),
+            kept: want.bytes.then(Kept::all),
+            known_size: want.size,
             kept_max: u64::MAX,
             ended: false,
             broken: None,
@@ -78,13 +85,18 @@ impl<'s, 'k> Shown<'s, 'k> {
     /// Asks for more of a file of which the head was seen.
     pub(crate) fn ask(&mut self, asked: &Asked) {
         if asked.program {
-            self.hash.also(&self.window, asked.packaged);
+            self.hash.also(asked.packaged);
         }
         if let Some(max) = asked.bytes_max()
             && self.kept.is_none()
         {
             self.kept_max = max;
-            self.kept = (self.size <= max).then(|| self.window.clone());
+            self.kept = (self.known_size.unwrap_or(self.size) <= max).then(|| {
+                let holes = |size| Kept::sparse(size, asked.unread(&self.window, size));
+                let mut kept = self.known_size.map_or_else(Kept::all, holes);
+                kept.push(&self.window);
+                kept
+            });
         }
     }
 
@@ -106,12 +118,11 @@ impl<'s, 'k> Shown<'s, 'k> {
             return;
         }
         self.size += fresh as u64;
-        self.hash.update(&self.window[keep..]);
         if self.size > self.kept_max {
             self.kept = None;
         }
         if let Some(kept) = &mut self.kept {
-            kept.extend_from_slice(&self.window[keep..]);
+            kept.push(&self.window[keep..]);
         }
         self.ended = fresh < WINDOW_BYTES;
         if let Err(error) = read {
@@ -120,19 +131,30 @@ impl<'s, 'k> Shown<'s, 'k> {
         }
     }
 
-    /// Shows the window to the scanners, once.
+    /// Shows the window to the scanners, and hashes what is new in it, once.
     fn show(&mut self) {
-        if self.window.len() > self.carried {
-            let start = self.size - self.window.len() as u64;
-            self.scan.window(self.path, self.depth, (start, self.kind), &self.window, self.carried);
-            if !self.archive {
-                let companions = &self.scan.knowledge().companions;
-                let begin = || companions.iter().map(|one| Before::new(&**one)).collect::<Vec<_>>();
-                let fresh = &self.window[self.carried..];
-                self.before.get_or_insert_with(begin).iter_mut().for_each(|one| one.feed(fresh));
-            }
-            self.carried = self.window.len();
+        if self.window.len() == self.carried {
+            return;
         }
+        let fresh = &self.window[self.carried..];
+        let of = (self.size - self.window.len() as u64, self.kind);
+        let look = || self.scan.window(self.path, self.depth, of, &self.window, self.carried);
+        if fresh.len() < BESIDE_BYTES || self.hash.is_none() {
+            self.hash.update(fresh);
+            look();
+        } else {
+            let hash = &mut self.hash;
+            std::thread::scope(|threads| {
+                threads.spawn(|| hash.update(fresh));
+                look();
+            });
+        }
+        if !self.archive {
+            let companions = &self.scan.knowledge().companions;
+            let begin = || companions.iter().map(|one| Before::new(&**one)).collect::<Vec<_>>();
+            self.before.get_or_insert_with(begin).iter_mut().for_each(|one| one.feed(fresh));
+        }
+        self.carried = self.window.len();
     }
 
     /// Asks the scanners of others what they found.
@@ -195,7 +217,7 @@ impl<'s, 'k> Shown<'s, 'k> {
         self.scan.give_back(std::mem::take(&mut self.window));
         match self.broken.take() {
             Some(error) => Err(error),
-            None => Ok(Passed { kept: self.kept.take(), size: self.size, digests }),
+            None => Ok(Passed { kept: self.kept.take().map(Kept::into_bytes), size: self.size, digests }),
         }
     }
 

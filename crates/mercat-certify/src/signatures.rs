@@ -127,13 +127,18 @@ impl Hashing {
         Self { sha256: None, sha1: None, md5: None }
     }
 
-    /// Takes more hashes of a file whose first bytes have passed: the SHA-256, and those of package managers.
-    pub(crate) fn also(&mut self, first: &[u8], of_packages: bool) {
-        self.sha256.get_or_insert_with(|| Sha256::new().chain_update(first));
+    /// Takes more hashes of a file of which nothing was hashed yet: the SHA-256, and those of package managers.
+    pub(crate) fn also(&mut self, of_packages: bool) {
+        self.sha256.get_or_insert_with(Sha256::new);
         if of_packages {
-            self.sha1.get_or_insert_with(|| Sha1::new().chain_update(first));
-            self.md5.get_or_insert_with(|| Md5::new().chain_update(first));
+            self.sha1.get_or_insert_with(Sha1::new);
+            self.md5.get_or_insert_with(Md5::new);
         }
+    }
+
+    /// Whether nothing is hashed.
+    pub(crate) fn is_none(&self) -> bool {
+        self.sha256.is_none() && self.sha1.is_none() && self.md5.is_none()
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {

@@ -22,6 +22,7 @@ pub use purl::encode;
 pub use settle::settle;
 
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Components that one file may name.
 pub const COMPONENTS_OF_FILE_MAX: usize = 50_000;
@@ -180,6 +181,11 @@ impl Reader {
 /// The reader that a file is for, by its path (`!/` between an archive and its members) and first bytes.
 pub fn reader_of(path: &str, head: &[u8]) -> Option<Reader> {
     by_name(path, head).or_else(|| program::is_program(head).then_some(Reader::Program))
+}
+
+/// Parts of a program of `size` bytes that [`Reader::Program`] does not look into, by its first bytes, in order.
+pub fn unread(head: &[u8], size: u64) -> Vec<Range<usize>> {
+    program::unread(head, size)
 }
 
 fn by_name(path: &str, head: &[u8]) -> Option<Reader> {

@@ -2,10 +2,12 @@
 
 use crate::json::parse;
 use crate::{Broken, Component, Evidence, component, versions};
+use object::read::elf::{FileHeader, ProgramHeader};
 use object::read::macho::{FatArch, MachOFatFile32, MachOFatFile64};
-use object::{Object, ObjectSection, ObjectSegment};
+use object::{Endianness, FileKind, Object, ObjectSection, ObjectSegment, elf};
 use serde::Deserialize;
 use std::io::Read;
+use std::ops::Range;
 
 /// Bytes that a list of crates may unpack to.
 const AUDIT_BYTES_MAX: u64 = 8 << 20;
@@ -30,6 +32,34 @@ pub(crate) fn is_program(head: &[u8]) -> bool {
 /// Fat Mach-O; Java classes begin alike, with a version where the small number of programs stands.
 fn is_fat(head: &[u8]) -> bool {
     matches!(head, [0xca, 0xfe, 0xba, 0xbe | 0xbf, 0, 0, 0, 1..=16, ..])
+}
+
+/// Parts of an ELF file of this size in which no list stands: segments of code alone. A segment from byte 0, and one
+/// that can be written, hold data too.
+pub(crate) fn unread(head: &[u8], size: u64) -> Vec<Range<usize>> {
+    let mut out = match object::FileKind::parse(head) {
+        Ok(FileKind::Elf64) => code::<elf::FileHeader64<Endianness>>(head, size),
+        Ok(FileKind::Elf32) => code::<elf::FileHeader32<Endianness>>(head, size),
+        _ => None,
+    }
+    .unwrap_or_default();
+    out.sort_unstable_by_key(|part| part.start);
+    out
+}
+
+fn code<E: FileHeader<Endian = Endianness>>(head: &[u8], size: u64) -> Option<Vec<Range<usize>>> {
+    let header = E::parse(head).ok()?;
+    let endian = header.endian().ok()?;
+    let segments = header.program_headers(endian, head).ok()?.iter();
+    let ends = |start: u64, bytes: u64| start.checked_add(bytes).filter(|end| *end <= size);
+    let part = |segment: &E::ProgramHeader| {
+        let is_code = segment.p_type(endian) == elf::PT_LOAD
+            && segment.p_flags(endian) & (elf::PF_X | elf::PF_W) == elf::PF_X;
+        let start: u64 = segment.p_offset(endian).into();
+        let end = ends(start, segment.p_filesz(endian).into())?;
+        (is_code && start > 0).then_some(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
+    };
+    Some(segments.filter_map(part).collect())
 }
 
 /// Go modules, Rust crates and the versions that well-known programs carry as text.
@@ -208,4 +238,36 @@ fn go_modules(version: &str, modules: &str) -> Vec<Component> {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object::SectionKind;
+
+    #[test]
+    fn only_code_is_left_unread() {
+        let bytes = std::fs::read(std::env::current_exe().expect("a path")).expect("this program");
+        let parts = unread(&bytes[..4096], bytes.len() as u64);
+        assert!(!parts.is_empty());
+        let file = object::File::parse(&*bytes).expect("a program");
+        for section in file.sections() {
+            let code = section.kind() == SectionKind::Text;
+            let Some((start, size)) = section.file_range().filter(|(_, size)| *size > 0 && !code) else {
+                continue;
+            };
+            let overlaps =
+                parts.iter().any(|part| (part.start as u64) < start + size && part.end as u64 > start);
+            assert!(!overlaps, "{:?}", section.name());
+        }
+    }
+
+    #[test]
+    fn segments_that_lead_out_of_the_file_are_not_left_out() {
+        let mut head = std::fs::read(std::env::current_exe().expect("a path")).expect("this program");
+        head.truncate(4096);
+        assert_eq!(unread(&head, 4096), []);
+        assert_eq!(unread(b"\x7fELF", 4), []);
+        assert_eq!(unread(b"#!/bin/sh", 9), []);
+    }
 }

@@ -2,7 +2,9 @@
 //!
 //! Each signature has a run of eleven fixed bytes. Wherever that run stands, one of its first eight places is a
 //! multiple of eight, and the four bytes from there are one of eight that are known beforehand. All eight of every
-//! signature are in one bitmap; a hit in it is looked up exactly, and then verified.
+//! signature are in one Bloom filter, each by two bits of one word (Putze, Sanders and Singler, "Cache-, hash- and
+//! space-efficient Bloom filters", 2007): a probe costs one access of memory, and few foreign values pass. What
+//! passes is looked up exactly, and then verified.
 
 use crate::{u32_at, u64_at};
 
@@ -10,8 +12,10 @@ use crate::{u32_at, u64_at};
 pub(crate) const STRIDE: usize = 8;
 /// Bytes of a probe.
 pub(crate) const PROBE_BYTES: usize = 4;
-/// Bits of the bitmap for each probe value, so that few foreign values hit it.
+/// Bits of the filter for each probe value: of foreign values, one of seventy passes.
 const BITS_OF_KEY: usize = 16;
+/// Bits of a word, as a power of two.
+const WORD_LOG: u32 = 6;
 const BITS_LOG_MIN: u32 = 16;
 const BITS_LOG_MAX: u32 = 28;
 
@@ -23,29 +27,38 @@ pub(crate) struct Entry {
     pub(crate) owner: u32,
 }
 
-fn hash(key: u32) -> u32 {
-    key.wrapping_mul(0x9e37_79b1)
+/// The upper bits choose a word of the filter, and a bucket; the lower ones choose bits.
+#[inline]
+fn hash(key: u32) -> u64 {
+    u64::from(key).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// Writes the bitmap, the buckets and the entries.
+/// The two bits of a hash in its word.
+#[inline]
+fn bits(hash: u64) -> (u64, u64) {
+    ((hash >> 19) & 63, (hash >> 26) & 63)
+}
+
+/// Writes the Bloom filter, the buckets and the entries.
 pub(crate) fn write(entries: &mut [Entry], out: &mut Vec<u8>) {
     let wanted = (entries.len() * BITS_OF_KEY).next_power_of_two().trailing_zeros();
     let bits_log = wanted.clamp(BITS_LOG_MIN, BITS_LOG_MAX);
     let bucket_log = bits_log.saturating_sub(4);
     entries.sort_by_key(|entry| (hash(entry.key), entry.owner));
-    let mut bitmap = vec![0_u64; 1 << (bits_log - 6)];
+    let mut words = vec![0_u64; 1 << (bits_log - WORD_LOG)];
     let mut starts = vec![0_u32; (1 << bucket_log) + 1];
     for entry in entries.iter() {
-        let bit = hash(entry.key) >> (32 - bits_log);
-        bitmap[(bit >> 6) as usize] |= 1 << (bit & 63);
-        starts[(hash(entry.key) >> (32 - bucket_log)) as usize + 1] += 1;
+        let hash = hash(entry.key);
+        let (one, other) = bits(hash);
+        words[(hash >> (64 - (bits_log - WORD_LOG))) as usize] |= 1 << one | 1 << other;
+        starts[(hash >> (64 - bucket_log)) as usize + 1] += 1;
     }
     for at in 1..starts.len() {
         starts[at] += starts[at - 1];
     }
     out.extend(bits_log.to_le_bytes());
     out.extend((entries.len() as u32).to_le_bytes());
-    bitmap.iter().for_each(|word| out.extend(word.to_le_bytes()));
+    words.iter().for_each(|word| out.extend(word.to_le_bytes()));
     starts.iter().for_each(|start| out.extend(start.to_le_bytes()));
     for entry in entries {
         out.extend(entry.key.to_le_bytes());
@@ -57,7 +70,7 @@ pub(crate) fn write(entries: &mut [Entry], out: &mut Vec<u8>) {
 #[derive(Debug)]
 pub(crate) struct Filter {
     bits_log: u32,
-    bitmap: Vec<u64>,
+    words: Vec<u64>,
     starts: Vec<u32>,
     entries: Vec<Entry>,
 }
@@ -69,7 +82,7 @@ impl Filter {
         if !(BITS_LOG_MIN..=BITS_LOG_MAX).contains(&bits_log) {
             return None;
         }
-        let words = 1_usize << (bits_log - 6);
+        let words = 1_usize << (bits_log - WORD_LOG);
         let buckets = (1_usize << (bits_log - 4)) + 1;
         let starts_at = 8 + words * 8;
         let entries_at = starts_at + buckets * 4;
@@ -79,7 +92,7 @@ impl Filter {
         }
         let filter = Self {
             bits_log,
-            bitmap: (0..words).map(|at| u64_at(bytes, 8 + at * 8)).collect(),
+            words: (0..words).map(|at| u64_at(bytes, 8 + at * 8)).collect(),
             starts: (0..buckets).map(|at| u32_at(bytes, starts_at + at * 4)).collect(),
             entries: (0..count)
                 .map(|at| entries_at + at * 8)
@@ -98,40 +111,39 @@ impl Filter {
         if self.entries.is_empty() {
             return Ok(());
         }
-        let shift = 32 - self.bits_log;
-        let bitmap = self.bitmap.as_slice();
+        let words = Words { shift: 64 - (self.bits_log - WORD_LOG), words: &self.words };
         let mut at = 0;
         // Eight probes at a time, so that the common case is one branch.
         for block in bytes.chunks_exact(8 * STRIDE) {
-            let mut any = 0;
-            for probe in block.chunks_exact(STRIDE) {
-                any |= hit(bitmap, shift, u32_at(probe, 0));
+            let mut hits = 0;
+            for (place, probe) in block.chunks_exact(STRIDE).enumerate() {
+                hits |= (words.held(u32_at(probe, 0)) & 1) << place;
             }
-            if any & 1 != 0 {
-                for (place, probe) in block.chunks_exact(STRIDE).enumerate() {
-                    self.probe(at + place * STRIDE, u32_at(probe, 0), shift, &mut found)?;
-                }
+            while hits != 0 {
+                let place = hits.trailing_zeros() as usize * STRIDE;
+                self.look_up(at + place, u32_at(block, place), &mut found)?;
+                hits &= hits - 1;
             }
             at += 8 * STRIDE;
         }
         while at + PROBE_BYTES <= bytes.len() {
-            self.probe(at, u32_at(bytes, at), shift, &mut found)?;
+            let key = u32_at(bytes, at);
+            if words.held(key) & 1 != 0 {
+                self.look_up(at, key, &mut found)?;
+            }
             at += STRIDE;
         }
         Ok(())
     }
 
-    fn probe<E>(
+    #[inline(never)]
+    fn look_up<E>(
         &self,
         at: usize,
         key: u32,
-        shift: u32,
         found: &mut impl FnMut(usize, u32) -> Result<(), E>,
     ) -> Result<(), E> {
-        if hit(&self.bitmap, shift, key) & 1 == 0 {
-            return Ok(());
-        }
-        let bucket = (hash(key) >> (shift + 4)) as usize;
+        let bucket = (hash(key) >> (64 - (self.bits_log - 4))) as usize;
         let (from, to) = (self.starts[bucket] as usize, self.starts[bucket + 1] as usize);
         for entry in &self.entries[from..to.max(from)] {
             let ahead = (entry.owner & 7) as usize;
@@ -143,8 +155,20 @@ impl Filter {
     }
 }
 
-#[inline]
-fn hit(bitmap: &[u64], shift: u32, key: u32) -> u64 {
-    let bit = hash(key) >> shift;
-    bitmap.get((bit >> 6) as usize).map_or(0, |word| word >> (bit & 63))
+/// The Bloom filter.
+#[derive(Clone, Copy)]
+struct Words<'a> {
+    shift: u32,
+    words: &'a [u64],
+}
+
+impl Words<'_> {
+    /// The lowest bit says whether a key may be there.
+    #[inline]
+    fn held(self, key: u32) -> u64 {
+        let hash = hash(key);
+        let (one, other) = bits(hash);
+        let word = self.words.get((hash >> self.shift) as usize).copied().unwrap_or(0);
+        (word >> one) & (word >> other)
+    }
 }

@@ -14,6 +14,7 @@ use mercat_disk::{Declared, Facts, FileReadAt, ReadAt, ReadError};
 use mercat_domain::Digest;
 use mercat_signatures::Pack;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -27,6 +28,9 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 pub const PATIENCE_SECS: u64 = 120;
 /// Longest line of a child: facts hold package databases, and JSON may write a byte as six.
 const LINE_BYTES_MAX: u64 = 256 << 20;
+/// glibc would learn from the first large buffer to keep all such memory for itself: of the same image a child then
+/// holds half as much again.
+const ALLOCATOR: [(&str, &str); 2] = [("MALLOC_MMAP_THRESHOLD_", "131072"), ("MALLOC_ARENA_MAX", "2")];
 /// What a child may complain of, in bytes.
 const COMPLAINT_BYTES_MAX: u64 = 64 << 10;
 
@@ -357,6 +361,7 @@ impl Inspector {
         let mut child = tokio::process::Command::new(&self.program)
             .arg("inspect")
             .env_clear()
+            .envs(ALLOCATOR)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -473,6 +478,13 @@ impl Blobs for Files {
 pub fn keys(root: &Digest, blobs: &Path, layout: bool, knowledge: &Knowledge) -> io::Result<Vec<String>> {
     let files = Files { root: blobs.to_owned(), layout };
     mercat_certify::facts_keys(&Specimen { root: root.clone(), blobs: &files }, knowledge)
+}
+
+/// The key under which the verdict of an image is kept. It holds for the same image, rules and advisories, and for
+/// the same offer where rules look at it: the bytes need not even be looked at again.
+pub fn verdict_key(root: &Digest, knowledge: &Knowledge, listing: Option<&str>) -> String {
+    let text = format!("{root}\n{}\n{}", knowledge.verdict_digest(), listing.unwrap_or_default());
+    format!("image-verdict/{}", Digest::from_sha256(&Sha256::digest(text.as_bytes())))
 }
 
 impl ChunkSource for Files {

@@ -2,7 +2,7 @@
 //!
 //! The images are Debian by `mmdebstrap` where that is installed, else programs of this machine. Every ratio is the
 //! median of five pairs, each command in turn. Under `cargo test --bench certify` one small image is measured
-//! once, so that this does not rot.
+//! once, so that this does not rot. `MERCAT_BENCH_INPUTS` names a directory in which the images are kept and found again.
 
 #![expect(
     clippy::print_stdout,
@@ -41,7 +41,9 @@ fn main() {
         return;
     }
     let data = knowledge(dir.path(), SIGNATURES, HASHES);
-    let images = images(dir.path());
+    let inputs = std::env::var_os("MERCAT_BENCH_INPUTS").map_or_else(|| dir.path().to_owned(), PathBuf::from);
+    fs::create_dir_all(&inputs).unwrap();
+    let images = images(&inputs);
     for image in &images {
         against_reference(image, &data, PAIRS);
     }
@@ -63,6 +65,9 @@ fn images(dir: &Path) -> Vec<Image> {
     const LARGE: &str = "openjdk-17-jdk-headless,golang-go,clang,rustc,gcc";
     let debian = |name: &str, packages: &str| {
         let tar = dir.join(format!("{name}.tar"));
+        if tar.exists() {
+            return Some(tar);
+        }
         let include = format!("--include={packages}");
         let mut command = Command::new("mmdebstrap");
         command.args(["--quiet", "--variant=minbase"]);

@@ -1,5 +1,6 @@
 //! `mercat certify`: the server's inspection, on this machine, without a server.
 
+mod cache;
 mod disk;
 mod output;
 
@@ -7,6 +8,7 @@ use crate::cli::CertifyArgs;
 use crate::config::Config;
 use crate::{EXIT_FINDINGS, EXIT_OURS, EXIT_USAGE, wiring};
 use anyhow::Context;
+use cache::Cache;
 use indicatif::{ProgressBar, ProgressStyle};
 use mercat_artifact::oci::reference::{self, Selector, Source};
 use mercat_certify::Verdict;
@@ -42,6 +44,7 @@ pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
         Err(error) => return Ok(usage(&error.to_string())),
     };
     let inspector = inspector(data, args)?;
+    let cache = args.cache.as_deref().map(Cache::open).transpose()?;
     let temporary = tempfile::tempdir().context("no temporary directory")?;
     let found = match copy(&place, &selector, args, temporary.path()).await {
         Ok(found) => found,
@@ -50,21 +53,8 @@ pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
     let mut documents = Vec::new();
     let mut worst = Outcome::Pass;
     for (name, image) in &found.images {
-        let bar = bar("inspecting")?;
-        let done = inspector
-            .inspect(
-                &image.digest,
-                &found.root,
-                found.layout,
-                found.bytes(image),
-                BTreeMap::new(),
-                |done, total| {
-                    Bar(bar.clone()).at(done, total);
-                },
-            )
-            .await;
-        bar.finish_and_clear();
-        let inspection = done?;
+        let inspection =
+            cache::inspect(&inspector, (&found, image), cache.as_ref(), args.sbom.is_some()).await?;
         let (outcome, _) = Verdict::findings_of(&inspection.verdict).context("the verdict cannot be read")?;
         worst = match (worst, outcome) {
             (Outcome::Findings, _) | (_, Outcome::Findings) => Outcome::Findings,
@@ -99,12 +89,6 @@ struct Found {
     images: Vec<(String, Imported)>,
     root: PathBuf,
     layout: bool,
-}
-
-impl Found {
-    fn bytes(&self, image: &Imported) -> u64 {
-        image.blobs.iter().map(|(_, size)| size).sum()
-    }
 }
 
 /// An OCI layout is read where it lies; everything else is first copied by digest, as the server does.

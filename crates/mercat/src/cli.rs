@@ -199,6 +199,10 @@ pub(crate) struct CertifyArgs {
     /// Write the SBOM of each image into this directory, as CycloneDX 1.6 and as SPDX 2.3 (JSON).
     #[arg(long)]
     pub(crate) sbom: Option<PathBuf>,
+    /// Keep in this directory what was found of each layer of a container image, and read only what is new next
+    /// time. What is kept is used only for the same bytes, rules, advisories and program. Keep it to yourself.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
     /// User name for the registry.
     #[arg(long, default_value = "")]
     pub(crate) username: String,

@@ -2,7 +2,7 @@
 
 use super::validate::held;
 use super::{Ended, Work};
-use crate::inspect::keys;
+use crate::inspect::{keys, verdict_key};
 use crate::{InspectError, Inspection, Inspector};
 use mercat_app::{AppError, Report, StepOutcome};
 use mercat_certify::listing::inspect_listing;
@@ -13,7 +13,6 @@ use mercat_domain::finding::{Finding, Place, Severity, judge};
 use mercat_domain::tags::{self, Resolved};
 use mercat_domain::{Digest, OfferKind, Outcome};
 use mercat_store::{Expect, FindingRow, OfferRow, PaperRow, load, put};
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -149,7 +148,7 @@ async fn one_image(
     report: &mut Report,
 ) -> Result<Result<Vec<Finding>, Ended>, AppError> {
     let inspector = with_listing(work, knowledge);
-    let reuse = reuse_key(&image.digest, knowledge, inspector.listing.as_deref());
+    let reuse = verdict_key(&image.digest, knowledge, inspector.listing.as_deref());
     if let Some(findings) = reused(work, image, &reuse, report).await? {
         return Ok(Ok(findings));
     }
@@ -194,13 +193,6 @@ async fn one_image(
         }
         Err(error) => Ok(broken(work, &error)),
     }
-}
-
-/// A verdict holds for the same image, rules and advisories, and for the same offer where rules look at it: its
-/// bytes need not even be looked at again.
-fn reuse_key(root: &Digest, knowledge: &Knowledge, listing: Option<&str>) -> String {
-    let text = format!("{root}\n{}\n{}", knowledge.verdict_digest(), listing.unwrap_or_default());
-    format!("image-verdict/{}", Digest::from_sha256(&Sha256::digest(text.as_bytes())))
 }
 
 /// The findings of a verdict that is kept under a key; it becomes this submission's too.

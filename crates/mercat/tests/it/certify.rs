@@ -1,8 +1,9 @@
 //! The API document, and the command line's help.
 
 use crate::House;
-use crate::house::BIN;
+use crate::house::{BIN, layout, noise, sha256, tar};
 use serde_json::Value;
+use std::path::Path;
 use std::process::Command;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,4 +52,45 @@ fn doctor_says_what_is_missing_and_what_to_do() {
         .expect("it starts");
     assert_eq!(out.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&out.stdout).contains("from-sign-off or any-time"));
+}
+
+fn verdict(image: &Path, cache: &Path) -> Value {
+    let out = Command::new(BIN)
+        .args(["--data", "/nonexistent-mercat", "certify", "--format", "json", "--cache"])
+        .arg(cache)
+        .arg(format!("oci:{}:latest", image.display()))
+        .output()
+        .expect("it starts");
+    serde_json::from_slice(&out.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&out.stderr)))
+}
+
+/// Makes a layer unreadable, so that reading it cannot go unnoticed.
+fn spoil(image: &Path, layer: &[u8]) {
+    let blob = image.join("blobs/sha256").join(&sha256(&crate::house::gzip(layer))[7..]);
+    let size = std::fs::metadata(&blob).expect("a blob").len();
+    std::fs::write(&blob, vec![0; usize::try_from(size).expect("small")]).expect("written");
+}
+
+#[test]
+fn a_cache_reads_what_is_new_and_nothing_else() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (image, cache) = (dir.path().join("image"), dir.path().join("cache"));
+    let base = tar(&[("opt/base", &noise(1 << 20, 1))]);
+    layout(&image, std::slice::from_ref(&base), &["latest"]);
+    let first = verdict(&image, &cache);
+    assert_eq!(first["outcome"], "pass", "{first:#}");
+    spoil(&image, &base);
+    assert_eq!(verdict(&image, &cache), first, "nothing was read");
+    let virus = tar(&[("opt/new", &crate::threats::test_string())]);
+    layout(&image, &[base.clone(), virus], &["latest"]);
+    spoil(&image, &base);
+    let rules = |verdict: &Value| -> Vec<String> {
+        let findings = verdict["findings"].as_array().expect("a list").iter();
+        findings.map(|finding| finding["rule"].as_str().expect("a rule").to_owned()).collect()
+    };
+    let second = rules(&verdict(&image, &cache));
+    assert!(second.contains(&"CTR-20".to_owned()), "the new layer was read: {second:?}");
+    let fresh = rules(&verdict(&image, &dir.path().join("another")));
+    let broken: Vec<&String> = fresh.iter().filter(|rule| !second.contains(rule)).collect();
+    assert!(!broken.is_empty(), "the old layer is unreadable, but only without a cache: {fresh:?}");
 }

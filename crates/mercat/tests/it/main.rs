@@ -31,6 +31,7 @@ mod sandbox;
 mod scanners;
 mod secrets;
 mod support;
+mod stock;
 mod threats;
 mod webhooks;
 mod windows;

@@ -1,0 +1,84 @@
+//! What `mercat certify --cache` keeps between runs: facts of layers and whole verdicts, each by all that it depends
+//! on, so that an image is read again only as far as it, the rules or this program changed.
+
+use super::{Bar, Found, bar};
+use anyhow::Context;
+use mercat_certify::{LayerFacts, Verdict};
+use mercat_depot::{Imported, Progress};
+use mercat_domain::{Digest, Outcome};
+use mercat_worker::inspect::{keys, verdict_key};
+use mercat_worker::{Inspection, Inspector};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+pub(super) struct Cache(PathBuf);
+
+impl Cache {
+    /// Whoever can write into it can decide verdicts: it is this user's only.
+    pub(super) fn open(directory: &Path) -> anyhow::Result<Self> {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .with_context(|| format!("the cache {} cannot be made", directory.display()))?;
+        Ok(Self(directory.to_owned()))
+    }
+
+    fn path(&self, key: &str) -> PathBuf {
+        self.0.join(Digest::from_sha256(&Sha256::digest(key.as_bytes())).hex()).with_extension("json")
+    }
+
+    fn get(&self, key: &str) -> Option<String> {
+        std::fs::read_to_string(self.path(key)).ok()
+    }
+
+    fn put(&self, key: &str, text: &str) -> anyhow::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
+        file.write_all(text.as_bytes())?;
+        file.persist(self.path(key))?;
+        Ok(())
+    }
+}
+
+/// Inspects an image, or finds what was found before. SBOMs are made of facts, never found.
+pub(super) async fn inspect(
+    inspector: &Inspector,
+    (found, image): (&Found, &Imported),
+    cache: Option<&Cache>,
+    sboms: bool,
+) -> anyhow::Result<Inspection> {
+    let mut facts: BTreeMap<String, LayerFacts> = BTreeMap::new();
+    let mut whole = None;
+    if let Some(cache) = cache {
+        let knowledge = inspector.knowledge().await.map_err(anyhow::Error::msg)?;
+        let key = verdict_key(&image.digest, &knowledge, None);
+        if let (false, Some(verdict)) = (sboms, cache.get(&key)) {
+            return Ok(Inspection { verdict, ..Inspection::default() });
+        }
+        for key in keys(&image.digest, &found.root, found.layout, &knowledge).unwrap_or_default() {
+            let kept = cache.get(&key).and_then(|text| serde_json::from_str(&text).ok());
+            facts.extend(kept.map(|kept| (key, kept)));
+        }
+        whole = Some((cache, key));
+    }
+    let bar = bar("inspecting")?;
+    let bytes = image.blobs.iter().map(|(_, size)| size).sum();
+    let at = |done, total| Bar(bar.clone()).at(done, total);
+    let done = inspector.inspect(&image.digest, &found.root, found.layout, bytes, facts, at).await;
+    bar.finish_and_clear();
+    let inspection = done?;
+    if let Some((cache, key)) = whole {
+        for (key, facts) in &inspection.facts {
+            cache.put(key, &serde_json::to_string(facts)?)?;
+        }
+        // What could not be finished is tried again next time.
+        let ended = Verdict::findings_of(&inspection.verdict);
+        if ended.is_some_and(|(outcome, _)| outcome != Outcome::Inconclusive) {
+            cache.put(&key, &inspection.verdict)?;
+        }
+    }
+    Ok(inspection)
+}
