@@ -93,7 +93,8 @@ impl App {
     /// Addresses of those who operate the market.
     pub(crate) async fn operators(&self) -> Result<Vec<String>, AppError> {
         let users = list::<UserRow>(&*self.ledger, Query { limit: 1000, ..Query::default() }).await?;
-        Ok(users.into_iter().filter(|user| user.row.operator).map(|user| user.row.email).collect())
+        let known = users.into_iter().filter(|user| user.row.operator).map(|user| user.row.email);
+        Ok(self.settings.operator_emails.iter().cloned().chain(known).collect())
     }
 
     /// A day after the first notice was collected, all of them go out as one.

@@ -251,7 +251,7 @@ impl App {
     /// When the ledger does not answer.
     pub async fn exceptions(&self, publisher: &str) -> Result<Vec<ExceptionRow>, AppError> {
         let mut rows = find::<ExceptionRow>(&*self.ledger, "publisher", publisher).await?;
-        rows.sort_by(|a, b| b.row.number.cmp(&a.row.number));
+        rows.sort_by_key(|found| std::cmp::Reverse(found.row.number));
         Ok(rows.into_iter().map(|found| found.row).collect())
     }
 

@@ -149,7 +149,7 @@ impl App {
     }
 
     /// Every record under an index value, page by page.
-    async fn every<R: Row>(&self, index: &'static str, value: &str) -> Result<Vec<R>, AppError> {
+    pub(crate) async fn every<R: Row>(&self, index: &'static str, value: &str) -> Result<Vec<R>, AppError> {
         let (mut out, mut after) = (Vec::<R>::new(), String::new());
         loop {
             let query =

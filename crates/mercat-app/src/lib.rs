@@ -4,6 +4,7 @@
 //! one transaction. It never sees a byte of an artifact.
 
 mod accounts;
+mod announcements;
 mod cancel;
 mod clockwork;
 mod deliveries;
@@ -29,6 +30,7 @@ mod transition;
 mod webhooks;
 
 pub use accounts::{NewToken, hash_secret};
+pub use announcements::{Deprecation, Recertification};
 pub use deploy::{Deployment, Terms, Urn};
 pub use edit_offer::{Draft, clone_public};
 pub use error::AppError;
@@ -75,6 +77,8 @@ pub struct Settings {
     pub locale: String,
     /// `leads`.
     pub leads: LeadSettings,
+    /// Who hears what concerns the operator, beside operators whose address is known.
+    pub operator_emails: Vec<String>,
     /// Groups of customers smaller than this are not told apart in insights.
     pub privacy_floor: u64,
 }
@@ -103,6 +107,7 @@ impl Settings {
             cancel,
             locale: "en".to_owned(),
             leads,
+            operator_emails: vec![],
             privacy_floor: mercat_domain::insights::FLOOR,
         }
     }

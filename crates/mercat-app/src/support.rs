@@ -170,9 +170,10 @@ impl App {
             };
             commit.writes.push(put(&row, Expect::Absent));
             commit.events.push(event(&subject(&row), "support.opened", &user, &row.number.to_string()));
-            commit.tasks.extend(
-                self.letters(&self.about_request(&row, NoticeKind::Support, &row.locale), &[email.clone()]),
-            );
+            commit.tasks.extend(self.letters(
+                &self.about_request(&row, NoticeKind::Support, &row.locale),
+                std::slice::from_ref(&email),
+            ));
             let kind = if row.to_publisher { NoticeKind::CustomerTicket } else { NoticeKind::Support };
             commit
                 .tasks
@@ -329,7 +330,7 @@ impl App {
         for (publisher, _) in &who.roles {
             rows.extend(self.requests_by("publisher", publisher).await?);
         }
-        rows.sort_by(|a, b| b.number.cmp(&a.number));
+        rows.sort_by_key(|row| std::cmp::Reverse(row.number));
         rows.dedup_by(|a, b| a.id == b.id);
         Ok(rows)
     }

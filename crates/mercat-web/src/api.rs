@@ -1,5 +1,6 @@
 //! The API: handlers extract, call a verb, map and return. The guard has decided already.
 
+mod announcements;
 mod deploy;
 mod events;
 pub(crate) mod exceptions;
@@ -80,6 +81,8 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route(&format!("{P}/subscription"), put(subscribers::put_own).delete(subscribers::remove_own))
         .route(&format!("{P}/insights"), get(insights::all))
         .route(&format!("{P}/insights.csv"), get(insights::csv))
+        .route(&offer("/deprecations"), post(announcements::deprecate))
+        .route("/api/v1/recertifications", post(announcements::recertify))
         .route("/api/v1/support", get(support::all).post(support::open))
         .route("/api/v1/support/{id}", get(support::one))
         .route("/api/v1/support/{id}/replies", post(support::reply))

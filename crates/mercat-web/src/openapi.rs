@@ -151,6 +151,20 @@ fn schemas() -> Value {
             &[("notices", &list), ("locale", &text), ("digest", &json!({"type": "boolean"}))],
             &[],
         ),
+        "Deprecation": object(
+            &[
+                ("plan", &text),
+                ("version", &text),
+                ("deadline", &text),
+                ("reason", &text),
+                ("alternative", &text),
+            ],
+            &["plan", "version", "deadline", "reason", "alternative"],
+        ),
+        "Recertification": object(
+            &[("offers", &list), ("rules", &text), ("deadline", &text), ("message", &text)],
+            &["rules", "deadline", "message"],
+        ),
         "NewWebhook": object(&[("url", &text), ("events", &list)], &["url"]),
         "Replay": object(&[("id", &text)], &["id"]),
         "Interest": object(

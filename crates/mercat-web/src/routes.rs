@@ -495,6 +495,29 @@ pub static ROUTES: &[Route] = &[
         "",
         204,
     ),
+    // Announcements.
+    with(
+        route(
+            "POST",
+            offer!("/deprecations"),
+            Publish,
+            Publisher,
+            "Tell everybody who deployed a version that it will be withdrawn.",
+        ),
+        "Deprecation",
+        202,
+    ),
+    with(
+        route(
+            "POST",
+            "/api/v1/recertifications",
+            Operate,
+            Market,
+            "Tell publishers to certify live offers again.",
+        ),
+        "Recertification",
+        202,
+    ),
     // Feeds.
     route("GET", "/marketplace/feed.atom", SeePublic, Market, "What is live, as Atom."),
     route(

@@ -8,6 +8,8 @@ use mercat_domain::notice::NoticeKind;
 use mercat_store::{Commit, LeaseUse, LedgerError, Task, commit_surely};
 use mercat_text::Locale;
 use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a task of this queue asks for.
 #[derive(Deserialize)]
@@ -16,6 +18,50 @@ enum Wanted {
     Lead(String),
     Happening(Box<Happening>),
     Message(String),
+}
+
+/// Deliveries of one publisher at a time, in one process: a slow receiver leaves hands to the others.
+const PER_PUBLISHER: usize = 2;
+/// Milliseconds after which a delivery asks again whether it is its publisher's turn.
+const TURN: i64 = 1_000;
+
+/// Deliveries under way, by publisher.
+#[derive(Debug, Clone, Default)]
+pub struct UnderWay(Arc<Mutex<BTreeMap<String, usize>>>);
+
+/// A place among the deliveries of a publisher; free again when it is dropped.
+struct Place {
+    all: UnderWay,
+    publisher: String,
+}
+
+impl UnderWay {
+    fn enter(&self, publisher: &str) -> Option<Place> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = all.entry(publisher.to_owned()).or_default();
+        if *count >= PER_PUBLISHER {
+            return None;
+        }
+        *count += 1;
+        Some(Place { all: self.clone(), publisher: publisher.to_owned() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut all = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = all.get_mut(&self.publisher) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(&self.publisher);
+            }
+        }
+    }
+}
+
+fn not_yet() -> Result<Tried, AppError> {
+    let delay = TURN + (random() % TURN.unsigned_abs()).cast_signed();
+    Ok(Tried::Again { delay, note: "others of this publisher are under way".to_owned() })
 }
 
 /// Why a task of a destination that failed waits.
@@ -61,6 +107,7 @@ impl Worker {
 
     async fn message(&self, task: &Task, id: &str) -> Result<Tried, AppError> {
         let Some(work) = self.app.message_work(id).await? else { return self.finish(task).await };
+        let Some(_place) = self.under_way.enter(&work.row.row.publisher) else { return not_yet() };
         if let Err(delay) = self.app.enter_webhook(&work).await? {
             return Ok(Tried::Again { delay, note: RESTS.to_owned() });
         }
@@ -75,6 +122,7 @@ impl Worker {
 
     async fn lead(&self, task: &Task, id: &str) -> Result<Tried, AppError> {
         let Some(work) = self.app.lead_work(id).await? else { return self.finish(task).await };
+        let Some(_place) = self.under_way.enter(&work.row.row.publisher) else { return not_yet() };
         if let Err(delay) = self.app.enter_destination(&work).await? {
             return Ok(Tried::Again { delay, note: RESTS.to_owned() });
         }
@@ -134,5 +182,22 @@ impl Worker {
         commit.lease = Some((task.lease.clone(), LeaseUse::Finish));
         commit_surely(&*self.app.ledger, &commit).await?;
         Ok(Tried::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_publisher_has_two_places_and_leaves_the_others_alone() {
+        let all = UnderWay::default();
+        let (first, second) = (all.enter("aurora"), all.enter("aurora"));
+        assert!(first.is_some() && second.is_some() && all.enter("aurora").is_none());
+        assert!(all.enter("boreal").is_some());
+        drop(first);
+        assert!(all.enter("aurora").is_some());
+        drop(second);
+        assert!(all.0.lock().expect("no panic").is_empty());
     }
 }

@@ -2,7 +2,7 @@
 
 mod clamd;
 pub mod decode;
-mod deliveries;
+pub mod deliveries;
 pub mod inspect;
 mod knowledge;
 mod outbox;
@@ -57,6 +57,8 @@ pub struct Worker {
     pub mailer: Option<Arc<Mailer>>,
     /// How leads leave.
     pub leads: Leads,
+    /// Deliveries under way, by publisher.
+    pub under_way: deliveries::UnderWay,
     /// Runs inspections in a confined child.
     pub inspector: Inspector,
     /// Other scanners that are asked about every image.

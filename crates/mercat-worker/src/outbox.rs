@@ -55,7 +55,14 @@ impl Worker {
     }
 }
 
-fn mail_row(facts: &NoticeFacts, id: String, mail: Rendered, sent: bool) -> MailRow {
+/// What the mailbox of a publisher keeps of a mail. Threads of support have readers of their own, and are read where
+/// they are.
+fn mail_row(facts: &NoticeFacts, id: String, mut mail: Rendered, sent: bool) -> MailRow {
+    let kind = NoticeKind::parse(&facts.notice);
+    if matches!(kind, Some(NoticeKind::Support | NoticeKind::CustomerTicket)) {
+        mail.text = format!("{}{}", facts.base_url, facts.link);
+        mail.html = String::new();
+    }
     MailRow {
         id,
         notice: facts.notice.clone(),

@@ -92,11 +92,18 @@ pub(crate) struct Server {
     pub(crate) base_url: String,
     /// Language of mails to people who chose none: `en` (default) or `ja`.
     pub(crate) locale: String,
+    /// Who hears of overdue steps, support requests and requests for exceptions.
+    pub(crate) operator_emails: Vec<String>,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".to_owned(), base_url: String::new(), locale: "en".to_owned() }
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            base_url: String::new(),
+            locale: "en".to_owned(),
+            operator_emails: vec![],
+        }
     }
 }
 

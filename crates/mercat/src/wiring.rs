@@ -10,6 +10,7 @@ use mercat_certify::Policy;
 use mercat_courier::{Leads, Mailer};
 use mercat_depot::{Credentials, Depot, Region, Spool};
 use mercat_egress::{Egress, SystemLookup};
+use mercat_worker::deliveries::UnderWay;
 use mercat_worker::{Inspector, KnowledgeFiles, PATIENCE_SECS, Unconfined, Worker};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -47,6 +48,7 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
         cancel: config.cancel_rule()?,
         locale: config.server.locale.clone(),
         leads: config.leads.settings(),
+        operator_emails: config.server.operator_emails.clone(),
         ..Settings::new(base_url)
     };
     let app = App::new(ledger, settings, key);
@@ -63,6 +65,7 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
         egress: egress.clone(),
         regions: Arc::new(regions(&data, config, &egress)?),
         mailer,
+        under_way: UnderWay::default(),
         leads: Leads { egress: egress.clone(), services: config.leads.services() },
         inspector: inspector(&data, config)?,
         scanners: Arc::new(scanners),

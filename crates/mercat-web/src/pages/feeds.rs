@@ -165,7 +165,7 @@ mod tests {
             match reader.read_event().expect("well formed") {
                 Event::Start(start) => {
                     depth += 1;
-                    entries += usize::from(start.name().as_ref() == b"entry");
+                    entries += usize::from(start.name().as_ref() == "entry");
                 }
                 Event::End(_) => depth -= 1,
                 Event::Eof => break,

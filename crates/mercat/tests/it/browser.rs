@@ -248,3 +248,65 @@ async fn an_offer_is_published_by_clicking() {
     let (_, live) = house.api(Method::GET, "/catalogue/aurora.app", None).await;
     assert_eq!(live["title"], "Gateway");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn support_is_asked_for_on_a_failed_step_answered_and_closed_by_clicking() {
+    let Some(browser) = Browser::open().await else { return };
+    let house = House::open().await;
+    let key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZWQy\n";
+    let root = house.dir.path().join("images/app");
+    layout(&root, &[tar(&[("root/.ssh/id", key.as_bytes())])], &["latest", "1.0.0"]);
+    let allowed = ["11111111-2222-4333-8444-555555555555".to_owned()];
+    house
+        .save(&house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &allowed).await)
+        .await;
+    house.publish("app").await;
+    house.until("app", &["failed"]).await;
+    let member = json!({"email": "owner@example.org", "role": "owner"}).to_string();
+    let url = format!("{}/api/v1/publishers/aurora/members", house.base);
+    let made =
+        house.http.post(url).header("cookie", &house.operator).body(member).send().await.expect("answers");
+    let made: Value = serde_json::from_str(&made.text().await.expect("text")).expect("JSON");
+    browser.goto(made["signInLink"].as_str().expect("a link")).await;
+    browser.click("main button").await;
+    browser.wait("a[href='/portal/new']").await;
+    browser.goto(&format!("{}/portal/offers/aurora/app/status", house.base)).await;
+    browser.click("a[href^='/support/new']").await;
+    browser.until("CTR-21").await;
+    browser.type_into("#title", "What is CTR-21?").await;
+    browser.type_into("#text", "There is no key in it.").await;
+    picture(&browser, "support-new-en").await;
+    browser.click("main form.card button").await;
+    browser.until("received").await;
+
+    // The operator finds it in the queue, answers, and the owner's mail arrives.
+    let owner = browser.call(Method::GET, "/cookie/mercat", json!({})).await.expect("a cookie");
+    let (name, value) = house.operator.split_once('=').expect("a cookie");
+    let cookie = json!({"cookie": {"name": name, "value": value, "path": "/"}});
+    browser.call(Method::POST, "/cookie", cookie).await.expect("the operator");
+    browser.goto(&format!("{}/support", house.base)).await;
+    browser.click("main table a[href^='/support/']").await;
+    browser.type_into("#text", "It is in root/.ssh/id.").await;
+    browser.click("main form.card button").await;
+    browser.until("waiting for your reply").await;
+    for _ in 0..100 {
+        if house.message_ids().iter().filter(|id| id.contains(".2.") && id.contains(".n9@")).count() == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let answered = house.message_ids().iter().filter(|id| id.contains(".2.") && id.contains(".n9@")).count();
+    assert_eq!(answered, 1, "{:?}", house.message_ids());
+
+    // The owner closes it.
+    let cookie = json!({"cookie": {"name": "mercat", "value": owner["value"], "path": "/"}});
+    browser.call(Method::POST, "/cookie", cookie).await.expect("the owner");
+    browser.goto(&format!("{}/support", house.base)).await;
+    browser.click("main table a[href^='/support/']").await;
+    browser.until("It is in root/.ssh/id.").await;
+    browser.type_into("#text", "Thank you.").await;
+    browser.click("input[name=close]").await;
+    browser.click("main form.card button").await;
+    browser.until("closed").await;
+    picture(&browser, "support-closed-en").await;
+}

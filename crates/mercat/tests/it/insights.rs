@@ -78,3 +78,53 @@ async fn views_and_pulls_are_counted_once_and_few_are_not_told_apart() {
     let (_, empty) = get("/marketplace/apps/category/storage/feed.atom", "*/*").await;
     assert!(!empty.contains("<entry>"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_deployed_a_version_hears_of_its_end_and_owners_of_new_rules() {
+    let house = House::open().await;
+    live_offer(&house, "gateway", &json!({"leadDestination": "none"})).await;
+    let (id, _) = house.subscription().await;
+    let urn = "aurora:gateway:standard:1.0.0";
+    let (_, terms) = house.api(Method::GET, &format!("/subscriptions/{id}/terms/{urn}"), None).await;
+    let accepted = json!({"digest": terms["digest"]});
+    house.api(Method::POST, &format!("/subscriptions/{id}/terms/{urn}"), Some(accepted)).await;
+    let deployment = json!({"urn": urn, "target": "kubernetes", "success": true});
+    let (status, _) =
+        house.api(Method::POST, &format!("/subscriptions/{id}/deployments"), Some(deployment)).await;
+    assert_eq!(status, StatusCode::CREATED);
+    let path = "/publishers/aurora/offers/gateway/deprecations";
+    let about = |version: &str, deadline: &str| {
+        json!({
+            "plan": "standard", "version": version, "deadline": deadline, "reason": "It is old.", "alternative": "2.0.0",
+        })
+    };
+    let (status, told) = house.api(Method::POST, path, Some(about("1.0.0", "2027-01-31"))).await;
+    assert_eq!((status, &told["told"]), (StatusCode::ACCEPTED, &json!(1)));
+    assert_eq!(
+        house.api(Method::POST, path, Some(about("9.9.9", "2027-01-31"))).await.0,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        house.api(Method::POST, path, Some(about("1.0.0", "soon"))).await.0,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    let rules = json!({"rules": "CTR-40", "deadline": "2027-02-28", "message": "A new rule."});
+    assert_eq!(
+        house.api(Method::POST, "/recertifications", Some(rules.clone())).await.0,
+        StatusCode::FORBIDDEN
+    );
+    let asked =
+        house.http.post(format!("{}/api/v1/recertifications", house.base)).header("cookie", &house.operator);
+    let asked = asked.body(rules.to_string()).send().await.expect("answers");
+    assert_eq!(asked.status(), StatusCode::ACCEPTED);
+    // The owner and the engineering contact.
+    assert!(asked.text().await.expect("text").contains("\"told\":2"));
+    for _ in 0..100 {
+        let ids = house.message_ids();
+        if ids.iter().filter(|id| id.contains(".n12@") || id.contains(".n13@")).count() == 3 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{:?}", house.message_ids());
+}
