@@ -23,6 +23,8 @@ pub(crate) struct House {
     listen: String,
     link: Option<String>,
     pub(crate) token: String,
+    /// What the server logs: a filter of `RUST_LOG`.
+    pub(crate) log: &'static str,
     pub(crate) operator: String,
     pub(crate) leads: Arc<Mutex<Vec<Value>>>,
     pub(crate) mails: Arc<Mutex<Vec<String>>>,
@@ -105,6 +107,7 @@ impl House {
             listen,
             link: None,
             token: String::new(),
+            log: "warn",
             operator: String::new(),
             leads,
             mails,
@@ -146,7 +149,7 @@ impl House {
     pub(crate) fn start(&mut self) {
         let mut child = Command::new(BIN)
             .args(["--data", self.data().to_str().expect("plain"), "serve"])
-            .env("RUST_LOG", "warn")
+            .env("RUST_LOG", self.log)
             .stdout(Stdio::piped())
             .stderr(Stdio::from(
                 std::fs::OpenOptions::new()
