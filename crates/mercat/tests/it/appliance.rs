@@ -459,3 +459,107 @@ async fn a_signature_is_shown_to_nobody() {
     };
     assert!(status.to_string().contains("SAS-11") && !status.to_string().contains("TOPSECRET"), "{status:#}");
 }
+
+/// A picture file as people have it.
+fn logo(house: &House, name: &str, width: u32, height: u32) -> String {
+    let path = house.dir.path().join(name);
+    let picture = image::RgbaImage::from_pixel(width, height, image::Rgba([20, 110, 90, 255]));
+    picture.save(&path).expect("written");
+    path.display().to_string()
+}
+
+/// S2-1, S2-2, S2-6, S2-7, S2-15, S2-29, S2-32, S2-35: a virtual machine from New Offer to the storefront, by
+/// nothing but the pages.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_is_offered_through_the_pages_alone() {
+    if !can_build() {
+        return;
+    }
+    let Some(browser) = crate::browser::Browser::open().await else { return };
+    let house = open().await;
+    let (subscription, _) = house.subscription().await;
+    let good = disk(&house, "good.raw", Faults::default(), &[]);
+    browser.goto(&house.member_link("aurora", "owner@example.org", "owner").await).await;
+    browser.click("main button").await;
+    browser.click("a[href='/portal/new']").await;
+    let fill = async |fields: &[(&str, &str)]| {
+        for (name, text) in fields {
+            browser.type_into(&format!("[id='{name}']"), text).await;
+        }
+    };
+    let save = async |page: &str, fields: &[(&str, &str)]| {
+        browser.click(&format!("#page-{page}")).await;
+        browser.wait(&format!("form[action$='/editor/{page}']")).await;
+        fill(fields).await;
+        browser.click("button[value=save]").await;
+        browser.wait(".banner.good").await;
+    };
+    fill(&[("offer-aurora", "machine"), ("name-aurora", "Machine"), ("kind-aurora", "Virtual machine")])
+        .await;
+    browser.click("main form button").await;
+    browser.wait("#pages").await;
+    let plan = [
+        ("p.0.title", "Small"),
+        ("p.0.summary", "One machine"),
+        ("p.0.description", "<p>One.</p>"),
+        ("p.0.markets", "JP"),
+        ("p.0.licenseModel", "Free"),
+    ];
+    save("plans", &plan).await;
+    let source = format!("file:{}", good.display());
+    let technical = [
+        ("p.0.osFamily", "Linux"),
+        ("p.0.osName", "Debian 12"),
+        ("p.0.vmSizes.0.size", "1 vCPU"),
+        ("p.0.openPorts.0.label", "https"),
+        ("p.0.openPorts.0.port", "443"),
+        ("p.0.openPorts.0.protocol", "tcp"),
+        ("p.0.versions.0.version", "1.0.0"),
+        ("p.0.versions.0.osDiskUrl", &source),
+    ];
+    save("technical", &technical).await;
+    browser.click("#page-marketplace").await;
+    browser.click("input[value='compute/operating-systems']").await;
+    browser.click("[id='f.useStandardContract']").await;
+    let logos = [("small", 48, 48), ("medium", 90, 90), ("large", 216, 216), ("wide", 255, 115)]
+        .map(|(name, w, h)| (format!("f.{name}Logo"), logo(&house, &format!("{name}.png"), w, h)));
+    let logos: Vec<(&str, &str)> = logos.iter().map(|(name, path)| (name.as_str(), path.as_str())).collect();
+    let listing = [
+        ("f.title", "Machine"),
+        ("f.titleJa", "仮想マシン"),
+        ("f.summary", "A small machine"),
+        ("f.longSummary", "A small machine for small sites."),
+        ("f.description", "<p>A small machine.</p>"),
+        ("f.marketingId", "machine"),
+        ("f.allowedSubscriptions", &subscription),
+        ("f.privacyUrl", "https://example.org/privacy"),
+    ];
+    save("marketplace", &[&listing[..], &logos[..]].concat()).await;
+    save("leads", &[("f.leadDestination", "None")]).await;
+    let mut contacts = Vec::new();
+    for who in ["engineering", "support"] {
+        for (what, text) in [("Name", "E"), ("Email", "e@example.org"), ("Phone", "+1 555 0100")] {
+            contacts.push((format!("f.{who}Contact{what}"), text));
+        }
+    }
+    let contacts: Vec<(&str, &str)> = contacts.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+    save("support", &contacts).await;
+    assert!(!browser.text().await.contains("Incomplete"), "{}", browser.text().await);
+    browser.click("button[value=publish]").await;
+    browser.type_into("#emails", "ops@example.org").await;
+    browser.click("main form button").await;
+    browser.until("It is your turn").await;
+    browser.audit("status-machine").await;
+    browser.click("#now-preview").await;
+    browser.until("only the subscriptions on the allow-list").await;
+    browser.audit("preview-machine").await;
+    browser.goto(&format!("{}/portal/offers/aurora/machine/status", house.base)).await;
+    browser.click("#now-go-live").await;
+    browser.until("The offer is live").await;
+    browser.click("#now-live").await;
+    browser.until("qcow2").await;
+    browser.audit("product-machine").await;
+    browser.language("ja").await;
+    browser.goto(&format!("{}/marketplace?q=仮想", house.base)).await;
+    browser.until("仮想マシン").await;
+}

@@ -222,6 +222,17 @@ impl House {
         cookie.split(';').next().expect("a cookie").to_owned()
     }
 
+    /// Adds somebody to a publisher; their one-time sign-in link.
+    pub(crate) async fn member_link(&self, publisher: &str, email: &str, role: &str) -> String {
+        let body = json!({"email": email, "role": role}).to_string();
+        let url = format!("{}/api/v1/publishers/{publisher}/members", self.base);
+        let request = self.http.post(url).header("cookie", &self.operator).body(body);
+        let made: Value =
+            serde_json::from_str(&request.send().await.expect("answers").text().await.expect("text"))
+                .expect("JSON");
+        made["signInLink"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned()
+    }
+
     async fn move_in(&mut self) {
         let operator = self.sign_in(&self.link.clone().expect("the first start prints a link")).await;
         self.operator = operator.clone();

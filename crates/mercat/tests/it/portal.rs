@@ -15,12 +15,7 @@ async fn ready(house: &House, offer: &str, title: &str) -> String {
     let mut document = house.offer(offer, &image, &["latest", "1.0.0"], &allowed).await;
     document["title"] = json!(title);
     house.save(&document).await;
-    let member = json!({"email": "owner@example.org", "role": "owner"}).to_string();
-    let url = format!("{}/api/v1/publishers/aurora/members", house.base);
-    let made =
-        house.http.post(url).header("cookie", &house.operator).body(member).send().await.expect("answers");
-    let made: serde_json::Value = serde_json::from_str(&made.text().await.expect("text")).expect("JSON");
-    made["signInLink"].as_str().expect("a link").to_owned()
+    house.member_link("aurora", "owner@example.org", "owner").await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,16 +24,6 @@ async fn post(house: &House, cookie: &str, path: &str, form: &[(&str, &str)]) ->
     (answer.status(), answer.text().await.expect("text"))
 }
 
-/// Another operator, and one who is also a member of the publisher.
-async fn member_cookie(house: &House, publisher: &str, email: &str) -> String {
-    let body = json!({"email": email, "role": "contributor"}).to_string();
-    let url = format!("{}/api/v1/publishers/{publisher}/members", house.base);
-    let made =
-        house.http.post(url).header("cookie", &house.operator).body(body).send().await.expect("answers");
-    let made: Value = serde_json::from_str(&made.text().await.expect("text")).expect("JSON");
-    house.sign_in(made["signInLink"].as_str().expect("a link")).await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_submission_is_asked_about_sent_back_and_approved() {
     let house = House::with("[publishing]\nreview = \"always\"\n", &[]).await;
@@ -48,7 +38,7 @@ async fn a_submission_is_asked_about_sent_back_and_approved() {
     assert!(page(&operator, "/portal/review").await.1.contains(&id));
 
     // S4-7: a person of the certification team decides, and whoever has no part in it may not even look.
-    let owner = member_cookie(&house, "aurora", "owner@example.org").await;
+    let owner = house.sign_in(&house.member_link("aurora", "owner@example.org", "contributor").await).await;
     assert_eq!(page(&owner, &place).await.0, StatusCode::FORBIDDEN);
     assert_eq!(post(&house, &owner, &place, &[("action", "approve")]).await.0, StatusCode::FORBIDDEN);
 

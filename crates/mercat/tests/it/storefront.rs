@@ -137,11 +137,7 @@ async fn a_customer_searches_and_gets_an_offer_in_a_browser() {
     let house = House::open().await;
     goes_live(&house, "gateway", |_| ()).await;
     house.subscription().await;
-    let member = json!({"email": "owner@example.org", "role": "owner"}).to_string();
-    let url = format!("{}/api/v1/publishers/aurora/members", house.base);
-    let made =
-        house.http.post(url).header("cookie", &house.operator).body(member).send().await.expect("answers");
-    let made: Value = serde_json::from_str(&made.text().await.expect("text")).expect("JSON");
+    let link = house.member_link("aurora", "owner@example.org", "owner").await;
 
     browser.goto(&format!("{}/marketplace", house.base)).await;
     browser.type_into("#q", "gateway").await;
@@ -157,7 +153,7 @@ async fn a_customer_searches_and_gets_an_offer_in_a_browser() {
     // Get It Now asks who is there first.
     browser.click("a[href$='/get/standard']").await;
     browser.until("Sign in").await;
-    browser.goto(made["signInLink"].as_str().expect("a link")).await;
+    browser.goto(&link).await;
     browser.click("main button").await;
     browser.until("All offers").await;
     browser.goto(&format!("{}/marketplace/apps/aurora.gateway/get/standard", house.base)).await;
