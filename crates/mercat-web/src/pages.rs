@@ -6,6 +6,7 @@ mod editor;
 mod exceptions;
 mod feeds;
 mod insights;
+mod notices;
 mod portal;
 mod storefront;
 mod support;
@@ -90,6 +91,7 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route("/marketplace/feed.atom", get(feeds::catalogue))
         .route("/marketplace/apps/category/{category}/feed.atom", get(feeds::category))
         .route("/marketplace/apps/{id}/feed.atom", get(feeds::offer))
+        .route("/portal/publishers/{publisher}/notices", get(notices::page).post(notices::save))
         .route("/support", get(support::all).post(support::open))
         .route("/support/new", get(support::form))
         .route("/support/{id}", get(support::one).post(support::reply))

@@ -1,7 +1,7 @@
 //! The portal in a real Chromium: an offer is published by clicking, in both languages, without a script.
 
 use crate::House;
-use crate::house::{free_port, has, layout, tar};
+use crate::house::{PLANTED_KEY, free_port, has, layout, tar};
 use base64::Engine;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -253,9 +253,8 @@ async fn an_offer_is_published_by_clicking() {
 async fn support_is_asked_for_on_a_failed_step_answered_and_closed_by_clicking() {
     let Some(browser) = Browser::open().await else { return };
     let house = House::open().await;
-    let key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZWQy\n";
     let root = house.dir.path().join("images/app");
-    layout(&root, &[tar(&[("root/.ssh/id", key.as_bytes())])], &["latest", "1.0.0"]);
+    layout(&root, &[tar(&[("root/.ssh/id", PLANTED_KEY.as_bytes())])], &["latest", "1.0.0"]);
     let allowed = ["11111111-2222-4333-8444-555555555555".to_owned()];
     house
         .save(&house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &allowed).await)

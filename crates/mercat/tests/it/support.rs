@@ -1,7 +1,7 @@
 //! Asked for on a failed step, answered by an engineer, closed.
 
 use crate::House;
-use crate::house::{layout, tar};
+use crate::house::{PLANTED_KEY, layout, tar};
 use crate::leads::{customer, customers, live_offer};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -38,9 +38,8 @@ async fn mails(house: &House, id: &str, messages: usize, count: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_step_is_asked_about_answered_and_closed() {
     let house = House::open().await;
-    let key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZWQy\n";
     let root = house.dir.path().join("images/app");
-    layout(&root, &[tar(&[("root/.ssh/id", key.as_bytes())])], &["latest", "1.0.0"]);
+    layout(&root, &[tar(&[("root/.ssh/id", PLANTED_KEY.as_bytes())])], &["latest", "1.0.0"]);
     let mut offer = house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[]).await;
     offer["allowedSubscriptions"] = json!(["11111111-2222-4333-8444-555555555555"]);
     offer["leadSecret"] = json!("secret-canary");
