@@ -12,6 +12,7 @@ mod frame;
 mod history;
 mod insights;
 mod look;
+mod notices;
 mod numbers;
 mod offer_file;
 mod offers;
@@ -79,6 +80,7 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route("/marketplace/feed.atom", get(feeds::catalogue))
         .route("/marketplace/apps/category/{category}/feed.atom", get(feeds::category))
         .route("/marketplace/apps/{id}/feed.atom", get(feeds::offer))
+        .route("/portal/publishers/{publisher}/notices", get(notices::page).post(notices::save))
         .route("/support", get(support::all).post(support::open))
         .route("/support/new", get(support::form))
         .route("/support/{id}", get(support::one).post(support::reply))

@@ -546,6 +546,14 @@ pub static ROUTES: &[Route] = &[
         "",
         204,
     ),
+    route("GET", "/portal/publishers/{publisher}/notices", ReadOffers, Publisher, "Which notices one gets."),
+    route(
+        "POST",
+        "/portal/publishers/{publisher}/notices",
+        EditOffers,
+        Publisher,
+        "Choose which notices one gets.",
+    ),
     // Announcements.
     with(
         route(

@@ -1,11 +1,9 @@
 //! A finding is let pass by a reviewer, for exactly what was found.
 
 use crate::House;
-use crate::house::{layout, tar};
+use crate::house::{PLANTED_KEY, layout, tar};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-
-const KEY: &str = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZWQy\n";
 
 async fn operator(house: &House, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Value) {
     let request =
@@ -39,7 +37,7 @@ async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
     let house = House::open().await;
     let root = house.dir.path().join("images/app");
     let image = |key: &str| layout(&root, &[tar(&[("root/.ssh/id", key.as_bytes())])], &["latest", "1.0.0"]);
-    image(KEY);
+    image(PLANTED_KEY);
     let mut offer = house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[]).await;
     offer["allowedSubscriptions"] = json!(["11111111-2222-4333-8444-555555555555"]);
     house.save(&offer).await;
@@ -107,10 +105,10 @@ async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
         house.api(Method::POST, "/publishers/aurora/offers/app/cancel", None).await;
     }
     // Other bytes at the same place do not.
-    image(&KEY.replace("AAAAB", "AAAAC"));
+    image(&PLANTED_KEY.replace("AAAAB", "AAAAC"));
     failed(&house).await;
     // What was granted can be taken back.
-    image(KEY);
+    image(PLANTED_KEY);
     let deny = json!({"state": "denied", "note": "It is used."});
     assert_eq!(operator(&house, Method::POST, &decide, Some(&deny)).await.0, StatusCode::OK);
     failed(&house).await;

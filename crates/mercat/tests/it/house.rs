@@ -12,6 +12,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// The beginning of a private key, as certification finds it (CTR-21).
+pub(crate) const PLANTED_KEY: &str = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZWQy\n";
+
 pub(crate) const BIN: &str = env!("CARGO_BIN_EXE_mercat");
 
 /// A data directory and, while it runs, its server.

@@ -1,7 +1,7 @@
 //! Leads from a customer's wish to the publisher's system, through faults and deaths.
 
 use crate::House;
-use crate::house::{layout, tar};
+use crate::house::{has, layout, run, tar};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -316,4 +316,65 @@ async fn the_button_sends_a_test_lead_to_the_draft_destination() {
     house.save(&offer).await;
     let (_, body) = house.api(Method::POST, "/publishers/aurora/offers/app/validate", None).await;
     assert!(body.to_string().contains("leadDynamicsKey"), "{body}");
+}
+
+/// Opens CSV in LibreOffice, told to evaluate formulas, and counts those in what it saves.
+fn formulas_in_libreoffice(dir: &std::path::Path, name: &str, csv: &str) -> usize {
+    let file = dir.join(format!("{name}.csv"));
+    std::fs::write(&file, csv).expect("written");
+    let profile = format!("-env:UserInstallation=file://{}", dir.join("profile").display());
+    // Comma, double quotes, UTF-8, from line 1; special numbers detected and formulas evaluated.
+    let filter = "--infilter=CSV:44,34,76,1,,0,false,true,false,false,false,-1,true";
+    let (dir, file) = (dir.to_str().expect("plain"), file.to_str().expect("plain"));
+    run("soffice", &[&profile, "--headless", filter, "--convert-to", "fods", "--outdir", dir, file]);
+    let saved = std::fs::read_to_string(format!("{dir}/{name}.fods")).expect("saved");
+    assert!(saved.contains("office:spreadsheet"), "it was read as a sheet");
+    saved.matches("table:formula").count()
+}
+
+#[test]
+fn no_cell_of_an_export_is_a_formula_in_libreoffice() {
+    if !has("soffice") {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    assert!(
+        formulas_in_libreoffice(dir.path(), "control", "a,=1+1,\"=SUM(1;2)\"\r\n") >= 2,
+        "it evaluates formulas"
+    );
+    let starts = [
+        "=",
+        "+",
+        "-",
+        "@",
+        "\t=",
+        "\r=",
+        "\n=",
+        "\0=",
+        "＝",
+        "＋",
+        "－",
+        "＠",
+        " =",
+        "\"=",
+        "' =",
+        "\u{a0}=",
+        "\u{3000}=",
+        ";=",
+        ",=",
+    ];
+    let bodies = [
+        "1+1",
+        "cmd|'/C calc'!A0",
+        "SUM(1;2)",
+        "HYPERLINK(\"http://x\")",
+        "WEBSERVICE(\"http://x\")",
+        "1\",=1+1,\"",
+        "1\r\n=1+1",
+    ];
+    let mut csv = String::new();
+    for start in starts {
+        csv.push_str(&mercat_domain::csv::line(bodies.map(|body| format!("{start}{body}"))));
+    }
+    assert_eq!(formulas_in_libreoffice(dir.path(), "export", &csv), 0);
 }

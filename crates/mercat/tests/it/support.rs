@@ -2,7 +2,7 @@
 
 use crate::House;
 use crate::browser::Browser;
-use crate::house::{layout, tar};
+use crate::house::{PLANTED_KEY, layout, tar};
 use crate::leads::{customer, customers, live_offer};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -39,9 +39,8 @@ async fn mails(house: &House, id: &str, messages: usize, count: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_step_is_asked_about_answered_and_closed() {
     let house = House::open().await;
-    let key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZWQy\n";
     let root = house.dir.path().join("images/app");
-    layout(&root, &[tar(&[("root/.ssh/id", key.as_bytes())])], &["latest", "1.0.0"]);
+    layout(&root, &[tar(&[("root/.ssh/id", PLANTED_KEY.as_bytes())])], &["latest", "1.0.0"]);
     let mut offer = house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[]).await;
     offer["allowedSubscriptions"] = json!(["11111111-2222-4333-8444-555555555555"]);
     offer["leadSecret"] = json!("secret-canary");
@@ -196,9 +195,8 @@ async fn a_customer_ticket_is_between_them_and_the_publisher() {
 async fn support_is_asked_for_on_a_failed_step_answered_and_closed_by_clicking() {
     let Some(browser) = Browser::open().await else { return };
     let house = House::open().await;
-    let key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZWQy\n";
     let root = house.dir.path().join("images/app");
-    layout(&root, &[tar(&[("root/.ssh/id", key.as_bytes())])], &["latest", "1.0.0"]);
+    layout(&root, &[tar(&[("root/.ssh/id", PLANTED_KEY.as_bytes())])], &["latest", "1.0.0"]);
     let allowed = ["11111111-2222-4333-8444-555555555555".to_owned()];
     house
         .save(&house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &allowed).await)
