@@ -79,11 +79,7 @@ async fn main() {
     let directory = tempfile::tempdir().expect("a directory");
     let url = format!("sqlite:{}", directory.path().join("mercat.db").display());
     let ledger = mercat_store::open(&url).await.expect("a ledger");
-    let settings = Settings {
-        base_url: "http://here".into(),
-        cancel: CancelRule::default(),
-        review: ReviewRule::default(),
-    };
+    let settings = Settings::new("http://here");
     let app = App::new(ledger, settings, MasterKey::new([1; 32]));
     fill(&app, count).await;
     let nobody = Principal::default();

@@ -171,12 +171,14 @@ impl App {
     async fn principal(&self, user: &str, scope: Option<Scope>) -> Result<Principal, AppError> {
         let Some(user) = load::<UserRow>(&*self.ledger, user).await? else { return Ok(Principal::default()) };
         let subscriptions = find::<SubscriptionRow>(&*self.ledger, "user", &user.row.id).await?;
+        let evidence = self.evidence(&user.row.id).await?;
         let role = |(publisher, role): &(String, String)| Some((publisher.clone(), Role::parse(role)?));
         Ok(Principal {
             roles: user.row.roles.iter().filter_map(role).collect(),
             user: Some(user.row.id),
             operator: user.row.operator,
             scope,
+            evidence,
             subscriptions: subscriptions.into_iter().map(|row| row.row.id).collect(),
             specimen: None,
         })
@@ -444,7 +446,7 @@ const RESERVED: [&str; 8] = ["api", "preview", "portal", "v2", "media", "sign-in
 /// Life time of a registry token.
 pub(crate) const REGISTRY_TOKEN_LIFE: Millis = 5 * MINUTE;
 
-fn event(subject: &str, kind: &str, actor: &str, body: &str) -> NewEvent {
+pub(crate) fn event(subject: &str, kind: &str, actor: &str, body: &str) -> NewEvent {
     NewEvent {
         subject: subject.to_owned(),
         run: String::new(),

@@ -3,8 +3,8 @@
 use crate::seal::is_sealed;
 use crate::{App, AppError};
 use mercat_domain::document::{Fields, Value, text};
-use mercat_domain::offer::fields::{FIELDS, Rule, Scope};
-use mercat_domain::offer::{Change, Problem, check, diff};
+use mercat_domain::offer::fields::{FIELDS, Scope};
+use mercat_domain::offer::{Change, Problem, check, check_secret, diff};
 use mercat_domain::{Document, OfferKey};
 use mercat_store::document::{from_json, to_json};
 use mercat_store::{
@@ -192,7 +192,7 @@ impl App {
         fields: &mut Fields,
         before: Option<&Fields>,
     ) -> Result<(), AppError> {
-        for field in FIELDS.iter().filter(|f| f.scope == scope && matches!(f.rule, Rule::Secret(_))) {
+        for field in FIELDS.iter().filter(|f| f.scope == scope && f.rule.is_secret()) {
             match fields.get(field.key) {
                 None => {
                     // A kept password goes to the registry that it was given for, and to no other.
@@ -218,6 +218,9 @@ impl App {
                     }
                 }
                 Some(Value::Text(text)) => {
+                    if let Some(problem) = check_secret(field, field.key, text) {
+                        return Err(AppError::Problems(vec![problem]));
+                    }
                     let sealed = self.key.seal(&format!("{place}:{}", field.key), text)?;
                     fields.insert(field.key.to_owned(), Value::Text(sealed));
                 }
@@ -285,7 +288,7 @@ fn corrupt(key: &OfferKey, problems: &[Problem]) -> AppError {
 /// The document as clients may see it: without secrets.
 pub fn clone_public(document: &Document) -> Json {
     let mut public = document.clone();
-    let secret = |key: &str| FIELDS.iter().any(|f| f.key == key && matches!(f.rule, Rule::Secret(_)));
+    let secret = |key: &str| FIELDS.iter().any(|f| f.key == key && f.rule.is_secret());
     public.fields.retain(|key, _| !secret(key));
     for plan in &mut public.plans {
         plan.fields.retain(|key, _| !secret(key));

@@ -4,11 +4,17 @@
 //! one transaction. It never sees a byte of an artifact.
 
 mod accounts;
+mod announcements;
 mod cancel;
+mod clockwork;
+mod deliveries;
 mod deploy;
 mod edit_offer;
 mod error;
+mod exceptions;
 mod go_live;
+mod insights;
+mod leads;
 mod listing;
 mod measure;
 mod notices;
@@ -16,16 +22,24 @@ mod publish;
 mod pull;
 mod record_step;
 mod review;
+mod rotate;
 mod sanitise;
 mod seal;
 mod search;
 mod status;
+mod subscribers;
+mod support;
 mod transition;
+mod webhooks;
 
 pub use accounts::{NewToken, hash_secret};
+pub use announcements::{Deprecation, Recertification};
 pub use deploy::{Deployment, Terms, Urn};
 pub use edit_offer::{Draft, clone_public};
 pub use error::AppError;
+pub use exceptions::{ExceptionDecision, ExceptionRequest};
+pub use insights::{Insight, Seen, Tally};
+pub use leads::{Delivered, Interest, LeadWork};
 pub use listing::{Media, compose_listing, in_language};
 pub use notices::NoticeFacts;
 pub use publish::PublishRequest;
@@ -35,8 +49,14 @@ pub use review::Decision;
 pub use seal::{MasterKey, SealError};
 pub use search::{Asked, Catalogue, Entry, Facet, Found, Order};
 pub use status::{StatusView, StepView, Words};
+pub use subscribers::Wish;
+pub use support::{Concern, NewRequest, Reply};
+pub use webhooks::{Happening, MessageWork};
 
+use mercat_domain::Millis;
 use mercat_domain::access::{self, Action, Answer, Object, Principal};
+use mercat_domain::calendar::DAY;
+use mercat_domain::lead::RetryPolicy;
 use mercat_domain::run::{CancelRule, ReviewRule};
 use mercat_store::SharedLedger;
 use std::sync::Arc;
@@ -46,6 +66,8 @@ use tokio::sync::Notify;
 pub const STEPS: &str = "steps";
 /// Queue of mails.
 pub const OUTBOX: &str = "outbox";
+/// Queue of leads and webhooks.
+pub const DELIVERIES: &str = "deliveries";
 /// Queue of clearing up.
 pub const CLEANUP: &str = "cleanup";
 
@@ -58,6 +80,45 @@ pub struct Settings {
     pub cancel: CancelRule,
     /// `publishing.review`.
     pub review: ReviewRule,
+    /// Language of mails to people who chose none.
+    pub locale: String,
+    /// `leads`.
+    pub leads: LeadSettings,
+    /// Who hears what concerns the operator, beside operators whose address is known.
+    pub operator_emails: Vec<String>,
+    /// Groups of customers smaller than this are not told apart in insights.
+    pub privacy_floor: u64,
+}
+
+/// How leads are repeated and kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeadSettings {
+    /// When deliveries are tried again, webhooks too.
+    pub retry: RetryPolicy,
+    /// Milliseconds after which personal data are taken out; 0 keeps them.
+    pub keep: Millis,
+}
+
+impl Default for LeadSettings {
+    fn default() -> Self {
+        Self { retry: RetryPolicy::default(), keep: 365 * DAY }
+    }
+}
+
+impl Settings {
+    /// The defaults of a server that people reach under a URL.
+    pub fn new(base_url: impl Into<String>) -> Self {
+        let (cancel, leads) = (CancelRule::default(), LeadSettings::default());
+        Self {
+            base_url: base_url.into(),
+            cancel,
+            review: ReviewRule::default(),
+            locale: "en".to_owned(),
+            leads,
+            operator_emails: vec![],
+            privacy_floor: mercat_domain::insights::FLOOR,
+        }
+    }
 }
 
 /// The verbs.

@@ -168,7 +168,6 @@ impl App {
 mod tests {
     use super::*;
     use crate::{MasterKey, Settings};
-    use mercat_domain::run::CancelRule;
     use mercat_store::Memory;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicI64, Ordering};
@@ -178,11 +177,7 @@ mod tests {
         let clock = Arc::new(AtomicI64::new(1_000_000));
         let time = clock.clone();
         let ledger = Arc::new(Memory::new(Arc::new(move || time.load(Ordering::Relaxed))));
-        let settings = Settings {
-            base_url: "http://here".into(),
-            cancel: CancelRule::default(),
-            review: Default::default(),
-        };
+        let settings = Settings::new("http://here");
         let app = App::new(ledger, settings, MasterKey::new([7; 32]));
         let (own, other) = (Digest::from_sha256(&[1; 32]), Digest::from_sha256(&[2; 32]));
         let token = app.specimen_token(&own, 30).await.expect("made");

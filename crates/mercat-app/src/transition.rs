@@ -1,6 +1,7 @@
 //! From effects to one commit: rows, history, work and mails together.
 
 use crate::notices::{NoticeFacts, StepFacts};
+use crate::webhooks::Happening;
 use crate::{App, CLEANUP, OUTBOX, STEPS};
 use mercat_domain::Millis;
 use mercat_domain::notice::NoticeKind;
@@ -52,6 +53,7 @@ impl App {
         submission.run = RunRow::from(&next.run);
         let id = submission.id.clone();
         commit.writes.extend(timings(&pair.submission.row, &submission));
+        let mut told = Vec::new();
         for effect in &next.effects {
             match effect {
                 Effect::Begin(step) => commit.tasks.push(NewTask {
@@ -87,7 +89,15 @@ impl App {
                     }
                 }
                 Effect::Tell(kind) => {
-                    commit.tasks.push(self.notice(*kind, &submission, &offer, actor, facts, now))
+                    let facts = self.notice(*kind, &submission, &offer, actor, facts, now);
+                    commit.tasks.push(NewTask {
+                        id: format!("{id}/notice/{}", kind.id()),
+                        run: id.clone(),
+                        queue: OUTBOX,
+                        body: serde_json::to_string(&facts).expect("plain data"),
+                        delay: 0,
+                    });
+                    told.push(facts);
                 }
             }
         }
@@ -102,10 +112,26 @@ impl App {
         if next.run.state.is_over() && offer.active.as_deref() == Some(&id) {
             offer.active = None;
         }
+        let kind = kind_of(&next.run, &next.effects);
+        commit.tasks.push(self.announce(&Happening {
+            // A turn ends once, and cancelling ends no turn.
+            id: format!("{id}.{}.{kind}", next.run.turn),
+            kind: kind.to_owned(),
+            publisher: submission.publisher.clone(),
+            offer: submission.offer.clone(),
+            at: now,
+            data: json!({
+                "submission": id, "number": submission.number, "state": next.run.state.name(), "step": facts.step,
+                "next": current_step(&next.run).map(|step| step.step.name()),
+                "fault": next.run.fault.map(mercat_domain::run::Fault::name),
+                "rules": facts.findings.iter().map(|finding| &finding.rule).collect::<Vec<_>>(),
+            }),
+            notices: told,
+        }));
         commit.events.push(NewEvent {
             subject: format!("offer:{}/{}", submission.publisher, submission.offer),
             run: id,
-            kind: kind_of(&next.run, &next.effects).to_owned(),
+            kind: kind.to_owned(),
             actor: actor.to_owned(),
             body: json!({
                 "state": next.run.state.name(),
@@ -127,8 +153,13 @@ impl App {
         actor: &str,
         step: &StepFacts,
         now: Millis,
-    ) -> NewTask {
-        let facts = NoticeFacts {
+    ) -> NoticeFacts {
+        let mut emails = submission.emails.clone();
+        if kind == NoticeKind::CertificationFeedback {
+            let more = engineer(submission).filter(|email| !emails.contains(email));
+            emails.extend(more);
+        }
+        NoticeFacts {
             notice: kind.id().to_owned(),
             submission: submission.id.clone(),
             publisher: submission.publisher.clone(),
@@ -136,20 +167,14 @@ impl App {
             offer_name: offer.name.clone(),
             kind: offer.kind.clone(),
             number: submission.number,
-            emails: submission.emails.clone(),
+            emails,
             locale: submission.locale.clone(),
             base_url: self.settings.base_url.clone(),
             actor: actor.to_owned(),
             audience: audience(submission),
             step: step.clone(),
             at: now,
-        };
-        NewTask {
-            id: format!("{}/notice/{}", submission.id, kind.id()),
-            run: submission.id.clone(),
-            queue: OUTBOX,
-            body: serde_json::to_string(&facts).expect("plain data"),
-            delay: 0,
+            ..NoticeFacts::default()
         }
     }
 }
@@ -171,6 +196,12 @@ fn timings(before: &SubmissionRow, after: &SubmissionRow) -> Vec<Write> {
         Some(put(&row, Expect::Any))
     };
     ended.filter_map(timing).collect()
+}
+
+/// The engineering contact, who hears what certification found (N3).
+fn engineer(submission: &SubmissionRow) -> Option<String> {
+    let document = from_json(&submission.document).ok()?;
+    Some(document.text("engineeringContactEmail").to_owned()).filter(|email| !email.is_empty())
 }
 
 /// A row that is not there yet has version 0.

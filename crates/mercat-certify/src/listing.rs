@@ -18,7 +18,7 @@ pub fn inspect_listing(offer: &Document, knowledge: &Knowledge) -> Vec<Finding> 
             fix: fix.to_owned(),
         }));
     };
-    let public = |key: &str| !matches!(key, "password" | "leadSecret" | "username" | "image");
+    let public = |key: &str| !key.starts_with("lead") && !matches!(key, "password" | "username" | "image");
     let plans = offer.plans.iter().map(|plan| (format!("plans/{}/", plan.id), &plan.fields));
     let texts = std::iter::once((String::new(), &offer.fields)).chain(plans).flat_map(|(base, fields)| {
         fields.iter().filter(|(key, _)| public(key)).filter_map(move |(key, value)| match value {

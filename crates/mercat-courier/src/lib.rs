@@ -3,7 +3,9 @@
 mod lead;
 mod mail;
 mod render;
+mod webhook;
 
-pub use lead::{LeadFailure, deliver, payload};
+pub use lead::{LeadFailure, LeadServices, Leads, payload};
 pub use mail::{MailError, Mailer, SmtpConfig};
 pub use render::{Letter, LetterFinding, Rendered, render};
+pub use webhook::{SECRET_PREFIX, sign};

@@ -1,6 +1,7 @@
 //! SMTP by `lettre`. A repeated sending carries the same Message-ID.
 
 use crate::Rendered;
+use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
@@ -46,6 +47,24 @@ pub enum MailError {
     Server(String),
 }
 
+/// Nobody answers these mails by machine (RFC 3834): no loops.
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
 /// Sends mails.
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
@@ -85,6 +104,7 @@ impl Mailer {
         let mut builder = Message::builder()
             .from(self.from.clone())
             .subject(mail.subject.clone())
+            .header(AutoSubmitted)
             .message_id(Some(format!("<{message_id}>")));
         for address in to {
             let mailbox: Mailbox =
@@ -97,3 +117,6 @@ impl Mailer {
         self.transport.send(message).await.map(|_| ()).map_err(|error| MailError::Server(error.to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests;

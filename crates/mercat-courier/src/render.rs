@@ -47,6 +47,37 @@ pub struct Letter {
     pub status_url: String,
     /// Where the preview or the live listing is.
     pub listing_url: String,
+    /// Where this server shows what it is about.
+    pub link_url: String,
+    /// More arguments of the words.
+    pub args: Vec<(String, String)>,
+    /// Keys of labels with their values; empty values are left out.
+    pub details: Vec<(String, String)>,
+}
+
+impl Letter {
+    /// A letter with nothing but its kind and language.
+    pub fn about(kind: NoticeKind, locale: Locale) -> Self {
+        let text = String::new;
+        Self {
+            kind,
+            locale,
+            offer: text(),
+            offer_name: text(),
+            number: 0,
+            step_title: text(),
+            steps: vec![],
+            ours: false,
+            findings: vec![],
+            actor: text(),
+            audience: vec![],
+            status_url: text(),
+            listing_url: text(),
+            link_url: text(),
+            args: vec![],
+            details: vec![],
+        }
+    }
 }
 
 /// A mail in words.
@@ -67,6 +98,7 @@ pub fn render(letter: &Letter) -> Rendered {
     let words = |key: &str, args: &[(&str, &str)]| text(letter.locale, key, args);
     let step = if letter.step_title.is_empty() { String::new() } else { words(&letter.step_title, &[]) };
     let audience = letter.audience.join(", ");
+    let own = letter.args.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let args = [
         ("offer", letter.offer_name.as_str()),
         ("key", letter.offer.as_str()),
@@ -75,6 +107,8 @@ pub fn render(letter: &Letter) -> Rendered {
         ("actor", letter.actor.as_str()),
         ("audience", audience.as_str()),
     ];
+    // What belongs to this letter goes before what letters have in common.
+    let args: Vec<(&str, &str)> = args.into_iter().chain(own).collect();
     let subject = one_line(&words(&format!("mail-{id}-subject"), &args));
     let mut paragraphs = vec![words(&format!("mail-{id}-body"), &args)];
     if letter.ours {
@@ -100,11 +134,24 @@ pub fn render(letter: &Letter) -> Rendered {
     if matches!(letter.kind, NoticeKind::StepFailed | NoticeKind::CertificationFeedback) {
         paragraphs.push(words("mail-next-steps", &args));
     }
-    paragraphs.push(format!("{}: {}", words("mail-status-link", &[]), letter.status_url));
-    if !letter.listing_url.is_empty() {
-        paragraphs.push(format!("{}: {}", words("mail-listing-link", &[]), letter.listing_url));
+    let details: Vec<String> = letter
+        .details
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(key, value)| format!("{}: {value}", words(key, &[])))
+        .collect();
+    if !details.is_empty() {
+        paragraphs.push(details.join("\n"));
     }
-    paragraphs.push(words("mail-footer", &args));
+    let links = [
+        ("mail-status-link", &letter.status_url),
+        ("mail-listing-link", &letter.listing_url),
+        ("mail-link", &letter.link_url),
+    ];
+    let links = links.iter().filter(|(_, url)| !url.is_empty());
+    paragraphs.extend(links.map(|(key, url)| format!("{}: {url}", words(key, &[]))));
+    let footer = if letter.status_url.is_empty() { "mail-footer-part" } else { "mail-footer" };
+    paragraphs.push(words(footer, &args));
     let html = paragraphs.iter().map(|text| format!("<p>{}</p>", escape(text))).collect::<String>();
     Rendered {
         subject,
@@ -117,7 +164,8 @@ pub fn render(letter: &Letter) -> Rendered {
 fn one_line(text: &str) -> String {
     let plain =
         |c: char| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{85}') { ' ' } else { c };
-    text.chars().map(plain).take(200).collect()
+    // An encoded word (RFC 2047) in a name would be decoded by the reader, line ends and all.
+    text.replace("=?", "= ?").chars().map(plain).take(200).collect()
 }
 
 fn escape(text: &str) -> String {
@@ -141,8 +189,6 @@ mod tests {
 
     fn letter(kind: NoticeKind, locale: Locale) -> Letter {
         Letter {
-            kind,
-            locale,
             offer: "aurora/gateway".into(),
             offer_name: "Aurora\r\nBcc: x@example.org <b>".into(),
             number: 3,
@@ -157,7 +203,7 @@ mod tests {
             actor: "op".into(),
             audience: vec!["s1".into()],
             status_url: "http://x/status".into(),
-            listing_url: String::new(),
+            ..Letter::about(kind, locale)
         }
     }
 

@@ -64,6 +64,8 @@ pub struct Principal {
     pub scope: Option<Scope>,
     /// Subscriptions that the caller acts for.
     pub subscriptions: Vec<String>,
+    /// Publisher and offer that the caller may look at, because they help with an open support request.
+    pub evidence: Vec<(String, String)>,
     /// Digest of the one specimen that the caller may pull, in whatever state its offer is.
     pub specimen: Option<String>,
 }
@@ -104,6 +106,18 @@ pub enum Action {
     Operate,
     /// Decide about a publisher's submission for the certification team.
     Review,
+    /// See the leads of a publisher: details of people, for its members only.
+    ReadLeads,
+    /// Export, send again and erase leads.
+    ManageLeads,
+    /// Webhooks and subscribers of a publisher.
+    ManageWebhooks,
+    /// Ask for support.
+    AskSupport,
+    /// Read a support request and write to it.
+    ReadThread,
+    /// Write to it as the helping side.
+    HelpThread,
     /// See or pull what a slot serves.
     UseListing,
     /// Pull an image while it is certified.
@@ -117,12 +131,29 @@ pub enum Object<'a> {
     Market,
     /// Everything below one publisher.
     Publisher(&'a str),
+    /// Everything below one offer of a publisher.
+    Offer(&'a str, &'a str),
+    /// A support request.
+    Thread(Thread<'a>),
     /// A listing or repository that exists.
     Listing(Audience<'a>),
     /// The image or index of a digest, and everything below it.
     Specimen(&'a str),
     /// Something that does not exist.
     Nothing,
+}
+
+/// Who has a part in a support request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thread<'a> {
+    /// Who asked.
+    pub requester: &'a str,
+    /// Publisher concerned.
+    pub publisher: Option<&'a str>,
+    /// Whether that publisher helps; else the operator does.
+    pub to_publisher: bool,
+    /// Who was named to help.
+    pub engineer: Option<&'a str>,
 }
 
 /// Who may see a listing, as decided when it was written.
@@ -181,10 +212,47 @@ pub fn may(who: &Principal, action: Action, object: Object<'_>) -> Answer {
             }
             _ => signed_in(who, Answer::Forbid),
         },
+        Action::AskSupport if who.scope_allows(Scope::Publish) => signed_in(who, Answer::Allow),
+        Action::AskSupport => signed_in(who, Answer::Forbid),
+        Action::ReadThread | Action::HelpThread => match object {
+            Object::Thread(of) => thread(who, action == Action::HelpThread, of),
+            _ => Answer::Hide,
+        },
+        Action::ReadOffers if helps_with(who, object) => Answer::Allow,
         Action::ReadOffers => publisher(who, object, Scope::Read, Role::Contributor),
         Action::EditOffers | Action::Publish => publisher(who, object, Scope::Publish, Role::Contributor),
         Action::GoLive => publisher(who, object, Scope::GoLive, Role::Contributor),
+        // Whoever operates the market has no part in what people told a publisher.
+        Action::ReadLeads | Action::ManageLeads | Action::ManageWebhooks if operates_only(who, object) => {
+            Answer::Forbid
+        }
+        Action::ReadLeads => publisher(who, object, Scope::Read, Role::Contributor),
+        Action::ManageLeads | Action::ManageWebhooks => publisher(who, object, Scope::GoLive, Role::Owner),
         Action::ManageMembers => publisher(who, object, Scope::GoLive, Role::Owner),
+    }
+}
+
+/// Whether somebody is here as an operator and not as a member of the publisher.
+fn operates_only(who: &Principal, object: Object<'_>) -> bool {
+    matches!(object, Object::Publisher(id) | Object::Offer(id, _) if who.operator && who.role(id).is_none())
+}
+
+/// Whether somebody was named to help with this very offer.
+fn helps_with(who: &Principal, object: Object<'_>) -> bool {
+    let Object::Offer(publisher, offer) = object else { return false };
+    who.user.is_some() && who.evidence.iter().any(|(id, of)| id == publisher && of == offer)
+}
+
+fn thread(who: &Principal, helping: bool, of: Thread<'_>) -> Answer {
+    let Some(user) = who.user.as_deref() else { return Answer::SignIn };
+    let member = of.publisher.is_some_and(|publisher| who.role(publisher).is_some());
+    let helps = if of.to_publisher { member } else { who.operator || of.engineer == Some(user) };
+    let asks = of.requester == user || (!of.to_publisher && member);
+    match (helps, asks) {
+        (true, _) => Answer::Allow,
+        (false, true) if helping => Answer::Forbid,
+        (false, true) => Answer::Allow,
+        (false, false) => Answer::Hide,
     }
 }
 
@@ -196,7 +264,7 @@ fn publisher(who: &Principal, object: Object<'_>, scope: Scope, role: Role) -> A
     if who.user.is_none() {
         return Answer::SignIn;
     }
-    let Object::Publisher(id) = object else { return Answer::Hide };
+    let (Object::Publisher(id) | Object::Offer(id, _)) = object else { return Answer::Hide };
     match who.role(id) {
         Some(has) if has >= role && who.scope_allows(scope) => Answer::Allow,
         Some(_) => Answer::Forbid,
@@ -268,6 +336,57 @@ mod tests {
         assert_eq!(may(&both, Action::Review, Object::Publisher("other")), Answer::Allow);
         assert_eq!(may(&member(Role::Owner), Action::Review, aurora), Answer::Forbid);
         assert_eq!(may(&Principal::default(), Action::Review, aurora), Answer::SignIn);
+    }
+
+    #[test]
+    fn a_support_request_is_for_both_sides_and_its_evidence_for_who_was_named() {
+        let person = |id: &str| Principal { user: Some(id.into()), ..Principal::default() };
+        let operator = Principal { operator: true, ..person("op") };
+        let of = |to_publisher| Thread {
+            requester: "r",
+            publisher: Some("aurora"),
+            to_publisher,
+            engineer: Some("e"),
+        };
+        let read = |who: &Principal, to| may(who, Action::ReadThread, Object::Thread(of(to)));
+        let help = |who: &Principal, to| may(who, Action::HelpThread, Object::Thread(of(to)));
+        for who in [person("r"), member(Role::Contributor), operator.clone(), person("e")] {
+            assert_eq!(read(&who, false), Answer::Allow);
+        }
+        assert_eq!(
+            (read(&person("x"), false), read(&Principal::default(), false)),
+            (Answer::Hide, Answer::SignIn)
+        );
+        assert_eq!((help(&person("r"), false), help(&person("e"), false)), (Answer::Forbid, Answer::Allow));
+        // A customer's ticket is between them and the publisher.
+        assert_eq!(
+            (read(&operator, true), help(&member(Role::Contributor), true)),
+            (Answer::Hide, Answer::Allow)
+        );
+        let engineer = Principal { evidence: vec![("aurora".into(), "gateway".into())], ..person("e") };
+        assert_eq!(may(&engineer, Action::ReadOffers, Object::Offer("aurora", "gateway")), Answer::Allow);
+        for (action, object) in [
+            (Action::ReadOffers, Object::Offer("aurora", "other")),
+            (Action::ReadOffers, Object::Publisher("aurora")),
+            (Action::EditOffers, Object::Offer("aurora", "gateway")),
+            (Action::ReadLeads, Object::Offer("aurora", "gateway")),
+        ] {
+            assert_eq!(may(&engineer, action, object), Answer::Hide, "{action:?}");
+        }
+    }
+
+    #[test]
+    fn leads_are_for_members_and_their_export_is_for_owners() {
+        let aurora = Object::Publisher("aurora");
+        let operator = Principal { user: Some("op".into()), operator: true, ..Principal::default() };
+        let outsider = Principal { user: Some("o".into()), ..Principal::default() };
+        for action in [Action::ReadLeads, Action::ManageLeads] {
+            assert_eq!(may(&operator, action, aurora), Answer::Forbid);
+            assert_eq!(may(&outsider, action, aurora), Answer::Hide);
+            assert_eq!(may(&member(Role::Owner), action, aurora), Answer::Allow);
+        }
+        assert_eq!(may(&member(Role::Contributor), Action::ReadLeads, aurora), Answer::Allow);
+        assert_eq!(may(&member(Role::Contributor), Action::ManageLeads, aurora), Answer::Forbid);
     }
 
     #[test]

@@ -7,10 +7,13 @@
 
 pub mod access;
 pub mod calendar;
+pub mod csv;
 pub mod digest;
 pub mod document;
+pub mod exception;
 pub mod finding;
 pub mod ids;
+pub mod insights;
 pub mod lead;
 pub mod limits;
 pub mod notice;
@@ -18,6 +21,7 @@ pub mod offer;
 pub mod plain;
 pub mod retry;
 pub mod run;
+pub mod support;
 pub mod tags;
 
 pub use digest::Digest;

@@ -15,17 +15,47 @@ pub enum NoticeKind {
     Live,
     /// N7: the submission was cancelled.
     Canceled,
+    /// N5: a submission still waits for sign-off.
+    Reminder,
+    /// N8: a step takes longer than was promised.
+    Overdue,
+    /// N9: a support request was received, answered or closed.
+    Support,
+    /// N10: a customer asks for support.
+    CustomerTicket,
+    /// N11: leads or webhooks do not arrive.
+    DeliveryFailing,
+    /// N12: rules change, and what is live must be certified again.
+    Recertification,
+    /// N13: a version will be withdrawn.
+    Deprecation,
+    /// A lead arrived.
+    LeadArrived,
+    /// A request for an exception was made, asked about or decided.
+    Exception,
+    /// The notices of a day.
+    Digest,
 }
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 16] = [
         Self::Accepted,
         Self::StepFailed,
         Self::CertificationFeedback,
         Self::PreviewReady,
         Self::Live,
         Self::Canceled,
+        Self::Reminder,
+        Self::Overdue,
+        Self::Support,
+        Self::CustomerTicket,
+        Self::DeliveryFailing,
+        Self::Recertification,
+        Self::Deprecation,
+        Self::LeadArrived,
+        Self::Exception,
+        Self::Digest,
     ];
 
     /// The stable id.
@@ -37,6 +67,16 @@ impl NoticeKind {
             Self::PreviewReady => "N4",
             Self::Live => "N6",
             Self::Canceled => "N7",
+            Self::Reminder => "N5",
+            Self::Overdue => "N8",
+            Self::Support => "N9",
+            Self::CustomerTicket => "N10",
+            Self::DeliveryFailing => "N11",
+            Self::Recertification => "N12",
+            Self::Deprecation => "N13",
+            Self::LeadArrived => "L1",
+            Self::Exception => "X1",
+            Self::Digest => "D1",
         }
     }
 

@@ -1,24 +1,48 @@
 //! The one way out.
 //!
-//! Every request to a URL that a user can influence goes through [`Egress`]: the
-//! URL is parsed once, every address that its host resolves to must be public, the
-//! connection goes to a checked address, redirects are followed only after the
-//! same checks, and credentials never follow to another host. The operator names
-//! exceptions as `host:port`; only those may also be plain http.
+//! Every request to a URL that a user can influence goes through [`Egress`]: the URL is parsed once, its name is
+//! resolved once, every address that comes back must be public, the connection goes to a checked address,
+//! redirects are followed only after the same checks, and credentials never follow to another origin. The
+//! operator names exceptions as `host:port`; only those may also be plain http.
 
 mod address;
+mod body;
+mod lookup;
 
-use address::is_public;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{AUTHORIZATION, LOCATION};
+pub use body::{BodyError, body};
+pub use lookup::{Lookup, SystemLookup};
+
+use ipnet::IpNet;
+use lookup::Checked;
+use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, LOCATION, PROXY_AUTHORIZATION};
 use reqwest::{Request, Response};
-use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use url::{Host, Url};
 
 const REDIRECTS_MAX: usize = 5;
+/// Ports at which services speak https, where the operator says nothing else.
+pub const PORTS: [u16; 4] = [443, 8443, 5000, 5443];
+
+/// What the operator allows and denies.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// `host:port` of places that may be private or plain http.
+    pub allow: Vec<String>,
+    /// Networks that are public and still not to be reached, for example this server's own.
+    pub deny: Vec<IpNet>,
+    /// Ports of places that are no exceptions.
+    pub ports: Vec<u16>,
+    /// How long a name, a connection and its TLS may take together.
+    pub connect: Duration,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { allow: vec![], deny: vec![], ports: PORTS.to_vec(), connect: Duration::from_secs(10) }
+    }
+}
 
 /// Why a request was not made or not answered.
 #[derive(Debug, thiserror::Error)]
@@ -48,30 +72,30 @@ pub enum EgressError {
     },
 }
 
+impl EgressError {
+    /// Whether the other side showed a certificate that is not to be trusted, or no TLS at all.
+    pub fn is_tls(&self) -> bool {
+        let Self::Unreachable { cause, .. } = self else { return false };
+        let mut next: Option<&dyn std::error::Error> = Some(cause);
+        while let Some(error) = next {
+            if error.is::<rustls::Error>() {
+                return true;
+            }
+            // The source of an I/O error is that of the error inside, not that error itself.
+            next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+                Some(inner) => Some(inner),
+                None => error.source(),
+            };
+        }
+        false
+    }
+}
+
 /// The client.
 #[derive(Clone)]
 pub struct Egress {
     client: reqwest::Client,
-    allowed: Arc<BTreeSet<String>>,
-}
-
-struct Checked {
-    hosts: BTreeSet<String>,
-}
-
-impl Resolve for Checked {
-    fn resolve(&self, name: Name) -> Resolving {
-        let host = name.as_str().to_owned();
-        let exempt = self.hosts.contains(&host);
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
-            // One private address among public ones is enough: the answer is not to be trusted.
-            if !exempt && found.iter().any(|address| !is_public(address.ip())) {
-                return Err("the name resolves to an address that is not public".into());
-            }
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
-    }
+    rules: Arc<Rules>,
 }
 
 impl Egress {
@@ -80,17 +104,29 @@ impl Egress {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(exceptions: &[String]) -> Result<Self, reqwest::Error> {
-        let hosts =
-            exceptions.iter().filter_map(|at| at.rsplit_once(':')).map(|(host, _)| host.to_owned()).collect();
+        let rules = Rules { allow: exceptions.to_vec(), ..Rules::default() };
+        Self::with(rules, Arc::new(SystemLookup))
+    }
+
+    /// A client under rules, with a resolver.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn with(mut rules: Rules, lookup: Arc<dyn Lookup>) -> Result<Self, reqwest::Error> {
+        rules.allow.iter_mut().for_each(|exception| exception.make_ascii_lowercase());
+        let names = rules.allow.iter().filter_map(|at| at.rsplit_once(':'));
+        let exempt = names.map(|(host, _)| host.to_owned()).collect();
+        let (connect, rules) = (rules.connect, Arc::new(rules));
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            .dns_resolver(Arc::new(Checked { hosts }))
-            .connect_timeout(Duration::from_secs(10))
+            .referer(false)
+            .dns_resolver(Arc::new(Checked { exempt, rules: rules.clone(), lookup }))
+            .connect_timeout(connect)
             .read_timeout(Duration::from_secs(30))
             .user_agent(concat!("mercat/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { client, allowed: Arc::new(exceptions.iter().cloned().collect()) })
+        Ok(Self { client, rules })
     }
 
     /// The builder for requests; send them by [`Egress::send`].
@@ -100,7 +136,7 @@ impl Egress {
 
     /// Whether the operator made an exception for this host and port.
     pub fn is_exempt(&self, host_and_port: &str) -> bool {
-        self.allowed.contains(host_and_port)
+        self.rules.allow.iter().any(|exception| exception == host_and_port)
     }
 
     /// `http` for the operator's exceptions, else `https`.
@@ -128,20 +164,21 @@ impl Egress {
             return Ok(());
         }
         let host = format!("{}:", url.host_str().unwrap_or(""));
-        if self.allowed.iter().any(|exception| exception.starts_with(&host)) {
+        if self.rules.allow.iter().any(|exception| exception.starts_with(&host)) {
             return deny("only the listed port of this host may be reached");
         }
-        match url.host() {
+        let address = match url.host() {
             None => return deny("it names no host"),
-            Some(Host::Ipv4(ip)) if !is_public(IpAddr::V4(ip)) => return deny("the address is not public"),
-            Some(Host::Ipv6(ip)) if !is_public(IpAddr::V6(ip)) => return deny("the address is not public"),
-            Some(Host::Domain(name)) if name.trim_end_matches('.').eq_ignore_ascii_case("localhost") => {
-                return deny("the address is not public");
-            }
-            Some(_) => {}
+            Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
+            Some(Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
+            Some(Host::Domain(name)) if is_local_name(name) => return deny("the address is not public"),
+            Some(Host::Domain(_)) => None,
+        };
+        if address.is_some_and(|address| !self.rules.reaches(address)) {
+            return deny("the address is not public");
         }
         match url.port_or_known_default() {
-            Some(443 | 8443 | 5000 | 5443) => Ok(()),
+            Some(port) if self.rules.ports.contains(&port) => Ok(()),
             _ => deny("the port is not one that is used for https"),
         }
     }
@@ -152,12 +189,10 @@ impl Egress {
     /// When the URL is denied or nobody answers.
     pub async fn send_once(&self, request: Request) -> Result<Response, EgressError> {
         self.check(request.url())?;
-        let url = request.url().clone();
-        self.client.execute(request).await.map_err(|cause| EgressError::Unreachable {
-            host: host_and_port(&url),
-            // Signatures stand in URLs, and this text is shown.
-            cause: cause.without_url(),
-        })
+        let host = host_and_port(request.url());
+        // Signatures stand in URLs, and this text is shown.
+        let told = |cause: reqwest::Error| EgressError::Unreachable { host, cause: cause.without_url() };
+        self.client.execute(request).await.map_err(told)
     }
 
     /// Sends a request; follows redirects of GET and HEAD after checking each.
@@ -178,14 +213,35 @@ impl Egress {
                 return Ok(answer);
             };
             let Ok(target) = url.join(location) else { return Ok(answer) };
-            if host_and_port(&target) != host_and_port(&url) {
-                next.headers_mut().remove(AUTHORIZATION);
+            let (here, there) = (host_and_port(&url), host_and_port(&target));
+            if self.is_exempt(&there) && !self.is_exempt(&here) {
+                let why = "a redirect from outside does not lead to a host of egress.allow";
+                return Err(EgressError::Denied { url: shown(&target), why });
+            }
+            if target.origin() != url.origin() {
+                forget_credentials(next.headers_mut());
             }
             *next.url_mut() = target;
             request = next;
         }
         Err(EgressError::Redirects { host: host_and_port(request.url()) })
     }
+}
+
+/// Takes out what proves who asks.
+fn forget_credentials(headers: &mut HeaderMap) {
+    let secret: Vec<_> =
+        headers.iter().filter(|(_, value)| value.is_sensitive()).map(|(name, _)| name.clone()).collect();
+    for name in secret.into_iter().chain([AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION]) {
+        headers.remove(name);
+    }
+}
+
+/// Names that stand for this machine or its network by definition (RFC 6761, RFC 6762, RFC 9476).
+fn is_local_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    let last = name.rsplit('.').next().unwrap_or("");
+    ["localhost", "local", "internal", "alt"].iter().any(|local| last.eq_ignore_ascii_case(local))
 }
 
 /// Host and port as exceptions name them.
@@ -198,64 +254,4 @@ fn shown(url: &Url) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn egress(exceptions: &[&str]) -> Egress {
-        let _ = rustls_for_tests();
-        Egress::new(&exceptions.iter().map(ToString::to_string).collect::<Vec<_>>()).expect("builds")
-    }
-
-    fn rustls_for_tests() -> Result<(), ()> {
-        rustls::crypto::ring::default_provider().install_default().map_err(|_| ())
-    }
-
-    #[test]
-    fn only_public_https_passes_unless_the_operator_says_so() {
-        let open = egress(&["127.0.0.1:5000", "registry.test:5000"]);
-        let allowed = |url: &str| open.check(&Url::parse(url).expect("a URL")).is_ok();
-        for good in [
-            "https://example.org/x",
-            "https://8.8.8.8/",
-            "http://127.0.0.1:5000/v2/",
-            "http://registry.test:5000/",
-        ] {
-            assert!(allowed(good), "{good}");
-        }
-        for bad in [
-            "http://example.org/",
-            "https://127.0.0.1/",
-            "https://127.1/",
-            "https://0x7f000001/",
-            "https://2130706433/",
-            "https://0177.0.0.1/",
-            "https://localhost./",
-            "https://[::1]/",
-            "https://[::ffff:127.0.0.1]/",
-            "https://[::ffff:a9fe:a9fe]/",
-            "https://[64:ff9b::7f00:1]/",
-            "https://[2002:7f00:1::]/",
-            "https://169.254.169.254/latest/meta-data/",
-            "https://10.0.0.1/",
-            "https://100.64.0.1/",
-            "https://user@example.org/",
-            "https://user:pass@example.org/",
-            "https://example.org:22/",
-            "https://127.0.0.1:5001/",
-            "ftp://example.org/",
-            "file:///etc/passwd",
-        ] {
-            assert!(!allowed(bad), "{bad}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_name_that_resolves_to_this_machine_is_not_reached() {
-        let egress = egress(&[]);
-        let name = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-        let name = if name.trim().is_empty() { "localhost".to_owned() } else { name.trim().to_owned() };
-        let url = format!("https://{name}/");
-        let request = egress.http().get(&url).build().expect("builds");
-        assert!(egress.send(request).await.is_err());
-    }
-}
+mod tests;

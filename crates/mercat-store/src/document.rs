@@ -109,6 +109,7 @@ fn wanted(field: &Field) -> &'static str {
         | Rule::Categories
         | Rule::Pictures(..)
         | Rule::Tags
+        | Rule::Emails(_)
         | Rule::Platforms => "a list of texts",
         _ => "text",
     }

@@ -112,6 +112,13 @@ pub use measured::TimingRow;
 mod review;
 
 pub use review::ReviewRow;
+mod contact;
+mod support;
+
+pub use contact::{
+    BreakerRow, CollectedRow, LeadRow, MarkRow, MessageLogRow, PersonRow, SubscriberRow, TallyRow,
+    WebhookRow, WebhookSecretRow,
+};
 
 row!(
     /// An organisation that publishes.
@@ -570,31 +577,7 @@ row!(
     }
 );
 
-row!(
-    /// A lead, with the state of its delivery.
-    LeadRow, "lead", |row| row.id.clone(),
-    index: vec![("offer", format!("{}/{}", row.publisher, row.offer))],
-    {
-        /// Deterministic id.
-        id: String,
-        /// Publisher id.
-        publisher: String,
-        /// Offer id.
-        offer: String,
-        /// Whether it is a test lead.
-        test: bool,
-        /// Where it went, without secrets.
-        destination: String,
-        /// The JSON that was sent.
-        payload: String,
-        /// `delivered` or `failed`.
-        state: String,
-        /// Status class or error code.
-        response: String,
-        /// When.
-        at: Millis,
-    }
-);
+pub use support::{AttachmentRow, ExceptionRow, RequestRow, ThreadMessageRow};
 
 /// A plan as listed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -39,10 +39,24 @@ impl Locale {
     }
 }
 
-/// The Fluent files of each language: what the domain says, and what the pages say.
-static SOURCES: [(Locale, [&str; 2]); 2] = [
-    (Locale::En, [include_str!("../locales/en.ftl"), include_str!("../locales/en-portal.ftl")]),
-    (Locale::Ja, [include_str!("../locales/ja.ftl"), include_str!("../locales/ja-portal.ftl")]),
+/// The Fluent files of each language: what the domain says, what the pages say, and what leaves the house.
+static SOURCES: [(Locale, [&str; 3]); 2] = [
+    (
+        Locale::En,
+        [
+            include_str!("../locales/en.ftl"),
+            include_str!("../locales/en-portal.ftl"),
+            include_str!("../locales/en-contact.ftl"),
+        ],
+    ),
+    (
+        Locale::Ja,
+        [
+            include_str!("../locales/ja.ftl"),
+            include_str!("../locales/ja-portal.ftl"),
+            include_str!("../locales/ja-contact.ftl"),
+        ],
+    ),
 ];
 
 type Bundle = FluentBundle<FluentResource>;

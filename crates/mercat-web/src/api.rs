@@ -1,11 +1,18 @@
 //! The API: handlers extract, call a verb, map and return. The guard has decided already.
 
+mod announcements;
 mod deploy;
 mod events;
+pub(crate) mod exceptions;
+pub(crate) mod insights;
+pub(crate) mod leads;
 mod offers;
 mod people;
+mod subscribers;
+pub(crate) mod support;
 mod uploads;
 mod verdicts;
+mod webhooks;
 
 use crate::guard::Caller;
 use crate::pages::Where;
@@ -58,6 +65,35 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route(&offer("/golive"), post(offers::go_live))
         .route(&offer("/cancel"), post(offers::cancel))
         .route(&offer("/audience"), put(offers::audience))
+        .route("/api/v1/catalogue/{id}/leads", post(leads::ask))
+        .route("/api/v1/preview/{id}/leads", post(leads::ask_in_preview))
+        .route(&format!("{P}/leads"), get(leads::all))
+        .route(&format!("{P}/leads.csv"), get(leads::csv))
+        .route(&format!("{P}/leads/{{lead}}"), delete(leads::erase))
+        .route(&format!("{P}/leads/{{lead}}/replay"), post(leads::replay))
+        .route(&offer("/test-lead"), post(leads::test))
+        .route(&offer("/submissions/{submission}/exceptions"), post(exceptions::ask))
+        .route(&format!("{P}/exceptions"), get(exceptions::all))
+        .route(&format!("{P}/exceptions/{{exception}}"), post(exceptions::inform))
+        .route("/api/v1/exceptions", get(exceptions::queue))
+        .route("/api/v1/exceptions/{exception}", post(exceptions::decide))
+        .route(&format!("{P}/subscribers"), get(subscribers::all))
+        .route(&format!("{P}/subscribers/{{email}}"), put(subscribers::put).delete(subscribers::remove))
+        .route(&format!("{P}/subscription"), put(subscribers::put_own).delete(subscribers::remove_own))
+        .route(&format!("{P}/insights"), get(insights::all))
+        .route(&format!("{P}/insights.csv"), get(insights::csv))
+        .route(&offer("/deprecations"), post(announcements::deprecate))
+        .route("/api/v1/recertifications", post(announcements::recertify))
+        .route("/api/v1/support", get(support::all).post(support::open))
+        .route("/api/v1/support/{id}", get(support::one))
+        .route("/api/v1/support/{id}/replies", post(support::reply))
+        .route("/api/v1/support/{id}/attachments/{digest}", get(support::attachment))
+        .route(&format!("{P}/webhooks"), get(webhooks::all).post(webhooks::create))
+        .route(&format!("{P}/webhooks/{{webhook}}"), delete(webhooks::remove))
+        .route(&format!("{P}/webhooks/{{webhook}}/rotate"), post(webhooks::rotate))
+        .route(&format!("{P}/webhooks/{{webhook}}/test"), post(webhooks::ping))
+        .route(&format!("{P}/webhooks/{{webhook}}/deliveries"), get(webhooks::messages))
+        .route(&format!("{P}/webhooks/{{webhook}}/replay"), post(webhooks::replay))
         .route("/api/v1/tokens", get(people::tokens).post(people::new_token))
         .route("/api/v1/tokens/{id}", delete(people::revoke_token))
         .route("/api/v1/subscriptions", get(people::subscriptions).post(people::new_subscription))

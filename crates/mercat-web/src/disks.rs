@@ -177,6 +177,10 @@ async fn download(
         }
     };
     let wanted = range.clone().unwrap_or(0..download.size);
+    // What is fetched in parts is fetched once.
+    if method != Method::HEAD && wanted.start == 0 && !preview {
+        site.count((&listing.publisher, &listing.offer), "download", &plan, &reference).await;
+    }
     let body = if method == Method::HEAD {
         Body::empty()
     } else {

@@ -91,12 +91,18 @@ pub(crate) async fn guard(
     let Some(route) = routes::find(request.method().as_str(), matched.as_str()) else {
         return problem::answer(&caller, &path, &AppError::NotFound);
     };
-    let publisher = params.iter().find(|(name, _)| *name == "publisher").map(|(_, value)| value.to_owned());
+    let part =
+        |wanted: &str| params.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.to_owned());
+    let (publisher, offer) = (part("publisher"), part("offer"));
     let allowed = match route.about {
         About::Market => site.app.permit(&caller.who, route.action, Object::Market),
         About::Publisher => {
             let publisher = publisher.unwrap_or_default();
-            site.app.permit(&caller.who, route.action, Object::Publisher(&publisher))
+            let object = match &offer {
+                Some(offer) => Object::Offer(&publisher, offer),
+                None => Object::Publisher(&publisher),
+            };
+            site.app.permit(&caller.who, route.action, object)
         }
         About::Listing => Ok(()),
     };

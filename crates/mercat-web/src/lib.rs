@@ -24,7 +24,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use mercat_app::App;
+use mercat_app::{App, Seen, Tally};
 use mercat_depot::{Depot, Spool};
 use mercat_domain::limits::API_BODY_BYTES_MAX;
 use std::sync::Arc;
@@ -67,6 +67,8 @@ pub struct Site {
     disks: Arc<disks::Disks>,
     specimens: Arc<specimens::Specimens>,
     doctor: Option<Arc<dyn Examine>>,
+    /// What was seen and pulled here, until it is written.
+    pub tally: Tally,
     /// Turns to `true` when the server ends; long answers then end too.
     pub stop: watch::Receiver<bool>,
 }
@@ -74,7 +76,16 @@ pub struct Site {
 impl Site {
     /// Doors onto an app with its blobs; `stop` ends long answers.
     pub fn new(app: App, depot: Depot, spool: Spool, stop: watch::Receiver<bool>) -> Self {
-        Self { app, depot, spool, disks: Arc::default(), specimens: Arc::default(), doctor: None, stop }
+        Self {
+            app,
+            depot,
+            spool,
+            disks: Arc::default(),
+            specimens: Arc::default(),
+            doctor: None,
+            tally: Tally::default(),
+            stop,
+        }
     }
 }
 
@@ -84,6 +95,21 @@ impl Site {
     pub fn examined_by(mut self, doctor: Arc<dyn Examine>) -> Self {
         self.doctor = Some(doctor);
         self
+    }
+
+    /// Counts something that a customer did. A clock that does not answer counts nothing.
+    pub(crate) async fn count(
+        &self,
+        (publisher, offer): (&str, &str),
+        what: &'static str,
+        plan: &str,
+        version: &str,
+    ) {
+        if let Ok(now) = self.app.ledger.now().await {
+            let text = str::to_owned;
+            let (publisher, offer, plan, version) = (text(publisher), text(offer), text(plan), text(version));
+            self.tally.count(Seen { publisher, offer, what, plan, version }, now);
+        }
     }
 }
 

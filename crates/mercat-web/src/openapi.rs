@@ -64,6 +64,7 @@ fn operation(route: &Route) -> Value {
 fn schemas() -> Value {
     let text = json!({"type": "string"});
     let list = json!({"type": "array", "items": {"type": "string"}});
+    let attachments = json!({"type": "array", "items": object(&[("name", &text), ("content", &text)], &["name", "content"])});
     json!({
         "Problem": {"type": "object", "properties": {
             "type": text, "title": text, "status": {"type": "integer"}, "detail": text, "code": text, "incident": text,
@@ -101,6 +102,87 @@ fn schemas() -> Value {
             &["urn", "target", "success"],
         ),
         "GoLiveRequest": object(&[("snapshotDigest", &text)], &[]),
+        "NewRequest": object(
+            &[
+                ("title", &text),
+                ("category", &json!({"enum": mercat_domain::support::CATEGORIES})),
+                ("priority", &json!({"enum": ["low", "normal", "high", "urgent"]})),
+                ("text", &text),
+                ("toPublisher", &json!({"type": "boolean"})),
+                ("publisher", &text),
+                ("offer", &text),
+                ("submission", &text),
+                ("step", &text),
+                ("attachments", &attachments),
+            ],
+            &["title", "category", "priority", "text"],
+        ),
+        "NewReply": object(
+            &[
+                ("text", &text),
+                ("close", &json!({"type": "boolean"})),
+                ("priority", &text),
+                ("engineer", &text),
+                ("attachments", &attachments),
+            ],
+            &[],
+        ),
+        "NewException": object(
+            &[
+                ("step", &text),
+                ("finding", &json!({"type": "integer", "minimum": 0})),
+                ("kind", &json!({"enum": ["exception", "appeal"]})),
+                ("reason", &text),
+                ("until", &text),
+                ("attachments", &attachments),
+            ],
+            &["finding", "kind", "reason"],
+        ),
+        "MoreAboutException": object(&[("text", &text), ("attachments", &attachments)], &[]),
+        "ExceptionDecision": object(
+            &[
+                ("state", &json!({"enum": ["granted", "denied", "needsInformation"]})),
+                ("note", &text),
+                ("until", &text),
+            ],
+            &["state"],
+        ),
+        "Subscription": object(
+            &[("notices", &list), ("locale", &text), ("digest", &json!({"type": "boolean"}))],
+            &[],
+        ),
+        "Deprecation": object(
+            &[
+                ("plan", &text),
+                ("version", &text),
+                ("deadline", &text),
+                ("reason", &text),
+                ("alternative", &text),
+            ],
+            &["plan", "version", "deadline", "reason", "alternative"],
+        ),
+        "Recertification": object(
+            &[("offers", &list), ("rules", &text), ("deadline", &text), ("message", &text)],
+            &["rules", "deadline", "message"],
+        ),
+        "NewWebhook": object(&[("url", &text), ("events", &list)], &["url"]),
+        "Replay": object(&[("id", &text)], &["id"]),
+        "Interest": object(
+            &[
+                ("kind", &json!({"enum": ["getItNow", "contactMe"]})),
+                ("plan", &text),
+                ("firstName", &text),
+                ("lastName", &text),
+                ("email", &text),
+                ("phone", &text),
+                ("country", &text),
+                ("company", &text),
+                ("title", &text),
+                ("description", &text),
+                ("consent", &json!({"type": "boolean"})),
+            ],
+            &["kind", "email", "consent"],
+        ),
         "Audience": object(&[("subscriptions", &list)], &["subscriptions"]),
         "Offer": offer(),
     })
@@ -138,6 +220,7 @@ fn schema(rule: Rule) -> Value {
         Rule::Flag => json!({"type": "boolean"}),
         Rule::Text(max) | Rule::Html(max) | Rule::Slug(max) => json!({"type": "string", "maxLength": max}),
         Rule::Secret(max) => json!({"type": "string", "maxLength": max, "writeOnly": true}),
+        Rule::Connection => json!({"type": "string", "writeOnly": true}),
         Rule::Choice(words) => json!({"enum": words}),
         Rule::Rows(columns, max) => {
             let cells: Map<String, Value> =
@@ -150,6 +233,7 @@ fn schema(rule: Rule) -> Value {
         | Rule::Categories
         | Rule::Pictures(..)
         | Rule::Tags
+        | Rule::Emails(_)
         | Rule::Platforms => {
             json!({"type": "array", "items": {"type": "string"}})
         }

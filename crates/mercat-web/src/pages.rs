@@ -4,10 +4,15 @@ mod account;
 mod assets;
 mod chart;
 mod compare;
+mod contact;
 mod editor;
+mod exceptions;
+mod feeds;
 mod frame;
 mod history;
+mod insights;
 mod look;
+mod notices;
 mod numbers;
 mod offer_file;
 mod offers;
@@ -18,6 +23,8 @@ mod review;
 mod status;
 mod storefront;
 mod styleguide;
+mod support;
+mod webhooks;
 
 pub(crate) use frame::Frame;
 pub(crate) use storefront::Where;
@@ -53,6 +60,34 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route("/marketplace/apps/{id}/sbom/{digest}", get(product::sbom))
         .route("/marketplace/apps/{id}/get/{plan}", get(product::get_page).post(product::get))
         .route("/marketplace/preview/{id}", get(product::preview))
+        .route("/marketplace/apps/{id}/contact", get(contact::form).post(contact::ask))
+        .route(
+            "/marketplace/preview/{id}/contact",
+            get(contact::form_in_preview).post(contact::ask_in_preview),
+        )
+        .route("/portal/publishers/{publisher}/leads", get(contact::leads))
+        .route("/portal/publishers/{publisher}/leads.csv", get(crate::api::leads::csv))
+        .route("/portal/publishers/{publisher}/leads/{lead}/replay", post(contact::replay))
+        .route("/portal/publishers/{publisher}/leads/{lead}/erase", post(contact::erase))
+        .route(&o("/test-lead"), post(contact::test_lead))
+        .route(&o("/exceptions/new"), get(exceptions::form))
+        .route(&o("/exceptions"), post(exceptions::ask))
+        .route("/portal/publishers/{publisher}/exceptions", get(exceptions::all))
+        .route("/portal/publishers/{publisher}/exceptions/{exception}", post(exceptions::inform))
+        .route("/portal/operator/exceptions", get(exceptions::queue))
+        .route("/portal/operator/exceptions/{exception}", post(exceptions::decide))
+        .route("/portal/publishers/{publisher}/insights", get(insights::page))
+        .route("/portal/publishers/{publisher}/insights.csv", get(crate::api::insights::csv))
+        .route("/marketplace/feed.atom", get(feeds::catalogue))
+        .route("/marketplace/apps/category/{category}/feed.atom", get(feeds::category))
+        .route("/marketplace/apps/{id}/feed.atom", get(feeds::offer))
+        .route("/portal/publishers/{publisher}/notices", get(notices::page).post(notices::save))
+        .route("/support", get(support::all).post(support::open))
+        .route("/support/new", get(support::form))
+        .route("/support/{id}", get(support::one).post(support::reply))
+        .route("/support/{id}/attachments/{digest}", get(crate::api::support::attachment))
+        .route("/portal/publishers/{publisher}/webhooks", get(webhooks::all).post(webhooks::create))
+        .route("/portal/publishers/{publisher}/webhooks/{webhook}", get(webhooks::one).post(webhooks::act))
         .route("/sign-in", get(account::sign_in_page).post(account::sign_in))
         .route("/sign-out", post(account::sign_out))
         .route("/portal", get(offers::page))

@@ -165,7 +165,12 @@ async fn dispatch(
     let head = method == Method::HEAD;
     match wanted {
         Wanted::Tags => tag_list(&repository, uri.query().unwrap_or("")),
-        Wanted::Manifest(reference) => manifest(&site, &repository, reference, head).await,
+        Wanted::Manifest(reference) => {
+            if !head {
+                count_pull(&site, &repository, reference).await;
+            }
+            manifest(&site, &repository, reference, head).await
+        }
         Wanted::Blob(digest) => blob(&site, &repository, digest, &headers, head).await,
         Wanted::Referrers => {
             let body = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []});
@@ -180,6 +185,17 @@ async fn repository(site: &Site, headers: &HeaderMap, name: &str) -> Result<Arc<
     match site.app.specimen(&who, name)? {
         Some(digest) => site.specimens.repository(&site.depot, name, &digest).await,
         None => Ok(Arc::new(site.app.repository(&who, name).await?)),
+    }
+}
+
+/// A pull begins with what the plan lists; the manifests below an index are part of the same pull.
+async fn count_pull(site: &Site, repository: &Repository, reference: &str) {
+    let parts: Vec<&str> = repository.name.split('/').collect();
+    let [publisher, offer, plan] = parts[..] else { return };
+    let tags = &repository.plan.tags;
+    let by_digest = || tags.iter().find(|(_, digest)| *digest == reference).map(|(tag, _)| tag.as_str());
+    if let Some(version) = tags.get_key_value(reference).map(|(tag, _)| tag.as_str()).or_else(by_digest) {
+        site.count((publisher, offer), "pull", plan, version).await;
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod clamd;
 pub mod decode;
+pub mod deliveries;
 pub mod inspect;
 mod knowledge;
 mod outbox;
@@ -15,8 +16,8 @@ pub use inspect::{DiskSource, InspectError, Inspection, Inspector, KnowledgeFile
 pub use knowledge::Loaded;
 pub use sandbox::Unconfined;
 
-use mercat_app::{App, AppError, CLEANUP, OUTBOX, Report, STEPS, StepOutcome, StepTask};
-use mercat_courier::Mailer;
+use mercat_app::{App, AppError, CLEANUP, DELIVERIES, OUTBOX, Report, STEPS, StepOutcome, StepTask};
+use mercat_courier::{Leads, Mailer};
 use mercat_depot::{Depot, Region, Spool};
 use mercat_domain::limits::{
     OUTBOX_ATTEMPTS_MAX, SOURCE_WAITS_MAX, STEP_DEATHS_MAX, STEP_ERRORS_MAX, STEP_PANICS_MAX, STEP_SECS_MAX,
@@ -33,6 +34,10 @@ use tokio::sync::watch;
 
 const PANICKED: &str = "panicked ";
 const FAILED: &str = "failed ";
+/// Deliveries at a time.
+const DELIVERY_HANDS: usize = 4;
+/// How often reminders and the like are looked for.
+const CLOCK: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(500);
 
 /// Everything that a worker works with.
@@ -50,6 +55,10 @@ pub struct Worker {
     pub regions: Arc<Vec<Region>>,
     /// How mail leaves; without it, mails stay in the built-in mailbox.
     pub mailer: Option<Arc<Mailer>>,
+    /// How leads leave.
+    pub leads: Leads,
+    /// Deliveries under way, by publisher.
+    pub under_way: deliveries::UnderWay,
     /// Runs inspections in a confined child.
     pub inspector: Inspector,
     /// Other scanners that are asked about every image.
@@ -75,6 +84,13 @@ pub(crate) enum Tried {
         /// Who or what.
         detail: String,
     },
+    /// It is tried again, when its own rule says so.
+    Again {
+        /// Milliseconds from now.
+        delay: i64,
+        /// What happened.
+        note: String,
+    },
 }
 
 impl Worker {
@@ -82,16 +98,43 @@ impl Worker {
     pub async fn run(self, hands: usize, stop: watch::Receiver<bool>) {
         let mut all = tokio::task::JoinSet::new();
         for hand in 0..hands {
+            // The first hand keeps to mails and clearing up, so that long steps never hold them back.
+            let few = hand == 0 && self.keep_one_free;
+            let queues: &[&str] = if few { &[OUTBOX, CLEANUP] } else { &[STEPS, OUTBOX, CLEANUP] };
             let worker = Self { name: format!("{}-{hand}", self.name), ..self.clone() };
-            all.spawn(worker.one_hand(hand, stop.clone()));
+            all.spawn(worker.one_hand(queues, hand == 0, stop.clone()));
+        }
+        if hands > 0 {
+            all.spawn(self.clone().clock(stop.clone()));
+        }
+        // Receivers are as slow as they like: they have hands of their own, and hold nothing else back.
+        for hand in 0..if hands > 0 { DELIVERY_HANDS } else { 0 } {
+            let worker = Self { name: format!("{}-delivery-{hand}", self.name), ..self.clone() };
+            all.spawn(worker.one_hand(&[DELIVERIES], false, stop.clone()));
         }
         while all.join_next().await.is_some() {}
     }
 
-    async fn one_hand(self, hand: usize, mut stop: watch::Receiver<bool>) {
-        // The first hand keeps to mails and clearing up, so that long steps never hold them back.
-        let queues: &[&str] =
-            if hand == 0 && self.keep_one_free { &[OUTBOX, CLEANUP] } else { &[STEPS, OUTBOX, CLEANUP] };
+    /// Does what is due because time passes.
+    async fn clock(self, mut stop: watch::Receiver<bool>) {
+        let (mut beat, mut beats) = (tokio::time::interval(CLOCK), 0_u64);
+        while !*stop.borrow() {
+            tokio::select! {
+                _ = beat.tick() => {}
+                _ = stop.changed() => return,
+            }
+            let mut done = self.app.tick().await;
+            if beats % 60 == 0 && done.is_ok() {
+                done = self.app.erase_old_leads().await.map(|_| ());
+            }
+            beats += 1;
+            if let Err(error) = done {
+                tracing::warn!(error = %chain(&error), "the clock could not do what is due; trying again");
+            }
+        }
+    }
+
+    async fn one_hand(self, queues: &[&str], sweeps: bool, mut stop: watch::Receiver<bool>) {
         let mut idle = 0_u32;
         while !*stop.borrow() {
             match self.app.ledger.claim(queues, &self.name, self.lease_ms).await {
@@ -101,7 +144,7 @@ impl Worker {
                 }
                 Ok(None) => {
                     idle += 1;
-                    if hand == 0 && idle % 7200 == 1 {
+                    if sweeps && idle % 7200 == 1 {
                         let _ = self.app.ledger.tidy().await;
                         let spool = self.spool.clone();
                         let swept = tokio::task::spawn_blocking(move || spool.sweep()).await;
@@ -152,6 +195,9 @@ impl Worker {
         let jitter = random();
         let waited = match tried {
             Ok(Ok(Tried::Done)) => return,
+            Ok(Ok(Tried::Again { delay, note })) => {
+                self.app.ledger.postpone(&lease, delay, &note).await.map(|_| ())
+            }
             Ok(Ok(Tried::Wait { on, detail })) => {
                 let delay = backoff(task.postponed.min(10), 1_000, 60_000, jitter);
                 self.note_wait(&task, on, &detail, delay).await;
@@ -181,6 +227,7 @@ impl Worker {
     async fn attempt(&self, task: &Task) -> Result<Tried, AppError> {
         match task.queue.as_str() {
             OUTBOX => self.deliver(task).await,
+            DELIVERIES => self.delivery(task).await,
             CLEANUP => self.clean(task).await,
             _ => self.step(task).await,
         }

@@ -55,7 +55,14 @@ impl Worker {
     }
 }
 
-fn mail_row(facts: &NoticeFacts, id: String, mail: Rendered, sent: bool) -> MailRow {
+/// What the mailbox of a publisher keeps of a mail. Threads of support have readers of their own, and are read where
+/// they are.
+fn mail_row(facts: &NoticeFacts, id: String, mut mail: Rendered, sent: bool) -> MailRow {
+    let kind = NoticeKind::parse(&facts.notice);
+    if matches!(kind, Some(NoticeKind::Support | NoticeKind::CustomerTicket)) {
+        mail.text = format!("{}{}", facts.base_url, facts.link);
+        mail.html = String::new();
+    }
     MailRow {
         id,
         notice: facts.notice.clone(),
@@ -72,6 +79,9 @@ fn mail_row(facts: &NoticeFacts, id: String, mail: Rendered, sent: bool) -> Mail
 
 fn letter(facts: &NoticeFacts) -> Option<Letter> {
     let kind = NoticeKind::parse(&facts.notice)?;
+    if !facts.link.is_empty() {
+        return Some(part_letter(kind, facts));
+    }
     let offer_kind = OfferKind::parse(&facts.kind)?;
     let finding = |finding: &mercat_store::FindingRow| LetterFinding {
         rule: finding.rule.clone(),
@@ -93,8 +103,6 @@ fn letter(facts: &NoticeFacts) -> Option<Letter> {
         _ => String::new(),
     };
     Some(Letter {
-        kind,
-        locale: Locale::negotiate(&facts.locale),
         offer: path.clone(),
         offer_name: facts.offer_name.clone(),
         number: facts.number,
@@ -106,5 +114,25 @@ fn letter(facts: &NoticeFacts) -> Option<Letter> {
         audience: facts.audience.clone(),
         status_url: format!("{base}/portal/offers/{path}/status"),
         listing_url: listing,
+        ..Letter::about(kind, Locale::negotiate(&facts.locale))
     })
+}
+
+/// A letter about something that is not a turn of a run.
+fn part_letter(kind: NoticeKind, facts: &NoticeFacts) -> Letter {
+    let locale = Locale::negotiate(&facts.locale);
+    let words = facts.keys.iter().map(|(name, key)| (name.clone(), mercat_text::text(locale, key, &[])));
+    let subjects = facts.digest.iter().filter_map(letter).map(|letter| {
+        let subject = render(&Letter { locale, ..letter }).subject;
+        ("mail-notice".to_owned(), subject)
+    });
+    let key = [facts.publisher.as_str(), &facts.offer].join("/");
+    Letter {
+        offer: key.trim_end_matches('/').to_owned(),
+        offer_name: facts.offer_name.clone(),
+        link_url: format!("{}{}", facts.base_url, facts.link),
+        args: facts.args.clone().into_iter().chain(words).collect(),
+        details: subjects.collect(),
+        ..Letter::about(kind, locale)
+    }
 }

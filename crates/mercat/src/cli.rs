@@ -43,12 +43,26 @@ pub(crate) enum Command {
     /// Policies: print those that come with the program, and test your own.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Secrets at rest: change the master key.
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
     /// Check this installation and say what to do about what is missing.
     Doctor,
     /// Work with offers on a server.
     Offer(OfferArgs),
     /// Fetch, verify and start what a plan sells, or write files that start it elsewhere.
     Deploy(DeployArgs),
+}
+
+/// Work on secrets at rest.
+#[derive(Subcommand)]
+pub(crate) enum SecretsCommand {
+    /// Make a new master key and wrap every secret under it. May run beside servers, and be run again.
+    Rotate {
+        /// The key before, where the new one comes from the environment or a credential.
+        #[arg(long)]
+        from: Option<PathBuf>,
+    },
 }
 
 /// Where a deployment goes.

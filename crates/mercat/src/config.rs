@@ -1,10 +1,16 @@
 //! Configuration: `mercat.toml` in the data directory, read once; secrets are named by file.
 
 use anyhow::{Context, bail};
-use mercat_courier::SmtpConfig;
+use ipnet::IpNet;
+use mercat_app::LeadSettings;
+use mercat_courier::{LeadServices, SmtpConfig};
+use mercat_domain::calendar::{DAY, MINUTE};
+use mercat_domain::lead::RetryPolicy;
 use mercat_domain::run::{CancelRule, ReviewRule};
+use mercat_egress::{PORTS, Rules};
 use mercat_worker::ClamdConfig;
 use serde::Deserialize;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 /// The user's data directory for this program.
@@ -24,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) regions: Vec<RegionConfig>,
     pub(crate) smtp: Option<SmtpConfig>,
     pub(crate) egress: EgressConfig,
+    pub(crate) leads: LeadsConfig,
     pub(crate) sources: Sources,
     pub(crate) worker: WorkerConfig,
     pub(crate) depot: DepotConfig,
@@ -83,11 +90,20 @@ pub(crate) struct Server {
     pub(crate) listen: String,
     /// Where people reach the server; `http://` and the listen address when empty.
     pub(crate) base_url: String,
+    /// Language of mails to people who chose none: `en` (default) or `ja`.
+    pub(crate) locale: String,
+    /// Who hears of overdue steps, support requests and requests for exceptions.
+    pub(crate) operator_emails: Vec<String>,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".to_owned(), base_url: String::new() }
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            base_url: String::new(),
+            locale: "en".to_owned(),
+            operator_emails: vec![],
+        }
     }
 }
 
@@ -128,6 +144,10 @@ pub(crate) struct RegionConfig {
 pub(crate) struct EgressConfig {
     /// `host:port` of places that may be private or plain http.
     pub(crate) allow: Vec<String>,
+    /// Public addresses or networks that are not to be reached either, for example this server's own.
+    pub(crate) deny: Vec<String>,
+    /// Ports of places that are no exceptions; those of https when empty.
+    pub(crate) ports: Vec<u16>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -159,6 +179,78 @@ pub(crate) struct DepotConfig {
     pub(crate) directory: Option<PathBuf>,
 }
 
+/// How leads and webhooks are repeated, and how long personal data stay.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LeadsConfig {
+    /// Milliseconds before the second try; each wait is twice the one before.
+    pub(crate) first_retry_ms: i64,
+    /// Longest wait, in minutes.
+    pub(crate) longest_wait_minutes: i64,
+    /// Days after which a delivery is given up.
+    pub(crate) give_up_days: i64,
+    /// Days after which personal data are taken out of leads; 0 keeps them.
+    pub(crate) keep_days: i64,
+    /// Where applications of Dynamics 365 sign in; another place in national clouds.
+    pub(crate) authority: Option<String>,
+    /// Where Salesforce takes web-to-lead.
+    pub(crate) salesforce: Option<String>,
+    /// Where HubSpot takes forms; another place for data kept in the EU.
+    pub(crate) hubspot: Option<String>,
+}
+
+impl Default for LeadsConfig {
+    fn default() -> Self {
+        Self {
+            first_retry_ms: 60_000,
+            longest_wait_minutes: 360,
+            give_up_days: 7,
+            keep_days: 365,
+            authority: None,
+            salesforce: None,
+            hubspot: None,
+        }
+    }
+}
+
+impl LeadsConfig {
+    pub(crate) fn settings(&self) -> LeadSettings {
+        let retry = RetryPolicy {
+            first: self.first_retry_ms.max(1),
+            most: self.longest_wait_minutes.max(1) * MINUTE,
+            life: self.give_up_days.max(0) * DAY,
+        };
+        LeadSettings { retry, keep: self.keep_days.max(0) * DAY }
+    }
+
+    pub(crate) fn services(&self) -> LeadServices {
+        let default = LeadServices::default();
+        let own = |text: &Option<String>, default: String| {
+            text.as_ref().map_or(default, |text| text.trim_end_matches('/').to_owned())
+        };
+        LeadServices {
+            authority: own(&self.authority, default.authority),
+            salesforce: own(&self.salesforce, default.salesforce),
+            hubspot: own(&self.hubspot, default.hubspot),
+        }
+    }
+}
+
+impl EgressConfig {
+    /// The rules of the one way out.
+    pub(crate) fn rules(&self) -> anyhow::Result<Rules> {
+        let network = |text: &String| {
+            let parsed = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+            parsed.with_context(|| {
+                format!("egress.deny {text:?}: use an address or a network such as 203.0.113.0/24")
+            })
+        };
+        let deny = self.deny.iter().map(network).collect::<anyhow::Result<_>>()?;
+        let ports = if self.ports.is_empty() { PORTS.to_vec() } else { self.ports.clone() };
+        Ok(Rules { allow: self.allow.clone(), deny, ports, ..Rules::default() })
+    }
+}
+
 /// The text of a file that a key names, without the blanks around it.
 pub(crate) fn text_of(key: &str, file: &Path) -> anyhow::Result<String> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{key} {}", file.display()))?;
@@ -184,6 +276,7 @@ impl Config {
         }
         config.cancel_rule()?;
         config.review_rule()?;
+        config.egress.rules()?;
         for region in &config.regions {
             if region.directory.is_some() == region.registry.is_some() {
                 bail!("region {:?}: set either directory or registry", region.name);

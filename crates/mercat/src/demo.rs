@@ -63,8 +63,8 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<u8> {
     };
     let listen = listener.local_addr()?.to_string();
     let config = Config {
-        server: Server { listen: listen.clone(), base_url: String::new() },
-        egress: EgressConfig { allow: vec![crm.clone()] },
+        server: Server { listen: listen.clone(), ..Server::default() },
+        egress: EgressConfig { allow: vec![crm.clone()], ..EgressConfig::default() },
         sources: Sources { directories: vec![home.path().join("images")] },
         ..Config::default()
     };

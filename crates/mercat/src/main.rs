@@ -10,6 +10,7 @@ mod deploy;
 mod doctor;
 mod offer;
 mod policy;
+mod secrets;
 mod serve;
 mod signatures;
 mod wiring;
@@ -70,6 +71,7 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Advisories(command) => advisories::run(&data, &command).await,
         Command::Signatures(command) => signatures::run(&data, &command),
         Command::Policy(command) => policy::run(&command),
+        Command::Secrets(command) => secrets::run(&data, &command).await,
         Command::Doctor => doctor::run(&data).await,
         Command::Offer(args) => offer::run(&args).await,
         Command::Deploy(args) => deploy::run(&args).await,

@@ -5,11 +5,15 @@ use crate::config::Config;
 use crate::doctor::Doctor;
 use crate::wiring::{self, House};
 use anyhow::Context;
+use mercat_app::{App, Tally};
 use mercat_web::{Site, router};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+
+/// How often views and pulls are written.
+const TALLY_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// A running server.
 pub(crate) struct Running {
@@ -26,6 +30,19 @@ impl Running {
     }
 }
 
+/// Writes what was counted, every few seconds and at the end.
+async fn write_tally(app: App, tally: Tally, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let ends = tokio::time::timeout(TALLY_EVERY, stopped.wait_for(|stop| *stop)).await.is_ok();
+        if let Err(error) = app.write_tally(&tally).await {
+            tracing::warn!(%error, "views and pulls were not written; trying again");
+        }
+        if ends {
+            return;
+        }
+    }
+}
+
 /// Starts portal, API, registry and workers on an open listener.
 pub(crate) fn start(house: &House, config: &Config, listener: TcpListener) -> Running {
     let (stop, stopped) = watch::channel(false);
@@ -33,6 +50,7 @@ pub(crate) fn start(house: &House, config: &Config, listener: TcpListener) -> Ru
     let site = Site::new(house.app.clone(), house.depot.clone(), house.spool.clone(), stopped.clone())
         .examined_by(Arc::new(doctor));
     let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(write_tally(house.app.clone(), site.tally.clone(), stopped.clone()));
     let mut ending = stopped.clone();
     tasks.spawn(async move {
         let served = axum::serve(listener, router(site)).with_graceful_shutdown(async move {

@@ -1,17 +1,18 @@
 //! Puts the rooms together.
 
+pub(crate) mod keys;
 mod scanners;
 
 use crate::config::{Config, text_of};
 use anyhow::Context;
-use mercat_app::{App, MasterKey, Settings};
+use mercat_app::{App, Settings};
 use mercat_certify::Policy;
-use mercat_courier::Mailer;
+use mercat_courier::{Leads, Mailer};
 use mercat_depot::{Credentials, Depot, Region, Spool};
-use mercat_egress::Egress;
+use mercat_egress::{Egress, SystemLookup};
+use mercat_worker::deliveries::UnderWay;
 use mercat_worker::{Inspector, KnowledgeFiles, PATIENCE_SECS, Unconfined, Worker};
-use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
     let data = data.canonicalize()?;
     // Database and key are this user's only.
     std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o700))?;
-    let key = master_key(&data)?;
+    let key = keys::open(&data)?;
     let url = config.database_url(&data);
     let ledger = mercat_store::open(&url).await.map_err(|error| {
         anyhow::anyhow!("the database cannot be opened: {}", mercat_worker::chain(&error))
@@ -44,16 +45,20 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
         url => url.trim_end_matches('/').to_owned(),
     };
     let scanners = scanners::scanners(&config.scanners, &base_url)?;
-    let app = App::new(
-        ledger,
-        Settings { base_url, cancel: config.cancel_rule()?, review: config.review_rule()? },
-        key,
-    );
+    let settings = Settings {
+        cancel: config.cancel_rule()?,
+        review: config.review_rule()?,
+        locale: config.server.locale.clone(),
+        leads: config.leads.settings(),
+        operator_emails: config.server.operator_emails.clone(),
+        ..Settings::new(base_url)
+    };
+    let app = App::new(ledger, settings, key);
     let depot_root = config.depot.directory.clone().unwrap_or_else(|| data.join("depot"));
     let depot = Depot::local(&depot_root).with_context(|| format!("the depot {}", depot_root.display()))?;
     // Beside the blobs, which all machines share: an upload may arrive at one and be read by another.
     let spool = Spool::open(&depot_root.join("spool")).context("the spool cannot be made")?;
-    let egress = Egress::new(&config.egress.allow)?;
+    let egress = Egress::with(config.egress.rules()?, Arc::new(SystemLookup))?;
     let mailer = config.smtp.as_ref().map(Mailer::new).transpose()?.map(Arc::new);
     let worker = Worker {
         app: app.clone(),
@@ -62,6 +67,8 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
         egress: egress.clone(),
         regions: Arc::new(regions(&data, config, &egress)?),
         mailer,
+        under_way: UnderWay::default(),
+        leads: Leads { egress: egress.clone(), services: config.leads.services() },
         inspector: inspector(&data, config)?,
         scanners: Arc::new(scanners),
         local_sources: Arc::new(config.sources.directories.clone()),
@@ -117,29 +124,4 @@ fn regions(data: &Path, config: &Config, egress: &Egress) -> anyhow::Result<Vec<
         }
     }
     Ok(out)
-}
-
-/// The master key: made on the first start, readable by this user only.
-fn master_key(data: &Path) -> anyhow::Result<MasterKey> {
-    let path = std::env::var_os("MERCAT_MASTER_KEY_FILE").map_or_else(|| data.join("master.key"), Into::into);
-    match std::fs::File::open(&path) {
-        Ok(mut file) => {
-            let mut bytes = [0; 32];
-            file.read_exact(&mut bytes)
-                .with_context(|| format!("{} is not a key of 32 bytes", path.display()))?;
-            Ok(MasterKey::new(bytes))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let key = MasterKey::generate()?;
-            let part = path.with_extension("part");
-            let _ = std::fs::remove_file(&part);
-            let mut file =
-                std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
-            file.write_all(key.bytes())?;
-            file.sync_all()?;
-            std::fs::rename(&part, &path)?;
-            Ok(key)
-        }
-        Err(error) => Err(error).with_context(|| format!("the key {} cannot be read", path.display())),
-    }
 }

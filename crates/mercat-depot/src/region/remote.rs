@@ -146,8 +146,12 @@ impl Remote<'_> {
         let mut target = self.base.join(location).map_err(|error| self.broken(error))?;
         target.query_pairs_mut().append_pair("digest", digest.as_str());
         let stream = depot.stream(digest, None).await?.map_err(std::io::Error::other);
-        let request = self
-            .request(Method::PUT, target)
+        // A registry may have its uploads elsewhere; its password stays here.
+        let request = match target.origin() == self.base.origin() {
+            true => self.request(Method::PUT, target),
+            false => self.egress.http().put(target),
+        };
+        let request = request
             .header(CONTENT_TYPE, "application/octet-stream")
             .header(CONTENT_LENGTH, size)
             .body(Body::wrap_stream(stream));

@@ -5,18 +5,21 @@
 //! same checks.
 
 use super::{Credentials, Found, SourceError, Stream};
-use bytes::Bytes;
 use futures::StreamExt;
 use mercat_artifact::oci::MANIFEST_TYPES;
 use mercat_domain::Digest;
 use mercat_domain::limits::MANIFEST_BYTES_MAX;
-use mercat_egress::Egress;
+use mercat_egress::{BodyError, Egress, body};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::sync::Mutex;
+use std::time::Duration;
 use url::Url;
+
+/// How long a manifest or token may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Registry {
     egress: Egress,
@@ -137,7 +140,8 @@ impl Registry {
             }
             status => return Err(self.unreachable(format!("the token realm answers {status}"))),
         }
-        let body = limited(answer, 1 << 20).await.map_err(|_| self.unreachable("the token answer broke"))?;
+        let body =
+            body(answer, 1 << 20, PATIENCE).await.map_err(|error| self.unreachable(error.to_string()))?;
         let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let token = body.get("token").or_else(|| body.get("access_token")).and_then(Value::as_str);
         token.map(str::to_owned).ok_or_else(|| self.unreachable("the token realm gives no token"))
@@ -153,11 +157,11 @@ impl Registry {
             let what = format!("the manifest {reference} is larger than {MANIFEST_BYTES_MAX} bytes");
             return Err(SourceError::Refused { code: "MAN-01", what });
         }
-        let bytes = limited(answer, MANIFEST_BYTES_MAX).await.map_err(|why| match why {
-            Cut::TooLong => {
+        let bytes = body(answer, MANIFEST_BYTES_MAX as usize, PATIENCE).await.map_err(|why| match why {
+            BodyError::TooLong(_) => {
                 SourceError::Refused { code: "MAN-01", what: format!("the manifest {reference} has no end") }
             }
-            Cut::Broken(why) => self.unreachable(why),
+            why => self.unreachable(why.to_string()),
         })?;
         if let Some(announced) = announced.filter(|text| text.starts_with("sha256:")) {
             let found = Digest::from_sha256(&Sha256::digest(&bytes));
@@ -166,7 +170,7 @@ impl Registry {
                 return Err(SourceError::Refused { code: "CTR-13", what });
             }
         }
-        Ok(Found { bytes, media_type: media_type.filter(|media_type| !media_type.is_empty()) })
+        Ok(Found { bytes: bytes.into(), media_type: media_type.filter(|media_type| !media_type.is_empty()) })
     }
 
     pub(crate) async fn blob(&self, digest: &Digest) -> Result<Stream, SourceError> {
@@ -183,21 +187,4 @@ pub(crate) fn basic(credentials: &Credentials) -> String {
     use base64::Engine;
     let pair = format!("{}:{}", credentials.username, credentials.password);
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
-}
-
-enum Cut {
-    TooLong,
-    Broken(String),
-}
-
-async fn limited(answer: Response, max: u64) -> Result<Bytes, Cut> {
-    let mut stream = answer.bytes_stream();
-    let mut out = Vec::new();
-    while let Some(chunk) = stream.next().await {
-        out.extend_from_slice(&chunk.map_err(|error| Cut::Broken(error.to_string()))?);
-        if out.len() as u64 > max {
-            return Err(Cut::TooLong);
-        }
-    }
-    Ok(out.into())
 }

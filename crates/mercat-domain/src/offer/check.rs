@@ -4,6 +4,7 @@ use super::disk::DiskSource;
 use super::fields::{CATEGORIES, Field, Need, Rule, Scope, fields_of};
 use crate::document::{Document, Fields, Plan, Value};
 use crate::ids::{SlugProblem, check_slug, is_guid};
+use crate::lead::TableAccount;
 use crate::limits::{OFFER_PLANS_MAX, PLAN_TAGS_MAX};
 use crate::{Digest, OfferKind, tags};
 use std::collections::{BTreeMap, BTreeSet};
@@ -213,6 +214,11 @@ fn check_value(rule: Rule, value: &Value, path: &str, out: &mut Vec<Problem>) {
                     .then_some(("F022", "a tag ([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}) or a sha256 digest"))
             });
         }
+        (Rule::Emails(max), Value::List(list)) => {
+            check_count(list.len(), 1, max, path, out);
+            check_unique(list, path, out);
+            check_each(list, path, out, |item| (!is_email(item)).then_some(("F023", "name@example.org")));
+        }
         (Rule::Platforms, Value::List(list)) => check_each(list, path, out, |item| {
             let parts: Vec<&str> = item.split('/').collect();
             let ok = matches!(parts.len(), 2 | 3) && parts.iter().all(|part| !part.is_empty());
@@ -234,6 +240,7 @@ fn shape(rule: Rule) -> &'static str {
         | Rule::Categories
         | Rule::Pictures(..)
         | Rule::Tags
+        | Rule::Emails(_)
         | Rule::Platforms => "a list",
         _ => "text",
     }
@@ -366,14 +373,14 @@ fn check_text(rule: Rule, text: &str, path: &str, out: &mut Vec<Problem>) {
         out.push(Problem::new(code, path, observed, required));
     };
     match rule {
-        Rule::Text(max) | Rule::Html(max) | Rule::Secret(max) => {
+        Rule::Text(max) | Rule::Html(max) => {
             let count = text.chars().count();
             if count > max {
                 complain("F002", &count.to_string(), &format!("at most {max} characters"));
             }
             let block = matches!(rule, Rule::Html(_));
             let bad = |c: char| c.is_control() && !(block && matches!(c, '\n' | '\r' | '\t'));
-            if !matches!(rule, Rule::Secret(_)) && text.chars().any(bad) {
+            if text.chars().any(bad) {
                 complain("F003", "a control character", "printable characters");
             }
             if block && let Some(bad) = forbidden_markup(text) {
@@ -386,7 +393,7 @@ fn check_text(rule: Rule, text: &str, path: &str, out: &mut Vec<Problem>) {
         Rule::Url if !is_url(text, &["http://", "https://"]) => {
             complain("F009", text, "an http or https link");
         }
-        Rule::HttpsUrl if !is_url(text, &["https://", "http://"]) => {
+        Rule::HttpsUrl if !is_https(text) => {
             complain("F020", text, "an https link");
         }
         Rule::Choice(words) if !words.contains(&text) => complain("F003", text, &words.join(", ")),
@@ -405,8 +412,27 @@ fn check_text(rule: Rule, text: &str, path: &str, out: &mut Vec<Problem>) {
                 complain("F003", text, "a decimal number such as 0.25");
             }
         }
+        Rule::Shaped(shape) if !shape.fits(text) => complain("F003", text, shape.required()),
+        // What is kept is sealed; it was checked before it was, by `check_secret`.
+        Rule::Secret(_) | Rule::Connection | Rule::Shaped(_) => {}
         Rule::Email | Rule::Phone | Rule::Url | Rule::HttpsUrl | Rule::Choice(_) | Rule::ImageReference => {}
         _ => complain("F003", text, shape(rule)),
+    }
+}
+
+/// Checks the text of a secret before it is sealed; the problem does not repeat it.
+pub fn check_secret(field: &Field, path: &str, text: &str) -> Option<Problem> {
+    match field.rule {
+        Rule::Secret(max) if text.chars().count() > max => {
+            Some(Problem::new("F002", path, "", format!("at most {max} characters")))
+        }
+        Rule::Connection if TableAccount::parse(text).is_none() => Some(Problem::new(
+            "F020",
+            path,
+            "",
+            "DefaultEndpointsProtocol=https;AccountName=...;AccountKey=...;EndpointSuffix=core.windows.net",
+        )),
+        _ => None,
     }
 }
 
@@ -422,6 +448,11 @@ pub(crate) fn is_url(text: &str, prefixes: &[&str]) -> bool {
         && !host.contains(['@', '\\'])
         && text.len() <= 2048
         && !text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\')
+}
+
+/// Whether the text is a link that the way out may follow: https, or http for the operator's exceptions.
+pub fn is_https(text: &str) -> bool {
+    is_url(text, &["https://", "http://"])
 }
 
 /// Whether the text is a plain address: one `@`, no blanks, controls, quotes or list separators.

@@ -21,7 +21,7 @@ pub struct Change {
 pub fn shown(rule: Rule, value: Option<&Value>) -> String {
     match value {
         None => String::new(),
-        Some(_) if matches!(rule, Rule::Secret(_)) => "•••".to_owned(),
+        Some(_) if rule.is_secret() => "•••".to_owned(),
         Some(Value::Text(text)) => text.clone(),
         Some(Value::Flag(flag)) => flag.to_string(),
         Some(Value::List(list)) => list.join("\n"),

@@ -89,12 +89,74 @@ pub enum Rule {
     Platforms,
     /// A secret: stored sealed, never returned.
     Secret(usize),
+    /// A connection string of Azure Table Storage: a secret.
+    Connection,
+    /// E-mail addresses, at most this many.
+    Emails(usize),
+    /// Text of a given shape.
+    Shaped(Shape),
     /// Rows with these columns, at most this many.
     Rows(&'static [&'static str], usize),
     /// VM versions: rows of version, disk URL and data disks.
     Versions,
     /// Decimal number, two places, in USD.
     Price,
+}
+
+impl Rule {
+    /// Whether values are stored sealed and never returned.
+    pub fn is_secret(self) -> bool {
+        matches!(self, Self::Secret(_) | Self::Connection)
+    }
+}
+
+/// Shapes of ids that other services give out (domain rules 7.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// A GUID.
+    Guid,
+    /// An organisation id of Salesforce.
+    Organisation,
+    /// A host name.
+    HostName,
+    /// A Munchkin account id.
+    Munchkin,
+    /// A number of at most this many digits.
+    Number(usize),
+}
+
+impl Shape {
+    /// Whether a text has the shape.
+    pub fn fits(self, text: &str) -> bool {
+        let all = |test: fn(&u8) -> bool| text.bytes().all(|byte| test(&byte));
+        match self {
+            Self::Guid => crate::ids::is_guid(text),
+            Self::Organisation => text.len() == 15 && all(u8::is_ascii_alphanumeric),
+            Self::HostName => {
+                (1..=255).contains(&text.len())
+                    && all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(byte))
+            }
+            Self::Munchkin => {
+                let parts: Vec<&str> = text.split('-').collect();
+                parts.len() == 3
+                    && parts
+                        .iter()
+                        .all(|part| part.len() == 3 && part.bytes().all(|b| b.is_ascii_alphanumeric()))
+            }
+            Self::Number(digits) => (1..=digits).contains(&text.len()) && all(u8::is_ascii_digit),
+        }
+    }
+
+    /// The shape in words.
+    pub fn required(self) -> &'static str {
+        match self {
+            Self::Guid => "a GUID, 8-4-4-4-12 hexadecimal digits",
+            Self::Organisation => "an organisation id of 15 letters and digits",
+            Self::HostName => "a host name",
+            Self::Munchkin => "a Munchkin account id such as 123-ABC-456",
+            Self::Number(_) => "a number",
+        }
+    }
 }
 
 /// Whether a field belongs to the offer or to each plan.
@@ -144,6 +206,10 @@ const fn locked(mut field: Field) -> Field {
 
 use Need::{Optional, Required, Unless, When};
 use Rule::*;
+
+/// Kinds of lead destinations.
+pub const LEAD_DESTINATIONS: &[&str] =
+    &["none", "https", "table", "dynamics", "salesforce", "marketo", "hubspot", "email"];
 
 /// Every field of every kind, in editor order (domain rules 3.1 to 3.7).
 pub static FIELDS: &[Field] = &[
@@ -195,9 +261,22 @@ pub static FIELDS: &[Field] = &[
     offer("privacyUrl", Tab::Marketplace, Required, Url),
     offer("useStandardContract", Tab::Marketplace, Optional, Flag),
     offer("termsOfUse", Tab::Marketplace, Unless("useStandardContract"), Html(100_000)),
-    offer("leadDestination", Tab::Leads, Required, Choice(&["none", "https"])),
+    offer("leadDestination", Tab::Leads, Required, Choice(LEAD_DESTINATIONS)),
     offer("leadHttpsUrl", Tab::Leads, When("leadDestination", "https"), HttpsUrl),
     offer("leadSecret", Tab::Leads, Optional, Secret(256)),
+    offer("leadTableConnection", Tab::Leads, When("leadDestination", "table"), Connection),
+    offer("leadDynamicsUrl", Tab::Leads, When("leadDestination", "dynamics"), HttpsUrl),
+    offer("leadDynamicsDirectory", Tab::Leads, When("leadDestination", "dynamics"), Shaped(Shape::Guid)),
+    offer("leadDynamicsApplication", Tab::Leads, When("leadDestination", "dynamics"), Shaped(Shape::Guid)),
+    offer("leadDynamicsKey", Tab::Leads, When("leadDestination", "dynamics"), Secret(2048)),
+    offer("leadSalesforceId", Tab::Leads, When("leadDestination", "salesforce"), Shaped(Shape::Organisation)),
+    offer("leadMarketoServer", Tab::Leads, When("leadDestination", "marketo"), Shaped(Shape::HostName)),
+    offer("leadMarketoMunchkin", Tab::Leads, When("leadDestination", "marketo"), Shaped(Shape::Munchkin)),
+    offer("leadMarketoForm", Tab::Leads, When("leadDestination", "marketo"), Shaped(Shape::Number(8))),
+    offer("leadHubspotPortal", Tab::Leads, When("leadDestination", "hubspot"), Shaped(Shape::Number(12))),
+    offer("leadHubspotForm", Tab::Leads, When("leadDestination", "hubspot"), Shaped(Shape::Guid)),
+    offer("leadEmails", Tab::Leads, When("leadDestination", "email"), Emails(20)),
+    offer("leadLegacyMarker", Tab::Leads, Optional, Flag),
     offer("engineeringContactName", Tab::Support, Required, Text(128)),
     offer("engineeringContactEmail", Tab::Support, Required, Email),
     offer("engineeringContactPhone", Tab::Support, Required, Phone),

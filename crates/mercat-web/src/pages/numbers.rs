@@ -9,6 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mercat_app::AppError;
 use mercat_domain::calendar::DAY;
+use mercat_domain::lead::LeadKind;
 use mercat_domain::run::{Measured, Step, StepStatus, itinerary, title_key};
 use mercat_domain::{Millis, OfferKind};
 use mercat_store::{DeploymentRow, LeadRow, OfferRow, Query, ReportRow, TimingRow, find, list};
@@ -106,7 +107,9 @@ pub(super) async fn publisher(
         for offer in find::<OfferRow>(&*site.app.ledger, "publisher", &publisher).await? {
             let key = format!("{}/{}", offer.row.publisher, offer.row.offer);
             let found = find::<LeadRow>(&*site.app.ledger, "offer", &key).await?;
-            leads.extend(found.into_iter().filter(|row| !row.row.test).map(|row| row.row.at));
+            leads.extend(
+                found.into_iter().filter(|row| row.row.kind != LeadKind::Test.name()).map(|row| row.row.at),
+            );
             for row in find::<DeploymentRow>(&*site.app.ledger, "offer", &key).await? {
                 if row.row.success { deployed.push(row.row.at) } else { broken.push(row.row.at) }
             }

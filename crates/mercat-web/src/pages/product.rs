@@ -179,6 +179,10 @@ async fn one(site: &Site, caller: &Caller, id: &str, preview: bool, shown: Shown
     let (listing, offer, trust) = read.await.map_err(fail(caller))?;
     let base = site.app.settings.base_url.clone();
     let own = caller.who.role(&listing.publisher).is_some() || caller.who.operator;
+    // Publishers who look at their own page are no customers.
+    if !preview && !own {
+        site.count((&listing.publisher, &listing.offer), "view", "", "").await;
+    }
     let f = Frame::new(caller);
     // Whoever reads Japanese is told where the publisher did not write it.
     let untranslated = f.code() == "ja" && (listing.ja.title.is_empty() || listing.ja.description.is_empty());

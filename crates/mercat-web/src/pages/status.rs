@@ -324,6 +324,27 @@ impl StepPart<'_> {
         mercat_text::fix(self.f.locale, &finding.rule).unwrap_or_else(|| finding.fix.clone())
     }
 
+    fn submission(&self) -> &str {
+        self.told.view.submission.as_ref().map_or("", |row| row.id.as_str())
+    }
+
+    /// Where support is asked for with everything filled in.
+    fn support(&self) -> String {
+        let OfferKey { publisher, offer } = self.key;
+        let (submission, step) = (self.submission(), self.step.step.name());
+        format!("/support/new?publisher={publisher}&offer={offer}&submission={submission}&step={step}")
+    }
+
+    /// Where an exception is asked for; only certification has them.
+    fn exception(&self, finding: &FindingRow) -> Option<String> {
+        let blocks = self.step.step == Step::Certify && finding.severity == "error";
+        let at = self.all_findings().iter().position(|row| row == finding).filter(|_| blocks)?;
+        let (submission, step) = (self.submission(), self.step.step.name());
+        let OfferKey { publisher, offer } = self.key;
+        let asked = format!("submission={submission}&step={step}&finding={at}");
+        Some(format!("/portal/offers/{publisher}/{offer}/exceptions/new?{asked}"))
+    }
+
     fn images(&self) -> &[ImageRow] {
         self.told.view.submission.as_ref().map_or(&[], |row| &row.images)
     }
@@ -347,7 +368,7 @@ impl StepPart<'_> {
     }
 
     fn place(&self, tail: &str) -> String {
-        let id = self.told.view.submission.as_ref().map_or("", |row| row.id.as_str());
+        let id = self.submission();
         let OfferKey { publisher, offer } = self.key;
         format!("/api/v1/publishers/{publisher}/offers/{offer}/submissions/{id}/{tail}")
     }

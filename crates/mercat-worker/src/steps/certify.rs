@@ -8,6 +8,7 @@ use mercat_app::{AppError, Report, StepOutcome};
 use mercat_certify::listing::inspect_listing;
 use mercat_certify::{Knowledge, LayerFacts, Verdict};
 use mercat_depot::Imported;
+use mercat_domain::exception;
 use mercat_domain::finding::{Finding, Place, Severity, judge};
 use mercat_domain::tags::{self, Resolved};
 use mercat_domain::{Digest, OfferKind, Outcome};
@@ -40,6 +41,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
         }
         findings.sort();
         findings.dedup();
+        excuse(work, &images, &mut findings, &mut report).await?;
         return Ok(end(report, &findings, "message-disks-reused"));
     }
     findings.extend(tag_findings(work, &images, &knowledge).await?);
@@ -66,7 +68,27 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
     }
     findings.sort();
     findings.dedup();
+    excuse(work, &images, &mut findings, &mut report).await?;
     Ok(end(report, &findings, "message-reused"))
+}
+
+/// Lets pass what reviewers granted exceptions for. The verdict documents stay as they are.
+async fn excuse(
+    work: &Work<'_>,
+    images: &[(String, Imported)],
+    findings: &mut [Finding],
+    report: &mut Report,
+) -> Result<(), AppError> {
+    let granted = work.worker.app.granted_exceptions(&work.submission.publisher).await?;
+    let of_plan = |plan: &str| {
+        let own = images.iter().filter(|(of, _)| of == plan);
+        own.map(|(_, image)| image.digest.to_string()).collect()
+    };
+    let count = exception::excuse(findings, &granted, of_plan);
+    if count > 0 {
+        report.say("information", "message-excused", &[("count", &count.to_string())]);
+    }
+    Ok(())
 }
 
 /// `reused` is the key of the words for results that were used again.

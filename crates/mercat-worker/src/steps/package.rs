@@ -2,12 +2,11 @@
 
 use super::validate::held;
 use super::{Ended, Work, provision, regions};
-use mercat_app::{AppError, Media, Report, compose_listing, rfc3339};
-use mercat_courier::{LeadFailure, deliver, payload};
+use mercat_app::{AppError, Delivered, Media, Report, compose_listing};
 use mercat_depot::Imported;
 use mercat_depot::disk::DiskIndex;
 use mercat_domain::OfferKind;
-use mercat_domain::lead::test_lead;
+use mercat_domain::lead::Destination;
 use mercat_store::{Expect, FindingRow, LeadRow, ListedDisk, PublisherRow, load, put};
 
 /// Tries of a destination that does not answer before the publisher is asked to look at it.
@@ -40,12 +39,8 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
     }
     report.listing = Some(compose_listing(&work.submission.id, &name, &work.document, &media));
     report.say("information", "message-page-made", &[]);
-    if work.document.text("leadDestination") == "https" {
-        if let Some(ended) = send_test_lead(work, &mut report).await? {
-            return Ok(ended);
-        }
-    } else {
-        report.say("information", "message-no-lead", &[]);
+    if let Some(ended) = send_test_lead(work, &mut report).await? {
+        return Ok(ended);
     }
     Ok(Ended::passed(report))
 }
@@ -88,52 +83,48 @@ fn media(images: &[(String, Imported)], disks: bool) -> Media {
 
 /// Sends the test lead under an id that belongs to the submission: a repeat is the same lead.
 async fn send_test_lead(work: &Work<'_>, report: &mut Report) -> Result<Option<Ended>, AppError> {
-    let app = &work.worker.app;
-    let key = work.key();
+    let (app, key) = (&work.worker.app, work.key());
     let id = format!("{}-test", work.submission.id);
-    let url = work.document.text("leadHttpsUrl").to_owned();
-    let secret = app.open_secret(&key.to_string(), "leadSecret", &work.document.fields)?;
-    let title = work.document.text("title");
-    let lead = test_lead(&id, &key.publisher, &key.offer, title, "preview", rfc3339(work.submission.created));
-    let now = app.ledger.now().await?;
-    let sent = deliver(&work.worker.egress, &url, &secret, &lead, now / 1000).await;
-    let row = |state: &str, response: String| LeadRow {
-        id: id.clone(),
-        publisher: key.publisher.clone(),
-        offer: key.offer.clone(),
-        test: true,
-        destination: url.split('?').next().unwrap_or("").to_owned(),
-        payload: payload(&lead),
-        state: state.to_owned(),
-        response,
-        at: now,
+    let Some(row) = app.test_lead_row(&id, &key, &work.document, "preview", work.submission.created)? else {
+        report.say("information", "message-no-lead", &[]);
+        return Ok(None);
     };
-    match sent {
-        Ok(status) => {
-            let response = format!("HTTP {status}");
-            report.say("information", "message-test-lead", &[("id", &id), ("detail", &response)]);
-            report.writes.push(put(&row("delivered", response), Expect::Any));
-            Ok(None)
-        }
-        Err(LeadFailure { code: "lead.timeout" | "lead.unreachable", detail })
-            if work.task.attempts < LEAD_TRIES =>
-        {
-            Ok(Some(Ended::Wait { on: "wait-source", detail }))
-        }
-        Err(failure) => {
-            let mut blocked = Report::default();
-            blocked.findings.push(FindingRow {
-                rule: failure.code.to_owned(),
-                severity: "error".to_owned(),
-                field: "leadHttpsUrl".to_owned(),
-                observed: failure.detail.clone(),
-                required: "an answer of 2xx to the test lead".to_owned(),
-                fix: "correct the lead endpoint, or choose none, and publish again".to_owned(),
-                ..FindingRow::default()
-            });
-            blocked.say("error", "message-lead-failed", &[("detail", &failure.to_string())]);
-            blocked.writes.push(put(&row("failed", failure.to_string()), Expect::Any));
-            Ok(Some(Ended::blocked(blocked)))
-        }
+    let lead = app.lead_to_send(&key, &work.document, row)?;
+    let sent = work.worker.send_lead(&lead).await?;
+    let (state, response) = match &sent {
+        Delivered::Taken(response) => ("delivered", response.clone()),
+        Delivered::Failed { response, .. } => ("failed", response.clone()),
+    };
+    let waits = ["lead.timeout", "lead.unreachable"].iter().any(|code| response.starts_with(code));
+    if state == "failed" && waits && work.task.attempts < LEAD_TRIES {
+        return Ok(Some(Ended::Wait { on: "wait-source", detail: response }));
     }
+    let now = app.ledger.now().await?;
+    let tried = LeadRow {
+        state: state.to_owned(),
+        response: response.clone(),
+        attempts: work.task.attempts,
+        next: 0,
+        at: now,
+        ..lead.row.row
+    };
+    if state == "delivered" {
+        report.say("information", "message-test-lead", &[("id", &id), ("detail", &response)]);
+        report.writes.push(put(&tried, Expect::Any));
+        return Ok(None);
+    }
+    let (code, detail) = response.split_once(": ").unwrap_or(("lead.rejected", &response));
+    let mut blocked = Report::default();
+    blocked.findings.push(FindingRow {
+        rule: code.to_owned(),
+        severity: "error".to_owned(),
+        field: lead.destination.as_ref().map_or("leadDestination", Destination::field).to_owned(),
+        observed: detail.to_owned(),
+        required: "an answer of 2xx to the test lead".to_owned(),
+        fix: "correct the lead destination, or choose none, and publish again".to_owned(),
+        ..FindingRow::default()
+    });
+    blocked.say("error", "message-lead-failed", &[("detail", &response)]);
+    blocked.writes.push(put(&tried, Expect::Any));
+    Ok(Some(Ended::blocked(blocked)))
 }

@@ -33,7 +33,7 @@ wideLogo: logo-wide.png
 privacyUrl: https://example.org/privacy
 useStandardContract: true
 
-# Leads: none, or https with leadHttpsUrl
+# Leads: none, https with leadHttpsUrl, table, dynamics, salesforce, marketo, hubspot or email
 leadDestination: none
 
 # Contacts

@@ -97,6 +97,13 @@ async fn an_offer_is_published_by_clicking() {
         ("/portal/offers/aurora/app/history", "history"),
         ("/portal/offers/aurora/app/versions", "versions"),
         ("/portal/publishers/aurora/numbers", "numbers"),
+        ("/portal/publishers/aurora/insights", "insights"),
+        ("/portal/publishers/aurora/leads", "leads"),
+        ("/portal/publishers/aurora/exceptions", "exceptions"),
+        ("/portal/publishers/aurora/notices", "notices"),
+        ("/portal/publishers/aurora/webhooks", "webhooks"),
+        ("/support", "support"),
+        ("/support/new", "support-new"),
         ("/portal/account", "account"),
         ("/portal/publishers/aurora/mail", "mailbox"),
         ("/styleguide", "styleguide"),
@@ -111,7 +118,7 @@ async fn an_offer_is_published_by_clicking() {
     browser.goto(&format!("{}/portal/operator", house.base)).await;
     browser.until("Aurora Labs").await;
     browser.audit("operator").await;
-    for page in ["queues", "health", "numbers"] {
+    for page in ["queues", "health", "numbers", "exceptions"] {
         browser.goto(&format!("{}/portal/operator/{page}", house.base)).await;
         browser.audit(&format!("operator-{page}")).await;
     }

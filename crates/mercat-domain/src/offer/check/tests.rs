@@ -1,6 +1,6 @@
 use super::*;
 use crate::ids::OfferKey;
-use crate::offer::fields::FIELDS;
+use crate::offer::fields::{FIELDS, Shape};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -10,6 +10,57 @@ fn text(value: &str) -> Value {
 
 fn list(values: &[&str]) -> Value {
     Value::List(values.iter().map(ToString::to_string).collect())
+}
+
+fn example(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Guid => "11111111-2222-4333-8444-555555555555",
+        Shape::Organisation => "00D000000000001",
+        Shape::HostName => "app-ys12.marketo.example",
+        Shape::Munchkin => "123-ABC-456",
+        Shape::Number(_) => "1234",
+    }
+}
+
+#[test]
+fn ids_of_other_services_have_their_shape() {
+    for shape in [Shape::Guid, Shape::Organisation, Shape::HostName, Shape::Munchkin, Shape::Number(4)] {
+        assert!(shape.fits(example(shape)), "{shape:?}");
+        for bad in ["", "a b", "x/../y", "12345-67890-1234567", "é"] {
+            assert!(!shape.fits(bad), "{shape:?} {bad}");
+        }
+    }
+}
+
+#[test]
+fn a_connection_string_is_checked_before_it_is_sealed_and_not_repeated() {
+    let field = FIELDS.iter().find(|field| field.rule == Rule::Connection).expect("there is one");
+    let problem = check_secret(field, field.key, "AccountName=canary").expect("a problem");
+    assert_eq!((problem.code, problem.observed.as_str()), ("F020", ""));
+    assert_eq!(check_secret(field, field.key, "AccountName=aurora1;AccountKey=a2V5"), None);
+}
+
+#[test]
+fn a_chosen_destination_needs_its_fields() {
+    for (destination, needed) in [
+        ("https", vec!["leadHttpsUrl"]),
+        ("table", vec!["leadTableConnection"]),
+        (
+            "dynamics",
+            vec!["leadDynamicsUrl", "leadDynamicsDirectory", "leadDynamicsApplication", "leadDynamicsKey"],
+        ),
+        ("salesforce", vec!["leadSalesforceId"]),
+        ("marketo", vec!["leadMarketoServer", "leadMarketoMunchkin", "leadMarketoForm"]),
+        ("hubspot", vec!["leadHubspotPortal", "leadHubspotForm"]),
+        ("email", vec!["leadEmails"]),
+        ("none", vec![]),
+    ] {
+        let mut draft = complete();
+        draft.fields.retain(|key, _| !key.starts_with("lead"));
+        draft.fields.insert("leadDestination".into(), text(destination));
+        let missing: Vec<String> = codes(&draft, None).into_iter().map(|(path, _)| path).collect();
+        assert_eq!(missing, needed, "{destination}");
+    }
 }
 
 fn complete() -> Document {
@@ -25,6 +76,8 @@ fn complete() -> Document {
             Rule::Url | Rule::HttpsUrl => text("https://example.org/x"),
             Rule::Choice(words) => text(words[0]),
             Rule::Flag => Value::Flag(false),
+            Rule::Shaped(shape) => text(example(shape)),
+            Rule::Emails(_) => list(&["leads@example.org"]),
             Rule::Rows(..) | Rule::Pictures(..) => continue,
             _ => text("gateway"),
         };

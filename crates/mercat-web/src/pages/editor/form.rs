@@ -88,7 +88,7 @@ pub(super) fn on_page(document: &Document, tab: Tab, scope: Scope) -> impl Itera
 
 /// A short text that differs when what is shown of a value differs. A secret is shown as nothing.
 pub(super) fn mark(rule: Rule, value: Option<&Value>) -> String {
-    if matches!(rule, Rule::Secret(_)) {
+    if rule.is_secret() {
         return String::new();
     }
     let text = shown(rule, value);
@@ -148,9 +148,14 @@ fn control(rule: Rule) -> Control {
         Rule::Categories => Control::Choices,
         Rule::Picture(..) => Control::Picture,
         Rule::Pictures(..) => Control::Pictures,
-        Rule::Secret(_) => Control::Secret,
+        Rule::Secret(_) | Rule::Connection => Control::Secret,
         Rule::Rows(..) | Rule::Versions => Control::Rows,
-        Rule::Html(_) | Rule::Guids(..) | Rule::Countries | Rule::Tags | Rule::Platforms => Control::Area,
+        Rule::Html(_)
+        | Rule::Guids(..)
+        | Rule::Countries
+        | Rule::Tags
+        | Rule::Emails(_)
+        | Rule::Platforms => Control::Area,
         _ => Control::Line,
     }
 }
@@ -160,9 +165,11 @@ fn hint(f: &Frame, rule: Rule, set: bool) -> String {
         Rule::Picture(width, height) | Rule::Pictures(_, width, height) => {
             f.t1("ui-png-of", "size", &format!("{width}×{height}"))
         }
-        Rule::Secret(_) if set => f.t("ui-secret-set"),
+        rule if set && rule.is_secret() => f.t("ui-secret-set"),
         Rule::Versions => f.t("ui-versions-hint"),
-        Rule::Guids(..) | Rule::Countries | Rule::Tags | Rule::Platforms => f.t("ui-one-per-line"),
+        Rule::Guids(..) | Rule::Countries | Rule::Tags | Rule::Emails(_) | Rule::Platforms => {
+            f.t("ui-one-per-line")
+        }
         Rule::Html(most) => f.t1("ui-html-hint", "most", &most.to_string()),
         Rule::Text(most) => f.t1("ui-at-most", "most", &most.to_string()),
         _ => String::new(),
@@ -230,11 +237,11 @@ impl Sent {
                 let entries = self.texts.get(name)?.iter().filter(|entry| !entry.is_empty()).filter(gone);
                 Some(Some(Value::List(entries.cloned().collect())))
             }
-            Rule::Guids(..) | Rule::Countries | Rule::Tags | Rule::Platforms => {
+            Rule::Guids(..) | Rule::Countries | Rule::Tags | Rule::Emails(_) | Rule::Platforms => {
                 Some(Some(Value::List(words(self.text(name)?))))
             }
             // An empty secret means "as it was".
-            Rule::Secret(_) => match self.text(name)? {
+            Rule::Secret(_) | Rule::Connection => match self.text(name)? {
                 "" => None,
                 text => Some(Some(Value::Text(text.to_owned()))),
             },

@@ -28,7 +28,7 @@ pub(super) fn merge(stored: &Document, tab: Tab, sent: &Sent) -> (Document, Vec<
             let Some(mine) = sent.value(field, &name) else { continue };
             let theirs = fields.get(field.key);
             let was = sent.text(&format!("was.{name}")).unwrap_or_default();
-            let secret = matches!(field.rule, Rule::Secret(_));
+            let secret = field.rule.is_secret();
             let (own, other) = (mark(field.rule, mine.as_ref()), mark(field.rule, theirs));
             if !secret && (own == was || own == other) {
                 continue;

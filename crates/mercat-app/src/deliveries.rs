@@ -1,0 +1,114 @@
+//! What every delivery has in common, whether a lead or a webhook: destinations that rest, tries, and giving up.
+
+use crate::leads::Delivered;
+use crate::{App, AppError};
+use mercat_domain::Millis;
+use mercat_domain::lead::{Breaker, Next, after_failure};
+use mercat_store::{BreakerRow, Commit, Expect, LedgerError, Versioned, Write, commit_surely, load, put};
+
+/// A delivery before its outcome is judged.
+pub(crate) struct Try<'a> {
+    /// Which try this was, from 1.
+    pub(crate) number: u32,
+    /// When the delivery began.
+    pub(crate) since: Millis,
+    /// Publisher and place.
+    pub(crate) place: &'a str,
+    /// Whether it is tried once only.
+    pub(crate) once: bool,
+}
+
+/// What follows a try.
+pub(crate) struct Judged {
+    /// `pending`, `delivered`, `failed` or `dead`.
+    pub(crate) state: &'static str,
+    pub(crate) response: String,
+    /// When it is tried next; 0 for not.
+    pub(crate) next: Millis,
+    /// Milliseconds until then.
+    pub(crate) again: Option<Millis>,
+    /// What is now known about the destination.
+    pub(crate) write: Option<Write>,
+    /// Whether somebody should look at the destination.
+    pub(crate) tell: bool,
+}
+
+impl App {
+    pub(crate) async fn breaker(&self, place: &str) -> Result<Option<Versioned<BreakerRow>>, AppError> {
+        Ok(load::<BreakerRow>(&*self.ledger, place).await?)
+    }
+
+    /// Asks whether a destination may be tried now; one that failed is tried once at a time.
+    pub(crate) async fn enter(
+        &self,
+        breaker: Option<&Versioned<BreakerRow>>,
+    ) -> Result<Result<(), Millis>, AppError> {
+        let Some(found) = breaker else { return Ok(Ok(())) };
+        let now = self.ledger.now().await?;
+        let before = found.row.to_breaker();
+        match before.enter(now) {
+            Err(until) => Ok(Err((until - now).max(1))),
+            Ok(after) if after == before => Ok(Ok(())),
+            Ok(after) => {
+                let mut commit = Commit::new();
+                commit.writes.push(put(&breaker_row(&found.row.key, after), Expect::Version(found.version)));
+                match commit_surely(&*self.ledger, &commit).await {
+                    // Somebody else tries it right now.
+                    Err(LedgerError::Conflict { .. }) => Ok(Err(1_000)),
+                    other => Ok(Ok(other?)),
+                }
+            }
+        }
+    }
+
+    /// Judges how a try ended.
+    pub(crate) async fn judge(
+        &self,
+        tried: &Try<'_>,
+        ended: Delivered,
+        jitter: u64,
+    ) -> Result<Judged, AppError> {
+        let now = self.ledger.now().await?;
+        let policy = self.settings.leads.retry;
+        // A trial that was let through changed the record; what happened now is newer than all of it.
+        let before = self.breaker(tried.place).await?.map(|found| found.row.to_breaker()).unwrap_or_default();
+        let keep = |breaker: Breaker| Some(put(&breaker_row(tried.place, breaker), Expect::Any));
+        let mut judged = Judged {
+            state: "delivered",
+            response: String::new(),
+            next: 0,
+            again: None,
+            write: None,
+            tell: false,
+        };
+        match ended {
+            Delivered::Taken(response) => {
+                judged.response = response;
+                judged.write = keep(before.succeeded()).filter(|_| before != Breaker::default());
+            }
+            Delivered::Failed { response, retry_after, about_it } => {
+                judged.response = response;
+                judged.state = "pending";
+                match after_failure(policy, tried.number, tried.since, now, retry_after, jitter) {
+                    _ if tried.once => judged.state = "failed",
+                    Next::GiveUp => judged.state = "dead",
+                    Next::Again(delay) => (judged.next, judged.again) = (now + delay, Some(delay)),
+                }
+                if !tried.once {
+                    let after = before.failed(policy.first, now, jitter);
+                    judged.tell = judged.state == "dead" || (!about_it && after.just_closed());
+                    judged.write = keep(after).filter(|_| !about_it);
+                }
+            }
+        }
+        Ok(judged)
+    }
+}
+
+pub(crate) fn breaker_key(publisher: &str, place: &str) -> String {
+    format!("{publisher} {place}")
+}
+
+fn breaker_row(key: &str, breaker: Breaker) -> BreakerRow {
+    BreakerRow { key: key.to_owned(), failures: breaker.failures, closed_until: breaker.closed_until }
+}

@@ -1,0 +1,161 @@
+//! Exceptions: a reviewer lets one finding pass, for exactly what was found, until a day.
+
+use crate::Millis;
+use crate::calendar::DAY;
+use crate::finding::{Finding, Place, Severity};
+
+/// How long an exception may last at most.
+pub const LIFE_MAX: Millis = 366 * DAY;
+
+/// How far a request for an exception is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExceptionState {
+    /// A reviewer has to decide.
+    Requested,
+    /// The publisher has to say more.
+    NeedsInformation,
+    /// The finding does not block until the end date.
+    Granted,
+    /// The finding blocks.
+    Denied,
+}
+
+impl ExceptionState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Requested, Self::NeedsInformation, Self::Granted, Self::Denied];
+
+    /// The name used in documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::NeedsInformation => "needsInformation",
+            Self::Granted => "granted",
+            Self::Denied => "denied",
+        }
+    }
+
+    /// Reads [`ExceptionState::name`] back.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
+    /// The key of the state's words.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Requested => "exception-requested",
+            Self::NeedsInformation => "exception-needs-information",
+            Self::Granted => "exception-granted",
+            Self::Denied => "exception-denied",
+        }
+    }
+}
+
+/// Whether a reviewer's decision follows from a state. What is denied or granted can be decided anew.
+pub fn may_decide(from: ExceptionState, to: ExceptionState) -> bool {
+    to != ExceptionState::Requested
+        && !(from == ExceptionState::Denied && to == ExceptionState::NeedsInformation)
+}
+
+/// What a decision about a finding is bound to, as text: the rule, and the bytes that it was found in. `images` are
+/// the digests of the plan's images; they stand in where a place names no layer.
+pub fn binding(rule: &str, place: &Place, observed: &str, images: &[String]) -> String {
+    let Place { layer, path, package, field, .. } = place;
+    if !layer.is_empty() {
+        // A layer is named by its bytes, and a path in it is one file of them.
+        return [rule, "layer", layer, path, package].join("\n");
+    }
+    if path.is_empty() && package.is_empty() && !field.is_empty() {
+        return [rule, "field", field, observed].join("\n");
+    }
+    let mut images = images.to_vec();
+    images.sort();
+    images.dedup();
+    [rule, "images", &images.join(" "), path, package].join("\n")
+}
+
+/// An exception that is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exception {
+    /// What it is bound to.
+    pub binding: String,
+    /// Told to people.
+    pub number: u64,
+    /// The last day, as text.
+    pub until: String,
+}
+
+/// Lets findings pass that exceptions were granted for. Only what blocks because of the publisher is let pass: what
+/// we could not check is not known. How many there were.
+pub fn excuse(
+    findings: &mut [Finding],
+    exceptions: &[Exception],
+    images: impl Fn(&str) -> Vec<String>,
+) -> usize {
+    let mut count = 0;
+    for finding in findings.iter_mut().filter(|finding| finding.severity == Severity::Error) {
+        let bound = binding(&finding.rule, &finding.place, &finding.observed, &images(&finding.place.plan));
+        if let Some(exception) = exceptions.iter().find(|exception| exception.binding == bound) {
+            finding.severity = Severity::Warning;
+            finding.fix = format!("let pass by exception {} until {}", exception.number, exception.until);
+            count += 1;
+        }
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(rule: &str, layer: &str, path: &str) -> Finding {
+        let place = Place { plan: "p".into(), layer: layer.into(), path: path.into(), ..Place::default() };
+        let (observed, required, fix) = ("o".into(), "r".into(), "f".into());
+        Finding { rule: rule.into(), severity: Severity::Error, place, observed, required, fix }
+    }
+
+    #[test]
+    fn an_exception_is_for_these_bytes_and_this_rule_and_nothing_else() {
+        let images = |_: &str| vec!["sha256:i".to_owned()];
+        let bound = finding("CTR-21", "sha256:l", "etc/key");
+        let grant = |finding: &Finding, images: &[String]| Exception {
+            binding: binding(&finding.rule, &finding.place, &finding.observed, images),
+            number: 3,
+            until: "2027-01-01".into(),
+        };
+        let exceptions = [grant(&bound, &[])];
+        let mut findings = vec![
+            bound.clone(),
+            finding("CTR-21", "sha256:other", "etc/key"),
+            finding("CTR-21", "sha256:l", "etc/other"),
+            finding("CTR-22", "sha256:l", "etc/key"),
+            Finding { severity: Severity::Inconclusive, ..bound },
+        ];
+        assert_eq!(excuse(&mut findings, &exceptions, images), 1);
+        assert_eq!(findings[0].severity, Severity::Warning);
+        assert!(findings[0].fix.contains("exception 3 until 2027-01-01"));
+        assert!(findings[1..4].iter().all(|finding| finding.severity == Severity::Error));
+        assert_eq!(findings[4].severity, Severity::Inconclusive, "what was not checked is not excused");
+        // Without a layer, it is the image that must be the same.
+        let config = finding("CTR-09", "", "");
+        let exceptions = [grant(&config, &images(""))];
+        let mut same = vec![config.clone()];
+        assert_eq!(excuse(&mut same, &exceptions, images), 1);
+        assert_eq!(excuse(&mut [config], &exceptions, |_| vec!["sha256:new".into()]), 0);
+    }
+
+    #[test]
+    fn a_reviewer_may_ask_grant_deny_and_change_their_mind() {
+        use ExceptionState::*;
+        for (from, to, allowed) in [
+            (Requested, Granted, true),
+            (Requested, NeedsInformation, true),
+            (NeedsInformation, Denied, true),
+            (Granted, Denied, true),
+            (Denied, Granted, true),
+            (Denied, NeedsInformation, false),
+            (Requested, Requested, false),
+        ] {
+            assert_eq!(may_decide(from, to), allowed, "{from:?} {to:?}");
+        }
+    }
+}

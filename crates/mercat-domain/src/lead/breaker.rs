@@ -1,0 +1,77 @@
+//! A destination that fails again and again is left alone for a while.
+
+use crate::Millis;
+use crate::calendar::MINUTE;
+use crate::retry::backoff;
+
+/// Failures, one after the other, after which a destination is left alone.
+const FAILURES_MAX: u32 = 5;
+/// How long one trial may take before the next one is let through.
+const TRIAL: Millis = 3 * MINUTE;
+const REST_MAX: Millis = 30 * MINUTE;
+
+/// What is known about a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Breaker {
+    /// Failures, one after the other.
+    pub failures: u32,
+    /// When it may be tried again; 0 while it is trusted.
+    pub closed_until: Millis,
+}
+
+impl Breaker {
+    /// Whether a delivery may be tried now, and what to keep before it is: while a destination is on trial,
+    /// one delivery at a time.
+    ///
+    /// # Errors
+    /// The instant from which it may be tried.
+    pub fn enter(self, now: Millis) -> Result<Self, Millis> {
+        match self.closed_until {
+            0 => Ok(self),
+            until if now < until => Err(until),
+            _ => Ok(Self { closed_until: now + TRIAL, ..self }),
+        }
+    }
+
+    /// After a delivery.
+    pub fn succeeded(self) -> Self {
+        Self::default()
+    }
+
+    /// After a failure that is the destination's as a whole, not the lead's. `jitter` is any random number.
+    pub fn failed(self, first: Millis, now: Millis, jitter: u64) -> Self {
+        let failures = self.failures.saturating_add(1);
+        let rest = |over| now + backoff(over, first, REST_MAX, jitter);
+        let closed_until = failures.checked_sub(FAILURES_MAX).map_or(0, rest);
+        Self { failures, closed_until }
+    }
+
+    /// Whether this failure was the one after which the destination is left alone.
+    pub fn just_closed(self) -> bool {
+        self.failures == FAILURES_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_failures_close_it_one_trial_is_let_through_and_a_delivery_opens_it() {
+        let mut breaker = Breaker::default();
+        for failure in 1..=5 {
+            assert_eq!(breaker.enter(100), Ok(breaker));
+            breaker = breaker.failed(MINUTE, 100, 0);
+            assert_eq!(breaker.just_closed(), failure == 5);
+        }
+        let until = breaker.enter(100).expect_err("closed");
+        assert!((100 + MINUTE / 2..=100 + MINUTE).contains(&until));
+        let trial = breaker.enter(until).expect("one trial");
+        assert_eq!(trial.enter(until + 1), Err(until + TRIAL), "one at a time");
+        let again = trial.failed(MINUTE, until, 0);
+        assert!(!again.just_closed() && again.closed_until > until);
+        assert_eq!(again.succeeded().enter(0), Ok(Breaker::default()));
+        let tired = (0..100).fold(Breaker::default(), |breaker, _| breaker.failed(MINUTE, 0, u64::MAX));
+        assert!(tired.closed_until <= REST_MAX);
+    }
+}

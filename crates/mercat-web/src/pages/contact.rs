@@ -1,0 +1,143 @@
+//! Leads: the form of a customer, and what a publisher sees.
+
+use super::{Answer, Frame, fail, see, show};
+use crate::Site;
+use crate::api::leads::Asked;
+use crate::api::listing_key;
+use crate::guard::Caller;
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use mercat_app::rfc3339;
+use mercat_domain::OfferKey;
+use mercat_store::{LeadRow, ListingRow, OfferRow, find};
+use std::sync::Arc;
+
+type Shared = State<Arc<Site>>;
+
+#[derive(Template)]
+#[template(path = "contact.html")]
+struct Contact {
+    f: Frame,
+    listing: ListingRow,
+    action: String,
+    fields: [(&'static str, &'static str, &'static str); 7],
+    sent: bool,
+}
+
+const FIELDS: [(&str, &str, &str); 7] = [
+    ("firstName", "lead-first-name", "text"),
+    ("lastName", "lead-last-name", "text"),
+    ("email", "lead-email", "email"),
+    ("phone", "lead-phone", "tel"),
+    ("country", "lead-country", "text"),
+    ("company", "lead-company", "text"),
+    ("title", "lead-title", "text"),
+];
+
+async fn page(site: &Site, caller: &Caller, id: &str, preview: bool, sent: bool) -> Answer {
+    let found = async { site.app.visible_listing(&caller.who, &listing_key(id)?, preview).await };
+    let listing = found.await.map_err(fail(caller))?;
+    let action = format!("/marketplace/{}/{id}/contact", if preview { "preview" } else { "apps" });
+    Ok(show(StatusCode::OK, &Contact { f: Frame::new(caller), listing, action, fields: FIELDS, sent }))
+}
+
+async fn send(site: &Site, caller: &Caller, id: &str, preview: bool, asked: Asked) -> Answer {
+    let made = async {
+        let interest = asked.into_interest()?;
+        site.app.record_interest(&caller.who, &listing_key(id)?, preview, &interest).await
+    };
+    made.await.map_err(fail(caller))?;
+    page(site, caller, id, preview, true).await
+}
+
+pub(super) async fn form(State(site): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
+    page(&site, &caller, &id, false, false).await
+}
+
+pub(super) async fn form_in_preview(State(site): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
+    page(&site, &caller, &id, true, false).await
+}
+
+pub(super) async fn ask(
+    State(site): Shared,
+    caller: Caller,
+    Path(id): Path<String>,
+    Form(asked): Form<Asked>,
+) -> Answer {
+    send(&site, &caller, &id, false, asked).await
+}
+
+pub(super) async fn ask_in_preview(
+    State(site): Shared,
+    caller: Caller,
+    Path(id): Path<String>,
+    Form(asked): Form<Asked>,
+) -> Answer {
+    send(&site, &caller, &id, true, asked).await
+}
+
+#[derive(Template)]
+#[template(path = "leads.html")]
+struct Leads {
+    f: Frame,
+    publisher: String,
+    offers: Vec<String>,
+    leads: Vec<LeadRow>,
+}
+
+impl Leads {
+    fn time(&self, at: &i64) -> String {
+        rfc3339(*at)
+    }
+
+    fn state(&self, row: &LeadRow) -> String {
+        self.f.t(&format!("lead-state-{}", row.state))
+    }
+
+    /// Whether a person may send it again.
+    fn over(&self, row: &LeadRow) -> bool {
+        ["dead", "failed", "kept"].contains(&row.state.as_str()) && !row.erased
+    }
+}
+
+pub(super) async fn leads(State(site): Shared, caller: Caller, Path(publisher): Path<String>) -> Answer {
+    let loaded = async {
+        let mut leads = site.app.leads(&publisher, "", 1000).await?;
+        leads.sort_by_key(|row| std::cmp::Reverse(row.at));
+        leads.truncate(200);
+        let offers = find::<OfferRow>(&*site.app.ledger, "publisher", &publisher).await?;
+        Ok::<_, mercat_app::AppError>((leads, offers.into_iter().map(|row| row.row.offer).collect()))
+    };
+    let (leads, offers) = loaded.await.map_err(fail(&caller))?;
+    Ok(show(StatusCode::OK, &Leads { f: Frame::new(&caller), publisher, offers, leads }))
+}
+
+pub(super) async fn replay(
+    State(site): Shared,
+    caller: Caller,
+    Path((publisher, lead)): Path<(String, String)>,
+) -> Answer {
+    site.app.replay_lead(caller.actor(), &publisher, &lead).await.map_err(fail(&caller))?;
+    Ok(see(&format!("/portal/publishers/{publisher}/leads")))
+}
+
+pub(super) async fn erase(
+    State(site): Shared,
+    caller: Caller,
+    Path((publisher, lead)): Path<(String, String)>,
+) -> Answer {
+    site.app.erase_lead(caller.actor(), &publisher, &lead).await.map_err(fail(&caller))?;
+    Ok(see(&format!("/portal/publishers/{publisher}/leads")))
+}
+
+pub(super) async fn test_lead(
+    State(site): Shared,
+    caller: Caller,
+    Path((publisher, offer)): Path<(String, String)>,
+) -> Answer {
+    let key = OfferKey::new(&publisher, offer);
+    site.app.send_test_lead(caller.actor(), &key).await.map_err(fail(&caller))?;
+    Ok(see(&format!("/portal/publishers/{publisher}/leads")))
+}

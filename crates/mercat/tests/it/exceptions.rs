@@ -1,0 +1,124 @@
+//! A finding is let pass by a reviewer, for exactly what was found.
+
+use crate::House;
+use crate::house::{PLANTED_KEY, layout, tar};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+async fn operator(house: &House, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Value) {
+    let request =
+        house.http.request(method, format!("{}/api/v1{path}", house.base)).header("cookie", &house.operator);
+    let answer = request.body(body.map(Value::to_string).unwrap_or_default()).send().await.expect("answers");
+    let status = answer.status();
+    (status, serde_json::from_str(&answer.text().await.expect("text")).unwrap_or(Value::Null))
+}
+
+/// A day some days from now, as the request has it.
+fn day(days: i64) -> String {
+    let seconds =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+    let at = i64::try_from(seconds).expect("small") + days * 86_400;
+    mercat_app::rfc3339(at * 1000)[..10].to_owned()
+}
+
+async fn failed(house: &House) -> (String, usize) {
+    house.publish("app").await;
+    let status = house.until("app", &["failed", "waitingForPublisherReview"]).await;
+    assert_eq!(status["status"], "failed", "{status:#}");
+    let certify =
+        status["steps"].as_array().expect("steps").iter().find(|s| s["id"] == "certify").expect("there");
+    let findings = certify["findings"].as_array().expect("a list");
+    let at = findings.iter().position(|finding| finding["rule"] == "CTR-21").expect("found");
+    (status["submission"].as_str().expect("an id").to_owned(), at)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
+    let house = House::open().await;
+    let root = house.dir.path().join("images/app");
+    let image = |key: &str| layout(&root, &[tar(&[("root/.ssh/id", key.as_bytes())])], &["latest", "1.0.0"]);
+    image(PLANTED_KEY);
+    let mut offer = house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[]).await;
+    offer["allowedSubscriptions"] = json!(["11111111-2222-4333-8444-555555555555"]);
+    house.save(&offer).await;
+    let (submission, at) = failed(&house).await;
+    let page =
+        house.http.get(format!("{}/portal/offers/aurora/app/status", house.base)).bearer_auth(&house.token);
+    let page = page.send().await.expect("answers").text().await.expect("text");
+    assert!(page.contains("/portal/offers/aurora/app/exceptions/new?"), "{page}");
+    let form = format!(
+        "{}/portal/offers/aurora/app/exceptions/new?submission={submission}&step=certify&finding={at}",
+        house.base
+    );
+    let form = house.http.get(form).bearer_auth(&house.token).send().await.expect("answers");
+    assert!(form.text().await.expect("text").contains("CTR-21"));
+
+    let path = format!("/publishers/aurora/offers/app/submissions/{submission}/exceptions");
+    let ask = |until: &str| json!({"finding": at, "kind": "exception", "reason": "A published test key.", "until": until});
+    for bad in ["", "soon", "2020-01-01", "2999-01-01"] {
+        let (status, body) = house.api(Method::POST, &path, Some(ask(bad))).await;
+        assert_eq!(
+            (status, body["errors"][0]["path"].as_str()),
+            (StatusCode::UNPROCESSABLE_ENTITY, Some("until")),
+            "{bad}"
+        );
+    }
+    let nothing = json!({"finding": 999, "kind": "appeal", "reason": "x"});
+    assert_eq!(house.api(Method::POST, &path, Some(nothing)).await.0, StatusCode::NOT_FOUND);
+    let (status, asked) = house.api(Method::POST, &path, Some(ask(&day(30)))).await;
+    assert_eq!((status, asked["state"].as_str()), (StatusCode::CREATED, Some("requested")), "{asked}");
+    assert_eq!(house.api(Method::POST, &path, Some(ask(&day(30)))).await.0, StatusCode::CONFLICT, "once");
+    let id = asked["id"].as_str().expect("an id").to_owned();
+    let decide = format!("/exceptions/{id}");
+    let grant = json!({"state": "granted", "note": "Known and harmless."});
+    assert_eq!(
+        house.api(Method::POST, &decide, Some(grant.clone())).await.0,
+        StatusCode::FORBIDDEN,
+        "not by the publisher"
+    );
+
+    // The reviewer asks, the publisher answers, the reviewer grants.
+    let (_, queue) = operator(&house, Method::GET, "/exceptions", None).await;
+    assert_eq!(queue[0]["id"], json!(id));
+    let question = json!({"state": "needsInformation", "note": "Where is it published?"});
+    let (status, open) = operator(&house, Method::POST, &decide, Some(&question)).await;
+    assert_eq!((status, open["state"].as_str()), (StatusCode::OK, Some("needsInformation")));
+    assert_eq!(operator(&house, Method::GET, "/exceptions", None).await.1, json!([]));
+    let more = json!({"text": "In RFC 9999.", "attachments": [{"name": "rfc.txt", "content": "cmZj"}]});
+    let (_, informed) =
+        house.api(Method::POST, &format!("/publishers/aurora/exceptions/{id}"), Some(more)).await;
+    assert_eq!(informed["state"], "requested");
+    assert_eq!(failed(&house).await.1, at, "until it is granted, it blocks");
+    let (_, granted) = operator(&house, Method::POST, &decide, Some(&grant)).await;
+    assert_eq!(granted["state"], "granted");
+
+    // The same bytes pass, as often as they are published; the finding is still told.
+    for _ in 0..2 {
+        house.publish("app").await;
+        let status = house.until("app", &["failed", "waitingForPublisherReview"]).await;
+        assert_eq!(status["status"], "waitingForPublisherReview", "{:#?}", House::blocking(&status));
+        let text = status.to_string();
+        assert!(
+            text.contains("message-excused") && text.contains("let pass by exception 1 until"),
+            "{status:#}"
+        );
+        house.api(Method::POST, "/publishers/aurora/offers/app/cancel", None).await;
+    }
+    // Other bytes at the same place do not.
+    image(&PLANTED_KEY.replace("AAAAB", "AAAAC"));
+    failed(&house).await;
+    // What was granted can be taken back.
+    image(PLANTED_KEY);
+    let deny = json!({"state": "denied", "note": "It is used."});
+    assert_eq!(operator(&house, Method::POST, &decide, Some(&deny)).await.0, StatusCode::OK);
+    failed(&house).await;
+    for _ in 0..100 {
+        if house.message_ids().iter().filter(|mail| mail.contains(&id) && mail.contains(".x1@")).count() == 3
+        {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let mails = house.message_ids().iter().filter(|mail| mail.contains(&id) && mail.contains(".x1@")).count();
+    assert_eq!(mails, 3, "question, grant and denial reach the publisher");
+}
