@@ -5,7 +5,9 @@ use crate::config::Config;
 use crate::doctor::Doctor;
 use crate::wiring::{self, House};
 use anyhow::Context;
+use mercat_app::Asked;
 use mercat_app::{App, Tally};
+use mercat_domain::access::Principal;
 use mercat_web::{Site, router};
 use std::path::Path;
 use std::sync::Arc;
@@ -58,6 +60,15 @@ pub(crate) fn start(house: &House, config: &Config, listener: TcpListener) -> Ru
         });
         if let Err(error) = served.await {
             tracing::error!(error = %error, "the listener ended");
+        }
+    });
+    let (app, mut ending) = (house.app.clone(), stopped.clone());
+    tasks.spawn(async move {
+        // The first search reads every offer; nobody should wait for that.
+        let (nobody, everything) = (Principal::default(), Asked::default());
+        tokio::select! {
+            _ = app.search(&nobody, &everything) => {}
+            _ = ending.wait_for(|stop| *stop) => {}
         }
     });
     tasks.spawn(house.worker.clone().run(config.worker.hands, stopped));

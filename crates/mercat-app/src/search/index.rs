@@ -2,6 +2,7 @@
 
 use super::fold::{Term, fold, query, terms};
 use mercat_store::OfferRow;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Words that begin alike and are all looked up.
@@ -228,22 +229,25 @@ impl Index {
     }
 
     /// Numbers and weights of the offers that hold a term, by number.
-    fn holding(&self, term: &Term) -> Vec<(u32, u32)> {
+    fn holding(&self, term: &Term) -> Cow<'_, [(u32, u32)]> {
         match term {
-            Term::Is(term) => self.postings.get(term).cloned().unwrap_or_default(),
+            Term::Is(term) => Cow::Borrowed(self.postings.get(term).map_or(&[], Vec::as_slice)),
             Term::Begins(start) => {
                 let words =
                     self.postings.range(start.clone()..).take_while(|(word, _)| word.starts_with(start));
-                let mut all: BTreeMap<u32, u32> = BTreeMap::new();
-                for (word, list) in words.take(PREFIX_WORDS_MAX) {
-                    // The whole word counts more than its beginning.
-                    let factor = if word == start { 2 } else { 1 };
-                    for (number, weight) in list {
-                        let best = all.entry(*number).or_default();
-                        *best = (*best).max(weight * factor);
-                    }
+                let words: Vec<_> = words.take(PREFIX_WORDS_MAX).collect();
+                if let [(_, list)] = words[..] {
+                    return Cow::Borrowed(list);
                 }
-                all.into_iter().collect()
+                // The whole word counts more than its beginning.
+                let weighed = words.into_iter().flat_map(|(word, list)| {
+                    let factor = if word == start { 2 } else { 1 };
+                    list.iter().map(move |(number, weight)| (*number, weight * factor))
+                });
+                let mut all: Vec<(u32, u32)> = weighed.collect();
+                all.sort_unstable_by_key(|(number, weight)| (*number, std::cmp::Reverse(*weight)));
+                all.dedup_by_key(|(number, _)| *number);
+                Cow::Owned(all)
             }
         }
     }
@@ -259,11 +263,11 @@ impl Index {
                 Vec::new()
             };
         }
-        let mut lists: Vec<Vec<(u32, u32)>> = terms.iter().map(|term| self.holding(term)).collect();
-        lists.sort_by_key(Vec::len);
+        let mut lists: Vec<Cow<'_, [(u32, u32)]>> = terms.iter().map(|term| self.holding(term)).collect();
+        lists.sort_by_key(|list| list.len());
         let mut lists = lists.into_iter();
         let first = lists.next().unwrap_or_default();
-        lists.fold(first, |found, list| {
+        lists.fold(first.into_owned(), |found, list| {
             let weight = |number: u32| {
                 list.binary_search_by_key(&number, |(number, _)| *number).ok().map(|at| list[at].1)
             };
@@ -302,7 +306,17 @@ impl Index {
         match asked.order {
             Order::Newest => hits.reverse(),
             Order::Best if asked.words.trim().is_empty() => hits.reverse(),
-            Order::Best => hits.sort_by_key(|(number, weight, _)| std::cmp::Reverse((*weight, *number))),
+            Order::Best => {
+                // Only the page that is asked for and those before it need an order.
+                let rank = |hit: &(u32, u32, &Held)| std::cmp::Reverse((hit.1, hit.0));
+                let end = asked.skip.saturating_add(asked.limit);
+                if end < hits.len() {
+                    hits.select_nth_unstable_by_key(end, rank);
+                    hits[..end].sort_unstable_by_key(rank);
+                } else {
+                    hits.sort_unstable_by_key(rank);
+                }
+            }
             Order::Name => hits.sort_by(|a, b| a.2.folded_title.cmp(&b.2.folded_title)),
         }
         let mut facets: BTreeMap<Facet, Vec<(String, usize)>> = BTreeMap::new();
