@@ -5,7 +5,6 @@
 
 use mercat_app::{App, Asked, Facet, MasterKey, Settings};
 use mercat_domain::access::Principal;
-use mercat_domain::run::{CancelRule, ReviewRule};
 use mercat_store::{CardRow, Commit, Expect, NewEvent, OfferRow, put};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -342,3 +342,6 @@ field-summaryJa = Summary in Japanese
 field-longSummaryJa = Long summary in Japanese
 field-descriptionJa = Description in Japanese (simple HTML)
 ui-untranslated = Parts of this listing are not available in your language.
+ui-rules = Rules of certification
+ui-rules-explain = What certification checks, and what to do where a check fails. The policy pack of this market decides how much each rule counts.
+ui-deploy-explain-disks = A published version never changes; every file is checked by its SHA-256.

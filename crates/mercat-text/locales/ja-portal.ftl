@@ -342,3 +342,6 @@ field-summaryJa = 概要 (日本語)
 field-longSummaryJa = 詳しい概要 (日本語)
 field-descriptionJa = 説明 (日本語、簡単な HTML)
 ui-untranslated = この掲載内容の一部は日本語では提供されていません。
+ui-rules = 認定の規則
+ui-rules-explain = 認定で検査する内容と、合格しなかったときの対処方法です。各規則の重みはこのマーケットのポリシー パックで決まります。
+ui-deploy-explain-disks = 公開されたバージョンは変わりません。すべてのファイルは SHA-256 で検証されます。

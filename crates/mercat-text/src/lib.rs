@@ -108,6 +108,14 @@ pub fn fix(locale: Locale, id: &str) -> Option<String> {
     has(locale, &key).then(|| text(locale, &key, &[]))
 }
 
+/// Every rule that has words of its own, in the order of the Fluent files: id, what it is about, and what to do,
+/// where that has words.
+pub fn rules(locale: Locale) -> Vec<(&'static str, String, Option<String>)> {
+    let lines = SOURCES[locale as usize].1.into_iter().flat_map(str::lines);
+    let ids = lines.filter_map(|line| line.strip_prefix("rule-")?.split_once(" =")).map(|(id, _)| id);
+    ids.map(|id| (id, rule(locale, id), fix(locale, id))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,6 +205,13 @@ mod tests {
         }
         assert_eq!(rule(Locale::En, "LNX-03-ADVICE"), rule(Locale::En, "LNX-03"));
         assert!(fix(Locale::Ja, "VHD-09-ADVICE").is_some() && fix(Locale::En, "CTR-20").is_none());
+    }
+
+    #[test]
+    fn the_list_of_rules_is_the_same_in_both_languages() {
+        let ids = |locale| rules(locale).into_iter().map(|(id, ..)| id).collect::<BTreeSet<_>>();
+        assert_eq!(ids(Locale::En), ids(Locale::Ja));
+        assert!(ids(Locale::En).contains("CTR-24") && ids(Locale::En).len() > 100);
     }
 
     #[test]

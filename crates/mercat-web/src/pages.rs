@@ -50,6 +50,7 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route("/", get(async || Redirect::to("/marketplace")))
         .route("/static/{file}", get(assets::asset))
         .route("/styleguide", get(styleguide::page))
+        .route("/rules", get(styleguide::rules))
         .route("/accessibility", get(styleguide::accessibility))
         .route("/language/{locale}", get(language))
         .route("/media/{digest}", get(storefront::picture))

@@ -306,6 +306,7 @@ pub static ROUTES: &[Route] = &[
     route("GET", "/marketplace/preview/{id}", UseListing, Listing, "Product page in preview."),
     route("GET", "/media/{digest}", SeePublic, Market, "A picture, by its digest."),
     route("GET", "/static/{file}", SeePublic, Market, "Style sheet and scripts."),
+    route("GET", "/rules", SeePublic, Market, "What certification asks for, rule by rule."),
     route("GET", "/accessibility", SeePublic, Market, "What the pages promise to be."),
     route("GET", "/styleguide", SeePublic, Market, "Every component of the pages, in every state."),
     route("GET", "/sign-in", SeePublic, Market, "Sign-in page."),

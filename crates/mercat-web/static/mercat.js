@@ -58,6 +58,7 @@ function autosave(form) {
   let changed = 0;
   let saved = 0;
   let busy = false;
+  let pressed = null;
   const state = byId("save-state");
   const say = (name) => {
     state.textContent = state.dataset[name];
@@ -85,7 +86,8 @@ function autosave(form) {
       say("failed");
     }
     busy = false;
-    if (changed !== mark) timer = setTimeout(save, 800);
+    if (pressed) form.requestSubmit(pressed);
+    else if (changed !== mark) timer = setTimeout(save, 800);
   }
 
   form.addEventListener("input", () => {
@@ -94,8 +96,16 @@ function autosave(form) {
     clearTimeout(timer);
     timer = setTimeout(save, 1200);
   });
-  // Files are sent with the form as a whole.
-  form.addEventListener("submit", () => (saved = changed));
+  // A button that is pressed during a save waits for it: the form would contradict itself.
+  form.addEventListener("submit", (event) => {
+    clearTimeout(timer);
+    if (busy) {
+      pressed = event.submitter;
+      event.preventDefault();
+      return;
+    }
+    saved = changed;
+  });
   addEventListener("beforeunload", (event) => {
     if (changed !== saved) event.preventDefault();
   });

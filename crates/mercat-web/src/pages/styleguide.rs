@@ -35,6 +35,39 @@ pub(super) async fn accessibility(caller: Caller) -> Answer {
     Ok(show(StatusCode::OK, &Accessibility { f: Frame::new(&caller) }))
 }
 
+/// Rules whose ids begin alike.
+struct Family {
+    id: &'static str,
+    title: String,
+    rules: Vec<(&'static str, String, Option<String>)>,
+}
+
+#[derive(Template)]
+#[template(path = "rules.html")]
+struct Rules {
+    f: Frame,
+    families: Vec<Family>,
+}
+
+/// What certification asks for, rule by rule, with what to do (S2-19).
+pub(super) async fn rules(caller: Caller) -> Answer {
+    let f = Frame::new(&caller);
+    let mut families: Vec<Family> = Vec::new();
+    for (id, words, fix) in mercat_text::rules(f.locale) {
+        let family = id.split(['-', '.']).next().unwrap_or(id);
+        let at = families.iter().position(|known| known.id == family).unwrap_or_else(|| {
+            let title = mercat_text::rule(f.locale, family);
+            families.push(Family { id: family, title, rules: Vec::new() });
+            families.len() - 1
+        });
+        if id != family {
+            families[at].rules.push((id, words, fix));
+        }
+    }
+    families.retain(|family| !family.rules.is_empty());
+    Ok(show(StatusCode::OK, &Rules { f, families }))
+}
+
 pub(super) async fn page(caller: Caller) -> Answer {
     Ok(show(StatusCode::OK, &StyleGuide { f: Frame::new(&caller) }))
 }

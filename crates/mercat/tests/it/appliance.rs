@@ -518,9 +518,6 @@ async fn a_machine_is_offered_through_the_pages_alone() {
         ("p.0.versions.0.osDiskUrl", &source),
     ];
     save("technical", &technical).await;
-    browser.click("#page-marketplace").await;
-    browser.click("input[value='compute/operating-systems']").await;
-    browser.click("[id='f.useStandardContract']").await;
     let logos = [("small", 48, 48), ("medium", 90, 90), ("large", 216, 216), ("wide", 255, 115)]
         .map(|(name, w, h)| (format!("f.{name}Logo"), logo(&house, &format!("{name}.png"), w, h)));
     let logos: Vec<(&str, &str)> = logos.iter().map(|(name, path)| (name.as_str(), path.as_str())).collect();
@@ -535,6 +532,11 @@ async fn a_machine_is_offered_through_the_pages_alone() {
         ("f.privacyUrl", "https://example.org/privacy"),
     ];
     save("marketplace", &[&listing[..], &logos[..]].concat()).await;
+    browser.click("input[value='compute/operating-systems']").await;
+    browser.click("[id='f.useStandardContract']").await;
+    browser.run("document.querySelector('.banner.good').remove()").await;
+    browser.click("button[value=save]").await;
+    browser.wait(".banner.good").await;
     save("leads", &[("f.leadDestination", "None")]).await;
     let mut contacts = Vec::new();
     for who in ["engineering", "support"] {

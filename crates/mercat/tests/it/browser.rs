@@ -266,6 +266,12 @@ impl Browser {
         assert_eq!(self.axe().await, Vec::<String>::new(), "{name} in the dark");
         self.picture(&format!("{name}-en-dark")).await;
         self.dark(false).await;
+        if name == "styleguide" {
+            let forced = json!({"features": [{"name": "forced-colors", "value": "active"}]});
+            self.cdp("Emulation.setEmulatedMedia", forced).await;
+            self.picture("styleguide-en-forced").await;
+            self.dark(false).await;
+        }
         assert_eq!(self.console_errors().await, Vec::<String>::new(), "{name}: the console");
     }
 }

@@ -97,10 +97,18 @@ async fn an_offer_is_published_by_clicking() {
         ("/portal/offers/aurora/app/history", "history"),
         ("/portal/offers/aurora/app/versions", "versions"),
         ("/portal/publishers/aurora/numbers", "numbers"),
+        ("/portal/publishers/aurora/insights", "insights"),
+        ("/portal/publishers/aurora/leads", "leads"),
+        ("/portal/publishers/aurora/exceptions", "exceptions"),
+        ("/portal/publishers/aurora/notices", "notices"),
+        ("/portal/publishers/aurora/webhooks", "webhooks"),
+        ("/support", "support"),
+        ("/support/new", "support-new"),
         ("/portal/account", "account"),
         ("/portal/publishers/aurora/mail", "mailbox"),
         ("/styleguide", "styleguide"),
         ("/accessibility", "accessibility"),
+        ("/rules", "rules"),
         ("/sign-in", "sign-in"),
     ] {
         browser.goto(&format!("{}{path}", house.base)).await;
@@ -110,7 +118,7 @@ async fn an_offer_is_published_by_clicking() {
     browser.goto(&format!("{}/portal/operator", house.base)).await;
     browser.until("Aurora Labs").await;
     browser.audit("operator").await;
-    for page in ["queues", "health", "numbers"] {
+    for page in ["queues", "health", "numbers", "exceptions"] {
         browser.goto(&format!("{}/portal/operator/{page}", house.base)).await;
         browser.audit(&format!("operator-{page}")).await;
     }
@@ -159,6 +167,9 @@ async fn a_failed_step_says_what_where_and_how_to_fix_it() {
     for part in ["CTR-20", "bin/app", "Needs your fix", "mercat certify", "id=\"step-certify\""] {
         assert!(html.contains(part), "{part} is not in {html}");
     }
+    // S2-19: guidance is linked, rule by rule.
+    assert!(html.contains("href=\"/rules\"") && html.contains("href=\"/rules#CTR-20\""));
+    assert!(page("/rules".into()).await.contains("<tr id=\"CTR-20\">"));
     assert!(html.len() < 30_000, "the status page has {} bytes", html.len());
     assert!(!html.contains("style=") && !html.contains("onclick"), "nothing inline");
     let script = page("/static/mercat.js".into()).await;

@@ -4,7 +4,7 @@ use crate::House;
 use crate::browser::Browser;
 use crate::house::{layout, tar};
 use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A server whose submissions are all looked at, with one that waits; its id.
 async fn in_review(house: &House, offer: &str) -> String {
