@@ -205,7 +205,7 @@ pub fn may(who: &Principal, action: Action, object: Object<'_>) -> Answer {
         },
         // Nobody decides about an offer of a publisher in which they have a part.
         Action::Review => match object {
-            Object::Publisher(id)
+            Object::Publisher(id) | Object::Offer(id, _)
                 if who.operator && who.role(id).is_none() && who.scope_allows(Scope::GoLive) =>
             {
                 Answer::Allow
