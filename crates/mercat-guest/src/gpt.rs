@@ -79,6 +79,7 @@ fn copy(disk: &dyn ReadAt, sector: u64, name: &str) -> Result<Copy, ReadError> {
     let sectors = length.div_ceil(SECTOR);
     // The primary lies in front of the usable sectors, the backup between them and its header.
     let fits = match entries_at.checked_add(sectors) {
+        Some(end) if end > disk.size() / SECTOR => false,
         Some(end) if sector == 1 => entries_at >= 2 && end <= first,
         Some(end) => entries_at > last && end <= sector,
         None => false,

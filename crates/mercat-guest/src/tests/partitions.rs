@@ -226,6 +226,12 @@ fn a_gpt_that_lies_is_refused() {
     assert_eq!(with_header(&disk, 12, &u32::MAX.to_le_bytes()), "PRT-22");
     assert_eq!(with_header(&disk, 72, &u64::MAX.to_le_bytes()), "PRT-26");
     assert_eq!(with_header(&disk, 48, &u64::MAX.to_le_bytes()), "PRT-26");
+    // Entries so far away that their place in bytes is no number, in front of what is said to be for use.
+    let mut far = disk.clone();
+    for at in [512 + 40, 512 + 48] {
+        far[at..at + 8].copy_from_slice(&(u64::MAX - 1).to_le_bytes());
+    }
+    assert_eq!(with_header(&far, 72, &(1_u64 << 56).to_le_bytes()), "PRT-26");
     assert_eq!(with_header(&disk, 24, &9_u64.to_le_bytes()), "PRT-24");
     assert_eq!(with_entry(&disk, 40, &u64::MAX.to_le_bytes()), "PRT-09");
     assert_eq!(with_entry(&disk, 32, &0_u64.to_le_bytes()), "PRT-09");
