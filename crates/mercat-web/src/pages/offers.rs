@@ -155,7 +155,7 @@ fn status(f: &Frame, row: &OfferRow) -> String {
     let state = RunState::parse(&row.now.state);
     let kind = OfferKind::parse(&row.kind).unwrap_or(OfferKind::Container);
     let step = Step::parse(&row.now.step).map(|step| f.t(title_key(kind, step)));
-    let words = f.t(status_key(state));
+    let words = f.t(if state.is_none() { Group::Never.key() } else { status_key(state) });
     match (state, step) {
         (Some(RunState::Running | RunState::Failed), Some(step)) => format!("{words}: {step}"),
         _ => words,
