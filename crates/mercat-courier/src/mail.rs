@@ -107,8 +107,12 @@ impl Mailer {
             .header(AutoSubmitted)
             .message_id(Some(format!("<{message_id}>")));
         for address in to {
-            let mailbox: Mailbox =
-                address.parse().map_err(|_| MailError::Message("an address".to_owned()))?;
+            let wrong = || MailError::Message("an address".to_owned());
+            // The parser would leave some of them out, and somebody else would get the mail.
+            if address.chars().any(char::is_control) {
+                return Err(wrong());
+            }
+            let mailbox: Mailbox = address.parse().map_err(|_| wrong())?;
             builder = builder.to(mailbox);
         }
         let message = builder

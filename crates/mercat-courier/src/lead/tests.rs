@@ -318,6 +318,17 @@ async fn what_answers_badly_is_classed_and_asks_for_time() {
         assert_eq!((failure.code, failure.retry_after), (code, Some(120_000)), "{status}");
         assert!(!failure.to_string().contains("canary"));
     }
+    // Speaks no TLS; and nobody is there.
+    let plain = Destination::Https { url: format!("https://{host}/200"), secret: Secret::new("s") };
+    assert_eq!(leads.deliver(&plain, &lead("x"), 0).await.expect_err("refused").code, "lead.tls");
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let gone = nobody.local_addr().expect("an address").to_string();
+    drop(nobody);
+    let absent =
+        Leads { egress: Egress::new(std::slice::from_ref(&gone)).expect("an egress"), ..leads.clone() };
+    let destination = Destination::Https { url: format!("http://{gone}/"), secret: Secret::new("s") };
+    let failure = absent.deliver(&destination, &lead("x"), 0).await.expect_err("refused");
+    assert_eq!((failure.code, failure.about_the_lead), ("lead.unreachable", false));
     let private = Destination::Https { url: "https://10.0.0.1/".into(), secret: Secret::new("") };
     assert_eq!(leads.deliver(&private, &lead("x"), 0).await.expect_err("denied").code, "lead.denied");
 }

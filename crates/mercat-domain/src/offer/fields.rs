@@ -133,8 +133,10 @@ impl Shape {
             Self::Guid => crate::ids::is_guid(text),
             Self::Organisation => text.len() == 15 && all(u8::is_ascii_alphanumeric),
             Self::HostName => {
-                (1..=255).contains(&text.len())
+                text.len() <= 255
                     && all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(byte))
+                    && text.contains('.')
+                    && text.split('.').all(|label| !label.is_empty())
             }
             Self::Munchkin => {
                 let parts: Vec<&str> = text.split('-').collect();
@@ -152,7 +154,7 @@ impl Shape {
         match self {
             Self::Guid => "a GUID, 8-4-4-4-12 hexadecimal digits",
             Self::Organisation => "an organisation id of 15 letters and digits",
-            Self::HostName => "a host name",
+            Self::HostName => "a host name such as app-ab01.example.com",
             Self::Munchkin => "a Munchkin account id such as 123-ABC-456",
             Self::Number(_) => "a number",
         }

@@ -9,7 +9,8 @@ use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use mercat_app::{AppError, Terms, Urn, in_language};
+use mercat_app::{AppError, Interest, Terms, Urn, in_language};
+use mercat_domain::lead::{LeadKind, Person};
 use mercat_domain::{Millis, OfferKey};
 use mercat_store::{
     ListedPlan, ListingRow, OfferRow, PaperRow, ReportRow, SubscriptionRow, TimingRow, find, load,
@@ -248,6 +249,8 @@ struct Get {
     plan: ListedPlan,
     subscriptions: Vec<(SubscriptionRow, Option<Millis>)>,
     digest: String,
+    /// The address that was written into the form.
+    email: String,
     problem: Option<String>,
 }
 
@@ -273,7 +276,7 @@ async fn asking(
     let f = Frame::new(caller);
     let listing = in_language(listing, f.code());
     let plan = listing.plans.iter().find(|listed| listed.id == plan.id).cloned().unwrap_or(plan);
-    Ok(Get { f, listing, plan, subscriptions, digest, problem })
+    Ok(Get { f, listing, plan, subscriptions, digest, email: String::new(), problem })
 }
 
 /// Asks for subscription, market and consent, on a page of its own.
@@ -295,6 +298,21 @@ pub(super) struct Wanted {
     #[serde(default)]
     digest: String,
     terms: Option<String>,
+    #[serde(default)]
+    email: String,
+    /// That the publisher gets the address.
+    consent: Option<String>,
+}
+
+impl Wanted {
+    /// The lead that somebody agrees to become.
+    fn interest(&self, plan: &str) -> Option<Interest> {
+        self.consent.as_ref()?;
+        let person =
+            Person { email: self.email.trim().to_owned(), country: self.market.clone(), ..Person::default() };
+        let (kind, plan) = (LeadKind::GetItNow, plan.to_owned());
+        Some(Interest { kind, plan, person, description: String::new(), consent: true })
+    }
 }
 
 pub(super) async fn get(
@@ -314,6 +332,17 @@ pub(super) async fn get(
     if let Some(problem) = problem {
         page.problem = Some(page.f.t(problem));
         return Ok(show(StatusCode::UNPROCESSABLE_ENTITY, &page));
+    }
+    page.email.clone_from(&wanted.email);
+    if let Some(interest) = wanted.interest(&plan) {
+        match site.app.record_interest(&caller.who, &key, false, &interest).await {
+            Ok(_) => {}
+            Err(AppError::Problems(_)) => {
+                page.problem = Some(page.f.t("ui-email-needed"));
+                return Ok(show(StatusCode::UNPROCESSABLE_ENTITY, &page));
+            }
+            Err(error) => return Err(error_page(&caller, &error)),
+        }
     }
     let urn = Urn { key, plan: plan.clone(), version: newest(&page.plan) };
     match site.app.accept_terms(&caller.who, &wanted.subscription, &urn, false, &wanted.digest).await {

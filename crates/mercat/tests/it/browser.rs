@@ -189,7 +189,9 @@ impl Browser {
 
     pub(crate) async fn dark(&self, dark: bool) {
         let value = if dark { "dark" } else { "light" };
-        let features = json!({"features": [{"name": "prefers-color-scheme", "value": value}]});
+        // A colour on its way to another is no colour of the page.
+        let still = json!({"name": "prefers-reduced-motion", "value": "reduce"});
+        let features = json!({"features": [{"name": "prefers-color-scheme", "value": value}, still]});
         self.cdp("Emulation.setEmulatedMedia", features).await;
     }
 

@@ -158,9 +158,14 @@ async fn a_customer_searches_and_gets_an_offer_in_a_browser() {
     browser.until("All offers").await;
     browser.goto(&format!("{}/marketplace/apps/aurora.gateway/get/standard", house.base)).await;
     browser.audit("get").await;
+    browser.type_into("#email", "buyer@example.org").await;
+    browser.click("input[name=consent]").await;
     browser.click("input[name=terms]").await;
     browser.click("main form button").await;
     browser.until("are accepted").await;
+    let (_, leads) = house.api(Method::GET, "/publishers/aurora/leads", None).await;
+    let items = leads["items"].as_array().expect("a list");
+    assert!(items.iter().any(|lead| lead["kind"] == "getItNow" && lead["plan"] == "standard"), "{leads:#}");
     let (_, rows) = house.api(Method::GET, "/subscriptions", None).await;
     let id = rows[0]["id"].as_str().expect("an id");
     let (_, terms) = house
