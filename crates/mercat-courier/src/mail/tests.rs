@@ -183,11 +183,12 @@ async fn ten_thousand_hostile_texts_inject_no_header_and_no_recipient() {
     for mail in &seen {
         let to = &sent[mail["id"].as_str().expect("its id")];
         let rcpt = mail["rcpt"].as_array().expect("a list");
-        let address = to.rsplit_once('<').map_or(to.as_str(), |(_, address)| address.trim_end_matches('>'));
-        // Quotes around a local part are not part of it, and neither are spaces around an address.
-        let address = address.trim().replace('"', "");
+        // Of what was given, the address that it stands for; quotes around a local part are not part of it, and the
+        // receiver leaves out what such quotes hold of spaces.
+        let bare = |text: &str| text.replace(['"', ' '], "").to_lowercase();
+        let address = bare(&to.parse::<Mailbox>().expect("it was taken").email.to_string());
         assert_eq!(rcpt.len(), 1, "{mail}");
-        assert_eq!(rcpt[0].as_str().map(str::to_lowercase), Some(address.to_lowercase()), "{mail}");
+        assert_eq!(rcpt[0].as_str().map(bare), Some(address), "{mail}");
         assert_eq!(mail["from"], "market@example.org");
         let headers = mail["headers"].as_array().expect("a list").iter();
         let mut headers: Vec<String> =
