@@ -136,8 +136,10 @@ fn image(dir: &Path, name: &'static str, tars: &[PathBuf]) -> Image {
             assert!(status.success(), "gzip: {status}");
         }
         let digest = sha256(&packed);
-        if fs::hard_link(&packed, blobs.join(&digest)).is_err() {
-            fs::copy(&packed, blobs.join(&digest)).unwrap();
+        let blob = blobs.join(&digest);
+        // A copy onto a link of itself would leave nothing of it.
+        if !blob.exists() && fs::hard_link(&packed, &blob).is_err() {
+            fs::copy(&packed, &blob).unwrap();
         }
         let size = fs::metadata(&packed).unwrap().len();
         layers.push(serde_json::json!({
