@@ -368,10 +368,10 @@ fn read_layer(
     };
     let mut counted = Counted { inner: blob, done, total, reused, unreported: 0 };
     let facts = scan_layer(&mut counted, layer.compression, knowledge)?;
-    // A layer that ended early or was not conclusive is read again next time.
-    if facts.blob == layer.descriptor.digest.as_str()
-        && !facts.notes.iter().any(|n| n.rule.starts_with("INC-0") || n.rule == "INC-20")
-    {
+    // A layer that ended early, or in which a scanner failed, is read again next time; what its bytes alone leave
+    // open, a damaged archive for example, stays what it is.
+    let failed = |note: &crate::facts::Note| ["INC-01", "INC-02", "INC-20"].contains(&note.rule.as_str());
+    if facts.blob == layer.descriptor.digest.as_str() && !facts.notes.iter().any(failed) {
         reused.keep(key, &facts);
     }
     Ok(Some(facts))
