@@ -40,6 +40,9 @@ mod tests {
         ] {
             assert!(line([live]).starts_with("\"'"), "{live:?}");
         }
+        assert_eq!(line(["=1+1"]), "\"'=1+1\"\r\n");
+        assert_eq!(line(["@sum"]), "\"'@sum\"\r\n");
+        assert_eq!(line(["a \"b\", c"]), "\"a \"\"b\"\", c\"\r\n");
         assert_eq!(line(["a \"b\"; c", "1,5", ""]), "\"a \"\"b\"\"; c\",\"1,5\",\"\"\r\n");
     }
 }

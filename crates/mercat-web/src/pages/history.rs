@@ -9,6 +9,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use mercat_app::{AppError, rfc3339};
+use mercat_domain::csv::line;
 use mercat_domain::offer::Change;
 use mercat_domain::offer::fields::FIELDS;
 use mercat_domain::run::{Step, title_key};
@@ -181,12 +182,6 @@ pub(super) async fn page(
     Ok(show(StatusCode::OK, &History { f, key, asked, kinds, events, older }))
 }
 
-/// A cell of a table that spreadsheets do not take for a formula.
-fn cell(text: &str) -> String {
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
-    format!("\"{guard}{}\"", text.replace('"', "\"\""))
-}
-
 pub(super) async fn csv(
     State(site): State<Arc<Site>>,
     caller: Caller,
@@ -199,16 +194,13 @@ pub(super) async fn csv(
     let (events, _) = read(&site, &f, &key, &asked, all).await.map_err(fail(&caller))?;
     let mut text = "time,event,user,submission,detail,field,before,after\r\n".to_owned();
     for event in events {
-        let head = [rfc3339(event.at), event.kind, event.who, event.run, event.detail]
-            .map(|text| cell(&text))
-            .join(",");
+        let head = [rfc3339(event.at), event.kind, event.who, event.run, event.detail];
         if event.lines.is_empty() {
-            text.push_str(&format!("{head},,,\r\n"));
+            text.push_str(&line(head.iter().map(String::as_str).chain(["", "", ""])));
         }
-        for line in event.lines {
-            let Change { path, before, after, .. } = line.change;
-            let tail = [path, before, after].map(|text| cell(&text)).join(",");
-            text.push_str(&format!("{head},{tail}\r\n"));
+        for shown in event.lines {
+            let Change { path, before, after, .. } = shown.change;
+            text.push_str(&line(head.iter().chain(&[path, before, after])));
         }
     }
     let name = "attachment; filename=\"history.csv\"";
@@ -263,16 +255,4 @@ pub(super) async fn versions(
     let (offer, rows) = read.await.map_err(fail(&caller))?;
     let f = Frame::new(&caller);
     Ok(show(StatusCode::OK, &Versions { f, key, live: offer.live, preview: offer.preview, rows }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::cell;
-
-    #[test]
-    fn no_cell_is_a_formula_and_quotes_are_doubled() {
-        assert_eq!(cell("=1+1"), "\"'=1+1\"");
-        assert_eq!(cell("@sum"), "\"'@sum\"");
-        assert_eq!(cell("a \"b\", c"), "\"a \"\"b\"\", c\"");
-    }
 }
