@@ -307,6 +307,7 @@ fn bound(finding: &FindingRow, submission: &SubmissionRow) -> String {
         platform: finding.platform.clone(),
         layer: finding.layer.clone(),
         path: finding.path.clone(),
+        file: finding.file.clone(),
         package: finding.package.clone(),
         field: finding.field.clone(),
     };

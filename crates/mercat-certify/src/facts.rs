@@ -13,10 +13,10 @@ use mercat_artifact::layer::tar::{Entry, Kind, TarReader, Whiteout};
 use mercat_artifact::oci::Compression;
 use mercat_domain::{Digest, Finding};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
-pub(crate) const FORMAT: &str = concat!("mercat.facts/5 ", env!("CARGO_PKG_VERSION"));
+pub(crate) const FORMAT: &str = concat!("mercat.facts/6 ", env!("CARGO_PKG_VERSION"));
 
 const CAPTURE_BYTES_MAX: u64 = 64 << 20;
 const RPM_BYTES_MAX: u64 = 256 << 20;
@@ -86,11 +86,21 @@ pub struct LayerFacts {
     /// Whether reading ended at something that is refused.
     pub(crate) refused: bool,
     pub(crate) notes: BTreeSet<Note>,
+    /// Digests of the files that notes are about, by path. Nothing where the bytes were not at hand together, or
+    /// where files with other bytes have the path too.
+    pub(crate) noted: BTreeMap<String, Option<String>>,
     pub(crate) captured: Vec<Captured>,
     pub(crate) removed: Vec<String>,
     pub(crate) opaque: Vec<String>,
     /// What files tell beside their content.
     pub(crate) told: Files,
+}
+
+impl LayerFacts {
+    /// Digest of the one file of this path that something was noted about; empty when it is not known.
+    pub(crate) fn digest_of(&self, path: &str) -> String {
+        self.noted.get(path).cloned().flatten().unwrap_or_default()
+    }
 }
 
 /// The key under which facts are kept: the blob, how it is read, and everything that reads it.
@@ -289,5 +299,30 @@ mod tests {
         let facts = scan_layer(&mut &bytes[..], None, &knowledge).expect("reads");
         assert_eq!(facts.scanned_bytes, bytes.len() as u64);
         assert_eq!(facts.notes.iter().filter(|note| note.rule == "CTR-20").count(), 1);
+    }
+
+    #[test]
+    fn what_is_noted_names_the_bytes_of_its_file_unless_they_are_not_one_file() {
+        let knowledge = Knowledge::load(&Extra::default(), Advisories::default())
+            .unwrap_or_else(|error| panic!("{error}"));
+        let test = signatures::test_string();
+        let mut large = vec![b'x'; WINDOW_BYTES];
+        large.extend(&test);
+        let mut other = test.clone();
+        other.push(b'\n');
+        let files = [
+            ("a", &test),
+            ("calm", &b"nothing".to_vec()),
+            ("large", &large),
+            ("twice", &test),
+            ("twice", &other),
+        ];
+        let tar = crate::files::tests::tar(&files.map(|(path, bytes)| (path, b'0', 0o644, &bytes[..])));
+        let facts = scan_layer(&mut &tar[..], Some(Compression::None), &knowledge).expect("reads");
+        assert!(!facts.refused, "{:?}", facts.notes);
+        assert_eq!(facts.digest_of("a"), crate::digest_of(&test).to_string());
+        for unknown in ["calm", "large", "twice"] {
+            assert_eq!(facts.digest_of(unknown), "", "{unknown}");
+        }
     }
 }

@@ -276,4 +276,4 @@ fn too_large(scan: &Scan<'_>, path: &str, size: u64, max: u64) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -201,6 +201,23 @@ impl<'k> Scan<'k> {
         });
     }
 
+    /// Whether something was noted about this path.
+    pub(crate) fn is_noted(&self, path: &str) -> bool {
+        self.with(|facts| facts.notes.iter().any(|note| note.path == path))
+    }
+
+    /// Keeps the digest of a file that something was noted about; `bytes` is all of it, where it is at hand.
+    pub(crate) fn named(&self, path: &str, bytes: Option<&[u8]>) {
+        let digest = bytes.map(|bytes| crate::digest_of(bytes).to_string());
+        self.with(|facts| match facts.noted.get_mut(path) {
+            Some(known) if *known != digest => *known = None,
+            Some(_) => {}
+            None => {
+                facts.noted.insert(path.to_owned(), digest);
+            }
+        });
+    }
+
     /// Counts bytes that come out of a file or of an archive inside it. `false` when an archive may give no more.
     pub(crate) fn count(&self, path: &str, depth: u32, bytes: usize) -> bool {
         let mut state = self.state.borrow_mut();

@@ -214,6 +214,10 @@ impl<'s, 'k> Shown<'s, 'k> {
             }
         }
         self.tail();
+        if self.scan.is_noted(self.path) {
+            let whole = self.broken.is_none() && self.window.len() as u64 == self.size;
+            self.scan.named(self.path, whole.then_some(&self.window[..]));
+        }
         self.scan.give_back(std::mem::take(&mut self.window));
         match self.broken.take() {
             Some(error) => Err(error),

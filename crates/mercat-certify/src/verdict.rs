@@ -294,12 +294,13 @@ fn finding_json(finding: &Finding) -> Value {
     Value::Object(out)
 }
 
-fn parts(place: &Place) -> [(&'static str, &str); 6] {
+fn parts(place: &Place) -> [(&'static str, &str); 7] {
     [
         ("plan", &place.plan),
         ("platform", &place.platform),
         ("layer", &place.layer),
         ("path", &place.path),
+        ("file", &place.file),
         ("package", &place.package),
         ("field", &place.field),
     ]
@@ -315,6 +316,7 @@ fn finding_of(value: &Value) -> Option<Finding> {
             platform: word("platform"),
             layer: word("layer"),
             path: word("path"),
+            file: word("file"),
             package: word("package"),
             field: word("field"),
         },

@@ -56,13 +56,19 @@ pub fn may_decide(from: ExceptionState, to: ExceptionState) -> bool {
         && !(from == ExceptionState::Denied && to == ExceptionState::NeedsInformation)
 }
 
-/// What a decision about a finding is bound to, as text: the rule, and the bytes that it was found in. `images` are
-/// the digests of the plan's images; they stand in where a place names no layer.
+/// What a decision about a finding is bound to, as text: the rule, and the bytes that it was found in. A file counts
+/// as the same wherever it lies, in this image or the next. `images` are the digests of the plan's images; they stand
+/// in where a place names neither file nor layer by its bytes.
 pub fn binding(rule: &str, place: &Place, observed: &str, images: &[String]) -> String {
-    let Place { layer, path, package, field, .. } = place;
-    if !layer.is_empty() {
-        // A layer is named by its bytes, and a path in it is one file of them.
-        return [rule, "layer", layer, path, package].join("\n");
+    let Place { layer, path, file, package, field, .. } = place;
+    if !file.is_empty() && package.is_empty() {
+        return [rule, "file", file].join("\n");
+    }
+    // One package has many vulnerabilities; what is told of each changes by the day, but for its names.
+    let about = if package.is_empty() { "" } else { observed.split(" (").next().unwrap_or_default() };
+    // A volume of a disk goes by a name that other bytes may have too.
+    if layer.starts_with("sha256:") {
+        return [rule, "layer", layer, path, package, about].join("\n");
     }
     if path.is_empty() && package.is_empty() && !field.is_empty() {
         return [rule, "field", field, observed].join("\n");
@@ -70,7 +76,7 @@ pub fn binding(rule: &str, place: &Place, observed: &str, images: &[String]) -> 
     let mut images = images.to_vec();
     images.sort();
     images.dedup();
-    [rule, "images", &images.join(" "), path, package].join("\n")
+    [rule, "images", &images.join(" "), layer, path, package, about].join("\n")
 }
 
 /// An exception that is in force.
@@ -127,14 +133,38 @@ mod tests {
             bound.clone(),
             finding("CTR-21", "sha256:other", "etc/key"),
             finding("CTR-21", "sha256:l", "etc/other"),
-            finding("CTR-22", "sha256:l", "etc/key"),
-            Finding { severity: Severity::Inconclusive, ..bound },
+            finding("CTR-20", "sha256:l", "etc/key"),
+            Finding { severity: Severity::Inconclusive, ..bound.clone() },
         ];
         assert_eq!(excuse(&mut findings, &exceptions, images), 1);
         assert_eq!(findings[0].severity, Severity::Warning);
         assert!(findings[0].fix.contains("exception 3 until 2027-01-01"));
         assert!(findings[1..4].iter().all(|finding| finding.severity == Severity::Error));
         assert_eq!(findings[4].severity, Severity::Inconclusive, "what was not checked is not excused");
+        // A file is the same in another layer, and on another disk; a volume's name says nothing of its bytes.
+        let mut key = bound.clone();
+        key.place.file = "sha256:f".into();
+        let exceptions = [grant(&key, &[])];
+        let mut moved = key.clone();
+        (moved.place.layer, moved.place.path) = ("sha256:other".into(), "srv/key".into());
+        let mut changed = key.clone();
+        changed.place.file = "sha256:g".into();
+        let mut findings = vec![moved, changed, bound];
+        assert_eq!(excuse(&mut findings, &exceptions, images), 1);
+        assert_eq!(findings[0].severity, Severity::Warning);
+        let volume = finding("LNX-01", "partition 2", "etc/fstab");
+        let exceptions = [grant(&volume, &images(""))];
+        assert_eq!(excuse(&mut [volume.clone()], &exceptions, images), 1);
+        assert_eq!(excuse(&mut [volume], &exceptions, |_| vec!["sha256:new".into()]), 0);
+        // Another vulnerability of the same package is another finding.
+        let mut old = finding("CTR-22", "", "");
+        (old.place.package, old.observed) = ("pkg:deb/x@1".into(), "CVE-1 (high) in x 1; EPSS 0.10 %".into());
+        let exceptions = [grant(&old, &images(""))];
+        let mut later = old.clone();
+        later.observed = "CVE-1 (critical) in x 1; EPSS 9.00 %".into();
+        assert_eq!(excuse(&mut [later.clone()], &exceptions, images), 1);
+        later.observed = "CVE-2 (high) in x 1".into();
+        assert_eq!(excuse(&mut [later], &exceptions, images), 0);
         // Without a layer, it is the image that must be the same.
         let config = finding("CTR-09", "", "");
         let exceptions = [grant(&config, &images(""))];

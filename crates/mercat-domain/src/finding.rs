@@ -39,10 +39,12 @@ pub struct Place {
     pub plan: String,
     /// `os/architecture[/variant]`.
     pub platform: String,
-    /// Layer digest.
+    /// Layer digest; of a disk, the name of the volume.
     pub layer: String,
     /// Path in the layer; members of nested archives follow after `!/`.
     pub path: String,
+    /// Digest of the file's bytes, where they were at hand when it was found.
+    pub file: String,
     /// Package URL of the package concerned.
     pub package: String,
     /// Field path in the offer, for listing rules.

@@ -88,6 +88,7 @@ fn word<'a>(found: &'a Found, key: &str) -> Option<&'a str> {
         "platform" => &place.platform,
         "layer" => &place.layer,
         "path" => &place.path,
+        "file" => &place.file,
         "package" => &place.package,
         "field" => &place.field,
         _ => return None,

@@ -272,6 +272,7 @@ struct RawPlace {
     platform: String,
     layer: String,
     path: String,
+    file: String,
     package: String,
     field: String,
 }
@@ -303,11 +304,12 @@ fn found(text: &str) -> Result<Found, EligibilityError> {
         platform: raw.place.platform,
         layer: raw.place.layer,
         path: raw.place.path,
+        file: raw.place.file,
         package: raw.place.package,
         field: raw.place.field,
     };
     let words = [&raw.observed, &raw.required, &raw.fix, &place.path, &place.package, &place.field];
-    let more = [&place.plan, &place.platform, &place.layer];
+    let more = [&place.plan, &place.platform, &place.layer, &place.file];
     if words.into_iter().chain(more).any(|word| word.chars().count() > WORD_CHARS_MAX) {
         return Err(bad(format!("words of more than {WORD_CHARS_MAX} characters, for {}", raw.rule)));
     }

@@ -70,6 +70,7 @@ fn finding(value: &Value) -> Option<Finding> {
             platform: word(value, "platform"),
             layer: word(value, "layer"),
             path: word(value, "path"),
+            file: word(value, "file"),
             package: word(value, "package"),
             field: word(value, "field"),
         },

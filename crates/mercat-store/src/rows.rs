@@ -375,6 +375,9 @@ pub struct FindingRow {
     /// Path in the layer.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub path: String,
+    /// Digest of the file's bytes.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub file: String,
     /// Package URL.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub package: String,
@@ -410,6 +413,7 @@ impl From<&mercat_domain::Finding> for FindingRow {
             plan: place.plan,
             platform: place.platform,
             layer: place.layer,
+            file: place.file,
             path: place.path,
             package: place.package,
             field: place.field,

@@ -337,7 +337,12 @@ fn note_findings(volume: &str, facts: &LayerFacts) -> Vec<Finding> {
         Finding {
             rule: note.rule.clone(),
             severity: Severity::Error,
-            place: Place { layer: volume.to_owned(), path: note.path.clone(), ..Place::default() },
+            place: Place {
+                layer: volume.to_owned(),
+                path: note.path.clone(),
+                file: facts.digest_of(&note.path),
+                ..Place::default()
+            },
             observed: note.observed.replace("in this layer", "on this volume"),
             required,
             fix: fix.to_owned(),

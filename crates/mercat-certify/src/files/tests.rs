@@ -7,7 +7,7 @@ use mercat_artifact::oci::Compression;
 use sha2::Digest as _;
 
 /// A tar of entries: path, type, mode, content.
-fn tar(entries: &[(&str, u8, u32, &[u8])]) -> Vec<u8> {
+pub(crate) fn tar(entries: &[(&str, u8, u32, &[u8])]) -> Vec<u8> {
     let mut out = Vec::new();
     for (path, kind, mode, bytes) in entries {
         let mut header = vec![0; 512];

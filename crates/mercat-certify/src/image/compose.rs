@@ -130,7 +130,8 @@ impl Composer<'_> {
 
     fn check_layer(&mut self, at: usize, digest: &str, size: u64, facts: &LayerFacts) {
         for note in &facts.notes {
-            let place = Place { layer: digest.to_owned(), path: note.path.clone(), ..Place::default() };
+            let (layer, path, file) = (digest.to_owned(), note.path.clone(), facts.digest_of(&note.path));
+            let place = Place { layer, path, file, ..Place::default() };
             self.add(&note.rule, place, note.observed.clone(), &note.required, &note.fix);
         }
         if facts.blob.is_empty() {

@@ -92,8 +92,13 @@ async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
     let (_, granted) = operator(&house, Method::POST, &decide, Some(&grant)).await;
     assert_eq!(granted["state"], "granted");
 
-    // The same bytes pass, as often as they are published; the finding is still told.
-    for _ in 0..2 {
+    // The same bytes pass, as often as they are published, in a new layer and under a new name too; the finding is
+    // still told.
+    for elsewhere in [false, true] {
+        if elsewhere {
+            let files = [("etc/new", b"new".as_slice()), ("opt/test.key", PLANTED_KEY.as_bytes())];
+            layout(&root, &[tar(&files)], &["latest", "1.0.0"]);
+        }
         house.publish("app").await;
         let status = house.until("app", &["failed", "waitingForPublisherReview"]).await;
         assert_eq!(status["status"], "waitingForPublisherReview", "{:#?}", House::blocking(&status));
