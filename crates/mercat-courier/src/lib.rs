@@ -6,6 +6,6 @@ mod render;
 mod webhook;
 
 pub use lead::{LeadFailure, LeadServices, Leads, payload};
-pub use mail::{MailError, Mailer, SmtpConfig};
+pub use mail::{DkimSettings, MailError, Mailer, SmtpConfig};
 pub use render::{Letter, LetterFinding, Rendered, render};
 pub use webhook::{SECRET_PREFIX, sign};

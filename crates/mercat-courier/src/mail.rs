@@ -1,12 +1,17 @@
 //! SMTP by `lettre`. A repeated sending carries the same Message-ID.
 
 use crate::Rendered;
+use lettre::message::dkim::DkimConfig;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use serde::Deserialize;
 use std::time::Duration;
+
+mod dkim;
+
+pub use dkim::DkimSettings;
 
 /// How mail leaves.
 #[derive(Debug, Clone, Deserialize)]
@@ -27,6 +32,9 @@ pub struct SmtpConfig {
     /// File that holds the password.
     #[serde(default)]
     pub password_file: Option<std::path::PathBuf>,
+    /// Mails are signed, where the relay does not do it.
+    #[serde(default)]
+    pub dkim: Option<DkimSettings>,
 }
 
 fn starttls() -> String {
@@ -69,6 +77,7 @@ impl Header for AutoSubmitted {
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
+    signer: Option<DkimConfig>,
 }
 
 impl Mailer {
@@ -78,7 +87,8 @@ impl Mailer {
     /// [`MailError::Config`] with the setting that is wrong.
     pub fn new(config: &SmtpConfig) -> Result<Self, MailError> {
         let bad = |what: String| MailError::Config(what);
-        let from = config.from.parse().map_err(|error| bad(format!("from {:?}: {error}", config.from)))?;
+        let from: Mailbox =
+            config.from.parse().map_err(|error| bad(format!("from {:?}: {error}", config.from)))?;
         let builder = match config.security.as_str() {
             "starttls" => AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(&config.host),
             "tls" => AsyncSmtpTransport::<Tokio1Executor>::relay(&config.host),
@@ -93,7 +103,8 @@ impl Mailer {
             builder =
                 builder.credentials(Credentials::new(config.username.clone(), password.trim().to_owned()));
         }
-        Ok(Self { transport: builder.build(), from })
+        let signer = config.dkim.as_ref().map(|settings| dkim::signer(settings, &from)).transpose()?;
+        Ok(Self { transport: builder.build(), from, signer })
     }
 
     /// Hands a mail to the server.
@@ -115,9 +126,12 @@ impl Mailer {
             let mailbox: Mailbox = address.parse().map_err(|_| wrong())?;
             builder = builder.to(mailbox);
         }
-        let message = builder
+        let mut message = builder
             .multipart(MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone()))
             .map_err(|error| MailError::Message(error.to_string()))?;
+        if let Some(signer) = &self.signer {
+            message.sign(signer);
+        }
         self.transport.send(message).await.map(|_| ()).map_err(|error| MailError::Server(error.to_string()))
     }
 }

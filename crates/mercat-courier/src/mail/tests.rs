@@ -93,7 +93,7 @@ impl Numbers {
     }
 }
 
-fn sink() -> Option<(Child, u16, BufReader<std::process::ChildStdout>)> {
+fn sink(records: &Value) -> Option<(Child, u16, BufReader<std::process::ChildStdout>)> {
     let Ok(python) = std::env::var("MERCAT_TEST_PYTHON") else {
         let _ = writeln!(
             std::io::stderr(),
@@ -104,7 +104,11 @@ fn sink() -> Option<(Child, u16, BufReader<std::process::ChildStdout>)> {
     let free =
         std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
     let mut child = Command::new(python)
-        .args([concat!(env!("CARGO_MANIFEST_DIR"), "/src/mail/sink.py"), &free.to_string()])
+        .args([
+            concat!(env!("CARGO_MANIFEST_DIR"), "/src/mail/sink.py"),
+            &free.to_string(),
+            &records.to_string(),
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -112,29 +116,114 @@ fn sink() -> Option<(Child, u16, BufReader<std::process::ChildStdout>)> {
     let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
     let mut line = String::new();
     out.read_line(&mut line).expect("a line");
-    assert_eq!(line.trim(), "ready", "pip install aiosmtpd");
+    assert_eq!(line.trim(), "ready", "pip install aiosmtpd dkimpy pynacl");
     Some((child, free, out))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn ten_thousand_hostile_texts_inject_no_header_and_no_recipient() {
-    const MAILS: usize = 10_000;
-    let Some((mut child, port, out)) = sink() else { return };
-    let reader = std::thread::spawn(move || {
-        out.lines()
-            .map_while(Result::ok)
-            .map(|line| serde_json::from_str(&line).expect("JSON"))
-            .collect::<Vec<Value>>()
-    });
-    let config = SmtpConfig {
+fn read(out: BufReader<std::process::ChildStdout>) -> std::thread::JoinHandle<Vec<Value>> {
+    let mails = out.lines().map_while(Result::ok).map(|line| serde_json::from_str(&line).expect("JSON"));
+    std::thread::spawn(move || mails.collect())
+}
+
+fn settings(port: u16) -> SmtpConfig {
+    SmtpConfig {
         host: "127.0.0.1".into(),
         port,
         from: "Mercat <market@example.org>".into(),
         security: "none".into(),
         username: String::new(),
         password_file: None,
+        dkim: None,
+    }
+}
+
+/// Private and public half of a key, as OpenSSL makes them.
+fn key(dir: &std::path::Path, name: &str, make: &[&str]) -> (std::path::PathBuf, Vec<u8>) {
+    let path = dir.join(name);
+    let run = |args: &[&str]| {
+        let out = Command::new("openssl").args(args).current_dir(dir).output().expect("openssl runs");
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        out.stdout
     };
-    let mailer = Mailer::new(&config).expect("a mailer");
+    run(&[make, &["-out", name]].concat());
+    let public = run(&["pkey", "-in", name, "-pubout", "-outform", "DER"]);
+    (path, public)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signed_mails_are_what_another_library_verifies_and_a_changed_one_is_not() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let rsa =
+        key(dir.path(), "rsa.pem", &["genpkey", "-algorithm", "rsa", "-pkeyopt", "rsa_keygen_bits:2048"]);
+    let old = key(dir.path(), "old.pem", &["rsa", "-in", "rsa.pem", "-traditional"]);
+    let ed = key(dir.path(), "ed.pem", &["genpkey", "-algorithm", "ed25519"]);
+    let base = |bytes: &[u8]| base64::Engine::encode(&base64::prelude::BASE64_STANDARD, bytes);
+    let records = serde_json::json!({
+        "rsa._domainkey.example.org.": format!("v=DKIM1; k=rsa; p={}", base(&rsa.1)),
+        "old._domainkey.example.org.": format!("v=DKIM1; k=rsa; p={}", base(&old.1)),
+        // The last 32 bytes are the key itself.
+        "ed._domainkey.example.org.": format!("v=DKIM1; k=ed25519; p={}", base(&ed.1[ed.1.len() - 32..])),
+    });
+    let Some((mut child, port, out)) = sink(&records) else { return };
+    let reader = read(out);
+    let mut numbers = Numbers(11);
+    let mut sent = 0;
+    for (selector, key_file) in [("rsa", &rsa.0), ("old", &old.0), ("ed", &ed.0)] {
+        let dkim = DkimSettings {
+            domain: "example.org".into(),
+            selector: selector.into(),
+            key_file: key_file.clone(),
+        };
+        let mailer = Mailer::new(&SmtpConfig { dkim: Some(dkim), ..settings(port) }).expect("a mailer");
+        for number in 0..40 {
+            let letter = Letter {
+                offer: "aurora/gateway".into(),
+                offer_name: numbers.text("Offer "),
+                actor: numbers.text("actor "),
+                args: vec![("message".into(), numbers.text("message "))],
+                status_url: "http://x/status".into(),
+                ..Letter::about(NoticeKind::Support, Locale::ALL[number % 2])
+            };
+            let to = ["somebody@example.net".to_owned()];
+            mailer.send(&render(&letter), &to, &format!("{selector}{number}@mercat")).await.expect("taken");
+            sent += 1;
+        }
+    }
+    drop(child.stdin.take());
+    child.wait().expect("it ends");
+    let seen = reader.join().expect("no panic");
+    assert_eq!(seen.len(), sent);
+    for mail in &seen {
+        assert_eq!((&mail["dkim"], &mail["changed"]), (&Value::Bool(true), &Value::Bool(false)), "{mail}");
+    }
+}
+
+#[test]
+fn a_key_or_domain_that_cannot_sign_is_refused_with_the_reason() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("key.pem");
+    let refused = |domain: &str, text: &str| {
+        std::fs::write(&file, text).expect("written");
+        let dkim = DkimSettings { domain: domain.into(), selector: "s".into(), key_file: file.clone() };
+        match Mailer::new(&SmtpConfig { dkim: Some(dkim), ..settings(25) }) {
+            Err(MailError::Config(why)) => why,
+            _ => panic!("{domain} {text} was taken"),
+        }
+    };
+    assert!(refused("example.com", "").contains("does not sign for \"example.org\""));
+    assert!(refused("ample.org", "").contains("does not sign for"));
+    assert!(refused("example.org", "").contains("key.pem: no private key in PEM"));
+    // The certificate instead of the key.
+    let pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+    assert!(refused("example.org", pem).contains("openssl genpkey"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_hostile_texts_inject_no_header_and_no_recipient() {
+    const MAILS: usize = 10_000;
+    let Some((mut child, port, out)) = sink(&Value::Null) else { return };
+    let reader = read(out);
+    let mailer = Mailer::new(&settings(port)).expect("a mailer");
     let mut numbers = Numbers(7);
     let mails = (0..MAILS).map(|number| {
         let kind = NoticeKind::ALL[numbers.below(NoticeKind::ALL.len())];
