@@ -150,7 +150,12 @@ impl House {
 
     /// Starts the server process and reads its first lines.
     pub(crate) fn start(&mut self) {
-        let mut child = Command::new(BIN)
+        let mut command = Command::new(BIN);
+        // Who vouches for the certificates of this test's receivers.
+        if self.dir.path().join("ca.pem").exists() {
+            command.env("SSL_CERT_FILE", self.dir.path().join("ca.pem"));
+        }
+        let mut child = command
             .args(["--data", self.data().to_str().expect("plain"), "serve"])
             .env("RUST_LOG", self.log)
             .stdout(Stdio::piped())

@@ -2,14 +2,16 @@
 
 use crate::House;
 use crate::house::{has, layout, run, tar};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 /// A receiver that misbehaves at three requests of ten, and keeps what it took by its id.
 pub(crate) struct Receiver {
@@ -19,25 +21,87 @@ pub(crate) struct Receiver {
     /// Requests that came.
     pub(crate) asked: Arc<AtomicU32>,
     pub(crate) misbehaves: Arc<AtomicBool>,
+    /// Who vouches for the certificate, in PEM; empty for plain HTTP.
+    pub(crate) ca: String,
+}
+
+/// A certificate for this machine, and another one that nobody vouches for.
+struct Certificates {
+    ca: String,
+    trusted: TlsAcceptor,
+    strange: TlsAcceptor,
+}
+
+impl Certificates {
+    fn new() -> Self {
+        let key = || KeyPair::generate().expect("a key");
+        let here = || CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("a name");
+        let acceptor = |certificate: &rcgen::Certificate, key: &KeyPair| {
+            let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+            let builder = rustls::ServerConfig::builder().with_no_client_auth();
+            let config = builder.with_single_cert(vec![certificate.der().clone()], key).expect("usable");
+            TlsAcceptor::from(Arc::new(config))
+        };
+        let mut authority = CertificateParams::default();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(authority, key()).expect("signed");
+        let (own, other) = (key(), key());
+        let trusted = acceptor(&here().signed_by(&own, &authority).expect("signed"), &own);
+        let strange = acceptor(&here().self_signed(&other).expect("signed"), &other);
+        Self { ca: authority.pem(), trusted, strange }
+    }
 }
 
 impl Receiver {
     /// `id` is the header under which repeats are known.
     pub(crate) async fn open(id: &'static str) -> Self {
+        Self::start(id, None).await
+    }
+
+    /// The same over TLS, where four more requests of twenty meet a bad certificate or no TLS at all.
+    pub(crate) async fn open_tls(id: &'static str) -> Self {
+        Self::start(id, Some(Certificates::new())).await
+    }
+
+    async fn start(id: &'static str, certificates: Option<Certificates>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let receiver = Self {
             host: listener.local_addr().expect("an address").to_string(),
             kept: Arc::default(),
             asked: Arc::default(),
             misbehaves: Arc::default(),
+            ca: certificates.as_ref().map(|all| all.ca.clone()).unwrap_or_default(),
         };
+        let certificates = certificates.map(Arc::new);
         let (kept, asked, misbehaves) =
             (receiver.kept.clone(), receiver.asked.clone(), receiver.misbehaves.clone());
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let number = asked.fetch_add(1, Ordering::SeqCst);
                 let fault = if misbehaves.load(Ordering::SeqCst) { number % 20 } else { 19 };
-                tokio::spawn(answer(socket, id, fault, kept.clone()));
+                let (kept, certificates) = (kept.clone(), certificates.clone());
+                tokio::spawn(async move {
+                    let Some(certificates) = certificates else {
+                        return answer(socket, id, fault, kept).await;
+                    };
+                    let mut socket = socket;
+                    match fault {
+                        1 | 11 => {
+                            // Whoever goes on with it is seen by what is kept.
+                            if certificates.strange.accept(socket).await.is_ok() {
+                                kept.lock().expect("no panic").insert("fooled".to_owned(), Value::Null);
+                            }
+                        }
+                        7 | 14 => {
+                            let _ = socket.write_all(b"220 this is another protocol\r\n").await;
+                        }
+                        _ => {
+                            if let Ok(socket) = certificates.trusted.accept(socket).await {
+                                answer(socket, id, fault, kept).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         receiver
@@ -45,7 +109,12 @@ impl Receiver {
 }
 
 /// Six faults of twenty.
-async fn answer(mut socket: TcpStream, id: &str, fault: u32, kept: Arc<Mutex<BTreeMap<String, Value>>>) {
+async fn answer(
+    mut socket: impl AsyncRead + AsyncWrite + Unpin,
+    id: &str,
+    fault: u32,
+    kept: Arc<Mutex<BTreeMap<String, Value>>>,
+) {
     if fault == 0 {
         return;
     }
@@ -86,6 +155,11 @@ async fn answer(mut socket: TcpStream, id: &str, fault: u32, kept: Arc<Mutex<BTr
         }
     };
     let _ = socket.write_all(reply.as_bytes()).await;
+    let _ = socket.flush().await;
+    // Over TLS, what is cut off without a word was cut off on purpose.
+    if fault != 15 {
+        let _ = socket.shutdown().await;
+    }
 }
 
 pub(crate) fn header(head: &str, name: &str) -> Option<String> {
@@ -157,13 +231,23 @@ async fn until_all(house: &House, states: &[&str]) -> Vec<Value> {
     }
 }
 
+/// Starts the server again as an operator does who has an authority of their own.
+pub(crate) async fn trust(house: &mut House, receiver: &Receiver) {
+    std::fs::write(house.dir.path().join("ca.pem"), &receiver.ca).expect("written");
+    house.kill();
+    house.start();
+    house.answers().await;
+}
+
 const QUICK: &str = "[leads]\nfirst_retry_ms = 50\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_lead_is_at_the_receiver_once_through_faults_and_deaths() {
-    let receiver = Receiver::open("idempotency-key").await;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let receiver = Receiver::open_tls("idempotency-key").await;
     let mut house = House::with(QUICK, std::slice::from_ref(&receiver.host)).await;
-    let url = format!("http://{}/in", receiver.host);
+    trust(&mut house, &receiver).await;
+    let url = format!("https://{}/in", receiver.host);
     live_offer(&house, "gateway", &json!({"leadHttpsUrl": url, "leadSecret": "s"})).await;
     customers(&house).await;
     receiver.misbehaves.store(true, Ordering::SeqCst);
@@ -193,6 +277,7 @@ async fn every_lead_is_at_the_receiver_once_through_faults_and_deaths() {
     }
     let rows = until_all(&house, &["delivered"]).await;
     let kept = receiver.kept.lock().expect("no panic").clone();
+    assert!(!kept.contains_key("fooled"), "no certificate was taken that nobody vouches for");
     wanted.sort();
     let live: Vec<String> = kept.keys().filter(|id| id.starts_with("lead-")).cloned().collect();
     assert_eq!(live, wanted, "each is there, and nothing else");

@@ -2,7 +2,7 @@
 
 use crate::House;
 use crate::house::{has, skipped};
-use crate::leads::{Receiver, live_offer};
+use crate::leads::{Receiver, live_offer, trust};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::process::Command;
@@ -39,10 +39,12 @@ async fn until(house: &House, hook: &str, count: usize, state: &str) -> Vec<Valu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_is_at_the_receiver_once_through_faults_and_deaths() {
-    let receiver = Receiver::open("webhook-id").await;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let receiver = Receiver::open_tls("webhook-id").await;
     let mut house = House::with("[leads]\nfirst_retry_ms = 50\n", std::slice::from_ref(&receiver.host)).await;
-    let (hook, _) = make(&house, &format!("http://{}/hook", receiver.host), &[]).await;
-    let (quiet, _) = make(&house, &format!("http://{}/other", receiver.host), &["lead.*"]).await;
+    trust(&mut house, &receiver).await;
+    let (hook, _) = make(&house, &format!("https://{}/hook", receiver.host), &[]).await;
+    let (quiet, _) = make(&house, &format!("https://{}/other", receiver.host), &["lead.*"]).await;
     receiver.misbehaves.store(true, Ordering::SeqCst);
     live_offer(&house, "gateway", &json!({"leadDestination": "none"})).await;
     for _ in 0..30 {
