@@ -2,15 +2,18 @@
 //!
 //! No password and no default credential: the first start prints a one-time link for the operator.
 
+use crate::notices::Told;
 use crate::{App, AppError};
-use mercat_domain::Millis;
 use mercat_domain::access::{Principal, Role, Scope};
 use mercat_domain::calendar::{DAY, HOUR, MINUTE};
 use mercat_domain::ids::{check_slug, is_guid};
+use mercat_domain::notice::NoticeKind;
 use mercat_domain::offer::{Problem, is_email};
+use mercat_domain::{Millis, OfferKey};
 use mercat_store::{
-    Commit, Expect, LinkRow, NewEvent, PublisherRow, PullTokenRow, Query, SessionRow, SettingRow,
-    SubscriptionRow, TokenRow, UserRow, commit_surely, find, list, load, put, remove,
+    CollectedRow, Commit, Expect, LinkRow, NewEvent, PublisherRow, PullTokenRow, Query, SessionRow,
+    SettingRow, SubscriberRow, SubscriptionRow, TokenRow, UserRow, commit_surely, find, list, load, put,
+    remove,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -57,7 +60,7 @@ impl App {
         let id = match users.iter().find(|user| user.row.operator) {
             Some(user) => user.row.id.clone(),
             None => {
-                let user = UserRow { id: new_id(), email: String::new(), operator: true, roles: vec![] };
+                let user = UserRow { id: new_id(), operator: true, ..UserRow::default() };
                 let mut commit = Commit::new();
                 commit.writes.push(put(&user, Expect::Absent));
                 commit_surely(&*self.ledger, &commit).await?;
@@ -81,6 +84,58 @@ impl App {
         Ok(format!("{}/sign-in?link={secret}", self.settings.base_url))
     }
 
+    /// Gives somebody a part in a publisher, with a link to sign in. There is none for an account that was used
+    /// before, unless the operator asks: whoever holds the link is that person, in every publisher and subscription.
+    ///
+    /// # Errors
+    /// As [`App::add_member`].
+    pub async fn invite(
+        &self,
+        actor: &Principal,
+        publisher: &str,
+        email: &str,
+        role: Role,
+    ) -> Result<(UserRow, Option<String>), AppError> {
+        let user = self.add_member(actor, publisher, email, role).await?;
+        let link = actor.operator || !user.signed_in;
+        let link = if link { Some(self.issue_link(&user.id).await?) } else { None };
+        Ok((user, link))
+    }
+
+    /// Sends a sign-in link to whoever an address belongs to, once a minute. Whether there is such an account is not
+    /// told: the answer is always the same.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn mail_link(&self, email: &str, locale: &str) -> Result<(), AppError> {
+        let email = email.trim().to_lowercase();
+        if !self.settings.mails || !is_email(&email) {
+            return Ok(());
+        }
+        let Some(found) = find::<UserRow>(&*self.ledger, "email", &email).await?.into_iter().next() else {
+            return Ok(());
+        };
+        let now = self.ledger.now().await?;
+        if now - found.row.asked < MINUTE {
+            return Ok(());
+        }
+        let told = Told::new(NoticeKind::SignIn, &OfferKey::new("", ""), &new_id())
+            .link("/sign-in")
+            .locale(locale)
+            .word("user", &found.row.id);
+        let mut commit = Commit::new();
+        commit.tasks = self.letters(&told, &[email]);
+        commit.writes.push(put(&UserRow { asked: now, ..found.row }, Expect::Version(found.version)));
+        match commit_surely(&*self.ledger, &commit).await {
+            // Somebody asked at the same time.
+            Err(mercat_store::LedgerError::Conflict { .. }) => Ok(()),
+            other => {
+                self.bell.notify_waiters();
+                Ok(other?)
+            }
+        }
+    }
+
     /// Uses a link up and opens a session; the cookie's value comes back.
     ///
     /// # Errors
@@ -102,9 +157,12 @@ impl App {
         used.expect = Expect::Version(link.version);
         commit.writes.push(used);
         commit.writes.push(put(&session, Expect::Absent));
-        let operator =
-            load::<UserRow>(&*self.ledger, &link.row.user).await?.is_some_and(|user| user.row.operator);
-        if operator {
+        let user = load::<UserRow>(&*self.ledger, &link.row.user).await?.ok_or(AppError::NotFound)?;
+        if !user.row.signed_in {
+            let known = UserRow { signed_in: true, ..user.row.clone() };
+            commit.writes.push(put(&known, Expect::Version(user.version)));
+        }
+        if user.row.operator {
             let seen = SettingRow { name: "operator-signed-in".into(), value: link.row.user.clone() };
             commit.writes.push(put(&seen, Expect::Any));
         }
@@ -253,10 +311,7 @@ impl App {
                 }
                 (found.row, Expect::Version(found.version))
             }
-            None => (
-                UserRow { id: new_id(), email: email.clone(), operator: false, roles: vec![] },
-                Expect::Absent,
-            ),
+            None => (UserRow { id: new_id(), email: email.clone(), ..UserRow::default() }, Expect::Absent),
         };
         user.roles.retain(|(id, _)| id != publisher);
         user.roles.push((publisher.to_owned(), role.name().to_owned()));
@@ -290,12 +345,34 @@ impl App {
         if actor.operator || found.row.roles.is_empty() {
             self.end_everything(&mut commit, user).await?;
         }
+        self.end_notices(&mut commit, publisher, &found.row).await?;
         let by = actor.user.as_deref().unwrap_or("");
         commit.events.push(event(&format!("publisher:{publisher}"), "member.removed", by, user));
         Ok(commit_surely(&*self.ledger, &commit).await?)
     }
 
-    /// Ends sessions, tokens and open links of a user.
+    /// What somebody asked to be told about a publisher ends with their part in it.
+    async fn end_notices(
+        &self,
+        commit: &mut Commit,
+        publisher: &str,
+        user: &UserRow,
+    ) -> Result<(), AppError> {
+        for found in find::<SubscriberRow>(&*self.ledger, "publisher", publisher).await? {
+            let row = found.row;
+            if row.user != user.id && !row.email.eq_ignore_ascii_case(&user.email) {
+                continue;
+            }
+            let subscriber = format!("{publisher}/{}", row.email);
+            for collected in find::<CollectedRow>(&*self.ledger, "subscriber", &subscriber).await? {
+                commit.writes.push(remove::<CollectedRow>(&collected.row.id));
+            }
+            commit.writes.push(remove::<SubscriberRow>(&subscriber));
+        }
+        Ok(())
+    }
+
+    /// Ends sessions, tokens and open links of a user, and the tokens of their subscriptions.
     async fn end_everything(&self, commit: &mut Commit, user: &str) -> Result<(), AppError> {
         for session in find::<SessionRow>(&*self.ledger, "user", user).await? {
             commit.writes.push(remove::<SessionRow>(&session.row.hash));
@@ -305,6 +382,11 @@ impl App {
         }
         for link in find::<LinkRow>(&*self.ledger, "user", user).await? {
             commit.writes.push(remove::<LinkRow>(&link.row.hash));
+        }
+        for subscription in find::<SubscriptionRow>(&*self.ledger, "user", user).await? {
+            for token in find::<PullTokenRow>(&*self.ledger, "subscription", &subscription.row.id).await? {
+                commit.writes.push(remove::<PullTokenRow>(&token.row.hash));
+            }
         }
         Ok(())
     }
@@ -416,6 +498,31 @@ impl App {
         commit.writes.push(put(&row, Expect::Absent));
         commit_surely(&*self.ledger, &commit).await?;
         Ok(NewToken { id, secret, expires })
+    }
+
+    /// The pull tokens of one of the user's subscriptions.
+    ///
+    /// # Errors
+    /// When the subscription is not the user's.
+    pub async fn pull_tokens(&self, user: &str, subscription: &str) -> Result<Vec<PullTokenRow>, AppError> {
+        let owned = load::<SubscriptionRow>(&*self.ledger, subscription).await?;
+        if owned.is_none_or(|row| row.row.user != user) {
+            return Err(AppError::NotFound);
+        }
+        let rows = find::<PullTokenRow>(&*self.ledger, "subscription", subscription).await?;
+        Ok(rows.into_iter().map(|found| found.row).collect())
+    }
+
+    /// Ends a pull token at once.
+    ///
+    /// # Errors
+    /// When the subscription is not the user's, or has no such token.
+    pub async fn revoke_pull_token(&self, user: &str, subscription: &str, id: &str) -> Result<(), AppError> {
+        let rows = self.pull_tokens(user, subscription).await?;
+        let row = rows.into_iter().find(|row| row.id == id).ok_or(AppError::NotFound)?;
+        let mut commit = Commit::new();
+        commit.writes.push(remove::<PullTokenRow>(&row.hash));
+        Ok(commit_surely(&*self.ledger, &commit).await?)
     }
 
     /// The key under which short-lived registry tokens are signed; made once.

@@ -3,6 +3,7 @@
 use crate::notices::Told;
 use crate::support::{check_text, message};
 use crate::{App, AppError, rfc3339};
+use mercat_domain::access::{Action, Object, Principal};
 use mercat_domain::exception::{Exception, ExceptionState, LIFE_MAX, binding, may_decide};
 use mercat_domain::finding::Place;
 use mercat_domain::notice::NoticeKind;
@@ -172,14 +173,16 @@ impl App {
     ///
     /// # Errors
     /// Problems with the end date; [`AppError::NotFound`] when there is none; [`AppError::Forbidden`] for a decision
-    /// that does not follow.
+    /// that does not follow, or by somebody with a part in the publisher.
     pub async fn decide_exception(
         &self,
-        actor: &str,
+        who: &Principal,
         id: &str,
         decision: &ExceptionDecision,
     ) -> Result<ExceptionRow, AppError> {
         let found: Versioned<ExceptionRow> = load(&*self.ledger, id).await?.ok_or(AppError::NotFound)?;
+        self.permit(who, Action::Review, Object::Publisher(&found.row.publisher))?;
+        let actor = who.user.as_deref().unwrap_or("");
         let from = ExceptionState::parse(&found.row.state).ok_or(AppError::NotFound)?;
         if !may_decide(from, decision.state) {
             return Err(AppError::Forbidden);
@@ -253,6 +256,24 @@ impl App {
         let mut rows = find::<ExceptionRow>(&*self.ledger, "publisher", publisher).await?;
         rows.sort_by_key(|found| std::cmp::Reverse(found.row.number));
         Ok(rows.into_iter().map(|found| found.row).collect())
+    }
+
+    /// A file that came with a request; `publisher` is empty for a reviewer.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] when there is no such request, or no such file in it.
+    pub async fn exception_file(
+        &self,
+        publisher: &str,
+        id: &str,
+        digest: &str,
+    ) -> Result<AttachmentRow, AppError> {
+        let row = load::<ExceptionRow>(&*self.ledger, id).await?.ok_or(AppError::NotFound)?.row;
+        if !publisher.is_empty() && row.publisher != publisher {
+            return Err(AppError::NotFound);
+        }
+        let mut files = row.messages.into_iter().flat_map(|message| message.attachments);
+        files.find(|file| file.digest == digest).ok_or(AppError::NotFound)
     }
 
     /// What waits for a reviewer, oldest first, with the notes that came with each submission.

@@ -5,6 +5,7 @@ use crate::notices::Told;
 use crate::webhooks::Happening;
 use crate::{App, AppError, DELIVERIES, rfc3339};
 use mercat_domain::access::Principal;
+use mercat_domain::calendar::DAY;
 use mercat_domain::document::flag;
 use mercat_domain::lead::{Destination, Lead, LeadKind, Person, destination, test_marker, test_person};
 use mercat_domain::notice::NoticeKind;
@@ -13,7 +14,7 @@ use mercat_domain::{Document, Millis, OfferKey};
 use mercat_store::document::from_json;
 use mercat_store::{
     BreakerRow, Commit, DraftRow, Expect, LeadRow, Lease, LeaseUse, LedgerError, NewEvent, NewTask, OfferRow,
-    Query, SubmissionRow, Versioned, commit_surely, list, load, put,
+    PersonRow, Query, SubmissionRow, Versioned, commit_surely, find, lead_period, list, load, put,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -80,20 +81,37 @@ impl App {
         if !interest.plan.is_empty() && listing.plans.iter().all(|plan| plan.id != interest.plan) {
             return Err(AppError::NotFound);
         }
-        let problems = check(interest);
+        let problems = check_interest(interest);
         if !problems.is_empty() {
             return Err(AppError::Problems(problems));
         }
+        let now = self.ledger.now().await?;
+        let own = find::<LeadRow>(&*self.ledger, "user", &user).await?;
+        let today = |row: &LeadRow| {
+            (row.publisher.as_str(), row.offer.as_str()) == (&key.publisher, &key.offer) && now - row.at < DAY
+        };
+        let today = own.iter().filter(|found| today(&found.row)).count();
         let environment = if preview { "preview" } else { "live" };
         let kind = interest.kind.name();
-        let name = format!("{key}\n{environment}\n{kind}\n{user}");
-        let id = format!("lead-{}", hex(&Sha256::digest(name.as_bytes())[..16]));
-        if let Some(found) = load::<LeadRow>(&*self.ledger, &id).await? {
-            return Ok(found.row);
+        let person: PersonRow = interest.person.to_share().into();
+        // Receivers drop a second lead with the same id, so other words are another lead; and one that was taken out
+        // does not stand in the way of a new one.
+        let told = serde_json::json!([interest.plan, person, interest.description]);
+        let mut id = String::new();
+        for again in 0..=WISHES_MAX {
+            let name = format!("{key}\n{environment}\n{kind}\n{user}\n{told}\n{again}");
+            id = format!("lead-{}", hex(&Sha256::digest(name.as_bytes())[..16]));
+            match load::<LeadRow>(&*self.ledger, &id).await? {
+                Some(found) if found.row.erased => {}
+                Some(found) => return Ok(found.row),
+                None => break,
+            }
+        }
+        if today >= WISHES_MAX {
+            let most = format!("at most {WISHES_MAX} a day for one offer");
+            return Err(AppError::Problems(vec![Problem::new("F008", "kind", today.to_string(), most)]));
         }
         let document = self.lead_document(key, environment).await?;
-        let now = self.ledger.now().await?;
-        let person = interest.person.to_share().into();
         let to =
             document.as_ref().map(|document| self.lead_destination(key, document)).transpose()?.flatten();
         let row = LeadRow {
@@ -118,7 +136,8 @@ impl App {
             at: now,
             erased: false,
         };
-        match self.queue_lead(&row, Expect::Absent, "lead.created", who.user.as_deref().unwrap_or("")).await {
+        // History is read by people who may not know whose lead it is.
+        match self.queue_lead(&row, Expect::Absent, "lead.created", CUSTOMER).await {
             Err(AppError::Ledger(LedgerError::Conflict { .. })) => {
                 Ok(load::<LeadRow>(&*self.ledger, &id).await?.ok_or(AppError::NotFound)?.row)
             }
@@ -305,11 +324,11 @@ impl App {
         let judged = self.judge(&tried, ended, jitter).await?;
         row.state = judged.state.to_owned();
         (row.response, row.next) = (judged.response, judged.next);
-        let mut commit = Commit::with_id(format!("{}/{}/{}", lease.task, lease.epoch, row.attempts));
+        let mut commit = Commit::new();
         commit.writes.extend(judged.write);
         if judged.tell {
-            let told =
-                self.about_lead(&row, NoticeKind::DeliveryFailing, &format!("{}-{}", row.id, row.round));
+            let unique = format!("{}-{}-{}", row.id, row.round, row.attempts);
+            let told = self.about_lead(&row, NoticeKind::DeliveryFailing, &unique);
             let mut to = work.contacts.clone();
             to.extend(self.owners(&row.publisher).await?);
             commit.tasks.extend(self.letters(&told, &to));
@@ -358,10 +377,31 @@ impl App {
             .word("lead", &row.id)
     }
 
-    /// The leads of a publisher, newest first.
+    /// The newest leads of a publisher, newest first: those of the last three years.
     ///
     /// # Errors
     /// When the ledger does not answer.
+    pub async fn newest_leads(&self, publisher: &str, limit: usize) -> Result<Vec<LeadRow>, AppError> {
+        let newest = lead_period(self.ledger.now().await?);
+        let mut out = Vec::new();
+        for period in (newest - 36..=newest).rev() {
+            let rows = find::<LeadRow>(&*self.ledger, "period", &format!("{publisher}/{period}")).await?;
+            let mut rows: Vec<LeadRow> = rows.into_iter().map(|found| found.row).collect();
+            rows.sort_by_key(|row| std::cmp::Reverse(row.at));
+            out.extend(rows);
+            if out.len() >= limit {
+                break;
+            }
+        }
+        out.truncate(limit);
+        Ok(out)
+    }
+
+    /// The leads of a publisher, by id.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    /// `after` goes by id: with it, all of them are read, page by page.
     pub async fn leads(&self, publisher: &str, after: &str, limit: u32) -> Result<Vec<LeadRow>, AppError> {
         let index = Some(("publisher", publisher.to_owned()));
         let query = Query { index, after: after.to_owned(), limit, ..Query::default() };
@@ -438,7 +478,8 @@ impl App {
     }
 }
 
-fn check(interest: &Interest) -> Vec<Problem> {
+/// What is wrong with the details of somebody who wants an offer.
+pub fn check_interest(interest: &Interest) -> Vec<Problem> {
     let mut out = Vec::new();
     let person = &interest.person;
     if !interest.consent {
@@ -492,6 +533,12 @@ fn to_lead(row: &LeadRow) -> Lead {
         description: row.description.clone(),
     }
 }
+
+/// Leads that one account may cause at one offer in a day.
+const WISHES_MAX: usize = 20;
+
+/// Whoever a lead is of, in history.
+const CUSTOMER: &str = "customer";
 
 /// What happened to a lead; nothing about whom it concerns.
 fn lead_event(row: &LeadRow, kind: &str, actor: &str) -> NewEvent {

@@ -39,7 +39,7 @@ pub use edit_offer::{Draft, clone_public};
 pub use error::AppError;
 pub use exceptions::{ExceptionDecision, ExceptionRequest};
 pub use insights::{Insight, Seen, Tally};
-pub use leads::{Delivered, Interest, LeadWork};
+pub use leads::{Delivered, Interest, LeadWork, check_interest};
 pub use listing::{Media, compose_listing, in_language};
 pub use notices::NoticeFacts;
 pub use publish::PublishRequest;
@@ -84,6 +84,8 @@ pub struct Settings {
     pub locale: String,
     /// `leads`.
     pub leads: LeadSettings,
+    /// Whether mails leave this server.
+    pub mails: bool,
     /// Who hears what concerns the operator, beside operators whose address is known.
     pub operator_emails: Vec<String>,
     /// Groups of customers smaller than this are not told apart in insights.
@@ -115,6 +117,7 @@ impl Settings {
             review: ReviewRule::default(),
             locale: "en".to_owned(),
             leads,
+            mails: false,
             operator_emails: vec![],
             privacy_floor: mercat_domain::insights::FLOOR,
         }

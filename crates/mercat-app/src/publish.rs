@@ -37,12 +37,19 @@ impl App {
     /// # Errors
     /// When there is no draft.
     pub async fn check_draft(&self, key: &OfferKey) -> Result<Vec<Problem>, AppError> {
-        let draft = self.draft(key).await?;
+        self.check_document(key, &self.draft(key).await?.document).await
+    }
+
+    async fn check_document(
+        &self,
+        key: &OfferKey,
+        document: &mercat_domain::Document,
+    ) -> Result<Vec<Problem>, AppError> {
         let published = self.published(key).await?;
-        let mut problems = check(&draft.document, published.as_ref());
-        problems.extend(self.check_pictures(&draft.document).await?);
-        problems.extend(self.check_repositories(&draft.document).await?);
-        problems.extend(Self::check_edge(&draft.document));
+        let mut problems = check(document, published.as_ref());
+        problems.extend(self.check_pictures(document).await?);
+        problems.extend(self.check_repositories(document).await?);
+        problems.extend(Self::check_edge(document));
         Ok(problems)
     }
 
@@ -143,7 +150,8 @@ impl App {
         if request.version.is_some_and(|version| version != draft.version) {
             return Err(AppError::Stale { current: draft.version });
         }
-        let mut problems = self.check_draft(key).await?;
+        // What is checked is what is submitted, whatever is saved meanwhile.
+        let mut problems = self.check_document(key, &draft.document).await?;
         problems.extend(check_emails(&request.emails));
         if !problems.is_empty() {
             return Err(AppError::Problems(problems));

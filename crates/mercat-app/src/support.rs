@@ -308,7 +308,7 @@ impl App {
         let state = RequestState::parse(&row.state).unwrap_or(RequestState::New);
         let priority = Priority::parse(&row.priority).unwrap_or(Priority::Normal);
         let last = row.messages.last().map(|message| message.text.as_str()).unwrap_or_default();
-        Told::new(kind, &key, &format!("{}.{}", row.id, row.messages.len()))
+        Told::new(kind, &key, &format!("{}.{}.{}", row.id, row.messages.len(), row.updated))
             .link(&format!("/support/{}", row.id))
             .locale(locale)
             .word("offer", if row.offer.is_empty() { &row.title } else { &row.offer })

@@ -210,7 +210,7 @@ impl App {
     /// When the ledger does not answer.
     pub async fn fan_out(&self, lease: &Lease, happening: &Happening) -> Result<(), AppError> {
         let now = self.ledger.now().await?;
-        let mut commit = Commit::with_id(format!("{}/{}", lease.task, lease.epoch));
+        let mut commit = Commit::new();
         commit.lease = Some((lease.clone(), LeaseUse::Finish));
         for hook in find::<WebhookRow>(&*self.ledger, "publisher", &happening.publisher).await? {
             let wanted = hook.row.events.is_empty()
@@ -311,7 +311,7 @@ impl App {
         let place = breaker_key(&row.publisher, &row.webhook);
         let tried = Try { number: row.attempts, since: row.since, place: &place, once: false };
         let mut judged = self.judge(&tried, ended, jitter).await?;
-        let mut commit = Commit::with_id(format!("{}/{}/{}", lease.task, lease.epoch, row.attempts));
+        let mut commit = Commit::new();
         if gone {
             (judged.state, judged.next, judged.again, judged.tell) = ("dead", 0, None, true);
             if let Some(found) = load::<WebhookRow>(&*self.ledger, &row.webhook).await? {
@@ -325,12 +325,12 @@ impl App {
         if judged.tell {
             let key = OfferKey::new(&row.publisher, "");
             let shown = work.url.split(['?', '#']).next().unwrap_or("");
-            let told =
-                Told::new(NoticeKind::DeliveryFailing, &key, &format!("{}-{}", row.event, row.webhook))
-                    .link(&format!("/portal/publishers/{}/webhooks", row.publisher))
-                    .word("offer", &row.publisher)
-                    .word("destination", shown)
-                    .word("error", &row.response);
+            let unique = format!("{}-{}-{}-{}", row.event, row.webhook, row.round, row.attempts);
+            let told = Told::new(NoticeKind::DeliveryFailing, &key, &unique)
+                .link(&format!("/portal/publishers/{}/webhooks", row.publisher))
+                .word("offer", &row.publisher)
+                .word("destination", shown)
+                .word("error", &row.response);
             commit.tasks.extend(self.letters(&told, &self.owners(&row.publisher).await?));
         }
         let leased = if judged.again.is_some() { LeaseUse::Hold } else { LeaseUse::Finish };

@@ -150,7 +150,11 @@ pub fn render(letter: &Letter) -> Rendered {
     ];
     let links = links.iter().filter(|(_, url)| !url.is_empty());
     paragraphs.extend(links.map(|(key, url)| format!("{}: {url}", words(key, &[]))));
-    let footer = if letter.status_url.is_empty() { "mail-footer-part" } else { "mail-footer" };
+    let footer = match letter.kind {
+        NoticeKind::SignIn => "mail-footer-sign-in",
+        _ if letter.status_url.is_empty() => "mail-footer-part",
+        _ => "mail-footer",
+    };
     paragraphs.push(words(footer, &args));
     let html = paragraphs.iter().map(|text| format!("<p>{}</p>", escape(text))).collect::<String>();
     Rendered {

@@ -35,11 +35,13 @@ pub enum NoticeKind {
     Exception,
     /// The notices of a day.
     Digest,
+    /// A link to sign in with, for who asked for one.
+    SignIn,
 }
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Accepted,
         Self::StepFailed,
         Self::CertificationFeedback,
@@ -56,6 +58,7 @@ impl NoticeKind {
         Self::LeadArrived,
         Self::Exception,
         Self::Digest,
+        Self::SignIn,
     ];
 
     /// The stable id.
@@ -77,6 +80,7 @@ impl NoticeKind {
             Self::LeadArrived => "L1",
             Self::Exception => "X1",
             Self::Digest => "D1",
+            Self::SignIn => "S1",
         }
     }
 

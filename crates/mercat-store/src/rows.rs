@@ -117,7 +117,7 @@ mod support;
 
 pub use contact::{
     BreakerRow, CollectedRow, LeadRow, MarkRow, MessageLogRow, PersonRow, SubscriberRow, TallyRow,
-    WebhookRow, WebhookSecretRow,
+    WebhookRow, WebhookSecretRow, lead_period,
 };
 
 row!(
@@ -148,6 +148,10 @@ row!(
         operator: bool,
         /// Publisher and role name.
         roles: Vec<(String, String)>,
+        /// Whether somebody signed in with this account ever.
+        signed_in: bool,
+        /// When a sign-in link was asked for by mail last.
+        asked: Millis,
     }
 );
 

@@ -137,3 +137,10 @@ notice-n3 = certification finds problems
 notice-n4 = a preview waits for sign-off
 notice-n6 = an offer is live
 notice-n7 = publishing is canceled
+
+ui-customer = A customer
+ui-sign-in-mail = Send me a sign-in link
+ui-sign-in-asked = If this address has an account, a sign-in link is on its way to it. It works once, within a day.
+mail-s1-subject = Your sign-in link for Mercat
+mail-s1-body = Somebody, hopefully you, asked for this link. It signs one browser in, once, within a day. If it was not you, there is nothing to do.
+mail-footer-sign-in = You receive this because your address belongs to an account of this market.

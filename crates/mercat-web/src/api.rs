@@ -75,7 +75,9 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route(&offer("/submissions/{submission}/exceptions"), post(exceptions::ask))
         .route(&format!("{P}/exceptions"), get(exceptions::all))
         .route(&format!("{P}/exceptions/{{exception}}"), post(exceptions::inform))
+        .route(&format!("{P}/exceptions/{{exception}}/attachments/{{digest}}"), get(exceptions::file))
         .route("/api/v1/exceptions", get(exceptions::queue))
+        .route("/api/v1/exceptions/{exception}/attachments/{digest}", get(exceptions::file_of_queue))
         .route("/api/v1/exceptions/{exception}", post(exceptions::decide))
         .route(&format!("{P}/subscribers"), get(subscribers::all))
         .route(&format!("{P}/subscribers/{{email}}"), put(subscribers::put).delete(subscribers::remove))
@@ -97,7 +99,11 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route("/api/v1/tokens", get(people::tokens).post(people::new_token))
         .route("/api/v1/tokens/{id}", delete(people::revoke_token))
         .route("/api/v1/subscriptions", get(people::subscriptions).post(people::new_subscription))
-        .route("/api/v1/subscriptions/{id}/pull-tokens", post(people::new_pull_token))
+        .route(
+            "/api/v1/subscriptions/{id}/pull-tokens",
+            get(people::pull_tokens).post(people::new_pull_token),
+        )
+        .route("/api/v1/subscriptions/{id}/pull-tokens/{token}", delete(people::revoke_pull_token))
         .route("/api/v1/subscriptions/{id}/terms/{urn}", get(deploy::terms).post(deploy::accept))
         .route("/api/v1/subscriptions/{id}/deployments", get(deploy::deployments).post(deploy::deploy))
 }

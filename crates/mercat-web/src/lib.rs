@@ -17,6 +17,7 @@ mod ranges;
 mod registry;
 pub mod routes;
 mod specimens;
+mod streams;
 
 pub use openapi::document as openapi_document;
 
@@ -66,6 +67,7 @@ pub struct Site {
     pub spool: Spool,
     disks: Arc<disks::Disks>,
     specimens: Arc<specimens::Specimens>,
+    streams: Arc<streams::Streams>,
     doctor: Option<Arc<dyn Examine>>,
     /// What was seen and pulled here, until it is written.
     pub tally: Tally,
@@ -82,6 +84,7 @@ impl Site {
             spool,
             disks: Arc::default(),
             specimens: Arc::default(),
+            streams: Arc::default(),
             doctor: None,
             tally: Tally::default(),
             stop,

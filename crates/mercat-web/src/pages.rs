@@ -116,6 +116,11 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route("/portal/account/tokens/{id}/revoke", post(account::revoke_token))
         .route("/portal/account/subscriptions", post(account::new_subscription))
         .route("/portal/account/subscriptions/{id}/pull-tokens", post(account::new_pull_token))
+        .route(
+            "/portal/account/subscriptions/{id}/pull-tokens/{token}/revoke",
+            post(account::revoke_pull_token),
+        )
+        .route("/sign-in/link", post(account::mail_link))
         .route("/portal/operator", get(operator::people))
         .route("/portal/operator/publishers", post(operator::new_publisher))
         .route("/portal/operator/members", post(operator::new_member))

@@ -249,6 +249,18 @@ pub static ROUTES: &[Route] = &[
         "NewSubscription",
         201,
     ),
+    route("GET", "/api/v1/subscriptions/{id}/pull-tokens", UseAccount, Market, "Pull tokens."),
+    with(
+        route(
+            "DELETE",
+            "/api/v1/subscriptions/{id}/pull-tokens/{token}",
+            ManageAccount,
+            Market,
+            "Revoke a pull token.",
+        ),
+        "",
+        204,
+    ),
     with(
         route(
             "POST",
@@ -311,6 +323,7 @@ pub static ROUTES: &[Route] = &[
     route("GET", "/styleguide", SeePublic, Market, "Every component of the pages, in every state."),
     route("GET", "/sign-in", SeePublic, Market, "Sign-in page."),
     route("POST", "/sign-in", SeePublic, Market, "Use a one-time link."),
+    route("POST", "/sign-in/link", SeePublic, Market, "Have a one-time link sent to an address."),
     route("POST", "/sign-out", SeePublic, Market, "End the session."),
     route("GET", "/language/{locale}", SeePublic, Market, "Choose a language."),
     route("GET", "/portal", UseAccount, Market, "All offers."),
@@ -357,6 +370,13 @@ pub static ROUTES: &[Route] = &[
         ManageAccount,
         Market,
         "Make a pull token.",
+    ),
+    route(
+        "POST",
+        "/portal/account/subscriptions/{id}/pull-tokens/{token}/revoke",
+        ManageAccount,
+        Market,
+        "Revoke a pull token.",
     ),
     route("GET", "/portal/operator", Operate, Market, "Publishers, members and queues."),
     route("GET", "/portal/review", Operate, Market, "Submissions that wait for the certification team."),
@@ -476,6 +496,20 @@ pub static ROUTES: &[Route] = &[
         ),
         "MoreAboutException",
         200,
+    ),
+    route(
+        "GET",
+        "/api/v1/publishers/{publisher}/exceptions/{exception}/attachments/{digest}",
+        ReadOffers,
+        Publisher,
+        "A file that came with a request.",
+    ),
+    route(
+        "GET",
+        "/api/v1/exceptions/{exception}/attachments/{digest}",
+        Operate,
+        Market,
+        "A file that came with a request, for reviewers.",
     ),
     route("GET", "/api/v1/exceptions", Operate, Market, "Requests for exceptions that wait for a reviewer."),
     with(

@@ -24,6 +24,8 @@ enum Wanted {
 const PER_PUBLISHER: usize = 2;
 /// Milliseconds after which a delivery asks again whether it is its publisher's turn.
 const TURN: i64 = 1_000;
+/// How often that time is doubled at most: a little over four minutes.
+const TURNS_DOUBLED: u32 = 8;
 
 /// Deliveries under way, by publisher.
 #[derive(Debug, Clone, Default)]
@@ -59,8 +61,11 @@ impl Drop for Place {
     }
 }
 
-fn not_yet() -> Result<Tried, AppError> {
-    let delay = TURN + (random() % TURN.unsigned_abs()).cast_signed();
+/// The longer a delivery waited for its publisher's turn, the less often it asks: many of them leave the queue to
+/// the deliveries of others.
+fn not_yet(task: &Task) -> Result<Tried, AppError> {
+    let turn = TURN << task.postponed.min(TURNS_DOUBLED);
+    let delay = turn + (random() % turn.unsigned_abs()).cast_signed();
     Ok(Tried::Again { delay, note: "others of this publisher are under way".to_owned() })
 }
 
@@ -107,7 +112,7 @@ impl Worker {
 
     async fn message(&self, task: &Task, id: &str) -> Result<Tried, AppError> {
         let Some(work) = self.app.message_work(id).await? else { return self.finish(task).await };
-        let Some(_place) = self.under_way.enter(&work.row.row.publisher) else { return not_yet() };
+        let Some(_place) = self.under_way.enter(&work.row.row.publisher) else { return not_yet(task) };
         if let Err(delay) = self.app.enter_webhook(&work).await? {
             return Ok(Tried::Again { delay, note: RESTS.to_owned() });
         }
@@ -122,7 +127,7 @@ impl Worker {
 
     async fn lead(&self, task: &Task, id: &str) -> Result<Tried, AppError> {
         let Some(work) = self.app.lead_work(id).await? else { return self.finish(task).await };
-        let Some(_place) = self.under_way.enter(&work.row.row.publisher) else { return not_yet() };
+        let Some(_place) = self.under_way.enter(&work.row.row.publisher) else { return not_yet(task) };
         if let Err(delay) = self.app.enter_destination(&work).await? {
             return Ok(Tried::Again { delay, note: RESTS.to_owned() });
         }
@@ -178,7 +183,7 @@ impl Worker {
     }
 
     pub(crate) async fn finish(&self, task: &Task) -> Result<Tried, AppError> {
-        let mut commit = Commit::with_id(format!("{}/{}", task.lease.task, task.lease.epoch));
+        let mut commit = Commit::new();
         commit.lease = Some((task.lease.clone(), LeaseUse::Finish));
         commit_surely(&*self.app.ledger, &commit).await?;
         Ok(Tried::Done)

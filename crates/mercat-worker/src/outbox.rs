@@ -15,7 +15,13 @@ impl Worker {
         let Ok(facts) = serde_json::from_str::<NoticeFacts>(&task.body) else {
             return self.drop_task(task).await;
         };
-        let Some(letter) = letter(&facts) else { return self.drop_task(task).await };
+        let Some(mut letter) = letter(&facts) else { return self.drop_task(task).await };
+        let secret = letter.kind == NoticeKind::SignIn;
+        if secret {
+            // Made now, so that nothing kept holds it.
+            let user = facts.args.get("user").map(String::as_str).unwrap_or_default();
+            letter.link_url = self.app.issue_link(user).await?;
+        }
         let mail = render(&letter);
         let id = facts.message_id();
         let mut sent = false;
@@ -28,9 +34,11 @@ impl Worker {
                 Err(error) => return Ok(Tried::Wait { on: "wait-store", detail: error.to_string() }),
             }
         }
-        let mut commit = Commit::with_id(format!("{}/{}", task.lease.task, task.lease.epoch));
+        let mut commit = Commit::new();
         commit.lease = Some((task.lease.clone(), LeaseUse::Finish));
-        commit.writes.push(put(&mail_row(&facts, id, mail, sent), Expect::Any));
+        if !secret {
+            commit.writes.push(put(&mail_row(&facts, id, mail, sent), Expect::Any));
+        }
         commit_surely(&*self.app.ledger, &commit).await?;
         Ok(Tried::Done)
     }
@@ -48,7 +56,7 @@ impl Worker {
                 }
             }
         }
-        let mut commit = Commit::with_id(format!("{}/{}", task.lease.task, task.lease.epoch));
+        let mut commit = Commit::new();
         commit.lease = Some((task.lease.clone(), LeaseUse::Finish));
         commit_surely(&*self.app.ledger, &commit).await?;
         Ok(Tried::Done)
@@ -56,19 +64,22 @@ impl Worker {
 }
 
 /// What the mailbox of a publisher keeps of a mail. Threads of support have readers of their own, and are read where
-/// they are.
+/// they are; who the customers are is nobody's business.
 fn mail_row(facts: &NoticeFacts, id: String, mut mail: Rendered, sent: bool) -> MailRow {
     let kind = NoticeKind::parse(&facts.notice);
     if matches!(kind, Some(NoticeKind::Support | NoticeKind::CustomerTicket)) {
         mail.text = format!("{}{}", facts.base_url, facts.link);
         mail.html = String::new();
+        mail.subject = facts.args.get("request").map(|number| format!("#{number}")).unwrap_or_default();
     }
+    let own =
+        !matches!(kind, Some(NoticeKind::Support | NoticeKind::CustomerTicket | NoticeKind::Deprecation));
     MailRow {
         id,
         notice: facts.notice.clone(),
         publisher: facts.publisher.clone(),
         submission: facts.submission.clone(),
-        to: facts.emails.clone(),
+        to: if own { facts.emails.clone() } else { Vec::new() },
         subject: mail.subject,
         text: mail.text,
         html: mail.html,

@@ -51,6 +51,7 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
         locale: config.server.locale.clone(),
         leads: config.leads.settings(),
         operator_emails: config.server.operator_emails.clone(),
+        mails: config.smtp.is_some(),
         ..Settings::new(base_url)
     };
     let app = App::new(ledger, settings, key);

@@ -2,6 +2,7 @@
 
 use super::Row;
 use mercat_domain::Millis;
+use mercat_domain::calendar::DAY;
 use mercat_domain::lead::{Breaker, Person};
 use serde::{Deserialize, Serialize};
 
@@ -39,12 +40,18 @@ impl From<PersonRow> for Person {
     }
 }
 
+/// The span of thirty days that a time lies in, by number: what is new is found without reading what is old.
+pub fn lead_period(at: Millis) -> i64 {
+    at.div_euclid(30 * DAY)
+}
+
 row!(
     /// A lead, with the state of its delivery.
     LeadRow, "lead", |row| row.id.clone(),
     index: vec![
         ("offer", format!("{}/{}", row.publisher, row.offer)),
         ("publisher", row.publisher.clone()),
+        ("period", format!("{}/{}", row.publisher, lead_period(row.at))),
         ("user", row.user.clone()),
     ],
     {

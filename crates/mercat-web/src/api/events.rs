@@ -2,6 +2,7 @@
 
 use super::{Answer, Shared, fail};
 use crate::guard::Caller;
+use crate::streams::Watch;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::IntoResponse;
@@ -26,13 +27,14 @@ pub(super) async fn stream(
 ) -> Answer {
     let key = OfferKey::new(publisher, offer);
     site.app.status(&key, Some(&id)).await.map_err(fail(&caller))?;
+    let mut watch = Watch::begin(&site, &caller, headers.clone(), &key)?;
     let after = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
     let (send, receive) = mpsc::channel::<Result<Event, Infallible>>(16);
     tokio::spawn(async move {
         let mut after: i64 = after;
         let mut last_progress = String::new();
         let mut stop = site.stop.clone();
-        while !*stop.borrow() {
+        while !*stop.borrow() && watch.may_go_on().await {
             let query = EventQuery { run: Some(id.clone()), after, limit: 100, ..EventQuery::default() };
             let Ok(events) = site.app.ledger.events(&query).await else { break };
             let mut over = false;
@@ -73,6 +75,7 @@ pub(super) async fn stream(
             }
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
+                () = send.closed() => return,
                 _ = stop.changed() => {}
             }
         }

@@ -2,6 +2,7 @@
 
 use super::support::{File, stored};
 use super::{Answer, Shared, body, fail};
+use crate::Site;
 use crate::guard::Caller;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -143,7 +144,35 @@ pub(super) async fn decide(
     let decided: Decided = body(&bytes)?;
     let made = async {
         let decision = decision(&decided.state, decided.note, decided.until)?;
-        site.app.decide_exception(caller.actor(), &id, &decision).await
+        site.app.decide_exception(&caller.who, &id, &decision).await
     };
     Ok(Json(document(&made.await.map_err(fail(&caller))?)).into_response())
+}
+
+/// A file that came with a request of the publisher.
+pub(super) async fn file(
+    State(site): Shared,
+    caller: Caller,
+    Path((publisher, id, digest)): Path<(String, String, String)>,
+) -> Answer {
+    attached(&site, &publisher, &id, &digest).await.map_err(fail(&caller))
+}
+
+/// The same for a reviewer.
+pub(super) async fn file_of_queue(
+    State(site): Shared,
+    caller: Caller,
+    Path((id, digest)): Path<(String, String)>,
+) -> Answer {
+    attached(&site, "", &id, &digest).await.map_err(fail(&caller))
+}
+
+async fn attached(
+    site: &Site,
+    publisher: &str,
+    id: &str,
+    digest: &str,
+) -> Result<axum::response::Response, AppError> {
+    let file = site.app.exception_file(publisher, id, digest).await?;
+    super::support::download(site, &file).await
 }

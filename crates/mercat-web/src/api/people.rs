@@ -9,7 +9,9 @@ use axum::response::{IntoResponse, Json};
 use mercat_app::{AppError, rfc3339};
 use mercat_domain::access::{Role, Scope};
 use mercat_domain::offer::Problem;
-use mercat_store::{MailRow, PublisherRow, Query, SubscriptionRow, TokenRow, UserRow, find, list};
+use mercat_store::{
+    MailRow, PublisherRow, PullTokenRow, Query, SubscriptionRow, TokenRow, UserRow, find, list,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -80,12 +82,9 @@ pub(super) async fn new_member(
             )]))
         })?,
     };
-    let added = async {
-        let user = site.app.add_member(&caller.who, &publisher, &new.email, role).await?;
-        Ok((user.id.clone(), site.app.issue_link(&user.id).await?))
-    };
+    let added = async { site.app.invite(&caller.who, &publisher, &new.email, role).await };
     let (user, link) = added.await.map_err(fail(&caller))?;
-    Ok((StatusCode::CREATED, Json(json!({"user": user, "signInLink": link}))).into_response())
+    Ok((StatusCode::CREATED, Json(json!({"user": user.id, "signInLink": link}))).into_response())
 }
 
 pub(super) async fn remove_member(
@@ -172,4 +171,19 @@ pub(super) async fn new_pull_token(State(site): Shared, caller: Caller, Path(id)
     let token = site.app.create_pull_token(caller.actor(), &id).await.map_err(fail(&caller))?;
     let body = json!({"id": token.id, "token": token.secret, "expires": rfc3339(token.expires)});
     Ok((StatusCode::CREATED, Json(body)).into_response())
+}
+
+pub(super) async fn pull_tokens(State(site): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
+    let rows = site.app.pull_tokens(caller.actor(), &id).await.map_err(fail(&caller))?;
+    let one = |row: &PullTokenRow| json!({"id": row.id, "expires": rfc3339(row.expires)});
+    Ok(Json(rows.iter().map(one).collect::<Vec<_>>()).into_response())
+}
+
+pub(super) async fn revoke_pull_token(
+    State(site): Shared,
+    caller: Caller,
+    Path((id, token)): Path<(String, String)>,
+) -> Answer {
+    site.app.revoke_pull_token(caller.actor(), &id, &token).await.map_err(fail(&caller))?;
+    Ok(no_content())
 }

@@ -198,10 +198,18 @@ pub(crate) async fn attachment(
         let (found, _) = site.app.request(&caller.who, &id).await?;
         let files = found.row.messages.iter().flat_map(|message| &message.attachments);
         let file = files.into_iter().find(|file| file.digest == digest).cloned().ok_or(AppError::NotFound)?;
-        let digest = Digest::parse(&file.digest).ok_or(AppError::NotFound)?;
-        Ok::<_, AppError>((file, site.depot.get(&digest).await.map_err(|_| AppError::NotFound)?))
+        download(&site, &file).await
     };
-    let (file, bytes) = found.await.map_err(fail(&caller))?;
+    found.await.map_err(fail(&caller))
+}
+
+/// What somebody attached, as a download that nothing opens by itself.
+pub(crate) async fn download(
+    site: &Site,
+    file: &AttachmentRow,
+) -> Result<axum::response::Response, AppError> {
+    let digest = Digest::parse(&file.digest).ok_or(AppError::NotFound)?;
+    let bytes = site.depot.get(&digest).await.map_err(|_| AppError::NotFound)?;
     let name = utf8_percent_encode(&file.name, NON_ALPHANUMERIC);
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),

@@ -9,7 +9,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use mercat_app::AppError;
 use mercat_domain::access::Scope;
-use mercat_store::{SubscriptionRow, TokenRow, find};
+use mercat_store::{PullTokenRow, SubscriptionRow, TokenRow, find};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -24,10 +24,40 @@ struct SignIn {
     f: Frame,
     link: String,
     used: bool,
+    /// Whether a link can be asked for by mail.
+    mails: bool,
+    /// Whether one was.
+    asked: bool,
 }
 
-pub(super) async fn sign_in_page(caller: Caller, Query(link): Query<Link>) -> Answer {
-    let page = SignIn { f: Frame::new(&caller), link: link.link.unwrap_or_default(), used: false };
+impl SignIn {
+    fn new(caller: &Caller, link: String) -> Self {
+        Self { f: Frame::new(caller), link, used: false, mails: false, asked: false }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Address {
+    email: String,
+}
+
+/// Whoever an address belongs to gets a link; who asks learns nothing about it.
+pub(super) async fn mail_link(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    Form(address): Form<Address>,
+) -> Answer {
+    site.app.mail_link(&address.email, caller.locale.code()).await.map_err(fail(&caller))?;
+    Ok(show(StatusCode::OK, &SignIn { asked: true, ..SignIn::new(&caller, String::new()) }))
+}
+
+pub(super) async fn sign_in_page(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    Query(link): Query<Link>,
+) -> Answer {
+    let page =
+        SignIn { mails: site.app.settings.mails, ..SignIn::new(&caller, link.link.unwrap_or_default()) };
     Ok(show(StatusCode::OK, &page))
 }
 
@@ -50,7 +80,7 @@ pub(super) async fn sign_in(State(site): State<Arc<Site>>, caller: Caller, Form(
         }
         Err(AppError::NotFound) => Ok(show(
             StatusCode::FORBIDDEN,
-            &SignIn { f: Frame::new(&caller), link: String::new(), used: true },
+            &SignIn { used: true, mails: site.app.settings.mails, ..SignIn::new(&caller, String::new()) },
         )),
         Err(error) => Err(error_page(&caller, &error)),
     }
@@ -70,7 +100,7 @@ pub(super) async fn sign_out(State(site): State<Arc<Site>>, caller: Caller, head
 struct Account {
     f: Frame,
     tokens: Vec<(String, String, String, i64)>,
-    subscriptions: Vec<SubscriptionRow>,
+    subscriptions: Vec<(SubscriptionRow, Vec<PullTokenRow>)>,
     secret: Option<(String, String)>,
 }
 
@@ -78,16 +108,16 @@ async fn account(site: &Site, caller: &Caller, secret: Option<(String, String)>)
     let loaded = async {
         let tokens = find::<TokenRow>(&*site.app.ledger, "user", caller.actor()).await?;
         let subscriptions = find::<SubscriptionRow>(&*site.app.ledger, "user", caller.actor()).await?;
-        Ok::<_, mercat_store::LedgerError>((tokens, subscriptions))
+        let mut with_tokens = Vec::new();
+        for subscription in subscriptions {
+            let tokens = site.app.pull_tokens(caller.actor(), &subscription.row.id).await?;
+            with_tokens.push((subscription.row, tokens));
+        }
+        Ok::<_, AppError>((tokens, with_tokens))
     };
-    let (tokens, subscriptions) = loaded.await.map_err(|error| fail(caller)(error.into()))?;
+    let (tokens, subscriptions) = loaded.await.map_err(fail(caller))?;
     let tokens = tokens.into_iter().map(|t| (t.row.id, t.row.label, t.row.scope, t.row.expires));
-    let page = Account {
-        f: Frame::new(caller),
-        tokens: tokens.collect(),
-        subscriptions: subscriptions.into_iter().map(|s| s.row).collect(),
-        secret,
-    };
+    let page = Account { f: Frame::new(caller), tokens: tokens.collect(), subscriptions, secret };
     Ok(show(StatusCode::OK, &page))
 }
 
@@ -146,4 +176,13 @@ pub(super) async fn new_pull_token(
 ) -> Answer {
     let made = site.app.create_pull_token(caller.actor(), &id).await.map_err(fail(&caller))?;
     account(&site, &caller, Some((id, made.secret))).await
+}
+
+pub(super) async fn revoke_pull_token(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    Path((id, token)): Path<(String, String)>,
+) -> Answer {
+    site.app.revoke_pull_token(caller.actor(), &id, &token).await.map_err(fail(&caller))?;
+    Ok(see("/portal/account"))
 }

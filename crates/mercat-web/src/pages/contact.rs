@@ -104,9 +104,7 @@ impl Leads {
 
 pub(super) async fn leads(State(site): Shared, caller: Caller, Path(publisher): Path<String>) -> Answer {
     let loaded = async {
-        let mut leads = site.app.leads(&publisher, "", 1000).await?;
-        leads.sort_by_key(|row| std::cmp::Reverse(row.at));
-        leads.truncate(200);
+        let leads = site.app.newest_leads(&publisher, 200).await?;
         let offers = find::<OfferRow>(&*site.app.ledger, "publisher", &publisher).await?;
         Ok::<_, mercat_app::AppError>((leads, offers.into_iter().map(|row| row.row.offer).collect()))
     };

@@ -96,6 +96,14 @@ impl List {
         if row.until == 0 { String::new() } else { rfc3339(row.until).chars().take(10).collect() }
     }
 
+    /// Where the files of a request are.
+    fn files(&self, row: &ExceptionRow) -> String {
+        match self.publisher.as_str() {
+            "" => format!("/api/v1/exceptions/{}/attachments", row.id),
+            publisher => format!("/api/v1/publishers/{publisher}/exceptions/{}/attachments", row.id),
+        }
+    }
+
     fn open(&self, row: &ExceptionRow) -> bool {
         ["requested", "needsInformation"].contains(&row.state.as_str())
     }
@@ -138,7 +146,7 @@ pub(super) async fn decide(
     let text = |key: &str| texts.get(key).cloned().unwrap_or_default();
     let made = async {
         let decision = decision(&text("state"), text("note"), texts.get("until").cloned())?;
-        site.app.decide_exception(caller.actor(), &id, &decision).await
+        site.app.decide_exception(&caller.who, &id, &decision).await
     };
     made.await.map_err(fail(&caller))?;
     Ok(see("/portal/operator/exceptions"))

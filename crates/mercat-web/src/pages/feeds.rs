@@ -34,7 +34,11 @@ fn went_live(row: &SubmissionRow) -> Option<i64> {
     row.run.steps.iter().find(|step| step.step == Step::Live.name())?.ended
 }
 
+/// `None` for what is not live, and for a version that was for somebody in particular.
 fn entry(site: &Site, listing: &ListingRow, submission: &SubmissionRow) -> Option<Entry> {
+    if listing.plans.iter().all(|plan| plan.audience.is_some() || plan.hidden) {
+        return None;
+    }
     let at = went_live(submission)?;
     let base = &site.app.settings.base_url;
     Some(Entry {
@@ -83,8 +87,9 @@ fn write(path: &str, base: &str, title: &str, mut entries: Vec<Entry>) -> std::i
     let updated = entries.first().map_or(0, |entry| entry.at);
     let mut xml = Writer::new(Vec::new());
     let text = |xml: &mut Writer<Vec<u8>>, name: &str, text: &str| {
-        // Control characters have no place in XML.
-        let text: String = text.chars().filter(|c| !c.is_control()).collect();
+        // Neither control characters nor these two have a place in XML.
+        let fits = |c: &char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
+        let text: String = text.chars().filter(fits).collect();
         xml.create_element(name).write_text_content(BytesText::new(&text)).map(|_| ())
     };
     let link = |xml: &mut Writer<Vec<u8>>, rel: &str, to: &str| {

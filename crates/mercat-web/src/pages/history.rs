@@ -137,6 +137,7 @@ async fn read(
                 (Some(user), _) if !user.row.email.is_empty() => user.row.email,
                 (Some(_), _) => f.t("ui-operator"),
                 (None, "" | "worker") => "Mercat".to_owned(),
+                (None, "customer") => f.t("ui-customer"),
                 (None, _) => f.t("ui-unidentified"),
             };
             names.insert(actor.clone(), name);

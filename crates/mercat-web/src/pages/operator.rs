@@ -75,12 +75,9 @@ pub(super) async fn new_member(
     Form(new): Form<NewMember>,
 ) -> Answer {
     let role = Role::parse(&new.role).unwrap_or(Role::Contributor);
-    let added = async {
-        let user = site.app.add_member(&caller.who, &new.publisher, &new.email, role).await?;
-        site.app.issue_link(&user.id).await
-    };
-    let link = added.await.map_err(fail(&caller))?;
-    people_page(&site, &caller, Some((new.email, link))).await
+    let added = async { site.app.invite(&caller.who, &new.publisher, &new.email, role).await };
+    let (_, link) = added.await.map_err(fail(&caller))?;
+    people_page(&site, &caller, link.map(|link| (new.email, link))).await
 }
 
 /// One queue in numbers.

@@ -9,7 +9,7 @@ use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use mercat_app::{AppError, Interest, Terms, Urn, in_language};
+use mercat_app::{AppError, Interest, Terms, Urn, check_interest, in_language};
 use mercat_domain::lead::{LeadKind, Person};
 use mercat_domain::{Millis, OfferKey};
 use mercat_store::{
@@ -334,23 +334,27 @@ pub(super) async fn get(
         return Ok(show(StatusCode::UNPROCESSABLE_ENTITY, &page));
     }
     page.email.clone_from(&wanted.email);
-    if let Some(interest) = wanted.interest(&plan) {
+    let interest = wanted.interest(&plan);
+    if interest.as_ref().is_some_and(|interest| !check_interest(interest).is_empty()) {
+        page.problem = Some(page.f.t("ui-email-needed"));
+        return Ok(show(StatusCode::UNPROCESSABLE_ENTITY, &page));
+    }
+    let urn = Urn { key: key.clone(), plan: plan.clone(), version: newest(&page.plan) };
+    match site.app.accept_terms(&caller.who, &wanted.subscription, &urn, false, &wanted.digest).await {
+        Ok(_) => {}
+        Err(AppError::Problems(_)) => {
+            page.problem = Some(page.f.t("ui-terms-changed"));
+            return Ok(show(StatusCode::UNPROCESSABLE_ENTITY, &page));
+        }
+        Err(error) => return Err(error_page(&caller, &error)),
+    }
+    // Only of who got it does the publisher learn the address.
+    if let Some(interest) = interest {
         match site.app.record_interest(&caller.who, &key, false, &interest).await {
-            Ok(_) => {}
-            Err(AppError::Problems(_)) => {
-                page.problem = Some(page.f.t("ui-email-needed"));
-                return Ok(show(StatusCode::UNPROCESSABLE_ENTITY, &page));
-            }
+            // As many as they may be today are known already.
+            Ok(_) | Err(AppError::Problems(_)) => {}
             Err(error) => return Err(error_page(&caller, &error)),
         }
     }
-    let urn = Urn { key, plan: plan.clone(), version: newest(&page.plan) };
-    match site.app.accept_terms(&caller.who, &wanted.subscription, &urn, false, &wanted.digest).await {
-        Ok(_) => Ok(see(&format!("/marketplace/apps/{id}?accepted={plan}#plan-{plan}"))),
-        Err(AppError::Problems(_)) => {
-            page.problem = Some(page.f.t("ui-terms-changed"));
-            Ok(show(StatusCode::UNPROCESSABLE_ENTITY, &page))
-        }
-        Err(error) => Err(error_page(&caller, &error)),
-    }
+    Ok(see(&format!("/marketplace/apps/{id}?accepted={plan}#plan-{plan}")))
 }

@@ -7,10 +7,11 @@ use super::look::Look;
 use super::{Answer, Frame, fail, see, show};
 use crate::Site;
 use crate::guard::Caller;
+use crate::streams::Watch;
 use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use mercat_app::{App, AppError, StatusView, StepView};
@@ -517,16 +518,18 @@ pub(super) async fn live(
     State(site): Shared,
     caller: Caller,
     Path((publisher, offer, id)): Path<(String, String, String)>,
+    headers: HeaderMap,
 ) -> Answer {
     let key = OfferKey::new(publisher, offer);
     site.app.status(&key, Some(&id)).await.map_err(fail(&caller))?;
+    let mut watch = Watch::begin(&site, &caller, headers, &key)?;
     let measures = measures(&site.app, &key).await.map_err(fail(&caller))?;
     let (send, receive) = mpsc::channel::<Result<Event, Infallible>>(16);
     tokio::spawn(async move {
         let mut sent: BTreeMap<String, String> = BTreeMap::new();
         let mut shown: BTreeMap<Step, Shown> = BTreeMap::new();
         let mut stop = site.stop.clone();
-        while !*stop.borrow() {
+        while !*stop.borrow() && watch.may_go_on().await {
             let bell = site.app.bell.notified();
             let Ok(told) = read(&site.app, &key, Some(&id), &measures).await else { break };
             let f = Frame::new(&caller);
@@ -561,6 +564,7 @@ pub(super) async fn live(
             tokio::select! {
                 () = bell => {}
                 () = tokio::time::sleep(EVERY) => {}
+                () = send.closed() => return,
                 _ = stop.changed() => {}
             }
         }

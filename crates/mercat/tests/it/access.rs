@@ -2,7 +2,7 @@
 //! that tells what is hidden from what does not exist.
 
 use crate::House;
-use crate::house::{layout, sha256, tar};
+use crate::house::{PLANTED_KEY, layout, sha256, tar};
 use crate::scanners::{Adapter, publish};
 use mercat_domain::access::{Action, Answer, Object, Principal, Role, Scope, may};
 use mercat_web::routes::{About, ROUTES};
@@ -147,6 +147,129 @@ async fn every_route_answers_every_caller_as_the_decision_says() {
     eprintln!("{checked} decisions checked");
 }
 
+/// What belongs to one publisher is not there under another's name, whoever asks.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_publisher_has_is_not_found_under_ones_own_path() {
+    let house = House::open().await;
+    let root = house.dir.path().join("images/app");
+    layout(&root, &[tar(&[("root/.ssh/id", PLANTED_KEY.as_bytes())])], &["latest", "1.0.0"]);
+    let allowed = ["11111111-2222-4333-8444-555555555555".to_owned()];
+    let offer = house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &allowed).await;
+    house.save(&offer).await;
+    house.publish("app").await;
+    let failed = house.until("app", &["failed"]).await;
+    let submission = failed["submission"].as_str().expect("an id").to_owned();
+    let made = async |method: Method, path: &str, body: Value| {
+        let (status, made) = house.api(method, path, Some(body)).await;
+        assert!(status.is_success(), "{path} {made}");
+        made
+    };
+    let text = |value: &Value, key: &str| value[key].as_str().expect("text").to_owned();
+    let hook =
+        made(Method::POST, "/publishers/aurora/webhooks", json!({"url": "https://hooks.example.org/"})).await;
+    let lead = made(Method::POST, "/publishers/aurora/offers/app/test-lead", json!({})).await;
+    let steps = failed["steps"].as_array().expect("steps");
+    let certify = steps.iter().find(|step| step["id"] == "certify").expect("there");
+    let at = certify["findings"].as_array().expect("a list").iter().position(|f| f["rule"] == "CTR-21");
+    let wish = json!({
+        "finding": at.expect("found"), "kind": "appeal", "reason": MARK,
+        "attachments": [{"name": "a", "content": "bG9n"}],
+    });
+    let path = format!("/publishers/aurora/offers/app/submissions/{submission}/exceptions");
+    let exception = made(Method::POST, &path, wish).await;
+    let attached = text(&exception["messages"][0]["attachments"][0], "digest");
+    let other = json!({"id": "boreal", "name": "Boreal"}).to_string();
+    let request =
+        house.http.post(format!("{}/api/v1/publishers", house.base)).header("cookie", &house.operator);
+    assert_eq!(request.body(other).send().await.expect("answers").status(), StatusCode::CREATED);
+    let (outsider, _) = cookie_of(&house, "boreal", "owner", "outsider@example.org").await;
+    let (hook, lead, exception) = (text(&hook, "id"), text(&lead, "lead"), text(&exception, "id"));
+    let ask = async |cookie: &str, method: &str, path: &str| {
+        let method: Method = method.parse().expect("a method");
+        let request = house.http.request(method, format!("{}{path}", house.base)).header("cookie", cookie);
+        let answer = request.body("{}").send().await.expect("answers");
+        (answer.status(), answer.text().await.expect("text"))
+    };
+    let mut checked = 0;
+    for route in ROUTES.iter().filter(|route| route.about == About::Publisher) {
+        let own = ["{submission}", "{webhook}", "{lead}", "{exception}"];
+        let named: Vec<&&str> = own.iter().filter(|part| route.path.contains(**part)).collect();
+        if named.is_empty() || route.path.contains("{upload}") {
+            continue;
+        }
+        let path = route
+            .path
+            .replace("{publisher}", "boreal")
+            .replace("{offer}", "app")
+            .replace("{submission}", &submission)
+            .replace("{webhook}", &hook)
+            .replace("{lead}", &lead)
+            .replace("{exception}", &exception)
+            .replace("{digest}", &attached);
+        let (status, body) = ask(&outsider, route.method, &path).await;
+        let refused = matches!(status.as_u16(), 303 | 400 | 404 | 415 | 422);
+        assert!(refused && !body.contains(MARK), "{} {path}: {status} {body}", route.method);
+        checked += 1;
+    }
+    assert!(checked > 15, "{checked}");
+    // All of it is still there, and was not touched.
+    let file = format!("/exceptions/{exception}/attachments/{attached}");
+    let mine = format!("{}/api/v1/publishers/aurora{file}", house.base);
+    let mine = house.http.get(mine).bearer_auth(&house.token).send().await.expect("answers");
+    assert_eq!(mine.status(), StatusCode::OK);
+    assert!(mine.headers()["content-disposition"].to_str().expect("text").starts_with("attachment"));
+    assert_eq!(mine.text().await.expect("text"), "log");
+    assert_eq!(ask(&house.operator, "GET", &format!("/api/v1{file}")).await, (StatusCode::OK, "log".into()));
+    assert_eq!(ask(&outsider, "GET", &format!("/api/v1{file}")).await.0, StatusCode::FORBIDDEN);
+    let (_, hooks) = house.api(Method::GET, "/publishers/aurora/webhooks", None).await;
+    assert_eq!(hooks[0]["id"], json!(hook));
+    let (_, leads) = house.api(Method::GET, "/publishers/aurora/leads", None).await;
+    assert!(leads["items"].as_array().expect("a list").iter().all(|row| row["erased"] == false), "{leads}");
+}
+
+/// Streams end with whoever reads them, are counted, and end when somebody may not read any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_are_counted_and_end_with_the_part_in_the_publisher() {
+    let house = House::open().await;
+    let root = house.dir.path().join("images/app");
+    layout(&root, &[tar(&[("a", b"b")])], &["latest", "1.0.0"]);
+    let allowed = ["11111111-2222-4333-8444-555555555555".to_owned()];
+    let offer = house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &allowed).await;
+    house.save(&offer).await;
+    let submission = house.publish("app").await["submission"].as_str().expect("an id").to_owned();
+    house.until("app", &["waitingForPublisherReview"]).await;
+    let (member, user) = cookie_of(&house, "aurora", "contributor", "member@example.org").await;
+    let open = async || {
+        let url = format!("{}/portal/offers/aurora/app/submissions/{submission}/events", house.base);
+        house.http.get(url).header("cookie", &member).send().await.expect("answers")
+    };
+    // Opened and closed, many times over: each is forgotten.
+    for _ in 0..100 {
+        drop(open().await);
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let mut kept = Vec::new();
+    let refused = loop {
+        let answer = open().await;
+        match answer.status() {
+            StatusCode::OK if kept.len() < 100 => kept.push(answer),
+            other => break other,
+        }
+    };
+    assert_eq!((kept.len(), refused), (32, StatusCode::TOO_MANY_REQUESTS));
+    let url = format!("{}/api/v1/publishers/aurora/members/{user}", house.base);
+    let removed = house.http.delete(url).header("cookie", &house.operator).send().await.expect("answers");
+    assert_eq!(removed.status(), StatusCode::NO_CONTENT);
+    let ended = async {
+        for mut answer in kept {
+            while answer.chunk().await.expect("whole").is_some() {}
+        }
+    };
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(20), ended).await;
+    assert!(ended.is_ok(), "who was removed reads on");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_specimen_answers_every_caller_as_the_decision_says() {
     let adapter = Adapter::open("1.2").await;
@@ -195,10 +318,15 @@ async fn a_specimen_answers_every_caller_as_the_decision_says() {
         }
         // Beside its specimen, a scanner is a stranger.
         if name.starts_with("scanner") {
-            for path in ["/api/v1/publishers/aurora/offers", "/api/v1/account", "/api/v1/users"] {
+            for path in [
+                "/api/v1/publishers/aurora/offers",
+                "/api/v1/tokens",
+                "/api/v1/support",
+                "/api/v1/exceptions",
+            ] {
                 let answer = house.http.get(format!("{}{path}", house.base)).header(header.0, &header.1);
                 let status = answer.send().await.expect("answers").status();
-                assert!(matches!(status.as_u16(), 401 | 404), "{path} {status}");
+                assert!(matches!(status.as_u16(), 401 | 403 | 404), "{path} {status}");
             }
         }
     }

@@ -26,11 +26,103 @@ async fn an_owner_gets_no_link_into_somebody_elses_account() {
     };
     assert_eq!(add("owner@example.org").await, StatusCode::CONFLICT, "that address belongs to aurora");
     assert_eq!(add("new@example.org").await, StatusCode::CREATED);
+    // Nor into the account of a member who uses it: it has subscriptions and tokens of its own.
+    let members = format!("{}/api/v1/publishers/rival/members", house.base);
+    let invite = async |cookie: &str| {
+        let body = json!({"email": "used@example.org"}).to_string();
+        let made = house.http.post(&members).header("cookie", cookie).body(body).send().await;
+        let made = made.expect("answers").text().await.expect("text");
+        serde_json::from_str::<Value>(&made).expect("JSON")["signInLink"].clone()
+    };
+    house.sign_in(invite(&cookie).await.as_str().expect("nobody used it yet")).await;
+    assert_eq!(invite(&cookie).await, Value::Null);
+    assert!(invite(&house.operator).await.is_string(), "the operator may");
     // When the operator gives that address a part elsewhere, what the first inviter may hold is ended.
     let (status, _) =
         as_operator(&house, "/publishers/aurora/members", json!({"email": "new@example.org"})).await;
     assert_eq!(status, StatusCode::CREATED);
     assert!(house.api(Method::GET, "/me", None).await.0.is_success(), "others are untouched");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_removed_hears_no_more_and_pulls_no_more() {
+    let house = House::open().await;
+    let member = house.sign_in(&house.member_link("aurora", "member@example.org", "contributor").await).await;
+    let call = async |method: Method, path: &str, body: Value| {
+        let url = format!("{}/api/v1{path}", house.base);
+        let request = house.http.request(method, url).header("cookie", &member).body(body.to_string());
+        let answer = request.send().await.expect("answers");
+        let status = answer.status();
+        (status, serde_json::from_str::<Value>(&answer.text().await.expect("text")).unwrap_or(Value::Null))
+    };
+    assert!(
+        call(Method::PUT, "/publishers/aurora/subscription", json!({"notices": []})).await.0.is_success()
+    );
+    let (_, row) = call(Method::POST, "/subscriptions", json!({"name": "mine"})).await;
+    let tokens = format!("/subscriptions/{}/pull-tokens", row["id"].as_str().expect("an id"));
+    let mut pull = Vec::new();
+    for _ in 0..2 {
+        pull.push(call(Method::POST, &tokens, json!({})).await.1);
+    }
+    let works = async |token: &Value| {
+        let url = format!("{}/api/v1/subscriptions", house.base);
+        let asked = house.http.get(url).bearer_auth(token["token"].as_str().expect("shown once"));
+        asked.send().await.expect("answers").status() != StatusCode::UNAUTHORIZED
+    };
+    let held = works(&pull[0]).await;
+    // A token can be ended by itself.
+    assert_eq!(call(Method::GET, &tokens, json!({})).await.1.as_array().map(Vec::len), Some(2));
+    let one = format!("{tokens}/{}", pull[0]["id"].as_str().expect("an id"));
+    assert_eq!(call(Method::DELETE, &one, json!({})).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(call(Method::DELETE, &one, json!({})).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(call(Method::GET, &tokens, json!({})).await.1.as_array().map(Vec::len), Some(1));
+    assert!(!held || !works(&pull[0]).await, "an ended token is a stranger's");
+
+    let (_, members) = house.api(Method::GET, "/publishers/aurora/members", None).await;
+    let members = members.as_array().expect("a list");
+    let user = members.iter().find(|row| row["email"] == "member@example.org").expect("there");
+    let path = format!("/publishers/aurora/members/{}", user["user"].as_str().expect("an id"));
+    assert_eq!(house.api(Method::DELETE, &path, None).await.0, StatusCode::NO_CONTENT);
+    let (_, left) = house.api(Method::GET, "/publishers/aurora/subscribers", None).await;
+    assert!(!left.to_string().contains("member@example.org"), "{left}");
+    assert_eq!(call(Method::GET, &tokens, json!({})).await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_link_comes_by_mail_once_a_minute_and_nothing_kept_holds_it() {
+    let house = House::open().await;
+    let member = house.member_link("aurora", "mia@example.org", "contributor").await;
+    house.sign_in(&member).await;
+    let page = house.http.get(format!("{}/sign-in", house.base)).send().await.expect("answers");
+    assert!(page.text().await.expect("text").contains("/sign-in/link"));
+    let ask = async |email: &str| {
+        let url = format!("{}/sign-in/link", house.base);
+        let answer = house.http.post(url).form(&[("email", email)]).send().await.expect("answers");
+        assert_eq!(answer.status(), StatusCode::OK);
+        answer.text().await.expect("text")
+    };
+    let told = ask("nobody@example.org").await;
+    for address in ["MIA@example.org", "mia@example.org", "no address", ""] {
+        assert_eq!(ask(address).await, told, "whose addresses have accounts is not told");
+    }
+    let sent = || house.message_ids().iter().filter(|mail| mail.contains(".s1@")).count();
+    for _ in 0..100 {
+        if sent() > 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    // Quoted-printable (RFC 2045, section 6.7).
+    let plain = |mail: String| mail.replace("=\n", "").replace("=3D", "=");
+    let mail =
+        house.bodies().into_iter().map(plain).find(|mail| mail.contains("/sign-in?link=")).expect("a link");
+    let at = mail.find("/sign-in?link=").expect("a link") + "/sign-in?link=".len();
+    let secret: String =
+        mail[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
+    let (_, mailbox) = house.api(Method::GET, "/publishers/aurora/mail", None).await;
+    assert!(!mailbox.to_string().contains("sign-in"), "{mailbox}");
+    house.sign_in(&format!("?link={secret}")).await;
+    assert_eq!(sent(), 1, "once a minute");
 }
 
 #[tokio::test(flavor = "multi_thread")]

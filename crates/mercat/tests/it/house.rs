@@ -30,7 +30,7 @@ pub(crate) struct House {
     pub(crate) log: &'static str,
     pub(crate) operator: String,
     pub(crate) leads: Arc<Mutex<Vec<Value>>>,
-    pub(crate) mails: Arc<Mutex<Vec<String>>>,
+    pub(crate) mails: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 /// Says that something was not tested, past the capture of the test runner.
@@ -366,7 +366,12 @@ impl House {
 
     /// Message-IDs that arrived at the mail server, each once.
     pub(crate) fn message_ids(&self) -> BTreeSet<String> {
-        self.mails.lock().expect("no panic").iter().cloned().collect()
+        self.mails.lock().expect("no panic").iter().map(|(id, _)| id.clone()).collect()
+    }
+
+    /// The mails that arrived, as sent.
+    pub(crate) fn bodies(&self) -> Vec<String> {
+        self.mails.lock().expect("no panic").iter().map(|(_, mail)| mail.clone()).collect()
     }
 }
 
@@ -390,10 +395,10 @@ async fn crm() -> (Arc<Mutex<Vec<Value>>>, String) {
     (leads, address)
 }
 
-/// A mail server that keeps the Message-IDs of what it accepts.
-async fn smtp() -> (Arc<Mutex<Vec<String>>>, u16) {
+/// A mail server that keeps what it accepts, with its Message-ID.
+async fn smtp() -> (Arc<Mutex<Vec<(String, String)>>>, u16) {
     use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
-    let mails: Arc<Mutex<Vec<String>>> = Arc::default();
+    let mails: Arc<Mutex<Vec<(String, String)>>> = Arc::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let kept = mails.clone();
@@ -404,17 +409,20 @@ async fn smtp() -> (Arc<Mutex<Vec<String>>>, u16) {
                 let (read, mut write) = socket.into_split();
                 let mut lines = tokio::io::BufReader::new(read).lines();
                 let _ = write.write_all(b"220 test\r\n").await;
-                let (mut in_data, mut id) = (false, String::new());
+                let (mut in_data, mut id, mut mail) = (false, String::new(), String::new());
                 while let Ok(Some(line)) = lines.next_line().await {
                     let answer: &[u8] = if in_data {
                         if let Some(found) = line.strip_prefix("Message-ID: ") {
                             found.clone_into(&mut id);
                         }
                         if line != "." {
+                            mail.push_str(&line);
+                            mail.push('\n');
                             continue;
                         }
                         in_data = false;
-                        kept.lock().expect("no panic").push(std::mem::take(&mut id));
+                        let whole = (std::mem::take(&mut id), std::mem::take(&mut mail));
+                        kept.lock().expect("no panic").push(whole);
                         b"250 taken\r\n"
                     } else if line.starts_with("DATA") {
                         in_data = true;

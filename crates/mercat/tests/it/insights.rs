@@ -1,6 +1,7 @@
 //! What a publisher learns about the use of an offer, and what feeds tell everybody.
 
 use crate::House;
+use crate::house::{layout, tar};
 use crate::leads::live_offer;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -80,6 +81,42 @@ async fn views_and_pulls_are_counted_once_and_few_are_not_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_feed_leaves_out_the_versions_that_were_for_somebody_in_particular() {
+    let house = House::open().await;
+    let root = house.dir.path().join("images/app");
+    let image = format!("oci:{}", root.display());
+    let allowed = house.subscription().await.0;
+    let publish = async |title: &str, version: &str, private: bool| {
+        layout(&root, &[tar(&[("a", version.as_bytes())])], &["latest", version]);
+        let mut offer =
+            house.offer("app", &image, &["latest", version], std::slice::from_ref(&allowed)).await;
+        offer["title"] = json!(title);
+        offer["leadDestination"] = json!("none");
+        if private {
+            offer["plans"][0]["private"] = json!(true);
+            offer["plans"][0]["audience"] = json!([allowed]);
+        }
+        house.save(&offer).await;
+        house.publish("app").await;
+        let status = house.until("app", &["waitingForPublisherReview", "failed"]).await;
+        assert_eq!(status["status"], "waitingForPublisherReview", "{status:#}");
+        house.go_live("app").await;
+        house.until("app", &["succeeded"]).await;
+    };
+    let feed = async || {
+        let url = format!("{}/marketplace/apps/aurora.app/feed.atom", house.base);
+        let answer = house.http.get(url).send().await.expect("answers");
+        (answer.status(), answer.text().await.expect("text"))
+    };
+    publish("For ACME only", "1.0.0", true).await;
+    assert_eq!(feed().await.0, StatusCode::NOT_FOUND);
+    publish("For everybody", "1.0.1", false).await;
+    let (status, text) = feed().await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(text.contains("For everybody") && !text.contains("ACME"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_deployed_a_version_hears_of_its_end_and_owners_of_new_rules() {
     let house = House::open().await;
     live_offer(&house, "gateway", &json!({"leadDestination": "none"})).await;
@@ -122,9 +159,18 @@ async fn who_deployed_a_version_hears_of_its_end_and_owners_of_new_rules() {
     for _ in 0..100 {
         let ids = house.message_ids();
         if ids.iter().filter(|id| id.contains(".n12@") || id.contains(".n13@")).count() == 3 {
-            return;
+            break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("{:?}", house.message_ids());
+    let ids = house.message_ids();
+    assert_eq!(ids.iter().filter(|id| id.contains(".n12@") || id.contains(".n13@")).count(), 3, "{ids:?}");
+    // Who the customers are stands in nobody's mailbox.
+    let (_, mailbox) = house.api(Method::GET, "/publishers/aurora/mail", None).await;
+    let mails = mailbox.as_array().expect("a list");
+    let to = |notice: &str| {
+        let found = mails.iter().filter(|mail| mail["notice"] == notice);
+        found.map(|mail| mail["to"].as_array().map_or(0, Vec::len)).collect::<Vec<_>>()
+    };
+    assert_eq!((to("N13"), to("N12")), (vec![0], vec![1, 1]), "{mailbox}");
 }

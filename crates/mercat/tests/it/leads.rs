@@ -358,7 +358,26 @@ async fn a_lead_is_given_up_sent_again_exported_and_erased() {
     assert_eq!(house.api(Method::DELETE, &path, None).await.0, StatusCode::NO_CONTENT);
     let text = csv().await.text().await.expect("text");
     assert!(!text.contains("mia@example.org") && text.contains(id), "{text}");
+    // Who was taken out may ask again, and is another lead.
+    let (status, again) = ask(&house, &cookie, "gateway", &asked(true)).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    let again = again["lead"].as_str().expect("an id").to_owned();
+    assert_ne!(again, id);
+    let mut other = asked(true);
+    other["email"] = json!("mia@example.com");
+    let other = ask(&house, &cookie, "gateway", &other).await.1["lead"].as_str().expect("an id").to_owned();
+    assert!(other != again && other != id, "an address that was corrected is told");
+    until_all(&house, &["delivered", "dead"]).await;
+    assert!(receiver.kept.lock().expect("no panic").contains_key(&other));
     // The history tells what happened, and about whom it does not.
+    let csv = format!("{}/portal/offers/aurora/gateway/history.csv", house.base);
+    for (name, value) in
+        [("authorization", format!("Bearer {}", house.token)), ("cookie", house.operator.clone())]
+    {
+        let csv = house.http.get(&csv).header(name, value).send().await.expect("answers");
+        let csv = csv.text().await.expect("text");
+        assert!(csv.contains("lead.created") && !csv.contains("mia@"), "{csv}");
+    }
     let (_, history) = house.api(Method::GET, "/publishers/aurora/offers/gateway/history", None).await;
     let history = history.to_string();
     for what in ["lead.created", "lead.dead", "lead.replayed", "lead.delivered", "lead.erased"] {

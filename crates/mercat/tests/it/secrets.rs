@@ -108,6 +108,14 @@ async fn no_secret_is_in_a_log_an_answer_a_mail_an_export_or_a_file() {
     all.push(hook_secret.trim_start_matches("whsec_"));
 
     let submission = failed["submission"].as_str().expect("an id").to_owned();
+    let lead = house.api(Method::GET, "/publishers/aurora/leads", None).await.1["items"][0]["lead"].clone();
+    let certify = json!({"finding": 0, "step": "package", "kind": "appeal", "reason": "why"});
+    let asked = format!("/publishers/aurora/offers/app/submissions/{submission}/exceptions");
+    let exception = house.api(Method::POST, &asked, Some(certify)).await.1["id"].clone();
+    let upload = json!({"length": 100, "name": "a.raw"});
+    let upload = house.api(Method::POST, "/publishers/aurora/uploads", Some(upload)).await.1["id"].clone();
+    let logo = offer["smallLogo"].as_str().expect("a digest");
+    let id = |value: &Value| value.as_str().unwrap_or("none").to_owned();
     let mut looked = 0;
     for route in ROUTES.iter().filter(|route| route.method == "GET" && !route.path.ends_with("/events")) {
         let path = route
@@ -116,6 +124,10 @@ async fn no_secret_is_in_a_log_an_answer_a_mail_an_export_or_a_file() {
             .replace("{offer}", "app")
             .replace("{submission}", &submission)
             .replace("{slot}", "draft")
+            .replace("{lead}", &id(&lead))
+            .replace("{exception}", &id(&exception))
+            .replace("{upload}", &id(&upload))
+            .replace("{digest}", logo)
             .replace("{webhook}", hook["id"].as_str().expect("an id"))
             .replace("{id}", if route.about == About::Market { &submission } else { "aurora.app" });
         for (name, value) in
