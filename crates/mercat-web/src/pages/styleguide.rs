@@ -5,6 +5,7 @@ use super::{Answer, Frame, show};
 use crate::guard::Caller;
 use askama::Template;
 use axum::http::StatusCode;
+use mercat_domain::offer::fields::{FIELDS, Field, LEAD_DESTINATIONS, Need};
 use mercat_domain::run::Shown;
 
 #[derive(Template)]
@@ -47,6 +48,27 @@ struct Family {
 struct Rules {
     f: Frame,
     families: Vec<Family>,
+    /// Lead destinations with the fields that each needs.
+    destinations: Vec<(String, Vec<String>)>,
+    /// Codes of what may go wrong with them, with what to do.
+    errors: Vec<(&'static str, String)>,
+}
+
+const FIELD_RULES: [&str; 25] = [
+    "F001", "F002", "F003", "F004", "F005", "F006", "F007", "F008", "F009", "F010", "F011", "F012", "F013",
+    "F014", "F015", "F016", "F017", "F018", "F019", "F020", "F021", "F022", "F023", "F024", "F025",
+];
+
+const LEAD_ERRORS: [&str; 8] =
+    ["auth", "permission", "not_found", "timeout", "tls", "rejected", "denied", "unreachable"];
+
+fn destinations(f: &Frame) -> Vec<(String, Vec<String>)> {
+    let fields = |destination: &'static str| {
+        let needs = |field: &&Field| field.need == Need::When("leadDestination", destination);
+        FIELDS.iter().filter(needs).map(|field| f.t(&format!("field-{}", field.key))).collect()
+    };
+    let named = LEAD_DESTINATIONS.iter().filter(|name| **name != "none");
+    named.map(|name| (f.t(&format!("choice-{name}")), fields(name))).collect()
 }
 
 /// What certification asks for, rule by rule, with what to do (S2-19).
@@ -65,7 +87,12 @@ pub(super) async fn rules(caller: Caller) -> Answer {
         }
     }
     families.retain(|family| !family.rules.is_empty());
-    Ok(show(StatusCode::OK, &Rules { f, families }))
+    // What the form asks for, before anything is submitted.
+    let fields = FIELD_RULES.map(|id| (id, f.t(id), None)).to_vec();
+    families.insert(0, Family { id: "F", title: f.t("ui-rules-fields"), rules: fields });
+    let words = |code: &'static str| (code, f.t(&format!("lead-error-{}", code.replace('_', "-"))));
+    let (destinations, errors) = (destinations(&f), LEAD_ERRORS.map(words).to_vec());
+    Ok(show(StatusCode::OK, &Rules { f, families, destinations, errors }))
 }
 
 pub(super) async fn page(caller: Caller) -> Answer {

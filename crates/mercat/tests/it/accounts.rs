@@ -157,6 +157,7 @@ async fn a_read_token_makes_nothing_and_a_foreign_page_neither() {
     assert_eq!(status, StatusCode::FORBIDDEN, "ids that stand on allow-lists cannot be claimed");
 }
 
+/// S4-23: a live offer is updated, in a preview of its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_preview_brings_the_earlier_audience_back() {
     let house = House::open().await;

@@ -14,6 +14,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
+/// S4-10, S4-12: what must be kept to, and who may take part, by rules that operators read and change.
 #[test]
 fn a_value_blocks_an_image_a_broken_policy_is_inconclusive_and_the_default_changes_nothing() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 const KILLS: u32 = 50;
 const OFFERS: [&str; 4] = ["a1", "a2", "a3", "a4"];
 
+/// S2-20: it may take days, and nobody has to stay.
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_kills_change_nothing_on_sqlite() {
     compare("").await;

@@ -28,6 +28,7 @@ mod publish;
 mod regions;
 mod reports;
 mod review;
+mod rows;
 mod rules;
 mod sabotage;
 mod sandbox;

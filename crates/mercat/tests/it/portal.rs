@@ -93,6 +93,7 @@ async fn an_offer_is_published_by_clicking() {
         ("/portal/offers/aurora/machine/editor/plans?check=1", "editor-plans-machine"),
         ("/portal/offers/aurora/machine/editor/technical?check=1", "editor-technical-machine"),
         ("/portal/offers/aurora/app/publish", "publish"),
+        // S2-37: the flow in detail, also of what is live.
         ("/portal/offers/aurora/app/status", "status-live"),
         ("/portal/offers/aurora/app/history", "history"),
         ("/portal/offers/aurora/app/versions", "versions"),
@@ -154,7 +155,7 @@ async fn a_failed_step_says_what_where_and_how_to_fix_it() {
     let house = House::open().await;
     ready(&house, "app", "Gateway").await;
     let root = house.dir.path().join("images/app");
-    // S2-39, S2-40: assembled here, so that this file is not taken for one.
+    // S2-39, S2-40, S4-8, S4-13: assembled here, so that this file is not taken for one.
     let bytes = ["X5O!P%@AP[4\\PZX54(P^)7CC)7}$EI", "CAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"].concat();
     layout(&root, &[tar(&[("bin/app", bytes.as_bytes())])], &["latest", "1.0.0"]);
     house.publish("app").await;
@@ -169,7 +170,13 @@ async fn a_failed_step_says_what_where_and_how_to_fix_it() {
     }
     // S2-19: guidance is linked, rule by rule.
     assert!(html.contains("href=\"/rules\"") && html.contains("href=\"/rules#CTR-20\""));
-    assert!(page("/rules".into()).await.contains("<tr id=\"CTR-20\">"));
+    // S2-3: rules for what is written and for what is shipped; S2-27: how leads arrive is linked at its step.
+    let rules = page("/rules".into()).await;
+    for id in ["CTR-20", "LNX-03", "F002", "lead.auth"] {
+        assert!(rules.contains(&format!("<tr id=\"{id}\">")), "{id}");
+    }
+    let package = html.split("<li id=\"step-package\"").nth(1).and_then(|rest| rest.split("</li>").next());
+    assert!(package.is_some_and(|step| step.contains("/rules#leads")) && rules.contains("id=\"leads\""));
     assert!(html.len() < 30_000, "the status page has {} bytes", html.len());
     assert!(!html.contains("style=") && !html.contains("onclick"), "nothing inline");
     let script = page("/static/mercat.js".into()).await;
@@ -177,6 +184,19 @@ async fn a_failed_step_says_what_where_and_how_to_fix_it() {
     std::io::Write::write_all(&mut gzip, script.as_bytes()).expect("memory");
     let packed = gzip.finish().expect("memory").len();
     assert!(packed < 6_000, "the script has {packed} bytes");
+    // S2-21, S2-38: a mail says that there was an error, where, and what to do next.
+    let mail = loop {
+        let (_, mails) = house.api(Method::GET, "/publishers/aurora/mail", None).await;
+        let found = mails.as_array().expect("a list").iter().find(|mail| mail["notice"] == "N3").cloned();
+        match found {
+            Some(mail) => break mail,
+            None => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+        }
+    };
+    let text = mail["text"].as_str().expect("text");
+    for part in ["CTR-20", "bin/app", "Publish", "/portal/offers/aurora/app/status"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
     // S2-8, S2-9, S2-36: all offers shows the status at the right, as a link to the Status tab.
     let list = page("/portal?show=fix".into()).await;
     let row = list.split("<tbody>").nth(1).and_then(|rest| rest.split("</tr>").next()).expect("a row");

@@ -13,6 +13,7 @@ fn small_image(house: &House, name: &str, files: &[(&str, &[u8])]) -> String {
     format!("oci:{}", root.display())
 }
 
+/// S2-16, S2-17, S2-22, S2-25, S2-26, S2-28, S2-30, S2-34, S4-6, S4-15, S4-17, S4-18 and S4-20.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_offer_goes_from_draft_to_live_on_both_databases() {
     draft_to_live(House::open().await).await;
@@ -139,6 +140,7 @@ async fn draft_to_live(house: House) {
     }
 }
 
+/// S2-41, S2-42, S2-45 to S2-48: fixed and published again, from the first step; cancelled at sign-off.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fixed_offer_starts_again_at_step_one_and_reads_only_what_changed() {
     let house = House::open().await;

@@ -56,6 +56,7 @@ fn found(verdict: &Value, layer: &str, path: &str) -> Vec<String> {
         .collect()
 }
 
+/// S4-8, S4-9, S4-11: viruses, malware, and what endangers whoever runs it.
 #[test]
 fn each_threat_is_found_with_its_layer_and_path() {
     let threats: [(&str, Vec<u8>, &str); 4] = [
