@@ -10,8 +10,8 @@ use mercat_domain::notice::NoticeKind;
 use mercat_domain::run::{State, StepStatus, current_step, estimate};
 use mercat_domain::{Millis, OfferKey};
 use mercat_store::{
-    CollectedRow, Commit, Expect, LedgerError, MarkRow, NewTask, OfferRow, Query, SubmissionRow,
-    SubscriberRow, UserRow, commit_surely, find, list, load, put, remove,
+    CollectedRow, Commit, Expect, LedgerError, MarkRow, OfferRow, Query, SubmissionRow, SubscriberRow,
+    UserRow, commit_surely, find, list, load, put, remove,
 };
 
 /// Days in preview after which somebody is reminded (N5).
@@ -57,9 +57,7 @@ impl App {
             let Some(days) = REMINDERS.iter().rev().find(|days| age >= *days * DAY) else { return Ok(()) };
             let unique = format!("{}.{days}", submission.id);
             let told = told(NoticeKind::Reminder, &unique).word("days", &days.to_string());
-            return self
-                .once(&format!("reminder/{unique}"), now, self.letters(&told, &submission.emails))
-                .await;
+            return self.once(&format!("reminder/{unique}"), now, &told, &submission.emails).await;
         }
         let promised = estimate(run.kind, step.step).filter(|promised| age > promised.max);
         let (Some(promised), StepStatus::InProgress) = (promised, step.status) else { return Ok(()) };
@@ -69,17 +67,18 @@ impl App {
             .word("hours", &(age / HOUR).to_string());
         let mut to = submission.emails.clone();
         to.extend(self.operators().await?);
-        self.once(&format!("overdue/{unique}"), now, self.letters(&told, &to)).await
+        self.once(&format!("overdue/{unique}"), now, &told, &to).await
     }
 
-    /// Queues work under a mark, unless the mark is there.
-    pub(crate) async fn once(&self, key: &str, now: Millis, tasks: Vec<NewTask>) -> Result<(), AppError> {
+    /// Tells something under a mark, to subscribers too, unless the mark is there.
+    async fn once(&self, key: &str, now: Millis, told: &Told, to: &[String]) -> Result<(), AppError> {
         if load::<MarkRow>(&*self.ledger, key).await?.is_some() {
             return Ok(());
         }
         let mut commit = Commit::new();
         commit.writes.push(put(&MarkRow { key: key.to_owned(), at: now }, Expect::Absent));
-        commit.tasks = tasks;
+        commit.tasks = self.letters(told, to);
+        self.to_subscribers(&mut commit, &self.facts(told, to.to_vec())).await?;
         match commit_surely(&*self.ledger, &commit).await {
             // Another process was faster.
             Err(LedgerError::Conflict { .. }) => Ok(()),
@@ -193,8 +192,13 @@ mod tests {
     #[tokio::test]
     async fn an_overdue_step_is_told_once_to_the_publisher_and_the_operator() {
         let house = House::with(submission(&begun())).await;
+        let wish = |digest| Wish { digest, notices: vec!["N8".into()], locale: "en".into() };
+        house.app.subscribe("aurora", "team@example.org", None, &wish(false)).await.expect("subscribed");
+        house.app.subscribe("aurora", "daily@example.org", None, &wish(true)).await.expect("subscribed");
         assert_eq!(house.after(14 * 60_000).await, []);
-        let told = house.after(2 * 60_000).await;
+        let mut told = house.after(2 * 60_000).await;
+        let team = told.iter().position(|facts| facts.emails == ["team@example.org"]).expect("subscribed");
+        assert_eq!(told.remove(team).locale, "en");
         let to: Vec<&str> = told.iter().map(|facts| facts.emails[0].as_str()).collect();
         assert_eq!(to, ["op@example.org", "ops@example.org"]);
         assert!(told.iter().all(|facts| facts.notice == "N8" && facts.locale == "ja"));
@@ -203,7 +207,9 @@ mod tests {
             ("estimate-15-minutes", "step-validate")
         );
         assert_ne!(told[0].message_id(), told[1].message_id());
-        assert_eq!(house.after(DAY).await, []);
+        // Nothing but what was collected.
+        let later = house.after(DAY).await;
+        assert_eq!((later.len(), later[0].notice.as_str()), (1, "D1"), "{later:?}");
     }
 
     #[tokio::test]

@@ -150,15 +150,20 @@ impl App {
         recipients.into_iter().map(|email| self.letter(told, email)).collect()
     }
 
-    fn letter(&self, told: &Told, email: String) -> NewTask {
-        let mut facts = told.facts.clone();
+    /// The facts of a notice for these people.
+    pub(crate) fn facts(&self, told: &Told, emails: Vec<String>) -> NoticeFacts {
+        let mut facts = NoticeFacts { emails, ..told.facts.clone() };
         facts.offer_name = facts.args.get("offer").cloned().unwrap_or_default();
-        facts.recipient = recipient(&email);
-        facts.emails = vec![email];
         facts.base_url.clone_from(&self.settings.base_url);
         if facts.locale.is_empty() {
             facts.locale.clone_from(&self.settings.locale);
         }
+        facts
+    }
+
+    fn letter(&self, told: &Told, email: String) -> NewTask {
+        let recipient = recipient(&email);
+        let facts = NoticeFacts { recipient, ..self.facts(told, vec![email]) };
         NewTask {
             id: format!("letter/{}", facts.message_id()),
             run: String::new(),

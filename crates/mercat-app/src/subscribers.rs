@@ -92,7 +92,9 @@ impl App {
             if !wants || facts.emails.iter().any(|email| email.eq_ignore_ascii_case(&row.email)) {
                 continue;
             }
+            let at = if facts.at == 0 { self.ledger.now().await? } else { facts.at };
             let own = NoticeFacts {
+                at,
                 recipient: crate::notices::recipient(&row.email),
                 emails: vec![row.email.clone()],
                 locale: row.locale.clone(),

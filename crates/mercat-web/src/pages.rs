@@ -82,6 +82,7 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route("/marketplace/apps/category/{category}/feed.atom", get(feeds::category))
         .route("/marketplace/apps/{id}/feed.atom", get(feeds::offer))
         .route("/portal/publishers/{publisher}/notices", get(notices::page).post(notices::save))
+        .route("/portal/publishers/{publisher}/subscribers", post(notices::others))
         .route("/support", get(support::all).post(support::open))
         .route("/support/new", get(support::form))
         .route("/support/{id}", get(support::one).post(support::reply))

@@ -589,6 +589,13 @@ pub static ROUTES: &[Route] = &[
         Publisher,
         "Choose which notices one gets.",
     ),
+    route(
+        "POST",
+        "/portal/publishers/{publisher}/subscribers",
+        ManageWebhooks,
+        Publisher,
+        "Choose which notices others get.",
+    ),
     // Announcements.
     with(
         route(

@@ -37,7 +37,8 @@ impl Worker {
         let mut commit = Commit::new();
         commit.lease = Some((task.lease.clone(), LeaseUse::Finish));
         if !secret {
-            commit.writes.push(put(&mail_row(&facts, id, mail, sent), Expect::Any));
+            let at = if facts.at == 0 { self.app.ledger.now().await? } else { facts.at };
+            commit.writes.push(put(&MailRow { at, ..mail_row(&facts, id, mail, sent) }, Expect::Any));
         }
         commit_surely(&*self.app.ledger, &commit).await?;
         Ok(Tried::Done)

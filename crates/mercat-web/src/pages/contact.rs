@@ -9,7 +9,6 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use mercat_app::rfc3339;
 use mercat_domain::OfferKey;
 use mercat_store::{LeadRow, ListingRow, OfferRow, find};
 use std::sync::Arc;
@@ -88,8 +87,22 @@ struct Leads {
 }
 
 impl Leads {
-    fn time(&self, at: &i64) -> String {
-        rfc3339(*at)
+    fn tone(&self, row: &LeadRow) -> &'static str {
+        match row.state.as_str() {
+            "delivered" => "good",
+            "dead" | "failed" => "bad",
+            "pending" => "go",
+            _ => "",
+        }
+    }
+
+    fn icon(&self, row: &LeadRow) -> &'static str {
+        match row.state.as_str() {
+            "delivered" => "done",
+            "dead" | "failed" => "problem",
+            "pending" => "run",
+            _ => "none",
+        }
     }
 
     fn state(&self, row: &LeadRow) -> String {

@@ -8,18 +8,21 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mercat_app::{AppError, Wish};
+use mercat_domain::access::{Action, Object};
 use mercat_store::{SubscriberRow, find};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Notices of a run, which somebody can subscribe to.
-const NOTICES: [(&str, &str); 6] = [
+const NOTICES: [(&str, &str); 8] = [
     ("N1", "notice-n1"),
     ("N2", "notice-n2"),
     ("N3", "notice-n3"),
     ("N4", "notice-n4"),
+    ("N5", "notice-n5"),
     ("N6", "notice-n6"),
     ("N7", "notice-n7"),
+    ("N8", "notice-n8"),
 ];
 
 #[derive(Template)]
@@ -28,7 +31,10 @@ struct Notices {
     f: Frame,
     publisher: String,
     own: Option<SubscriberRow>,
-    notices: [(&'static str, &'static str); 6],
+    notices: [(&'static str, &'static str); 8],
+    /// Whether the caller may choose for others.
+    owner: bool,
+    others: Vec<SubscriberRow>,
 }
 
 impl Notices {
@@ -36,6 +42,13 @@ impl Notices {
         let wanted =
             |row: &SubscriberRow| row.notices.is_empty() || row.notices.iter().any(|wanted| wanted == id);
         self.own.as_ref().is_some_and(wanted)
+    }
+
+    /// The notices of somebody else, in words.
+    fn wanted(&self, row: &SubscriberRow) -> String {
+        let wanted = |id: &str| row.notices.is_empty() || row.notices.iter().any(|own| own == id);
+        let words = NOTICES.iter().filter(|(id, _)| wanted(id)).map(|(_, key)| self.f.t(key));
+        words.collect::<Vec<_>>().join(", ")
     }
 
     fn digest(&self) -> bool {
@@ -50,8 +63,15 @@ pub(super) async fn page(
 ) -> Answer {
     let rows = find::<SubscriberRow>(&*site.app.ledger, "publisher", &publisher).await;
     let rows = rows.map_err(|error| fail(&caller)(AppError::from(error)))?;
-    let own = rows.into_iter().map(|found| found.row).find(|row| row.user == caller.actor());
-    Ok(show(StatusCode::OK, &Notices { f: Frame::new(&caller), publisher, own, notices: NOTICES }))
+    let mut others: Vec<SubscriberRow> = rows.into_iter().map(|found| found.row).collect();
+    let at = others.iter().position(|row| row.user == caller.actor());
+    let own = at.map(|at| others.remove(at));
+    let owner = site.app.permit(&caller.who, Action::ManageWebhooks, Object::Publisher(&publisher)).is_ok();
+    if !owner {
+        others.clear();
+    }
+    let f = Frame::new(&caller);
+    Ok(show(StatusCode::OK, &Notices { f, publisher, own, notices: NOTICES, owner, others }))
 }
 
 /// With no notice chosen, none is wanted.
@@ -61,8 +81,7 @@ pub(super) async fn save(
     Path(publisher): Path<String>,
     Form(sent): Form<BTreeMap<String, String>>,
 ) -> Answer {
-    let chosen = NOTICES.iter().filter(|(id, _)| sent.contains_key(*id));
-    let notices: Vec<String> = chosen.map(|(id, _)| (*id).to_owned()).collect();
+    let notices = chosen(&sent);
     let done = if notices.is_empty() {
         match site.app.unsubscribe(&publisher, "", Some(caller.actor())).await {
             Ok(()) | Err(AppError::NotFound) => Ok(()),
@@ -72,6 +91,30 @@ pub(super) async fn save(
         let wish =
             Wish { notices, locale: caller.locale.code().to_owned(), digest: sent.contains_key("digest") };
         site.app.subscribe(&publisher, "", Some(caller.actor()), &wish).await.map(|_| ())
+    };
+    done.map_err(fail(&caller))?;
+    Ok(see(&format!("/portal/publishers/{publisher}/notices")))
+}
+
+fn chosen(sent: &BTreeMap<String, String>) -> Vec<String> {
+    let chosen = NOTICES.iter().filter(|(id, _)| sent.contains_key(*id));
+    chosen.map(|(id, _)| (*id).to_owned()).collect()
+}
+
+/// Adds an address or takes one out.
+pub(super) async fn others(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    Path(publisher): Path<String>,
+    Form(sent): Form<BTreeMap<String, String>>,
+) -> Answer {
+    let email = sent.get("email").map(|email| email.trim()).unwrap_or_default();
+    let done = if sent.get("action").is_some_and(|action| action == "remove") {
+        site.app.unsubscribe(&publisher, email, None).await
+    } else {
+        let (notices, digest) = (chosen(&sent), sent.contains_key("digest"));
+        let wish = Wish { notices, locale: caller.locale.code().to_owned(), digest };
+        site.app.subscribe(&publisher, email, None, &wish).await.map(|_| ())
     };
     done.map_err(fail(&caller))?;
     Ok(see(&format!("/portal/publishers/{publisher}/notices")))

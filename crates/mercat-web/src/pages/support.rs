@@ -66,10 +66,6 @@ impl List {
     fn priority(&self, row: &RequestRow) -> String {
         words_of_priority(&self.f, row)
     }
-
-    fn time(&self, at: &i64) -> String {
-        rfc3339(*at)
-    }
 }
 
 fn words_of_state(f: &Frame, row: &RequestRow) -> String {

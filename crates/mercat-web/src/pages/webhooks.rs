@@ -7,7 +7,6 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use mercat_app::rfc3339;
 use mercat_store::{MessageLogRow, WebhookRow, find};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -34,10 +33,6 @@ struct Webhook {
 }
 
 impl Webhook {
-    fn time(&self, at: &i64) -> String {
-        rfc3339(*at)
-    }
-
     fn state(&self, row: &MessageLogRow) -> String {
         self.f.t(&format!("lead-state-{}", row.state))
     }
