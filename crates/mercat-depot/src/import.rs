@@ -54,14 +54,7 @@ pub async fn import(
     references: &[String],
     progress: &dyn Progress,
 ) -> Result<Vec<Imported>, SourceError> {
-    let source = match place {
-        Place::Registry { host, repository } => {
-            Source::Registry(Registry::new(egress.clone(), host, repository, credentials))
-        }
-        Place::Layout(path) => Source::Layout(Layout::open(path).await?),
-        Place::Archive(path) => Source::Archive(Archive::open(path, false).await?),
-        Place::DockerArchive(path) => Source::Archive(Archive::open(path, true).await?),
-    };
+    let source = open(egress, place, credentials).await?;
     let references = if references.is_empty() { source.references() } else { references.to_vec() };
     let zero = || AtomicU64::new(0);
     let importer = Importer { depot, source, progress, done: zero(), total: zero() };
@@ -70,6 +63,21 @@ pub async fn import(
         out.push(importer.reference(&reference).await?);
     }
     Ok(out)
+}
+
+pub(crate) async fn open(
+    egress: &Egress,
+    place: &Place,
+    credentials: Credentials,
+) -> Result<Source, SourceError> {
+    Ok(match place {
+        Place::Registry { host, repository } => {
+            Source::Registry(Registry::new(egress.clone(), host, repository, credentials))
+        }
+        Place::Layout(path) => Source::Layout(Layout::open(path).await?),
+        Place::Archive(path) => Source::Archive(Archive::open(path, false).await?),
+        Place::DockerArchive(path) => Source::Archive(Archive::open(path, true).await?),
+    })
 }
 
 /// What the depot holds of an image that was copied before.

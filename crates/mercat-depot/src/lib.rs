@@ -4,12 +4,14 @@ mod blobs;
 pub mod disk;
 mod import;
 mod region;
+mod resolve;
 mod source;
 mod spool;
 
 pub use blobs::{Depot, DepotError};
 pub use import::{Imported, held, held_disk, import, selected};
 pub use region::{Copies, Region, RegionError};
+pub use resolve::{Resolved, resolve};
 pub use source::{Credentials, SourceError};
 pub use spool::{FetchError, Fetched, Spool, SpoolError, UPLOADS_MAX, Upload};
 

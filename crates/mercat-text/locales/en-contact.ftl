@@ -195,3 +195,5 @@ ui-no-requests = No requests
 ui-no-requests-explain = What you ask the operator or a publisher, and what they answer, stands here.
 ui-no-exceptions = No requests for exceptions
 ui-no-exceptions-explain = An exception or an appeal is asked for at a finding, on the Status tab.
+ui-resolve = Look up references
+ui-not-certified = not certified yet

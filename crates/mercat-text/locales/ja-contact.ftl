@@ -195,3 +195,5 @@ ui-no-requests = リクエストはありません
 ui-no-requests-explain = 運用者や発行元への質問と、その回答がここに表示されます。
 ui-no-exceptions = 例外の申請はありません
 ui-no-exceptions-explain = 例外や異議は、[状態] タブの検出結果から申請できます。
+ui-resolve = 参照を確認
+ui-not-certified = まだ認定されていません

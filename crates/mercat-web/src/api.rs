@@ -72,6 +72,7 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route(&format!("{P}/leads/{{lead}}"), delete(leads::erase))
         .route(&format!("{P}/leads/{{lead}}/replay"), post(leads::replay))
         .route(&offer("/test-lead"), post(leads::test))
+        .route(&offer("/resolve"), post(crate::pages::resolve))
         .route(&offer("/submissions/{submission}/exceptions"), post(exceptions::ask))
         .route(&format!("{P}/exceptions"), get(exceptions::all))
         .route(&format!("{P}/exceptions/{{exception}}"), post(exceptions::inform))

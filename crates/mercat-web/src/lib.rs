@@ -25,9 +25,11 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use mercat_app::{App, Seen, Tally};
-use mercat_depot::{Depot, Spool};
+use mercat_app::{App, AppError, Seen, Tally};
+use mercat_depot::{Depot, Resolved, Spool};
 use mercat_domain::limits::API_BODY_BYTES_MAX;
+use mercat_domain::{OfferKey, OfferKind, Plan};
+use mercat_store::FindingRow;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -56,6 +58,21 @@ pub trait Examine: Send + Sync {
     async fn examine(&self) -> Vec<(&'static str, Health)>;
 }
 
+/// Looks up what the references of a plan mean right now.
+#[async_trait::async_trait]
+pub trait Resolve: Send + Sync {
+    /// What they mean, or what stands in the way.
+    ///
+    /// # Errors
+    /// When this server cannot look.
+    async fn resolve(
+        &self,
+        key: &OfferKey,
+        kind: OfferKind,
+        plan: &Plan,
+    ) -> Result<Result<Vec<Resolved>, Box<FindingRow>>, AppError>;
+}
+
 /// What the doors need.
 #[derive(Clone)]
 pub struct Site {
@@ -69,6 +86,7 @@ pub struct Site {
     specimens: Arc<specimens::Specimens>,
     streams: Arc<streams::Streams>,
     doctor: Option<Arc<dyn Examine>>,
+    resolver: Option<Arc<dyn Resolve>>,
     /// What was seen and pulled here, until it is written.
     pub tally: Tally,
     /// Turns to `true` when the server ends; long answers then end too.
@@ -86,6 +104,7 @@ impl Site {
             specimens: Arc::default(),
             streams: Arc::default(),
             doctor: None,
+            resolver: None,
             tally: Tally::default(),
             stop,
         }
@@ -97,6 +116,13 @@ impl Site {
     #[must_use]
     pub fn examined_by(mut self, doctor: Arc<dyn Examine>) -> Self {
         self.doctor = Some(doctor);
+        self
+    }
+
+    /// The same, with somebody who can look references up.
+    #[must_use]
+    pub fn resolved_by(mut self, resolver: Arc<dyn Resolve>) -> Self {
+        self.resolver = Some(resolver);
         self
     }
 

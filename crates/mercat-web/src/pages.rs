@@ -26,6 +26,7 @@ mod styleguide;
 mod support;
 mod webhooks;
 
+pub(crate) use editor::resolve;
 pub(crate) use frame::Frame;
 pub(crate) use storefront::Where;
 

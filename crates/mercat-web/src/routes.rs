@@ -529,6 +529,13 @@ pub static ROUTES: &[Route] = &[
     route("POST", "/portal/publishers/{publisher}/exceptions/{exception}", Publish, Publisher, "Say more."),
     route("GET", "/portal/operator/exceptions", Operate, Market, "Requests for exceptions."),
     route("POST", "/portal/operator/exceptions/{exception}", Operate, Market, "Decide a request."),
+    route(
+        "POST",
+        offer!("/resolve"),
+        EditOffers,
+        Publisher,
+        "What the references of the draft stand for now.",
+    ),
     // Subscribers of notices.
     route(
         "GET",

@@ -7,6 +7,7 @@ pub mod inspect;
 mod knowledge;
 mod outbox;
 mod progress;
+mod resolve;
 mod sandbox;
 pub mod scanners;
 mod steps;

@@ -3,12 +3,12 @@
 mod boot;
 mod certify;
 mod disk_certify;
-mod disks;
+pub(crate) mod disks;
 mod package;
 mod provision;
 mod regions;
 mod start;
-mod validate;
+pub(crate) mod validate;
 
 use crate::Worker;
 use crate::progress::Tracker;

@@ -5,9 +5,11 @@ use crate::config::Config;
 use crate::doctor::Doctor;
 use crate::wiring::{self, House};
 use anyhow::Context;
-use mercat_app::Asked;
-use mercat_app::{App, Tally};
+use mercat_app::{App, AppError, Asked, Tally};
+use mercat_depot::Resolved;
 use mercat_domain::access::Principal;
+use mercat_domain::{OfferKey, OfferKind, Plan};
+use mercat_store::FindingRow;
 use mercat_web::{Site, router};
 use std::path::Path;
 use std::sync::Arc;
@@ -45,12 +47,28 @@ async fn write_tally(app: App, tally: Tally, mut stopped: watch::Receiver<bool>)
     }
 }
 
+/// Workers know how sources are read.
+struct Resolver(mercat_worker::Worker);
+
+#[async_trait::async_trait]
+impl mercat_web::Resolve for Resolver {
+    async fn resolve(
+        &self,
+        key: &OfferKey,
+        kind: OfferKind,
+        plan: &Plan,
+    ) -> Result<Result<Vec<Resolved>, Box<FindingRow>>, AppError> {
+        self.0.resolve(key, kind, plan).await
+    }
+}
+
 /// Starts portal, API, registry and workers on an open listener.
 pub(crate) fn start(house: &House, config: &Config, listener: TcpListener) -> Running {
     let (stop, stopped) = watch::channel(false);
     let doctor = Doctor { house: house.clone(), config: config.clone() };
     let site = Site::new(house.app.clone(), house.depot.clone(), house.spool.clone(), stopped.clone())
-        .examined_by(Arc::new(doctor));
+        .examined_by(Arc::new(doctor))
+        .resolved_by(Arc::new(Resolver(house.worker.clone())));
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(write_tally(house.app.clone(), site.tally.clone(), stopped.clone()));
     let mut ending = stopped.clone();

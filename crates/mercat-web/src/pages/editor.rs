@@ -13,15 +13,22 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use form::{Control, Group, Resolved, Sent, input, label, on_page, place, sentence};
 use mercat_app::{AppError, Draft, compose_listing, in_language};
+use mercat_depot::Resolved as Looked;
 use mercat_domain::document::Value;
 use mercat_domain::offer::fields::{Rule, Scope, Tab};
 use mercat_domain::offer::{PageState, Problem, page_state, tab_of};
+use mercat_domain::run::{Shown, Step, StepStatus};
 use mercat_domain::{Document, OfferKey, Plan};
-use mercat_store::{ListingRow, OfferRow, SubmissionRow, load};
+use mercat_store::{FindingRow, ListingRow, OfferRow, Query as Rows, SubmissionRow, list, load};
 use merge::Conflict;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// How long somebody waits for what references stand for.
+const LOOK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+/// Submissions among which an earlier verdict is looked for.
+const SUBMISSIONS_READ: u32 = 50;
 
 /// Codes of what is missing, which is told when somebody asks whether the draft can be published.
 const MISSING: [&str; 3] = ["F001", "F016", "F018"];
@@ -119,7 +126,7 @@ struct Editor<'a> {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Shown {
+pub(super) struct Asked {
     check: Option<String>,
     saved: Option<String>,
 }
@@ -131,6 +138,8 @@ struct Work<'a> {
     tab: Tab,
     /// Whether missing fields are told.
     check: bool,
+    /// References that were looked up just now, by plan.
+    looked: Vec<(String, Result<Vec<Looked>, Box<FindingRow>>)>,
 }
 
 /// A page with its parts by id.
@@ -184,9 +193,8 @@ impl Work<'_> {
         let marks = std::iter::once(("version".to_owned(), draft.version.to_string())).chain(marks).collect();
         let offer = load::<OfferRow>(&*self.site.app.ledger, &key.to_string()).await?;
         let published = offer.as_ref().is_some_and(|offer| offer.row.submissions > 0);
-        if let Some(latest) = offer.and_then(|offer| offer.row.latest).filter(|_| self.tab == Tab::Technical)
-        {
-            self.resolved(&latest, &mut groups).await?;
+        if self.tab == Tab::Technical {
+            self.resolved(&f, key, &mut groups).await?;
         }
         let page = Editor {
             f: &f,
@@ -205,19 +213,60 @@ impl Work<'_> {
         Ok(Drawn { html: page.render().unwrap_or_default(), parts, marks })
     }
 
-    /// What the latest submission resolved, beside the plans that it was of.
-    async fn resolved(&self, latest: &str, groups: &mut [Group]) -> Result<(), AppError> {
-        let row = load::<SubmissionRow>(&*self.site.app.ledger, latest).await?;
-        for image in row.iter().flat_map(|row| &row.row.images) {
-            let of = |group: &&mut Group| group.plan.as_ref().is_some_and(|(_, id)| *id == image.plan);
-            if let (Some(group), Some(row)) = (groups.iter_mut().find(of), &row) {
-                let (publisher, offer) = (&row.row.publisher, &row.row.offer);
-                group.resolved.push(Resolved {
-                    reference: image.reference.clone(),
-                    digest: image.digest.clone(),
-                    size: image.size,
-                    url: format!("/portal/offers/{publisher}/{offer}/submissions/{latest}#step-certify"),
-                });
+    /// What the references stand for, beside their plans: as they were looked up now, or by the latest submission;
+    /// with how the certification of those bytes ended last.
+    async fn resolved(&self, f: &Frame, key: &OfferKey, groups: &mut [Group]) -> Result<(), AppError> {
+        let index = Some(("offer", key.to_string()));
+        let query = Rows { index, limit: SUBMISSIONS_READ, newest_first: true, ..Rows::default() };
+        let earlier: Vec<SubmissionRow> = list::<SubmissionRow>(&*self.site.app.ledger, query)
+            .await?
+            .into_iter()
+            .map(|row| row.row)
+            .collect();
+        let verdict = |digest: &str| {
+            let of = |row: &&SubmissionRow| row.images.iter().any(|image| image.digest == digest);
+            let judged = earlier.iter().filter(of).find_map(|row| {
+                let step = row.run.steps.iter().find(|step| step.step == Step::Certify.name())?;
+                let words = match StepStatus::parse(&step.status)? {
+                    StepStatus::Complete => Shown::Complete.key(),
+                    StepStatus::Blocked => Shown::NeedsFix.key(),
+                    _ => return None,
+                };
+                Some((format!("/portal/offers/{key}/submissions/{}#step-certify", row.id), f.t(words)))
+            });
+            judged.unwrap_or_default()
+        };
+        let row = |found: &Looked| {
+            let (url, verdict) =
+                if found.digest.is_empty() { <_>::default() } else { verdict(&found.digest) };
+            Resolved {
+                reference: found.reference.clone(),
+                digest: found.digest.clone(),
+                platforms: found.platforms.join(", "),
+                size: found.size,
+                url,
+                verdict,
+            }
+        };
+        let latest = earlier.first().filter(|_| self.looked.is_empty());
+        for group in groups.iter_mut() {
+            let Some((_, plan)) = &group.plan else { continue };
+            match self.looked.iter().find(|(id, _)| id == plan) {
+                Some((_, Ok(found))) => group.resolved = found.iter().map(row).collect(),
+                Some((_, Err(finding))) => {
+                    group.unresolved =
+                        format!("{}: {} ({})", finding.rule, finding.observed, finding.required);
+                }
+                None => {
+                    let images = latest.iter().flat_map(|row| &row.images);
+                    let own = images.filter(|image| image.plan == *plan).map(|image| Looked {
+                        reference: image.reference.clone(),
+                        digest: image.digest.clone(),
+                        size: image.size,
+                        platforms: Vec::new(),
+                    });
+                    group.resolved = own.map(|found| row(&found)).collect();
+                }
             }
         }
         Ok(())
@@ -292,7 +341,13 @@ fn groups(f: &Frame, document: &Document, tab: Tab, told: &[&Problem], conflicts
     let offer = inputs(None);
     let mut out = Vec::new();
     if !offer.is_empty() {
-        out.push(Group { title: f.t(tab.key()), plan: None, inputs: offer, resolved: Vec::new() });
+        out.push(Group {
+            title: f.t(tab.key()),
+            plan: None,
+            inputs: offer,
+            resolved: Vec::new(),
+            unresolved: String::new(),
+        });
     }
     if on_page(document, tab, Scope::Plan).next().is_some() {
         for (at, plan) in document.plans.iter().enumerate() {
@@ -302,6 +357,7 @@ fn groups(f: &Frame, document: &Document, tab: Tab, told: &[&Problem], conflicts
                 plan: Some((at, plan.id.clone())),
                 inputs: inputs(Some((at, plan))),
                 resolved: Vec::new(),
+                unresolved: String::new(),
             });
         }
     }
@@ -320,13 +376,14 @@ pub(super) async fn page(
     State(site): State<Arc<Site>>,
     caller: Caller,
     Path((publisher, offer, page)): Path<(String, String, String)>,
-    Query(shown): Query<Shown>,
+    Query(shown): Query<Asked>,
 ) -> Answer {
     let key = OfferKey::new(publisher, offer);
     let drawn = async {
         let tab = tab_named(&page).ok_or(AppError::NotFound)?;
         let draft = site.app.draft(&key).await?;
-        let state = Work { site: &site, caller: &caller, tab, check: shown.check.is_some() };
+        let state =
+            Work { site: &site, caller: &caller, tab, check: shown.check.is_some(), looked: Vec::new() };
         state.draw(&draft, shown.saved.is_some(), &[], &[]).await
     };
     let drawn = drawn.await.map_err(fail(&caller))?;
@@ -419,10 +476,14 @@ pub(super) async fn save(
     let mut sent = read(form).await?;
     let script = headers.get(header::ACCEPT).is_some_and(|accept| accept == "application/json");
     let check = sent.text("check").is_some();
+    let look = sent.text("action") == Some("resolve") && !script;
     let done = async {
         let tab = tab_named(&page).ok_or(AppError::NotFound)?;
-        let state = Work { site: &site, caller: &caller, tab, check };
+        let mut state = Work { site: &site, caller: &caller, tab, check, looked: Vec::new() };
         let outcome = store(&state, &key, &mut sent).await?;
+        if look && tab == Tab::Technical {
+            state.looked = looked(&site, &key, &outcome.draft.document).await?;
+        }
         let shown = Draft { document: outcome.shown, ..outcome.draft };
         let drawn = state.draw(&shown, false, &outcome.problems, &outcome.conflicts).await?;
         Ok::<_, AppError>((drawn, outcome.problems.is_empty(), outcome.conflicts.is_empty()))
@@ -439,7 +500,7 @@ pub(super) async fn save(
         let body = serde_json::json!({"values": drawn.marks, "parts": parts});
         return Ok((status, axum::Json(body)).into_response());
     }
-    if status != StatusCode::OK {
+    if status != StatusCode::OK || look {
         return Ok(html(status, drawn.html));
     }
     let here = format!("/portal/offers/{key}/editor/{page}");
@@ -448,6 +509,55 @@ pub(super) async fn save(
         Some("check") => see(&format!("{here}?check=1")),
         _ => see(&format!("{here}?saved=1")),
     })
+}
+
+/// Looks up what every plan names, for as long as somebody waits for a page.
+async fn looked(
+    site: &Site,
+    key: &OfferKey,
+    document: &Document,
+) -> Result<Vec<(String, Result<Vec<Looked>, Box<FindingRow>>)>, AppError> {
+    let Some(resolver) = &site.resolver else { return Ok(Vec::new()) };
+    let mut out = Vec::new();
+    let end = tokio::time::Instant::now() + LOOK_PATIENCE;
+    for plan in &document.plans {
+        let found = tokio::time::timeout_at(end, resolver.resolve(key, document.kind, plan)).await;
+        let late = || FindingRow {
+            rule: "F021".to_owned(),
+            observed: format!("no answer within {} seconds", LOOK_PATIENCE.as_secs()),
+            required: "a source that answers".to_owned(),
+            ..FindingRow::default()
+        };
+        out.push((plan.id.clone(), found.unwrap_or_else(|_| Ok(Err(Box::new(late()))))?));
+    }
+    Ok(out)
+}
+
+/// The same for programs.
+pub(crate) async fn resolve(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    Path((publisher, offer)): Path<(String, String)>,
+) -> Answer {
+    let key = OfferKey::new(publisher, offer);
+    let found = async {
+        let draft = site.app.draft(&key).await?;
+        looked(&site, &key, &draft.document).await
+    };
+    let found = found.await.map_err(fail(&caller))?;
+    let one = |(plan, found): &(String, Result<Vec<Looked>, Box<FindingRow>>)| match found {
+        Ok(found) => {
+            let row = |found: &Looked| {
+                serde_json::json!({
+                    "reference": found.reference, "digest": found.digest, "platforms": found.platforms,
+                    "size": found.size,
+                })
+            };
+            serde_json::json!({"plan": plan, "references": found.iter().map(row).collect::<Vec<_>>()})
+        }
+        Err(finding) => serde_json::json!({"plan": plan, "finding": finding}),
+    };
+    Ok(axum::Json(found.iter().map(one).collect::<Vec<_>>()).into_response())
 }
 
 /// What came of saving.

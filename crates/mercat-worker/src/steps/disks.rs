@@ -1,11 +1,12 @@
 //! Disks of virtual machine offers: fetched, read by a confined child, stored as chunks.
 
 use super::{Ended, Work};
+use crate::Worker;
 use crate::decode::{self, DecodeError, Watch};
 use crate::progress::PartHandle;
 use mercat_app::{AppError, Report, StepOutcome, rfc3339};
 use mercat_depot::disk::{DiskIndex, Stage};
-use mercat_depot::{FetchError, Spool, SpoolError};
+use mercat_depot::{FetchError, Resolved, Spool, SpoolError};
 use mercat_disk::{Declared, VIRTUAL_BYTES_MAX};
 use mercat_domain::document::rows;
 use mercat_domain::offer::disk::{self, DiskSource};
@@ -113,6 +114,62 @@ pub(super) async fn validate(work: &Work<'_>) -> Result<Ended, AppError> {
     }
     report.say("error", "message-inconclusive", &[("count", &count)]);
     Ok(Ended::Result(StepOutcome::GaveUp, Box::new(report)))
+}
+
+/// What is known of a plan's disks without fetching them: that they are there, and how large the files are.
+pub(crate) async fn look(
+    worker: &Worker,
+    key: &OfferKey,
+    plan: &Plan,
+) -> Result<Vec<Resolved>, Box<FindingRow>> {
+    let mut out = Vec::new();
+    for one in listed(plan) {
+        let finding = |missing: Missing| match missing {
+            Missing::Finding(finding) => finding,
+            Missing::Wait { detail, .. } => {
+                let row = one.row("F015", &detail, "a source that answers");
+                Box::new(FindingRow { severity: "inconclusive".to_owned(), ..row })
+            }
+        };
+        let source = DiskSource::parse(one.text)
+            .map_err(|(code, observed, required)| finding(one.finding(code, &observed, required)))?;
+        let size = match source {
+            DiskSource::File(path) => {
+                let path = PathBuf::from(path);
+                let meta = path.metadata().ok().filter(std::fs::Metadata::is_file);
+                match meta.filter(|_| super::validate::allowed(&path, &worker.local_sources)) {
+                    Some(meta) => meta.len(),
+                    None => {
+                        let required = "a file below a directory of sources.directories on this server";
+                        return Err(finding(one.unusable(required)));
+                    }
+                }
+            }
+            DiskSource::Upload(id) => match worker.spool.find(id) {
+                Ok(upload) if upload.publisher == key.publisher && upload.offset == upload.size => {
+                    upload.size
+                }
+                _ => return Err(finding(one.unusable("an upload of this publisher that is complete"))),
+            },
+            DiskSource::Url(text) => {
+                let url = Url::parse(text)
+                    .map_err(|error| finding(one.finding("F015", &error.to_string(), "a URL")))?;
+                let request = worker.egress.http().head(url).build();
+                let request =
+                    request.map_err(|error| finding(one.finding("F015", &error.to_string(), "a URL")))?;
+                let answer = worker.egress.send(request).await;
+                let answer = answer.map_err(|error| finding(unfetched(&one, &FetchError::Egress(error))))?;
+                if !answer.status().is_success() {
+                    let error = FetchError::Status(answer.status().as_u16());
+                    return Err(finding(unfetched(&one, &error)));
+                }
+                let length = answer.headers().get("content-length");
+                length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0)
+            }
+        };
+        out.push(Resolved { reference: one.reference.clone(), size, ..Resolved::default() });
+    }
+    Ok(out)
 }
 
 async fn stored(work: &Work<'_>, root: &Digest) -> Result<(Digest, u64), Missing> {

@@ -53,7 +53,7 @@ async fn copy(work: &Work<'_>, plan: &Plan) -> Result<Result<Vec<Imported>, Sour
 }
 
 /// Whether a path lies below an allowed directory, links resolved.
-pub(super) fn allowed(path: &Path, directories: &[std::path::PathBuf]) -> bool {
+pub(crate) fn allowed(path: &Path, directories: &[std::path::PathBuf]) -> bool {
     let Ok(path) = path.canonicalize() else { return false };
     directories.iter().filter_map(|dir| dir.canonicalize().ok()).any(|dir| path.starts_with(dir))
 }
@@ -69,7 +69,7 @@ fn row(plan: &str, image: Imported) -> ImageRow {
 }
 
 /// What the publisher can fix becomes a finding; everything else is ours to wait for.
-fn verdict_on(plan: &str, error: &SourceError) -> Option<FindingRow> {
+pub(crate) fn verdict_on(plan: &str, error: &SourceError) -> Option<FindingRow> {
     let (rule, field, required, fix) = match error {
         SourceError::Unauthorized { .. } => (
             "F021",

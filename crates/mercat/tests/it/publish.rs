@@ -174,6 +174,51 @@ async fn a_fixed_offer_starts_again_at_step_one_and_reads_only_what_changed() {
     assert_eq!(canceled["previewLinks"], json!([]));
 }
 
+/// While an offer is written, its references are looked up, and nothing is copied.
+#[tokio::test(flavor = "multi_thread")]
+async fn references_are_looked_up_while_an_offer_is_written() {
+    let house = House::open().await;
+    let allowed = house.subscription().await;
+    let image = small_image(&house, "app", &[("root/readme", b"clean")]);
+    let offer = house.offer("app", &image, &["latest", "1.0.0"], &[allowed.0]).await;
+    house.save(&offer).await;
+    let look = async || {
+        let (status, found) =
+            house.api(Method::POST, "/publishers/aurora/offers/app/resolve", Some(json!({}))).await;
+        assert_eq!(status, StatusCode::OK, "{found}");
+        found[0].clone()
+    };
+    let found = look().await;
+    let tag = &found["references"][1];
+    assert_eq!((&tag["reference"], &tag["platforms"]), (&json!("1.0.0"), &json!(["linux/amd64"])), "{found}");
+    assert!(tag["size"].as_u64().is_some_and(|size| size > 100));
+    let page = async || {
+        let url = format!("{}/portal/offers/aurora/app/editor/technical", house.base);
+        let form = "--b\r\ncontent-disposition: form-data; name=\"action\"\r\n\r\nresolve\r\n--b--\r\n";
+        let sent = house.http.post(url).bearer_auth(&house.token);
+        let sent = sent.header("content-type", "multipart/form-data; boundary=b").body(form).send().await;
+        sent.expect("answers").text().await.expect("text")
+    };
+    let digest = tag["digest"].as_str().expect("a digest").to_owned();
+    let before = page().await;
+    assert!(before.contains(&digest) && before.contains("not certified yet"), "{before}");
+    house.publish("app").await;
+    let status = house.until("app", &["waitingForPublisherReview"]).await;
+    assert_eq!(status["images"][1]["digest"], json!(digest));
+    let after = page().await;
+    assert!(after.contains(&digest) && after.contains("#step-certify\">Complete"), "{after}");
+    // What stands in the way is said as the first step would say it.
+    let mut wrong = offer.clone();
+    wrong["plans"][0]["image"] = json!("oci:/etc");
+    house.save(&wrong).await;
+    let finding = &look().await["finding"];
+    assert_eq!((&finding["rule"], &finding["severity"]), (&json!("F021"), &json!("error")), "{finding}");
+    assert!(page().await.contains("sources.directories"));
+    wrong["plans"][0]["image"] = json!("127.0.0.1:9/app");
+    house.save(&wrong).await;
+    assert_eq!(look().await["finding"]["rule"], "F021");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_idempotency_key_makes_one_submission() {
     let house = House::open().await;

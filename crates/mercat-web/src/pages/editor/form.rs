@@ -56,15 +56,19 @@ pub(super) struct Group {
     pub(super) inputs: Vec<Input>,
     /// What the references of the plan stood for when they were resolved last.
     pub(super) resolved: Vec<Resolved>,
+    /// Why they could not be looked up.
+    pub(super) unresolved: String,
 }
 
 /// A reference as it was resolved, with the step that judged it.
 pub(super) struct Resolved {
     pub(super) reference: String,
     pub(super) digest: String,
+    pub(super) platforms: String,
     pub(super) size: u64,
-    /// Address of the submission's certification.
+    /// Address of the certification of these bytes, and how it ended; empty when there was none.
     pub(super) url: String,
+    pub(super) verdict: String,
 }
 
 /// Where a field stands in a form and in a document.
