@@ -70,6 +70,9 @@ impl Ledger for Faulty {
     async fn postpone(&self, lease: &Lease, delay: Millis, note: &str) -> Result<bool> {
         with_fault!(self, "postpone", self.inner.postpone(lease, delay, note))
     }
+    async fn hurry(&self, run: &str) -> Result<u64> {
+        with_fault!(self, "hurry", self.inner.hurry(run))
+    }
     async fn tasks(&self, run: &str) -> Result<Vec<TaskView>> {
         with_fault!(self, "tasks", self.inner.tasks(run))
     }

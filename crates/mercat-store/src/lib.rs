@@ -291,6 +291,8 @@ pub trait Ledger: Send + Sync {
     async fn heartbeat(&self, lease: &Lease, lease_ms: Millis) -> Result<bool>;
     /// Gives a task back, due again after a delay; `false` when the lease was lost.
     async fn postpone(&self, lease: &Lease, delay: Millis, note: &str) -> Result<bool>;
+    /// Makes the tasks of a run that wait for a later time due now; how many there were.
+    async fn hurry(&self, run: &str) -> Result<u64>;
     /// The tasks of one run, or all when `run` is empty.
     async fn tasks(&self, run: &str) -> Result<Vec<TaskView>>;
     /// Database time.

@@ -401,6 +401,18 @@ macro_rules! sql_ledger {
                 Ok(changed.rows_affected() == 1)
             }
 
+            async fn hurry(&self, run: &str) -> Result<u64> {
+                let changed = sqlx::query::<$db>(concat!(
+                    "UPDATE tasks SET not_before = ", $now, " WHERE run = $1 AND lease_until <= ", $now,
+                    " AND not_before > ", $now
+                ))
+                .bind(run)
+                .execute(&self.write)
+                .await
+                .map_err(LedgerError::unavailable)?;
+                Ok(changed.rows_affected())
+            }
+
             async fn tasks(&self, run: &str) -> Result<Vec<TaskView>> {
                 let rows = sqlx::query::<$db>(concat!(
                     "SELECT id, run, queue, lease_until, not_before, attempts, note, ", $now,

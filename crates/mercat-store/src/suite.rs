@@ -138,6 +138,13 @@ async fn leases(ledger: &dyn Ledger) {
     let third = ledger.claim(&["work"], "w3", 60_000).await.expect("answers").expect("due again");
     assert_eq!((third.attempts, third.crashes()), (3, 1));
     assert_eq!(ledger.tasks("r").await.expect("answers")[0].note, "waits");
+    assert_eq!(ledger.hurry("r").await.expect("answers"), 0, "somebody works on it");
+    assert!(ledger.postpone(&third.lease, 60_000, "waits").await.expect("answers"));
+    assert_eq!(ledger.claim(&["work"], "w3", 60_000).await.expect("answers"), None);
+    assert_eq!(ledger.hurry("other").await.expect("answers"), 0);
+    assert_eq!(ledger.hurry("r").await.expect("answers"), 1);
+    assert_eq!(ledger.hurry("r").await.expect("answers"), 0, "it is due");
+    let third = ledger.claim(&["work"], "w3", 60_000).await.expect("answers").expect("due at once");
     let done = Commit { lease: Some((third.lease.clone(), LeaseUse::Finish)), ..Commit::new() };
     ledger.commit(&done).await.expect("finished");
     assert_eq!(ledger.tasks("r").await.expect("answers"), []);

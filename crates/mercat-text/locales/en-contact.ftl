@@ -197,3 +197,6 @@ ui-no-exceptions = No requests for exceptions
 ui-no-exceptions-explain = An exception or an appeal is asked for at a finding, on the Status tab.
 ui-resolve = Look up references
 ui-not-certified = not certified yet
+ui-retry-now = Try again now
+event-step-hurried = Tried again at once
+ui-overdue = This step takes longer than promised. The operator was told.

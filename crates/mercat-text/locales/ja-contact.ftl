@@ -197,3 +197,6 @@ ui-no-exceptions = 例外の申請はありません
 ui-no-exceptions-explain = 例外や異議は、[状態] タブの検出結果から申請できます。
 ui-resolve = 参照を確認
 ui-not-certified = まだ認定されていません
+ui-retry-now = 今すぐ再試行
+event-step-hurried = すぐに再試行
+ui-overdue = このステップは予定より長くかかっています。運用者に通知済みです。

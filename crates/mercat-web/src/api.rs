@@ -64,6 +64,7 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route(&offer("/publish"), post(offers::publish))
         .route(&offer("/golive"), post(offers::go_live))
         .route(&offer("/cancel"), post(offers::cancel))
+        .route(&offer("/retry"), post(offers::retry))
         .route(&offer("/audience"), put(offers::audience))
         .route("/api/v1/catalogue/{id}/leads", post(leads::ask))
         .route("/api/v1/preview/{id}/leads", post(leads::ask_in_preview))

@@ -111,6 +111,7 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route(&o("/versions"), get(history::versions))
         .route(&o("/answer"), post(review::answer))
         .route(&o("/golive"), post(status::go_live))
+        .route(&o("/retry"), post(status::retry))
         .route(&o("/cancel"), get(status::cancel_page).post(status::cancel))
         .route(&o("/delete"), get(offer_file::delete_page).post(offer_file::delete))
         .route("/portal/account", get(account::page))

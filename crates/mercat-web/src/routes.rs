@@ -230,6 +230,7 @@ pub static ROUTES: &[Route] = &[
     route("POST", offer!("/validate"), ReadOffers, Publisher, "Check the draft without publishing it."),
     with(route("POST", offer!("/publish"), Publish, Publisher, "Publish the draft."), "PublishRequest", 202),
     with(route("POST", offer!("/golive"), GoLive, Publisher, "Take the preview live."), "GoLiveRequest", 202),
+    route("POST", offer!("/retry"), Publish, Publisher, "Try at once what waits for its next try."),
     route("POST", offer!("/cancel"), Publish, Publisher, "Cancel the active submission."),
     with(
         route("PUT", offer!("/audience"), EditOffers, Publisher, "Change who may see the open preview."),
@@ -356,6 +357,7 @@ pub static ROUTES: &[Route] = &[
     route("GET", portal!("/versions"), ReadOffers, Publisher, "Submissions, newest first."),
     route("POST", portal!("/answer"), Publish, Publisher, "Answer the certification team."),
     route("POST", portal!("/golive"), GoLive, Publisher, "Go Live."),
+    route("POST", portal!("/retry"), Publish, Publisher, "Try at once what waits for its next try."),
     route("POST", portal!("/cancel"), Publish, Publisher, "Cancel Publish."),
     route("POST", portal!("/delete"), EditOffers, Publisher, "Delete."),
     route("GET", "/portal/publishers/{publisher}/numbers", ReadOffers, Publisher, "Numbers of a publisher."),

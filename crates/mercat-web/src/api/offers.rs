@@ -274,6 +274,11 @@ pub(super) async fn go_live(State(site): Shared, caller: Caller, Path(path): Key
     Ok(accepted(&row.map_err(fail(&caller))?))
 }
 
+pub(super) async fn retry(State(site): Shared, caller: Caller, Path(path): Key) -> Answer {
+    let count = site.app.retry_now(caller.actor(), &key(&path)).await.map_err(fail(&caller))?;
+    Ok((StatusCode::ACCEPTED, Json(json!({"retried": count}))).into_response())
+}
+
 pub(super) async fn cancel(State(site): Shared, caller: Caller, Path(path): Key) -> Answer {
     let row = site.app.cancel(caller.actor(), &key(&path)).await.map_err(fail(&caller))?;
     Ok(Json(json!({"submission": row.id, "number": row.number, "status": row.run.state})).into_response())

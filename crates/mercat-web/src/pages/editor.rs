@@ -131,6 +131,9 @@ pub(super) struct Asked {
     saved: Option<String>,
 }
 
+/// A plan, and what its references stand for or why that is not known.
+type LookedUp = (String, Result<Vec<Looked>, Box<FindingRow>>);
+
 /// What a page is drawn from.
 struct Work<'a> {
     site: &'a Site,
@@ -139,7 +142,7 @@ struct Work<'a> {
     /// Whether missing fields are told.
     check: bool,
     /// References that were looked up just now, by plan.
-    looked: Vec<(String, Result<Vec<Looked>, Box<FindingRow>>)>,
+    looked: Vec<LookedUp>,
 }
 
 /// A page with its parts by id.
@@ -512,11 +515,7 @@ pub(super) async fn save(
 }
 
 /// Looks up what every plan names, for as long as somebody waits for a page.
-async fn looked(
-    site: &Site,
-    key: &OfferKey,
-    document: &Document,
-) -> Result<Vec<(String, Result<Vec<Looked>, Box<FindingRow>>)>, AppError> {
+async fn looked(site: &Site, key: &OfferKey, document: &Document) -> Result<Vec<LookedUp>, AppError> {
     let Some(resolver) = &site.resolver else { return Ok(Vec::new()) };
     let mut out = Vec::new();
     let end = tokio::time::Instant::now() + LOOK_PATIENCE;
@@ -545,7 +544,7 @@ pub(crate) async fn resolve(
         looked(&site, &key, &draft.document).await
     };
     let found = found.await.map_err(fail(&caller))?;
-    let one = |(plan, found): &(String, Result<Vec<Looked>, Box<FindingRow>>)| match found {
+    let one = |(plan, found): &LookedUp| match found {
         Ok(found) => {
             let row = |found: &Looked| {
                 serde_json::json!({

@@ -14,7 +14,7 @@ pub(crate) struct Frame {
     pub(crate) operator: bool,
     pub(crate) other: &'static str,
     path: String,
-    now: Millis,
+    pub(crate) now: Millis,
 }
 
 impl Frame {

@@ -15,8 +15,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use mercat_app::{App, AppError, StatusView, StepView};
-use mercat_domain::run::{Measured, Shown, State as RunState, Step, StepStatus};
-use mercat_domain::{Millis, OfferKey};
+use mercat_domain::run::{Measured, Shown, State as RunState, Step, StepStatus, estimate};
+use mercat_domain::{Millis, OfferKey, OfferKind};
 use mercat_store::{FindingRow, ImageRow, MessageRow, PartRow, SubmissionRow};
 use mercat_text::text;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -132,6 +132,16 @@ impl Now<'_> {
             Some(RunState::Succeeded) => "ui-turn-nobody",
             _ => "ui-turn-yours",
         })
+    }
+
+    /// Whether the step at work takes longer than was promised (N8).
+    fn overdue(&self) -> bool {
+        let kind = OfferKind::parse(&self.told.view.offer.kind);
+        let late = |step: &StepView| {
+            let promised = estimate(kind?, step.step)?;
+            Some(self.f.now - step.started? > promised.max)
+        };
+        self.told.view.state == Some(RunState::Running) && self.busy().and_then(late).unwrap_or(false)
     }
 
     fn since(&self) -> Option<Millis> {
@@ -602,6 +612,13 @@ pub(super) async fn cancel_page(State(site): Shared, caller: Caller, Path(path):
     let view = site.app.status(&key, None).await.map_err(fail(&caller))?;
     let number = view.submission.map_or(0, |row| row.number);
     Ok(show(StatusCode::OK, &Cancel { f: Frame::new(&caller), key, number }))
+}
+
+/// Tries at once what waits for its next try.
+pub(super) async fn retry(State(site): Shared, caller: Caller, Path(path): Key) -> Answer {
+    let key = key(&path);
+    site.app.retry_now(caller.actor(), &key).await.map_err(fail(&caller))?;
+    Ok(see(&format!("/portal/offers/{key}/status")))
 }
 
 pub(super) async fn cancel(State(site): Shared, caller: Caller, Path(path): Key) -> Answer {

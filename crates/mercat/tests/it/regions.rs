@@ -40,7 +40,14 @@ async fn a_registry_region_that_is_down_is_our_delay_and_catches_up() {
         "{step:#}"
     );
     assert_eq!(step["status"], "inProgress");
+    let page = house.http.get(format!("{}/portal/offers/aurora/app/status", house.base));
+    let page = page.bearer_auth(&house.token).send().await.expect("answers").text().await.expect("text");
+    assert!(page.contains("package-retry"), "{page}");
     let _registry = Registry::at(host.clone()).expect("installed");
+    // Whoever does not want to wait for the next try says so; it may be under way already.
+    let retry = "/publishers/aurora/offers/app/retry";
+    let (status, body) = house.api(reqwest::Method::POST, retry, None).await;
+    assert!(status == 202 && body["retried"].is_u64(), "{status} {body}");
     let waiting = house.until("app", &["waitingForPublisherReview", "failed"]).await;
     assert_eq!(waiting["status"], "waitingForPublisherReview", "{waiting:#}");
     house.go_live("app").await;
