@@ -84,6 +84,8 @@ pub struct Settings {
     pub locale: String,
     /// `leads`.
     pub leads: LeadSettings,
+    /// Names of the regions that copies go to.
+    pub regions: Vec<String>,
     /// Whether mails leave this server.
     pub mails: bool,
     /// Who hears what concerns the operator, beside operators whose address is known.
@@ -117,6 +119,7 @@ impl Settings {
             review: ReviewRule::default(),
             locale: "en".to_owned(),
             leads,
+            regions: vec![],
             mails: false,
             operator_emails: vec![],
             privacy_floor: mercat_domain::insights::FLOOR,

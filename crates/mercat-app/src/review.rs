@@ -1,18 +1,21 @@
 //! The certification team: claim a submission, ask about it, let it go on, or send it back.
 
 use crate::go_live::to_run;
-use crate::notices::StepFacts;
+use crate::leads::hex;
+use crate::notices::{StepFacts, Told};
 use crate::transition::{Because, Next};
 use crate::{App, AppError};
 use mercat_domain::access::{Action, Object, Principal};
-use mercat_domain::offer::Problem;
+use mercat_domain::notice::NoticeKind;
+use mercat_domain::offer::{Problem, is_email};
 use mercat_domain::run::{self, Input, Refusal, State, Step};
 use mercat_domain::{Millis, OfferKey};
 use mercat_store::{
-    Commit, Expect, FindingRow, LedgerError, NewEvent, OfferRow, Query, ReportRow, ReviewRow, SubmissionRow,
-    Versioned, commit_surely, list, load, put,
+    Commit, Expect, FindingRow, LedgerError, NewEvent, NewTask, OfferRow, Query, ReportRow, ReviewRow,
+    SubmissionRow, UserRow, Versioned, commit_surely, list, load, put,
 };
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 /// Characters of a reason, a question or an answer.
 const TEXT_CHARS_MAX: usize = 4000;
@@ -70,7 +73,7 @@ impl App {
         let found = self.review(who, submission).await?;
         let actor = who.user.clone().unwrap_or_default();
         let row = ReviewRow { claimed_by: actor.clone(), ..found.row };
-        self.store_review(&row, found.version, &actor, "review.claimed", "").await
+        self.store_review(&row, found.version, &actor, ("review.claimed", ""), Vec::new()).await
     }
 
     /// Asks the publisher something; the submission waits.
@@ -88,7 +91,15 @@ impl App {
         let question = text("question", question)?;
         let row = ReviewRow { claimed_by: actor.clone(), answer: String::new(), question, ..found.row };
         let said = row.question.clone();
-        self.store_review(&row, found.version, &actor, "review.asked", &said).await
+        let run = load::<SubmissionRow>(&*self.ledger, submission).await?.ok_or(AppError::NotFound)?.row;
+        let told =
+            Told::new(NoticeKind::Question, &OfferKey::new(&row.publisher, &row.offer), &unique(&row, &said))
+                .link(&format!("/portal/offers/{}/{}/status", row.publisher, row.offer))
+                .locale(&run.locale)
+                .word("offer", &row.offer)
+                .word("message", &said.chars().take(2000).collect::<String>());
+        let letters = self.letters(&told, &run.emails);
+        self.store_review(&row, found.version, &actor, ("review.asked", &said), letters).await
     }
 
     /// The publisher's answer to a question.
@@ -104,7 +115,16 @@ impl App {
         }
         let row = ReviewRow { answer: text("answer", answer)?, ..found.row };
         let said = row.answer.clone();
-        self.store_review(&row, found.version, actor, "review.answered", &said).await
+        let to = match load::<UserRow>(&*self.ledger, &row.claimed_by).await? {
+            Some(user) if is_email(&user.row.email) => vec![user.row.email],
+            _ => self.operators().await?,
+        };
+        let told = Told::new(NoticeKind::Question, key, &unique(&row, &said))
+            .link("/portal/review")
+            .word("offer", &row.offer)
+            .word("message", &said.chars().take(2000).collect::<String>());
+        let letters = self.letters(&told, &to);
+        self.store_review(&row, found.version, actor, ("review.answered", &said), letters).await
     }
 
     async fn store_review(
@@ -112,10 +132,11 @@ impl App {
         row: &ReviewRow,
         version: u64,
         actor: &str,
-        kind: &str,
-        reason: &str,
+        (kind, reason): (&str, &str),
+        letters: Vec<NewTask>,
     ) -> Result<(), AppError> {
         let mut commit = Commit::new();
+        commit.tasks = letters;
         commit.writes.push(put(row, Expect::Version(version)));
         commit.events.push(event(row, actor, kind, reason));
         commit_surely(&*self.ledger, &commit).await?;
@@ -199,6 +220,12 @@ fn event(row: &ReviewRow, actor: &str, kind: &str, reason: &str) -> NewEvent {
         actor: actor.to_owned(),
         body: json!({"step": Step::Certify.name(), "reason": reason}).to_string(),
     }
+}
+
+/// The same for the same words, and another for the next.
+fn unique(row: &ReviewRow, said: &str) -> String {
+    let words = Sha256::digest([row.question.as_str(), "\n", said].concat().as_bytes());
+    format!("{}.{}", row.submission, hex(&words[..6]))
 }
 
 /// The caller, when nobody else looks at the submission.

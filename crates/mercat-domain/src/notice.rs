@@ -35,13 +35,15 @@ pub enum NoticeKind {
     Exception,
     /// The notices of a day.
     Digest,
+    /// The certification team asks the publisher something, or is answered.
+    Question,
     /// A link to sign in with, for who asked for one.
     SignIn,
 }
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Accepted,
         Self::StepFailed,
         Self::CertificationFeedback,
@@ -58,6 +60,7 @@ impl NoticeKind {
         Self::LeadArrived,
         Self::Exception,
         Self::Digest,
+        Self::Question,
         Self::SignIn,
     ];
 
@@ -80,6 +83,7 @@ impl NoticeKind {
             Self::LeadArrived => "L1",
             Self::Exception => "X1",
             Self::Digest => "D1",
+            Self::Question => "X2",
             Self::SignIn => "S1",
         }
     }

@@ -200,3 +200,7 @@ ui-not-certified = not certified yet
 ui-retry-now = Try again now
 event-step-hurried = Tried again at once
 ui-overdue = This step takes longer than promised. The operator was told.
+mail-x2-subject = { $offer }: about its certification
+mail-x2-body = Question or answer about the certification: { $message }
+ui-chart-behind = Regions behind
+ui-submissions = Submissions

@@ -200,3 +200,7 @@ ui-not-certified = まだ認定されていません
 ui-retry-now = 今すぐ再試行
 event-step-hurried = すぐに再試行
 ui-overdue = このステップは予定より長くかかっています。運用者に通知済みです。
+mail-x2-subject = { $offer }: 認定について
+mail-x2-body = 認定に関する質問または回答: { $message }
+ui-chart-behind = 遅れているリージョン
+ui-submissions = 申請

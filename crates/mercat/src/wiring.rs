@@ -51,6 +51,7 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
         locale: config.server.locale.clone(),
         leads: config.leads.settings(),
         operator_emails: config.server.operator_emails.clone(),
+        regions: region_names(config),
         mails: config.smtp.is_some(),
         ..Settings::new(base_url)
     };
@@ -101,6 +102,13 @@ pub(crate) fn inspector(data: &Path, config: &Config) -> anyhow::Result<Inspecto
         loaded: Arc::default(),
         patience_secs: PATIENCE_SECS,
     })
+}
+
+fn region_names(config: &Config) -> Vec<String> {
+    match config.regions.as_slice() {
+        [] => REGIONS.map(str::to_owned).to_vec(),
+        named => named.iter().map(|region| region.name.clone()).collect(),
+    }
 }
 
 fn regions(data: &Path, config: &Config, egress: &Egress) -> anyhow::Result<Vec<Region>> {

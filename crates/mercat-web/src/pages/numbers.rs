@@ -12,8 +12,10 @@ use mercat_domain::calendar::DAY;
 use mercat_domain::lead::LeadKind;
 use mercat_domain::run::{Measured, Step, StepStatus, itinerary, title_key};
 use mercat_domain::{Millis, OfferKind};
-use mercat_store::{DeploymentRow, LeadRow, OfferRow, Query, ReportRow, TimingRow, find, list};
-use std::collections::BTreeMap;
+use mercat_store::{
+    DeploymentRow, LeadRow, OfferRow, ProgressRow, Query, ReportRow, TimingRow, find, list, load,
+};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 const WEEK: Millis = 7 * DAY;
@@ -218,6 +220,34 @@ async fn rules(site: &Site, f: &Frame) -> Result<String, AppError> {
     Ok(chart.render().unwrap_or_default())
 }
 
+/// Submissions that wait for a copy in each region.
+async fn behind(site: &Site, f: &Frame) -> Result<String, AppError> {
+    // Each stands there, also the one that nothing waits for.
+    let regions = site.app.settings.regions.iter();
+    let mut counts: BTreeMap<String, usize> = regions.map(|region| (region.clone(), 0)).collect();
+    let runs: BTreeSet<String> = site.app.ledger.tasks("").await?.into_iter().map(|task| task.run).collect();
+    for run in runs.iter().filter(|run| !run.is_empty()) {
+        for step in [Step::Provision, Step::Package, Step::ProvisionProd, Step::Live] {
+            let progress = load::<ProgressRow>(&*site.app.ledger, &format!("{run}/{}", step.name())).await?;
+            let parts = progress.into_iter().flat_map(|found| found.row.parts);
+            for part in parts.filter(|part| !part.complete) {
+                if let Some(count) = counts.get_mut(&part.name) {
+                    *count += 1;
+                }
+            }
+        }
+    }
+    let column = |(region, count): (String, usize)| Column {
+        label: region,
+        values: vec![(count as f64, count.to_string())],
+    };
+    let series = vec![Series { tone: "c", words: f.t("ui-submissions") }];
+    let columns = counts.into_iter().map(column).collect();
+    let title = ("behind", f.t("ui-chart-behind"));
+    let chart = Chart::new(f, title, series, columns, |value| format!("{value:.0}"));
+    Ok(chart.render().unwrap_or_default())
+}
+
 pub(super) async fn operator(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
     let f = Frame::new(&caller);
     let read = async {
@@ -228,9 +258,10 @@ pub(super) async fn operator(State(site): State<Arc<Site>>, caller: Caller) -> A
         let tasks = site.app.ledger.tasks("").await?;
         let due = tasks.iter().filter(|task| !task.leased && task.not_before <= now);
         let oldest = due.map(|task| now - task.not_before).max();
-        Ok::<_, AppError>((rows, now, containers, machines, rules(&site, &f).await?, oldest))
+        let others = [rules(&site, &f).await?, containers, machines, behind(&site, &f).await?];
+        Ok::<_, AppError>((rows, now, others, oldest))
     };
-    let (rows, now, containers, machines, rules, oldest) = read.await.map_err(fail(&caller))?;
+    let (rows, now, others, oldest) = read.await.map_err(fail(&caller))?;
     let weeks = weeks(now);
     let ended = |step: Step, status: StepStatus| {
         let of = rows.iter().filter(move |row| row.step == step.name() && row.status == status.name());
@@ -246,7 +277,7 @@ pub(super) async fn operator(State(site): State<Arc<Site>>, caller: Caller) -> A
         ],
     );
     let facts = oldest.map(|oldest| (f.t("ui-oldest"), f.span(&oldest))).into_iter().collect();
-    let charts = vec![outcome, rules, containers, machines];
+    let charts = std::iter::once(outcome).chain(others).collect();
     Ok(show(StatusCode::OK, &Numbers { f, publisher: String::new(), facts, charts }))
 }
 

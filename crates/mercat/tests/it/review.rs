@@ -55,6 +55,16 @@ async fn a_submission_is_asked_about_sent_back_and_approved() {
     assert!(page(&operator, &place).await.1.contains("Debian 12"));
 
     // Nothing goes back without a reason; with one, the publisher reads it beside the step and by mail.
+    // Whoever is asked hears of it.
+    for _ in 0..200 {
+        let mails = house.api(Method::GET, "/publishers/aurora/mail", None).await.1.to_string();
+        if mails.contains("\"X2\"") && mails.contains("Which base image?") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let mails = house.api(Method::GET, "/publishers/aurora/mail", None).await.1.to_string();
+    assert!(mails.contains("\"X2\"") && mails.contains("Which base image?"), "{mails}");
     assert_eq!(
         post(&house, &operator, &place, &[("action", "reject")]).await.0,
         StatusCode::UNPROCESSABLE_ENTITY
