@@ -105,7 +105,8 @@ impl App {
         Ok(Terms { text: listing.terms, digest, accepted })
     }
 
-    /// Accepts terms for a subscription, once. `digest` is that of the terms that the caller read.
+    /// Accepts terms for a subscription, once. `digest` is that of the terms that the caller read,
+    /// `market` the country that they chose, or empty.
     ///
     /// # Errors
     /// As [`App::terms`]; a problem when other terms apply by now.
@@ -115,8 +116,12 @@ impl App {
         subscription: &str,
         urn: &Urn,
         preview: bool,
-        digest: &str,
+        (digest, market): (&str, &str),
     ) -> Result<Terms, AppError> {
+        if !market.is_empty() && !(market.len() == 2 && market.bytes().all(|b| b.is_ascii_uppercase())) {
+            let required = "a country by ISO 3166-1, for example JP";
+            return Err(AppError::Problems(vec![Problem::new("F003", "market", market, required)]));
+        }
         let terms = self.terms(who, subscription, urn, preview).await?;
         if terms.digest.as_str() != digest {
             let required = format!("{}, the terms as they are now", terms.digest);
@@ -132,6 +137,7 @@ impl App {
             subscription: subscription.to_lowercase(),
             terms: terms.digest.to_string(),
             user: user.clone(),
+            market: market.to_owned(),
             at,
         };
         let mut commit = Commit::new();
@@ -142,7 +148,9 @@ impl App {
             run: String::new(),
             kind: "terms-accepted".to_owned(),
             actor: user,
-            body: json!({"offer": urn.key.to_string(), "plan": urn.plan, "terms": row.terms}).to_string(),
+            body:
+                json!({"offer": urn.key.to_string(), "plan": urn.plan, "terms": row.terms, "market": market})
+                    .to_string(),
         });
         commit_surely(&*self.ledger, &commit).await?;
         Ok(Terms { accepted: Some(at), ..terms })

@@ -695,6 +695,8 @@ row!(
         terms: String,
         /// Who accepted them.
         user: String,
+        /// The market that was chosen, ISO 3166-1 alpha-2; empty where none was asked for.
+        market: String,
         /// When.
         at: Millis,
     }

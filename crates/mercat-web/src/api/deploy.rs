@@ -41,6 +41,8 @@ pub(super) async fn terms(
 #[serde(deny_unknown_fields)]
 struct Acceptance {
     digest: String,
+    #[serde(default)]
+    market: String,
 }
 
 pub(super) async fn accept(
@@ -51,7 +53,8 @@ pub(super) async fn accept(
     bytes: Bytes,
 ) -> Answer {
     let (urn, read) = (urn(&caller, &text)?, body::<Acceptance>(&bytes)?);
-    let terms = site.app.accept_terms(&caller.who, &id, &urn, slot.preview, &read.digest).await;
+    let terms =
+        site.app.accept_terms(&caller.who, &id, &urn, slot.preview, (&read.digest, &read.market)).await;
     Ok(Json(document(&terms.map_err(fail(&caller))?)).into_response())
 }
 

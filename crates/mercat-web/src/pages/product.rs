@@ -340,7 +340,11 @@ pub(super) async fn get(
         return Ok(show(StatusCode::UNPROCESSABLE_ENTITY, &page));
     }
     let urn = Urn { key: key.clone(), plan: plan.clone(), version: newest(&page.plan) };
-    match site.app.accept_terms(&caller.who, &wanted.subscription, &urn, false, &wanted.digest).await {
+    match site
+        .app
+        .accept_terms(&caller.who, &wanted.subscription, &urn, false, (&wanted.digest, &wanted.market))
+        .await
+    {
         Ok(_) => {}
         Err(AppError::Problems(_)) => {
             page.problem = Some(page.f.t("ui-terms-changed"));

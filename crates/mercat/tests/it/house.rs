@@ -90,8 +90,14 @@ impl House {
         exceptions.push(crm.clone());
         std::fs::create_dir_all(dir.path().join("data")).expect("a directory");
         std::fs::create_dir_all(dir.path().join("images")).expect("a directory");
+        // All the tests once more on the other database, for whoever asks for that.
+        let other = std::env::var("MERCAT_TEST_DATABASE").is_ok_and(|database| database == "postgres");
+        let database = match other && !config.contains("[database]") {
+            true => postgres().map(|url| format!("[database]\nurl = {url:?}\n")).unwrap_or_default(),
+            false => String::new(),
+        };
         let text = format!(
-            "[server]\nlisten = {listen:?}\n[egress]\nallow = {exceptions:?}\n[sources]\ndirectories = [{:?}]\n\
+            "{database}[server]\nlisten = {listen:?}\n[egress]\nallow = {exceptions:?}\n[sources]\ndirectories = [{:?}]\n\
              [smtp]\nhost = \"127.0.0.1\"\nport = {smtp}\nfrom = \"Mercat <market@example.org>\"\nsecurity = \"none\"\n\
              [worker]\nlease_secs = 1\n{config}",
             dir.path().join("images")
