@@ -118,7 +118,8 @@ impl App {
         preview: bool,
         (digest, market): (&str, &str),
     ) -> Result<Terms, AppError> {
-        if !market.is_empty() && !(market.len() == 2 && market.bytes().all(|b| b.is_ascii_uppercase())) {
+        let country = market.len() == 2 && market.bytes().all(|b| b.is_ascii_uppercase());
+        if !country && !market.is_empty() {
             let required = "a country by ISO 3166-1, for example JP";
             return Err(AppError::Problems(vec![Problem::new("F003", "market", market, required)]));
         }
