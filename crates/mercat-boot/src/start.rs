@@ -106,8 +106,8 @@ enum Job {
 /// What the unpacking child says.
 #[derive(Debug, Serialize, Deserialize)]
 enum Unpacked {
-    /// The user and group that the image names.
-    Done(u32, u32),
+    /// The user and group that the image names, and where in the tree its working directory is.
+    Done(u32, u32, String),
     /// What the image is to blame for.
     Refused(String),
     Ours(String),
@@ -145,13 +145,14 @@ fn try_start(this_program: &Path, image: &Image, seconds: u32) -> Result<Started
     let job = Job::Unpack { image: image.clone(), tree: tree.clone() };
     let unpacking = spawn(this_program, &job, Stdio::null()).map_err(told("the unpacking child"))?;
     let done = watch(unpacking, UNPACK_SECS)?;
-    let (user, group) = match serde_json::from_str(done.said.lines().last().unwrap_or_default()) {
-        Ok(Unpacked::Done(user, group)) => (user, group),
+    let (user, group, directory) = match serde_json::from_str(done.said.lines().last().unwrap_or_default()) {
+        Ok(Unpacked::Done(user, group, directory)) => (user, group, directory),
         Ok(Unpacked::Refused(why)) => return Ok(Started::Failed { why }),
         Ok(Unpacked::Ours(why)) => return Err(why),
         Err(_) => return Err(format!("the unpacking child ended early: {}", done.said)),
     };
-    let arguments = arguments(&tree, (user, group), Some(image));
+    let image = Image { directory, ..image.clone() };
+    let arguments = arguments(&tree, (user, group), Some(&image));
     let child = become_bwrap(this_program, &bwrap, &arguments, u64::from(seconds))?;
     Ok(judge(&watch(child, u64::from(seconds))?))
 }
@@ -198,15 +199,16 @@ fn arguments(tree: &Path, (user, group): (u32, u32), image: Option<&Image>) -> V
         add(&["--ro-bind", "/", "/", "--proc", "/proc", "--", "/bin/true"]);
         return out;
     };
-    add(&["--bind", &tree.to_string_lossy(), "/", "--proc", "/proc", "--dev", "/dev", "--dir", "/sys"]);
+    // bubblewrap would make what is missing while the host is still within reach of `..` and of links: all these
+    // directories are in the tree already.
+    add(&["--bind", &tree.to_string_lossy(), "/", "--proc", "/proc", "--dev", "/dev"]);
     add(&["--setenv", "HOSTNAME", "mercat", "--setenv", "PATH", PATH]);
     for variable in &image.environment {
         if let Some((name, value)) = variable.split_once('=').filter(|(name, _)| !name.is_empty()) {
             add(&["--setenv", name, value]);
         }
     }
-    let directory = if image.directory.is_empty() { "/" } else { &image.directory };
-    add(&["--dir", directory, "--chdir", directory, "--"]);
+    add(&["--chdir", &image.directory, "--"]);
     out.extend(image.command.iter().cloned());
     out
 }
@@ -368,8 +370,15 @@ fn unpack(image: &Image, tree: &Path) -> Result<Unpacked, String> {
             Err(error) => return Err(format!("the image was not unpacked: {error}")),
         }
     }
+    let directory = match tree.furnish(&image.directory) {
+        Ok(directory) => directory,
+        Err(UnpackError::Path { path, error }) if is_of_image(&error) => {
+            return Ok(Unpacked::Refused(format!("WorkingDir {path:?} cannot be made: {error}")));
+        }
+        Err(error) => return Err(format!("the image was not unpacked: {error}")),
+    };
     Ok(match user(&tree, &image.user) {
-        Some((user, group)) => Unpacked::Done(user, group),
+        Some((user, group)) => Unpacked::Done(user, group, directory),
         None => Unpacked::Refused(format!("the user {:?} is not in the image", image.user)),
     })
 }

@@ -1,0 +1,124 @@
+//! Images of bad intent under real bubblewrap. This program is also the child that unpacks and becomes bubblewrap, so
+//! it has a `main` of its own.
+
+use mercat_artifact::oci::Compression;
+use mercat_boot::start::{self, Image, Layer, Started};
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// A name, and what it holds.
+type Test = (&'static str, fn());
+
+const TESTS: &[Test] = &[
+    ("no_directory_is_made_on_the_host", no_directory_is_made_on_the_host),
+    ("a_working_directory_behind_links_is_the_one_in_the_image", a_working_directory_behind_links),
+];
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(start::SUBCOMMAND) {
+        return ExitCode::from(start::child());
+    }
+    let wanted = std::env::args().skip(1).find(|word| !word.starts_with('-')).unwrap_or_default();
+    let mut out = std::io::stderr();
+    if !can_start() {
+        let _ = writeln!(out, "skipped: no bubblewrap that can make a container, or no static busybox");
+        return ExitCode::SUCCESS;
+    }
+    for (name, test) in TESTS.iter().filter(|(name, _)| name.contains(&wanted)) {
+        let _ = writeln!(out, "test {name} ...");
+        test();
+    }
+    ExitCode::SUCCESS
+}
+
+fn busybox() -> Option<&'static str> {
+    ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| Path::new(path).is_file())
+}
+
+fn can_start() -> bool {
+    let words = ["--unshare-user", "--unshare-pid", "--ro-bind", "/", "/", "--proc", "/proc", "true"];
+    let works = Command::new("bwrap").args(words).output().is_ok_and(|out| out.status.success());
+    works && busybox().is_some()
+}
+
+/// An image in a directory that everybody may pass, with a busybox whose shell runs `/bin/app`.
+struct Made {
+    dir: tempfile::TempDir,
+    image: Image,
+}
+
+impl Made {
+    fn new(script: &str, fill: impl FnOnce(&Path)) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mode = |path: &Path| std::fs::set_permissions(path, PermissionsExt::from_mode(0o777));
+        mode(dir.path()).expect("a mode");
+        let tree = dir.path().join("tree");
+        std::fs::create_dir_all(tree.join("bin")).expect("a directory");
+        std::fs::copy(busybox().expect("it is there"), tree.join("bin/busybox")).expect("copied");
+        symlink("busybox", tree.join("bin/sh")).expect("a link");
+        std::fs::write(tree.join("bin/app"), format!("#!/bin/sh\n{script}\n")).expect("written");
+        mode(&tree.join("bin/app")).expect("a mode");
+        fill(&tree);
+        let blob = dir.path().join("layer.tar");
+        let packed = Command::new("tar").arg("-C").arg(&tree).arg("-cf").arg(&blob).arg(".").status();
+        assert!(packed.expect("tar starts").success());
+        let image = Image {
+            layers: vec![Layer::new(blob, Compression::None)],
+            command: vec!["/bin/app".to_owned()],
+            environment: Vec::new(),
+            directory: String::new(),
+            user: String::new(),
+        };
+        Self { dir, image }
+    }
+
+    fn start(&self) -> Started {
+        start::start(&std::env::current_exe().expect("this program"), &self.image, 5)
+    }
+}
+
+/// A directory that everybody may write, which no test shares.
+fn open_directory() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o777)).expect("a mode");
+    let path = dir.path().to_owned();
+    (dir, path)
+}
+
+fn no_directory_is_made_on_the_host() {
+    let (_dir, host) = open_directory();
+    let below = host.join("made");
+    for directory in [format!("/../oldroot{}", below.display()), "/w/made".to_owned(), "/r/made".to_owned()] {
+        let mut made = Made::new("exit 0", |tree| {
+            symlink(format!("/oldroot{}", host.display()), tree.join("w")).expect("a link");
+            symlink(format!("../../../../oldroot{}", host.display()), tree.join("r")).expect("a link");
+        });
+        made.image.directory.clone_from(&directory);
+        let started = made.start();
+        assert!(!below.exists(), "{directory} made a directory on the host");
+        assert_eq!(started, Started::Ended, "{directory}");
+    }
+    for name in ["proc", "dev", "sys"] {
+        let made = Made::new("exit 0", |tree| {
+            symlink(format!("/oldroot{}", below.display()), tree.join(name)).expect("a link");
+        });
+        let started = made.start();
+        assert!(!below.exists(), "/{name} made a directory on the host");
+        assert_eq!(started, Started::Ended, "/{name}");
+    }
+}
+
+fn a_working_directory_behind_links() {
+    let mut made = Made::new("exec busybox test $(busybox pwd) = /srv/data/new", |tree| {
+        std::fs::create_dir_all(tree.join("srv/data")).expect("a directory");
+        symlink("/srv", tree.join("link")).expect("a link");
+    });
+    made.image.directory = "/link/data/../data/./new".to_owned();
+    assert_eq!(made.start(), Started::Ended);
+    made.image.directory = "/bin/busybox/x".to_owned();
+    let Started::Failed { why } = made.start() else { panic!("a file is no directory") };
+    assert!(why.contains("WorkingDir"), "{why}");
+    assert!(made.dir.path().is_dir());
+}
