@@ -115,17 +115,23 @@ impl MasterKey {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The keys as they are now where they come from; those that were read before when that cannot be read.
+    fn again(&self) -> Vec<Bytes32> {
+        let keys = self.reload.as_ref().map(|reload| reload()).unwrap_or_default();
+        if keys.is_empty() {
+            return self.keys();
+        }
+        self.keys.write().unwrap_or_else(PoisonError::into_inner).clone_from(&keys);
+        keys
+    }
+
     fn named(&self, wanted: &str) -> Result<Bytes32, SealError> {
         let find = |keys: &[Bytes32]| keys.iter().find(|key| name(key) == wanted).copied();
         if let Some(key) = find(&self.keys()) {
             return Ok(key);
         }
         // Somebody is changing the master key right now.
-        let reload = self.reload.as_ref().ok_or(SealError)?;
-        let keys = reload();
-        let found = find(&keys).ok_or(SealError);
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
-        found
+        find(&self.again()).ok_or(SealError)
     }
 
     /// Seals a secret for one place, for example `aurora/gateway:leadSecret`.
@@ -228,6 +234,17 @@ mod tests {
         let running = MasterKey::with(vec![[1; 32]], Some(Arc::new(|| vec![[1; 32], [2; 32]])));
         assert_eq!(running.open(PLACE, &moved).expect("opens"), "hunter2");
         assert!(running.seal(PLACE, "x").expect("sealed").contains(&name(&[1; 32])));
+    }
+
+    #[test]
+    fn keys_that_cannot_be_read_again_do_not_take_away_those_that_were_read() {
+        let old = MasterKey::new([1; 32]);
+        let sealed = old.seal(PLACE, "hunter2").expect("sealed");
+        let other = MasterKey::new([3; 32]).seal(PLACE, "x").expect("sealed");
+        let running = MasterKey::with(vec![[1; 32]], Some(Arc::new(Vec::new)));
+        assert!(running.open(PLACE, &other).is_err());
+        assert_eq!(running.open(PLACE, &sealed).expect("opens"), "hunter2");
+        assert!(running.seal(PLACE, "x").is_ok());
     }
 
     #[test]
