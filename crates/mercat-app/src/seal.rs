@@ -140,11 +140,8 @@ impl MasterKey {
     /// When the system gives no randomness.
     pub fn seal(&self, place: &str, secret: &str) -> Result<String, SealError> {
         let master = *self.keys().first().ok_or(SealError)?;
-        let own: Bytes32 = random()?;
-        let (outer, inner): ([u8; NONCE], [u8; NONCE]) = (random()?, random()?);
-        let wrapped = [&outer[..], &encrypt(&master, &outer, &own, place)?].concat();
-        let body = [&inner[..], &encrypt(&own, &inner, secret.as_bytes(), place)?].concat();
-        Ok(Parts { name: name(&master), wrapped, body }.write())
+        let nonce: [u8; NONCE] = random()?;
+        seal_under(&master, &random()?, &nonce, place, secret)
     }
 
     /// Opens a sealed secret at its place.
@@ -152,16 +149,24 @@ impl MasterKey {
     /// # Errors
     /// When it was sealed under another key or for another place.
     pub fn open(&self, place: &str, sealed: &str) -> Result<String, SealError> {
-        if let Some(coded) = sealed.strip_prefix(FIRST_MARK) {
-            let bytes = STANDARD.decode(coded).map_err(|_| SealError)?;
-            let (nonce, body) = bytes.split_at_checked(NONCE).ok_or(SealError)?;
-            let found = self.keys().iter().find_map(|key| decrypt(key, nonce, body, place).ok());
-            return text_of(found.ok_or(SealError)?);
+        if sealed.starts_with(FIRST_MARK) {
+            return self.open_first(place, sealed).map(|(_, secret)| secret);
         }
         let parts = Parts::read(sealed).ok_or(SealError)?;
         let own = self.unwrap(place, &parts)?;
         let (nonce, body) = parts.body.split_at(NONCE);
         text_of(decrypt(&own, nonce, body, place)?)
+    }
+
+    /// A value under the master key itself, with the key that opens it.
+    fn open_first(&self, place: &str, sealed: &str) -> Result<(Bytes32, String), SealError> {
+        let coded = sealed.strip_prefix(FIRST_MARK).ok_or(SealError)?;
+        let bytes = STANDARD.decode(coded).map_err(|_| SealError)?;
+        let (nonce, body) = bytes.split_at_checked(NONCE).ok_or(SealError)?;
+        let found =
+            self.keys().into_iter().find_map(|key| Some((key, decrypt(&key, nonce, body, place).ok()?)));
+        let (key, secret) = found.ok_or(SealError)?;
+        Ok((key, text_of(secret)?))
     }
 
     fn unwrap(&self, place: &str, parts: &Parts) -> Result<Bytes32, SealError> {
@@ -178,18 +183,41 @@ impl MasterKey {
     pub fn rewrap(&self, place: &str, sealed: &str) -> Result<Option<String>, SealError> {
         let master = *self.keys().first().ok_or(SealError)?;
         if sealed.starts_with(FIRST_MARK) {
-            return self.seal(place, &self.open(place, sealed)?).map(Some);
+            // What is drawn for a new secret comes from what opened the old form, so that copies stay equal.
+            let (key, secret) = self.open_first(place, sealed)?;
+            let drawn = |what: &[u8]| -> Bytes32 {
+                Sha256::new().chain_update(what).chain_update(key).chain_update(sealed).finalize().into()
+            };
+            let nonce = drawn(b"mercat first nonce\0");
+            return seal_under(&master, &drawn(b"mercat first key\0"), &nonce[..NONCE], place, &secret)
+                .map(Some);
         }
         let parts = Parts::read(sealed).ok_or(SealError)?;
         if parts.name == name(&master) {
             return Ok(None);
         }
-        let own = self.unwrap(place, &parts)?;
-        // Unique for key and content, and known: a nonce must not be used twice, not be random.
-        let hash = Sha256::new().chain_update(master).chain_update(&parts.wrapped).finalize();
-        let wrapped = [&hash[..NONCE], &encrypt(&master, &hash[..NONCE], &own, place)?].concat();
+        let wrapped = wrap(&master, &self.unwrap(place, &parts)?, place)?;
         Ok(Some(Parts { name: name(&master), wrapped, body: parts.body }.write()))
     }
+}
+
+/// A secret's own key under a master key: always the same, by whatever keys it came here.
+fn wrap(master: &Bytes32, own: &Bytes32, place: &str) -> Result<Vec<u8>, SealError> {
+    // Unique for key and content, and known to nobody without them: a nonce must not be used twice, not be random.
+    let hash = Sha256::new().chain_update(b"mercat wrap\0").chain_update(master).chain_update(own);
+    let hash = hash.chain_update(place).finalize();
+    Ok([&hash[..NONCE], &encrypt(master, &hash[..NONCE], own, place)?].concat())
+}
+
+fn seal_under(
+    master: &Bytes32,
+    own: &Bytes32,
+    nonce: &[u8],
+    place: &str,
+    secret: &str,
+) -> Result<String, SealError> {
+    let body = [nonce, &encrypt(own, nonce, secret.as_bytes(), place)?].concat();
+    Ok(Parts { name: name(master), wrapped: wrap(master, own, place)?, body }.write())
 }
 
 /// Whether a stored value is sealed.
@@ -245,6 +273,21 @@ mod tests {
         assert!(running.open(PLACE, &other).is_err());
         assert_eq!(running.open(PLACE, &sealed).expect("opens"), "hunter2");
         assert!(running.seal(PLACE, "x").is_ok());
+    }
+
+    #[test]
+    fn a_value_is_the_same_by_whatever_keys_it_came_to_its_last_one() {
+        let to = |key: u8| MasterKey::with(vec![[key; 32], [1; 32], [2; 32], [3; 32]], None);
+        let nonce = [9; NONCE];
+        let body = encrypt(&[1; 32], &nonce, b"hunter2", PLACE).expect("encrypted");
+        let first = format!("{FIRST_MARK}{}", STANDARD.encode([&nonce[..], &body].concat()));
+        let sealed = MasterKey::new([1; 32]).seal(PLACE, "hunter2").expect("sealed");
+        for value in [first, sealed] {
+            let straight = to(2).rewrap(PLACE, &value).expect("opens").expect("changed");
+            assert_eq!(to(2).rewrap(PLACE, &value).expect("opens").as_ref(), Some(&straight));
+            let third = to(3).rewrap(PLACE, &value).expect("opens").expect("changed");
+            assert_eq!(to(2).rewrap(PLACE, &third).expect("opens"), Some(straight), "over a third key");
+        }
     }
 
     #[test]
