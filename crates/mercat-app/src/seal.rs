@@ -139,7 +139,8 @@ impl MasterKey {
     /// # Errors
     /// When the system gives no randomness.
     pub fn seal(&self, place: &str, secret: &str) -> Result<String, SealError> {
-        let master = *self.keys().first().ok_or(SealError)?;
+        // Under the old key, a secret would be lost with it.
+        let master = *self.again().first().ok_or(SealError)?;
         let nonce: [u8; NONCE] = random()?;
         seal_under(&master, &random()?, &nonce, place, secret)
     }
@@ -273,6 +274,12 @@ mod tests {
         assert!(running.open(PLACE, &other).is_err());
         assert_eq!(running.open(PLACE, &sealed).expect("opens"), "hunter2");
         assert!(running.seal(PLACE, "x").is_ok());
+    }
+
+    #[test]
+    fn a_running_server_seals_under_the_new_key_as_soon_as_it_is_in_its_place() {
+        let running = MasterKey::with(vec![[1; 32]], Some(Arc::new(|| vec![[2; 32], [1; 32]])));
+        assert!(running.seal(PLACE, "x").expect("sealed").contains(&name(&[2; 32])));
     }
 
     #[test]
