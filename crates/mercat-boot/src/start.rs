@@ -3,9 +3,11 @@
 //!
 //! A container shares the host's kernel, so this is weaker than the machine that a disk is started in; whoever runs
 //! the test decides that. The image is unpacked by a child that may write nowhere but into its tree, then a second
-//! child becomes bubblewrap. Both run as nobody where this program runs as root.
+//! child becomes bubblewrap, with what the image writes over its tree in memory. Both run as nobody where this program
+//! runs as root.
 
 mod calls;
+mod overlay;
 mod unpack;
 
 use crate::confine::{self, Limits, Paths};
@@ -34,6 +36,14 @@ const UNPACK_SECS: u64 = 900;
 const SAID_BYTES_MAX: usize = 4 << 10;
 /// Whoever runs the image where this program runs as root.
 const NOBODY: u32 = 65534;
+/// Bytes of `/dev/shm`, as container runtimes give.
+const SHARED_BYTES_MAX: &str = "67108864";
+/// Address space of one process. Programs that reserve much and use little need much.
+const ADDRESSES_MAX: u64 = 32 << 30;
+/// Memory of one process that it can write.
+const DATA_BYTES_MAX: u64 = 2 << 30;
+/// Processes and threads of an image.
+const PROCESSES_MAX: u64 = 256;
 /// What a container runtime sets when the image does not.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -100,7 +110,7 @@ pub fn program() -> Option<PathBuf> {
 #[derive(Debug, Serialize, Deserialize)]
 enum Job {
     Unpack { image: Image, tree: PathBuf },
-    Become { program: PathBuf, arguments: Vec<String>, seconds: u64 },
+    Become { program: PathBuf, place: PathBuf, arguments: Vec<String>, seconds: u64 },
 }
 
 /// What the unpacking child says.
@@ -130,15 +140,19 @@ fn try_start(this_program: &Path, image: &Image, seconds: u32) -> Result<Started
     }
     // Below a directory that others may pass: nobody cannot reach a data directory.
     let place = tempfile::tempdir().map_err(told("no temporary directory"))?;
-    let tree = place.path().join("root");
-    std::fs::create_dir(&tree).map_err(told("the tree"))?;
+    let place = place.path();
+    let tree = place.join(overlay::TREE);
+    for path in [&tree, &place.join(overlay::OVER)] {
+        std::fs::create_dir(path).map_err(told("the tree"))?;
+    }
     if is_root() {
-        for path in [place.path(), &tree] {
+        for path in [place, &tree, &place.join(overlay::OVER)] {
             std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).map_err(told("the tree"))?;
         }
     }
-    let probe = arguments(&tree, (0, 0), None);
-    let done = become_bwrap(this_program, &bwrap, &probe, 5).and_then(|child| watch(child, 5))?;
+    let become_bwrap = |arguments, seconds| become_bwrap(this_program, &bwrap, place, arguments, seconds);
+    let probe = arguments(place, (0, 0), None);
+    let done = become_bwrap(probe, 5).and_then(|child| watch(child, 5))?;
     if !matches!(done.status, Some(status) if status.success()) {
         return Err(format!("bubblewrap cannot make a container here: {}", done.said));
     }
@@ -152,8 +166,8 @@ fn try_start(this_program: &Path, image: &Image, seconds: u32) -> Result<Started
         Err(_) => return Err(format!("the unpacking child ended early: {}", done.said)),
     };
     let image = Image { directory, ..image.clone() };
-    let arguments = arguments(&tree, (user, group), Some(&image));
-    let child = become_bwrap(this_program, &bwrap, &arguments, u64::from(seconds))?;
+    let arguments = arguments(place, (user, group), Some(&image));
+    let child = become_bwrap(arguments, u64::from(seconds))?;
     Ok(judge(&watch(child, u64::from(seconds))?))
 }
 
@@ -175,7 +189,7 @@ fn is_root() -> bool {
 }
 
 /// How bubblewrap is called: for an image, or, to see whether it can at all, for nothing.
-fn arguments(tree: &Path, (user, group): (u32, u32), image: Option<&Image>) -> Vec<String> {
+fn arguments(place: &Path, (user, group): (u32, u32), image: Option<&Image>) -> Vec<String> {
     let mut out: Vec<String> = [
         "--unshare-user",
         "--unshare-pid",
@@ -195,13 +209,19 @@ fn arguments(tree: &Path, (user, group): (u32, u32), image: Option<&Image>) -> V
     .to_vec();
     let mut add = |words: &[&str]| out.extend(words.iter().map(|word| (*word).to_owned()));
     add(&["--uid", &user.to_string(), "--gid", &group.to_string()]);
-    let Some(image) = image else {
-        add(&["--ro-bind", "/", "/", "--proc", "/proc", "--", "/bin/true"]);
-        return out;
-    };
     // bubblewrap would make what is missing while the host is still within reach of `..` and of links: all these
     // directories are in the tree already.
-    add(&["--bind", &tree.to_string_lossy(), "/", "--proc", "/proc", "--dev", "/dev"]);
+    let root = place.join(overlay::ROOT);
+    match image {
+        Some(_) => add(&["--bind", &root.to_string_lossy(), "/"]),
+        None => add(&["--ro-bind", "/", "/"]),
+    }
+    add(&["--proc", "/proc", "--dev", "/dev", "--size", SHARED_BYTES_MAX, "--tmpfs", "/dev/shm"]);
+    add(&["--remount-ro", "/dev"]);
+    let Some(image) = image else {
+        add(&["--", "/bin/true"]);
+        return out;
+    };
     add(&["--setenv", "HOSTNAME", "mercat", "--setenv", "PATH", PATH]);
     for variable in &image.environment {
         if let Some((name, value)) = variable.split_once('=').filter(|(name, _)| !name.is_empty()) {
@@ -213,8 +233,14 @@ fn arguments(tree: &Path, (user, group): (u32, u32), image: Option<&Image>) -> V
     out
 }
 
-fn become_bwrap(this: &Path, bwrap: &Path, arguments: &[String], seconds: u64) -> Result<Child, String> {
-    let job = Job::Become { program: bwrap.to_owned(), arguments: arguments.to_vec(), seconds };
+fn become_bwrap(
+    this: &Path,
+    bwrap: &Path,
+    place: &Path,
+    arguments: Vec<String>,
+    seconds: u64,
+) -> Result<Child, String> {
+    let job = Job::Become { program: bwrap.to_owned(), place: place.to_owned(), arguments, seconds };
     let mut child = spawn(this, &job, Stdio::piped()).map_err(|error| format!("bubblewrap: {error}"))?;
     let filter = calls::filter()?;
     // A child that is gone already says why by how it ends.
@@ -291,7 +317,9 @@ pub fn child() -> u8 {
             let text = serde_json::to_string(&said).map_err(|error| error.to_string())?;
             writeln!(io::stdout(), "{text}").map_err(|error| error.to_string())
         }
-        Job::Become { program, arguments, seconds } => become_program(&program, &arguments, seconds),
+        Job::Become { program, place, arguments, seconds } => {
+            become_program(&program, &place, &arguments, seconds)
+        }
     });
     let Err(why) = done else { return 0 };
     let _ = writeln!(io::stderr(), "{why}");
@@ -310,20 +338,25 @@ fn drop_root() -> Result<(), String> {
         .map_err(|error| format!("root cannot be given up: {error}"))
 }
 
-fn become_program(program: &Path, arguments: &[String], seconds: u64) -> Result<(), String> {
+fn become_program(program: &Path, place: &Path, arguments: &[String], seconds: u64) -> Result<(), String> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|error| error.to_string())?;
     let limit = |resource, value: u64| {
         setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })
             .map_err(|error| format!("a resource limit cannot be set: {error}"))
     };
-    limit(Resource::Data, 4 << 30)?;
+    limit(Resource::As, ADDRESSES_MAX)?;
+    limit(Resource::Data, DATA_BYTES_MAX)?;
     limit(Resource::Cpu, seconds * 4 + 10)?;
     limit(Resource::Nofile, 4096)?;
-    limit(Resource::Nproc, 2048)?;
-    limit(Resource::Fsize, 1 << 30)?;
+    limit(Resource::Fsize, overlay::BYTES_MAX)?;
     limit(Resource::Core, 0)?;
+    // All its processes together may still want more memory than there is: then they end, not this server.
+    std::fs::write("/proc/self/oom_score_adj", "1000").map_err(|error| format!("oom_score_adj: {error}"))?;
     drop_root()?;
+    overlay::mount(place)?;
+    // In user namespaces of its own, where the processes of this server do not count.
+    limit(Resource::Nproc, PROCESSES_MAX)?;
     // The filter comes over standard input, of which the image then finds nothing.
     let told = |error: rustix::io::Errno| format!("standard input: {error}");
     let filter = rustix::io::dup(io::stdin()).map_err(told)?;

@@ -14,11 +14,25 @@ type Test = (&'static str, fn());
 const TESTS: &[Test] = &[
     ("no_directory_is_made_on_the_host", no_directory_is_made_on_the_host),
     ("a_working_directory_behind_links_is_the_one_in_the_image", a_working_directory_behind_links),
+    ("what_an_image_writes_has_a_limit_and_fills_no_disk", what_an_image_writes_has_a_limit),
+    ("an_image_may_change_all_of_its_files", an_image_may_change_all_of_its_files),
+    ("processes_have_a_limit_that_is_the_image_s_own", processes_have_a_limit),
+    ("nothing_is_left_of_an_image_that_locks_its_directories", nothing_is_left_behind),
 ];
+
+/// First argument of the program when it starts the image of its second argument as whoever it is.
+const AS_ANYBODY: &str = "as-anybody";
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(start::SUBCOMMAND) {
         return ExitCode::from(start::child());
+    }
+    if std::env::args().nth(1).as_deref() == Some(AS_ANYBODY) {
+        let image = std::env::args().nth(2).expect("an image");
+        let image = serde_json::from_str(&image).expect("an image");
+        let started = start::start(&std::env::current_exe().expect("this program"), &image, 2);
+        let _ = write!(std::io::stdout(), "{started:?}");
+        return ExitCode::SUCCESS;
     }
     let wanted = std::env::args().skip(1).find(|word| !word.starts_with('-')).unwrap_or_default();
     let mut out = std::io::stderr();
@@ -121,4 +135,65 @@ fn a_working_directory_behind_links() {
     let Started::Failed { why } = made.start() else { panic!("a file is no directory") };
     assert!(why.contains("WorkingDir"), "{why}");
     assert!(made.dir.path().is_dir());
+}
+
+fn what_an_image_writes_has_a_limit() {
+    let made = Made::new(
+        "fill() { busybox dd if=/dev/zero of=$1 bs=1M count=$2 2>/dev/null; }\n\
+         for part in 1 2 3 4 5 6 7 8; do fill /part$part 100 || full=yes; done\n\
+         busybox test \"$full\" = yes || exit 11\n\
+         fill /dev/shm/part 100 && exit 12\n\
+         fill /dev/part 100 && exit 13\n\
+         exit 0",
+        |_| {},
+    );
+    assert_eq!(made.start(), Started::Ended);
+}
+
+fn an_image_may_change_all_of_its_files() {
+    let made = Made::new(
+        "set -e\n\
+         busybox rm -r /etc && busybox mkdir -p /etc/new && busybox test ! -e /etc/old\n\
+         echo two >> /srv/file && busybox mv /srv/file /srv/moved\n\
+         busybox test \"$(busybox cat /srv/moved)\" = \"$(busybox printf 'one\\ntwo')\"\n\
+         echo x > /written && echo x > /dev/null && echo x > /dev/shm/x\n\
+         busybox chmod 700 /srv && busybox ln -s /srv /link",
+        |tree| {
+            std::fs::create_dir_all(tree.join("etc")).expect("a directory");
+            std::fs::write(tree.join("etc/old"), "old").expect("written");
+            std::fs::create_dir_all(tree.join("srv")).expect("a directory");
+            std::fs::write(tree.join("srv/file"), "one\n").expect("written");
+        },
+    );
+    assert_eq!(made.start(), Started::Ended);
+}
+
+fn processes_have_a_limit() {
+    let script = |count: u32| {
+        format!("for i in $(busybox seq {count}); do busybox sleep 30 & done || exit 11\nexit 0")
+    };
+    assert_eq!(Made::new(&script(100), |_| {}).start(), Started::Ended);
+    let Started::Failed { why } = Made::new(&script(600), |_| {}).start() else { panic!("no limit") };
+    assert!(why.contains("fork"), "{why}");
+}
+
+/// As somebody who is not root: root removes whatever is there.
+fn nothing_is_left_behind() {
+    use std::os::unix::process::CommandExt;
+    let made = Made::new(
+        "busybox mkdir -p /locked/inside /srv/inside && busybox chmod 0 /locked /srv && exit 0",
+        |tree| std::fs::create_dir_all(tree.join("srv")).expect("a directory"),
+    );
+    let (_dir, temporary) = open_directory();
+    let program = made.dir.path().join("program");
+    std::fs::copy(std::env::current_exe().expect("this program"), &program).expect("copied");
+    let mut command = Command::new(&program);
+    command.args([AS_ANYBODY, &serde_json::to_string(&made.image).expect("JSON")]);
+    command.current_dir("/").env("TMPDIR", &temporary);
+    if rustix::process::geteuid().is_root() {
+        command.uid(65534).gid(65534);
+    }
+    let out = command.output().expect("it starts");
+    assert_eq!(String::from_utf8_lossy(&out.stdout), "Ended", "{out:?}");
+    assert_eq!(std::fs::read_dir(&temporary).expect("reads").count(), 0, "the tree is gone");
 }
