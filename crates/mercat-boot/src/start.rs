@@ -34,6 +34,10 @@ const BYTES_MAX: u64 = 16 << 30;
 const UNPACK_SECS: u64 = 900;
 /// Bytes of what the image says that are kept, from the end.
 const SAID_BYTES_MAX: usize = 4 << 10;
+/// As many of what the unpacking child says: one line, which may name a path whose letters are six each.
+const UNPACKED_BYTES_MAX: usize = 64 << 10;
+/// Letters of a path that are told.
+const PATH_CHARS_MAX: usize = 200;
 /// Whoever runs the image where this program runs as root.
 const NOBODY: u32 = 65534;
 /// Bytes of `/dev/shm`, as container runtimes give.
@@ -102,6 +106,13 @@ pub enum Started {
     },
 }
 
+impl Started {
+    /// Whether the next start would end alike. What failed may have lacked memory or room that is there by then.
+    pub fn holds(&self) -> bool {
+        matches!(self, Self::Runs | Self::Ended)
+    }
+}
+
 /// bubblewrap, when it is installed.
 pub fn program() -> Option<PathBuf> {
     ["/usr/bin/bwrap", "/usr/local/bin/bwrap"].iter().map(PathBuf::from).find(|path| path.is_file())
@@ -152,13 +163,13 @@ fn try_start(this_program: &Path, image: &Image, seconds: u32) -> Result<Started
     }
     let become_bwrap = |arguments, seconds| become_bwrap(this_program, &bwrap, place, arguments, seconds);
     let probe = arguments(place, (0, 0), None);
-    let done = become_bwrap(probe, 5).and_then(|child| watch(child, 5))?;
+    let done = become_bwrap(probe, 5).and_then(|child| watch(child, 5, SAID_BYTES_MAX))?;
     if !matches!(done.status, Some(status) if status.success()) {
         return Err(format!("bubblewrap cannot make a container here: {}", done.said));
     }
     let job = Job::Unpack { image: image.clone(), tree: tree.clone() };
     let unpacking = spawn(this_program, &job, Stdio::null()).map_err(told("the unpacking child"))?;
-    let done = watch(unpacking, UNPACK_SECS)?;
+    let done = watch(unpacking, UNPACK_SECS, UNPACKED_BYTES_MAX)?;
     let (user, group, directory) = match serde_json::from_str(done.said.lines().last().unwrap_or_default()) {
         Ok(Unpacked::Done(user, group, directory)) => (user, group, directory),
         Ok(Unpacked::Refused(why)) => return Ok(Started::Failed { why }),
@@ -168,7 +179,7 @@ fn try_start(this_program: &Path, image: &Image, seconds: u32) -> Result<Started
     let image = Image { directory, ..image.clone() };
     let arguments = arguments(place, (user, group), Some(&image));
     let child = become_bwrap(arguments, u64::from(seconds))?;
-    Ok(judge(&watch(child, u64::from(seconds))?))
+    Ok(judge(&watch(child, u64::from(seconds), SAID_BYTES_MAX)?))
 }
 
 fn judge(done: &Done) -> Started {
@@ -267,13 +278,13 @@ struct Done {
     said: String,
 }
 
-/// Waits for a child at most so long, then ends it with all that it started.
-fn watch(mut child: Child, seconds: u64) -> Result<Done, String> {
+/// Waits for a child at most so long, then ends it with all that it started. Keeps the last that it said.
+fn watch(mut child: Child, seconds: u64, said_max: usize) -> Result<Done, String> {
     let begun = Instant::now();
     let (out, errors) = (child.stdout.take(), child.stderr.take());
     std::thread::scope(|threads| {
-        let out = threads.spawn(|| out.map(last_said).unwrap_or_default());
-        let errors = threads.spawn(|| errors.map(last_said).unwrap_or_default());
+        let out = threads.spawn(|| out.map(|stream| last_said(stream, said_max)).unwrap_or_default());
+        let errors = threads.spawn(|| errors.map(|stream| last_said(stream, said_max)).unwrap_or_default());
         let status = loop {
             match child.try_wait().map_err(|error| error.to_string())? {
                 Some(status) => break Some(status),
@@ -292,7 +303,7 @@ fn watch(mut child: Child, seconds: u64) -> Result<Done, String> {
 }
 
 /// The last bytes of a stream; it is read to its end.
-fn last_said(mut stream: impl Read) -> Vec<u8> {
+fn last_said(mut stream: impl Read, bytes_max: usize) -> Vec<u8> {
     let mut kept = Vec::new();
     let mut buffer = [0; 4096];
     while let Ok(count) = stream.read(&mut buffer) {
@@ -300,7 +311,7 @@ fn last_said(mut stream: impl Read) -> Vec<u8> {
             break;
         }
         kept.extend_from_slice(&buffer[..count]);
-        let surplus = kept.len().saturating_sub(SAID_BYTES_MAX);
+        let surplus = kept.len().saturating_sub(bytes_max);
         kept.drain(..surplus);
     }
     kept
@@ -398,7 +409,7 @@ fn unpack(image: &Image, tree: &Path) -> Result<Unpacked, String> {
                 return Ok(Unpacked::Refused(format!("a layer cannot be unpacked: {error}")));
             }
             Err(UnpackError::Path { path, error }) if is_of_image(&error) => {
-                return Ok(Unpacked::Refused(format!("{path} cannot be unpacked: {error}")));
+                return Ok(Unpacked::Refused(format!("{} cannot be unpacked: {error}", shown(&path))));
             }
             Err(error) => return Err(format!("the image was not unpacked: {error}")),
         }
@@ -406,7 +417,7 @@ fn unpack(image: &Image, tree: &Path) -> Result<Unpacked, String> {
     let directory = match tree.furnish(&image.directory) {
         Ok(directory) => directory,
         Err(UnpackError::Path { path, error }) if is_of_image(&error) => {
-            return Ok(Unpacked::Refused(format!("WorkingDir {path:?} cannot be made: {error}")));
+            return Ok(Unpacked::Refused(format!("WorkingDir {} cannot be made: {error}", shown(&path))));
         }
         Err(error) => return Err(format!("the image was not unpacked: {error}")),
     };
@@ -414,6 +425,11 @@ fn unpack(image: &Image, tree: &Path) -> Result<Unpacked, String> {
         Some((user, group)) => Unpacked::Done(user, group, directory),
         None => Unpacked::Refused(format!("the user {:?} is not in the image", image.user)),
     })
+}
+
+/// The beginning of a path, so that the reason behind it is not cut off.
+fn shown(path: &str) -> String {
+    path.chars().take(PATH_CHARS_MAX).collect()
 }
 
 /// Whether any runtime would fail to unpack this path.
@@ -467,6 +483,13 @@ mod tests {
         assert_eq!(why, "it ended with code 3 after 0.2 s; the last that it said: no database");
         let Started::Failed { why } = judge(&done(Some(11), "")) else { panic!("it failed") };
         assert!(why.starts_with("signal 11"), "{why}");
+    }
+
+    #[test]
+    fn only_what_runs_is_known_for_the_next_time() {
+        assert!(Started::Runs.holds() && Started::Ended.holds());
+        let why = || "signal 9 ended it, or the disk was full".to_owned();
+        assert!(!Started::Failed { why: why() }.holds() && !Started::NotRun { why: why() }.holds());
     }
 
     #[test]

@@ -18,6 +18,7 @@ const TESTS: &[Test] = &[
     ("an_image_may_change_all_of_its_files", an_image_may_change_all_of_its_files),
     ("processes_have_a_limit_that_is_the_image_s_own", processes_have_a_limit),
     ("nothing_is_left_of_an_image_that_locks_its_directories", nothing_is_left_behind),
+    ("a_refusal_that_names_a_long_path_is_one", a_refusal_that_names_a_long_path),
 ];
 
 /// First argument of the program when it starts the image of its second argument as whoever it is.
@@ -196,4 +197,21 @@ fn nothing_is_left_behind() {
     let out = command.output().expect("it starts");
     assert_eq!(String::from_utf8_lossy(&out.stdout), "Ended", "{out:?}");
     assert_eq!(std::fs::read_dir(&temporary).expect("reads").count(), 0, "the tree is gone");
+}
+
+fn a_refusal_that_names_a_long_path() {
+    let mut made =
+        Made::new("exit 0", |tree| std::fs::write(tree.join("file"), "no directory").expect("written"));
+    let upper = made.dir.path().join("upper");
+    // Each letter of it is two in what the child says.
+    let path = format!("file/{}", vec!["\"".repeat(200); 17].join("/"));
+    std::fs::create_dir_all(upper.join(&path)).expect("directories");
+    let blob = made.dir.path().join("upper.tar");
+    let mut tar = Command::new("tar");
+    tar.arg("-C").arg(&upper).arg("--no-recursion").arg("-cf").arg(&blob).arg(&path);
+    assert!(tar.status().expect("tar starts").success());
+    made.image.layers.push(Layer::new(blob, Compression::None));
+    let started = made.start();
+    let Started::Failed { why } = &started else { panic!("{started:?}") };
+    assert!(why.contains("cannot be unpacked") && why.len() < 1000, "{why}");
 }
