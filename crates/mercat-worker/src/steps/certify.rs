@@ -184,9 +184,7 @@ async fn one_image(
             report.layers_read += u32::try_from(wanted.len()).unwrap_or(u32::MAX) - reused;
             let verdict = inspection.verdict.clone();
             let kept = keep(work, image, "", inspection, report).await?;
-            // What we could not finish is tried again next time.
-            let whole = kept.as_ref().is_ok_and(|findings| judge(findings) != Outcome::Inconclusive);
-            if whole {
+            if kept.as_ref().is_ok_and(|findings| is_whole(findings)) {
                 let row = PaperRow { key: reuse, text: verdict, made: work.worker.app.ledger.now().await? };
                 report.writes.push(put(&row, Expect::Any));
             }
@@ -194,6 +192,11 @@ async fn one_image(
         }
         Err(error) => Ok(broken(work, &error)),
     }
+}
+
+/// Whether a verdict is kept for the next time. What we could not finish is tried again.
+pub(super) fn is_whole(findings: &[Finding]) -> bool {
+    judge(findings) != Outcome::Inconclusive
 }
 
 /// The findings of a verdict that is kept under a key; it becomes this submission's too.
