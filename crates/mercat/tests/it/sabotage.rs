@@ -2,9 +2,9 @@
 
 use crate::house::{BIN, gzip, layout, skipped, tar};
 use mercat_domain::Digest;
+use mercat_worker::inspect::Reuse;
 use mercat_worker::{InspectError, Inspection, Inspector, KnowledgeFiles, Loaded, Unconfined};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -61,7 +61,7 @@ async fn inspect(program: PathBuf, dir: &Path, root: &Digest) -> Result<Inspecti
         loaded: Arc::new(Loaded::default()),
         patience_secs: 3,
     };
-    inspector.inspect(root, dir, true, 0, BTreeMap::new(), |_, _| {}).await
+    inspector.inspect(root, dir, true, 0, Reuse::default(), |_, _| {}).await
 }
 
 /// A verdict that the real inspector gave, as a line of its.
