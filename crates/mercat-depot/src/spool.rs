@@ -27,6 +27,8 @@ const IDLE: Duration = Duration::from_secs(30);
 const LEFT_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Uploads that a publisher may have open at a time.
 pub const UPLOADS_MAX: usize = 32;
+/// How long room is kept for the rest of an upload after its last byte.
+const RESERVED_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// How long an upload is kept after its last byte.
 const UPLOAD_LIFE: Duration = Duration::from_secs(14 * 24 * 3600);
 
@@ -156,13 +158,36 @@ impl Spool {
         if open.count() >= UPLOADS_MAX {
             return Err(SpoolError::TooMany);
         }
-        let room = self.room()?;
-        if room < upload.size {
-            return Err(SpoolError::NoRoom(upload.size, room));
-        }
         File::create_new(self.path(&upload.id))?.sync_all()?;
         write_document(&self.upload(&upload.id, "json"), upload)?;
+        // Behind that, so that of two that begin at a time one sees the other.
+        let (room, promised) = (self.room()?, self.promised()?);
+        if promised > room {
+            self.remove(&upload.id)?;
+            let others = promised.saturating_sub(upload.size);
+            return Err(SpoolError::NoRoom(upload.size, room.saturating_sub(others)));
+        }
         Ok(())
+    }
+
+    /// Bytes that open uploads still wait for, of all publishers.
+    fn promised(&self) -> io::Result<u64> {
+        let mut sum = 0_u64;
+        for upload in self.list()? {
+            let idle =
+                SystemTime::now().duration_since(std::fs::metadata(self.path(&upload.id))?.modified()?);
+            if idle.is_ok_and(|idle| idle > RESERVED_LIFE) {
+                continue;
+            }
+            sum = sum.saturating_add(upload.size.saturating_sub(upload.offset));
+        }
+        Ok(sum)
+    }
+
+    /// Whether the rest of an upload still fits: others may have filled the disk since it was begun.
+    fn fits(&self, rest: u64) -> Result<(), SpoolError> {
+        let room = self.room()?;
+        if rest > room { Err(SpoolError::NoRoom(rest, room)) } else { Ok(()) }
     }
 
     /// Bytes that may still be taken: what is free, but for a tenth.
@@ -262,6 +287,7 @@ impl Spool {
         if upload.offset != offset {
             return Err(SpoolError::Offset(upload.offset));
         }
+        self.fits(upload.size - offset)?;
         let (mut at, mut unsynced) = (offset, 0);
         let mut ended = Ok(());
         loop {
@@ -278,12 +304,13 @@ impl Spool {
                     break;
                 }
             };
-            let next = at + chunk.len() as u64;
+            let chunk_bytes = chunk.len() as u64;
+            let next = at + chunk_bytes;
             if next > upload.size {
                 ended = Err(SpoolError::TooLong(upload.size));
                 break;
             }
-            unsynced += chunk.len() as u64;
+            unsynced += chunk_bytes;
             at = next;
             let sync = unsynced >= SYNC_BYTES;
             file = blocking(move || {
@@ -296,6 +323,10 @@ impl Spool {
             .await?;
             if sync {
                 unsynced = 0;
+                ended = self.fits(upload.size - at);
+            }
+            if ended.is_err() {
+                break;
             }
         }
         blocking(move || file.sync_all()).await?;
