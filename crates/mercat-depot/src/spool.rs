@@ -19,7 +19,7 @@ use url::Url;
 
 /// Bytes after which what was written is made durable.
 const SYNC_BYTES: u64 = 32 << 20;
-/// Bytes per second, on average over a minute, below which a download is given up.
+/// Bytes per second, on average over a minute, below which a download or a part of an upload is given up.
 const RATE_MIN: u64 = 1024;
 /// Longest wait for the next bytes of a part.
 const IDLE: Duration = Duration::from_secs(30);
@@ -99,6 +99,30 @@ pub enum FetchError {
     /// Ours.
     #[error("the spool cannot be written")]
     Io(#[from] io::Error),
+}
+
+/// How fast a sender is, a minute at a time.
+struct Pace {
+    since: Instant,
+    bytes: u64,
+}
+
+impl Pace {
+    fn new(now: Instant) -> Self {
+        Self { since: now, bytes: 0 }
+    }
+
+    /// Takes note of bytes that came; `false` when the last minute brought too few.
+    fn keeps(&mut self, bytes: u64, now: Instant) -> bool {
+        self.bytes += bytes;
+        let secs = now.duration_since(self.since).as_secs();
+        if secs < 60 {
+            return true;
+        }
+        let enough = self.bytes / secs >= RATE_MIN;
+        *self = Self::new(now);
+        enough
+    }
 }
 
 /// A directory of incoming files.
@@ -290,6 +314,7 @@ impl Spool {
         self.fits(upload.size - offset)?;
         let (mut at, mut unsynced) = (offset, 0);
         let mut ended = Ok(());
+        let mut pace = Pace::new(Instant::now());
         loop {
             // A sender that is gone without a word must not hold the upload.
             let chunk = match tokio::time::timeout(IDLE, stream.next()).await {
@@ -324,6 +349,9 @@ impl Spool {
             if sync {
                 unsynced = 0;
                 ended = self.fits(upload.size - at);
+            }
+            if ended.is_ok() && at < upload.size && !pace.keeps(chunk_bytes, Instant::now()) {
+                ended = Err(SpoolError::Stream("slower than 1 KiB/s".into()));
             }
             if ended.is_err() {
                 break;

@@ -71,6 +71,20 @@ async fn an_upload_that_has_no_room_any_more_ends_before_the_disk_is_full() {
     assert_eq!(spool.find(ID).expect("there").offset, 0);
 }
 
+#[test]
+fn a_part_that_trickles_is_given_up_after_a_minute_whenever_that_begins() {
+    let begun = Instant::now();
+    let at = |secs| begun + Duration::from_secs(secs);
+    let mut pace = Pace::new(begun);
+    assert!((1..=2).all(|step| pace.keeps(1, at(step * 29))), "one minute is too little to judge");
+    assert!(!pace.keeps(1, at(87)));
+    let mut pace = Pace::new(begun);
+    assert!((1..600).all(|secs| pace.keeps(RATE_MIN, at(secs))), "slow, and fast enough");
+    let mut pace = Pace::new(begun);
+    assert!(pace.keeps(1 << 30, at(30)) && pace.keeps(1, at(61)));
+    assert!(!pace.keeps(1, at(122)), "what was fast before does not count");
+}
+
 #[tokio::test]
 async fn a_publisher_cannot_fill_the_spool_with_open_uploads() {
     let dir = tempfile::tempdir().expect("a directory");
