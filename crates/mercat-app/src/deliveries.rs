@@ -99,6 +99,10 @@ impl App {
                     judged.tell = judged.state == "dead" || (!about_it && after.just_closed());
                     judged.write = keep(after).filter(|_| !about_it);
                 }
+                // Whoever refuses this one answers: the next one need not wait for a trial.
+                if about_it {
+                    judged.write = keep(before.succeeded()).filter(|_| before != Breaker::default());
+                }
             }
         }
         Ok(judged)
@@ -111,4 +115,33 @@ pub(crate) fn breaker_key(publisher: &str, place: &str) -> String {
 
 fn breaker_row(key: &str, breaker: Breaker) -> BreakerRow {
     BreakerRow { key: key.to_owned(), failures: breaker.failures, closed_until: breaker.closed_until }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MasterKey, Settings};
+    use mercat_store::Memory;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn a_destination_that_refuses_one_delivery_is_open_to_the_next() {
+        let ledger = Arc::new(Memory::new(Arc::new(|| 1)));
+        let app = App::new(ledger, Settings::new("http://here"), MasterKey::new([7; 32]));
+        let tried = Try { number: 1, since: 1, place: "aurora https://x.example", once: false };
+        let failed = async |about_it| {
+            let ended = Delivered::Failed { response: "no".to_owned(), retry_after: None, about_it };
+            let judged = app.judge(&tried, ended, 0).await.unwrap_or_else(|error| panic!("{error}"));
+            let mut commit = Commit::new();
+            commit.writes.extend(judged.write);
+            commit_surely(&*app.ledger, &commit).await.unwrap_or_else(|error| panic!("{error}"));
+            let breaker = app.breaker(tried.place).await.unwrap_or_else(|error| panic!("{error}"));
+            app.enter(breaker.as_ref()).await.unwrap_or_else(|error| panic!("{error}")).is_ok()
+        };
+        for _ in 0..4 {
+            assert!(failed(false).await);
+        }
+        assert!(!failed(false).await, "it rests");
+        assert!(failed(true).await, "it answered");
+    }
 }

@@ -44,6 +44,8 @@ pub struct LeadWork {
     pub destination: Option<Destination>,
     /// Who is told when it arrives.
     pub contacts: Vec<String>,
+    /// A secret of the destination does not open: it is not known then, and nothing is sent.
+    pub closed: bool,
     breaker: Option<Versioned<BreakerRow>>,
 }
 
@@ -267,15 +269,19 @@ impl App {
         }
         let key = OfferKey::new(&row.row.publisher, &row.row.offer);
         let document = self.lead_document(&key, &row.row.environment).await?;
-        let to =
-            document.as_ref().map(|document| self.lead_destination(&key, document)).transpose()?.flatten();
+        let to = document.as_ref().map(|document| self.lead_destination(&key, document)).transpose();
+        // It fails like one that does not answer: tried again, told to its publisher, given up one day.
+        let (to, closed) = match to {
+            Err(AppError::Seal(_)) => (None, true),
+            to => (to?.flatten(), false),
+        };
         let contacts = document.map(|document| document.list("leadEmails").to_vec()).unwrap_or_default();
         let breaker = match &to {
             None => None,
             Some(to) => self.breaker(&breaker_key(&key.publisher, &to.shown())).await?,
         };
         let lead = to_lead(&row.row);
-        Ok(Some(LeadWork { row, lead, destination: to, contacts, breaker }))
+        Ok(Some(LeadWork { row, lead, destination: to, contacts, closed, breaker }))
     }
 
     /// A lead that is sent at once and recorded by the caller.
@@ -290,7 +296,8 @@ impl App {
     ) -> Result<LeadWork, AppError> {
         let destination = self.lead_destination(key, document)?;
         let (lead, contacts) = (to_lead(&row), document.list("leadEmails").to_vec());
-        Ok(LeadWork { row: Versioned { version: 0, row }, lead, destination, contacts, breaker: None })
+        let (row, closed) = (Versioned { version: 0, row }, false);
+        Ok(LeadWork { row, lead, destination, contacts, closed, breaker: None })
     }
 
     /// Asks whether the destination may be tried now; a destination on trial gets one lead at a time.

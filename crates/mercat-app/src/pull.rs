@@ -151,7 +151,7 @@ impl App {
     }
 
     /// HMAC-SHA-256 (RFC 2104) of a text under the registry key.
-    async fn mac(&self, text: &str) -> Result<String, AppError> {
+    pub(crate) async fn mac(&self, text: &str) -> Result<String, AppError> {
         let key = Sha256::digest(self.registry_key().await?.as_bytes());
         let pad = |byte: u8| {
             let mut block = [byte; 64];

@@ -7,10 +7,10 @@ use crate::{App, AppError};
 use mercat_domain::run::{self, Input, ReviewRule, State, Step};
 use mercat_store::{
     Commit, Expect, FindingRow, ImageRow, Lease, LeaseUse, LedgerError, ListingRow, MessageRow, ReportRow,
-    ReviewRow, Write, commit_surely, load, put,
+    ReviewRow, SubmissionRow, Write, commit_surely, load, put,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The work of one step, as queued.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,7 +148,17 @@ impl App {
             return Ok(false);
         }
         let pair = self.pair(&task.submission).await?;
-        Ok(self.settings.review.wants(&to_run(&pair.submission.row)?.snapshot))
+        Ok(self.settings.review.wants(self.drawn(&pair.submission.row).await?))
+    }
+
+    /// The number of a submission among those that may be reviewed. Whoever submits it again with the same images,
+    /// whatever the listing says by then, has the same number, and cannot know it.
+    async fn drawn(&self, submission: &SubmissionRow) -> Result<u32, AppError> {
+        let images: BTreeSet<&str> = submission.images.iter().map(|image| image.digest.as_str()).collect();
+        let images: Vec<&str> = images.into_iter().collect();
+        let text = format!("review\n{}/{}\n{}", submission.publisher, submission.offer, images.join("\n"));
+        let mac = self.mac(&text).await?;
+        Ok(mac.get(..8).and_then(|hex| u32::from_str_radix(hex, 16).ok()).unwrap_or(0))
     }
 }
 
@@ -167,5 +177,51 @@ fn report_row(task: &StepTask, report: &Report, findings: Vec<FindingRow>, now: 
         verdicts: report.verdicts.clone(),
         layers_read: report.layers_read,
         layers_reused: report.layers_reused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MasterKey, Settings};
+    use mercat_store::{ImageRow, Memory};
+    use serde_json::json;
+    use std::sync::Arc;
+
+    fn app() -> App {
+        let ledger = Arc::new(Memory::new(Arc::new(|| 1)));
+        App::new(ledger, Settings::new("http://here"), MasterKey::new([7; 32]))
+    }
+
+    fn submission(offer: &str, title: &str, digests: &[&str]) -> SubmissionRow {
+        let image = |digest: &&str| ImageRow {
+            plan: "one".to_owned(),
+            reference: "latest".to_owned(),
+            digest: (*digest).to_owned(),
+            media_type: String::new(),
+            size: 1,
+        };
+        SubmissionRow {
+            publisher: "aurora".to_owned(),
+            offer: offer.to_owned(),
+            document: json!({ "title": title }),
+            images: digests.iter().map(image).collect(),
+            ..SubmissionRow::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_reviewed_is_chosen_by_the_images_and_known_to_this_server_only() {
+        let (app, other) = (app(), app());
+        let drawn =
+            async |app: &App, row: SubmissionRow| app.drawn(&row).await.unwrap_or_else(|e| panic!("{e}"));
+        let number = drawn(&app, submission("app", "one", &["sha256:a", "sha256:b"])).await;
+        assert_eq!(
+            number,
+            drawn(&app, submission("app", "two", &["sha256:b", "sha256:a", "sha256:a"])).await
+        );
+        assert_ne!(number, drawn(&app, submission("app", "one", &["sha256:a"])).await);
+        assert_ne!(number, drawn(&app, submission("gateway", "one", &["sha256:a", "sha256:b"])).await);
+        assert_ne!(number, drawn(&other, submission("app", "one", &["sha256:a", "sha256:b"])).await);
     }
 }

@@ -1,10 +1,7 @@
 //! Changing the master key: every sealed value is wrapped anew.
 
-use crate::{App, AppError};
-use mercat_domain::Document;
-use mercat_domain::document::{Fields, Value, text};
+use crate::{App, AppError, SealError};
 use mercat_domain::offer::fields::{FIELDS, Scope};
-use mercat_store::document::{from_json, to_json};
 use mercat_store::{
     Commit, DraftRow, Expect, LedgerError, Query, Row, SettingRow, SubmissionRow, Versioned, WebhookRow,
     commit_surely, list, put,
@@ -49,7 +46,7 @@ impl App {
     /// Changes every record of a kind for which there is another one.
     async fn each<R: Row + Clone>(
         &self,
-        change: impl Fn(&R) -> Result<Option<R>, AppError>,
+        change: impl Fn(&R) -> Result<Option<R>, SealError>,
     ) -> Result<u32, AppError> {
         let (mut after, mut count) = (String::new(), 0);
         loop {
@@ -58,7 +55,12 @@ impl App {
             let Some(last) = rows.last() else { return Ok(count) };
             after = last.row.key();
             for found in &rows {
-                let Some(next) = change(&found.row)? else { continue };
+                let next = change(&found.row).map_err(|why| LedgerError::Corrupt {
+                    kind: R::KIND.to_owned(),
+                    key: found.row.key(),
+                    why: why.to_string(),
+                });
+                let Some(next) = next? else { continue };
                 let mut commit = Commit::new();
                 commit.writes.push(put(&next, Expect::Version(found.version)));
                 match commit_surely(&*self.ledger, &commit).await {
@@ -71,32 +73,94 @@ impl App {
         }
     }
 
-    /// The document with its secrets wrapped anew; `None` when none changes.
-    fn rewrap_json(&self, json: &Json) -> Result<Option<Json>, AppError> {
-        let Ok(mut document) = from_json(json) else { return Ok(None) };
-        let before = document.clone();
-        self.rewrap_document(&mut document)?;
-        Ok((document != before).then(|| to_json(&document)))
-    }
-
-    fn rewrap_document(&self, document: &mut Document) -> Result<(), AppError> {
-        let key = document.key.to_string();
-        self.rewrap_fields(&key, Scope::Offer, &mut document.fields)?;
-        for plan in &mut document.plans {
-            self.rewrap_fields(&format!("{key}/{}", plan.id), Scope::Plan, &mut plan.fields)?;
+    /// The document with its secrets wrapped anew; `None` when none changes. What other versions of this program
+    /// wrote may not be an offer any more, and its secrets are wrapped all the same.
+    fn rewrap_json(&self, json: &Json) -> Result<Option<Json>, SealError> {
+        let mut next = json.clone();
+        let word = |json: &Json, key: &str| json.get(key).and_then(Json::as_str).unwrap_or("").to_owned();
+        let place = format!("{}/{}", word(json, "publisher"), word(json, "offer"));
+        let mut changed = self.rewrap_fields(&place, Scope::Offer, &mut next)?;
+        for plan in next.get_mut("plans").and_then(Json::as_array_mut).into_iter().flatten() {
+            let place = format!("{place}/{}", word(plan, "plan"));
+            changed |= self.rewrap_fields(&place, Scope::Plan, plan)?;
         }
-        Ok(())
+        Ok(changed.then_some(next))
     }
 
-    fn rewrap_fields(&self, place: &str, scope: Scope, fields: &mut Fields) -> Result<(), AppError> {
-        for field in FIELDS.iter().filter(|field| field.scope == scope && field.rule.is_secret()) {
-            let sealed = text(fields, field.key).to_owned();
-            if crate::seal::is_sealed(&sealed)
-                && let Some(value) = self.key.rewrap(&format!("{place}:{}", field.key), &sealed)?
+    /// Whether a field changed.
+    fn rewrap_fields(&self, place: &str, scope: Scope, fields: &mut Json) -> Result<bool, SealError> {
+        let mut changed = false;
+        for (key, value) in fields.as_object_mut().into_iter().flatten() {
+            // Whatever stands in a field that holds no secret is somebody's text.
+            let known = FIELDS.iter().find(|field| field.key == key && field.scope == scope);
+            let Some(sealed) = value.as_str().filter(|text| crate::seal::is_sealed(text)) else { continue };
+            if known.is_none_or(|field| field.rule.is_secret())
+                && let Some(moved) = self.key.rewrap(&format!("{place}:{key}"), sealed)?
             {
-                fields.insert(field.key.to_owned(), Value::Text(value));
+                (*value, changed) = (moved.into(), true);
             }
         }
-        Ok(())
+        Ok(changed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MasterKey, Settings};
+    use mercat_store::{Ledger, Memory, load};
+    use serde_json::json;
+    use std::sync::Arc;
+
+    fn app(keys: Vec<[u8; 32]>, ledger: &Arc<Memory>) -> App {
+        App::new(ledger.clone(), Settings::new("http://here"), MasterKey::with(keys, None))
+    }
+
+    async fn keep(ledger: &Memory, document: Json) -> DraftRow {
+        let row =
+            DraftRow { publisher: "aurora".into(), offer: "app".into(), document, ..DraftRow::default() };
+        let mut commit = Commit::new();
+        commit.writes.push(put(&row, Expect::Any));
+        ledger.commit(&commit).await.unwrap_or_else(|error| panic!("{error}"));
+        row
+    }
+
+    #[tokio::test]
+    async fn secrets_of_documents_that_are_no_offers_any_more_are_wrapped_too() {
+        let ledger = Arc::new(Memory::new(Arc::new(|| 1)));
+        let old = MasterKey::new([1; 32]);
+        let seal = |place: &str| old.seal(place, "hunter2").unwrap_or_else(|error| panic!("{error}"));
+        let document = json!({
+            "publisher": "aurora", "offer": "app", "type": "boat", "name": "sealed:2:my words",
+            "leadSecret": seal("aurora/app:leadSecret"), "formerSecret": seal("aurora/app:formerSecret"),
+            "plans": [5, {"plan": "one", "password": seal("aurora/app/one:password")}],
+        });
+        let row = keep(&ledger, document.clone()).await;
+        let both = app(vec![[2; 32], [1; 32]], &ledger);
+        assert_eq!(both.rewrap_secrets().await.unwrap_or_else(|error| panic!("{error}")), 1);
+        assert_eq!(both.rewrap_secrets().await.unwrap_or_else(|error| panic!("{error}")), 0);
+        let kept = load::<DraftRow>(&*ledger, &row.key()).await.unwrap_or_else(|error| panic!("{error}"));
+        let kept = kept.expect("kept").row.document;
+        let new = MasterKey::new([2; 32]);
+        for (at, place) in [
+            ("/leadSecret", "aurora/app:leadSecret"),
+            ("/formerSecret", "aurora/app:formerSecret"),
+            ("/plans/1/password", "aurora/app/one:password"),
+        ] {
+            let sealed = kept.pointer(at).and_then(Json::as_str).expect("text");
+            assert_eq!(new.open(place, sealed).expect("opens"), "hunter2", "{at}");
+        }
+        assert_eq!(kept["name"], document["name"]);
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_does_not_open_is_named_with_its_record() {
+        let ledger = Arc::new(Memory::new(Arc::new(|| 1)));
+        let sealed = MasterKey::new([9; 32]).seal("aurora/app:leadSecret", "x");
+        let sealed = sealed.unwrap_or_else(|error| panic!("{error}"));
+        let row = keep(&ledger, json!({"publisher": "aurora", "offer": "app", "leadSecret": sealed})).await;
+        let told = app(vec![[2; 32], [1; 32]], &ledger).rewrap_secrets().await;
+        let Err(AppError::Ledger(LedgerError::Corrupt { kind, key, .. })) = told else { panic!("{told:?}") };
+        assert_eq!((kind.as_str(), key), (DraftRow::KIND, row.key()));
     }
 }

@@ -115,17 +115,23 @@ impl MasterKey {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The keys as they are now where they come from; those that were read before when that cannot be read.
+    fn again(&self) -> Vec<Bytes32> {
+        let keys = self.reload.as_ref().map(|reload| reload()).unwrap_or_default();
+        if keys.is_empty() {
+            return self.keys();
+        }
+        self.keys.write().unwrap_or_else(PoisonError::into_inner).clone_from(&keys);
+        keys
+    }
+
     fn named(&self, wanted: &str) -> Result<Bytes32, SealError> {
         let find = |keys: &[Bytes32]| keys.iter().find(|key| name(key) == wanted).copied();
         if let Some(key) = find(&self.keys()) {
             return Ok(key);
         }
         // Somebody is changing the master key right now.
-        let reload = self.reload.as_ref().ok_or(SealError)?;
-        let keys = reload();
-        let found = find(&keys).ok_or(SealError);
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
-        found
+        find(&self.again()).ok_or(SealError)
     }
 
     /// Seals a secret for one place, for example `aurora/gateway:leadSecret`.
@@ -133,12 +139,10 @@ impl MasterKey {
     /// # Errors
     /// When the system gives no randomness.
     pub fn seal(&self, place: &str, secret: &str) -> Result<String, SealError> {
-        let master = *self.keys().first().ok_or(SealError)?;
-        let own: Bytes32 = random()?;
-        let (outer, inner): ([u8; NONCE], [u8; NONCE]) = (random()?, random()?);
-        let wrapped = [&outer[..], &encrypt(&master, &outer, &own, place)?].concat();
-        let body = [&inner[..], &encrypt(&own, &inner, secret.as_bytes(), place)?].concat();
-        Ok(Parts { name: name(&master), wrapped, body }.write())
+        // Under the old key, a secret would be lost with it.
+        let master = *self.again().first().ok_or(SealError)?;
+        let nonce: [u8; NONCE] = random()?;
+        seal_under(&master, &random()?, &nonce, place, secret)
     }
 
     /// Opens a sealed secret at its place.
@@ -146,16 +150,24 @@ impl MasterKey {
     /// # Errors
     /// When it was sealed under another key or for another place.
     pub fn open(&self, place: &str, sealed: &str) -> Result<String, SealError> {
-        if let Some(coded) = sealed.strip_prefix(FIRST_MARK) {
-            let bytes = STANDARD.decode(coded).map_err(|_| SealError)?;
-            let (nonce, body) = bytes.split_at_checked(NONCE).ok_or(SealError)?;
-            let found = self.keys().iter().find_map(|key| decrypt(key, nonce, body, place).ok());
-            return text_of(found.ok_or(SealError)?);
+        if sealed.starts_with(FIRST_MARK) {
+            return self.open_first(place, sealed).map(|(_, secret)| secret);
         }
         let parts = Parts::read(sealed).ok_or(SealError)?;
         let own = self.unwrap(place, &parts)?;
         let (nonce, body) = parts.body.split_at(NONCE);
         text_of(decrypt(&own, nonce, body, place)?)
+    }
+
+    /// A value under the master key itself, with the key that opens it.
+    fn open_first(&self, place: &str, sealed: &str) -> Result<(Bytes32, String), SealError> {
+        let coded = sealed.strip_prefix(FIRST_MARK).ok_or(SealError)?;
+        let bytes = STANDARD.decode(coded).map_err(|_| SealError)?;
+        let (nonce, body) = bytes.split_at_checked(NONCE).ok_or(SealError)?;
+        let found =
+            self.keys().into_iter().find_map(|key| Some((key, decrypt(&key, nonce, body, place).ok()?)));
+        let (key, secret) = found.ok_or(SealError)?;
+        Ok((key, text_of(secret)?))
     }
 
     fn unwrap(&self, place: &str, parts: &Parts) -> Result<Bytes32, SealError> {
@@ -172,18 +184,41 @@ impl MasterKey {
     pub fn rewrap(&self, place: &str, sealed: &str) -> Result<Option<String>, SealError> {
         let master = *self.keys().first().ok_or(SealError)?;
         if sealed.starts_with(FIRST_MARK) {
-            return self.seal(place, &self.open(place, sealed)?).map(Some);
+            // What is drawn for a new secret comes from what opened the old form, so that copies stay equal.
+            let (key, secret) = self.open_first(place, sealed)?;
+            let drawn = |what: &[u8]| -> Bytes32 {
+                Sha256::new().chain_update(what).chain_update(key).chain_update(sealed).finalize().into()
+            };
+            let nonce = drawn(b"mercat first nonce\0");
+            return seal_under(&master, &drawn(b"mercat first key\0"), &nonce[..NONCE], place, &secret)
+                .map(Some);
         }
         let parts = Parts::read(sealed).ok_or(SealError)?;
         if parts.name == name(&master) {
             return Ok(None);
         }
-        let own = self.unwrap(place, &parts)?;
-        // Unique for key and content, and known: a nonce must not be used twice, not be random.
-        let hash = Sha256::new().chain_update(master).chain_update(&parts.wrapped).finalize();
-        let wrapped = [&hash[..NONCE], &encrypt(&master, &hash[..NONCE], &own, place)?].concat();
+        let wrapped = wrap(&master, &self.unwrap(place, &parts)?, place)?;
         Ok(Some(Parts { name: name(&master), wrapped, body: parts.body }.write()))
     }
+}
+
+/// A secret's own key under a master key: always the same, by whatever keys it came here.
+fn wrap(master: &Bytes32, own: &Bytes32, place: &str) -> Result<Vec<u8>, SealError> {
+    // Unique for key and content, and known to nobody without them: a nonce must not be used twice, not be random.
+    let hash = Sha256::new().chain_update(b"mercat wrap\0").chain_update(master).chain_update(own);
+    let hash = hash.chain_update(place).finalize();
+    Ok([&hash[..NONCE], &encrypt(master, &hash[..NONCE], own, place)?].concat())
+}
+
+fn seal_under(
+    master: &Bytes32,
+    own: &Bytes32,
+    nonce: &[u8],
+    place: &str,
+    secret: &str,
+) -> Result<String, SealError> {
+    let body = [nonce, &encrypt(own, nonce, secret.as_bytes(), place)?].concat();
+    Ok(Parts { name: name(master), wrapped: wrap(master, own, place)?, body }.write())
 }
 
 /// Whether a stored value is sealed.
@@ -228,6 +263,38 @@ mod tests {
         let running = MasterKey::with(vec![[1; 32]], Some(Arc::new(|| vec![[1; 32], [2; 32]])));
         assert_eq!(running.open(PLACE, &moved).expect("opens"), "hunter2");
         assert!(running.seal(PLACE, "x").expect("sealed").contains(&name(&[1; 32])));
+    }
+
+    #[test]
+    fn keys_that_cannot_be_read_again_do_not_take_away_those_that_were_read() {
+        let old = MasterKey::new([1; 32]);
+        let sealed = old.seal(PLACE, "hunter2").expect("sealed");
+        let other = MasterKey::new([3; 32]).seal(PLACE, "x").expect("sealed");
+        let running = MasterKey::with(vec![[1; 32]], Some(Arc::new(Vec::new)));
+        assert!(running.open(PLACE, &other).is_err());
+        assert_eq!(running.open(PLACE, &sealed).expect("opens"), "hunter2");
+        assert!(running.seal(PLACE, "x").is_ok());
+    }
+
+    #[test]
+    fn a_running_server_seals_under_the_new_key_as_soon_as_it_is_in_its_place() {
+        let running = MasterKey::with(vec![[1; 32]], Some(Arc::new(|| vec![[2; 32], [1; 32]])));
+        assert!(running.seal(PLACE, "x").expect("sealed").contains(&name(&[2; 32])));
+    }
+
+    #[test]
+    fn a_value_is_the_same_by_whatever_keys_it_came_to_its_last_one() {
+        let to = |key: u8| MasterKey::with(vec![[key; 32], [1; 32], [2; 32], [3; 32]], None);
+        let nonce = [9; NONCE];
+        let body = encrypt(&[1; 32], &nonce, b"hunter2", PLACE).expect("encrypted");
+        let first = format!("{FIRST_MARK}{}", STANDARD.encode([&nonce[..], &body].concat()));
+        let sealed = MasterKey::new([1; 32]).seal(PLACE, "hunter2").expect("sealed");
+        for value in [first, sealed] {
+            let straight = to(2).rewrap(PLACE, &value).expect("opens").expect("changed");
+            assert_eq!(to(2).rewrap(PLACE, &value).expect("opens").as_ref(), Some(&straight));
+            let third = to(3).rewrap(PLACE, &value).expect("opens").expect("changed");
+            assert_eq!(to(2).rewrap(PLACE, &third).expect("opens"), Some(straight), "over a third key");
+        }
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub struct MessageWork {
     pub url: String,
     /// What signs it.
     pub secrets: Vec<Secret>,
+    /// One of them does not open: nothing is sent then.
+    pub closed: bool,
     breaker: Option<Versioned<BreakerRow>>,
 }
 
@@ -278,11 +280,12 @@ impl App {
         let now = self.ledger.now().await?;
         let place = format!("webhook:{}", hook.id);
         let valid = hook.secrets.iter().filter(|secret| secret.until == 0 || secret.until > now);
-        let secrets = valid
-            .map(|secret| self.key.open(&place, &secret.secret).map(Secret::new))
-            .collect::<Result<_, _>>()?;
+        let secrets: Result<Vec<Secret>, crate::SealError> =
+            valid.map(|secret| self.key.open(&place, &secret.secret).map(Secret::new)).collect();
+        let closed = secrets.is_err();
+        let secrets = secrets.unwrap_or_default();
         let breaker = self.breaker(&breaker_key(&hook.publisher, &hook.id)).await?;
-        Ok(Some(MessageWork { row, url: hook.url, secrets, breaker }))
+        Ok(Some(MessageWork { row, url: hook.url, secrets, closed, breaker }))
     }
 
     /// As [`App::enter_destination`], for a webhook.
@@ -397,7 +400,38 @@ fn wants(filter: &str, kind: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::wants;
+    use super::*;
+    use crate::{MasterKey, Settings};
+    use mercat_store::{Ledger, Memory};
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn a_message_whose_secret_does_not_open_is_work_that_fails_and_no_error_for_ever() {
+        let ledger = Arc::new(Memory::new(Arc::new(|| 1)));
+        let sealed = MasterKey::new([1; 32]).seal("webhook:hook", "whsec_x");
+        let sealed = sealed.unwrap_or_else(|error| panic!("{error}"));
+        let hook = WebhookRow {
+            id: "hook".to_owned(),
+            active: true,
+            secrets: vec![WebhookSecretRow { secret: sealed, until: 0 }],
+            ..WebhookRow::default()
+        };
+        let row = MessageLogRow {
+            id: "message".to_owned(),
+            webhook: "hook".to_owned(),
+            state: "pending".to_owned(),
+            ..MessageLogRow::default()
+        };
+        let mut commit = Commit::new();
+        commit.writes.extend([put(&hook, Expect::Absent), put(&row, Expect::Absent)]);
+        ledger.commit(&commit).await.unwrap_or_else(|error| panic!("{error}"));
+        for (key, closed) in [(1, false), (2, true)] {
+            let app = App::new(ledger.clone(), Settings::new("http://here"), MasterKey::new([key; 32]));
+            let work = app.message_work("message").await.unwrap_or_else(|error| panic!("{error}"));
+            let work = work.expect("there is something to do");
+            assert_eq!((work.closed, work.secrets.len()), (closed, usize::from(!closed)));
+        }
+    }
 
     #[test]
     fn a_filter_means_a_type_or_what_begins_like_it() {

@@ -3,9 +3,11 @@
 //!
 //! A container shares the host's kernel, so this is weaker than the machine that a disk is started in; whoever runs
 //! the test decides that. The image is unpacked by a child that may write nowhere but into its tree, then a second
-//! child becomes bubblewrap. Both run as nobody where this program runs as root.
+//! child becomes bubblewrap, with what the image writes over its tree in memory. Both run as nobody where this program
+//! runs as root.
 
 mod calls;
+mod overlay;
 mod unpack;
 
 use crate::confine::{self, Limits, Paths};
@@ -32,8 +34,20 @@ const BYTES_MAX: u64 = 16 << 30;
 const UNPACK_SECS: u64 = 900;
 /// Bytes of what the image says that are kept, from the end.
 const SAID_BYTES_MAX: usize = 4 << 10;
+/// As many of what the unpacking child says: one line, which may name a path whose letters are six each.
+const UNPACKED_BYTES_MAX: usize = 64 << 10;
+/// Letters of a path that are told.
+const PATH_CHARS_MAX: usize = 200;
 /// Whoever runs the image where this program runs as root.
 const NOBODY: u32 = 65534;
+/// Bytes of `/dev/shm`, as container runtimes give.
+const SHARED_BYTES_MAX: &str = "67108864";
+/// Address space of one process. Programs that reserve much and use little need much.
+const ADDRESSES_MAX: u64 = 32 << 30;
+/// Memory of one process that it can write.
+const DATA_BYTES_MAX: u64 = 2 << 30;
+/// Processes and threads of an image.
+const PROCESSES_MAX: u64 = 256;
 /// What a container runtime sets when the image does not.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -92,6 +106,13 @@ pub enum Started {
     },
 }
 
+impl Started {
+    /// Whether the next start would end alike. What failed may have lacked memory or room that is there by then.
+    pub fn holds(&self) -> bool {
+        matches!(self, Self::Runs | Self::Ended)
+    }
+}
+
 /// bubblewrap, when it is installed.
 pub fn program() -> Option<PathBuf> {
     ["/usr/bin/bwrap", "/usr/local/bin/bwrap"].iter().map(PathBuf::from).find(|path| path.is_file())
@@ -100,14 +121,14 @@ pub fn program() -> Option<PathBuf> {
 #[derive(Debug, Serialize, Deserialize)]
 enum Job {
     Unpack { image: Image, tree: PathBuf },
-    Become { program: PathBuf, arguments: Vec<String>, seconds: u64 },
+    Become { program: PathBuf, place: PathBuf, arguments: Vec<String>, seconds: u64 },
 }
 
 /// What the unpacking child says.
 #[derive(Debug, Serialize, Deserialize)]
 enum Unpacked {
-    /// The user and group that the image names.
-    Done(u32, u32),
+    /// The user and group that the image names, and where in the tree its working directory is.
+    Done(u32, u32, String),
     /// What the image is to blame for.
     Refused(String),
     Ours(String),
@@ -130,30 +151,35 @@ fn try_start(this_program: &Path, image: &Image, seconds: u32) -> Result<Started
     }
     // Below a directory that others may pass: nobody cannot reach a data directory.
     let place = tempfile::tempdir().map_err(told("no temporary directory"))?;
-    let tree = place.path().join("root");
-    std::fs::create_dir(&tree).map_err(told("the tree"))?;
+    let place = place.path();
+    let tree = place.join(overlay::TREE);
+    for path in [&tree, &place.join(overlay::OVER)] {
+        std::fs::create_dir(path).map_err(told("the tree"))?;
+    }
     if is_root() {
-        for path in [place.path(), &tree] {
+        for path in [place, &tree, &place.join(overlay::OVER)] {
             std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).map_err(told("the tree"))?;
         }
     }
-    let probe = arguments(&tree, (0, 0), None);
-    let done = become_bwrap(this_program, &bwrap, &probe, 5).and_then(|child| watch(child, 5))?;
+    let become_bwrap = |arguments, seconds| become_bwrap(this_program, &bwrap, place, arguments, seconds);
+    let probe = arguments(place, (0, 0), None);
+    let done = become_bwrap(probe, 5).and_then(|child| watch(child, 5, SAID_BYTES_MAX))?;
     if !matches!(done.status, Some(status) if status.success()) {
         return Err(format!("bubblewrap cannot make a container here: {}", done.said));
     }
     let job = Job::Unpack { image: image.clone(), tree: tree.clone() };
     let unpacking = spawn(this_program, &job, Stdio::null()).map_err(told("the unpacking child"))?;
-    let done = watch(unpacking, UNPACK_SECS)?;
-    let (user, group) = match serde_json::from_str(done.said.lines().last().unwrap_or_default()) {
-        Ok(Unpacked::Done(user, group)) => (user, group),
+    let done = watch(unpacking, UNPACK_SECS, UNPACKED_BYTES_MAX)?;
+    let (user, group, directory) = match serde_json::from_str(done.said.lines().last().unwrap_or_default()) {
+        Ok(Unpacked::Done(user, group, directory)) => (user, group, directory),
         Ok(Unpacked::Refused(why)) => return Ok(Started::Failed { why }),
         Ok(Unpacked::Ours(why)) => return Err(why),
         Err(_) => return Err(format!("the unpacking child ended early: {}", done.said)),
     };
-    let arguments = arguments(&tree, (user, group), Some(image));
-    let child = become_bwrap(this_program, &bwrap, &arguments, u64::from(seconds))?;
-    Ok(judge(&watch(child, u64::from(seconds))?))
+    let image = Image { directory, ..image.clone() };
+    let arguments = arguments(place, (user, group), Some(&image));
+    let child = become_bwrap(arguments, u64::from(seconds))?;
+    Ok(judge(&watch(child, u64::from(seconds), SAID_BYTES_MAX)?))
 }
 
 fn judge(done: &Done) -> Started {
@@ -174,7 +200,7 @@ fn is_root() -> bool {
 }
 
 /// How bubblewrap is called: for an image, or, to see whether it can at all, for nothing.
-fn arguments(tree: &Path, (user, group): (u32, u32), image: Option<&Image>) -> Vec<String> {
+fn arguments(place: &Path, (user, group): (u32, u32), image: Option<&Image>) -> Vec<String> {
     let mut out: Vec<String> = [
         "--unshare-user",
         "--unshare-pid",
@@ -194,25 +220,38 @@ fn arguments(tree: &Path, (user, group): (u32, u32), image: Option<&Image>) -> V
     .to_vec();
     let mut add = |words: &[&str]| out.extend(words.iter().map(|word| (*word).to_owned()));
     add(&["--uid", &user.to_string(), "--gid", &group.to_string()]);
+    // bubblewrap would make what is missing while the host is still within reach of `..` and of links: all these
+    // directories are in the tree already.
+    let root = place.join(overlay::ROOT);
+    match image {
+        Some(_) => add(&["--bind", &root.to_string_lossy(), "/"]),
+        None => add(&["--ro-bind", "/", "/"]),
+    }
+    add(&["--proc", "/proc", "--dev", "/dev", "--size", SHARED_BYTES_MAX, "--tmpfs", "/dev/shm"]);
+    add(&["--remount-ro", "/dev"]);
     let Some(image) = image else {
-        add(&["--ro-bind", "/", "/", "--proc", "/proc", "--", "/bin/true"]);
+        add(&["--", "/bin/true"]);
         return out;
     };
-    add(&["--bind", &tree.to_string_lossy(), "/", "--proc", "/proc", "--dev", "/dev", "--dir", "/sys"]);
     add(&["--setenv", "HOSTNAME", "mercat", "--setenv", "PATH", PATH]);
     for variable in &image.environment {
         if let Some((name, value)) = variable.split_once('=').filter(|(name, _)| !name.is_empty()) {
             add(&["--setenv", name, value]);
         }
     }
-    let directory = if image.directory.is_empty() { "/" } else { &image.directory };
-    add(&["--dir", directory, "--chdir", directory, "--"]);
+    add(&["--chdir", &image.directory, "--"]);
     out.extend(image.command.iter().cloned());
     out
 }
 
-fn become_bwrap(this: &Path, bwrap: &Path, arguments: &[String], seconds: u64) -> Result<Child, String> {
-    let job = Job::Become { program: bwrap.to_owned(), arguments: arguments.to_vec(), seconds };
+fn become_bwrap(
+    this: &Path,
+    bwrap: &Path,
+    place: &Path,
+    arguments: Vec<String>,
+    seconds: u64,
+) -> Result<Child, String> {
+    let job = Job::Become { program: bwrap.to_owned(), place: place.to_owned(), arguments, seconds };
     let mut child = spawn(this, &job, Stdio::piped()).map_err(|error| format!("bubblewrap: {error}"))?;
     let filter = calls::filter()?;
     // A child that is gone already says why by how it ends.
@@ -239,13 +278,13 @@ struct Done {
     said: String,
 }
 
-/// Waits for a child at most so long, then ends it with all that it started.
-fn watch(mut child: Child, seconds: u64) -> Result<Done, String> {
+/// Waits for a child at most so long, then ends it with all that it started. Keeps the last that it said.
+fn watch(mut child: Child, seconds: u64, said_max: usize) -> Result<Done, String> {
     let begun = Instant::now();
     let (out, errors) = (child.stdout.take(), child.stderr.take());
     std::thread::scope(|threads| {
-        let out = threads.spawn(|| out.map(last_said).unwrap_or_default());
-        let errors = threads.spawn(|| errors.map(last_said).unwrap_or_default());
+        let out = threads.spawn(|| out.map(|stream| last_said(stream, said_max)).unwrap_or_default());
+        let errors = threads.spawn(|| errors.map(|stream| last_said(stream, said_max)).unwrap_or_default());
         let status = loop {
             match child.try_wait().map_err(|error| error.to_string())? {
                 Some(status) => break Some(status),
@@ -264,7 +303,7 @@ fn watch(mut child: Child, seconds: u64) -> Result<Done, String> {
 }
 
 /// The last bytes of a stream; it is read to its end.
-fn last_said(mut stream: impl Read) -> Vec<u8> {
+fn last_said(mut stream: impl Read, bytes_max: usize) -> Vec<u8> {
     let mut kept = Vec::new();
     let mut buffer = [0; 4096];
     while let Ok(count) = stream.read(&mut buffer) {
@@ -272,7 +311,7 @@ fn last_said(mut stream: impl Read) -> Vec<u8> {
             break;
         }
         kept.extend_from_slice(&buffer[..count]);
-        let surplus = kept.len().saturating_sub(SAID_BYTES_MAX);
+        let surplus = kept.len().saturating_sub(bytes_max);
         kept.drain(..surplus);
     }
     kept
@@ -289,7 +328,9 @@ pub fn child() -> u8 {
             let text = serde_json::to_string(&said).map_err(|error| error.to_string())?;
             writeln!(io::stdout(), "{text}").map_err(|error| error.to_string())
         }
-        Job::Become { program, arguments, seconds } => become_program(&program, &arguments, seconds),
+        Job::Become { program, place, arguments, seconds } => {
+            become_program(&program, &place, &arguments, seconds)
+        }
     });
     let Err(why) = done else { return 0 };
     let _ = writeln!(io::stderr(), "{why}");
@@ -308,20 +349,25 @@ fn drop_root() -> Result<(), String> {
         .map_err(|error| format!("root cannot be given up: {error}"))
 }
 
-fn become_program(program: &Path, arguments: &[String], seconds: u64) -> Result<(), String> {
+fn become_program(program: &Path, place: &Path, arguments: &[String], seconds: u64) -> Result<(), String> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|error| error.to_string())?;
     let limit = |resource, value: u64| {
         setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })
             .map_err(|error| format!("a resource limit cannot be set: {error}"))
     };
-    limit(Resource::Data, 4 << 30)?;
+    limit(Resource::As, ADDRESSES_MAX)?;
+    limit(Resource::Data, DATA_BYTES_MAX)?;
     limit(Resource::Cpu, seconds * 4 + 10)?;
     limit(Resource::Nofile, 4096)?;
-    limit(Resource::Nproc, 2048)?;
-    limit(Resource::Fsize, 1 << 30)?;
+    limit(Resource::Fsize, overlay::BYTES_MAX)?;
     limit(Resource::Core, 0)?;
+    // All its processes together may still want more memory than there is: then they end, not this server.
+    std::fs::write("/proc/self/oom_score_adj", "1000").map_err(|error| format!("oom_score_adj: {error}"))?;
     drop_root()?;
+    overlay::mount(place)?;
+    // In user namespaces of its own, where the processes of this server do not count.
+    limit(Resource::Nproc, PROCESSES_MAX)?;
     // The filter comes over standard input, of which the image then finds nothing.
     let told = |error: rustix::io::Errno| format!("standard input: {error}");
     let filter = rustix::io::dup(io::stdin()).map_err(told)?;
@@ -363,15 +409,27 @@ fn unpack(image: &Image, tree: &Path) -> Result<Unpacked, String> {
                 return Ok(Unpacked::Refused(format!("a layer cannot be unpacked: {error}")));
             }
             Err(UnpackError::Path { path, error }) if is_of_image(&error) => {
-                return Ok(Unpacked::Refused(format!("{path} cannot be unpacked: {error}")));
+                return Ok(Unpacked::Refused(format!("{} cannot be unpacked: {error}", shown(&path))));
             }
             Err(error) => return Err(format!("the image was not unpacked: {error}")),
         }
     }
+    let directory = match tree.furnish(&image.directory) {
+        Ok(directory) => directory,
+        Err(UnpackError::Path { path, error }) if is_of_image(&error) => {
+            return Ok(Unpacked::Refused(format!("WorkingDir {} cannot be made: {error}", shown(&path))));
+        }
+        Err(error) => return Err(format!("the image was not unpacked: {error}")),
+    };
     Ok(match user(&tree, &image.user) {
-        Some((user, group)) => Unpacked::Done(user, group),
+        Some((user, group)) => Unpacked::Done(user, group, directory),
         None => Unpacked::Refused(format!("the user {:?} is not in the image", image.user)),
     })
+}
+
+/// The beginning of a path, so that the reason behind it is not cut off.
+fn shown(path: &str) -> String {
+    path.chars().take(PATH_CHARS_MAX).collect()
 }
 
 /// Whether any runtime would fail to unpack this path.
@@ -425,6 +483,13 @@ mod tests {
         assert_eq!(why, "it ended with code 3 after 0.2 s; the last that it said: no database");
         let Started::Failed { why } = judge(&done(Some(11), "")) else { panic!("it failed") };
         assert!(why.starts_with("signal 11"), "{why}");
+    }
+
+    #[test]
+    fn only_what_runs_is_known_for_the_next_time() {
+        assert!(Started::Runs.holds() && Started::Ended.holds());
+        let why = || "signal 9 ended it, or the disk was full".to_owned();
+        assert!(!Started::Failed { why: why() }.holds() && !Started::NotRun { why: why() }.holds());
     }
 
     #[test]

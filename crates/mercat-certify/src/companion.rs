@@ -159,8 +159,10 @@ mod tests {
     use super::*;
 
     /// Finds one word in what it is shown, and takes files of 200,000 bytes.
+    #[derive(Default)]
     struct Fake {
         fails: bool,
+        trouble: Option<&'static str>,
     }
 
     struct FakeScan {
@@ -176,7 +178,7 @@ mod tests {
             "1"
         }
         fn trouble(&self) -> Option<&str> {
-            None
+            self.trouble
         }
         fn begin(&self) -> Result<Box<dyn FileScan + '_>, String> {
             Ok(Box::new(FakeScan { seen: Vec::new(), fails: self.fails }))
@@ -208,26 +210,41 @@ mod tests {
 
     #[test]
     fn a_long_file_is_shown_in_pieces_that_overlap() {
-        let fake = Fake { fails: false };
+        let fake = Fake::default();
         for at in [0, 199_998, 200_000, 300_000, 999_996] {
             let mut bytes = vec![b'.'; 1_000_000];
             bytes[at..at + 4].copy_from_slice(b"evil");
             assert_eq!(ask(&fake, &bytes).as_deref().map(<[String]>::is_empty), Ok(false), "at {at}");
         }
         assert_eq!(ask(&fake, &[b'.'; 1_000_000]), Ok(Vec::new()));
-        assert_eq!(ask(&Fake { fails: true }, b"x"), Err("gone".to_owned()));
+        assert_eq!(ask(&Fake { fails: true, ..Fake::default() }, b"x"), Err("gone".to_owned()));
+    }
+
+    #[test]
+    fn nothing_that_was_kept_is_used_once_a_database_is_too_old() {
+        let beside = |trouble| {
+            let mut knowledge =
+                crate::Knowledge::load(&crate::Extra::default(), crate::Advisories::default())
+                    .unwrap_or_else(|error| panic!("{error}"));
+            knowledge.add_companion(Box::new(Fake { trouble, ..Fake::default() }));
+            (knowledge.engine_digest(), knowledge.verdict_digest())
+        };
+        let (fresh, old) = (beside(None), beside(Some("8 days old")));
+        assert!(fresh.0 != old.0 && fresh.1 != old.1);
+        assert_eq!(old, beside(Some("9 days old")), "what is read again every day is not known better");
     }
 
     #[test]
     fn a_companion_that_misses_or_always_hits_is_broken() {
-        let fake = Fake { fails: false };
+        let fake = Fake::default();
         assert_eq!(broken(&fake, b"evil", b"(evil)", b"good"), None);
         assert!(
             broken(&fake, b"evil", b"packed", b"good").is_some_and(|why| why.contains("inside an archive"))
         );
         assert!(broken(&fake, b"evil", b"(evil)", b"devil").is_some_and(|why| why.contains("harmless")));
         assert!(
-            broken(&Fake { fails: true }, b"evil", b"evil", b"good").is_some_and(|why| why.contains("gone"))
+            broken(&Fake { fails: true, ..Fake::default() }, b"evil", b"evil", b"good")
+                .is_some_and(|why| why.contains("gone"))
         );
     }
 }

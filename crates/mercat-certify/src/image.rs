@@ -112,18 +112,21 @@ pub fn inspect(specimen: &Specimen<'_>, knowledge: &Knowledge, reused: &dyn Reus
     })
 }
 
-/// The keys of the facts that inspecting this specimen would use: what can be looked up beforehand.
+/// The keys of the facts that inspecting this specimen would use, each with its blob: what can be looked up beforehand.
 ///
 /// # Errors
 /// As [`inspect`].
-pub fn facts_keys(specimen: &Specimen<'_>, knowledge: &Knowledge) -> io::Result<Vec<String>> {
+pub fn facts_keys(specimen: &Specimen<'_>, knowledge: &Knowledge) -> io::Result<BTreeMap<String, Digest>> {
     let mut reader = Reader::new(specimen, knowledge);
     let size = specimen.blobs.size(&specimen.root)?;
     reader.document(&specimen.root.clone(), size, None, None, false, 0)?;
     let engines = knowledge.engine_digest();
     let layers = reader.images.iter().flat_map(|image| &image.layers);
-    let keys = layers.map(|layer| facts_key(&layer.descriptor.digest, layer.compression, &engines));
-    Ok(keys.collect::<BTreeSet<_>>().into_iter().collect())
+    let key = |layer: &Layer| {
+        let blob = layer.descriptor.digest.clone();
+        (facts_key(&blob, layer.compression, &engines), blob)
+    };
+    Ok(layers.map(key).collect())
 }
 
 impl Reader<'_> {

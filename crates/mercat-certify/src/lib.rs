@@ -177,7 +177,10 @@ impl Knowledge {
     /// Identifies everything that layer facts depend on.
     pub fn engine_digest(&self) -> Digest {
         let limits = format!("{:?}", self.policy.limits);
-        let named = self.companions.iter().map(|one| format!("{} {}", one.name(), one.version()));
+        // A database grows old without becoming another: what it found while it was young is not found anew.
+        let young = |one: &dyn Companion| if one.trouble().is_some() { " in trouble" } else { "" };
+        let named =
+            self.companions.iter().map(|one| format!("{} {}{}", one.name(), one.version(), young(&**one)));
         let companions = named.collect::<Vec<_>>().join("\n");
         let parts = [
             facts::FORMAT,

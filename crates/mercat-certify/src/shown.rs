@@ -14,7 +14,7 @@ use std::io::{self, BufRead, Read};
 /// Bytes of a file that scanners see at a time.
 pub(crate) const WINDOW_BYTES: usize = 4 << 20;
 /// Bytes at the end of a window that the next one begins with.
-pub(crate) const OVERLAP_BYTES: usize = 64 << 10;
+pub(crate) const OVERLAP_BYTES: usize = mercat_signatures::SPAN_BYTES_MAX;
 
 /// Bytes that are hashed beside the scanners, in a thread of their own: fewer are hashed sooner than it starts.
 const BESIDE_BYTES: usize = 512 << 10;

@@ -19,7 +19,7 @@ use url::Url;
 
 /// Bytes after which what was written is made durable.
 const SYNC_BYTES: u64 = 32 << 20;
-/// Bytes per second, on average over a minute, below which a download is given up.
+/// Bytes per second, on average over a minute, below which a download or a part of an upload is given up.
 const RATE_MIN: u64 = 1024;
 /// Longest wait for the next bytes of a part.
 const IDLE: Duration = Duration::from_secs(30);
@@ -27,6 +27,8 @@ const IDLE: Duration = Duration::from_secs(30);
 const LEFT_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Uploads that a publisher may have open at a time.
 pub const UPLOADS_MAX: usize = 32;
+/// How long room is kept for the rest of an upload after its last byte.
+const RESERVED_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// How long an upload is kept after its last byte.
 const UPLOAD_LIFE: Duration = Duration::from_secs(14 * 24 * 3600);
 
@@ -99,6 +101,30 @@ pub enum FetchError {
     Io(#[from] io::Error),
 }
 
+/// How fast a sender is, a minute at a time.
+struct Pace {
+    since: Instant,
+    bytes: u64,
+}
+
+impl Pace {
+    fn new(now: Instant) -> Self {
+        Self { since: now, bytes: 0 }
+    }
+
+    /// Takes note of bytes that came; `false` when the last minute brought too few.
+    fn keeps(&mut self, bytes: u64, now: Instant) -> bool {
+        self.bytes += bytes;
+        let secs = now.duration_since(self.since).as_secs();
+        if secs < 60 {
+            return true;
+        }
+        let enough = self.bytes / secs >= RATE_MIN;
+        *self = Self::new(now);
+        enough
+    }
+}
+
 /// A directory of incoming files.
 #[derive(Debug, Clone)]
 pub struct Spool {
@@ -156,13 +182,36 @@ impl Spool {
         if open.count() >= UPLOADS_MAX {
             return Err(SpoolError::TooMany);
         }
-        let room = self.room()?;
-        if room < upload.size {
-            return Err(SpoolError::NoRoom(upload.size, room));
-        }
         File::create_new(self.path(&upload.id))?.sync_all()?;
         write_document(&self.upload(&upload.id, "json"), upload)?;
+        // Behind that, so that of two that begin at a time one sees the other.
+        let (room, promised) = (self.room()?, self.promised()?);
+        if promised > room {
+            self.remove(&upload.id)?;
+            let others = promised.saturating_sub(upload.size);
+            return Err(SpoolError::NoRoom(upload.size, room.saturating_sub(others)));
+        }
         Ok(())
+    }
+
+    /// Bytes that open uploads still wait for, of all publishers.
+    fn promised(&self) -> io::Result<u64> {
+        let mut sum = 0_u64;
+        for upload in self.list()? {
+            let idle =
+                SystemTime::now().duration_since(std::fs::metadata(self.path(&upload.id))?.modified()?);
+            if idle.is_ok_and(|idle| idle > RESERVED_LIFE) {
+                continue;
+            }
+            sum = sum.saturating_add(upload.size.saturating_sub(upload.offset));
+        }
+        Ok(sum)
+    }
+
+    /// Whether the rest of an upload still fits: others may have filled the disk since it was begun.
+    fn fits(&self, rest: u64) -> Result<(), SpoolError> {
+        let room = self.room()?;
+        if rest > room { Err(SpoolError::NoRoom(rest, room)) } else { Ok(()) }
     }
 
     /// Bytes that may still be taken: what is free, but for a tenth.
@@ -262,8 +311,10 @@ impl Spool {
         if upload.offset != offset {
             return Err(SpoolError::Offset(upload.offset));
         }
+        self.fits(upload.size - offset)?;
         let (mut at, mut unsynced) = (offset, 0);
         let mut ended = Ok(());
+        let mut pace = Pace::new(Instant::now());
         loop {
             // A sender that is gone without a word must not hold the upload.
             let chunk = match tokio::time::timeout(IDLE, stream.next()).await {
@@ -278,12 +329,13 @@ impl Spool {
                     break;
                 }
             };
-            let next = at + chunk.len() as u64;
+            let chunk_bytes = chunk.len() as u64;
+            let next = at + chunk_bytes;
             if next > upload.size {
                 ended = Err(SpoolError::TooLong(upload.size));
                 break;
             }
-            unsynced += chunk.len() as u64;
+            unsynced += chunk_bytes;
             at = next;
             let sync = unsynced >= SYNC_BYTES;
             file = blocking(move || {
@@ -296,6 +348,13 @@ impl Spool {
             .await?;
             if sync {
                 unsynced = 0;
+                ended = self.fits(upload.size - at);
+            }
+            if ended.is_ok() && at < upload.size && !pace.keeps(chunk_bytes, Instant::now()) {
+                ended = Err(SpoolError::Stream("slower than 1 KiB/s".into()));
+            }
+            if ended.is_err() {
+                break;
             }
         }
         blocking(move || file.sync_all()).await?;

@@ -147,7 +147,7 @@ pub enum ReviewRule {
     /// None: the checks decide.
     #[default]
     Never,
-    /// This many in a hundred, chosen by the digest of the snapshot, so that nobody can choose.
+    /// This many in a hundred, by numbers that nobody outside of the server knows.
     Sample(u8),
 }
 
@@ -164,14 +164,11 @@ impl ReviewRule {
         }
     }
 
-    /// Whether a snapshot is looked at.
-    pub fn wants(self, snapshot: &Digest) -> bool {
+    /// Whether a submission is looked at, by a number that was drawn for it.
+    pub fn wants(self, drawn: u32) -> bool {
         match self {
             Self::Never => false,
-            Self::Sample(share) => {
-                let number = u32::from_str_radix(snapshot.hex().get(..8).unwrap_or("0"), 16).unwrap_or(0);
-                number % 100 < u32::from(share)
-            }
+            Self::Sample(share) => drawn % 100 < u32::from(share),
         }
     }
 }

@@ -46,8 +46,12 @@ pub struct TooManySteps;
 /// Steps of exact verification in one window, before it is given up.
 pub const STEPS_MAX: u64 = 64 << 20;
 
+/// Bytes that a match of a byte signature may span, from its first to its last. Who looks at a file in windows lets
+/// them share as many, or a match at their edge is in neither.
+pub const SPAN_BYTES_MAX: usize = 64 << 10;
+
 /// The form of compiled files.
-pub(crate) const FORM: u32 = 2;
+pub(crate) const FORM: u32 = 3;
 
 /// A little-endian number at a place; 0 behind the end.
 #[inline]

@@ -1,14 +1,17 @@
 //! One byte signature: what must stand where, with gaps and alternatives (the hexadecimal form of ClamAV's
-//! signature files, "Body-based Signature Content Format").
+//! signature files, "Body-based Signature Content Format"). All of it within [`SPAN_BYTES_MAX`].
 
-use crate::{STEPS_MAX, TooManySteps};
+use crate::{SPAN_BYTES_MAX, STEPS_MAX, TooManySteps};
 
 /// Bytes of the fixed run that the filter is made of.
 pub(crate) const ANCHOR_BYTES: usize = 11;
 /// Fixed bytes that a signature must have in one run to be searched for at all.
 pub(crate) const RUN_BYTES_MIN: usize = 4;
-/// Bytes that a gap may span: no more than two windows share.
-pub(crate) const GAP_BYTES_MAX: u32 = 60 << 10;
+/// Least that a gap without a limit of its own must span to be of use.
+const OPEN_GAP_BYTES_MIN: u64 = 1 << 10;
+/// Why a pattern is not searched for, of which two windows could hold a half each.
+const TOO_WIDE: &str =
+    "parts that may lie further apart than the 65536 bytes that are searched together; shorten its gaps";
 /// Bytes of one signature.
 const ATOMS_MAX: usize = 16 << 10;
 /// Gaps and alternatives of one signature: each may be a level of recursion.
@@ -42,6 +45,8 @@ impl Pattern {
     /// What is not understood.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let mut atoms = Vec::new();
+        // Gaps whose maker set no limit: they share what the others leave.
+        let mut open = Vec::new();
         let mut rest = text.as_bytes();
         while let Some(first) = rest.first() {
             if atoms.len() > ATOMS_MAX {
@@ -49,10 +54,11 @@ impl Pattern {
             }
             rest = match first {
                 b'*' => {
-                    atoms.push(Atom::Gap(0, GAP_BYTES_MAX));
+                    open.push(atoms.len());
+                    atoms.push(Atom::Gap(0, 0));
                     &rest[1..]
                 }
-                b'{' => gap(rest, &mut atoms)?,
+                b'{' => gap(rest, &mut atoms, &mut open)?,
                 b'(' => either(rest, &mut atoms)?,
                 b'!' | b'[' => return Err("negated alternatives and bracketed gaps are not read"),
                 _ => {
@@ -68,6 +74,7 @@ impl Pattern {
         if branches > BRANCHES_MAX {
             return Err("more than 32 gaps and alternatives");
         }
+        bound(&mut atoms, &open)?;
         let (anchor, anchor_bytes) = best_run(&atoms).ok_or("no run of 4 fixed bytes")?;
         Ok(Self { atoms, anchor, anchor_bytes })
     }
@@ -181,7 +188,32 @@ fn nibble(digit: u8) -> Result<(u8, u8), &'static str> {
     }
 }
 
-fn gap<'t>(rest: &'t [u8], atoms: &mut Vec<Atom>) -> Result<&'t [u8], &'static str> {
+/// Most bytes that a match of an atom may take.
+fn span(atom: &Atom) -> u64 {
+    match atom {
+        Atom::Byte(..) => 1,
+        Atom::Gap(_, most) => u64::from(*most),
+        Atom::Either(runs) => runs.iter().map(Vec::len).max().unwrap_or(0) as u64,
+    }
+}
+
+/// Sets the limits of open gaps so that a match as a whole never spans more than [`SPAN_BYTES_MAX`].
+fn bound(atoms: &mut [Atom], open: &[usize]) -> Result<(), &'static str> {
+    let fixed: u64 = atoms.iter().map(span).sum();
+    let left = (SPAN_BYTES_MAX as u64).checked_sub(fixed).ok_or(TOO_WIDE)?;
+    let Some(share) = left.checked_div(open.len() as u64) else { return Ok(()) };
+    if share < OPEN_GAP_BYTES_MIN {
+        return Err(TOO_WIDE);
+    }
+    for at in open {
+        if let Some(Atom::Gap(_, most)) = atoms.get_mut(*at) {
+            *most += share as u32;
+        }
+    }
+    Ok(())
+}
+
+fn gap<'t>(rest: &'t [u8], atoms: &mut Vec<Atom>, open: &mut Vec<usize>) -> Result<&'t [u8], &'static str> {
     let end = rest.iter().position(|byte| *byte == b'}').ok_or("a gap without end")?;
     let inside = std::str::from_utf8(&rest[1..end]).map_err(|_| "a gap that is no number")?;
     let number = |text: &str, absent: u32| match text {
@@ -189,11 +221,15 @@ fn gap<'t>(rest: &'t [u8], atoms: &mut Vec<Atom>) -> Result<&'t [u8], &'static s
         text => text.parse::<u32>().map_err(|_| "a gap that is no number"),
     };
     let (least, most) = match inside.split_once('-') {
-        Some((least, most)) => (number(least, 0)?, number(most, GAP_BYTES_MAX)?),
+        Some((least, "")) => {
+            open.push(atoms.len());
+            (number(least, 0)?, number(least, 0)?)
+        }
+        Some((least, most)) => (number(least, 0)?, number(most, 0)?),
         None => (number(inside, 0)?, number(inside, 0)?),
     };
-    if most > GAP_BYTES_MAX || least > most {
-        return Err("a gap of more than 61440 bytes");
+    if least > most {
+        return Err("a gap that ends before it begins");
     }
     atoms.push(Atom::Gap(least, most));
     Ok(&rest[end + 1..])

@@ -159,6 +159,51 @@ fn one_file_holds_all_and_a_cut_or_changed_one_is_refused() {
 }
 
 #[test]
+fn parts_around_the_edge_of_a_window_are_found_in_one_of_the_two() {
+    let line = "Parts=616161612d6f6e65*626262622d74776f*636363632d746872";
+    let bodies = built(&[line]);
+    let edge = 200 << 10;
+    let parts: [&[u8]; 3] = [b"aaaa-one", b"bbbb-two", b"cccc-thr"];
+    // As scanners are shown a file: what a window begins with is the end of the one before.
+    let windows = |bytes: &[u8]| {
+        let next = edge - crate::SPAN_BYTES_MAX;
+        [found(&bodies, &bytes[..edge]), found(&bodies, &bytes[next..])].concat()
+    };
+    for first in (edge - 70_000..edge + 1000).step_by(3511) {
+        for (second, third) in
+            [(20_000, 50_000), (10, 28_000), (29_000, 29_100), (32_000, 64_000), (50_000, 100_000), (8, 16)]
+        {
+            let mut bytes = vec![b'.'; 400 << 10];
+            for (part, at) in parts.iter().zip([first, first + second, first + third]) {
+                bytes[at..at + part.len()].copy_from_slice(part);
+            }
+            let whole = found(&bodies, &bytes);
+            assert_eq!(windows(&bytes).first(), whole.first(), "{first} + {second}, {third}");
+        }
+    }
+}
+
+#[test]
+fn a_pattern_that_may_span_more_than_windows_share_is_counted_with_its_reason() {
+    let mut builder = Builder::default();
+    let run = hex(b"abcdefghijkl");
+    for pattern in [
+        format!("{run}{{-40000}}{run}{{-40000}}{run}"),
+        format!("{run}{{65500-}}{run}"),
+        format!("{run}{{70000}}{run}"),
+        format!("{run}{{-65500}}*{run}(00|{})", "ff".repeat(30)),
+        format!("{run}{{-64000}}{run}*{run}*{run}"),
+        format!("{run}{{-4294967295}}{run}{{4294967295}}"),
+    ] {
+        builder.line(&format!("Wide={pattern}"));
+    }
+    let reasons: Vec<_> = builder.unusable.by_reason.iter().collect();
+    assert_eq!((reasons.len(), reasons[0].1.0, builder.bodies()), (1, 6, 0), "{reasons:?}");
+    assert!(reasons[0].0.contains("65536 bytes") && reasons[0].0.contains("gaps"), "{reasons:?}");
+    built(&[&format!("Fits={run}{{-30000}}{run}{{-30000}}{run}*{run}{{5-}}{run}")]);
+}
+
+#[test]
 fn bytes_made_to_waste_verification_end_it_aloud() {
     let bodies = built(&["Slow=6162636465666768696a6b*(61|62)*(61|62)*(61|62)*7a7a7a7a"]);
     let bytes = b"abcdefghijk".repeat(20_000);

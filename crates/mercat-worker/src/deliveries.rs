@@ -84,6 +84,16 @@ fn outcome(of: &str, sent: Result<String, LeadFailure>) -> Delivered {
     }
 }
 
+/// How a try ends whose secret does not open. An operator must act; the publisher is told as of any destination.
+fn closed(of: &str, id: &str) -> Delivered {
+    tracing::error!(delivery.id = %id, "a secret does not open with this server's key, so nothing was sent");
+    Delivered::Failed {
+        response: format!("{of}.secret: its secret does not open with this server's key; set it again"),
+        retry_after: None,
+        about_it: false,
+    }
+}
+
 /// What a recorded try means for its task.
 fn again(recorded: Result<Option<i64>, AppError>, note: String) -> Result<Tried, AppError> {
     match recorded {
@@ -117,6 +127,11 @@ impl Worker {
             return Ok(Tried::Again { delay, note: RESTS.to_owned() });
         }
         let now = self.app.ledger.now().await? / 1000;
+        if work.closed {
+            let ended = closed("webhook", id);
+            let note = format!("{ended:?}");
+            return again(self.app.record_message(&task.lease, &work, ended, false, random()).await, note);
+        }
         let row = &work.row.row;
         let sent = self.leads.tell(&work.url, &work.secrets, &row.event, now, &row.body).await;
         let gone = matches!(&sent, Err(failure) if failure.detail == "HTTP 410");
@@ -131,7 +146,7 @@ impl Worker {
         if let Err(delay) = self.app.enter_destination(&work).await? {
             return Ok(Tried::Again { delay, note: RESTS.to_owned() });
         }
-        let ended = self.send_lead(&work).await?;
+        let ended = if work.closed { closed("lead", id) } else { self.send_lead(&work).await? };
         let note = format!("{ended:?}");
         again(self.app.record_lead(&task.lease, &work, ended, random()).await, note)
     }

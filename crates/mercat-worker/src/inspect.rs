@@ -1,8 +1,11 @@
 //! Inspections in a confined child process, for the server and for `mercat certify` alike.
 
+mod listen;
+
 use crate::clamd::{Clamd, ClamdConfig, Connections};
 use crate::knowledge::Loaded;
 use crate::sandbox::{self, Unconfined};
+use listen::{Heed, complaint, listen};
 use mercat_certify::advisories::{Advisories, Day, vex};
 use mercat_certify::disk::{self, Claims, DiskSpecimen};
 use mercat_certify::eligibility::PolicyFile;
@@ -22,18 +25,13 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 /// Seconds that an inspection may take, beyond one for every 2 MiB.
 pub const PATIENCE_SECS: u64 = 120;
-/// Longest line of a child: facts hold package databases, and JSON may write a byte as six.
-const LINE_BYTES_MAX: u64 = 256 << 20;
 /// glibc would learn from the first large buffer to keep all such memory for itself: of the same image a child then
 /// holds half as much again.
 const ALLOCATOR: [(&str, &str); 2] = [("MALLOC_MMAP_THRESHOLD_", "131072"), ("MALLOC_ARENA_MAX", "2")];
-/// What a child may complain of, in bytes.
-const COMPLAINT_BYTES_MAX: u64 = 64 << 10;
-
 /// Where the operator keeps what inspectors know. Files that are not there are not used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnowledgeFiles {
@@ -285,6 +283,16 @@ pub struct Inspection {
     pub confinement: String,
 }
 
+/// Facts of layers: those from earlier inspections, and which new ones are of use.
+#[derive(Debug, Clone, Default)]
+pub struct Reuse {
+    /// Facts that need not be made again.
+    pub facts: BTreeMap<String, LayerFacts>,
+    /// Keys under which new facts will be kept, each with the blob that it is about, by [`keys`]. Facts under others
+    /// are dropped.
+    pub wanted: BTreeMap<String, Digest>,
+}
+
 /// Starts children.
 #[derive(Debug, Clone)]
 pub struct Inspector {
@@ -325,11 +333,13 @@ impl Inspector {
         blobs: &Path,
         layout: bool,
         bytes: u64,
-        facts: BTreeMap<String, LayerFacts>,
+        reuse: Reuse,
         progress: impl FnMut(u64, u64),
     ) -> Result<Inspection, InspectError> {
+        let facts = reuse.facts;
         let subject = Subject::Image { root: root.to_string(), blobs: blobs.to_owned(), layout, facts };
-        self.run(subject, Some(root), self.patience_secs + bytes / (2 << 20), progress).await
+        let heed = Heed { root: Some(root.clone()), wanted: reuse.wanted };
+        self.run(subject, heed, self.patience_secs + bytes / (2 << 20), progress).await
     }
 
     /// Inspects one disk.
@@ -345,13 +355,13 @@ impl Inspector {
         // Its data is read twice: for the digest, and by the scanners.
         let budget = self.patience_secs + source.stored_bytes() / (1 << 20);
         let subject = Subject::Disk { source: source.clone(), claims: Box::new(claims.clone()) };
-        self.run(subject, None, budget, progress).await
+        self.run(subject, Heed::default(), budget, progress).await
     }
 
     async fn run(
         &self,
         subject: Subject,
-        about: Option<&Digest>,
+        heed: Heed,
         budget: u64,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Inspection, InspectError> {
@@ -380,64 +390,20 @@ impl Inspector {
         };
         let talk = async {
             let complaint = async { Ok(complaint(errors).await) };
-            let (out, (), complaint) = tokio::try_join!(listen(output, &mut progress), give, complaint)?;
+            let (out, (), complaint) =
+                tokio::try_join!(listen(output, heed, &mut progress), give, complaint)?;
             let status = child.wait().await.map_err(InspectError::Start)?;
             // Whatever it complains of, it was not as sure of its verdict as a verdict must be.
             if !status.success() || out.verdict.is_empty() || !complaint.is_empty() {
                 return Err(InspectError::Ended(format!("{status}; {complaint}")));
             }
-            match about {
-                Some(root) if Verdict::subject_of(&out.verdict).as_deref() != Some(root.as_str()) => {
-                    Err(InspectError::Ended("a verdict about something else".to_owned()))
-                }
-                _ => Ok(out),
-            }
+            Ok(out)
         };
         match tokio::time::timeout(Duration::from_secs(budget), talk).await {
             Ok(done) => done,
             Err(_) => Err(InspectError::TimedOut(budget)),
         }
     }
-}
-
-/// Takes what a child says, line by line, until it says no more.
-async fn listen(
-    output: impl tokio::io::AsyncRead + Unpin,
-    progress: &mut impl FnMut(u64, u64),
-) -> Result<Inspection, InspectError> {
-    let mut out = Inspection::default();
-    let mut reader = tokio::io::BufReader::new(output);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let mut limited = tokio::io::AsyncReadExt::take(&mut reader, LINE_BYTES_MAX);
-        let count = limited.read_until(b'\n', &mut line).await.map_err(InspectError::Start)?;
-        if count == 0 {
-            return Ok(out);
-        }
-        if line.last() != Some(&b'\n') {
-            return Err(InspectError::Ended("a line without end".to_owned()));
-        }
-        match serde_json::from_slice(&line) {
-            Ok(Line::Confined(how)) => out.confinement = how,
-            Ok(Line::Progress(done, total)) => progress(done, total),
-            Ok(Line::Facts(key, facts)) => out.facts.push((key, *facts)),
-            Ok(Line::Sbom(digest, text)) => out.sboms.push((digest, text)),
-            Ok(Line::Verdict(text)) if out.verdict.is_empty() => out.verdict = text,
-            Ok(Line::Verdict(_)) => return Err(InspectError::Ended("two verdicts".to_owned())),
-            Ok(Line::Failed(why)) => return Err(InspectError::Ended(why)),
-            Err(error) => return Err(InspectError::Ended(error.to_string())),
-        }
-    }
-}
-
-/// What a child says on standard error, shortened.
-async fn complaint(errors: impl tokio::io::AsyncRead + Unpin) -> String {
-    let mut text = Vec::new();
-    let mut limited = tokio::io::AsyncReadExt::take(errors, COMPLAINT_BYTES_MAX);
-    let _ = tokio::io::AsyncReadExt::read_to_end(&mut limited, &mut text).await;
-    let text = String::from_utf8_lossy(&text);
-    text.trim().chars().take(500).collect()
 }
 
 struct Files {
@@ -471,11 +437,16 @@ impl Blobs for Files {
     }
 }
 
-/// The keys under which facts of an image would be kept.
+/// The keys under which facts of an image would be kept, each with the blob that it is about.
 ///
 /// # Errors
 /// When its manifests cannot be read.
-pub fn keys(root: &Digest, blobs: &Path, layout: bool, knowledge: &Knowledge) -> io::Result<Vec<String>> {
+pub fn keys(
+    root: &Digest,
+    blobs: &Path,
+    layout: bool,
+    knowledge: &Knowledge,
+) -> io::Result<BTreeMap<String, Digest>> {
     let files = Files { root: blobs.to_owned(), layout };
     mercat_certify::facts_keys(&Specimen { root: root.clone(), blobs: &files }, knowledge)
 }

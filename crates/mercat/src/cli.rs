@@ -219,7 +219,8 @@ pub(crate) enum SignaturesCommand {
     /// Compile signature files into this installation's set, which they replace as a whole.
     ///
     /// Read are ClamAV's .ndb (byte patterns), .hdb and .hsb (hashes), and plain lines: `sha256:size:name` with `*`
-    /// for any size, or `name=hexadecimal`. What is not understood is counted and told, by reason.
+    /// for any size, or `name=hexadecimal`. All parts of a pattern must lie within 65,536 bytes: gaps without a limit
+    /// of their own share what the others leave. What is not searched for is counted and told, by reason.
     Import {
         /// Signature files.
         #[arg(required = true)]

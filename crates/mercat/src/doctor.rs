@@ -4,8 +4,8 @@ use crate::config::Config;
 use crate::{EXIT_OURS, wiring};
 use mercat_certify::Knowledge;
 use mercat_domain::Digest;
+use mercat_worker::inspect::Reuse;
 use mercat_worker::scanners::{Mode, Scanner};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 pub(crate) use mercat_web::Health;
@@ -152,7 +152,7 @@ async fn inspector(house: &wiring::House) -> Health {
     let nothing = Digest::from_sha256(&[0; 32]);
     let directory = std::env::temp_dir();
     let run =
-        house.worker.inspector.inspect(&nothing, &directory, false, 0, BTreeMap::new(), |_, _| {}).await;
+        house.worker.inspector.inspect(&nothing, &directory, false, 0, Reuse::default(), |_, _| {}).await;
     match run {
         Err(mercat_worker::InspectError::Ended(why)) if why.contains("No such file") => {
             Health::Good("starts and confines itself".to_owned())

@@ -68,6 +68,17 @@ impl Tree {
         Ok(())
     }
 
+    /// Makes what is there when a program starts: directories to mount on, and the one it starts in, of which this
+    /// tells the path without links. Nobody else may make them, where other paths than the tree's can be reached.
+    pub(crate) fn furnish(&self, working: &str) -> Result<String, UnpackError> {
+        for name in ["proc", "dev", "sys"] {
+            directory(&self.root.join(name)).map_err(|error| at(name, error))?;
+        }
+        let place = self.walk(working, true).map_err(|error| at(working, error))?;
+        let inside = place.strip_prefix(&self.root).unwrap_or(Path::new(""));
+        Ok(Path::new("/").join(inside).to_string_lossy().into_owned())
+    }
+
     fn put<R: Read>(&mut self, entry: &Entry, tar: &mut TarReader<R>) -> Result<(), UnpackError> {
         let name = &entry.path;
         let place = self.place(name).map_err(|error| at(name, error))?;

@@ -72,6 +72,16 @@ impl Registry {
             let answer = self.egress.send(request).await?;
             match answer.status() {
                 StatusCode::OK => return Ok(answer),
+                // Whoever it redirects to may ask for credentials, and is given none.
+                StatusCode::UNAUTHORIZED if !is_own(&answer, &url) => {
+                    let asks = answer.url().host_str().unwrap_or_default();
+                    let port = answer.url().port().map(|port| format!(":{port}")).unwrap_or_default();
+                    let what = format!(
+                        "{}/{} {path} is redirected to {asks}{port}, which asks for a sign-in of its own",
+                        self.host, self.repository
+                    );
+                    return Err(SourceError::Refused { code: "CTR-13", what });
+                }
                 StatusCode::UNAUTHORIZED if !signed_in => {
                     self.sign_in(&answer).await?;
                     signed_in = true;
@@ -179,6 +189,11 @@ impl Registry {
     }
 }
 
+/// Whether an answer comes from where the URL points, and not from another server by a redirect.
+fn is_own(answer: &Response, url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| url.origin() == answer.url().origin())
+}
+
 fn with_port(host: &str) -> String {
     if host.contains(':') { host.to_owned() } else { format!("{host}:443") }
 }
@@ -187,4 +202,72 @@ pub(crate) fn basic(credentials: &Credentials) -> String {
     use base64::Engine;
     let pair = format!("{}:{}", credentials.username, credentials.password);
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
+    /// A server whose answer to each request, of which it gets the lines, is `answer`; and its requests.
+    fn server(answer: impl Fn(&str, &str) -> String + Send + 'static) -> (String, Arc<Mutex<Vec<String>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let host = listener.local_addr().expect("an address").to_string();
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (kept, own) = (asked.clone(), host.clone());
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let lines =
+                    BufReader::new(stream.try_clone().expect("a stream")).lines().map_while(Result::ok);
+                let text = lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
+                let said = answer(&text, &own);
+                kept.lock().expect("no panic").push(text);
+                let _ = write!(stream, "HTTP/1.1 {said}\r\nconnection: close\r\n\r\n");
+            }
+        });
+        (host, asked)
+    }
+
+    fn challenge(host: &str) -> String {
+        format!("401 X\r\nwww-authenticate: Bearer realm=\"http://{host}/token\"\r\ncontent-length: 0")
+    }
+
+    fn registry(hosts: &[&String]) -> Registry {
+        let hosts: Vec<String> = hosts.iter().map(|host| (*host).clone()).collect();
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let egress = Egress::new(&hosts).expect("an egress");
+        let credentials = Credentials { username: "me".to_owned(), password: "hunter2".to_owned() };
+        Registry::new(egress, &hosts[0], "app", credentials)
+    }
+
+    #[tokio::test]
+    async fn credentials_are_for_the_registry_and_not_for_where_it_redirects_to() {
+        let (elsewhere, asked) = server(|_, own| challenge(own));
+        let target = elsewhere.clone();
+        let to =
+            move |_: &str, _: &str| format!("307 X\r\nlocation: http://{target}/blob\r\ncontent-length: 0");
+        let (host, _) = server(to);
+        let told = registry(&[&host, &elsewhere]).has(&Digest::from_sha256(&[1; 32])).await;
+        let Err(SourceError::Refused { what, .. }) = told else { panic!("{told:?}") };
+        assert!(what.contains(&elsewhere) && what.contains("sign-in"), "{what}");
+        let asked = asked.lock().expect("no panic").join("\n").to_lowercase();
+        assert!(!asked.contains("authorization") && !asked.contains("/token"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn the_challenge_of_the_registry_itself_is_answered() {
+        let (host, asked) = server(|text, own| match text {
+            text if text.contains("/token") => {
+                "200 OK\r\ncontent-length: 13\r\n\r\n{\"token\":\"t\"}".to_owned()
+            }
+            text if text.to_lowercase().contains("authorization: bearer t") => {
+                "200 OK\r\ncontent-length: 0".to_owned()
+            }
+            _ => challenge(own),
+        });
+        let found = registry(&[&host]).has(&Digest::from_sha256(&[1; 32])).await;
+        assert!(matches!(found, Ok(true)), "{found:?} {:?}", asked.lock().expect("no panic"));
+    }
 }

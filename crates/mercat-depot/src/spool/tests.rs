@@ -40,6 +40,52 @@ async fn an_upload_goes_on_where_it_stands_and_nowhere_else() {
 }
 
 #[tokio::test]
+async fn open_uploads_share_the_room_whoever_s_they_are() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let spool = Spool::open(dir.path()).expect("opens");
+    let room = spool.room().expect("told");
+    let most = |id: &str, publisher: &str| Upload {
+        size: room / 10 * 6,
+        publisher: publisher.to_owned(),
+        ..upload(id)
+    };
+    let other = "0190a5b0-0000-7000-8000-000000000001";
+    spool.begin(&most(ID, "aurora")).expect("there is room");
+    let told = spool.begin(&most(other, "boreal"));
+    assert!(matches!(told, Err(SpoolError::NoRoom(..))), "{told:?}");
+    assert!(matches!(spool.find(other), Err(SpoolError::Missing)), "nothing of it stays");
+    spool.remove(ID).expect("removed");
+    spool.begin(&most(other, "boreal")).expect("there is room again");
+}
+
+#[tokio::test]
+async fn an_upload_that_has_no_room_any_more_ends_before_the_disk_is_full() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let spool = Spool::open(dir.path()).expect("opens");
+    spool.begin(&upload(ID)).expect("begun");
+    // As if others had filled the disk since it was begun.
+    let large = Upload { size: 1 << 60, ..upload(ID) };
+    write_document(&spool.upload(ID, "json"), &large).expect("written");
+    let told = spool.append(ID, 0, parts(&[b"abc"])).await;
+    assert!(matches!(told, Err(SpoolError::NoRoom(..))), "{told:?}");
+    assert_eq!(spool.find(ID).expect("there").offset, 0);
+}
+
+#[test]
+fn a_part_that_trickles_is_given_up_after_a_minute_whenever_that_begins() {
+    let begun = Instant::now();
+    let at = |secs| begun + Duration::from_secs(secs);
+    let mut pace = Pace::new(begun);
+    assert!((1..=2).all(|step| pace.keeps(1, at(step * 29))), "one minute is too little to judge");
+    assert!(!pace.keeps(1, at(87)));
+    let mut pace = Pace::new(begun);
+    assert!((1..600).all(|secs| pace.keeps(RATE_MIN, at(secs))), "slow, and fast enough");
+    let mut pace = Pace::new(begun);
+    assert!(pace.keeps(1 << 30, at(30)) && pace.keeps(1, at(61)));
+    assert!(!pace.keeps(1, at(122)), "what was fast before does not count");
+}
+
+#[tokio::test]
 async fn a_publisher_cannot_fill_the_spool_with_open_uploads() {
     let dir = tempfile::tempdir().expect("a directory");
     let spool = Spool::open(dir.path()).expect("opens");

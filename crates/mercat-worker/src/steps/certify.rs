@@ -2,7 +2,7 @@
 
 use super::validate::held;
 use super::{Ended, Work};
-use crate::inspect::{keys, verdict_key};
+use crate::inspect::{Reuse, keys, verdict_key};
 use crate::{InspectError, Inspection, Inspector};
 use mercat_app::{AppError, Report, StepOutcome};
 use mercat_certify::listing::inspect_listing;
@@ -162,7 +162,7 @@ async fn one_image(
         Err(error) => return Ok(Err(Ended::Wait { on: "wait-store", detail: error.to_string() })),
     };
     let mut facts: BTreeMap<String, LayerFacts> = BTreeMap::new();
-    for key in &wanted {
+    for key in wanted.keys() {
         let kept = load::<PaperRow>(&*work.worker.app.ledger, key).await?;
         if let Some(kept) = kept.and_then(|row| serde_json::from_str(&row.row.text).ok()) {
             facts.insert(key.clone(), kept);
@@ -178,15 +178,15 @@ async fn one_image(
             part.complete = done >= total;
         });
     };
-    match inspector.inspect(&image.digest, &directory, false, bytes, facts, progress).await {
+    let layers = u32::try_from(wanted.len()).unwrap_or(u32::MAX);
+    let earlier = Reuse { facts, wanted };
+    match inspector.inspect(&image.digest, &directory, false, bytes, earlier, progress).await {
         Ok(inspection) => {
             report.layers_reused += reused;
-            report.layers_read += u32::try_from(wanted.len()).unwrap_or(u32::MAX) - reused;
+            report.layers_read += layers - reused;
             let verdict = inspection.verdict.clone();
             let kept = keep(work, image, "", inspection, report).await?;
-            // What we could not finish is tried again next time.
-            let whole = kept.as_ref().is_ok_and(|findings| judge(findings) != Outcome::Inconclusive);
-            if whole {
+            if kept.as_ref().is_ok_and(|findings| is_whole(findings)) {
                 let row = PaperRow { key: reuse, text: verdict, made: work.worker.app.ledger.now().await? };
                 report.writes.push(put(&row, Expect::Any));
             }
@@ -194,6 +194,11 @@ async fn one_image(
         }
         Err(error) => Ok(broken(work, &error)),
     }
+}
+
+/// Whether a verdict is kept for the next time. What we could not finish is tried again.
+pub(super) fn is_whole(findings: &[Finding]) -> bool {
+    judge(findings) != Outcome::Inconclusive
 }
 
 /// The findings of a verdict that is kept under a key; it becomes this submission's too.

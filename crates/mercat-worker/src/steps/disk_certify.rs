@@ -1,7 +1,7 @@
 //! Certification of one stored disk.
 
 use super::boot::Tested;
-use super::certify::{broken, keep, spool, verdict_name, with_listing};
+use super::certify::{broken, is_whole, keep, spool, verdict_name, with_listing};
 use super::{Ended, Work, boot};
 use crate::DiskSource;
 use mercat_app::{AppError, Report};
@@ -79,6 +79,7 @@ pub(super) async fn one_disk(
     let ledger = &*work.worker.app.ledger;
     if let Some(kept) = load::<PaperRow>(ledger, &reuse).await?
         && let Some((_, findings)) = Verdict::findings_of(&kept.row.text)
+        && is_whole(&findings)
     {
         report.layers_reused += 1;
         let name = verdict_name(report, image, &plan.id);
@@ -105,8 +106,10 @@ pub(super) async fn one_disk(
                 Err(waits) => return Ok(Err(waits)),
             };
             // The text itself, under everything that it depends on: a pointer could come to mean another.
-            let row = PaperRow { key: reuse, text: verdict.clone(), made: ledger.now().await? };
-            report.writes.push(put(&row, Expect::Any));
+            if is_whole(&found) {
+                let row = PaperRow { key: reuse, text: verdict.clone(), made: ledger.now().await? };
+                report.writes.push(put(&row, Expect::Any));
+            }
             with_boot(work, &claims, image, (&verdict, found), knowledge, (report, tested)).await
         }
         Err(error) => Ok(broken(work, &error)),

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// Indexes below one another.
 const DEPTH_MAX: u32 = 4;
 
-/// Starts an image that nothing else was found against. What was seen of it is kept for the next time.
+/// Starts an image that nothing else was found against. That it starts is kept for the next time.
 pub(super) async fn test(
     work: &Work<'_>,
     image: &Imported,
@@ -34,12 +34,12 @@ pub(super) async fn test(
     let seconds = policy.start_seconds;
     let key = format!("start/{}/{seconds}/{}", image.digest, env!("CARGO_PKG_VERSION"));
     let kept = load::<PaperRow>(&*work.worker.app.ledger, &key).await?;
-    let kept = kept.and_then(|row| serde_json::from_str(&row.row.text).ok());
-    let started = match kept {
+    let kept = kept.and_then(|row| serde_json::from_str::<Started>(&row.row.text).ok());
+    let started = match kept.filter(Started::holds) {
         Some(started) => started,
         None => {
             let started = run(work, image, seconds).await;
-            if !matches!(started, Started::NotRun { .. }) {
+            if started.holds() {
                 let text = serde_json::to_string(&started).unwrap_or_default();
                 let row = PaperRow { key, text, made: work.worker.app.ledger.now().await? };
                 report.writes.push(put(&row, Expect::Any));

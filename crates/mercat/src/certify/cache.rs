@@ -3,13 +3,12 @@
 
 use super::{Bar, Found, bar};
 use anyhow::Context;
-use mercat_certify::{LayerFacts, Verdict};
+use mercat_certify::Verdict;
 use mercat_depot::{Imported, Progress};
 use mercat_domain::{Digest, Outcome};
-use mercat_worker::inspect::{keys, verdict_key};
+use mercat_worker::inspect::{Reuse, keys, verdict_key};
 use mercat_worker::{Inspection, Inspector};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -50,7 +49,7 @@ pub(super) async fn inspect(
     cache: Option<&Cache>,
     sboms: bool,
 ) -> anyhow::Result<Inspection> {
-    let mut facts: BTreeMap<String, LayerFacts> = BTreeMap::new();
+    let mut reuse = Reuse::default();
     let mut whole = None;
     if let Some(cache) = cache {
         let knowledge = inspector.knowledge().await.map_err(anyhow::Error::msg)?;
@@ -58,16 +57,18 @@ pub(super) async fn inspect(
         if let (false, Some(verdict)) = (sboms, cache.get(&key)) {
             return Ok(Inspection { verdict, ..Inspection::default() });
         }
-        for key in keys(&image.digest, &found.root, found.layout, &knowledge).unwrap_or_default() {
-            let kept = cache.get(&key).and_then(|text| serde_json::from_str(&text).ok());
-            facts.extend(kept.map(|kept| (key, kept)));
+        let wanted = keys(&image.digest, &found.root, found.layout, &knowledge).unwrap_or_default();
+        for key in wanted.keys() {
+            let kept = cache.get(key).and_then(|text| serde_json::from_str(&text).ok());
+            reuse.facts.extend(kept.map(|kept| (key.clone(), kept)));
         }
+        reuse.wanted = wanted;
         whole = Some((cache, key));
     }
     let bar = bar("inspecting")?;
     let bytes = image.blobs.iter().map(|(_, size)| size).sum();
     let at = |done, total| Bar(bar.clone()).at(done, total);
-    let done = inspector.inspect(&image.digest, &found.root, found.layout, bytes, facts, at).await;
+    let done = inspector.inspect(&image.digest, &found.root, found.layout, bytes, reuse, at).await;
     bar.finish_and_clear();
     let inspection = done?;
     if let Some((cache, key)) = whole {

@@ -65,15 +65,22 @@ pub(crate) fn beside(path: &Path, what: &str) -> PathBuf {
 }
 
 /// The key itself first, then those beside it.
-fn read_all(path: &Path) -> anyhow::Result<Vec<[u8; 32]>> {
-    let mut keys = vec![read(path)?];
-    for what in ["next", "previous"] {
-        let file = beside(path, what);
-        if file.is_file() {
-            keys.push(read(&file)?);
+pub(crate) fn read_all(path: &Path) -> anyhow::Result<Vec<[u8; 32]>> {
+    loop {
+        let mut keys = vec![read(path)?];
+        for what in ["next", "previous"] {
+            let file = beside(path, what);
+            match read(&file) {
+                Ok(key) => keys.push(key),
+                Err(_) if !file.is_file() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // While a new key takes its place, it is seen neither there nor beside.
+        if read(path)? == keys[0] {
+            return Ok(keys);
         }
     }
-    Ok(keys)
 }
 
 /// 32 bytes, or base64 of them.
@@ -96,5 +103,12 @@ pub(crate) fn write(path: &Path, key: &[u8; 32]) -> anyhow::Result<()> {
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
     file.write_all(key)?;
     file.sync_all()?;
-    Ok(std::fs::rename(&part, path)?)
+    put(&part, path)
+}
+
+/// Gives a file the place of another one, so that it is there after a power cut, too.
+pub(crate) fn put(from: &Path, path: &Path) -> anyhow::Result<()> {
+    std::fs::rename(from, path)?;
+    let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(std::fs::File::open(directory)?.sync_all()?)
 }

@@ -30,7 +30,10 @@ fn disk(house: &House, name: &str, faults: Faults, more: &[guest::Item]) -> Path
 
 /// A server that knows advisories for the guest's distribution, and starts no disks.
 async fn open() -> House {
-    let mut house = House::open().await;
+    furnish(House::open().await).await
+}
+
+async fn furnish(mut house: House) -> House {
     // These guests have no kernel; the boot test has tests of its own.
     let pack = include_str!("../../../mercat-certify/policy/default.toml");
     let pack = pack.replace("boot = \"when-available\"", "boot = \"off\"");
@@ -436,6 +439,27 @@ async fn a_disk_that_is_sold_twice_is_judged_twice_and_again_on_the_next_try() {
     }
     assert!(told[0].iter().any(|finding| finding["rule"] == "LNX-01"), "{told:?}");
     assert_eq!(told[0], told[1], "the second time by the verdicts that were kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_a_scanner_could_not_judge_is_judged_again() {
+    if !can_build() {
+        return;
+    }
+    let (port, well) = crate::sabotage::recovering_clamd();
+    let clamd = format!("[certification.clamd]\nsocket = \"127.0.0.1:{port}\"\ndatabase_days_max = 0\n");
+    let house = furnish(House::with(&clamd, &[]).await).await;
+    let (subscription, _) = house.subscription().await;
+    let good = disk(&house, "good.raw", Faults::default(), &[]);
+    let versions = json!([version("1.0.0", &good)]);
+    house.save(&house.machine("appliance", versions, &[subscription]).await).await;
+    house.publish("appliance").await;
+    let status = house.until("appliance", &["failed", "waitingForPublisherReview"]).await;
+    assert!(status["steps"].to_string().contains("INC-20"), "{status:#}");
+    well.store(true, std::sync::atomic::Ordering::SeqCst);
+    house.publish("appliance").await;
+    let status = house.until("appliance", &["failed", "waitingForPublisherReview"]).await;
+    assert_eq!(status["status"], "waitingForPublisherReview", "{status:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -161,6 +161,10 @@ impl House {
         if self.dir.path().join("ca.pem").exists() {
             command.env("SSL_CERT_FILE", self.dir.path().join("ca.pem"));
         }
+        // A server of another machine, with a copy of the master key.
+        if self.dir.path().join("copy.key").exists() {
+            command.env("MERCAT_MASTER_KEY_FILE", self.dir.path().join("copy.key"));
+        }
         let mut child = command
             .args(["--data", self.data().to_str().expect("plain"), "serve"])
             .env("RUST_LOG", self.log)

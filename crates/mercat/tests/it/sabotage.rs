@@ -2,9 +2,9 @@
 
 use crate::house::{BIN, gzip, layout, skipped, tar};
 use mercat_domain::Digest;
+use mercat_worker::inspect::Reuse;
 use mercat_worker::{InspectError, Inspection, Inspector, KnowledgeFiles, Loaded, Unconfined};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,6 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An image that passes.
 fn image(dir: &Path) -> Digest {
@@ -60,7 +61,7 @@ async fn inspect(program: PathBuf, dir: &Path, root: &Digest) -> Result<Inspecti
         loaded: Arc::new(Loaded::default()),
         patience_secs: 3,
     };
-    inspector.inspect(root, dir, true, 0, BTreeMap::new(), |_, _| {}).await
+    inspector.inspect(root, dir, true, 0, Reuse::default(), |_, _| {}).await
 }
 
 /// A verdict that the real inspector gave, as a line of its.
@@ -321,6 +322,21 @@ fn clamd(mode: Clamd) -> u16 {
         }
     });
     port
+}
+
+/// The port of a clamd that answers no file clearly until it is told to.
+pub(crate) fn recovering_clamd() -> (u16, Arc<AtomicBool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let well = Arc::new(AtomicBool::new(false));
+    let seen = well.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mode = if seen.load(Ordering::SeqCst) { Clamd::Honest } else { Clamd::Closes };
+            std::thread::spawn(move || answer_clamd(stream, mode));
+        }
+    });
+    (port, well)
 }
 
 fn configure(data: &Path, socket: &str, days: u32) {

@@ -212,6 +212,89 @@ async fn the_master_key_changes_while_the_server_runs_and_the_old_one_opens_noth
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR, "the old key opens nothing");
 }
 
+/// A house whose offer `app` sends its leads, signed, to a receiver that takes all.
+async fn signing_house() -> (House, Value) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let host = listener.local_addr().expect("an address").to_string();
+    let app = axum::Router::new().route("/in", axum::routing::post(|| async { "taken" }));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let house = House::with("", std::slice::from_ref(&host)).await;
+    let root = house.dir.path().join("images/app");
+    layout(&root, &[tar(&[("a", b"b")])], &["latest", "1.0.0"]);
+    let mut offer = house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[]).await;
+    offer["leadHttpsUrl"] = json!(format!("http://{host}/in"));
+    offer["leadSecret"] = json!("the-secret");
+    house.save(&offer).await;
+    (house, offer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_keeps_sealing_under_the_old_key_loses_nothing_and_a_third_key_is_never_made() {
+    let (mut house, mut offer) = signing_house().await;
+    let data = house.data();
+    let key = |name: &str| std::fs::read(data.join(name)).ok();
+    let rotate = || run(BIN, &["--data", data.to_str().expect("plain"), "secrets", "rotate"]);
+    let first = key("master.key").expect("a key");
+    // Another machine has a copy of the key, and is not told of the change.
+    std::fs::write(house.dir.path().join("copy.key"), &first).expect("written");
+    house.kill();
+    house.start();
+    house.answers().await;
+    let said = rotate();
+    assert!(said.contains("run this once more"), "{said}");
+    let second = key("master.key").expect("a key");
+    assert_ne!(first, second);
+    assert_eq!(key("master.key.previous").as_ref(), Some(&first));
+    offer["leadSecret"] = json!("another-secret");
+    house.save(&offer).await;
+    house.kill();
+    std::fs::remove_file(house.dir.path().join("copy.key")).expect("there");
+    house.start();
+    house.answers().await;
+    for expected in ["1 records", "0 records"] {
+        let said = rotate();
+        assert!(said.starts_with(expected) && said.contains("delete"), "{said}");
+        assert_eq!((key("master.key").as_ref(), key("master.key.next")), (Some(&second), None));
+        assert_eq!(key("master.key.previous").as_ref(), Some(&first));
+    }
+    std::fs::remove_file(data.join("master.key.previous")).expect("there");
+    house.kill();
+    house.start();
+    house.answers().await;
+    assert_eq!(test_lead(&house, "app").await["state"], "delivered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_the_key_that_was_cut_short_anywhere_is_gone_on_with() {
+    let (mut house, _) = signing_house().await;
+    let data = house.data();
+    let file = |name: &str| data.join(name);
+    let read = |name: &str| std::fs::read(file(name)).ok();
+    let rotate = || run(BIN, &["--data", data.to_str().expect("plain"), "secrets", "rotate"]);
+    let first = read("master.key").expect("a key");
+    // Cut short before a record was changed: the key that was made is the one that is used.
+    let second = vec![2; 32];
+    std::fs::write(file("master.key.next"), &second).expect("written");
+    rotate();
+    assert_eq!(read("master.key").as_ref(), Some(&second));
+    // Cut short when all records were changed, before the new key took the place of the old one.
+    std::fs::rename(file("master.key"), file("master.key.next")).expect("moved");
+    std::fs::write(file("master.key"), &first).expect("written");
+    assert_eq!(read("master.key.previous").as_ref(), Some(&first));
+    rotate();
+    assert_eq!((read("master.key").as_ref(), read("master.key.next")), (Some(&second), None));
+    // Versions before this one made a third key beside a previous one, and stopped.
+    std::fs::write(file("master.key.next"), [3; 32]).expect("written");
+    let said = rotate();
+    assert!(said.contains("delete"), "{said}");
+    assert_eq!((read("master.key").as_ref(), read("master.key.next")), (Some(&second), None));
+    house.kill();
+    std::fs::remove_file(file("master.key.previous")).expect("there");
+    house.start();
+    house.answers().await;
+    assert_eq!(test_lead(&house, "app").await["state"], "delivered");
+}
+
 #[test]
 fn a_key_comes_from_the_environment_a_credential_or_a_file_and_is_never_made_over_a_bad_one() {
     let dir = tempfile::tempdir().expect("a directory");
