@@ -15,8 +15,8 @@ use crate::{App, AppError};
 use index::Index;
 use mercat_domain::access::{Action, Audience, Object, Principal};
 use mercat_store::{EventQuery, Ledger, LedgerError, OfferRow, Query, list, load};
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::RwLock;
 
 /// Records that are read at a time.
@@ -30,21 +30,52 @@ struct Followed {
     seen: Option<i64>,
 }
 
+/// Answers that are kept for whoever asks the same next.
+const ANSWERS_MAX: usize = 256;
+
+/// Answers to callers who see nothing but what everybody sees, as long as the index stays as it is.
+#[derive(Default)]
+struct Answers {
+    revision: u64,
+    known: HashMap<Asked, Found>,
+}
+
+impl Answers {
+    fn get(&mut self, revision: u64, asked: &Asked) -> Option<Found> {
+        if self.revision != revision {
+            (self.revision, self.known) = (revision, HashMap::new());
+        }
+        self.known.get(asked).cloned()
+    }
+
+    fn keep(&mut self, revision: u64, asked: &Asked, found: &Found) {
+        if self.known.len() >= ANSWERS_MAX {
+            self.known.clear();
+        }
+        if self.revision == revision {
+            self.known.insert(asked.clone(), found.clone());
+        }
+    }
+}
+
 /// What this process knows of the storefront; clones share it.
 #[derive(Clone, Default)]
-pub struct Catalogue(Arc<RwLock<Followed>>);
+pub struct Catalogue {
+    followed: Arc<RwLock<Followed>>,
+    answers: Arc<Mutex<Answers>>,
+}
 
 impl Catalogue {
     /// Reads what history tells of that was not read yet.
     async fn follow(&self, ledger: &dyn Ledger) -> Result<(), LedgerError> {
-        let after = self.0.read().await.seen;
+        let after = self.followed.read().await.seen;
         if let Some(after) = after {
             let news = EventQuery { after, limit: 1, ..EventQuery::default() };
             if ledger.events(&news).await?.is_empty() {
                 return Ok(());
             }
         }
-        let mut followed = self.0.write().await;
+        let mut followed = self.followed.write().await;
         if followed.seen.is_none() {
             let newest = EventQuery { newest_first: true, limit: 1, ..EventQuery::default() };
             let seen = ledger.events(&newest).await?.first().map_or(0, |event| event.seq);
@@ -88,6 +119,73 @@ impl App {
             let audience = Audience { publisher: &entry.publisher, preview: false, subscriptions };
             entry.public || self.permit(who, Action::UseListing, Object::Listing(audience)).is_ok()
         };
-        Ok(self.catalogue.0.read().await.index.search(asked, &sees))
+        let followed = self.catalogue.followed.read().await;
+        let revision = followed.index.revision();
+        let answers = || self.catalogue.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        // The same question by the same eyes: whoever acts for nobody in particular sees what is public.
+        let everybody =
+            *who == Principal { user: who.user.clone(), scope: who.scope, ..Principal::default() };
+        if everybody && let Some(found) = answers().get(revision, asked) {
+            return Ok(found);
+        }
+        let found = followed.index.search(asked, &sees);
+        if everybody {
+            answers().keep(revision, asked, &found);
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MasterKey, Settings};
+    use mercat_store::{CardRow, Commit, Expect, Memory, NewEvent, put};
+
+    async fn store(app: &App, offer: &str, title: Option<&str>, audience: Option<&str>) {
+        let card = CardRow {
+            title: title.unwrap_or_default().into(),
+            public: audience.is_none(),
+            audience: audience.map(str::to_owned).into_iter().collect(),
+            ..CardRow::default()
+        };
+        let row = OfferRow {
+            publisher: "aurora".into(),
+            offer: offer.into(),
+            kind: "container".into(),
+            live: title.map(|_| "s".into()),
+            card: Some(card),
+            ..OfferRow::default()
+        };
+        let mut commit = Commit::new();
+        commit.writes.push(put(&row, Expect::Any));
+        commit.events.push(NewEvent { subject: format!("offer:aurora/{offer}"), ..NewEvent::default() });
+        app.ledger.commit(&commit).await.expect("stored");
+    }
+
+    #[tokio::test]
+    async fn answers_that_are_kept_are_for_everybody_and_end_with_the_next_change() {
+        let ledger = Arc::new(Memory::new(Arc::new(|| 1)));
+        let app = App::new(ledger, Settings::new("http://here"), MasterKey::new([7; 32]));
+        store(&app, "open", Some("Open gateway"), None).await;
+        store(&app, "closed", Some("Closed gateway"), Some("sub")).await;
+        let asked = Asked { words: "gateway".into(), limit: 9, ..Asked::default() };
+        let nobody = Principal::default();
+        let somebody = Principal { subscriptions: vec!["sub".into()], ..Principal::default() };
+        let count = async |who: &Principal| app.search(who, &asked).await.expect("answers").total;
+        for _ in 0..2 {
+            assert_eq!((count(&somebody).await, count(&nobody).await), (2, 1));
+        }
+        store(&app, "more", Some("More gateway"), None).await;
+        assert_eq!((count(&nobody).await, count(&somebody).await), (2, 3));
+        store(&app, "open", None, None).await;
+        assert_eq!((count(&nobody).await, count(&somebody).await), (1, 2));
+        // Many questions take bounded room.
+        for number in 0..2 * ANSWERS_MAX {
+            let other = Asked { skip: number, ..asked.clone() };
+            app.search(&nobody, &other).await.expect("answers");
+        }
+        let kept = app.catalogue.answers.lock().expect("no panic").known.len();
+        assert!((1..=ANSWERS_MAX).contains(&kept), "{kept}");
     }
 }

@@ -44,7 +44,7 @@ impl Facet {
 }
 
 /// Which order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Order {
     /// The best first; the newest, where nothing is asked for.
     #[default]
@@ -56,7 +56,7 @@ pub enum Order {
 }
 
 /// A search.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Asked {
     /// Words; every one must be found.
     pub words: String,
@@ -128,11 +128,18 @@ pub(super) struct Index {
     postings: BTreeMap<String, Vec<(u32, u32)>>,
     values: Vec<(Facet, String)>,
     value_numbers: HashMap<(Facet, String), u32>,
+    revision: u64,
 }
 
 impl Index {
+    /// Rises whenever another answer may be given.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
     pub(super) fn remove(&mut self, key: &str) {
         if let Some(number) = self.numbers.remove(key) {
+            self.revision += 1;
             self.held[number as usize] = None;
         }
     }
@@ -163,6 +170,7 @@ impl Index {
             return;
         }
         self.remove(&key);
+        self.revision += 1;
         let number = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
         let mut weights: BTreeMap<String, u32> = BTreeMap::new();
         let texts = [
