@@ -16,6 +16,7 @@ use index::Index;
 use mercat_domain::access::{Action, Audience, Object, Principal};
 use mercat_store::{EventQuery, Ledger, LedgerError, OfferRow, Query, list, load};
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::RwLock;
 
@@ -63,6 +64,17 @@ impl Answers {
 pub struct Catalogue {
     followed: Arc<RwLock<Followed>>,
     answers: Arc<Mutex<Answers>>,
+    /// One answers a question; whoever asks the same meanwhile waits for that answer.
+    turns: Arc<[tokio::sync::Mutex<()>; TURNS]>,
+}
+
+/// Questions that are answered at the same time, by their hash.
+const TURNS: usize = 16;
+
+fn turn(asked: &Asked) -> usize {
+    let mut hash = DefaultHasher::new();
+    asked.hash(&mut hash);
+    usize::try_from(hash.finish() % TURNS as u64).unwrap_or(0)
 }
 
 impl Catalogue {
@@ -125,8 +137,15 @@ impl App {
         // The same question by the same eyes: whoever acts for nobody in particular sees what is public.
         let everybody =
             *who == Principal { user: who.user.clone(), scope: who.scope, ..Principal::default() };
-        if everybody && let Some(found) = answers().get(revision, asked) {
-            return Ok(found);
+        let mut _turn = None;
+        if everybody {
+            if let Some(found) = answers().get(revision, asked) {
+                return Ok(found);
+            }
+            _turn = Some(self.catalogue.turns[turn(asked)].lock().await);
+            if let Some(found) = answers().get(revision, asked) {
+                return Ok(found);
+            }
         }
         let found = followed.index.search(asked, &sees);
         if everybody {

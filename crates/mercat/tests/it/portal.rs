@@ -454,6 +454,44 @@ async fn a_change_is_sent_to_whoever_watches_at_once() {
     assert!(stream.next().await.is_none(), "a run that is over sends nothing more");
 }
 
+/// How long it takes from a click elsewhere until an open page shows it. Said, not judged: machines differ.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_page_shows_what_happened_elsewhere() {
+    let Some(browser) = Browser::open().await else { return };
+    let house = House::open().await;
+    let link = ready(&house, "app", "Gateway").await;
+    browser.goto(&link).await;
+    browser.click("main button").await;
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        house.publish("app").await;
+        house.until("app", &["waitingForPublisherReview"]).await;
+        browser.goto(&format!("{}/portal/offers/aurora/app/status", house.base)).await;
+        browser.until("It is your turn").await;
+        // The stream is open once the first parts came.
+        tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+        browser
+            .run(
+                "window.took = null; const began = performance.now();\
+                 const seen = () => { if (!document.querySelector('#now-go-live')) { window.took ??= performance.now() - began; } };\
+                 new MutationObserver(seen).observe(document.querySelector('main'), {subtree: true, childList: true});\
+                 fetch('/api/v1/publishers/aurora/offers/app/cancel', {method: 'POST'});",
+            )
+            .await;
+        let took = loop {
+            if let Some(took) = browser.run("return window.took").await.as_f64() {
+                break took;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        };
+        times.push(took);
+    }
+    times.sort_by(f64::total_cmp);
+    let line = format!("from the request to what the page shows: {times:.0?} ms\n");
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
+    assert!(times[2] < 5_000.0, "it came by itself, not by chance");
+}
+
 /// Everything can be reached and used by the keyboard alone, and what has the focus can be seen.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_offer_is_published_by_keyboard_alone() {
