@@ -12,7 +12,7 @@ mod index;
 pub use index::{Asked, Entry, Facet, Found, Order};
 
 use crate::{App, AppError};
-use index::Index;
+use index::{Index, Ranked};
 use mercat_domain::access::{Action, Audience, Object, Principal};
 use mercat_store::{EventQuery, Ledger, LedgerError, OfferRow, Query, list, load};
 use std::collections::{BTreeSet, HashMap};
@@ -33,28 +33,30 @@ struct Followed {
 
 /// Answers that are kept for whoever asks the same next.
 const ANSWERS_MAX: usize = 256;
+/// Offers of an answer that are put in order, so that its next pages are there, too.
+const ORDERED_MIN: usize = 1200;
 
 /// Answers to callers who see nothing but what everybody sees, as long as the index stays as it is.
 #[derive(Default)]
 struct Answers {
     revision: u64,
-    known: HashMap<Asked, Found>,
+    known: HashMap<Asked, Arc<Ranked>>,
 }
 
 impl Answers {
-    fn get(&mut self, revision: u64, asked: &Asked) -> Option<Found> {
+    fn get(&mut self, revision: u64, asked: &Asked, end: usize) -> Option<Arc<Ranked>> {
         if self.revision != revision {
             (self.revision, self.known) = (revision, HashMap::new());
         }
-        self.known.get(asked).cloned()
+        self.known.get(asked).filter(|ranked| ranked.reaches(end)).cloned()
     }
 
-    fn keep(&mut self, revision: u64, asked: &Asked, found: &Found) {
+    fn keep(&mut self, revision: u64, asked: Asked, ranked: Arc<Ranked>) {
         if self.known.len() >= ANSWERS_MAX {
             self.known.clear();
         }
         if self.revision == revision {
-            self.known.insert(asked.clone(), found.clone());
+            self.known.insert(asked, ranked);
         }
     }
 }
@@ -137,21 +139,30 @@ impl App {
         // The same question by the same eyes: whoever acts for nobody in particular sees what is public.
         let everybody =
             *who == Principal { user: who.user.clone(), scope: who.scope, ..Principal::default() };
-        let mut _turn = None;
-        if everybody {
-            if let Some(found) = answers().get(revision, asked) {
-                return Ok(found);
-            }
-            _turn = Some(self.catalogue.turns[turn(asked)].lock().await);
-            if let Some(found) = answers().get(revision, asked) {
-                return Ok(found);
-            }
+        let end = asked.skip.saturating_add(asked.limit);
+        if !everybody {
+            let ranked = followed.index.rank(asked, end, &sees);
+            return Ok(followed.index.page(&ranked, asked.skip, asked.limit));
         }
-        let found = followed.index.search(asked, &sees);
-        if everybody {
-            answers().keep(revision, asked, &found);
-        }
-        Ok(found)
+        // All pages are cut from one answer.
+        let question = Asked { skip: 0, limit: 0, ..asked.clone() };
+        let known = answers().get(revision, &question, end);
+        let ranked = match known {
+            Some(ranked) => ranked,
+            None => {
+                let _turn = self.catalogue.turns[turn(&question)].lock().await;
+                let meanwhile = answers().get(revision, &question, end);
+                match meanwhile {
+                    Some(ranked) => ranked,
+                    None => {
+                        let ranked = Arc::new(followed.index.rank(asked, end.max(ORDERED_MIN), &sees));
+                        answers().keep(revision, question, ranked.clone());
+                        ranked
+                    }
+                }
+            }
+        };
+        Ok(followed.index.page(&ranked, asked.skip, asked.limit))
     }
 }
 
@@ -199,9 +210,16 @@ mod tests {
         assert_eq!((count(&nobody).await, count(&somebody).await), (2, 3));
         store(&app, "open", None, None).await;
         assert_eq!((count(&nobody).await, count(&somebody).await), (1, 2));
+        // Pages are cut from the same answer, also those far behind.
+        let second = Asked { skip: 1, limit: 1, ..asked.clone() };
+        store(&app, "last", Some("Last gateway"), None).await;
+        let all = app.search(&nobody, &asked).await.expect("answers").entries;
+        assert_eq!(app.search(&nobody, &second).await.expect("answers").entries, all[1..2]);
+        let far = Asked { skip: 5_000, ..asked.clone() };
+        assert_eq!(app.search(&nobody, &far).await.expect("answers").entries, []);
         // Many questions take bounded room.
         for number in 0..2 * ANSWERS_MAX {
-            let other = Asked { skip: number, ..asked.clone() };
+            let other = Asked { words: format!("gateway {number}"), ..asked.clone() };
             app.search(&nobody, &other).await.expect("answers");
         }
         let kept = app.catalogue.answers.lock().expect("no panic").known.len();

@@ -114,6 +114,21 @@ pub struct Found {
     pub facets: BTreeMap<Facet, Vec<(String, usize)>>,
 }
 
+/// What pages are cut from: the first of what was found, in order, and the counts of all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Ranked {
+    total: usize,
+    first: Vec<u32>,
+    facets: BTreeMap<Facet, Vec<(String, usize)>>,
+}
+
+impl Ranked {
+    /// Whether the offers before this place are in it.
+    pub(super) fn reaches(&self, end: usize) -> bool {
+        self.first.len() >= end.min(self.total)
+    }
+}
+
 struct Held {
     entry: Entry,
     folded_title: String,
@@ -283,7 +298,25 @@ impl Index {
         })
     }
 
-    pub(super) fn search(&self, asked: &Asked, sees: &dyn Fn(&Entry) -> bool) -> Found {
+    #[cfg(test)]
+    fn search(&self, asked: &Asked, sees: &dyn Fn(&Entry) -> bool) -> Found {
+        let ranked = self.rank(asked, asked.skip.saturating_add(asked.limit), sees);
+        self.page(&ranked, asked.skip, asked.limit)
+    }
+
+    /// A page of what was ranked, as the index is now.
+    pub(super) fn page(&self, ranked: &Ranked, skip: usize, limit: usize) -> Found {
+        let held = |number: &u32| self.held.get(*number as usize)?.as_ref();
+        let page = ranked.first.iter().skip(skip).take(limit).filter_map(held);
+        Found {
+            total: ranked.total,
+            entries: page.map(|held| held.entry.clone()).collect(),
+            facets: ranked.facets.clone(),
+        }
+    }
+
+    /// Counts what is asked for, and puts the first `end` of it in order.
+    pub(super) fn rank(&self, asked: &Asked, end: usize, sees: &dyn Fn(&Entry) -> bool) -> Ranked {
         let chosen: Vec<(Facet, Option<u32>)> = asked
             .chosen
             .iter()
@@ -317,7 +350,6 @@ impl Index {
             Order::Best => {
                 // Only the page that is asked for and those before it need an order.
                 let rank = |hit: &(u32, u32, &Held)| std::cmp::Reverse((hit.1, hit.0));
-                let end = asked.skip.saturating_add(asked.limit);
                 if end < hits.len() {
                     hits.select_nth_unstable_by_key(end, rank);
                     hits[..end].sort_unstable_by_key(rank);
@@ -334,8 +366,8 @@ impl Index {
         for values in facets.values_mut() {
             values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         }
-        let page = hits.iter().skip(asked.skip).take(asked.limit);
-        Found { total: hits.len(), entries: page.map(|(.., held)| held.entry.clone()).collect(), facets }
+        let first = hits.iter().take(end).map(|(number, ..)| *number).collect();
+        Ranked { total: hits.len(), first, facets }
     }
 }
 
