@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 const GIB: u64 = 1 << 30;
 
-fn can_build() -> bool {
+pub(crate) fn can_build() -> bool {
     let can = guest::can_build();
     if !can {
         skipped("skipped: mke2fs is not installed, so virtual machines were not tested");
@@ -20,7 +20,7 @@ fn can_build() -> bool {
 }
 
 /// A disk in the directory from which the server may read.
-fn disk(house: &House, name: &str, faults: Faults, more: &[guest::Item]) -> PathBuf {
+pub(crate) fn disk(house: &House, name: &str, faults: Faults, more: &[guest::Item]) -> PathBuf {
     let path = house.dir.path().join("images").join(name);
     let mut files = guest::files(faults);
     files.extend_from_slice(more);
@@ -29,7 +29,7 @@ fn disk(house: &House, name: &str, faults: Faults, more: &[guest::Item]) -> Path
 }
 
 /// A server that knows advisories for the guest's distribution, and starts no disks.
-async fn open() -> House {
+pub(crate) async fn open() -> House {
     furnish(House::open().await).await
 }
 
@@ -485,7 +485,7 @@ async fn a_signature_is_shown_to_nobody() {
 }
 
 /// A picture file as people have it.
-fn logo(house: &House, name: &str, width: u32, height: u32) -> String {
+pub(crate) fn logo(house: &House, name: &str, width: u32, height: u32) -> String {
     let path = house.dir.path().join(name);
     let picture = image::RgbaImage::from_pixel(width, height, image::Rgba([20, 110, 90, 255]));
     picture.save(&path).expect("written");

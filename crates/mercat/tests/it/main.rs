@@ -20,6 +20,7 @@ mod insights;
 mod inventory;
 mod kill;
 mod leads;
+mod lives;
 mod machines;
 mod mails;
 mod plantings;
