@@ -204,3 +204,7 @@ mail-x2-subject = { $offer }: about its certification
 mail-x2-body = Question or answer about the certification: { $message }
 ui-chart-behind = Regions behind
 ui-submissions = Submissions
+ui-checked-by = Checked by
+ui-checked-market = this market's automatic checks
+ui-checked-team = this market's automatic checks, and its certification team
+ui-signed-off = Signed off by

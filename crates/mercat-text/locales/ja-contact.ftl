@@ -204,3 +204,7 @@ mail-x2-subject = { $offer }: 認定について
 mail-x2-body = 認定に関する質問または回答: { $message }
 ui-chart-behind = 遅れているリージョン
 ui-submissions = 申請
+ui-checked-by = 検査
+ui-checked-market = このマーケットの自動検査
+ui-checked-team = このマーケットの自動検査と認定チーム
+ui-signed-off = サインオフ

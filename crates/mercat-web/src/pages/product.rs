@@ -13,7 +13,7 @@ use mercat_app::{AppError, Interest, Terms, Urn, check_interest, in_language};
 use mercat_domain::lead::{LeadKind, Person};
 use mercat_domain::{Millis, OfferKey};
 use mercat_store::{
-    ListedPlan, ListingRow, OfferRow, PaperRow, ReportRow, SubscriptionRow, TimingRow, find, load,
+    ListedPlan, ListingRow, OfferRow, PaperRow, ReportRow, ReviewRow, SubscriptionRow, TimingRow, find, load,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -23,6 +23,10 @@ use std::sync::Arc;
 #[derive(Default)]
 struct Trust {
     certified: Option<Millis>,
+    /// When the publisher looked at the preview and let it go live.
+    signed_off: Option<Millis>,
+    /// Whether a person of the certification team looked at it.
+    reviewed: bool,
     /// Name and date of the policy pack.
     policies: Vec<String>,
     /// The day of the newest advisory.
@@ -41,7 +45,14 @@ async fn trust(site: &Site, listing: &ListingRow) -> Result<Trust, AppError> {
     let ledger = &*site.app.ledger;
     let step = format!("{}/certify", listing.submission);
     let certified = load::<TimingRow>(ledger, &step).await?.map(|row| row.row.ended);
-    let mut out = Trust { certified, ..Trust::default() };
+    let signed_off = load::<TimingRow>(ledger, &format!("{}/signoff", listing.submission)).await?;
+    let review = load::<ReviewRow>(ledger, &listing.submission).await?;
+    let mut out = Trust {
+        certified,
+        signed_off: signed_off.map(|row| row.row.ended),
+        reviewed: review.is_some_and(|row| row.row.decision == "approved"),
+        ..Trust::default()
+    };
     let Some(report) = load::<ReportRow>(ledger, &step).await? else { return Ok(out) };
     let shown = |digest: &str| {
         listing.plans.iter().any(|plan| {

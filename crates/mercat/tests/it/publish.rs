@@ -87,6 +87,8 @@ async fn draft_to_live(house: House) {
         .expect("answers");
     let page = page.text().await.expect("text");
     assert!(page.contains("Gateway") && !page.contains("Edited after the preview"));
+    let signed = page.split("Signed off by</dt><dd>").nth(1).unwrap_or_default();
+    assert!(signed.starts_with("Aurora Labs, <time") && page.contains("automatic checks</dd>"), "{page}");
     let category = "/marketplace/apps/category/internet-of-things?page=1&subcategories=iot-edge-modules";
     let listed = house.http.get(format!("{}{category}", house.base)).send().await.expect("answers");
     assert!(listed.text().await.expect("text").contains("aurora.gateway"));
