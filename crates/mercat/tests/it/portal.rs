@@ -3,6 +3,7 @@
 use crate::House;
 use crate::browser::Browser;
 use crate::house::{layout, tar};
+use mercat_domain::offer::fields::{FIELDS, Rule, Scope};
 use reqwest::Method;
 use serde_json::json;
 
@@ -304,6 +305,11 @@ const HOSTILE: [&str; 12] = [
     "\u{202e}txt.exe\u{202c} z\u{0300}\u{0301}\u{0302}",
 ];
 
+fn takes_text(rule: Rule) -> bool {
+    use Rule::{Email, Html, HttpsUrl, Phone, Shaped, Slug, Text, Url};
+    matches!(rule, Text(_) | Html(_) | Slug(_) | Email | Phone | Url | HttpsUrl | Shaped(_))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_text_is_shown_and_never_run() {
     let Some(browser) = Browser::open().await else { return };
@@ -314,28 +320,27 @@ async fn hostile_text_is_shown_and_never_run() {
     browser.until("All offers").await;
     for text in HOSTILE {
         let mut document = house.api(Method::GET, "/publishers/aurora/offers/app", None).await.1;
-        for key in [
-            "name",
-            "title",
-            "summary",
-            "longSummary",
-            "description",
-            "termsOfUse",
-            "privacyUrl",
-            "supportUrl",
-            "engineeringContactName",
-            "engineeringContactEmail",
-            "supportContactName",
-            "supportContactPhone",
-        ] {
-            document[key] = json!(text);
+        // Every field that takes text, whatever is asked of it.
+        for field in FIELDS.iter().filter(|field| takes_text(field.rule)) {
+            match field.scope {
+                Scope::Offer => document[field.key] = json!(text),
+                Scope::Plan => document["plans"][0][field.key] = json!(text),
+            }
         }
+        document["name"] = json!(text);
         document["usefulLinks"] = json!([{"title": text, "url": text}]);
         document["categories"] = json!([text]);
-        for key in ["title", "summary", "description", "username"] {
-            document["plans"][0][key] = json!(text);
-        }
         house.save(&document).await;
+        // What people write beside the offer.
+        let request = json!({
+            "title": text, "category": "publishing", "priority": "normal", "text": text, "publisher": "aurora", "offer": "app",
+        });
+        let (status, request) = house.api(Method::POST, "/support", Some(request)).await;
+        let thread = request["id"].as_str().map(|id| format!("/support/{id}"));
+        assert!(status.is_success() || status == 422, "{status} {request}");
+        let made = house.api(Method::POST, "/subscriptions", Some(json!({"name": text}))).await;
+        assert!(made.0.is_success(), "{made:?}");
+        house.api(Method::POST, "/tokens", Some(json!({"label": text, "scope": "read"}))).await;
         for path in [
             "/portal",
             "/portal/offers/aurora/app/editor/settings",
@@ -344,6 +349,11 @@ async fn hostile_text_is_shown_and_never_run() {
             "/portal/offers/aurora/app/editor/marketplace?check=1",
             "/portal/offers/aurora/app/editor/leads",
             "/portal/offers/aurora/app/editor/support",
+            "/portal/offers/aurora/app/history",
+            "/portal/offers/aurora/app/compare",
+            "/portal/account",
+            "/support",
+            thread.as_deref().unwrap_or("/support"),
         ] {
             browser.goto(&format!("{}{path}", house.base)).await;
             assert_eq!(browser.run("return window.pwned === undefined").await, true, "{text} on {path}");
