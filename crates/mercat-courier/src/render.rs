@@ -1,7 +1,7 @@
 //! From facts to the words of a mail.
 
 use mercat_domain::notice::NoticeKind;
-use mercat_text::{Locale, fix, rule, text};
+use mercat_text::{Locale, fix, required, rule, text};
 
 /// A finding in a mail.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -123,10 +123,11 @@ pub fn render(letter: &Letter) -> Rendered {
     }
     for finding in &letter.findings {
         let fix = fix(letter.locale, &finding.rule).unwrap_or_else(|| finding.fix.clone());
+        let required = required(letter.locale, &finding.rule).unwrap_or_else(|| finding.required.clone());
         let lines = [
             format!("[{}] {}: {}", finding.rule, rule(letter.locale, &finding.rule), finding.observed),
             format!("  {}: {}", words("finding-place", &[]), finding.place),
-            format!("  {}: {}", words("finding-required", &[]), finding.required),
+            format!("  {}: {}", words("finding-required", &[]), required),
             format!("  {}: {}", words("finding-fix", &[]), fix),
         ];
         paragraphs.push(lines.join("\n"));

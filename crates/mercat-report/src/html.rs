@@ -43,6 +43,10 @@ impl Page<'_> {
         mercat_text::rule(self.locale, id)
     }
 
+    fn required(&self, finding: &Finding) -> String {
+        plain(&mercat_text::required(self.locale, &finding.rule).unwrap_or_else(|| finding.required.clone()))
+    }
+
     fn fix(&self, finding: &Finding) -> String {
         plain(&mercat_text::fix(self.locale, &finding.rule).unwrap_or_else(|| finding.fix.clone()))
     }

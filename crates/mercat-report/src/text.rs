@@ -79,7 +79,9 @@ fn one(report: &Report, finding: &Finding, style: &Style, out: &mut String) {
     wrapped(&head, &painted, &plain(&finding.observed), style, out);
     let place = place(finding);
     let fix = mercat_text::fix(style.locale, &finding.rule).unwrap_or_else(|| finding.fix.clone());
-    for (name, text) in [("where:", &place), ("required:", &finding.required), ("fix:", &fix)] {
+    let required = mercat_text::required(style.locale, &finding.rule);
+    let required = required.unwrap_or_else(|| finding.required.clone());
+    for (name, text) in [("where:", &place), ("required:", &required), ("fix:", &fix)] {
         if !text.is_empty() {
             let head = format!("      {name:<9} ");
             wrapped(&head, &head, &plain(text), style, out);

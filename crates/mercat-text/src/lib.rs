@@ -102,10 +102,30 @@ pub fn rule(locale: Locale, id: &str) -> String {
     keys.iter().find(|key| has(locale, key)).map(|key| text(locale, key, &[])).unwrap_or_default()
 }
 
-/// What to do about a finding, by its rule; `None` when the finding's own words are all there is.
+/// What to do about a finding, by its rule; `None` when the finding's own words are all there is. Those are English,
+/// and say more than what the rule says in general: other languages have the rule's.
 pub fn fix(locale: Locale, id: &str) -> Option<String> {
     let key = format!("fix-{}", id.trim_end_matches("-ADVICE"));
-    has(locale, &key).then(|| text(locale, &key, &[]))
+    if has(locale, &key) {
+        return Some(text(locale, &key, &[]));
+    }
+    by_rule(locale, "advice", id).filter(|_| locale != Locale::En)
+}
+
+/// What would have been right, by the rule; `None` when the finding's own words are to be shown.
+pub fn required(locale: Locale, id: &str) -> Option<String> {
+    by_rule(locale, "required", id).filter(|_| locale != Locale::En)
+}
+
+/// The words of a rule, or of its family.
+fn by_rule(locale: Locale, what: &str, id: &str) -> Option<String> {
+    let family = id.split(['-', '.']).next().unwrap_or(id);
+    let keys = [
+        format!("{what}-{id}"),
+        format!("{what}-{}", id.trim_end_matches("-ADVICE")),
+        format!("{what}-{family}"),
+    ];
+    keys.iter().find(|key| has(locale, key)).map(|key| text(locale, key, &[]))
 }
 
 /// Every rule that has words of its own, in the order of the Fluent files: id, what it is about, and what to do,
@@ -113,7 +133,8 @@ pub fn fix(locale: Locale, id: &str) -> Option<String> {
 pub fn rules(locale: Locale) -> Vec<(&'static str, String, Option<String>)> {
     let lines = SOURCES[locale as usize].1.into_iter().flat_map(str::lines);
     let ids = lines.filter_map(|line| line.strip_prefix("rule-")?.split_once(" =")).map(|(id, _)| id);
-    ids.map(|id| (id, rule(locale, id), fix(locale, id))).collect()
+    let fix = |id: &str| fix(locale, id).or_else(|| by_rule(locale, "advice", id));
+    ids.map(|id| (id, rule(locale, id), fix(id))).collect()
 }
 
 #[cfg(test)]
@@ -205,6 +226,12 @@ mod tests {
         }
         assert_eq!(rule(Locale::En, "LNX-03-ADVICE"), rule(Locale::En, "LNX-03"));
         assert!(fix(Locale::Ja, "VHD-09-ADVICE").is_some() && fix(Locale::En, "CTR-20").is_none());
+        // Where the finding's own words are English, readers of Japanese have the rule's.
+        for id in ["CTR-20", "CTR-21-ELF", "INC-06", "TAR-07", "ZIP-04", "PKG-05"] {
+            assert!(fix(Locale::Ja, id).is_some() && required(Locale::Ja, id).is_some(), "{id}");
+            assert!(fix(Locale::En, id).is_none() && required(Locale::En, id).is_none(), "{id}");
+            assert!(rules(Locale::En).iter().all(|(known, _, fix)| known != &id || fix.is_some()), "{id}");
+        }
     }
 
     #[test]

@@ -332,7 +332,15 @@ impl StepPart<'_> {
 
     /// What to do, in the reader's language where the rule has words of its own.
     fn fix(&self, finding: &FindingRow) -> String {
-        mercat_text::fix(self.f.locale, &finding.rule).unwrap_or_else(|| finding.fix.clone())
+        // What a reviewer let pass is said in the finding itself.
+        let own = finding.fix.starts_with("let pass by exception");
+        let words = mercat_text::fix(self.f.locale, &finding.rule).filter(|_| !own);
+        words.unwrap_or_else(|| finding.fix.clone())
+    }
+
+    fn required(&self, finding: &FindingRow) -> String {
+        let words = mercat_text::required(self.f.locale, &finding.rule);
+        words.unwrap_or_else(|| finding.required.clone())
     }
 
     fn submission(&self) -> &str {

@@ -169,6 +169,13 @@ async fn a_failed_step_says_what_where_and_how_to_fix_it() {
     for part in ["CTR-20", "bin/app", "Needs your fix", "mercat certify", "id=\"step-certify\""] {
         assert!(html.contains(part), "{part} is not in {html}");
     }
+    // In Japanese, what is required and what to do are, too; in English, the finding's own words say more.
+    let request = house.http.get(format!("{}/portal/offers/aurora/app/status", house.base));
+    let request = request.header("cookie", &house.operator).header("accept-language", "ja");
+    let ja = request.send().await.expect("answers").text().await.expect("text");
+    let advice = "ファイルを削除し、このレイヤーをビルドし直してください";
+    assert!(ja.contains("ウイルスやマルウェアが含まれないこと") && ja.contains(advice), "{ja}");
+    assert!(!ja.contains("rebuild this layer") && html.contains("rebuild this layer"));
     // S2-19: guidance is linked, rule by rule.
     assert!(html.contains("href=\"/rules\"") && html.contains("href=\"/rules#CTR-20\""));
     // S2-3: rules for what is written and for what is shipped; S2-27: how leads arrive is linked at its step.
