@@ -190,7 +190,7 @@ fn ways_out(root: &Path, out: &mut Vec<String>) -> anyhow::Result<()> {
 }
 
 /// Families of keys that are put together from names of the domain: `mercat-text` tests that none is missing.
-const MADE: [&str; 18] = [
+const MADE: [&str; 22] = [
     "field-",
     "column-",
     "category-",
@@ -209,6 +209,10 @@ const MADE: [&str; 18] = [
     "message-boot-",
     "insight-",
     "lead-state-",
+    "lead-error-",
+    "lead-kind-",
+    "advice-",
+    "required-",
 ];
 
 /// Every key that code or templates write out has words, and every key with words is used.
