@@ -107,6 +107,18 @@ impl Mailer {
         Ok(Self { transport: builder.build(), from, signer })
     }
 
+    /// Whether the server answers and takes the sign-in, as for a mail.
+    ///
+    /// # Errors
+    /// What it answered instead.
+    pub async fn greet(&self) -> Result<(), MailError> {
+        match self.transport.test_connection().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(MailError::Server("it ended the conversation".to_owned())),
+            Err(error) => Err(MailError::Server(error.to_string())),
+        }
+    }
+
     /// Hands a mail to the server.
     ///
     /// # Errors

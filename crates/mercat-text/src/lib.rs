@@ -131,10 +131,17 @@ fn by_rule(locale: Locale, what: &str, id: &str) -> Option<String> {
 /// Every rule that has words of its own, in the order of the Fluent files: id, what it is about, and what to do,
 /// where that has words.
 pub fn rules(locale: Locale) -> Vec<(&'static str, String, Option<String>)> {
-    let lines = SOURCES[locale as usize].1.into_iter().flat_map(str::lines);
-    let ids = lines.filter_map(|line| line.strip_prefix("rule-")?.split_once(" =")).map(|(id, _)| id);
+    let ids = |what: &'static str| {
+        let lines = SOURCES[locale as usize].1.into_iter().flat_map(str::lines);
+        lines.filter_map(move |line| line.strip_prefix(what)?.split_once(" =")).map(|(id, _)| id)
+    };
     let fix = |id: &str| fix(locale, id).or_else(|| by_rule(locale, "advice", id));
-    ids.map(|id| (id, rule(locale, id), fix(id))).collect()
+    let named: Vec<&str> = ids("rule-").collect();
+    // Some have no name of their own, and say what they ask for.
+    let more = ids("required-").filter(|id| id.contains('-') && !named.contains(id));
+    let more = more.map(|id| (id, by_rule(locale, "required", id).unwrap_or_default(), fix(id)));
+    let named = named.iter().map(|id| (*id, rule(locale, id), fix(id)));
+    named.chain(more).collect()
 }
 
 #[cfg(test)]

@@ -31,7 +31,10 @@ impl Worker {
                 Err(error) if task.attempts >= OUTBOX_TRIES_MAX => {
                     tracing::error!(mail = %id, error = %chain(&error), "a mail was given up; it is in the mailbox");
                 }
-                Err(error) => return Ok(Tried::Wait { on: "wait-store", detail: error.to_string() }),
+                Err(error) => {
+                    tracing::warn!(mail = %id, tries = task.attempts, error = %chain(&error), "a mail waits");
+                    return Ok(Tried::Wait { on: "wait-store", detail: error.to_string() });
+                }
             }
         }
         let mut commit = Commit::new();

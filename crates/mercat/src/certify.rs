@@ -132,7 +132,8 @@ fn layout_images(root: &Path, references: &[String]) -> Result<Vec<(String, Impo
     for entry in entries {
         let tag = entry.annotation("org.opencontainers.image.ref.name").map(str::to_owned);
         let name = tag.unwrap_or_else(|| entry.digest.to_string());
-        if !references.is_empty() && !references.contains(&name) {
+        let named = |reference: &String| *reference == name || reference == entry.digest.as_str();
+        if !references.is_empty() && !references.iter().any(named) {
             continue;
         }
         let size = entry.size;

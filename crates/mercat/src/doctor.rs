@@ -96,9 +96,32 @@ async fn examine(house: &wiring::House, config: &Config, out: &mut Vec<(&'static
     let names: Vec<&str> = house.worker.regions.iter().map(mercat_depot::Region::name).collect();
     out.push(("regions", Health::Good(names.join(", "))));
     out.push((
+        "master key",
+        match house.app.registry_key().await {
+            Ok(_) => Health::Good("opens what this server has sealed".to_owned()),
+            Err(error) => {
+                let hint = "put back the key that was there, beside the database";
+                Health::Bad(format!("does not open what this server has sealed: {error}; {hint}"))
+            }
+        },
+    ));
+    out.push((
         "mail",
         match &config.smtp {
-            Some(smtp) => Health::Good(format!("{}:{} as {}", smtp.host, smtp.port, smtp.from)),
+            Some(smtp) => {
+                let shown = format!("{}:{} as {}", smtp.host, smtp.port, smtp.from);
+                let greeted = match &house.worker.mailer {
+                    Some(mailer) => mailer.greet().await,
+                    None => Ok(()),
+                };
+                match greeted {
+                    Ok(()) => Health::Good(shown),
+                    Err(error) => {
+                        let hint = "smtp.security is starttls unless you say tls or none";
+                        Health::Bad(format!("{shown}: {error}; mails wait and are tried again; {hint}"))
+                    }
+                }
+            }
             None => Health::Note("no [smtp] section: mails stay in the built-in mailbox".to_owned()),
         },
     ));

@@ -104,6 +104,9 @@ pub(crate) async fn serve(data: &Path, args: &ServeArgs) -> anyhow::Result<u8> {
     })?;
     config.server.listen = listener.local_addr()?.to_string();
     let house = wiring::open(data, &config).await?;
+    if let Err(error) = house.app.registry_key().await {
+        tracing::error!(%error, "the master key does not open what this server has sealed: secrets are lost to it");
+    }
     println!("mercat serves {}", house.app.settings.base_url);
     if let Some(link) = house.app.bootstrap().await? {
         println!("operator sign-in, works once: {link}");
@@ -116,9 +119,13 @@ pub(crate) async fn serve(data: &Path, args: &ServeArgs) -> anyhow::Result<u8> {
 }
 
 #[expect(clippy::print_stdout, reason = "the command's result")]
+#[expect(clippy::print_stderr, reason = "said to the person at the keyboard")]
 pub(crate) async fn sign_in_link(data: &Path) -> anyhow::Result<u8> {
     let config = Config::load(data)?;
     let house = wiring::open(data, &config).await?;
+    if config.server.base_url.is_empty() {
+        eprintln!("where the server was started with --listen, put that address into the link");
+    }
     println!("{}", house.app.operator_link().await.context("no operator yet: start mercat serve first")?);
     Ok(0)
 }

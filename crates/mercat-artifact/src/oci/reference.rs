@@ -59,6 +59,11 @@ pub fn parse(text: &str) -> Result<(Source, Selector), BadReference> {
         return local(path, bad).map(|path| (Source::Archive(path), Selector::Any));
     }
     if let Some(rest) = text.strip_prefix("oci:") {
+        if let Some((path, digest)) = rest.split_once("@sha256:") {
+            let digest = Digest::parse(&format!("sha256:{digest}"));
+            let digest = digest.ok_or_else(|| bad("the digest is not sha256"))?;
+            return Ok((Source::Layout(local(path, bad)?), Selector::Digest(digest)));
+        }
         return match rest.rsplit_once(':') {
             Some((path, tag)) if !tag.contains('/') => {
                 if !tags::is_tag(tag) {

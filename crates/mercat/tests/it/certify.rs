@@ -45,6 +45,22 @@ fn doctor_says_what_is_missing_and_what_to_do() {
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     assert_eq!(out.status.code(), Some(0), "{text}");
     assert!(text.contains("mercat advisories import") && text.contains("confines itself"), "{text}");
+    // A mail server that does not answer, and a key that is another than the one before.
+    std::fs::write(
+        data.join("mercat.toml"),
+        "[smtp]\nhost = \"127.0.0.1\"\nport = 9\nfrom = \"m@example.org\"\n",
+    )
+    .expect("written");
+    let out = Command::new(BIN)
+        .args(["--data", data.to_str().expect("plain"), "doctor"])
+        .env("MERCAT_MASTER_KEY", "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=")
+        .output()
+        .expect("it starts");
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert_eq!(out.status.code(), Some(2), "{text}");
+    for part in ["smtp.security is starttls", "does not open what this server has sealed"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
     std::fs::write(data.join("mercat.toml"), "[publishing]\ncancel = \"never\"\n").expect("written");
     let out = Command::new(BIN)
         .args(["--data", data.to_str().expect("plain"), "doctor"])

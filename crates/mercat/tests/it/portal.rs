@@ -166,6 +166,15 @@ async fn a_failed_step_says_what_where_and_how_to_fix_it() {
         async { request.send().await.expect("answers").text().await.expect("text") }
     };
     let html = page("/portal/offers/aurora/app/status".into()).await;
+    // The command beside the step works as it stands there.
+    let command =
+        html.split("mercat certify ").nth(1).and_then(|rest| rest.split('<').next()).expect("a command");
+    let out = std::process::Command::new(crate::house::BIN)
+        .args(["--data", house.dir.path().join("none").to_str().expect("plain"), "certify"])
+        .args(command.split_whitespace())
+        .output();
+    let out = out.expect("it starts");
+    assert_eq!(out.status.code(), Some(1), "{command}: {}", String::from_utf8_lossy(&out.stderr));
     for part in ["CTR-20", "bin/app", "Needs your fix", "mercat certify", "id=\"step-certify\""] {
         assert!(html.contains(part), "{part} is not in {html}");
     }
