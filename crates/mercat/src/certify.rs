@@ -7,17 +7,19 @@ mod output;
 use crate::cli::CertifyArgs;
 use crate::config::Config;
 use crate::{EXIT_FINDINGS, EXIT_OURS, EXIT_USAGE, wiring};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use cache::Cache;
 use indicatif::{ProgressBar, ProgressStyle};
 use mercat_artifact::oci::reference::{self, Selector, Source};
 use mercat_certify::Verdict;
+use mercat_certify::advisories::Advisories;
 use mercat_depot::{Credentials, Depot, Imported, Progress, SourceError, import, selected};
 use mercat_domain::{Digest, Outcome};
 use mercat_egress::Egress;
 use mercat_worker::{Inspection, Inspector};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 struct Bar(ProgressBar);
 
@@ -81,6 +83,15 @@ fn inspector(data: &Path, args: &CertifyArgs) -> anyhow::Result<Inspector> {
     let mut inspector = wiring::inspector(data, &Config::load(data)?)?;
     inspector.knowledge.policy = args.policy.clone().or(inspector.knowledge.policy);
     inspector.knowledge.vex.clone_from(&args.vex);
+    // Whoever names a snapshot wants it: that it cannot be used is said before anything is judged without it.
+    if let Some(path) = &args.advisories {
+        let named = || format!("--advisories {}", path.display());
+        let file = std::fs::File::open(path).with_context(named)?;
+        let snapshot = Advisories::open(Arc::new(file), None);
+        if let Some(error) = snapshot.trouble() {
+            bail!("{}: {error}; make one with mercat advisories import", named());
+        }
+    }
     inspector.knowledge.advisories = args.advisories.clone().or(inspector.knowledge.advisories);
     Ok(inspector)
 }

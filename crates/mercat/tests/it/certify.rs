@@ -70,6 +70,21 @@ fn doctor_says_what_is_missing_and_what_to_do() {
     assert!(String::from_utf8_lossy(&out.stdout).contains("from-sign-off or any-time"));
 }
 
+#[test]
+fn advisories_that_are_named_and_are_none_are_an_error_and_no_pass() {
+    let dir = tempfile::tempdir().expect("a directory");
+    crate::house::layout(dir.path(), &[crate::house::tar(&[("a", b"b")])], &["latest"]);
+    let file = dir.path().join("not-a-snapshot");
+    std::fs::write(&file, "root:x:0:0").expect("written");
+    let out = Command::new(BIN)
+        .args(["--data", "/nonexistent-mercat", "certify", "--advisories", file.to_str().expect("plain")])
+        .arg(format!("oci:{}:latest", dir.path().display()))
+        .output()
+        .expect("it starts");
+    let told = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.code() != Some(0) && told.contains("not-a-snapshot"), "{:?} {told}", out.status);
+}
+
 fn verdict(image: &Path, cache: &Path) -> Value {
     let out = Command::new(BIN)
         .args(["--data", "/nonexistent-mercat", "certify", "--format", "json", "--cache"])
