@@ -190,7 +190,7 @@ fn ways_out(root: &Path, out: &mut Vec<String>) -> anyhow::Result<()> {
 }
 
 /// Families of keys that are put together from names of the domain: `mercat-text` tests that none is missing.
-const MADE: [&str; 22] = [
+const MADE: [&str; 25] = [
     "field-",
     "column-",
     "category-",
@@ -213,6 +213,9 @@ const MADE: [&str; 22] = [
     "lead-kind-",
     "advice-",
     "required-",
+    "exception-kind-",
+    "role-",
+    "scope-",
 ];
 
 /// Every key that code or templates write out has words, and every key with words is used.

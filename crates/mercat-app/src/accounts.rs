@@ -9,6 +9,7 @@ use mercat_domain::calendar::{DAY, HOUR, MINUTE};
 use mercat_domain::ids::{check_slug, is_guid};
 use mercat_domain::notice::NoticeKind;
 use mercat_domain::offer::{Problem, is_email};
+use mercat_domain::plain::{is_hidden, plain};
 use mercat_domain::{Millis, OfferKey};
 use mercat_store::{
     CollectedRow, Commit, Expect, LinkRow, NewEvent, PublisherRow, PullTokenRow, Query, SessionRow,
@@ -45,6 +46,13 @@ fn new_secret(prefix: &str) -> Result<String, AppError> {
 
 fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
+}
+
+/// What is wrong with a name that people see in lists: it is short, and nothing of it is hidden.
+fn check_name(path: &str, name: &str) -> Option<Problem> {
+    let count = name.trim().chars().count();
+    let right = (1..=100).contains(&count) && !name.chars().any(is_hidden);
+    (!right).then(|| Problem::new("F002", path, plain(name), "printable text of 1 to 100 characters"))
 }
 
 impl App {
@@ -256,9 +264,7 @@ impl App {
         if check_slug(id, 50).is_err() || RESERVED.contains(&id) {
             problems.push(Problem::new("F003", "id", id, "a-z, 0-9, - and _, not a reserved word"));
         }
-        if name.trim().is_empty() || name.chars().count() > 100 {
-            problems.push(Problem::new("F002", "name", name, "1 to 100 characters"));
-        }
+        problems.extend(check_name("name", name));
         if !problems.is_empty() {
             return Err(AppError::Problems(problems));
         }
@@ -404,7 +410,7 @@ impl App {
     /// Makes an API token; the secret is shown once.
     ///
     /// # Errors
-    /// Problems with the life time.
+    /// Problems with the label or the life time.
     pub async fn create_token(
         &self,
         user: &str,
@@ -412,13 +418,12 @@ impl App {
         scope: Scope,
         days: u32,
     ) -> Result<NewToken, AppError> {
+        let mut problems: Vec<Problem> = check_name("label", label).into_iter().collect();
         if !(1..=366).contains(&days) {
-            return Err(AppError::Problems(vec![Problem::new(
-                "F008",
-                "days",
-                days.to_string(),
-                "1 to 366 days",
-            )]));
+            problems.push(Problem::new("F008", "days", days.to_string(), "1 to 366 days"));
+        }
+        if !problems.is_empty() {
+            return Err(AppError::Problems(problems));
         }
         let secret = new_secret("mercat_")?;
         let now = self.ledger.now().await?;
@@ -426,7 +431,7 @@ impl App {
             hash: hash_secret(&secret),
             id: new_id(),
             user: user.to_owned(),
-            label: label.chars().take(100).collect(),
+            label: label.trim().to_owned(),
             scope: scope.name().to_owned(),
             created: now,
             expires: now + i64::from(days) * DAY,
@@ -464,12 +469,12 @@ impl App {
         if let Some(id) = id.filter(|id| !is_guid(id)) {
             return Err(AppError::Problems(vec![Problem::new("F007", "id", id, "a GUID")]));
         }
-        if name.trim().is_empty() {
-            return Err(AppError::Problems(vec![Problem::new("F001", "name", name, "a name")]));
+        if let Some(problem) = check_name("name", name) {
+            return Err(AppError::Problems(vec![problem]));
         }
         let row = SubscriptionRow {
             id: id.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_lowercase),
-            name: name.chars().take(100).collect(),
+            name: name.trim().to_owned(),
             user: user.to_owned(),
             created: self.ledger.now().await?,
         };

@@ -38,15 +38,22 @@ impl App {
         Ok(load::<BreakerRow>(&*self.ledger, place).await?)
     }
 
-    /// Asks whether a destination may be tried now; one that failed is tried once at a time.
+    /// Until when a destination is left alone; `None` while it is trusted.
+    pub(crate) async fn rests(&self, place: &str) -> Result<Option<Millis>, AppError> {
+        let until = self.breaker(place).await?.map(|found| found.row.closed_until);
+        Ok(until.filter(|until| *until > 0))
+    }
+
+    /// Asks whether the delivery `id` may be tried now; a destination that failed is tried once at a time.
     pub(crate) async fn enter(
         &self,
+        id: &str,
         breaker: Option<&Versioned<BreakerRow>>,
     ) -> Result<Result<(), Millis>, AppError> {
         let Some(found) = breaker else { return Ok(Ok(())) };
         let now = self.ledger.now().await?;
         let before = found.row.to_breaker();
-        match before.enter(now) {
+        match before.clone().enter(id, now) {
             Err(until) => Ok(Err((until - now).max(1))),
             Ok(after) if after == before => Ok(Ok(())),
             Ok(after) => {
@@ -73,6 +80,8 @@ impl App {
         // A trial that was let through changed the record; what happened now is newer than all of it.
         let before = self.breaker(tried.place).await?.map(|found| found.row.to_breaker()).unwrap_or_default();
         let keep = |breaker: Breaker| Some(put(&breaker_row(tried.place, breaker), Expect::Any));
+        let open =
+            |before: Breaker| (before != Breaker::default()).then(|| before.succeeded()).and_then(keep);
         let mut judged = Judged {
             state: "delivered",
             response: String::new(),
@@ -84,7 +93,7 @@ impl App {
         match ended {
             Delivered::Taken(response) => {
                 judged.response = response;
-                judged.write = keep(before.succeeded()).filter(|_| before != Breaker::default());
+                judged.write = open(before);
             }
             Delivered::Failed { response, retry_after, about_it } => {
                 judged.response = response;
@@ -94,14 +103,14 @@ impl App {
                     Next::GiveUp => judged.state = "dead",
                     Next::Again(delay) => (judged.next, judged.again) = (now + delay, Some(delay)),
                 }
-                if !tried.once {
-                    let after = before.failed(policy.first, now, jitter);
-                    judged.tell = judged.state == "dead" || (!about_it && after.just_closed());
-                    judged.write = keep(after).filter(|_| !about_it);
-                }
-                // Whoever refuses this one answers: the next one need not wait for a trial.
+                judged.tell = !tried.once && judged.state == "dead";
                 if about_it {
-                    judged.write = keep(before.succeeded()).filter(|_| before != Breaker::default());
+                    // Whoever refuses this one answers: the next one need not wait for a trial.
+                    judged.write = open(before);
+                } else if !tried.once {
+                    let after = before.failed(policy.first, now, jitter);
+                    judged.tell |= after.just_closed();
+                    judged.write = keep(after);
                 }
             }
         }
@@ -114,7 +123,12 @@ pub(crate) fn breaker_key(publisher: &str, place: &str) -> String {
 }
 
 fn breaker_row(key: &str, breaker: Breaker) -> BreakerRow {
-    BreakerRow { key: key.to_owned(), failures: breaker.failures, closed_until: breaker.closed_until }
+    BreakerRow {
+        key: key.to_owned(),
+        failures: breaker.failures,
+        closed_until: breaker.closed_until,
+        trial: breaker.trial,
+    }
 }
 
 #[cfg(test)]
@@ -136,7 +150,7 @@ mod tests {
             commit.writes.extend(judged.write);
             commit_surely(&*app.ledger, &commit).await.unwrap_or_else(|error| panic!("{error}"));
             let breaker = app.breaker(tried.place).await.unwrap_or_else(|error| panic!("{error}"));
-            app.enter(breaker.as_ref()).await.unwrap_or_else(|error| panic!("{error}")).is_ok()
+            app.enter("lead-1", breaker.as_ref()).await.unwrap_or_else(|error| panic!("{error}")).is_ok()
         };
         for _ in 0..4 {
             assert!(failed(false).await);

@@ -17,6 +17,7 @@ use mercat_store::{
     PersonRow, Query, SubmissionRow, Versioned, commit_surely, find, lead_period, list, load, put,
 };
 use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Somebody's wish, as sent.
 #[derive(Debug, Clone)]
@@ -300,6 +301,25 @@ impl App {
         Ok(LeadWork { row, lead, destination, contacts, closed, breaker: None })
     }
 
+    /// Until when each destination of these leads is left alone, for those that are.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn resting_destinations(
+        &self,
+        publisher: &str,
+        leads: &[LeadRow],
+    ) -> Result<BTreeMap<String, Millis>, AppError> {
+        let waiting = leads.iter().filter(|row| row.state == "pending");
+        let places: BTreeSet<&str> = waiting.map(|row| row.destination.as_str()).collect();
+        let mut resting = BTreeMap::new();
+        for place in places {
+            let until = self.rests(&breaker_key(publisher, place)).await?;
+            resting.extend(until.map(|until| (place.to_owned(), until)));
+        }
+        Ok(resting)
+    }
+
     /// Asks whether the destination may be tried now; a destination on trial gets one lead at a time.
     ///
     /// # Errors
@@ -307,7 +327,7 @@ impl App {
     pub async fn enter_destination(&self, work: &LeadWork) -> Result<Result<(), Millis>, AppError> {
         // A person who tests a connection wants to see what happens now.
         let test = work.row.row.kind == LeadKind::Test.name();
-        self.enter(work.breaker.as_ref().filter(|_| !test)).await
+        self.enter(&work.row.row.id, work.breaker.as_ref().filter(|_| !test)).await
     }
 
     /// Records how a try ended, under the task's lease. `Some` says after how many milliseconds to try again;

@@ -51,7 +51,7 @@ pub use search::{Asked, Catalogue, Entry, Facet, Found, Order};
 pub use status::{StatusView, StepView, Words};
 pub use subscribers::Wish;
 pub use support::{Concern, NewRequest, Reply};
-pub use webhooks::{Happening, MessageWork};
+pub use webhooks::{EVENTS as WEBHOOK_EVENTS, Happening, MessageWork};
 
 use mercat_domain::Millis;
 use mercat_domain::access::{self, Action, Answer, Object, Principal};
@@ -140,6 +140,24 @@ pub struct App {
     pub bell: Arc<Notify>,
     /// The storefront, inverted.
     pub catalogue: Catalogue,
+    /// Where this server may go.
+    pub way_out: Arc<dyn WayOut>,
+}
+
+/// Whether an address that somebody gives could be reached at all, before anything is sent there.
+pub trait WayOut: Send + Sync {
+    /// # Errors
+    /// Why this server would not go there.
+    fn check(&self, url: &str) -> Result<(), &'static str>;
+}
+
+/// Decides nothing: for who sends nothing.
+struct Anywhere;
+
+impl WayOut for Anywhere {
+    fn check(&self, _: &str) -> Result<(), &'static str> {
+        Ok(())
+    }
 }
 
 impl App {
@@ -151,6 +169,7 @@ impl App {
             key,
             bell: Arc::new(Notify::new()),
             catalogue: Catalogue::default(),
+            way_out: Arc::new(Anywhere),
         }
     }
 

@@ -17,6 +17,22 @@ use mercat_store::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::time::Duration;
+
+/// What webhooks are told of, beside `webhook.test`.
+pub const EVENTS: [&str; 11] = [
+    "submission.accepted",
+    "step.complete",
+    "submission.failed",
+    "submission.waiting",
+    "submission.in-review",
+    "submission.live",
+    "submission.canceled",
+    "lead.created",
+    "lead.delivered",
+    "lead.dead",
+    "lead.replayed",
+];
 
 /// Webhooks of one publisher.
 const WEBHOOKS_MAX: usize = 20;
@@ -82,19 +98,19 @@ impl App {
         events: &[String],
     ) -> Result<(WebhookRow, String), AppError> {
         let mut problems = Vec::new();
-        // The way out decides about addresses; this is what is wrong whatever the operator allows.
         if !is_https(url) {
             problems.push(Problem::new("F009", "url", url, "an https link without user name"));
+        } else if let Err(why) = self.way_out.check(url) {
+            let required = format!("an https link that this server may reach: {why}");
+            problems.push(Problem::new("F009", "url", url, required));
         }
         if find::<WebhookRow>(&*self.ledger, "publisher", publisher).await?.len() >= WEBHOOKS_MAX {
             let most = format!("at most {WEBHOOKS_MAX}");
             problems.push(Problem::new("F008", "webhooks", WEBHOOKS_MAX.to_string(), most));
         }
-        let plain = |text: &String| {
-            text.len() <= 60 && text.bytes().all(|b| b.is_ascii_lowercase() || b".-*".contains(&b))
-        };
-        for event in events.iter().filter(|event| !plain(event)) {
-            problems.push(Problem::new("F003", "events", event, "a type such as submission.live"));
+        let known = |event: &&String| EVENTS.iter().any(|kind| wants(event, kind));
+        for event in events.iter().filter(|event| !known(event)) {
+            problems.push(Problem::new("F003", "events", event, "a known event, or one with * at its end"));
         }
         if !problems.is_empty() {
             return Err(AppError::Problems(problems));
@@ -206,6 +222,23 @@ impl App {
         Ok(row)
     }
 
+    /// Waits until a message was tried once, but not for ever.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn message_tried(&self, id: &str, patience: Duration) -> Result<(), AppError> {
+        let tried = async {
+            loop {
+                match load::<MessageLogRow>(&*self.ledger, id).await? {
+                    Some(found) if found.row.attempts == 0 && found.row.state == "pending" => {}
+                    _ => return Ok(()),
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(patience, tried).await.unwrap_or(Ok(()))
+    }
+
     /// Addresses a happening to every webhook and subscriber that wants it, and ends the task.
     ///
     /// # Errors
@@ -288,12 +321,20 @@ impl App {
         Ok(Some(MessageWork { row, url: hook.url, secrets, closed, breaker }))
     }
 
+    /// Until when a webhook's receiver is left alone; `None` while it is trusted.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn webhook_rests(&self, hook: &WebhookRow) -> Result<Option<Millis>, AppError> {
+        self.rests(&breaker_key(&hook.publisher, &hook.id)).await
+    }
+
     /// As [`App::enter_destination`], for a webhook.
     ///
     /// # Errors
     /// When the ledger does not answer.
     pub async fn enter_webhook(&self, work: &MessageWork) -> Result<Result<(), Millis>, AppError> {
-        self.enter(work.breaker.as_ref()).await
+        self.enter(&work.row.row.id, work.breaker.as_ref()).await
     }
 
     /// Records how a try of a message ended. `Some` says after how many milliseconds to try again. `gone` turns the

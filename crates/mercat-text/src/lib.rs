@@ -117,6 +117,40 @@ pub fn required(locale: Locale, id: &str) -> Option<String> {
     by_rule(locale, "required", id).filter(|_| locale != Locale::En)
 }
 
+/// What a field requires, as the domain says it in English. `*` stands for what differs.
+static REQUIREMENTS: &str = include_str!("../locales/ja-required.tsv");
+
+/// What a field requires, in the reader's language; as it is where there are no words for it.
+pub fn requirement(locale: Locale, english: &str) -> String {
+    if locale == Locale::En {
+        return english.to_owned();
+    }
+    // The line that says most of it itself.
+    let lines = REQUIREMENTS.lines().filter_map(|line| line.split_once('\t'));
+    let fitting = lines.filter_map(|(pattern, words)| Some((pattern.len(), words, held(pattern, english)?)));
+    let Some((_, words, held)) = fitting.max_by_key(|(length, ..)| *length) else {
+        return english.to_owned();
+    };
+    let mut held = held.into_iter();
+    let mut pieces = words.split('*');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |said, piece| said + &requirement(locale, held.next().unwrap_or_default()) + piece)
+}
+
+/// What the stars of a pattern stand for in a text; `None` when it does not fit.
+fn held<'a>(pattern: &str, text: &'a str) -> Option<Vec<&'a str>> {
+    let mut pieces = pattern.split('*');
+    let mut rest = text.strip_prefix(pieces.next()?)?;
+    let mut held = Vec::new();
+    let mut pieces = pieces.peekable();
+    while let Some(piece) = pieces.next() {
+        let at = if pieces.peek().is_none() { rest.strip_suffix(piece)?.len() } else { rest.find(piece)? };
+        held.push(&rest[..at]);
+        rest = &rest[at + piece.len()..];
+    }
+    rest.is_empty().then_some(held)
+}
+
 /// The words of a rule, or of its family.
 fn by_rule(locale: Locale, what: &str, id: &str) -> Option<String> {
     let family = id.split(['-', '.']).next().unwrap_or(id);
@@ -156,6 +190,36 @@ mod tests {
     fn keys(source: &'static str) -> Vec<&'static str> {
         let lines = source.lines().filter(|l| l.starts_with(|c: char| c.is_ascii_alphabetic()));
         lines.filter_map(|line| line.split_once(" =").map(|(key, _)| key)).collect()
+    }
+
+    #[test]
+    fn what_a_field_requires_is_told_in_japanese() {
+        for (english, japanese) in [
+            ("at most 50 characters", "50 文字以内"),
+            ("at most 8, as published", "公開時の 8 以下"),
+            ("1 to 8 entries", "1 ～ 8 件"),
+            ("a PNG of 216x216 pixels", "216x216 ピクセルの PNG"),
+            ("at most one", "one 以下"),
+            ("printable text of 1 to 100 characters", "印字可能な 1 ～ 100 文字"),
+            (
+                "an https link that this server may reach: the address is not public",
+                "このサーバーから接続できる https のリンク (公開アドレスではありません)",
+            ),
+            ("no such words", "no such words"),
+            ("a value too many", "a value too many"),
+        ] {
+            assert_eq!(requirement(Locale::Ja, english), japanese);
+            assert_eq!(requirement(Locale::En, english), english);
+        }
+        use mercat_domain::offer::fields::Shape;
+        for shape in [Shape::Guid, Shape::Organisation, Shape::HostName, Shape::Munchkin, Shape::Number(1)] {
+            assert_ne!(requirement(Locale::Ja, shape.required()), shape.required());
+        }
+        let stars = |text: &str| text.matches('*').count();
+        for line in REQUIREMENTS.lines() {
+            let (pattern, words) = line.split_once('\t').expect("two columns");
+            assert!(stars(words) == stars(pattern), "{line}");
+        }
     }
 
     #[test]

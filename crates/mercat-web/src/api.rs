@@ -7,7 +7,7 @@ pub(crate) mod exceptions;
 pub(crate) mod insights;
 pub(crate) mod leads;
 mod offers;
-mod people;
+pub(crate) mod people;
 mod subscribers;
 pub(crate) mod support;
 mod uploads;

@@ -8,6 +8,7 @@ mod contact;
 mod editor;
 mod exceptions;
 mod feeds;
+mod filled;
 mod frame;
 mod history;
 mod insights;
@@ -162,7 +163,7 @@ struct ErrorPage {
     f: Frame,
     title: String,
     detail: String,
-    problems: Vec<(String, String, String)>,
+    problems: Vec<(String, String)>,
 }
 
 /// What went wrong, for a person.
@@ -173,10 +174,9 @@ pub(crate) fn error_page(caller: &Caller, error: &AppError) -> Response {
     let (status, _, title) = classify(error);
     let f = Frame::new(caller);
     let problems = match error {
-        AppError::Problems(problems) => problems
-            .iter()
-            .map(|problem| (problem.path.clone(), f.t(problem.code), problem.required.clone()))
-            .collect(),
+        AppError::Problems(problems) => {
+            problems.iter().map(|problem| (problem.path.clone(), filled::sentence(&f, problem))).collect()
+        }
         _ => Vec::new(),
     };
     let detail = match error {
@@ -188,6 +188,13 @@ pub(crate) fn error_page(caller: &Caller, error: &AppError) -> Response {
         other => other.to_string(),
     };
     show(status, &ErrorPage { title: f.t(title), f, detail, problems })
+}
+
+/// What was sent is no form of ours.
+pub(crate) fn unreadable(caller: &Caller, status: StatusCode, detail: &str) -> Response {
+    let f = Frame::new(caller);
+    let (title, detail) = (f.t("ui-unreadable"), detail.to_owned());
+    show(status, &ErrorPage { f, title, detail, problems: Vec::new() })
 }
 
 /// Back to where the person was, as a path of this server.

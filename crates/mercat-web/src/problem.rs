@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mercat_app::AppError;
 use mercat_domain::offer::Problem;
-use mercat_text::{Locale, text};
+use mercat_text::{Locale, requirement, text};
 use serde_json::{Value, json};
 
 /// Status, code and key of the title.
@@ -34,7 +34,8 @@ pub(crate) fn field_errors(locale: Locale, problems: &[Problem]) -> Vec<Value> {
     let one = |problem: &Problem| {
         json!({
             "code": problem.code, "pointer": format!("/{}", problem.path), "path": problem.path,
-            "message": text(locale, problem.code, &[]), "observed": problem.observed, "required": problem.required,
+            "message": text(locale, problem.code, &[]), "observed": problem.observed,
+            "required": requirement(locale, &problem.required),
         })
     };
     problems.iter().map(one).collect()

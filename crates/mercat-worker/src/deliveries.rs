@@ -8,7 +8,7 @@ use mercat_domain::notice::NoticeKind;
 use mercat_store::{Commit, LeaseUse, LedgerError, Task, commit_surely};
 use mercat_text::Locale;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a task of this queue asks for.
@@ -24,47 +24,56 @@ enum Wanted {
 const PER_PUBLISHER: usize = 2;
 /// Milliseconds after which a delivery asks again whether it is its publisher's turn.
 const TURN: i64 = 1_000;
-/// How often that time is doubled at most: a little over four minutes.
-const TURNS_DOUBLED: u32 = 8;
+/// The same for each that waits: many of them leave the queue to the deliveries of others.
+const TURN_EACH: i64 = 20;
 
 /// Deliveries under way, by publisher.
 #[derive(Debug, Clone, Default)]
-pub struct UnderWay(Arc<Mutex<BTreeMap<String, usize>>>);
+pub struct UnderWay(Arc<Mutex<BTreeMap<String, Line>>>);
+
+/// Those of one publisher.
+#[derive(Debug, Default)]
+struct Line {
+    busy: usize,
+    /// Tasks that asked in vain.
+    waiting: BTreeSet<String>,
+}
 
 /// A place among the deliveries of a publisher; free again when it is dropped.
+#[derive(Debug)]
 struct Place {
     all: UnderWay,
     publisher: String,
 }
 
 impl UnderWay {
-    fn enter(&self, publisher: &str) -> Option<Place> {
+    /// A place for a task, or after how many milliseconds it asks again.
+    fn enter(&self, publisher: &str, task: &str) -> Result<Place, i64> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = all.entry(publisher.to_owned()).or_default();
-        if *count >= PER_PUBLISHER {
-            return None;
+        let line = all.entry(publisher.to_owned()).or_default();
+        if line.busy >= PER_PUBLISHER {
+            line.waiting.insert(task.to_owned());
+            return Err(TURN.max(TURN_EACH * i64::try_from(line.waiting.len()).unwrap_or(i64::MAX)));
         }
-        *count += 1;
-        Some(Place { all: self.clone(), publisher: publisher.to_owned() })
+        line.waiting.remove(task);
+        line.busy += 1;
+        Ok(Place { all: self.clone(), publisher: publisher.to_owned() })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut all = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = all.get_mut(&self.publisher) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(line) = all.get_mut(&self.publisher) {
+            line.busy -= 1;
+            if line.busy == 0 {
                 all.remove(&self.publisher);
             }
         }
     }
 }
 
-/// The longer a delivery waited for its publisher's turn, the less often it asks: many of them leave the queue to
-/// the deliveries of others.
-fn not_yet(task: &Task) -> Result<Tried, AppError> {
-    let turn = TURN << task.postponed.min(TURNS_DOUBLED);
+fn not_yet(turn: i64) -> Result<Tried, AppError> {
     let delay = turn + (random() % turn.unsigned_abs()).cast_signed();
     Ok(Tried::Again { delay, note: "others of this publisher are under way".to_owned() })
 }
@@ -122,7 +131,10 @@ impl Worker {
 
     async fn message(&self, task: &Task, id: &str) -> Result<Tried, AppError> {
         let Some(work) = self.app.message_work(id).await? else { return self.finish(task).await };
-        let Some(_place) = self.under_way.enter(&work.row.row.publisher) else { return not_yet(task) };
+        let _place = match self.under_way.enter(&work.row.row.publisher, &task.lease.task) {
+            Ok(place) => place,
+            Err(turn) => return not_yet(turn),
+        };
         if let Err(delay) = self.app.enter_webhook(&work).await? {
             return Ok(Tried::Again { delay, note: RESTS.to_owned() });
         }
@@ -142,7 +154,10 @@ impl Worker {
 
     async fn lead(&self, task: &Task, id: &str) -> Result<Tried, AppError> {
         let Some(work) = self.app.lead_work(id).await? else { return self.finish(task).await };
-        let Some(_place) = self.under_way.enter(&work.row.row.publisher) else { return not_yet(task) };
+        let _place = match self.under_way.enter(&work.row.row.publisher, &task.lease.task) {
+            Ok(place) => place,
+            Err(turn) => return not_yet(turn),
+        };
         if let Err(delay) = self.app.enter_destination(&work).await? {
             return Ok(Tried::Again { delay, note: RESTS.to_owned() });
         }
@@ -212,12 +227,19 @@ mod tests {
     #[test]
     fn a_publisher_has_two_places_and_leaves_the_others_alone() {
         let all = UnderWay::default();
-        let (first, second) = (all.enter("aurora"), all.enter("aurora"));
-        assert!(first.is_some() && second.is_some() && all.enter("aurora").is_none());
-        assert!(all.enter("boreal").is_some());
+        let (first, second) = (all.enter("aurora", "1"), all.enter("aurora", "2"));
+        assert!(first.is_ok() && second.is_ok());
+        assert_eq!(all.enter("aurora", "3").err(), Some(TURN));
+        assert!(all.enter("boreal", "4").is_ok());
+        // The more wait, the less often each asks; to ask again is not to be one more.
+        let waits: Vec<i64> = (0..1000).filter_map(|n| all.enter("aurora", &n.to_string()).err()).collect();
+        assert_eq!((waits.len(), waits[999]), (1000, 1000 * TURN_EACH));
+        assert_eq!(all.enter("aurora", "3").err(), Some(1000 * TURN_EACH));
         drop(first);
-        assert!(all.enter("aurora").is_some());
-        drop(second);
-        assert!(all.0.lock().expect("no panic").is_empty());
+        let third = all.enter("aurora", "3");
+        assert!(third.is_ok());
+        assert_eq!(all.enter("aurora", "5").err(), Some(999 * TURN_EACH));
+        drop((second, third));
+        assert!(all.enter("aurora", "5").is_ok(), "nothing is kept of who is gone");
     }
 }

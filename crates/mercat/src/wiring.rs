@@ -5,11 +5,11 @@ mod scanners;
 
 use crate::config::{Config, text_of};
 use anyhow::Context;
-use mercat_app::{App, Settings};
+use mercat_app::{App, Settings, WayOut};
 use mercat_certify::Policy;
 use mercat_courier::{Leads, Mailer};
 use mercat_depot::{Credentials, Depot, Region, Spool};
-use mercat_egress::{Egress, SystemLookup};
+use mercat_egress::{Egress, EgressError, SystemLookup};
 use mercat_worker::deliveries::UnderWay;
 use mercat_worker::{Inspector, KnowledgeFiles, PATIENCE_SECS, Unconfined, Worker};
 use std::os::unix::fs::PermissionsExt;
@@ -55,12 +55,13 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
         mails: config.smtp.is_some(),
         ..Settings::new(base_url)
     };
-    let app = App::new(ledger, settings, key);
+    let mut app = App::new(ledger, settings, key);
     let depot_root = config.depot.directory.clone().unwrap_or_else(|| data.join("depot"));
     let depot = Depot::local(&depot_root).with_context(|| format!("the depot {}", depot_root.display()))?;
     // Beside the blobs, which all machines share: an upload may arrive at one and be read by another.
     let spool = Spool::open(&depot_root.join("spool")).context("the spool cannot be made")?;
     let egress = Egress::with(config.egress.rules()?, Arc::new(SystemLookup))?;
+    app.way_out = Arc::new(Out(egress.clone()));
     let mailer = config.smtp.as_ref().map(Mailer::new).transpose()?.map(Arc::new);
     let worker = Worker {
         app: app.clone(),
@@ -79,6 +80,19 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
         lease_ms: i64::from(config.worker.lease_secs.max(1)) * 1000,
     };
     Ok(House { app, depot, spool, worker })
+}
+
+/// The one way out, as the verbs ask it.
+struct Out(Egress);
+
+impl WayOut for Out {
+    fn check(&self, url: &str) -> Result<(), &'static str> {
+        let url = url.parse().map_err(|_| "it names no host")?;
+        match self.0.check(&url) {
+            Err(EgressError::Denied { why, .. }) => Err(why),
+            _ => Ok(()),
+        }
+    }
 }
 
 pub(crate) fn inspector(data: &Path, config: &Config) -> anyhow::Result<Inspector> {

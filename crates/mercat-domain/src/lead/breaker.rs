@@ -8,28 +8,33 @@ use crate::retry::backoff;
 const FAILURES_MAX: u32 = 5;
 /// How long one trial may take before the next one is let through.
 const TRIAL: Millis = 3 * MINUTE;
+/// How soon the others ask again while one is on trial.
+const ASK: Millis = 5_000;
 const REST_MAX: Millis = 30 * MINUTE;
 
 /// What is known about a destination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Breaker {
     /// Failures, one after the other.
     pub failures: u32,
     /// When it may be tried again; 0 while it is trusted.
     pub closed_until: Millis,
+    /// The delivery that is on trial; empty while none is.
+    pub trial: String,
 }
 
 impl Breaker {
-    /// Whether a delivery may be tried now, and what to keep before it is: while a destination is on trial,
-    /// one delivery at a time.
+    /// Whether the delivery `id` may be tried now, and what to keep before it is: while a destination is on trial,
+    /// one delivery at a time. The one on trial may come again, as it does after whoever tried it was killed.
     ///
     /// # Errors
-    /// The instant from which it may be tried.
-    pub fn enter(self, now: Millis) -> Result<Self, Millis> {
+    /// The instant from which it may ask again.
+    pub fn enter(self, id: &str, now: Millis) -> Result<Self, Millis> {
         match self.closed_until {
             0 => Ok(self),
-            until if now < until => Err(until),
-            _ => Ok(Self { closed_until: now + TRIAL, ..self }),
+            until if now < until && self.trial.is_empty() => Err(until),
+            until if now < until && self.trial != id => Err(until.min(now + ASK)),
+            _ => Ok(Self { failures: self.failures, closed_until: now + TRIAL, trial: id.to_owned() }),
         }
     }
 
@@ -43,11 +48,11 @@ impl Breaker {
         let failures = self.failures.saturating_add(1);
         let rest = |over| now + backoff(over, first, REST_MAX, jitter);
         let closed_until = failures.checked_sub(FAILURES_MAX).map_or(0, rest);
-        Self { failures, closed_until }
+        Self { failures, closed_until, trial: String::new() }
     }
 
     /// Whether this failure was the one after which the destination is left alone.
-    pub fn just_closed(self) -> bool {
+    pub fn just_closed(&self) -> bool {
         self.failures == FAILURES_MAX
     }
 }
@@ -60,17 +65,22 @@ mod tests {
     fn five_failures_close_it_one_trial_is_let_through_and_a_delivery_opens_it() {
         let mut breaker = Breaker::default();
         for failure in 1..=5 {
-            assert_eq!(breaker.enter(100), Ok(breaker));
+            assert_eq!(breaker.clone().enter("a", 100), Ok(breaker.clone()));
             breaker = breaker.failed(MINUTE, 100, 0);
             assert_eq!(breaker.just_closed(), failure == 5);
         }
-        let until = breaker.enter(100).expect_err("closed");
+        let until = breaker.clone().enter("a", 100).expect_err("closed");
         assert!((100 + MINUTE / 2..=100 + MINUTE).contains(&until));
-        let trial = breaker.enter(until).expect("one trial");
-        assert_eq!(trial.enter(until + 1), Err(until + TRIAL), "one at a time");
+        let trial = breaker.enter("a", until).expect("one trial");
+        assert_eq!(trial.clone().enter("b", until + 1), Err(until + 1 + ASK), "one at a time");
+        let later = until + TRIAL - 1;
+        assert_eq!(trial.clone().enter("b", later), Err(until + TRIAL));
+        let resumed = trial.clone().enter("a", later).expect("its worker was killed");
+        assert_eq!(resumed.closed_until, later + TRIAL);
+        assert_eq!(trial.clone().enter("b", until + TRIAL).expect("it took too long").trial, "b");
         let again = trial.failed(MINUTE, until, 0);
-        assert!(!again.just_closed() && again.closed_until > until);
-        assert_eq!(again.succeeded().enter(0), Ok(Breaker::default()));
+        assert!(!again.just_closed() && again.closed_until > until && again.trial.is_empty());
+        assert_eq!(again.succeeded().enter("a", 0), Ok(Breaker::default()));
         let tired = (0..100).fold(Breaker::default(), |breaker, _| breaker.failed(MINUTE, 0, u64::MAX));
         assert!(tired.closed_until <= REST_MAX);
     }

@@ -108,13 +108,15 @@ row!(
         failures: u32,
         /// When it may be tried again; 0 while it is trusted.
         closed_until: Millis,
+        /// The delivery that is on trial; empty while none is.
+        trial: String,
     }
 );
 
 impl BreakerRow {
     /// The breaker for the domain.
     pub fn to_breaker(&self) -> Breaker {
-        Breaker { failures: self.failures, closed_until: self.closed_until }
+        Breaker { failures: self.failures, closed_until: self.closed_until, trial: self.trial.clone() }
     }
 }
 

@@ -15,6 +15,7 @@ use mercat_domain::offer::Problem;
 use mercat_store::LeadRow;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -41,6 +42,24 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// What a form sent; of what is not there, nothing.
+    pub(crate) fn from_form(texts: &BTreeMap<String, String>) -> Self {
+        let text = |name: &str| texts.get(name).cloned().unwrap_or_default();
+        Self {
+            kind: text("kind"),
+            plan: text("plan"),
+            first_name: text("firstName"),
+            last_name: text("lastName"),
+            email: text("email"),
+            phone: text("phone"),
+            country: text("country"),
+            company: text("company"),
+            title: text("title"),
+            description: text("description"),
+            consent: text("consent") == "true",
+        }
+    }
+
     pub(crate) fn into_interest(self) -> Result<Interest, AppError> {
         let kind = LeadKind::parse(&self.kind).filter(|kind| *kind != LeadKind::Test).ok_or_else(|| {
             AppError::Problems(vec![Problem::new("F003", "kind", &self.kind, "getItNow or contactMe")])

@@ -71,17 +71,7 @@ pub(super) async fn new_member(
     bytes: Bytes,
 ) -> Answer {
     let new: NewMember = body(&bytes)?;
-    let role = match new.role.as_deref() {
-        None => Role::Contributor,
-        Some(name) => Role::parse(name).ok_or_else(|| {
-            fail(&caller)(AppError::Problems(vec![Problem::new(
-                "F003",
-                "role",
-                name,
-                "contributor or owner",
-            )]))
-        })?,
-    };
+    let role = role(new.role.as_deref().unwrap_or("contributor")).map_err(fail(&caller))?;
     let added = async { site.app.invite(&caller.who, &publisher, &new.email, role).await };
     let (user, link) = added.await.map_err(fail(&caller))?;
     Ok((StatusCode::CREATED, Json(json!({"user": user.id, "signInLink": link}))).into_response())
@@ -119,20 +109,22 @@ struct NewToken {
     days: Option<u32>,
 }
 
+/// The scope that somebody asks for: a token never makes a stronger one.
+pub(crate) fn scope(caller: &Caller, name: &str) -> Result<Scope, AppError> {
+    let refused = || AppError::Problems(vec![Problem::new("F003", "scope", name, "read, publish or golive")]);
+    let scope = Scope::parse(name).ok_or_else(refused)?;
+    if caller.who.scope.is_some_and(|own| own < scope) { Err(AppError::Forbidden) } else { Ok(scope) }
+}
+
+/// The role that somebody is to have.
+pub(crate) fn role(name: &str) -> Result<Role, AppError> {
+    let refused = || AppError::Problems(vec![Problem::new("F003", "role", name, "contributor or owner")]);
+    Role::parse(name).ok_or_else(refused)
+}
+
 pub(super) async fn new_token(State(site): Shared, caller: Caller, bytes: Bytes) -> Answer {
     let new: NewToken = body(&bytes)?;
-    let scope = Scope::parse(&new.scope).ok_or_else(|| {
-        fail(&caller)(AppError::Problems(vec![Problem::new(
-            "F003",
-            "scope",
-            &new.scope,
-            "read, publish or golive",
-        )]))
-    })?;
-    // A token never makes a stronger one.
-    if caller.who.scope.is_some_and(|own| own < scope) {
-        return Err(fail(&caller)(AppError::Forbidden));
-    }
+    let scope = scope(&caller, &new.scope).map_err(fail(&caller))?;
     let token = site.app.create_token(caller.actor(), &new.label, scope, new.days.unwrap_or(90)).await;
     let token = token.map_err(fail(&caller))?;
     let body = json!({"id": token.id, "token": token.secret, "expires": rfc3339(token.expires)});

@@ -1,16 +1,17 @@
 //! Sign-in, tokens, subscriptions, and the operator's page.
 
+use super::filled::{Filled, Form};
 use super::{Answer, Frame, error_page, fail, see, show};
 use crate::Site;
+use crate::api::people::scope;
 use crate::guard::{COOKIE_NAMES, Caller, cookie};
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use mercat_app::AppError;
-use mercat_domain::access::Scope;
 use mercat_store::{PullTokenRow, SubscriptionRow, TokenRow, find};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 #[derive(Deserialize)]
@@ -102,9 +103,14 @@ struct Account {
     tokens: Vec<(String, String, String, i64)>,
     subscriptions: Vec<(SubscriptionRow, Vec<PullTokenRow>)>,
     secret: Option<(String, String)>,
+    filled: Filled,
 }
 
-async fn account(site: &Site, caller: &Caller, secret: Option<(String, String)>) -> Answer {
+async fn account(
+    site: &Site,
+    caller: &Caller,
+    (secret, filled): (Option<(String, String)>, Filled),
+) -> Answer {
     let loaded = async {
         let tokens = find::<TokenRow>(&*site.app.ledger, "user", caller.actor()).await?;
         let subscriptions = find::<SubscriptionRow>(&*site.app.ledger, "user", caller.actor()).await?;
@@ -117,33 +123,30 @@ async fn account(site: &Site, caller: &Caller, secret: Option<(String, String)>)
     };
     let (tokens, subscriptions) = loaded.await.map_err(fail(caller))?;
     let tokens = tokens.into_iter().map(|t| (t.row.id, t.row.label, t.row.scope, t.row.expires));
-    let page = Account { f: Frame::new(caller), tokens: tokens.collect(), subscriptions, secret };
-    Ok(show(StatusCode::OK, &page))
+    let page = Account { f: Frame::new(caller), tokens: tokens.collect(), subscriptions, secret, filled };
+    Ok(show(page.filled.status(), &page))
 }
 
 pub(super) async fn page(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
-    account(&site, &caller, None).await
-}
-
-#[derive(Deserialize)]
-pub(super) struct NewToken {
-    label: String,
-    scope: String,
-    days: u32,
+    account(&site, &caller, Default::default()).await
 }
 
 pub(super) async fn new_token(
     State(site): State<Arc<Site>>,
     caller: Caller,
-    Form(new): Form<NewToken>,
+    Form(sent): Form<BTreeMap<String, String>>,
 ) -> Answer {
-    let scope = Scope::parse(&new.scope).unwrap_or(Scope::Read);
-    if caller.who.scope.is_some_and(|own| own < scope) {
-        return Err(error_page(&caller, &AppError::Forbidden));
-    }
-    let made =
-        site.app.create_token(caller.actor(), &new.label, scope, new.days).await.map_err(fail(&caller))?;
-    account(&site, &caller, Some((new.label, made.secret))).await
+    let text = |name: &str| sent.get(name).map_or("", |text| text.trim());
+    let made = async {
+        let scope = scope(&caller, text("scope"))?;
+        let days = text("days").parse().unwrap_or(0);
+        site.app.create_token(caller.actor(), text("label"), scope, days).await
+    };
+    let end = match made.await {
+        Ok(made) => (Some((text("label").to_owned(), made.secret)), Filled::default()),
+        Err(error) => (None, Filled::refused(&caller, error, &sent)?),
+    };
+    account(&site, &caller, end).await
 }
 
 pub(super) async fn revoke_token(
@@ -155,18 +158,16 @@ pub(super) async fn revoke_token(
     Ok(see("/portal/account"))
 }
 
-#[derive(Deserialize)]
-pub(super) struct NewSubscription {
-    name: String,
-}
-
 pub(super) async fn new_subscription(
     State(site): State<Arc<Site>>,
     caller: Caller,
-    Form(new): Form<NewSubscription>,
+    Form(sent): Form<BTreeMap<String, String>>,
 ) -> Answer {
-    site.app.create_subscription(caller.actor(), &new.name, None).await.map_err(fail(&caller))?;
-    Ok(see("/portal/account"))
+    let name = sent.get("name").map_or("", |name| name.trim());
+    match site.app.create_subscription(caller.actor(), name, None).await {
+        Ok(_) => Ok(see("/portal/account")),
+        Err(error) => account(&site, &caller, (None, Filled::refused(&caller, error, &sent)?)).await,
+    }
 }
 
 pub(super) async fn new_pull_token(
@@ -175,7 +176,7 @@ pub(super) async fn new_pull_token(
     Path(id): Path<String>,
 ) -> Answer {
     let made = site.app.create_pull_token(caller.actor(), &id).await.map_err(fail(&caller))?;
-    account(&site, &caller, Some((id, made.secret))).await
+    account(&site, &caller, (Some((id, made.secret)), Filled::default())).await
 }
 
 pub(super) async fn revoke_pull_token(

@@ -1,16 +1,17 @@
 //! Leads: the form of a customer, and what a publisher sees.
 
+use super::filled::{Filled, Form};
 use super::{Answer, Frame, fail, see, show};
 use crate::Site;
 use crate::api::leads::Asked;
 use crate::api::listing_key;
 use crate::guard::Caller;
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use mercat_domain::OfferKey;
+use mercat_domain::{Millis, OfferKey};
 use mercat_store::{LeadRow, ListingRow, OfferRow, find};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 type Shared = State<Arc<Site>>;
@@ -23,6 +24,18 @@ struct Contact {
     action: String,
     fields: [(&'static str, &'static str, &'static str); 7],
     sent: bool,
+    filled: Filled,
+}
+
+impl Contact {
+    /// Attributes of an input.
+    fn rules(&self, name: &str) -> &'static str {
+        match name {
+            "email" => "required",
+            "country" => "maxlength='2'",
+            _ => "",
+        }
+    }
 }
 
 const FIELDS: [(&str, &str, &str); 7] = [
@@ -35,35 +48,47 @@ const FIELDS: [(&str, &str, &str); 7] = [
     ("title", "lead-title", "text"),
 ];
 
-async fn page(site: &Site, caller: &Caller, id: &str, preview: bool, sent: bool) -> Answer {
+async fn page(
+    site: &Site,
+    caller: &Caller,
+    id: &str,
+    preview: bool,
+    (sent, filled): (bool, Filled),
+) -> Answer {
     let found = async { site.app.visible_listing(&caller.who, &listing_key(id)?, preview).await };
     let listing = found.await.map_err(fail(caller))?;
     let action = format!("/marketplace/{}/{id}/contact", if preview { "preview" } else { "apps" });
-    Ok(show(StatusCode::OK, &Contact { f: Frame::new(caller), listing, action, fields: FIELDS, sent }))
+    let f = Frame::new(caller);
+    Ok(show(filled.status(), &Contact { f, listing, action, fields: FIELDS, sent, filled }))
 }
 
-async fn send(site: &Site, caller: &Caller, id: &str, preview: bool, asked: Asked) -> Answer {
+type Texts = BTreeMap<String, String>;
+
+async fn send(site: &Site, caller: &Caller, id: &str, preview: bool, texts: Texts) -> Answer {
     let made = async {
-        let interest = asked.into_interest()?;
+        let interest = Asked::from_form(&texts).into_interest()?;
         site.app.record_interest(&caller.who, &listing_key(id)?, preview, &interest).await
     };
-    made.await.map_err(fail(caller))?;
-    page(site, caller, id, preview, true).await
+    let end = match made.await {
+        Ok(_) => (true, Filled::default()),
+        Err(error) => (false, Filled::refused(caller, error, &texts)?),
+    };
+    page(site, caller, id, preview, end).await
 }
 
 pub(super) async fn form(State(site): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
-    page(&site, &caller, &id, false, false).await
+    page(&site, &caller, &id, false, Default::default()).await
 }
 
 pub(super) async fn form_in_preview(State(site): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
-    page(&site, &caller, &id, true, false).await
+    page(&site, &caller, &id, true, Default::default()).await
 }
 
 pub(super) async fn ask(
     State(site): Shared,
     caller: Caller,
     Path(id): Path<String>,
-    Form(asked): Form<Asked>,
+    Form(asked): Form<Texts>,
 ) -> Answer {
     send(&site, &caller, &id, false, asked).await
 }
@@ -72,7 +97,7 @@ pub(super) async fn ask_in_preview(
     State(site): Shared,
     caller: Caller,
     Path(id): Path<String>,
-    Form(asked): Form<Asked>,
+    Form(asked): Form<Texts>,
 ) -> Answer {
     send(&site, &caller, &id, true, asked).await
 }
@@ -84,6 +109,7 @@ struct Leads {
     publisher: String,
     offers: Vec<String>,
     leads: Vec<LeadRow>,
+    resting: BTreeMap<String, Millis>,
 }
 
 impl Leads {
@@ -109,6 +135,11 @@ impl Leads {
         self.f.t(&format!("lead-state-{}", row.state))
     }
 
+    /// Until when its destination is left alone.
+    fn rests(&self, row: &LeadRow) -> Option<Millis> {
+        self.resting.get(&row.destination).copied()
+    }
+
     /// Whether a person may send it again.
     fn over(&self, row: &LeadRow) -> bool {
         ["dead", "failed", "kept"].contains(&row.state.as_str()) && !row.erased
@@ -119,10 +150,12 @@ pub(super) async fn leads(State(site): Shared, caller: Caller, Path(publisher): 
     let loaded = async {
         let leads = site.app.newest_leads(&publisher, 200).await?;
         let offers = find::<OfferRow>(&*site.app.ledger, "publisher", &publisher).await?;
-        Ok::<_, mercat_app::AppError>((leads, offers.into_iter().map(|row| row.row.offer).collect()))
+        let resting = site.app.resting_destinations(&publisher, &leads).await?;
+        let offers = offers.into_iter().map(|row| row.row.offer).collect();
+        Ok::<_, mercat_app::AppError>((leads, offers, resting))
     };
-    let (leads, offers) = loaded.await.map_err(fail(&caller))?;
-    Ok(show(StatusCode::OK, &Leads { f: Frame::new(&caller), publisher, offers, leads }))
+    let (leads, offers, resting) = loaded.await.map_err(fail(&caller))?;
+    Ok(show(StatusCode::OK, &Leads { f: Frame::new(&caller), publisher, offers, leads, resting }))
 }
 
 pub(super) async fn replay(

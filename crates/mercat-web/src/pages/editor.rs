@@ -3,6 +3,7 @@
 mod form;
 mod merge;
 
+use super::filled::sentence;
 use super::{Answer, Frame, fail, see};
 use crate::Site;
 use crate::guard::Caller;
@@ -11,7 +12,7 @@ use askama::Template;
 use axum::extract::{Multipart, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use form::{Control, Group, Resolved, Sent, input, label, on_page, place, sentence};
+use form::{Control, Group, Resolved, Sent, input, label, on_page, place};
 use mercat_app::{AppError, Draft, compose_listing, in_language};
 use mercat_depot::Resolved as Looked;
 use mercat_domain::document::Value;

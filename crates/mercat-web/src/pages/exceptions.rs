@@ -1,13 +1,13 @@
 //! Exceptions: the publisher's requests and the reviewers' queue.
 
-use super::support::{read, stored};
+use super::filled::{Filled, Sent};
+use super::support::stored;
 use super::{Answer, Frame, fail, see, show};
 use crate::Site;
 use crate::api::exceptions::decision;
 use crate::guard::Caller;
 use askama::Template;
 use axum::extract::{Multipart, Path, Query, State};
-use axum::http::StatusCode;
 use mercat_app::{AppError, ExceptionRequest, rfc3339};
 use mercat_domain::OfferKey;
 use mercat_domain::exception::ExceptionState;
@@ -24,6 +24,7 @@ struct New {
     key: OfferKey,
     which: Which,
     found: FindingRow,
+    filled: Filled,
 }
 
 #[derive(Deserialize, Clone)]
@@ -39,7 +40,10 @@ pub(super) async fn form(
     Path((publisher, offer)): Path<(String, String)>,
     Query(which): Query<Which>,
 ) -> Answer {
-    let key = OfferKey::new(publisher, offer);
+    asking(&site, &caller, OfferKey::new(publisher, offer), which, Filled::default()).await
+}
+
+async fn asking(site: &Site, caller: &Caller, key: OfferKey, which: Which, filled: Filled) -> Answer {
     let loaded = async {
         // Whether the submission is this offer's.
         site.app.status(&key, Some(&which.submission)).await?;
@@ -48,8 +52,8 @@ pub(super) async fn form(
         let found = report.and_then(|report| report.row.findings.get(which.finding).cloned());
         found.ok_or(AppError::NotFound)
     };
-    let found = loaded.await.map_err(fail(&caller))?;
-    Ok(show(StatusCode::OK, &New { f: Frame::new(&caller), key, which, found }))
+    let found = loaded.await.map_err(fail(caller))?;
+    Ok(show(filled.status(), &New { f: Frame::new(caller), key, which, found, filled }))
 }
 
 pub(super) async fn ask(
@@ -58,24 +62,27 @@ pub(super) async fn ask(
     Path((publisher, offer)): Path<(String, String)>,
     form: Multipart,
 ) -> Answer {
-    let (texts, files) = read(form).await?;
-    let text = |key: &str| texts.get(key).cloned().unwrap_or_default();
+    let mut sent = Sent::read(&caller, form).await?;
     let key = OfferKey::new(&publisher, offer);
+    let finding = sent.text("finding").parse().map_err(|_| fail(&caller)(AppError::NotFound))?;
+    let which = Which { submission: sent.text("submission"), step: sent.text("step"), finding };
     let made = async {
         let request = ExceptionRequest {
-            submission: text("submission"),
-            step: text("step"),
-            finding: text("finding").parse().map_err(|_| AppError::NotFound)?,
-            kind: text("kind"),
-            reason: text("reason"),
-            until: text("until"),
-            attachments: stored(&site, files).await?,
+            submission: which.submission.clone(),
+            step: which.step.clone(),
+            finding,
+            kind: sent.text("kind"),
+            reason: sent.text("reason"),
+            until: sent.text("until"),
+            attachments: stored(&site, &mut sent).await?,
             locale: caller.locale.code().to_owned(),
         };
         site.app.request_exception(caller.actor(), &key, &request).await
     };
-    made.await.map_err(fail(&caller))?;
-    Ok(see(&format!("/portal/publishers/{publisher}/exceptions")))
+    match made.await {
+        Ok(_) => Ok(see(&format!("/portal/publishers/{publisher}/exceptions"))),
+        Err(error) => asking(&site, &caller, key, which, Filled::refused(&caller, error, &sent.texts)?).await,
+    }
 }
 
 #[derive(Template)]
@@ -85,6 +92,9 @@ struct List {
     /// Empty for the reviewers' queue.
     publisher: String,
     rows: Vec<(ExceptionRow, String)>,
+    /// A form that was refused, and the request that it was about.
+    filled: Filled,
+    about: String,
 }
 
 impl List {
@@ -92,8 +102,17 @@ impl List {
         ExceptionState::parse(&row.state).map(|state| self.f.t(state.key())).unwrap_or_default()
     }
 
-    fn until(&self, row: &ExceptionRow) -> String {
+    fn day(&self, row: &ExceptionRow) -> String {
         if row.until == 0 { String::new() } else { rfc3339(row.until).chars().take(10).collect() }
+    }
+
+    /// What stands in a field of a request's form.
+    fn value(&self, row: &ExceptionRow, name: &str) -> String {
+        match name {
+            _ if row.id == self.about => self.filled.value(name).to_owned(),
+            "until" => self.day(row),
+            _ => String::new(),
+        }
     }
 
     /// Where the files of a request are.
@@ -109,15 +128,25 @@ impl List {
     }
 }
 
+async fn list(site: &Site, caller: &Caller, publisher: String, (about, filled): (String, Filled)) -> Answer {
+    let rows = async {
+        if publisher.is_empty() {
+            return site.app.exception_queue().await;
+        }
+        let rows = site.app.exceptions(&publisher).await?;
+        Ok(rows.into_iter().map(|row| (row, String::new())).collect())
+    };
+    let rows = rows.await.map_err(fail(caller))?;
+    let f = Frame::new(caller);
+    Ok(show(filled.status(), &List { f, publisher, rows, filled, about }))
+}
+
 pub(super) async fn all(State(site): Shared, caller: Caller, Path(publisher): Path<String>) -> Answer {
-    let rows = site.app.exceptions(&publisher).await.map_err(fail(&caller))?;
-    let rows = rows.into_iter().map(|row| (row, String::new())).collect();
-    Ok(show(StatusCode::OK, &List { f: Frame::new(&caller), publisher, rows }))
+    list(&site, &caller, publisher, Default::default()).await
 }
 
 pub(super) async fn queue(State(site): Shared, caller: Caller) -> Answer {
-    let rows = site.app.exception_queue().await.map_err(fail(&caller))?;
-    Ok(show(StatusCode::OK, &List { f: Frame::new(&caller), publisher: String::new(), rows }))
+    list(&site, &caller, String::new(), Default::default()).await
 }
 
 pub(super) async fn inform(
@@ -126,14 +155,18 @@ pub(super) async fn inform(
     Path((publisher, id)): Path<(String, String)>,
     form: Multipart,
 ) -> Answer {
-    let (texts, files) = read(form).await?;
+    let mut sent = Sent::read(&caller, form).await?;
     let made = async {
-        let files = stored(&site, files).await?;
-        let text = texts.get("text").cloned().unwrap_or_default();
-        site.app.inform_exception(caller.actor(), &publisher, &id, &text, &files).await
+        let files = stored(&site, &mut sent).await?;
+        site.app.inform_exception(caller.actor(), &publisher, &id, &sent.text("text"), &files).await
     };
-    made.await.map_err(fail(&caller))?;
-    Ok(see(&format!("/portal/publishers/{publisher}/exceptions")))
+    match made.await {
+        Ok(_) => Ok(see(&format!("/portal/publishers/{publisher}/exceptions"))),
+        Err(error) => {
+            let filled = Filled::refused(&caller, error, &sent.texts)?;
+            list(&site, &caller, publisher, (id, filled)).await
+        }
+    }
 }
 
 pub(super) async fn decide(
@@ -142,12 +175,16 @@ pub(super) async fn decide(
     Path(id): Path<String>,
     form: Multipart,
 ) -> Answer {
-    let (texts, _) = read(form).await?;
-    let text = |key: &str| texts.get(key).cloned().unwrap_or_default();
+    let sent = Sent::read(&caller, form).await?;
     let made = async {
-        let decision = decision(&text("state"), text("note"), texts.get("until").cloned())?;
+        let decision = decision(&sent.text("state"), sent.text("note"), sent.texts.get("until").cloned())?;
         site.app.decide_exception(&caller.who, &id, &decision).await
     };
-    made.await.map_err(fail(&caller))?;
-    Ok(see("/portal/operator/exceptions"))
+    match made.await {
+        Ok(_) => Ok(see("/portal/operator/exceptions")),
+        Err(error) => {
+            let filled = Filled::refused(&caller, error, &sent.texts)?;
+            list(&site, &caller, String::new(), (id, filled)).await
+        }
+    }
 }

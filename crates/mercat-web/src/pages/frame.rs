@@ -44,6 +44,11 @@ impl Frame {
         if has(self.locale, &key) { self.t(&key) } else { value.to_owned() }
     }
 
+    /// What a field requires, in the reader's language.
+    pub(crate) fn required(&self, english: &str) -> String {
+        mercat_text::requirement(self.locale, english)
+    }
+
     /// The words of `category` or of the last part of `category/subcategory`.
     pub(crate) fn category(&self, path: &str) -> String {
         self.word("category", path.rsplit('/').next().unwrap_or(path))
@@ -71,13 +76,14 @@ impl Frame {
         icon(name)
     }
 
-    /// A point in time as HTML: relative within a day, in full otherwise, exact for machines.
+    /// A point in time as HTML: relative within a day before or after, in full otherwise, exact for machines.
     pub(crate) fn time(&self, at: &Millis) -> String {
         let exact = mercat_app::rfc3339(*at);
         let full = self.date(at);
         let shown = match self.now - at {
             0..MINUTE => self.t("ui-just-now"),
             past @ MINUTE..DAY => self.t1("ui-ago", "span", &self.span(&past)),
+            ahead if (-DAY..0).contains(&ahead) => self.t1("ui-in", "span", &self.span(&-ahead)),
             _ => full.clone(),
         };
         format!("<time datetime=\"{exact}\" title=\"{full}\">{shown}</time>")

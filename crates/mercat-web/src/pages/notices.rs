@@ -1,12 +1,11 @@
 //! Which of a publisher's notices a member gets.
 
+use super::filled::{Filled, Form};
 use super::{Answer, Frame, fail, see, show};
 use crate::Site;
 use crate::guard::Caller;
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use mercat_app::{AppError, Wish};
 use mercat_domain::access::{Action, Object};
 use mercat_store::{SubscriberRow, find};
@@ -35,6 +34,7 @@ struct Notices {
     /// Whether the caller may choose for others.
     owner: bool,
     others: Vec<SubscriberRow>,
+    filled: Filled,
 }
 
 impl Notices {
@@ -61,8 +61,12 @@ pub(super) async fn page(
     caller: Caller,
     Path(publisher): Path<String>,
 ) -> Answer {
+    chosen_page(&site, &caller, publisher, Filled::default()).await
+}
+
+async fn chosen_page(site: &Site, caller: &Caller, publisher: String, filled: Filled) -> Answer {
     let rows = find::<SubscriberRow>(&*site.app.ledger, "publisher", &publisher).await;
-    let rows = rows.map_err(|error| fail(&caller)(AppError::from(error)))?;
+    let rows = rows.map_err(|error| fail(caller)(AppError::from(error)))?;
     let mut others: Vec<SubscriberRow> = rows.into_iter().map(|found| found.row).collect();
     let at = others.iter().position(|row| row.user == caller.actor());
     let own = at.map(|at| others.remove(at));
@@ -70,8 +74,8 @@ pub(super) async fn page(
     if !owner {
         others.clear();
     }
-    let f = Frame::new(&caller);
-    Ok(show(StatusCode::OK, &Notices { f, publisher, own, notices: NOTICES, owner, others }))
+    let f = Frame::new(caller);
+    Ok(show(filled.status(), &Notices { f, publisher, own, notices: NOTICES, owner, others, filled }))
 }
 
 /// With no notice chosen, none is wanted.
@@ -109,13 +113,15 @@ pub(super) async fn others(
     Form(sent): Form<BTreeMap<String, String>>,
 ) -> Answer {
     let email = sent.get("email").map(|email| email.trim()).unwrap_or_default();
-    let done = if sent.get("action").is_some_and(|action| action == "remove") {
-        site.app.unsubscribe(&publisher, email, None).await
+    if sent.get("action").is_some_and(|action| action == "remove") {
+        site.app.unsubscribe(&publisher, email, None).await.map_err(fail(&caller))?;
     } else {
         let (notices, digest) = (chosen(&sent), sent.contains_key("digest"));
         let wish = Wish { notices, locale: caller.locale.code().to_owned(), digest };
-        site.app.subscribe(&publisher, email, None, &wish).await.map(|_| ())
-    };
-    done.map_err(fail(&caller))?;
+        if let Err(error) = site.app.subscribe(&publisher, email, None, &wish).await {
+            let filled = Filled::refused(&caller, error, &sent)?;
+            return chosen_page(&site, &caller, publisher, filled).await;
+        }
+    }
     Ok(see(&format!("/portal/publishers/{publisher}/notices")))
 }

@@ -1,10 +1,10 @@
 //! An offer as a file: export, import, and a second offer made from a first.
 
+use super::filled::Form;
 use super::{Answer, Frame, fail, see, show};
 use crate::Site;
 use crate::guard::Caller;
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;

@@ -1,19 +1,18 @@
 //! The operator's pages: people, work, and how this installation is.
 
+use super::filled::{Filled, Form};
 use super::look::Look;
 use super::{Answer, Frame, fail, see, show};
+use crate::api::people::role;
 use crate::guard::Caller;
 use crate::{Health, Site};
 use askama::Template;
-use axum::Form;
 use axum::extract::State;
 use axum::http::StatusCode;
 use mercat_app::AppError;
 use mercat_domain::Millis;
-use mercat_domain::access::Role;
 use mercat_domain::run::Shown;
 use mercat_store::{PublisherRow, Query as Listing, TaskView, UserRow, list};
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -24,9 +23,14 @@ struct People {
     publishers: Vec<PublisherRow>,
     users: Vec<UserRow>,
     link: Option<(String, String)>,
+    filled: Filled,
 }
 
-async fn people_page(site: &Site, caller: &Caller, link: Option<(String, String)>) -> Answer {
+async fn people_page(
+    site: &Site,
+    caller: &Caller,
+    (link, filled): (Option<(String, String)>, Filled),
+) -> Answer {
     let all = || Listing { limit: 1000, ..Listing::default() };
     let loaded = async {
         let publishers = list::<PublisherRow>(&*site.app.ledger, all()).await?;
@@ -39,45 +43,46 @@ async fn people_page(site: &Site, caller: &Caller, link: Option<(String, String)
         publishers: publishers.into_iter().map(|row| row.row).collect(),
         users: users.into_iter().map(|row| row.row).collect(),
         link,
+        filled,
     };
-    Ok(show(StatusCode::OK, &page))
+    Ok(show(page.filled.status(), &page))
 }
 
 pub(super) async fn people(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
-    people_page(&site, &caller, None).await
+    people_page(&site, &caller, Default::default()).await
 }
 
-#[derive(Deserialize)]
-pub(super) struct NewPublisher {
-    id: String,
-    name: String,
+type Texts = BTreeMap<String, String>;
+
+fn text<'a>(sent: &'a Texts, name: &str) -> &'a str {
+    sent.get(name).map_or("", |text| text.trim())
 }
 
 pub(super) async fn new_publisher(
     State(site): State<Arc<Site>>,
     caller: Caller,
-    Form(new): Form<NewPublisher>,
+    Form(sent): Form<Texts>,
 ) -> Answer {
-    site.app.create_publisher(caller.actor(), &new.id, &new.name).await.map_err(fail(&caller))?;
-    Ok(see("/portal/operator"))
-}
-
-#[derive(Deserialize)]
-pub(super) struct NewMember {
-    publisher: String,
-    email: String,
-    role: String,
+    match site.app.create_publisher(caller.actor(), text(&sent, "id"), text(&sent, "name")).await {
+        Ok(_) => Ok(see("/portal/operator")),
+        Err(error) => people_page(&site, &caller, (None, Filled::refused(&caller, error, &sent)?)).await,
+    }
 }
 
 pub(super) async fn new_member(
     State(site): State<Arc<Site>>,
     caller: Caller,
-    Form(new): Form<NewMember>,
+    Form(sent): Form<Texts>,
 ) -> Answer {
-    let role = Role::parse(&new.role).unwrap_or(Role::Contributor);
-    let added = async { site.app.invite(&caller.who, &new.publisher, &new.email, role).await };
-    let (_, link) = added.await.map_err(fail(&caller))?;
-    people_page(&site, &caller, link.map(|link| (new.email, link))).await
+    let added = async {
+        let role = role(text(&sent, "role"))?;
+        site.app.invite(&caller.who, text(&sent, "publisher"), text(&sent, "email"), role).await
+    };
+    let end = match added.await {
+        Ok((_, link)) => (link.map(|link| (text(&sent, "email").to_owned(), link)), Filled::default()),
+        Err(error) => (None, Filled::refused(&caller, error, &sent)?),
+    };
+    people_page(&site, &caller, end).await
 }
 
 /// One queue in numbers.

@@ -1,11 +1,11 @@
 //! All offers, New offer, Publish, Status, Mailbox.
 
 use super::compare::{self, Line};
+use super::filled::Form;
 use super::{Answer, Frame, error_page, fail, see, show};
 use crate::Site;
 use crate::guard::Caller;
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mercat_app::{AppError, PublishRequest};

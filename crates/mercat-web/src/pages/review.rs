@@ -1,11 +1,11 @@
 //! The review queue of the certification team.
 
+use super::filled::Form;
 use super::look::Look;
 use super::{Answer, Frame, error_page, fail, see, show};
 use crate::Site;
 use crate::guard::Caller;
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mercat_app::{AppError, Decision};

@@ -3,13 +3,13 @@
 //! The page is made of parts with ids. A live answer sends a part anew when it has changed, so there is
 //! one way to draw each.
 
+use super::filled::Form;
 use super::look::Look;
 use super::{Answer, Frame, fail, see, show};
 use crate::Site;
 use crate::guard::Caller;
 use crate::streams::Watch;
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;

@@ -1,5 +1,6 @@
 //! Support: the form, the thread, the operator's queue.
 
+use super::filled::{Filled, Sent};
 use super::{Answer, Frame, fail, see, show};
 use crate::Site;
 use crate::api::support::attach;
@@ -7,44 +8,20 @@ use crate::guard::Caller;
 use askama::Template;
 use axum::extract::{Multipart, Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::Response;
-use mercat_app::{AppError, Concern, NewRequest, Reply, rfc3339};
+use mercat_app::{AppError, Concern, NewRequest, Reply};
 use mercat_domain::support::{CATEGORIES, Priority, RequestState, Side};
 use mercat_store::{AttachmentRow, RequestRow};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 type Shared = State<Arc<Site>>;
 
-/// What a form sent: texts by name, and files with their names.
-pub(super) async fn read(
-    mut form: Multipart,
-) -> Result<(BTreeMap<String, String>, Vec<(String, Vec<u8>)>), Response> {
-    let bad =
-        |error: axum::extract::multipart::MultipartError| crate::problem::malformed("", &error.body_text());
-    let (mut texts, mut files) = (BTreeMap::new(), Vec::new());
-    while let Some(part) = form.next_field().await.map_err(bad)? {
-        let name = part.name().unwrap_or("").to_owned();
-        match part.file_name().map(str::to_owned) {
-            Some(file) => {
-                let bytes = part.bytes().await.map_err(bad)?;
-                if !bytes.is_empty() {
-                    files.push((file, bytes.to_vec()));
-                }
-            }
-            None => drop(texts.insert(name, part.text().await.map_err(bad)?)),
-        }
+pub(super) async fn stored(site: &Site, sent: &mut Sent) -> Result<Vec<AttachmentRow>, AppError> {
+    if let Some(problem) = sent.broken.take() {
+        return Err(AppError::Problems(vec![problem]));
     }
-    Ok((texts, files))
-}
-
-pub(super) async fn stored(
-    site: &Site,
-    files: Vec<(String, Vec<u8>)>,
-) -> Result<Vec<AttachmentRow>, AppError> {
     let mut out = Vec::new();
-    for (name, bytes) in files {
+    for (name, bytes) in std::mem::take(&mut sent.files) {
         out.push(attach(site, &name, bytes).await?);
     }
     Ok(out)
@@ -93,6 +70,20 @@ struct New {
     concern: Concern,
     categories: [&'static str; 6],
     priorities: [Priority; 4],
+    filled: Filled,
+}
+
+impl New {
+    /// Somebody who comes from a failed step asks about certification.
+    fn usual(&self) -> &'static str {
+        if self.concern.step.is_empty() { CATEGORIES[0] } else { "certification" }
+    }
+}
+
+fn asking(caller: &Caller, concern: Concern, filled: Filled) -> Answer {
+    let f = Frame::new(caller);
+    let page = New { f, concern, categories: CATEGORIES, priorities: Priority::ALL, filled };
+    Ok(show(page.filled.status(), &page))
 }
 
 #[derive(Deserialize)]
@@ -115,36 +106,35 @@ impl About {
 
 pub(super) async fn form(State(site): Shared, caller: Caller, Query(about): Query<About>) -> Answer {
     let concern = site.app.concern(&caller.who, about.concern()).await.map_err(fail(&caller))?;
-    let f = Frame::new(&caller);
-    Ok(show(StatusCode::OK, &New { f, concern, categories: CATEGORIES, priorities: Priority::ALL }))
+    asking(&caller, concern, Filled::default())
 }
 
 pub(super) async fn open(State(site): Shared, caller: Caller, form: Multipart) -> Answer {
-    let (texts, files) = read(form).await?;
-    let text = |key: &str| texts.get(key).cloned().unwrap_or_default();
+    let mut sent = Sent::read(&caller, form).await?;
+    let about = About {
+        publisher: sent.text("publisher"),
+        offer: sent.text("offer"),
+        submission: sent.text("submission"),
+        step: sent.text("step"),
+        to: sent.text("to"),
+    };
+    let concern = site.app.concern(&caller.who, about.concern()).await.map_err(fail(&caller))?;
     let made = async {
-        let about = About {
-            publisher: text("publisher"),
-            offer: text("offer"),
-            submission: text("submission"),
-            step: text("step"),
-            to: text("to"),
-        };
-        let concern = about.concern();
-        site.app.concern(&caller.who, concern.clone()).await?;
         let request = NewRequest {
-            concern,
-            title: text("title"),
-            category: text("category"),
-            priority: text("priority"),
-            text: text("text"),
-            attachments: stored(&site, files).await?,
+            concern: concern.clone(),
+            title: sent.text("title"),
+            category: sent.text("category"),
+            priority: sent.text("priority"),
+            text: sent.text("text"),
+            attachments: stored(&site, &mut sent).await?,
             locale: caller.locale.code().to_owned(),
         };
         site.app.open_request(&caller.who, &request).await
     };
-    let row = made.await.map_err(fail(&caller))?;
-    Ok(see(&format!("/support/{}", row.id)))
+    match made.await {
+        Ok(row) => Ok(see(&format!("/support/{}", row.id))),
+        Err(error) => asking(&caller, concern, Filled::refused(&caller, error, &sent.texts)?),
+    }
 }
 
 #[derive(Template)]
@@ -154,27 +144,24 @@ struct Thread {
     row: RequestRow,
     helps: bool,
     priorities: [Priority; 4],
+    filled: Filled,
 }
 
 impl Thread {
     fn state(&self) -> String {
         words_of_state(&self.f, &self.row)
     }
-
-    fn time(&self, at: &i64) -> String {
-        rfc3339(*at)
-    }
-
-    fn is(&self, priority: &Priority) -> bool {
-        priority.name() == self.row.priority
-    }
 }
 
 pub(super) async fn one(State(site): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
-    let (found, side) = site.app.request(&caller.who, &id).await.map_err(fail(&caller))?;
+    thread(&site, &caller, &id, Filled::default()).await
+}
+
+async fn thread(site: &Site, caller: &Caller, id: &str, filled: Filled) -> Answer {
+    let (found, side) = site.app.request(&caller.who, id).await.map_err(fail(caller))?;
     let helps = side == Side::Helper;
-    let page = Thread { f: Frame::new(&caller), row: found.row, helps, priorities: Priority::ALL };
-    Ok(show(StatusCode::OK, &page))
+    let page = Thread { f: Frame::new(caller), row: found.row, helps, priorities: Priority::ALL, filled };
+    Ok(show(page.filled.status(), &page))
 }
 
 pub(super) async fn reply(
@@ -183,19 +170,20 @@ pub(super) async fn reply(
     Path(id): Path<String>,
     form: Multipart,
 ) -> Answer {
-    let (texts, files) = read(form).await?;
-    let text = |key: &str| texts.get(key).cloned().unwrap_or_default();
+    let mut sent = Sent::read(&caller, form).await?;
     let made = async {
         site.app.request(&caller.who, &id).await?;
         let reply = Reply {
-            text: text("text"),
-            attachments: stored(&site, files).await?,
-            close: texts.contains_key("close"),
-            priority: texts.get("priority").cloned(),
-            engineer: texts.get("engineer").cloned().filter(|email| !email.is_empty()),
+            text: sent.text("text"),
+            attachments: stored(&site, &mut sent).await?,
+            close: sent.texts.contains_key("close"),
+            priority: sent.texts.get("priority").cloned(),
+            engineer: sent.texts.get("engineer").cloned().filter(|email| !email.is_empty()),
         };
         site.app.reply(&caller.who, &id, &reply).await
     };
-    made.await.map_err(fail(&caller))?;
-    Ok(see(&format!("/support/{id}")))
+    match made.await {
+        Ok(_) => Ok(see(&format!("/support/{id}"))),
+        Err(error) => thread(&site, &caller, &id, Filled::refused(&caller, error, &sent.texts)?).await,
+    }
 }

@@ -1,15 +1,22 @@
 //! Webhooks of a publisher, and what was sent to them.
 
+use super::filled::{Filled, Form};
 use super::{Answer, Frame, fail, see, show};
 use crate::Site;
 use crate::guard::Caller;
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use mercat_app::AppError;
+use mercat_domain::Millis;
 use mercat_store::{MessageLogRow, WebhookRow, find};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the page of a test waits for the first try.
+const TEST_PATIENCE: Duration = Duration::from_secs(5);
 
 type Shared = State<Arc<Site>>;
 type One = Path<(String, String)>;
@@ -21,6 +28,7 @@ struct Webhooks {
     publisher: String,
     hooks: Vec<WebhookRow>,
     secret: Option<String>,
+    filled: Filled,
 }
 
 #[derive(Template)]
@@ -30,6 +38,8 @@ struct Webhook {
     publisher: String,
     hook: WebhookRow,
     messages: Vec<MessageLogRow>,
+    /// Until when the receiver is left alone.
+    rests: Option<Millis>,
 }
 
 impl Webhook {
@@ -38,43 +48,48 @@ impl Webhook {
     }
 }
 
-async fn list(site: &Site, caller: &Caller, publisher: String, secret: Option<String>) -> Answer {
+async fn list(
+    site: &Site,
+    caller: &Caller,
+    publisher: String,
+    secret: Option<String>,
+    filled: Filled,
+) -> Answer {
     let rows = find::<WebhookRow>(&*site.app.ledger, "publisher", &publisher).await;
     let rows = rows.map_err(|error| fail(caller)(error.into()))?;
     let hooks = rows.into_iter().map(|row| row.row).collect();
-    Ok(show(StatusCode::OK, &Webhooks { f: Frame::new(caller), publisher, hooks, secret }))
+    let f = Frame::new(caller);
+    Ok(show(filled.status(), &Webhooks { f, publisher, hooks, secret, filled }))
 }
 
 pub(super) async fn all(State(site): Shared, caller: Caller, Path(publisher): Path<String>) -> Answer {
-    list(&site, &caller, publisher, None).await
-}
-
-#[derive(Deserialize)]
-pub(super) struct NewWebhook {
-    url: String,
-    #[serde(default)]
-    events: String,
+    list(&site, &caller, publisher, None, Filled::default()).await
 }
 
 pub(super) async fn create(
     State(site): Shared,
     caller: Caller,
     Path(publisher): Path<String>,
-    Form(new): Form<NewWebhook>,
+    Form(sent): Form<BTreeMap<String, String>>,
 ) -> Answer {
-    let events: Vec<String> = new.events.split_whitespace().map(str::to_owned).collect();
-    let made = site.app.create_webhook(caller.actor(), &publisher, new.url.trim(), &events).await;
-    let (_, secret) = made.map_err(fail(&caller))?;
-    list(&site, &caller, publisher, Some(secret)).await
+    let text = |name: &str| sent.get(name).map_or("", |text| text.trim());
+    let events: Vec<String> = text("events").split_whitespace().map(str::to_owned).collect();
+    let (secret, filled) =
+        match site.app.create_webhook(caller.actor(), &publisher, text("url"), &events).await {
+            Ok((_, secret)) => (Some(secret), Filled::default()),
+            Err(error) => (None, Filled::refused(&caller, error, &sent)?),
+        };
+    list(&site, &caller, publisher, secret, filled).await
 }
 
 pub(super) async fn one(State(site): Shared, caller: Caller, Path((publisher, id)): One) -> Answer {
     let loaded = async {
         let hook = site.app.webhook(&publisher, &id).await?.row;
-        Ok::<_, mercat_app::AppError>((hook, site.app.messages(&publisher, &id).await?))
+        let rests = site.app.webhook_rests(&hook).await?;
+        Ok::<_, AppError>((hook, rests, site.app.messages(&publisher, &id).await?))
     };
-    let (hook, messages) = loaded.await.map_err(fail(&caller))?;
-    Ok(show(StatusCode::OK, &Webhook { f: Frame::new(&caller), publisher, hook, messages }))
+    let (hook, rests, messages) = loaded.await.map_err(fail(&caller))?;
+    Ok(show(StatusCode::OK, &Webhook { f: Frame::new(&caller), publisher, hook, messages, rests }))
 }
 
 #[derive(Deserialize)]
@@ -94,14 +109,18 @@ pub(super) async fn act(
     let done = match wish.action.as_str() {
         "rotate" => {
             let secret = app.rotate_webhook(actor, &publisher, &id).await.map_err(fail(&caller))?;
-            return list(&site, &caller, publisher, Some(secret)).await;
+            return list(&site, &caller, publisher, Some(secret), Filled::default()).await;
         }
         "remove" => {
             app.remove_webhook(actor, &publisher, &id).await.map_err(fail(&caller))?;
             return Ok(see(&format!("/portal/publishers/{publisher}/webhooks")));
         }
-        "ping" => app.ping_webhook(&publisher, &id).await,
-        _ => app.replay_message(&publisher, &wish.message).await,
+        // Whoever presses the button waits for what becomes of it.
+        "ping" => match app.ping_webhook(&publisher, &id).await {
+            Ok(row) => app.message_tried(&row.id, TEST_PATIENCE).await,
+            Err(error) => Err(error),
+        },
+        _ => app.replay_message(&publisher, &wish.message).await.map(|_| ()),
     };
     done.map_err(fail(&caller))?;
     Ok(see(&format!("/portal/publishers/{publisher}/webhooks/{id}")))

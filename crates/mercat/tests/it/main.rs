@@ -15,6 +15,7 @@ mod disclosure;
 mod disk;
 mod eligibility;
 mod exceptions;
+mod forms;
 mod house;
 mod insights;
 mod inventory;

@@ -26,13 +26,14 @@ async fn deliveries(house: &House, hook: &str) -> Vec<Value> {
 }
 
 async fn until(house: &House, hook: &str, count: usize, state: &str) -> Vec<Value> {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_secs(120);
     loop {
         let rows = deliveries(house, hook).await;
         if rows.len() >= count && rows.iter().all(|row| row["state"] == state) {
             return rows;
         }
-        assert!(Instant::now() < end, "{rows:#?}");
+        let waiting: Vec<&Value> = rows.iter().filter(|row| row["state"] != state).collect();
+        assert!(Instant::now() < end, "{} of {count}: {waiting:#?}", rows.len());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -147,7 +148,7 @@ async fn signatures_pass_the_check_of_the_standard_library_through_a_change_of_s
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_that_is_gone_is_not_asked_again_and_a_private_one_never() {
     let (seen, host) = witness(410).await;
-    let house = House::with("", std::slice::from_ref(&host)).await;
+    let mut house = House::with("", std::slice::from_ref(&host)).await;
     let (hook, _) = make(&house, &format!("http://{host}/hook"), &[]).await;
     let path = format!("/publishers/aurora/webhooks/{hook}");
     house.api(Method::POST, &format!("{path}/test"), None).await;
@@ -157,20 +158,84 @@ async fn a_receiver_that_is_gone_is_not_asked_again_and_a_private_one_never() {
     house.api(Method::POST, &format!("{path}/test"), None).await;
     until(&house, &hook, 2, "dead").await;
     assert_eq!(seen.lock().expect("no panic").len(), 1, "nothing is sent to a webhook that is off");
-    // The publisher names it, the server's network is not theirs.
-    let (private, _) = make(&house, "https://169.254.169.254/latest", &[]).await;
-    house.api(Method::POST, &format!("/publishers/aurora/webhooks/{private}/test"), None).await;
+    // The publisher names it, the server's network is not theirs: neither when it is named, nor later.
+    let named = async |url: &str, events: &[&str]| {
+        let body = json!({"url": url, "events": events});
+        house.api(Method::POST, "/publishers/aurora/webhooks", Some(body)).await
+    };
+    for bad in [
+        "ftp://x.example/",
+        "https://user@x.example/",
+        "nothing",
+        "https://x.example/ y",
+        "http://x.example/",
+        "https://169.254.169.254/latest",
+        "https://x.example:22/",
+        "https://localhost/",
+    ] {
+        let (status, body) = named(bad, &[]).await;
+        assert_eq!(
+            (status, body["errors"][0]["path"].as_str()),
+            (StatusCode::UNPROCESSABLE_ENTITY, Some("url")),
+            "{bad}"
+        );
+    }
+    for bad in ["bogus.event", "submission.liv", "Submission.live", "*.live", ""] {
+        let (status, body) = named("https://x.example/", &["lead.*", bad]).await;
+        assert_eq!(
+            (status, body["errors"][0]["path"].as_str()),
+            (StatusCode::UNPROCESSABLE_ENTITY, Some("events")),
+            "{bad:?}"
+        );
+    }
+    for good in ["*", "submission.*", "lead.dead"] {
+        assert_eq!(named("https://x.example/", &[good]).await.0, StatusCode::CREATED, "{good}");
+    }
+    let (later, _) = make(&house, &format!("http://{host}/later"), &[]).await;
+    let config = house.data().join("mercat.toml");
+    let text = std::fs::read_to_string(&config).expect("reads").replace(&format!("{host:?}, "), "");
+    assert!(!text.contains(&host));
+    std::fs::write(&config, text).expect("written");
+    house.kill();
+    house.start();
+    house.answers().await;
+    // Whoever presses the button sees what became of it.
+    let page = format!("{}/portal/publishers/aurora/webhooks/{later}", house.base);
+    let pressed = house.http.post(&page).bearer_auth(&house.token).form(&[("action", "ping")]);
+    assert_eq!(pressed.send().await.expect("answers").status(), StatusCode::SEE_OTHER);
+    let shown = house.http.get(&page).bearer_auth(&house.token).send().await.expect("answers");
+    let shown = shown.text().await.expect("text");
+    assert!(shown.contains("webhook.denied") && shown.contains("next try"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_says_why_a_delivery_waits() {
+    let (seen, host) = witness(500).await;
+    let house = House::with("", std::slice::from_ref(&host)).await;
+    let (hook, _) = make(&house, &format!("http://{host}/hook"), &[]).await;
+    let test = format!("/publishers/aurora/webhooks/{hook}/test");
+    for count in 1..=5 {
+        house.api(Method::POST, &test, None).await;
+        let end = Instant::now() + Duration::from_secs(20);
+        while seen.lock().expect("no panic").len() < count {
+            assert!(Instant::now() < end);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    let page = async || {
+        let url = format!("{}/portal/publishers/aurora/webhooks/{hook}", house.base);
+        let answer = house.http.get(url).bearer_auth(&house.token).send().await.expect("answers");
+        answer.text().await.expect("text")
+    };
     let end = Instant::now() + Duration::from_secs(20);
-    while !deliveries(&house, &private).await[0]["response"]
-        .as_str()
-        .is_some_and(|r| r.starts_with("webhook.denied"))
-    {
-        assert!(Instant::now() < end);
+    while !page().await.contains("Left alone until") {
+        assert!(Instant::now() < end, "{}", page().await);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    for bad in ["ftp://x.example/", "https://user@x.example/", "nothing", "https://x.example/ y"] {
-        let (status, _) =
-            house.api(Method::POST, "/publishers/aurora/webhooks", Some(json!({"url": bad}))).await;
-        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{bad}");
-    }
+    // What is sent meanwhile was not tried, and nobody says that it was.
+    house.api(Method::POST, &test, None).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(seen.lock().expect("no panic").len(), 5);
+    let page = page().await;
+    assert!(page.matches("(tries: 1)").count() == 5 && !page.contains("next try"), "{page}");
 }

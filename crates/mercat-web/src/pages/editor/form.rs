@@ -4,7 +4,7 @@ use super::super::Frame;
 use mercat_domain::Document;
 use mercat_domain::document::{Fields, Value};
 use mercat_domain::offer::fields::{CATEGORIES, Field, Need, Rule, Scope, Tab, fields_of};
-use mercat_domain::offer::{Problem, columns, shown};
+use mercat_domain::offer::{columns, shown};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -98,12 +98,6 @@ pub(super) fn mark(rule: Rule, value: Option<&Value>) -> String {
     let text = shown(rule, value);
     let digest = Sha256::digest(text.trim_end().as_bytes());
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-}
-
-pub(super) fn sentence(f: &Frame, problem: &Problem) -> String {
-    let said = format!("{}: {}", problem.code, f.t(problem.code));
-    // "A value" says nothing more than the code does.
-    if problem.required == "a value" { said } else { format!("{said} ({})", problem.required) }
 }
 
 pub(super) fn label(f: &Frame, key: &str) -> String {

@@ -1,0 +1,180 @@
+//! Forms that are refused keep what was typed, and say beside each field what is wrong.
+
+use crate::House;
+use crate::house::{PLANTED_KEY, layout, tar};
+use crate::leads::live_offer;
+use reqwest::StatusCode;
+use serde_json::json;
+
+/// A form with files, as browsers send it.
+fn multipart(fields: &[(&str, &str)], files: &[(&str, usize)]) -> (String, Vec<u8>) {
+    let mut body = Vec::new();
+    for (name, value) in fields {
+        let part = format!("--cut\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        body.extend(part.bytes());
+    }
+    for (name, size) in files {
+        let head =
+            format!("--cut\r\ncontent-disposition: form-data; name=\"files\"; filename=\"{name}\"\r\n\r\n");
+        body.extend(head.bytes());
+        body.extend(vec![b'x'; *size]);
+        body.extend(b"\r\n");
+    }
+    body.extend(b"--cut--\r\n");
+    ("multipart/form-data; boundary=cut".to_owned(), body)
+}
+
+/// Sends a form and reads the page that comes back.
+async fn send(
+    house: &House,
+    operator: bool,
+    path: &str,
+    fields: &[(&str, &str)],
+    files: Option<&[(&str, usize)]>,
+) -> (StatusCode, String) {
+    let request = house.http.post(format!("{}{path}", house.base)).header("accept-language", "ja");
+    let request = match operator {
+        true => request.header("cookie", &house.operator),
+        false => request.bearer_auth(&house.token),
+    };
+    let request = match files {
+        None => request.form(fields),
+        Some(files) => {
+            let (kind, body) = multipart(fields, files);
+            request.header("content-type", kind).body(body)
+        }
+    };
+    let answer = request.send().await.expect("answers");
+    (answer.status(), answer.text().await.expect("text"))
+}
+
+/// The page shows the form again: with what was typed, and with what is wrong beside the field.
+fn kept((status, page): (StatusCode, String), typed: &[&str], field: &str, required: &str) {
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{page}");
+    for text in typed {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    let problem = format!("id=\"{field}-problem\"");
+    let at = page.find(&problem).unwrap_or_else(|| panic!("{problem}: {page}"));
+    let told = page[at..].split("</p>").next().expect("a paragraph");
+    assert!(told.contains(required), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_typed_is_kept_and_each_field_says_what_is_wrong() {
+    let house = House::open().await;
+    let whole = "\"Whole <text>\" & so on";
+    let shown = "&#60;text&#62;";
+
+    let path = "/portal/publishers/aurora/webhooks";
+    let fields = [("url", "http://private.example/hook"), ("events", "submission.* bogus.event")];
+    let page = send(&house, false, path, &fields, None).await;
+    kept(page.clone(), &["value=\"http://private.example/hook\""], "url", "接続できる https のリンク");
+    kept(page, &["value=\"submission.* bogus.event\""], "events", "一覧にあるイベント");
+
+    let path = "/portal/publishers/aurora/subscribers";
+    let fields = [("action", "add"), ("email", "not an address"), ("N2", "true")];
+    let (status, page) = send(&house, false, path, &fields, None).await;
+    assert!(!page.contains("name=\"N3\" value=\"true\" checked"), "only what was ticked is");
+    kept(
+        (status, page),
+        &["value=\"not an address\"", "name=\"N2\" value=\"true\" checked"],
+        "email",
+        "name@example.org",
+    );
+
+    let title = "x".repeat(101);
+    let fields = [("title", title.as_str()), ("category", "other"), ("priority", "urgent"), ("text", whole)];
+    let page = send(&house, false, "/support", &fields, Some(&[])).await;
+    kept(page, &[&title, shown, "value=\"urgent\" selected"], "title", "1 ～ 100 文字");
+    // A file that is too large costs nobody their words, whether it is read to its end or not.
+    let fields = [("title", "Kept"), ("category", "other"), ("priority", "low"), ("text", whole)];
+    for size in [9 << 20, 40 << 20] {
+        let page = send(&house, false, "/support", &fields, Some(&[("log", size)])).await;
+        kept(page, &["value=\"Kept\"", shown, "value=\"low\" selected"], "files", "8 MiB 以内");
+    }
+    let (status, _) = send(&house, false, "/support", &fields, Some(&[("log", 9)])).await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    let (_, requests) = house.api(reqwest::Method::GET, "/support", None).await;
+    let id = requests["items"][0]["id"].as_str().or(requests[0]["id"].as_str()).expect("an id").to_owned();
+    let long = "y".repeat(10_001);
+    let page = send(&house, false, &format!("/support/{id}"), &[("text", &long)], Some(&[])).await;
+    kept(page, &[&long], "text", "10000 文字以内");
+
+    let path = "/portal/account/tokens";
+    let fields = [("label", "ci"), ("scope", "god"), ("days", "400")];
+    let page = send(&house, false, path, &fields, None).await;
+    kept(page, &["value=\"ci\"", "value=\"400\""], "scope", "read、publish、golive");
+    let page = send(&house, false, path, &[("label", " "), ("scope", "publish"), ("days", "0")], None).await;
+    kept(page.clone(), &["value=\"publish\" selected"], "days", "1 ～ 366 日");
+    kept(page, &[], "label", "1 ～ 100 文字");
+    let page = send(&house, false, "/portal/account/subscriptions", &[("name", "a\u{202e}b")], None).await;
+    kept(page, &[], "name", "印字可能な");
+
+    let fields = [("id", "portal/x"), ("name", "Kept Name")];
+    let page = send(&house, true, "/portal/operator/publishers", &fields, None).await;
+    kept(page, &["value=\"Kept Name\""], "id", "予約語");
+    let fields = [("publisher", "aurora"), ("email", "new@example.org"), ("role", "king")];
+    let page = send(&house, true, "/portal/operator/members", &fields, None).await;
+    kept(page, &["value=\"new@example.org\""], "role", "contributor または owner");
+
+    // What is no form at all is answered by a page, too.
+    let url = format!("{}/sign-in/link", house.base);
+    let answer = house.http.post(url).form(&[("nothing", "here")]).send().await.expect("answers");
+    assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.text().await.expect("text").contains("<h1>What was sent cannot be read</h1>"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_do_the_forms_of_exceptions_and_of_customers() {
+    let house = House::open().await;
+    let root = house.dir.path().join("images/app");
+    layout(&root, &[tar(&[("root/.ssh/id", PLANTED_KEY.as_bytes())])], &["latest", "1.0.0"]);
+    let mut offer = house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[]).await;
+    offer["allowedSubscriptions"] = json!(["11111111-2222-4333-8444-555555555555"]);
+    house.save(&offer).await;
+    house.publish("app").await;
+    let status = house.until("app", &["failed"]).await;
+    let steps = status["steps"].as_array().expect("steps");
+    let certify = steps.iter().find(|step| step["id"] == "certify").expect("there");
+    let at = certify["findings"].as_array().expect("a list").iter().position(|f| f["rule"] == "CTR-21");
+    let (at, submission) = (at.expect("found").to_string(), status["submission"].as_str().expect("an id"));
+    let ask = async |kind: &str, until: &str| {
+        let fields = [
+            ("submission", submission),
+            ("step", "certify"),
+            ("finding", &at),
+            ("kind", kind),
+            ("reason", "Known <well>."),
+            ("until", until),
+        ];
+        send(&house, false, "/portal/offers/aurora/app/exceptions", &fields, Some(&[])).await
+    };
+    kept(ask("exception", "").await, &["Known &#60;well&#62;."], "until", "1 年以内の日付");
+    assert_eq!(ask("appeal", "").await.0, StatusCode::SEE_OTHER);
+    let cookie =
+        house.http.get(format!("{}/api/v1/exceptions", house.base)).header("cookie", &house.operator);
+    let rows: serde_json::Value =
+        serde_json::from_str(&cookie.send().await.expect("answers").text().await.expect("text"))
+            .expect("JSON");
+    let id = rows["items"][0]["id"].as_str().or(rows[0]["id"].as_str()).expect("an id");
+    let path = format!("/portal/operator/exceptions/{id}");
+    let fields = [("state", "granted"), ("note", "All <fine>"), ("until", "2000-01-01")];
+    let (status, page) = send(&house, true, &path, &fields, Some(&[])).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.contains("All &#60;fine&#62;") && page.contains("1 年以内の日付"), "{page}");
+
+    live_offer(&house, "gateway", &json!({"leadDestination": "none"})).await;
+    let path = "/marketplace/apps/aurora.gateway/contact";
+    let fields = [
+        ("kind", "getItNow"),
+        ("plan", "standard"),
+        ("email", "nobody"),
+        ("firstName", "Mia"),
+        ("description", "So <much>"),
+    ];
+    let page = send(&house, false, path, &fields, None).await;
+    let typed = ["value=\"Mia\"", "value=\"nobody\"", "So &#60;much&#62;", "value=\"getItNow\" selected"];
+    kept(page.clone(), &typed, "email", "name@example.org");
+    kept(page, &[], "consent", "同意");
+}
