@@ -190,7 +190,7 @@ fn ways_out(root: &Path, out: &mut Vec<String>) -> anyhow::Result<()> {
 }
 
 /// Families of keys that are put together from names of the domain: `mercat-text` tests that none is missing.
-const MADE: [&str; 25] = [
+const MADE: [&str; 26] = [
     "field-",
     "column-",
     "category-",
@@ -216,6 +216,7 @@ const MADE: [&str; 25] = [
     "exception-kind-",
     "role-",
     "scope-",
+    "environment-",
 ];
 
 /// Every key that code or templates write out has words, and every key with words is used.

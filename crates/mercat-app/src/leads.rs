@@ -66,6 +66,15 @@ pub enum Delivered {
     },
 }
 
+impl Delivered {
+    /// What the receiver answered, as shown to the publisher.
+    pub fn response(&self) -> &str {
+        match self {
+            Self::Taken(response) | Self::Failed { response, .. } => response,
+        }
+    }
+}
+
 impl App {
     /// Records that somebody wants an offer, and queues the lead. The same person asking for the same again is
     /// the same lead.

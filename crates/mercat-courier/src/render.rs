@@ -147,17 +147,25 @@ pub fn render(letter: &Letter) -> Rendered {
     let links = [
         ("mail-status-link", &letter.status_url),
         ("mail-listing-link", &letter.listing_url),
-        ("mail-link", &letter.link_url),
+        (if letter.kind == NoticeKind::SignIn { "mail-sign-in" } else { "mail-link" }, &letter.link_url),
     ];
     let links = links.iter().filter(|(_, url)| !url.is_empty());
-    paragraphs.extend(links.map(|(key, url)| format!("{}: {url}", words(key, &[]))));
+    let links: Vec<(String, &str)> = links.map(|(key, url)| (words(key, &[]), url.as_str())).collect();
     let footer = match letter.kind {
         NoticeKind::SignIn => "mail-footer-sign-in",
         _ if letter.status_url.is_empty() => "mail-footer-part",
         _ => "mail-footer",
     };
-    paragraphs.push(words(footer, &args));
-    let html = paragraphs.iter().map(|text| format!("<p>{}</p>", escape(text))).collect::<String>();
+    let footer = words(footer, &args);
+    let paragraph = |text: &String| format!("<p>{}</p>", escape(text));
+    let link = |(label, url): &(String, &str)| {
+        let url = escape(url);
+        format!("<p>{}: <a href=\"{url}\">{url}</a></p>", escape(label))
+    };
+    let html: String =
+        paragraphs.iter().map(paragraph).chain(links.iter().map(link)).chain([paragraph(&footer)]).collect();
+    paragraphs.extend(links.iter().map(|(label, url)| format!("{label}: {url}")));
+    paragraphs.push(footer);
     Rendered {
         subject,
         text: paragraphs.join("\n\n").replace("\r\n", "\n"),
@@ -221,6 +229,11 @@ mod tests {
                 assert!(!mail.html.contains("<b>"), "names are escaped");
                 assert!(!mail.text.contains("mail-"), "a key without words: {}", mail.text);
                 assert!(mail.text.contains("http://x/status"));
+                assert!(
+                    mail.html.contains("<a href=\"http://x/status\">http://x/status</a>"),
+                    "{}",
+                    mail.html
+                );
             }
         }
     }

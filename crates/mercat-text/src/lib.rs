@@ -162,6 +162,14 @@ fn by_rule(locale: Locale, what: &str, id: &str) -> Option<String> {
     keys.iter().find(|key| has(locale, key)).map(|key| text(locale, key, &[]))
 }
 
+/// Where [`rules`] tells about a rule: under its id, or with its family.
+pub fn listed(id: &str) -> &str {
+    let own = |id: &str| has(Locale::En, &format!("rule-{id}")) || has(Locale::En, &format!("required-{id}"));
+    let whole = id.trim_end_matches("-ADVICE");
+    let family = id.split(['-', '.']).next().unwrap_or(id);
+    [id, whole].into_iter().find(|id| own(id)).unwrap_or(family)
+}
+
 /// Every rule that has words of its own, in the order of the Fluent files: id, what it is about, and what to do,
 /// where that has words.
 pub fn rules(locale: Locale) -> Vec<(&'static str, String, Option<String>)> {
@@ -219,6 +227,22 @@ mod tests {
         for line in REQUIREMENTS.lines() {
             let (pattern, words) = line.split_once('\t').expect("two columns");
             assert!(stars(words) == stars(pattern), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_rule_is_told_about_somewhere() {
+        let told: BTreeSet<&str> = rules(Locale::En).iter().map(|(id, ..)| *id).collect();
+        for (id, place) in [
+            ("CTR-21", "CTR-21"),
+            ("GZ-06", "GZ"),
+            ("TAR-03", "TAR"),
+            ("JSON-01", "JSON"),
+            ("DSK-06", "DSK"),
+            ("LNX-02-ADVICE", "LNX-02"),
+        ] {
+            assert_eq!(listed(id), place);
+            assert!(told.contains(place), "{place}");
         }
     }
 

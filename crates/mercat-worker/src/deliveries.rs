@@ -141,14 +141,14 @@ impl Worker {
         let now = self.app.ledger.now().await? / 1000;
         if work.closed {
             let ended = closed("webhook", id);
-            let note = format!("{ended:?}");
+            let note = ended.response().to_owned();
             return again(self.app.record_message(&task.lease, &work, ended, false, random()).await, note);
         }
         let row = &work.row.row;
         let sent = self.leads.tell(&work.url, &work.secrets, &row.event, now, &row.body).await;
         let gone = matches!(&sent, Err(failure) if failure.detail == "HTTP 410");
         let ended = outcome("webhook", sent);
-        let note = format!("{ended:?}");
+        let note = ended.response().to_owned();
         again(self.app.record_message(&task.lease, &work, ended, gone, random()).await, note)
     }
 
@@ -162,7 +162,7 @@ impl Worker {
             return Ok(Tried::Again { delay, note: RESTS.to_owned() });
         }
         let ended = if work.closed { closed("lead", id) } else { self.send_lead(&work).await? };
-        let note = format!("{ended:?}");
+        let note = ended.response().to_owned();
         again(self.app.record_lead(&task.lease, &work, ended, random()).await, note)
     }
 

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(mercat_boot::start::SUBCOMMAND) {
         return ExitCode::from(mercat_boot::start::child());
     }
+    stop_when_nobody_reads();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -58,6 +59,20 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => report(&error),
     }
+}
+
+/// Ends the program in silence when what reads its output is gone, as `head` is after its lines: `println!`
+/// panics then, and nobody can read why.
+fn stop_when_nobody_reads() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let closed =
+            |text: &String| text.starts_with("failed printing to stdout") && text.contains("Broken pipe");
+        if panic.payload().downcast_ref::<String>().is_some_and(closed) {
+            std::process::exit(0);
+        }
+        usual(panic);
+    }));
 }
 
 async fn run(cli: Cli) -> anyhow::Result<u8> {

@@ -103,6 +103,9 @@ pub struct Entry {
     pub audience: Vec<String>,
 }
 
+/// Publishers of an answer that are given with their names.
+const NAMED: usize = 50;
+
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
@@ -112,6 +115,8 @@ pub struct Found {
     pub entries: Vec<Entry>,
     /// How many offers would be left by each value, the other choices kept; most first.
     pub facets: BTreeMap<Facet, Vec<(String, usize)>>,
+    /// Names of the publishers that are counted most.
+    pub publishers: BTreeMap<String, String>,
 }
 
 /// What pages are cut from: the first of what was found, in order, and the counts of all.
@@ -143,6 +148,8 @@ pub(super) struct Index {
     postings: BTreeMap<String, Vec<(u32, u32)>>,
     values: Vec<(Facet, String)>,
     value_numbers: HashMap<(Facet, String), u32>,
+    /// Names of publishers by id, as the newest of their offers tells it.
+    publishers: HashMap<String, String>,
     revision: u64,
 }
 
@@ -186,6 +193,7 @@ impl Index {
         }
         self.remove(&key);
         self.revision += 1;
+        self.publishers.insert(row.publisher.clone(), card.publisher_name.clone());
         let number = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
         let mut weights: BTreeMap<String, u32> = BTreeMap::new();
         let texts = [
@@ -308,10 +316,13 @@ impl Index {
     pub(super) fn page(&self, ranked: &Ranked, skip: usize, limit: usize) -> Found {
         let held = |number: &u32| self.held.get(*number as usize)?.as_ref();
         let page = ranked.first.iter().skip(skip).take(limit).filter_map(held);
+        let counted = ranked.facets.get(&Facet::Publisher).into_iter().flatten().take(NAMED);
+        let named = |(id, _): &(String, usize)| Some((id.clone(), self.publishers.get(id)?.clone()));
         Found {
             total: ranked.total,
             entries: page.map(|held| held.entry.clone()).collect(),
             facets: ranked.facets.clone(),
+            publishers: counted.filter_map(named).collect(),
         }
     }
 

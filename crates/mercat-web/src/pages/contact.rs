@@ -11,6 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mercat_domain::{Millis, OfferKey};
 use mercat_store::{LeadRow, ListingRow, OfferRow, find};
+use mercat_text::Locale;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -59,7 +60,12 @@ async fn page(
     let listing = found.await.map_err(fail(caller))?;
     let action = format!("/marketplace/{}/{id}/contact", if preview { "preview" } else { "apps" });
     let f = Frame::new(caller);
-    Ok(show(filled.status(), &Contact { f, listing, action, fields: FIELDS, sent, filled }))
+    let mut fields = FIELDS;
+    // In Japan the family comes first.
+    if f.locale == Locale::Ja {
+        fields.swap(0, 1);
+    }
+    Ok(show(filled.status(), &Contact { f, listing, action, fields, sent, filled }))
 }
 
 type Texts = BTreeMap<String, String>;

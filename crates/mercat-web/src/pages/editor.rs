@@ -256,7 +256,10 @@ impl Work<'_> {
         for group in groups.iter_mut() {
             let Some((_, plan)) = &group.plan else { continue };
             match self.looked.iter().find(|(id, _)| id == plan) {
-                Some((_, Ok(found))) => group.resolved = found.iter().map(row).collect(),
+                Some((_, Ok(found))) => {
+                    group.now = true;
+                    group.resolved = found.iter().map(row).collect();
+                }
                 Some((_, Err(finding))) => {
                     group.unresolved =
                         format!("{}: {} ({})", finding.rule, finding.observed, finding.required);
@@ -350,6 +353,7 @@ fn groups(f: &Frame, document: &Document, tab: Tab, told: &[&Problem], conflicts
             plan: None,
             inputs: offer,
             resolved: Vec::new(),
+            now: false,
             unresolved: String::new(),
         });
     }
@@ -361,6 +365,7 @@ fn groups(f: &Frame, document: &Document, tab: Tab, told: &[&Problem], conflicts
                 plan: Some((at, plan.id.clone())),
                 inputs: inputs(Some((at, plan))),
                 resolved: Vec::new(),
+                now: false,
                 unresolved: String::new(),
             });
         }
@@ -485,7 +490,8 @@ pub(super) async fn save(
         let tab = tab_named(&page).ok_or(AppError::NotFound)?;
         let mut state = Work { site: &site, caller: &caller, tab, check, looked: Vec::new() };
         let outcome = store(&state, &key, &mut sent).await?;
-        if look && tab == Tab::Technical {
+        // What is kept is looked up; of what was refused, nothing is told as if it had been.
+        if look && tab == Tab::Technical && outcome.problems.is_empty() && outcome.conflicts.is_empty() {
             state.looked = looked(&site, &key, &outcome.draft.document).await?;
         }
         let shown = Draft { document: outcome.shown, ..outcome.draft };

@@ -2,8 +2,9 @@
 
 use crate::guard::Caller;
 use jiff::tz::{Offset, TimeZone};
-use mercat_domain::Millis;
 use mercat_domain::calendar::{DAY, HOUR, MINUTE};
+use mercat_domain::run::{Step, title_key};
+use mercat_domain::{Millis, OfferKind};
 use mercat_text::{Locale, has, text};
 
 /// Words and facts of one answer.
@@ -42,6 +43,18 @@ impl Frame {
     pub(crate) fn word(&self, family: &str, value: &str) -> String {
         let key = format!("{family}-{value}");
         if has(self.locale, &key) { self.t(&key) } else { value.to_owned() }
+    }
+
+    /// The name of a step by its id.
+    pub(crate) fn step(&self, id: &str) -> String {
+        Step::parse(id).map_or_else(|| id.to_owned(), |step| self.t(title_key(OfferKind::Container, step)))
+    }
+
+    /// What an answer such as `lead.unreachable: ...` means; empty for one without such a code.
+    pub(crate) fn meaning(&self, response: &str) -> String {
+        let code = response.split_once(": ").and_then(|(code, _)| code.split_once('.'));
+        let key = code.map(|(_, code)| format!("lead-error-{}", code.replace('_', "-")));
+        key.filter(|key| has(self.locale, key)).map(|key| self.t(&key)).unwrap_or_default()
     }
 
     /// What a field requires, in the reader's language.

@@ -289,6 +289,7 @@ fn facets(f: &Frame, place: &Place, found: &Found) -> Vec<Choices> {
             Facet::Category => f.category(value),
             Facet::Type => f.word("ui-type", value),
             Facet::License => f.word("ui-price", value),
+            Facet::Publisher => found.publishers.get(value).map_or(value, String::as_str).to_owned(),
             _ => value.to_owned(),
         };
         let choice = |value: String| {

@@ -86,7 +86,12 @@ pub(super) async fn rules(caller: Caller) -> Answer {
             families[at].rules.push((id, words, fix));
         }
     }
-    families.retain(|family| !family.rules.is_empty());
+    // Lead destinations have a part of their own; the rules of some families are told about together.
+    families.retain(|family| family.id != "lead");
+    for family in families.iter_mut().filter(|family| family.rules.is_empty()) {
+        let fix = mercat_text::fix(f.locale, family.id);
+        family.rules.push((family.id, family.title.clone(), fix));
+    }
     // What the form asks for, before anything is submitted.
     let fields = FIELD_RULES.map(|id| (id, f.t(id), None)).to_vec();
     families.insert(0, Family { id: "F", title: f.t("ui-rules-fields"), rules: fields });

@@ -154,3 +154,22 @@ fn malformed_images_are_findings_and_missing_ones_are_not() {
     let usage = Command::new(BIN).arg("nonsense").output().expect("it starts");
     assert_eq!(usage.status.code(), Some(64));
 }
+
+#[test]
+fn a_reader_that_is_gone_ends_a_command_in_silence() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().to_str().expect("plain");
+    for command in [&["policy", "show"][..], &["doctor"], &["policy", "show", "default"]] {
+        let mut child = Command::new(BIN)
+            .args(["--data", data])
+            .args(command)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        drop(child.stdout.take());
+        let out = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(!said.contains("panicked") && !said.contains("Broken pipe"), "{command:?}: {said}");
+    }
+}

@@ -1,10 +1,11 @@
 //! Forms that are refused keep what was typed, and say beside each field what is wrong.
 
 use crate::House;
+use crate::browser::Browser;
 use crate::house::{PLANTED_KEY, layout, tar};
 use crate::leads::live_offer;
-use reqwest::StatusCode;
-use serde_json::json;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
 
 /// A form with files, as browsers send it.
 fn multipart(fields: &[(&str, &str)], files: &[(&str, usize)]) -> (String, Vec<u8>) {
@@ -177,4 +178,112 @@ async fn so_do_the_forms_of_exceptions_and_of_customers() {
     let typed = ["value=\"Mia\"", "value=\"nobody\"", "So &#60;much&#62;", "value=\"getItNow\" selected"];
     kept(page.clone(), &typed, "email", "name@example.org");
     kept(page, &[], "consent", "同意");
+}
+
+/// Pages that are empty in a new house, here with something on them.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_with_something_on_them_pass_the_audit() {
+    let Some(browser) = Browser::open().await else { return };
+    let house = House::with("[leads]\nfirst_retry_ms = 50\n", &[]).await;
+    let id = |body: &Value, list: &str| {
+        body[list][0]["id"].as_str().or(body[0]["id"].as_str()).expect("an id").to_owned()
+    };
+    // An exception that was asked for, one whose reviewer asks back, and a request of support.
+    let root = house.dir.path().join("images/app");
+    layout(&root, &[tar(&[("root/.ssh/id", PLANTED_KEY.as_bytes())])], &["latest", "1.0.0"]);
+    let mut offer = house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[]).await;
+    offer["allowedSubscriptions"] = json!(["11111111-2222-4333-8444-555555555555"]);
+    house.save(&offer).await;
+    house.publish("app").await;
+    let status = house.until("app", &["failed"]).await;
+    let submission = status["submission"].as_str().expect("an id");
+    let steps = status["steps"].as_array().expect("steps");
+    let certify = steps.iter().find(|step| step["id"] == "certify").expect("there");
+    let at = certify["findings"].as_array().expect("a list").iter().position(|f| f["rule"] == "CTR-21");
+    let at = at.expect("found");
+    let path = format!("/publishers/aurora/offers/app/submissions/{submission}/exceptions");
+    let asked = json!({"finding": at, "kind": "appeal", "reason": "It is the key of an example."});
+    assert_eq!(house.api(Method::POST, &path, Some(asked)).await.0, StatusCode::CREATED);
+    let operators = async |method: Method, path: &str, body: Value| {
+        let url = format!("{}/api/v1{path}", house.base);
+        let answer = house.http.request(method, url).header("cookie", &house.operator).body(body.to_string());
+        let text = answer.send().await.expect("answers").text().await.expect("text");
+        serde_json::from_str::<Value>(&text).unwrap_or(Value::Null)
+    };
+    let asks = json!({
+        "title": "What is CTR-21?", "category": "certification", "priority": "high", "text": "There is no key.",
+        "publisher": "aurora", "offer": "app", "submission": submission, "step": "certify",
+        "attachments": [{"name": "list.txt", "content": "bG9nIG9mIGEgYnVpbGQ="}],
+    });
+    assert_eq!(house.api(Method::POST, "/support", Some(asks)).await.0, StatusCode::CREATED);
+    let thread = id(&house.api(Method::GET, "/support", None).await.1, "items");
+    operators(
+        Method::POST,
+        &format!("/support/{thread}/replies"),
+        json!({"text": "Look into /root/.ssh/id."}),
+    )
+    .await;
+
+    // Leads that arrived, and a webhook whose receiver nobody finds.
+    live_offer(&house, "gateway", &json!({})).await;
+    for number in 0..2 {
+        let email = format!("mia{number}@example.org");
+        let fields = [("kind", "contactMe"), ("email", email.as_str()), ("consent", "true")];
+        let path = "/marketplace/apps/aurora.gateway/contact";
+        assert_eq!(send(&house, false, path, &fields, None).await.0, StatusCode::OK);
+    }
+    let hook = json!({"url": "https://nobody.invalid/hook", "events": ["submission.*"]});
+    let (_, hook) = house.api(Method::POST, "/publishers/aurora/webhooks", Some(hook)).await;
+    let hook = hook["id"].as_str().expect("an id");
+    for _ in 0..7 {
+        house.api(Method::POST, &format!("/publishers/aurora/webhooks/{hook}/test"), None).await;
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+
+    let link = house.member_link("aurora", "owner@example.org", "owner").await;
+    let owner = house.sign_in(&link).await;
+    let ask =
+        format!("/portal/offers/aurora/app/exceptions/new?submission={submission}&step=certify&finding={at}");
+    let support = format!("/support/new?publisher=aurora&offer=app&submission={submission}&step=certify");
+    for (cookie, name, path) in [
+        (&house.operator, "operator-exceptions-full", "/portal/operator/exceptions"),
+        (&house.operator, "operator-full", "/portal/operator"),
+        (&house.operator, "operator-queues-full", "/portal/operator/queues"),
+        (&house.operator, "operator-health-full", "/portal/operator/health"),
+        (&house.operator, "support-queue", "/support"),
+        (&owner, "exceptions-full", "/portal/publishers/aurora/exceptions"),
+        (&owner, "exception-new", &ask),
+        (&owner, "support-step", &support),
+        (&owner, "support-thread", &format!("/support/{thread}")),
+        (&owner, "webhook", &format!("/portal/publishers/aurora/webhooks/{hook}")),
+        (&owner, "webhooks-full", "/portal/publishers/aurora/webhooks"),
+        (&owner, "leads-full", "/portal/publishers/aurora/leads"),
+        (&owner, "mailbox-full", "/portal/publishers/aurora/mail"),
+        (&owner, "insights-full", "/portal/publishers/aurora/insights"),
+        (&owner, "numbers-full", "/portal/publishers/aurora/numbers"),
+        (&owner, "contact", "/marketplace/apps/aurora.gateway/contact"),
+        (&owner, "status-failed", "/portal/offers/aurora/app/status"),
+    ] {
+        browser.goto(&format!("{}/sign-in", house.base)).await;
+        browser.sign_in(cookie).await;
+        browser.goto(&format!("{}{path}", house.base)).await;
+        browser.audit(name).await;
+    }
+    // What the references stand for now, of a draft that is kept on the way.
+    browser.goto(&format!("{}/portal/offers/aurora/app/editor/technical", house.base)).await;
+    browser.click("button[value=resolve]").await;
+    browser.until("What the references stand for now").await;
+    browser.audit_here("looked-up").await;
+    // And forms that were refused.
+    for (name, path, field, text) in [
+        ("refused-webhook", "/portal/publishers/aurora/webhooks", "#events", "bogus.event"),
+        ("refused-support", "/support/new", "#title", "nothing but a title"),
+    ] {
+        browser.goto(&format!("{}{path}", house.base)).await;
+        browser.type_into(field, text).await;
+        browser.run("const form = document.querySelector('main form[method=post]'); form.noValidate = true; form.requestSubmit()").await;
+        browser.wait("[role=alert]").await;
+        browser.console_errors().await;
+        browser.audit_here(name).await;
+    }
 }

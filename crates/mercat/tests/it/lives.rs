@@ -155,6 +155,7 @@ async fn lives(house: &House, kind: &str, technical: impl Fn(&str) -> Page<'stat
         browser.width(way.width).await;
         browser.language(way.locale).await;
         browser.click("main button").await;
+        browser.wait("a[href='/portal/new']").await;
         let offer = format!("{kind}-{number}");
         life(house, &browser, way, &offer, &technical(&offer)).await;
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -228,7 +228,7 @@ async fn the_page_says_why_a_delivery_waits() {
         answer.text().await.expect("text")
     };
     let end = Instant::now() + Duration::from_secs(20);
-    while !page().await.contains("Left alone until") {
+    while !page().await.contains("Resting after failures") {
         assert!(Instant::now() < end, "{}", page().await);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -56,6 +56,8 @@ pub(super) struct Group {
     pub(super) inputs: Vec<Input>,
     /// What the references of the plan stood for when they were resolved last.
     pub(super) resolved: Vec<Resolved>,
+    /// Whether it was looked up just now, and not when it was published.
+    pub(super) now: bool,
     /// Why they could not be looked up.
     pub(super) unresolved: String,
 }
