@@ -50,8 +50,10 @@ fn new_id() -> String {
 
 /// What is wrong with a name that people see in lists: it is short, and nothing of it is hidden.
 fn check_name(path: &str, name: &str) -> Option<Problem> {
-    let count = name.trim().chars().count();
-    let right = (1..=100).contains(&count) && !name.chars().any(is_hidden);
+    let name = name.trim();
+    // Those two join letters, and pictures of people.
+    let hidden = |c: char| is_hidden(c) && !matches!(c, '\u{200c}' | '\u{200d}');
+    let right = (1..=100).contains(&name.chars().count()) && !name.chars().any(hidden);
     (!right).then(|| Problem::new("F002", path, plain(name), "printable text of 1 to 100 characters"))
 }
 

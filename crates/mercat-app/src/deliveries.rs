@@ -38,10 +38,11 @@ impl App {
         Ok(load::<BreakerRow>(&*self.ledger, place).await?)
     }
 
-    /// Until when a destination is left alone; `None` while it is trusted.
+    /// Until when a destination is left alone; `None` while it is trusted or on trial.
     pub(crate) async fn rests(&self, place: &str) -> Result<Option<Millis>, AppError> {
-        let until = self.breaker(place).await?.map(|found| found.row.closed_until);
-        Ok(until.filter(|until| *until > 0))
+        let Some(found) = self.breaker(place).await? else { return Ok(None) };
+        let now = self.ledger.now().await?;
+        Ok(Some(found.row.closed_until).filter(|until| *until > now && found.row.trial.is_empty()))
     }
 
     /// Asks whether the delivery `id` may be tried now; a destination that failed is tried once at a time.
@@ -53,7 +54,7 @@ impl App {
         let Some(found) = breaker else { return Ok(Ok(())) };
         let now = self.ledger.now().await?;
         let before = found.row.to_breaker();
-        match before.clone().enter(id, now) {
+        match before.clone().enter(id, self.settings.leads.retry.first, now) {
             Err(until) => Ok(Err((until - now).max(1))),
             Ok(after) if after == before => Ok(Ok(())),
             Ok(after) => {

@@ -335,7 +335,7 @@ impl App {
     /// `Ok(Err(milliseconds))` says when to ask again; an error means that the ledger does not answer.
     pub async fn enter_destination(&self, work: &LeadWork) -> Result<Result<(), Millis>, AppError> {
         // A person who tests a connection wants to see what happens now.
-        let test = work.row.row.kind == LeadKind::Test.name();
+        let test = work.row.row.is_test();
         self.enter(&work.row.row.id, work.breaker.as_ref().filter(|_| !test)).await
     }
 
@@ -354,7 +354,7 @@ impl App {
         let mut row = work.row.row.clone();
         row.attempts += 1;
         row.destination = work.destination.as_ref().map(Destination::shown).unwrap_or_default();
-        let once = row.kind == LeadKind::Test.name();
+        let once = row.is_test();
         let place = breaker_key(&row.publisher, &row.destination);
         let tried = Try { number: row.attempts, since: row.since, place: &place, once };
         let judged = self.judge(&tried, ended, jitter).await?;
@@ -388,7 +388,7 @@ impl App {
 
     /// Webhooks learn that there is a lead, and not about whom.
     fn announce_lead(&self, row: &LeadRow, what: &str) -> Option<NewTask> {
-        let test = row.kind == LeadKind::Test.name();
+        let test = row.is_test();
         (!test).then(|| {
             self.announce(&Happening {
                 id: format!("{}.{}.{what}", row.id, row.round),

@@ -117,7 +117,7 @@ pub fn required(locale: Locale, id: &str) -> Option<String> {
     by_rule(locale, "required", id).filter(|_| locale != Locale::En)
 }
 
-/// What a field requires, as the domain says it in English. `*` stands for what differs.
+/// What a field requires, as the domain says it in English. `#` stands for a number, `*` for any text that differs.
 static REQUIREMENTS: &str = include_str!("../locales/ja-required.tsv");
 
 /// What a field requires, in the reader's language; as it is where there are no words for it.
@@ -132,20 +132,25 @@ pub fn requirement(locale: Locale, english: &str) -> String {
         return english.to_owned();
     };
     let mut held = held.into_iter();
-    let mut pieces = words.split('*');
+    let mut pieces = words.split(['*', '#']);
     let first = pieces.next().unwrap_or_default().to_owned();
     pieces.fold(first, |said, piece| said + &requirement(locale, held.next().unwrap_or_default()) + piece)
 }
 
 /// What the stars of a pattern stand for in a text; `None` when it does not fit.
 fn held<'a>(pattern: &str, text: &'a str) -> Option<Vec<&'a str>> {
-    let mut pieces = pattern.split('*');
+    let mut kinds = pattern.matches(['*', '#']);
+    let mut pieces = pattern.split(['*', '#']);
     let mut rest = text.strip_prefix(pieces.next()?)?;
     let mut held = Vec::new();
     let mut pieces = pieces.peekable();
     while let Some(piece) = pieces.next() {
         let at = if pieces.peek().is_none() { rest.strip_suffix(piece)?.len() } else { rest.find(piece)? };
-        held.push(&rest[..at]);
+        let part = &rest[..at];
+        if kinds.next() == Some("#") && (part.is_empty() || part.bytes().any(|b| !b.is_ascii_digit())) {
+            return None;
+        }
+        held.push(part);
         rest = &rest[at + piece.len()..];
     }
     rest.is_empty().then_some(held)
@@ -207,7 +212,7 @@ mod tests {
             ("at most 8, as published", "公開時の 8 以下"),
             ("1 to 8 entries", "1 ～ 8 件"),
             ("a PNG of 216x216 pixels", "216x216 ピクセルの PNG"),
-            ("at most one", "one 以下"),
+            ("at most one", "at most one"),
             ("printable text of 1 to 100 characters", "印字可能な 1 ～ 100 文字"),
             (
                 "an https link that this server may reach: the address is not public",
@@ -223,7 +228,7 @@ mod tests {
         for shape in [Shape::Guid, Shape::Organisation, Shape::HostName, Shape::Munchkin, Shape::Number(1)] {
             assert_ne!(requirement(Locale::Ja, shape.required()), shape.required());
         }
-        let stars = |text: &str| text.matches('*').count();
+        let stars = |text: &str| text.matches(['*', '#']).collect::<String>();
         for line in REQUIREMENTS.lines() {
             let (pattern, words) = line.split_once('\t').expect("two columns");
             assert!(stars(words) == stars(pattern), "{line}");

@@ -8,8 +8,9 @@ use mercat_domain::notice::NoticeKind;
 use mercat_store::{Commit, LeaseUse, LedgerError, Task, commit_surely};
 use mercat_text::Locale;
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// What a task of this queue asks for.
 #[derive(Deserialize)]
@@ -26,6 +27,8 @@ const PER_PUBLISHER: usize = 2;
 const TURN: i64 = 1_000;
 /// The same for each that waits: many of them leave the queue to the deliveries of others.
 const TURN_EACH: i64 = 20;
+/// The longest of them; one that did not ask for twice as long is gone.
+const TURN_MAX: i64 = 60_000;
 
 /// Deliveries under way, by publisher.
 #[derive(Debug, Clone, Default)]
@@ -35,8 +38,10 @@ pub struct UnderWay(Arc<Mutex<BTreeMap<String, Line>>>);
 #[derive(Debug, Default)]
 struct Line {
     busy: usize,
-    /// Tasks that asked in vain.
-    waiting: BTreeSet<String>,
+    /// Tasks that asked in vain, and when they did last.
+    waiting: BTreeMap<String, Instant>,
+    /// When those were counted that still ask.
+    counted: Option<Instant>,
 }
 
 /// A place among the deliveries of a publisher; free again when it is dropped.
@@ -52,8 +57,15 @@ impl UnderWay {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let line = all.entry(publisher.to_owned()).or_default();
         if line.busy >= PER_PUBLISHER {
-            line.waiting.insert(task.to_owned());
-            return Err(TURN.max(TURN_EACH * i64::try_from(line.waiting.len()).unwrap_or(i64::MAX)));
+            let now = Instant::now();
+            line.waiting.insert(task.to_owned(), now);
+            let turn = Duration::from_millis(TURN_MAX.unsigned_abs());
+            if line.counted.is_none_or(|counted| now - counted > turn) {
+                line.counted = Some(now);
+                line.waiting.retain(|_, asked| now.duration_since(*asked) < 2 * turn + turn / 2);
+            }
+            let all = i64::try_from(line.waiting.len()).unwrap_or(TURN_MAX);
+            return Err((TURN_EACH * all).clamp(TURN, TURN_MAX));
         }
         line.waiting.remove(task);
         line.busy += 1;
@@ -74,8 +86,17 @@ impl Drop for Place {
 }
 
 fn not_yet(turn: i64) -> Result<Tried, AppError> {
-    let delay = turn + (random() % turn.unsigned_abs()).cast_signed();
-    Ok(Tried::Again { delay, note: "others of this publisher are under way".to_owned() })
+    Ok(Tried::Again { delay: spread(turn), note: "others of this publisher are under way".to_owned() })
+}
+
+/// Up to twice as long, and half a minute at most: those that wait for the same do not all come at once.
+fn spread(delay: i64) -> i64 {
+    delay + (random() % delay.clamp(1, 30_000).unsigned_abs()).cast_signed()
+}
+
+/// In whose line a delivery stands: a test does not wait for the publisher's other deliveries.
+fn line_of(publisher: &str, test: bool) -> String {
+    if test { format!("{publisher} test") } else { publisher.to_owned() }
 }
 
 /// Why a task of a destination that failed waits.
@@ -131,12 +152,15 @@ impl Worker {
 
     async fn message(&self, task: &Task, id: &str) -> Result<Tried, AppError> {
         let Some(work) = self.app.message_work(id).await? else { return self.finish(task).await };
-        let _place = match self.under_way.enter(&work.row.row.publisher, &task.lease.task) {
+        let _place = match self
+            .under_way
+            .enter(&line_of(&work.row.row.publisher, work.row.row.is_test()), &task.lease.task)
+        {
             Ok(place) => place,
             Err(turn) => return not_yet(turn),
         };
         if let Err(delay) = self.app.enter_webhook(&work).await? {
-            return Ok(Tried::Again { delay, note: RESTS.to_owned() });
+            return Ok(Tried::Again { delay: spread(delay), note: RESTS.to_owned() });
         }
         let now = self.app.ledger.now().await? / 1000;
         if work.closed {
@@ -154,12 +178,15 @@ impl Worker {
 
     async fn lead(&self, task: &Task, id: &str) -> Result<Tried, AppError> {
         let Some(work) = self.app.lead_work(id).await? else { return self.finish(task).await };
-        let _place = match self.under_way.enter(&work.row.row.publisher, &task.lease.task) {
+        let _place = match self
+            .under_way
+            .enter(&line_of(&work.row.row.publisher, work.row.row.is_test()), &task.lease.task)
+        {
             Ok(place) => place,
             Err(turn) => return not_yet(turn),
         };
         if let Err(delay) = self.app.enter_destination(&work).await? {
-            return Ok(Tried::Again { delay, note: RESTS.to_owned() });
+            return Ok(Tried::Again { delay: spread(delay), note: RESTS.to_owned() });
         }
         let ended = if work.closed { closed("lead", id) } else { self.send_lead(&work).await? };
         let note = ended.response().to_owned();
@@ -234,6 +261,7 @@ mod tests {
         // The more wait, the less often each asks; to ask again is not to be one more.
         let waits: Vec<i64> = (0..1000).filter_map(|n| all.enter("aurora", &n.to_string()).err()).collect();
         assert_eq!((waits.len(), waits[999]), (1000, 1000 * TURN_EACH));
+
         assert_eq!(all.enter("aurora", "3").err(), Some(1000 * TURN_EACH));
         drop(first);
         let third = all.enter("aurora", "3");

@@ -23,6 +23,8 @@ use std::process::ExitCode;
 pub(crate) const EXIT_FINDINGS: u8 = 1;
 /// Inconclusive, or our fault.
 pub(crate) const EXIT_OURS: u8 = 2;
+/// Nobody reads what is printed: as of a program that SIGPIPE ends.
+const EXIT_PIPE: i32 = 128 + 13;
 /// The command line cannot be understood.
 pub(crate) const EXIT_USAGE: u8 = 64;
 
@@ -40,7 +42,6 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(mercat_boot::start::SUBCOMMAND) {
         return ExitCode::from(mercat_boot::start::child());
     }
-    stop_when_nobody_reads();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -49,6 +50,9 @@ fn main() -> ExitCode {
             return ExitCode::from(if help { 0 } else { EXIT_USAGE });
         }
     };
+    if !matches!(cli.command, Command::Serve(_) | Command::Worker) {
+        stop_when_nobody_reads();
+    }
     let _ = rustls::crypto::ring::default_provider().install_default();
     log(&cli.command);
     let runtime = match tokio::runtime::Runtime::new() {
@@ -69,7 +73,7 @@ fn stop_when_nobody_reads() {
         let closed =
             |text: &String| text.starts_with("failed printing to stdout") && text.contains("Broken pipe");
         if panic.payload().downcast_ref::<String>().is_some_and(closed) {
-            std::process::exit(0);
+            std::process::exit(EXIT_PIPE);
         }
         usual(panic);
     }));

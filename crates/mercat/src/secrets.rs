@@ -15,7 +15,7 @@ const PASSES_MAX: u32 = 10;
 pub(crate) async fn run(data: &Path, command: &SecretsCommand) -> anyhow::Result<u8> {
     let SecretsCommand::Rotate { from } = command;
     let config = Config::load(data)?;
-    let mut house = wiring::open(data, &config).await?;
+    let mut house = wiring::open_known(data, &config).await?;
     let data = data.canonicalize()?;
     let path = keys::path(&data);
     let Some(old) = from else {

@@ -122,7 +122,7 @@ pub(crate) async fn serve(data: &Path, args: &ServeArgs) -> anyhow::Result<u8> {
 #[expect(clippy::print_stderr, reason = "said to the person at the keyboard")]
 pub(crate) async fn sign_in_link(data: &Path) -> anyhow::Result<u8> {
     let config = Config::load(data)?;
-    let house = wiring::open(data, &config).await?;
+    let house = wiring::open_known(data, &config).await?;
     if config.server.base_url.is_empty() {
         eprintln!("where the server was started with --listen, put that address into the link");
     }

@@ -28,6 +28,12 @@ pub(crate) struct House {
     pub(crate) worker: Worker,
 }
 
+/// Opens a data directory that a server was started in before: a typing error in its name makes none.
+pub(crate) async fn open_known(data: &Path, config: &Config) -> anyhow::Result<House> {
+    anyhow::ensure!(data.is_dir(), "there is no installation in {}: name it with --data", data.display());
+    open(data, config).await
+}
+
 /// Opens a data directory with its configuration.
 pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> {
     std::fs::create_dir_all(data)

@@ -3,7 +3,7 @@
 use super::Row;
 use mercat_domain::Millis;
 use mercat_domain::calendar::DAY;
-use mercat_domain::lead::{Breaker, Person};
+use mercat_domain::lead::{Breaker, LeadKind, Person};
 use serde::{Deserialize, Serialize};
 
 /// Whom a lead concerns.
@@ -112,6 +112,23 @@ row!(
         trial: String,
     }
 );
+
+impl LeadRow {
+    /// Whether it is made up, to see whether one arrives.
+    pub fn is_test(&self) -> bool {
+        self.kind == LeadKind::Test.name()
+    }
+}
+
+impl MessageLogRow {
+    /// The type of an event that somebody sends to see whether it arrives.
+    pub const TEST: &'static str = "webhook.test";
+
+    /// Whether it is such an event.
+    pub fn is_test(&self) -> bool {
+        self.kind == Self::TEST
+    }
+}
 
 impl BreakerRow {
     /// The breaker for the domain.

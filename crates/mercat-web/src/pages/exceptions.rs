@@ -137,6 +137,10 @@ async fn list(site: &Site, caller: &Caller, publisher: String, (about, filled): 
         Ok(rows.into_iter().map(|row| (row, String::new())).collect())
     };
     let rows = rows.await.map_err(fail(caller))?;
+    // Somebody else decided meanwhile.
+    if filled.is_refused() && rows.iter().all(|(row, _)| row.id != about) {
+        return Err(fail(caller)(filled.into_error()));
+    }
     let f = Frame::new(caller);
     Ok(show(filled.status(), &List { f, publisher, rows, filled, about }))
 }
@@ -175,8 +179,9 @@ pub(super) async fn decide(
     Path(id): Path<String>,
     form: Multipart,
 ) -> Answer {
-    let sent = Sent::read(&caller, form).await?;
+    let mut sent = Sent::read(&caller, form).await?;
     let made = async {
+        sent.whole()?;
         let decision = decision(&sent.text("state"), sent.text("note"), sent.texts.get("until").cloned())?;
         site.app.decide_exception(&caller.who, &id, &decision).await
     };

@@ -3,6 +3,7 @@
 use super::{Frame, fail, unreadable};
 use crate::Site;
 use crate::guard::Caller;
+use axum::extract::multipart::MultipartError;
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -39,6 +40,11 @@ impl Filled {
         !self.problems.is_empty()
     }
 
+    /// For a page that has no place for the form any more.
+    pub(super) fn into_error(self) -> AppError {
+        AppError::Problems(self.problems)
+    }
+
     pub(super) fn status(&self) -> StatusCode {
         if self.problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
     }
@@ -48,12 +54,9 @@ impl Filled {
         self.values.get(name).map_or("", String::as_str)
     }
 
-    /// Whether a choice of a field is to be shown as chosen; `usual` is, as long as nothing was sent.
+    /// Whether a choice of a field is to be shown as chosen; `usual` is, as long as the field was not sent.
     pub(super) fn is(&self, name: &str, choice: &str, usual: &str) -> bool {
-        match self.values.is_empty() {
-            true => choice == usual,
-            false => self.value(name) == choice,
-        }
+        self.values.get(name).map_or(usual, String::as_str) == choice
     }
 
     /// Whether a box is ticked.
@@ -74,9 +77,16 @@ impl Filled {
 
     /// What an input says to those who do not see: whether it is wrong, and where it is told why.
     pub(super) fn marks(&self, name: &str) -> String {
-        match self.problems.iter().any(|problem| field(problem) == name) {
-            true => format!(" aria-invalid=\"true\" aria-describedby=\"{name}-problem\""),
-            false => String::new(),
+        self.marks_beside(name, "")
+    }
+
+    /// The same for an input with a hint, by the hint's id.
+    pub(super) fn marks_beside(&self, name: &str, hint: &str) -> String {
+        match (self.problems.iter().any(|problem| field(problem) == name), hint) {
+            (true, "") => format!(" aria-invalid=\"true\" aria-describedby=\"{name}-problem\""),
+            (true, hint) => format!(" aria-invalid=\"true\" aria-describedby=\"{name}-problem {hint}\""),
+            (false, "") => String::new(),
+            (false, hint) => format!(" aria-describedby=\"{hint}\""),
         }
     }
 }
@@ -119,7 +129,7 @@ pub(super) struct Sent {
     /// Names and bytes.
     pub(super) files: Vec<(String, Vec<u8>)>,
     /// Why the files could not be read; what was typed before them is there.
-    pub(super) broken: Option<Problem>,
+    broken: Option<Problem>,
 }
 
 impl Sent {
@@ -131,13 +141,7 @@ impl Sent {
             let part = match form.next_field().await {
                 Ok(None) => return Ok(sent),
                 Ok(Some(part)) => part,
-                Err(error) if sent.texts.is_empty() => {
-                    return Err(unreadable(caller, error.status(), &error.body_text()));
-                }
-                Err(error) => {
-                    sent.broken = Some(too_much(&error.body_text()));
-                    return Ok(sent);
-                }
+                Err(error) => return sent.cut(caller, &error),
             };
             let name = part.name().unwrap_or("").to_owned();
             let read = match part.file_name().map(str::to_owned) {
@@ -147,19 +151,29 @@ impl Sent {
                 None => part.text().await.map(|text| drop(sent.texts.insert(name, text))),
             };
             if let Err(error) = read {
-                sent.broken = Some(too_much(&error.body_text()));
-                return Ok(sent);
+                return sent.cut(caller, &error);
             }
         }
+    }
+
+    /// A form that is too large is one with its texts; any other that ends early is none.
+    fn cut(mut self, caller: &Caller, error: &MultipartError) -> Result<Self, Response> {
+        if error.status() != StatusCode::PAYLOAD_TOO_LARGE || self.texts.is_empty() {
+            return Err(unreadable(caller, error.status(), &error.body_text()));
+        }
+        self.broken = Some(Problem::new("F008", "attachments", error.body_text(), "at most 24 MiB in all"));
+        Ok(self)
+    }
+
+    /// # Errors
+    /// When it was not read to its end.
+    pub(super) fn whole(&mut self) -> Result<(), AppError> {
+        self.broken.take().map_or(Ok(()), |problem| Err(AppError::Problems(vec![problem])))
     }
 
     pub(super) fn text(&self, name: &str) -> String {
         self.texts.get(name).cloned().unwrap_or_default()
     }
-}
-
-fn too_much(why: &str) -> Problem {
-    Problem::new("F008", "attachments", why, "at most 8 MiB a file")
 }
 
 #[cfg(test)]
@@ -179,10 +193,14 @@ mod tests {
         let values = BTreeMap::from([("events".to_owned(), "x".to_owned())]);
         let filled = Filled { values, problems };
         assert_eq!((filled.value("events"), filled.value("url")), ("x", ""));
-        assert!(!filled.is("role", "owner", "owner") && !filled.ticked("N1", true));
+        assert!(filled.is("role", "owner", "owner") && !filled.ticked("N1", true));
         assert!(filled.about(&f, "events").ends_with("(a type)"), "{}", filled.about(&f, "events"));
         assert_eq!(filled.marks("files"), " aria-invalid=\"true\" aria-describedby=\"files-problem\"");
-        assert_eq!(filled.marks("url"), "");
+        assert_eq!(
+            (filled.marks("url"), filled.marks_beside("url", "h")),
+            (String::new(), " aria-describedby=\"h\"".into())
+        );
+        assert!(filled.marks_beside("files", "h").ends_with("aria-describedby=\"files-problem h\""));
         assert_eq!(filled.told(&f).iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["events", "files"]);
     }
 }

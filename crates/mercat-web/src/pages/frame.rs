@@ -45,6 +45,11 @@ impl Frame {
         if has(self.locale, &key) { self.t(&key) } else { value.to_owned() }
     }
 
+    /// Until when a destination rests, where that is after the time at which a delivery is due.
+    pub(crate) fn after(&self, due: &Millis, rests: &Option<Millis>) -> Option<Millis> {
+        rests.filter(|until| until > due)
+    }
+
     /// The name of a step by its id.
     pub(crate) fn step(&self, id: &str) -> String {
         Step::parse(id).map_or_else(|| id.to_owned(), |step| self.t(title_key(OfferKind::Container, step)))

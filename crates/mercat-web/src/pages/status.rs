@@ -335,7 +335,7 @@ impl StepPart<'_> {
         // What a reviewer let pass is said in the finding itself.
         let own = finding.fix.starts_with("let pass by exception");
         let words = mercat_text::fix(self.f.locale, &finding.rule).filter(|_| !own);
-        words.unwrap_or_else(|| finding.fix.clone())
+        words.unwrap_or_else(|| self.f.required(&finding.fix))
     }
 
     fn required(&self, finding: &FindingRow) -> String {

@@ -17,9 +17,7 @@ use std::sync::Arc;
 type Shared = State<Arc<Site>>;
 
 pub(super) async fn stored(site: &Site, sent: &mut Sent) -> Result<Vec<AttachmentRow>, AppError> {
-    if let Some(problem) = sent.broken.take() {
-        return Err(AppError::Problems(vec![problem]));
-    }
+    sent.whole()?;
     let mut out = Vec::new();
     for (name, bytes) in std::mem::take(&mut sent.files) {
         out.push(attach(site, &name, bytes).await?);

@@ -117,7 +117,10 @@ pub(super) async fn act(
         }
         // Whoever presses the button waits for what becomes of it.
         "ping" => match app.ping_webhook(&publisher, &id).await {
-            Ok(row) => app.message_tried(&row.id, TEST_PATIENCE).await,
+            Ok(row) => {
+                app.message_tried(&row.id, TEST_PATIENCE).await;
+                Ok(())
+            }
             Err(error) => Err(error),
         },
         _ => app.replay_message(&publisher, &wish.message).await.map(|_| ()),

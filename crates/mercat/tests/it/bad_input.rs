@@ -171,5 +171,18 @@ fn a_reader_that_is_gone_ends_a_command_in_silence() {
         let out = child.wait_with_output().expect("it ends");
         let said = String::from_utf8_lossy(&out.stderr);
         assert!(!said.contains("panicked") && !said.contains("Broken pipe"), "{command:?}: {said}");
+        assert_eq!(out.status.code(), Some(141), "{command:?}: what was not done is no success");
+    }
+}
+
+#[test]
+fn a_typing_error_in_the_data_directory_makes_no_installation() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().join("typo");
+    for command in [&["sign-in-link"][..], &["secrets", "rotate"]] {
+        let out = Command::new(BIN).arg("--data").arg(&data).args(command).output().expect("it starts");
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(!out.status.success() && said.contains("name it with --data"), "{said}");
+        assert!(!data.exists());
     }
 }

@@ -219,8 +219,8 @@ async fn leads(house: &House) -> Vec<Value> {
 }
 
 async fn until_all(house: &House, states: &[&str]) -> Vec<Value> {
-    // Somebody killed during the one trial of a destination leaves it alone for three minutes.
-    let end = Instant::now() + Duration::from_secs(300);
+    // Less than the time of a trial: one that was killed does not keep the others waiting for it.
+    let end = Instant::now() + Duration::from_secs(150);
     loop {
         let rows = leads(house).await;
         let over = |row: &Value| states.contains(&row["delivery"]["state"].as_str().unwrap_or(""));
