@@ -63,10 +63,7 @@ pub(crate) fn router() -> Router<Arc<Site>> {
         .route("/marketplace/apps/{id}/get/{plan}", get(product::get_page).post(product::get))
         .route("/marketplace/preview/{id}", get(product::preview))
         .route("/marketplace/apps/{id}/contact", get(contact::form).post(contact::ask))
-        .route(
-            "/marketplace/preview/{id}/contact",
-            get(contact::form_in_preview).post(contact::ask_in_preview),
-        )
+        .route("/marketplace/preview/{id}/contact", get(contact::form).post(contact::ask))
         .route("/portal/publishers/{publisher}/leads", get(contact::leads))
         .route("/portal/publishers/{publisher}/leads.csv", get(crate::api::leads::csv))
         .route("/portal/publishers/{publisher}/leads/{lead}/replay", post(contact::replay))

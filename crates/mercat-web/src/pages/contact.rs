@@ -49,13 +49,13 @@ const FIELDS: [(&str, &str, &str); 7] = [
     ("title", "lead-title", "text"),
 ];
 
-async fn page(
-    site: &Site,
-    caller: &Caller,
-    id: &str,
-    preview: bool,
-    (sent, filled): (bool, Filled),
-) -> Answer {
+/// The form of the preview is its own page under another address.
+fn in_preview(caller: &Caller) -> bool {
+    caller.path.starts_with("/marketplace/preview/")
+}
+
+async fn page(site: &Site, caller: &Caller, id: &str, (sent, filled): (bool, Filled)) -> Answer {
+    let preview = in_preview(caller);
     let found = async { site.app.visible_listing(&caller.who, &listing_key(id)?, preview).await };
     let listing = found.await.map_err(fail(caller))?;
     let action = format!("/marketplace/{}/{id}/contact", if preview { "preview" } else { "apps" });
@@ -70,24 +70,20 @@ async fn page(
 
 type Texts = BTreeMap<String, String>;
 
-async fn send(site: &Site, caller: &Caller, id: &str, preview: bool, texts: Texts) -> Answer {
+async fn send(site: &Site, caller: &Caller, id: &str, texts: Texts) -> Answer {
     let made = async {
         let interest = Asked::from_form(&texts).into_interest()?;
-        site.app.record_interest(&caller.who, &listing_key(id)?, preview, &interest).await
+        site.app.record_interest(&caller.who, &listing_key(id)?, in_preview(caller), &interest).await
     };
     let end = match made.await {
         Ok(_) => (true, Filled::default()),
         Err(error) => (false, Filled::refused(caller, error, &texts)?),
     };
-    page(site, caller, id, preview, end).await
+    page(site, caller, id, end).await
 }
 
 pub(super) async fn form(State(site): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
-    page(&site, &caller, &id, false, Default::default()).await
-}
-
-pub(super) async fn form_in_preview(State(site): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
-    page(&site, &caller, &id, true, Default::default()).await
+    page(&site, &caller, &id, Default::default()).await
 }
 
 pub(super) async fn ask(
@@ -96,16 +92,7 @@ pub(super) async fn ask(
     Path(id): Path<String>,
     Form(asked): Form<Texts>,
 ) -> Answer {
-    send(&site, &caller, &id, false, asked).await
-}
-
-pub(super) async fn ask_in_preview(
-    State(site): Shared,
-    caller: Caller,
-    Path(id): Path<String>,
-    Form(asked): Form<Texts>,
-) -> Answer {
-    send(&site, &caller, &id, true, asked).await
+    send(&site, &caller, &id, asked).await
 }
 
 #[derive(Template)]

@@ -178,6 +178,15 @@ async fn so_do_the_forms_of_exceptions_and_of_customers() {
     let typed = ["value=\"Mia\"", "value=\"nobody\"", "So &#60;much&#62;", "value=\"getItNow\" selected"];
     kept(page.clone(), &typed, "email", "name@example.org");
     kept(page, &[], "consent", "同意");
+    // What is asked for from the preview is told apart.
+    let path = "/marketplace/preview/aurora.gateway/contact";
+    let fields = [("kind", "contactMe"), ("email", "mia@example.org"), ("consent", "true")];
+    let (status, page) = send(&house, false, path, &fields, None).await;
+    assert!(status.is_success() && page.contains(&format!("action=\"{path}\"")), "{status} {page}");
+    let (_, leads) = house.api(Method::GET, "/publishers/aurora/leads", None).await;
+    let asked = leads["items"].as_array().expect("a list");
+    let environments: Vec<&Value> = asked.iter().map(|lead| &lead["environment"]).collect();
+    assert_eq!(environments, ["preview"], "{leads}");
 }
 
 /// Pages that are empty in a new house, here with something on them.
