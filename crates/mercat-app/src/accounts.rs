@@ -314,6 +314,21 @@ impl App {
                 if !actor.operator && !only_here {
                     return Err(AppError::Exists);
                 }
+                let owner = |row: &UserRow| {
+                    row.roles.iter().any(|(id, role)| id == publisher && role == Role::Owner.name())
+                };
+                if owner(&found.row)
+                    && role != Role::Owner
+                    && !self.other_owner(publisher, &found.row.id).await?
+                {
+                    let required = "owner, or another owner first";
+                    return Err(AppError::Problems(vec![Problem::new(
+                        "F003",
+                        "role",
+                        role.name(),
+                        required,
+                    )]));
+                }
                 if !member {
                     self.end_everything(&mut commit, &found.row.id).await?;
                 }
@@ -329,6 +344,14 @@ impl App {
         commit.events.push(event(&format!("publisher:{publisher}"), "member.added", by, &about));
         commit_surely(&*self.ledger, &commit).await?;
         Ok(user)
+    }
+
+    /// Whether a publisher has an owner beside this user.
+    async fn other_owner(&self, publisher: &str, user: &str) -> Result<bool, AppError> {
+        let members = find::<UserRow>(&*self.ledger, "publisher", publisher).await?;
+        let owns =
+            |row: &UserRow| row.roles.iter().any(|(id, role)| id == publisher && role == Role::Owner.name());
+        Ok(members.iter().any(|found| found.row.id != user && owns(&found.row)))
     }
 
     /// Takes somebody's part away and ends their sessions and tokens.

@@ -69,6 +69,11 @@ impl App {
         let finding = finding.ok_or(AppError::NotFound)?;
         let now = self.ledger.now().await?;
         let mut problems = check_text(&request.reason, &request.attachments);
+        // There, the text has another name.
+        problems
+            .iter_mut()
+            .filter(|problem| problem.path == "text")
+            .for_each(|problem| problem.path = "reason".into());
         if request.reason.trim().is_empty() {
             problems.push(Problem::new("F001", "reason", "", "why it should pass"));
         }

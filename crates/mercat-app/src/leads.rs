@@ -231,7 +231,7 @@ impl App {
             });
         }
         commit.events.push(lead_event(row, what, actor));
-        commit.tasks.extend(self.announce_lead(row, what));
+        commit.tasks.extend(self.announce_lead(row, what, row.since));
         commit_surely(&*self.ledger, &commit).await?;
         self.bell.notify_waiters();
         Ok(())
@@ -378,7 +378,7 @@ impl App {
         if judged.again.is_none() {
             let what = format!("lead.{}", row.state);
             commit.events.push(lead_event(&row, &what, "worker"));
-            commit.tasks.extend(self.announce_lead(&row, &what));
+            commit.tasks.extend(self.announce_lead(&row, &what, self.ledger.now().await?));
         }
         commit.writes.push(put(&row, Expect::Version(work.row.version)));
         commit_surely(&*self.ledger, &commit).await?;
@@ -387,7 +387,7 @@ impl App {
     }
 
     /// Webhooks learn that there is a lead, and not about whom.
-    fn announce_lead(&self, row: &LeadRow, what: &str) -> Option<NewTask> {
+    fn announce_lead(&self, row: &LeadRow, what: &str, at: Millis) -> Option<NewTask> {
         let test = row.is_test();
         (!test).then(|| {
             self.announce(&Happening {
@@ -395,7 +395,7 @@ impl App {
                 kind: what.to_owned(),
                 publisher: row.publisher.clone(),
                 offer: row.offer.clone(),
-                at: row.since,
+                at,
                 data: lead_facts(row),
                 notices: Vec::new(),
             })

@@ -8,8 +8,8 @@ use mercat_domain::notice::NoticeKind;
 use mercat_domain::run::{Effect, Fault, Run, State, current_step};
 use mercat_store::document::from_json;
 use mercat_store::{
-    CardRow, Commit, Expect, ListingRow, NewEvent, NewTask, NowRow, OfferRow, RunRow, StepRow, SubmissionRow,
-    TimingRow, Versioned, Write, put,
+    CardRow, Commit, Expect, FindingRow, ListingRow, NewEvent, NewTask, NowRow, OfferRow, RunRow, StepRow,
+    SubmissionRow, TimingRow, Versioned, Write, put,
 };
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -124,7 +124,7 @@ impl App {
                 "submission": id, "number": submission.number, "state": next.run.state.name(), "step": facts.step,
                 "next": current_step(&next.run).map(|step| step.step.name()),
                 "fault": next.run.fault.map(mercat_domain::run::Fault::name),
-                "rules": facts.findings.iter().map(|finding| &finding.rule).collect::<Vec<_>>(),
+                "rules": blocking(&facts.findings),
             }),
             notices: told,
         }));
@@ -268,6 +268,12 @@ fn plain(html: &str) -> String {
         }
     }
     out
+}
+
+/// The rules that stopped a step, each once.
+fn blocking(findings: &[FindingRow]) -> Vec<&str> {
+    let stops = findings.iter().filter(|row| ["error", "inconclusive"].contains(&row.severity.as_str()));
+    stops.map(|row| row.rule.as_str()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn kind_of(run: &Run, effects: &[Effect]) -> &'static str {

@@ -108,7 +108,8 @@ impl App {
             let most = format!("at most {WEBHOOKS_MAX}");
             problems.push(Problem::new("F008", "webhooks", WEBHOOKS_MAX.to_string(), most));
         }
-        let known = |event: &&String| EVENTS.iter().any(|kind| wants(event, kind));
+        let kinds = || EVENTS.iter().chain([&MessageLogRow::TEST]);
+        let known = |event: &&String| kinds().any(|kind| wants(event, kind));
         for event in events.iter().filter(|event| !known(event)) {
             problems.push(Problem::new("F003", "events", event, "a known event, or one with * at its end"));
         }

@@ -90,6 +90,9 @@ pub struct Exception {
     pub until: String,
 }
 
+/// How the fix of a finding begins that an exception lets pass.
+pub const EXCUSED: &str = "let pass by exception";
+
 /// Lets findings pass that exceptions were granted for. Only what blocks because of the publisher is let pass: what
 /// we could not check is not known. How many there were.
 pub fn excuse(
@@ -102,7 +105,7 @@ pub fn excuse(
         let bound = binding(&finding.rule, &finding.place, &finding.observed, &images(&finding.place.plan));
         if let Some(exception) = exceptions.iter().find(|exception| exception.binding == bound) {
             finding.severity = Severity::Warning;
-            finding.fix = format!("let pass by exception {} until {}", exception.number, exception.until);
+            finding.fix = format!("{EXCUSED} {} until {}", exception.number, exception.until);
             count += 1;
         }
     }

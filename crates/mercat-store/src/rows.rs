@@ -397,6 +397,11 @@ pub struct FindingRow {
 }
 
 impl FindingRow {
+    /// Whether an exception lets it pass, as [`mercat_domain::exception::excuse`] writes it.
+    pub fn is_excused(&self) -> bool {
+        self.fix.starts_with(mercat_domain::exception::EXCUSED)
+    }
+
     /// Where it is, in one line.
     pub fn place(&self) -> String {
         [&self.plan, &self.platform, &self.layer, &self.path, &self.package, &self.field]

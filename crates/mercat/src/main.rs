@@ -71,7 +71,7 @@ fn stop_when_nobody_reads() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let closed =
-            |text: &String| text.starts_with("failed printing to stdout") && text.contains("Broken pipe");
+            |text: &String| text.starts_with("failed printing to std") && text.contains("Broken pipe");
         if panic.payload().downcast_ref::<String>().is_some_and(closed) {
             std::process::exit(EXIT_PIPE);
         }

@@ -231,6 +231,12 @@ fn check_value(rule: Rule, value: &Value, path: &str, out: &mut Vec<Problem>) {
     }
 }
 
+/// The codes of what can be wrong with fields (domain rules 4); each has words under its own name.
+pub const CODES: [&str; 25] = [
+    "F001", "F002", "F003", "F004", "F005", "F006", "F007", "F008", "F009", "F010", "F011", "F012", "F013",
+    "F014", "F015", "F016", "F017", "F018", "F019", "F020", "F021", "F022", "F023", "F024", "F025",
+];
+
 fn shape(rule: Rule) -> &'static str {
     match rule {
         Rule::Flag => "true or false",

@@ -106,21 +106,12 @@ struct Leads {
 }
 
 impl Leads {
-    fn tone(&self, row: &LeadRow) -> &'static str {
+    fn look(&self, row: &LeadRow) -> (&'static str, &'static str) {
         match row.state.as_str() {
-            "delivered" => "good",
-            "dead" | "failed" => "bad",
-            "pending" => "go",
-            _ => "",
-        }
-    }
-
-    fn icon(&self, row: &LeadRow) -> &'static str {
-        match row.state.as_str() {
-            "delivered" => "done",
-            "dead" | "failed" => "problem",
-            "pending" => "run",
-            _ => "none",
+            "delivered" => ("good", "done"),
+            "dead" | "failed" => ("bad", "problem"),
+            "pending" => ("go", "run"),
+            _ => ("", "none"),
         }
     }
 

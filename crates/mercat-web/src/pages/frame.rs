@@ -58,6 +58,9 @@ impl Frame {
     /// What an answer such as `lead.unreachable: ...` means; empty for one without such a code.
     pub(crate) fn meaning(&self, response: &str) -> String {
         let code = response.split_once(": ").and_then(|(code, _)| code.split_once('.'));
+        // Of the words for leads, those that are about any receiver.
+        let any = |code: &str| ["timeout", "tls", "denied", "unreachable"].contains(&code);
+        let code = code.filter(|(family, code)| *family == "lead" || any(code));
         let key = code.map(|(_, code)| format!("lead-error-{}", code.replace('_', "-")));
         key.filter(|key| has(self.locale, key)).map(|key| self.t(&key)).unwrap_or_default()
     }

@@ -13,7 +13,8 @@ use mercat_app::{AppError, Interest, Terms, Urn, check_interest, in_language};
 use mercat_domain::lead::{LeadKind, Person};
 use mercat_domain::{Millis, OfferKey};
 use mercat_store::{
-    ListedPlan, ListingRow, OfferRow, PaperRow, ReportRow, ReviewRow, SubscriptionRow, TimingRow, find, load,
+    FindingRow, ListedPlan, ListingRow, OfferRow, PaperRow, ReportRow, ReviewRow, SubscriptionRow, TimingRow,
+    find, load,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -33,6 +34,8 @@ struct Trust {
     advisories: Vec<String>,
     /// Open findings of each severity that does not block.
     warnings: usize,
+    /// Rules that were let pass, and by what.
+    excused: Vec<(String, String)>,
     notes: usize,
     /// Platform and digest of bills of materials.
     sboms: Vec<(String, String)>,
@@ -82,6 +85,11 @@ async fn trust(site: &Site, listing: &ListingRow) -> Result<Trust, AppError> {
         out.sboms.extend(sboms.filter(|(_, sbom)| !sbom.is_empty()));
         out.subjects.push(digest.clone());
     }
+    let public = |row: &&FindingRow| listing.plans.iter().any(|plan| plan.id == row.plan);
+    let excused = report.row.findings.iter().filter(public).filter(|row| row.is_excused());
+    out.excused = excused.map(|row| (row.rule.clone(), row.fix.clone())).collect();
+    out.excused.sort();
+    out.excused.dedup();
     for list in [&mut out.policies, &mut out.advisories] {
         list.retain(|text| !text.trim().is_empty());
         list.sort();

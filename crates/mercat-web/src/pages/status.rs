@@ -333,7 +333,7 @@ impl StepPart<'_> {
     /// What to do, in the reader's language where the rule has words of its own.
     fn fix(&self, finding: &FindingRow) -> String {
         // What a reviewer let pass is said in the finding itself.
-        let own = finding.fix.starts_with("let pass by exception");
+        let own = finding.is_excused();
         let words = mercat_text::fix(self.f.locale, &finding.rule).filter(|_| !own);
         words.unwrap_or_else(|| self.f.required(&finding.fix))
     }

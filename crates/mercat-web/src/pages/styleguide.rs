@@ -54,11 +54,6 @@ struct Rules {
     errors: Vec<(&'static str, String)>,
 }
 
-const FIELD_RULES: [&str; 25] = [
-    "F001", "F002", "F003", "F004", "F005", "F006", "F007", "F008", "F009", "F010", "F011", "F012", "F013",
-    "F014", "F015", "F016", "F017", "F018", "F019", "F020", "F021", "F022", "F023", "F024", "F025",
-];
-
 const LEAD_ERRORS: [&str; 8] =
     ["auth", "permission", "not_found", "timeout", "tls", "rejected", "denied", "unreachable"];
 
@@ -93,7 +88,7 @@ pub(super) async fn rules(caller: Caller) -> Answer {
         family.rules.push((family.id, family.title.clone(), fix));
     }
     // What the form asks for, before anything is submitted.
-    let fields = FIELD_RULES.map(|id| (id, f.t(id), None)).to_vec();
+    let fields = mercat_domain::offer::CODES.map(|id| (id, f.t(id), None)).to_vec();
     families.insert(0, Family { id: "F", title: f.t("ui-rules-fields"), rules: fields });
     let words = |code: &'static str| (code, f.t(&format!("lead-error-{}", code.replace('_', "-"))));
     let (destinations, errors) = (destinations(&f), LEAD_ERRORS.map(words).to_vec());

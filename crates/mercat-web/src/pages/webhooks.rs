@@ -73,7 +73,11 @@ pub(super) async fn create(
     Form(sent): Form<BTreeMap<String, String>>,
 ) -> Answer {
     let text = |name: &str| sent.get(name).map_or("", |text| text.trim());
-    let events: Vec<String> = text("events").split_whitespace().map(str::to_owned).collect();
+    let events: Vec<String> = text("events")
+        .split([' ', ',', '\n', '\t'])
+        .filter(|event| !event.is_empty())
+        .map(str::to_owned)
+        .collect();
     let (secret, filled) =
         match site.app.create_webhook(caller.actor(), &publisher, text("url"), &events).await {
             Ok((_, secret)) => (Some(secret), Filled::default()),
@@ -123,6 +127,8 @@ pub(super) async fn act(
             }
             Err(error) => Err(error),
         },
+        // One of this webhook's: ids begin with it.
+        _ if !wish.message.starts_with(&format!("{id}/")) => Err(AppError::NotFound),
         _ => app.replay_message(&publisher, &wish.message).await.map(|_| ()),
     };
     done.map_err(fail(&caller))?;

@@ -42,6 +42,20 @@ async fn an_owner_gets_no_link_into_somebody_elses_account() {
         as_operator(&house, "/publishers/aurora/members", json!({"email": "new@example.org"})).await;
     assert_eq!(status, StatusCode::CREATED);
     assert!(house.api(Method::GET, "/me", None).await.0.is_success(), "others are untouched");
+    // The last owner stays one.
+    let demote = async |email: &str| {
+        let body = json!({"email": email, "role": "contributor"});
+        as_operator(&house, "/publishers/aurora/members", body).await
+    };
+    let (status, body) = demote("OWNER@example.org").await;
+    assert_eq!(
+        (status, body["errors"][0]["path"].as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, Some("role")),
+        "{body}"
+    );
+    let second = json!({"email": "second@example.org", "role": "owner"});
+    as_operator(&house, "/publishers/aurora/members", second).await;
+    assert_eq!(demote("owner@example.org").await.0, StatusCode::CREATED);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -107,6 +107,10 @@ async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
             text.contains("message-excused") && text.contains("let pass by exception 1 until"),
             "{status:#}"
         );
+        // Nor is it hidden from customers.
+        let page = house.http.get(format!("{}/marketplace/preview/aurora.app", house.base));
+        let page = page.bearer_auth(&house.token).send().await.expect("answers").text().await.expect("text");
+        assert!(page.contains(">CTR-21</a>: let pass by exception 1 until"), "{page}");
         house.api(Method::POST, "/publishers/aurora/offers/app/cancel", None).await;
     }
     // Other bytes at the same place do not.
