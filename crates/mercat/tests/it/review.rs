@@ -38,7 +38,7 @@ async fn a_submission_is_asked_about_sent_back_and_approved() {
     assert!(page(&operator, "/portal/review").await.1.contains(&id));
 
     // S4-7: a person of the certification team decides, and whoever has no part in it may not even look.
-    let owner = house.sign_in(&house.member_link("aurora", "owner@example.org", "contributor").await).await;
+    let owner = house.sign_in(&house.member_link("aurora", "owner@example.org", "owner").await).await;
     assert_eq!(page(&owner, &place).await.0, StatusCode::FORBIDDEN);
     assert_eq!(post(&house, &owner, &place, &[("action", "approve")]).await.0, StatusCode::FORBIDDEN);
 
