@@ -2,6 +2,7 @@
 
 use crate::{App, AppError};
 use mercat_domain::access::Principal;
+use mercat_domain::country::is_country;
 use mercat_domain::offer::Problem;
 use mercat_domain::{Digest, OfferKey};
 use mercat_store::{
@@ -118,8 +119,7 @@ impl App {
         preview: bool,
         (digest, market): (&str, &str),
     ) -> Result<Terms, AppError> {
-        let country = market.len() == 2 && market.bytes().all(|b| b.is_ascii_uppercase());
-        if !country && !market.is_empty() {
+        if !is_country(market) && !market.is_empty() {
             let required = "a country by ISO 3166-1, for example JP";
             return Err(AppError::Problems(vec![Problem::new("F003", "market", market, required)]));
         }

@@ -40,6 +40,9 @@ pub enum AppError {
     /// A published offer cannot be deleted.
     #[error("a published offer cannot be deleted")]
     Published,
+    /// It was delivered, or is on its way.
+    #[error("it was delivered, or is on its way; there is nothing to send again")]
+    Settled,
     /// The Idempotency-Key belongs to another request.
     #[error("the Idempotency-Key belongs to another request")]
     KeyReused,

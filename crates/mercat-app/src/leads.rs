@@ -6,6 +6,7 @@ use crate::webhooks::Happening;
 use crate::{App, AppError, DELIVERIES, rfc3339};
 use mercat_domain::access::Principal;
 use mercat_domain::calendar::DAY;
+use mercat_domain::country::is_country;
 use mercat_domain::document::flag;
 use mercat_domain::lead::{Destination, Lead, LeadKind, Person, destination, test_marker, test_person};
 use mercat_domain::notice::NoticeKind;
@@ -90,10 +91,10 @@ impl App {
     ) -> Result<LeadRow, AppError> {
         let user = who.user.clone().ok_or(AppError::SignIn)?;
         let listing = self.visible_listing(who, key, preview).await?;
+        let mut problems = check_interest(interest);
         if !interest.plan.is_empty() && listing.plans.iter().all(|plan| plan.id != interest.plan) {
-            return Err(AppError::NotFound);
+            problems.push(Problem::new("F003", "plan", &interest.plan, "a plan of this offer"));
         }
-        let problems = check_interest(interest);
         if !problems.is_empty() {
             return Err(AppError::Problems(problems));
         }
@@ -447,13 +448,17 @@ impl App {
     /// Sends a lead again that was given up or failed.
     ///
     /// # Errors
-    /// [`AppError::NotFound`] for a lead that is not the publisher's, was erased or needs nothing.
+    /// [`AppError::NotFound`] for a lead that is not the publisher's or was erased; [`AppError::Settled`] for one that
+    /// needs nothing.
     pub async fn replay_lead(&self, actor: &str, publisher: &str, id: &str) -> Result<LeadRow, AppError> {
         let found = load::<LeadRow>(&*self.ledger, id).await?.ok_or(AppError::NotFound)?;
         let mut row = found.row;
         let over = ["dead", "failed", "kept"].contains(&row.state.as_str());
-        if row.publisher != publisher || !over || row.erased {
+        if row.publisher != publisher || row.erased {
             return Err(AppError::NotFound);
+        }
+        if !over {
+            return Err(AppError::Settled);
         }
         let now = self.ledger.now().await?;
         row.state = "pending".to_owned();
@@ -533,11 +538,14 @@ pub fn check_interest(interest: &Interest) -> Vec<Problem> {
         ("firstName", &person.first_name, 100),
         ("lastName", &person.last_name, 100),
         ("phone", &person.phone, 40),
-        ("country", &person.country, 2),
         ("company", &person.company, 100),
         ("title", &person.title, 100),
         ("description", &interest.description, 1000),
     ];
+    if !person.country.is_empty() && !is_country(&person.country) {
+        let required = "a country by ISO 3166-1, for example JP";
+        out.push(Problem::new("F003", "country", &person.country, required));
+    }
     for (field, text, max) in fields {
         if text.chars().count() > max {
             out.push(Problem::new(

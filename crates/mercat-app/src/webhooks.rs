@@ -398,11 +398,14 @@ impl App {
     /// Sends a message again, whatever became of it: receivers know it by its id.
     ///
     /// # Errors
-    /// As [`App::webhook`]; [`AppError::NotFound`] while it is on its way.
+    /// As [`App::webhook`]; [`AppError::Settled`] while it is on its way.
     pub async fn replay_message(&self, publisher: &str, id: &str) -> Result<MessageLogRow, AppError> {
         let found = load::<MessageLogRow>(&*self.ledger, id).await?.ok_or(AppError::NotFound)?;
-        if found.row.publisher != publisher || found.row.state == "pending" {
+        if found.row.publisher != publisher {
             return Err(AppError::NotFound);
+        }
+        if found.row.state == "pending" {
+            return Err(AppError::Settled);
         }
         let now = self.ledger.now().await?;
         let mut row = found.row;
@@ -413,7 +416,7 @@ impl App {
         let mut commit = Commit::new();
         queue_message(&mut commit, &row, Expect::Version(found.version));
         match commit_surely(&*self.ledger, &commit).await {
-            Err(LedgerError::Conflict { .. }) => Err(AppError::NotFound),
+            Err(LedgerError::Conflict { .. }) => Err(AppError::Settled),
             other => {
                 self.bell.notify_waiters();
                 Ok(other.map(|()| row)?)

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod calendar;
+pub mod country;
 pub mod csv;
 pub mod digest;
 pub mod document;

@@ -270,6 +270,7 @@ ui-error = That did not work
 ui-format = Format
 ui-size = Size
 ui-terms-needed = Accept the terms of this plan first.
+ui-settled = There is nothing to send again: it was delivered, or is on its way.
 ui-stale = Somebody else changed the draft since you opened it. Your changes are below; compare and save again.
 ui-tokens = API tokens
 ui-subscriptions = Subscriptions

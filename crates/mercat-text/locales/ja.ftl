@@ -270,6 +270,7 @@ ui-error = 処理できませんでした
 ui-format = 形式
 ui-size = サイズ
 ui-terms-needed = 先にこのプランの条件に同意してください。
+ui-settled = 再送信するものはありません。配信済みか、配信中です。
 ui-stale = 開いた後に他のユーザーが下書きを変更しました。あなたの変更は以下にあります。確認して保存し直してください。
 ui-tokens = API トークン
 ui-subscriptions = サブスクリプション

@@ -19,7 +19,8 @@ use crate::pages::Where;
 use crate::{Site, openapi_document, problem};
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{delete, get, post, put};
@@ -188,6 +189,19 @@ async fn found(site: &Site, caller: &Caller, category: &str, at: &Where) -> Answ
         found.facets.iter().map(|(facet, list)| (facet.name().to_owned(), json!(values(list)))).collect();
     let items: Vec<Value> = found.entries.iter().map(item).collect();
     Ok(Json(json!({"total": found.total, "items": items, "facets": facets})).into_response())
+}
+
+/// [`axum::extract::Query`], refused with a problem document.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let read = axum::extract::Query::from_request_parts(parts, state).await;
+        read.map(|axum::extract::Query(asked)| Self(asked))
+            .map_err(|error| problem::malformed("", &error.body_text()))
+    }
 }
 
 async fn catalogue(

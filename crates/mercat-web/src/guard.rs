@@ -3,8 +3,8 @@
 use crate::routes::{self, About};
 use crate::{Site, problem};
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
-use axum::http::HeaderMap;
-use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, COOKIE};
+use axum::http::header::{ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, COOKIE, SET_COOKIE};
+use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use mercat_app::{AppError, hash_secret};
@@ -74,6 +74,32 @@ pub(crate) async fn principal(site: &Site, headers: &HeaderMap) -> Result<Princi
     }
 }
 
+/// Cookie with the page that somebody wanted to see before signing in.
+pub(crate) const BACK: &str = "back";
+
+/// Whether a path is one of the pages behind the sign-in; other places are not gone to because a cookie says so.
+pub(crate) fn is_inside(path: &str) -> bool {
+    path.starts_with("/portal") || path.starts_with("/support")
+}
+
+/// The address of the page that is asked for, when it is one to return to.
+fn back(request: &Request) -> Option<String> {
+    let page = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok())?.contains("text/html");
+    let address = request.uri().path_and_query()?.as_str();
+    let usable = address.len() <= 1000 && !address.contains([';', ',', '"', '\\']);
+    (request.method() == Method::GET && page && is_inside(address) && usable).then(|| address.to_owned())
+}
+
+/// Remembers where somebody wanted to go who has to sign in first.
+fn back_later(mut response: Response, error: &AppError, back: Option<String>) -> Response {
+    let cookie =
+        back.map(|back| format!("{BACK}={back}; Path=/sign-in; Max-Age=3600; HttpOnly; SameSite=Lax"));
+    if let (AppError::SignIn, Some(Ok(cookie))) = (error, cookie.map(|cookie| cookie.parse())) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
 /// Asks the one decision function. A route that is not in the table is refused.
 pub(crate) async fn guard(
     State(site): State<Arc<Site>>,
@@ -83,10 +109,11 @@ pub(crate) async fn guard(
     next: Next,
 ) -> Response {
     let path = request.uri().path().to_owned();
+    let back = back(&request);
     let mut caller = Caller { path: path.clone(), ..Caller::stranger(request.headers()) };
     match principal(&site, request.headers()).await {
         Ok(who) => caller.who = who,
-        Err(error) => return problem::answer(&caller, &path, &error),
+        Err(error) => return back_later(problem::answer(&caller, &path, &error), &error, back),
     }
     let Some(route) = routes::find(request.method().as_str(), matched.as_str()) else {
         return problem::answer(&caller, &path, &AppError::NotFound);
@@ -107,7 +134,7 @@ pub(crate) async fn guard(
         About::Listing => Ok(()),
     };
     if let Err(error) = allowed {
-        return problem::answer(&caller, &path, &error);
+        return back_later(problem::answer(&caller, &path, &error), &error, back);
     }
     request.extensions_mut().insert(caller);
     next.run(request).await

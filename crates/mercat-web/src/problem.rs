@@ -22,6 +22,7 @@ pub(crate) fn classify(error: &AppError) -> (StatusCode, &'static str, &'static 
         AppError::Stale { .. } => (StatusCode::PRECONDITION_FAILED, "stale", "ui-stale"),
         AppError::Exists => (StatusCode::CONFLICT, "exists", "F005"),
         AppError::Published => (StatusCode::CONFLICT, "published", "F006"),
+        AppError::Settled => (StatusCode::CONFLICT, "settled", "ui-settled"),
         AppError::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "F005"),
         AppError::Terms => (StatusCode::CONFLICT, "terms-not-accepted", "ui-terms-needed"),
         AppError::Ledger(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "ui-error"),

@@ -199,6 +199,9 @@ pub(crate) struct LeadsConfig {
     pub(crate) hubspot: Option<String>,
 }
 
+/// Larger numbers of `[leads]` are taken for mistakes; as days they are far from what times can hold.
+const LEADS_MOST: i64 = 1_000_000_000;
+
 impl Default for LeadsConfig {
     fn default() -> Self {
         Self {
@@ -214,13 +217,27 @@ impl Default for LeadsConfig {
 }
 
 impl LeadsConfig {
+    fn check(&self) -> anyhow::Result<()> {
+        for (name, value, least) in [
+            ("first_retry_ms", self.first_retry_ms, 1),
+            ("longest_wait_minutes", self.longest_wait_minutes, 1),
+            ("give_up_days", self.give_up_days, 0),
+            ("keep_days", self.keep_days, 0),
+        ] {
+            if !(least..=LEADS_MOST).contains(&value) {
+                bail!("leads.{name} is {value}: use {least} to {LEADS_MOST}");
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn settings(&self) -> LeadSettings {
         let retry = RetryPolicy {
-            first: self.first_retry_ms.max(1),
-            most: self.longest_wait_minutes.max(1) * MINUTE,
-            life: self.give_up_days.max(0) * DAY,
+            first: self.first_retry_ms,
+            most: self.longest_wait_minutes * MINUTE,
+            life: self.give_up_days * DAY,
         };
-        LeadSettings { retry, keep: self.keep_days.max(0) * DAY }
+        LeadSettings { retry, keep: self.keep_days * DAY }
     }
 
     pub(crate) fn services(&self) -> LeadServices {
@@ -245,6 +262,13 @@ impl EgressConfig {
                 format!("egress.deny {text:?}: use an address or a network such as 203.0.113.0/24")
             })
         };
+        for place in &self.allow {
+            let parts =
+                place.rsplit_once(':').filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+            if parts.is_none() {
+                bail!("egress.allow {place:?}: use host:port, for example crm.internal:8443");
+            }
+        }
         let deny = self.deny.iter().map(network).collect::<anyhow::Result<_>>()?;
         let ports = if self.ports.is_empty() { PORTS.to_vec() } else { self.ports.clone() };
         Ok(Rules { allow: self.allow.clone(), deny, ports, ..Rules::default() })
@@ -277,6 +301,7 @@ impl Config {
         config.cancel_rule()?;
         config.review_rule()?;
         config.egress.rules()?;
+        config.leads.check()?;
         for region in &config.regions {
             if region.directory.is_some() == region.registry.is_some() {
                 bail!("region {:?}: set either directory or registry", region.name);

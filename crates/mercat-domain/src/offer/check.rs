@@ -2,6 +2,7 @@
 
 use super::disk::DiskSource;
 use super::fields::{CATEGORIES, Field, Need, Rule, Scope, fields_of};
+use crate::country::is_country;
 use crate::document::{Document, Fields, Plan, Value};
 use crate::ids::{SlugProblem, check_slug, is_guid};
 use crate::lead::TableAccount;
@@ -198,8 +199,7 @@ fn check_value(rule: Rule, value: &Value, path: &str, out: &mut Vec<Problem>) {
             });
         }
         (Rule::Countries, Value::List(list)) => check_each(list, path, out, |item| {
-            let ok = item.len() == 2 && item.bytes().all(|b| b.is_ascii_uppercase());
-            (!ok).then_some(("F003", "an ISO 3166-1 alpha-2 code such as JP"))
+            (!is_country(item)).then_some(("F003", "an ISO 3166-1 alpha-2 code such as JP"))
         }),
         (Rule::Categories, Value::List(list)) => check_categories(list, path, out),
         (Rule::Pictures(max, ..), Value::List(list)) => {

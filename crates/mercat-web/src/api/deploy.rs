@@ -1,9 +1,9 @@
 //! Terms and deployments of the caller's subscriptions.
 
-use super::{Answer, Shared, body, fail};
+use super::{Answer, Query, Shared, body, fail};
 use crate::guard::Caller;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json};
 use mercat_app::{AppError, Deployment, Terms, Urn, rfc3339};

@@ -1,8 +1,8 @@
 //! Insights over the API.
 
-use super::{Answer, Shared, fail};
+use super::{Answer, Query, Shared, fail};
 use crate::guard::Caller;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Json};
 use mercat_app::{AppError, Insight};

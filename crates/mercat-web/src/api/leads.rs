@@ -1,10 +1,10 @@
 //! Leads over the API.
 
-use super::{Answer, Shared, body, fail, listing_key, no_content};
+use super::{Answer, Query, Shared, body, fail, listing_key, no_content};
 use crate::Site;
 use crate::guard::Caller;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json};
 use mercat_app::{AppError, Interest, rfc3339};
@@ -52,7 +52,7 @@ impl Asked {
             last_name: text("lastName"),
             email: text("email"),
             phone: text("phone"),
-            country: text("country"),
+            country: text("country").to_ascii_uppercase(),
             company: text("company"),
             title: text("title"),
             description: text("description"),

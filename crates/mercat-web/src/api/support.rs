@@ -1,10 +1,10 @@
 //! Support requests over the API.
 
-use super::{Answer, Shared, body, fail};
+use super::{Answer, Query, Shared, body, fail};
 use crate::Site;
 use crate::guard::Caller;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json};
 use base64::Engine;

@@ -1,9 +1,9 @@
 //! Verdict documents, in every form that `mercat certify --format` has.
 
-use super::{Answer, Shared, fail};
+use super::{Answer, Query, Shared, fail};
 use crate::guard::Caller;
 use crate::problem;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use mercat_app::{AppError, rfc3339};

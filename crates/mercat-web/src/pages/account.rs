@@ -1,17 +1,16 @@
 //! Sign-in, tokens, subscriptions, and the operator's page.
 
-use super::filled::{Filled, Form};
+use super::filled::{Filled, Form, Query, Texts, text};
 use super::{Answer, Frame, error_page, fail, see, show};
 use crate::Site;
 use crate::api::people::scope;
-use crate::guard::{COOKIE_NAMES, Caller, cookie};
+use crate::guard::{BACK, COOKIE_NAMES, Caller, cookie, is_inside};
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use mercat_app::AppError;
 use mercat_store::{PullTokenRow, SubscriptionRow, TokenRow, find};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 #[derive(Deserialize)]
@@ -63,7 +62,13 @@ pub(super) async fn sign_in_page(
 }
 
 /// The link is used up by a form, not by opening it: mail scanners open links.
-pub(super) async fn sign_in(State(site): State<Arc<Site>>, caller: Caller, Form(link): Form<Link>) -> Answer {
+/// It leads to the page that was wanted before.
+pub(super) async fn sign_in(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    headers: HeaderMap,
+    Form(link): Form<Link>,
+) -> Answer {
     match site.app.redeem_link(link.link.as_deref().unwrap_or("")).await {
         Ok(value) => {
             let secure = site.app.settings.base_url.starts_with("https://");
@@ -73,9 +78,11 @@ pub(super) async fn sign_in(State(site): State<Arc<Site>>, caller: Caller, Form(
                 }
                 false => format!("mercat={value}; Path=/; Max-Age=604800; HttpOnly; SameSite=Lax"),
             };
-            let mut response = see("/portal");
-            if let Ok(cookie) = cookie.parse() {
-                response.headers_mut().insert(header::SET_COOKIE, cookie);
+            let back = self::cookie(&headers, BACK).filter(|path| is_inside(path));
+            let mut response = see(back.unwrap_or("/portal"));
+            let forgotten = format!("{BACK}=; Path=/sign-in; Max-Age=0; HttpOnly; SameSite=Lax");
+            for cookie in [cookie, forgotten].iter().filter_map(|cookie| cookie.parse().ok()) {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
             }
             Ok(response)
         }
@@ -134,9 +141,9 @@ pub(super) async fn page(State(site): State<Arc<Site>>, caller: Caller) -> Answe
 pub(super) async fn new_token(
     State(site): State<Arc<Site>>,
     caller: Caller,
-    Form(sent): Form<BTreeMap<String, String>>,
+    Form(sent): Form<Texts>,
 ) -> Answer {
-    let text = |name: &str| sent.get(name).map_or("", |text| text.trim());
+    let text = |name| text(&sent, name);
     let made = async {
         let scope = scope(&caller, text("scope"))?;
         let days = text("days").parse().unwrap_or(0);
@@ -161,9 +168,9 @@ pub(super) async fn revoke_token(
 pub(super) async fn new_subscription(
     State(site): State<Arc<Site>>,
     caller: Caller,
-    Form(sent): Form<BTreeMap<String, String>>,
+    Form(sent): Form<Texts>,
 ) -> Answer {
-    let name = sent.get("name").map_or("", |name| name.trim());
+    let name = text(&sent, "name");
     match site.app.create_subscription(caller.actor(), name, None).await {
         Ok(_) => Ok(see("/portal/account")),
         Err(error) => account(&site, &caller, (None, Filled::refused(&caller, error, &sent)?)).await,

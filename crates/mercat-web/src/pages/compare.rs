@@ -1,10 +1,11 @@
 //! The draft beside what is live or in preview, field by field.
 
+use super::filled::Query;
 use super::{Answer, Frame, fail, show};
 use crate::Site;
 use crate::guard::Caller;
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mercat_app::AppError;
 use mercat_domain::offer::{Change, diff};

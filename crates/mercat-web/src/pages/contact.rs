@@ -1,6 +1,6 @@
 //! Leads: the form of a customer, and what a publisher sees.
 
-use super::filled::{Filled, Form};
+use super::filled::{Filled, Form, Texts};
 use super::{Answer, Frame, fail, see, show};
 use crate::Site;
 use crate::api::leads::Asked;
@@ -68,20 +68,6 @@ async fn page(site: &Site, caller: &Caller, id: &str, (sent, filled): (bool, Fil
     Ok(show(filled.status(), &Contact { f, listing, action, fields, sent, filled }))
 }
 
-type Texts = BTreeMap<String, String>;
-
-async fn send(site: &Site, caller: &Caller, id: &str, texts: Texts) -> Answer {
-    let made = async {
-        let interest = Asked::from_form(&texts).into_interest()?;
-        site.app.record_interest(&caller.who, &listing_key(id)?, in_preview(caller), &interest).await
-    };
-    let end = match made.await {
-        Ok(_) => (true, Filled::default()),
-        Err(error) => (false, Filled::refused(caller, error, &texts)?),
-    };
-    page(site, caller, id, end).await
-}
-
 pub(super) async fn form(State(site): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
     page(&site, &caller, &id, Default::default()).await
 }
@@ -92,7 +78,15 @@ pub(super) async fn ask(
     Path(id): Path<String>,
     Form(asked): Form<Texts>,
 ) -> Answer {
-    send(&site, &caller, &id, asked).await
+    let made = async {
+        let interest = Asked::from_form(&asked).into_interest()?;
+        site.app.record_interest(&caller.who, &listing_key(&id)?, in_preview(&caller), &interest).await
+    };
+    let end = match made.await {
+        Ok(_) => (true, Filled::default()),
+        Err(error) => (false, Filled::refused(&caller, error, &asked)?),
+    };
+    page(&site, &caller, &id, end).await
 }
 
 #[derive(Template)]

@@ -3,13 +3,13 @@
 mod form;
 mod merge;
 
-use super::filled::sentence;
+use super::filled::{Query, sentence};
 use super::{Answer, Frame, fail, see};
 use crate::Site;
 use crate::guard::Caller;
 use crate::media;
 use askama::Template;
-use axum::extract::{Multipart, Path, Query, State};
+use axum::extract::{Multipart, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use form::{Control, Group, Resolved, Sent, input, label, on_page, place};

@@ -1,13 +1,13 @@
 //! Exceptions: the publisher's requests and the reviewers' queue.
 
-use super::filled::{Filled, Sent};
+use super::filled::{Filled, Query, Sent};
 use super::support::stored;
 use super::{Answer, Frame, fail, see, show};
 use crate::Site;
 use crate::api::exceptions::decision;
 use crate::guard::Caller;
 use askama::Template;
-use axum::extract::{Multipart, Path, Query, State};
+use axum::extract::{Multipart, Path, State};
 use mercat_app::{AppError, ExceptionRequest, rfc3339};
 use mercat_domain::OfferKey;
 use mercat_domain::exception::ExceptionState;

@@ -4,8 +4,9 @@ use super::{Frame, fail, unreadable};
 use crate::Site;
 use crate::guard::Caller;
 use axum::extract::multipart::MultipartError;
-use axum::extract::{FromRequest, Multipart, Request};
+use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::Response;
 use mercat_app::AppError;
 use mercat_domain::offer::Problem;
@@ -32,6 +33,10 @@ impl Filled {
     ) -> Result<Self, Response> {
         match error {
             AppError::Problems(problems) => Ok(Self { values: values.clone(), problems }),
+            AppError::Exists if values.contains_key("id") => {
+                let problem = Problem::new("F005", "id", text(values, "id"), "an id that nobody has yet");
+                Ok(Self { values: values.clone(), problems: vec![problem] })
+            }
             other => Err(fail(caller)(other)),
         }
     }
@@ -113,19 +118,40 @@ impl<T: DeserializeOwned> FromRequest<Arc<Site>> for Form<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &Arc<Site>) -> Result<Self, Response> {
-        let caller = request.extensions().get::<Caller>().cloned();
-        let read = axum::Form::from_request(request, state).await;
-        read.map(|axum::Form(sent)| Self(sent)).map_err(|error| match &caller {
-            Some(caller) => unreadable(caller, error.status(), &error.body_text()),
-            None => crate::problem::malformed("", &error.body_text()),
-        })
+        let (mut parts, body) = request.into_parts();
+        let caller = Caller::from_request_parts(&mut parts, state).await?;
+        let read = axum::Form::from_request(Request::from_parts(parts, body), state).await;
+        let read = read.map(|axum::Form(sent)| Self(sent));
+        read.map_err(|error| unreadable(&caller, error.status(), &error.body_text()))
     }
+}
+
+/// [`axum::extract::Query`] for people.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<Site>> for Query<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<Site>) -> Result<Self, Response> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let read = axum::extract::Query::from_request_parts(parts, state).await;
+        let read = read.map(|axum::extract::Query(asked)| Self(asked));
+        read.map_err(|error| unreadable(&caller, error.status(), &error.body_text()))
+    }
+}
+
+/// The texts of a form by name.
+pub(super) type Texts = BTreeMap<String, String>;
+
+/// One of them without the blanks around it.
+pub(super) fn text<'a>(sent: &'a Texts, name: &str) -> &'a str {
+    sent.get(name).map_or("", |text| text.trim())
 }
 
 /// What a form with files sent.
 #[derive(Default)]
 pub(super) struct Sent {
-    pub(super) texts: BTreeMap<String, String>,
+    pub(super) texts: Texts,
     /// Names and bytes.
     pub(super) files: Vec<(String, Vec<u8>)>,
     /// Why the files could not be read; what was typed before them is there.

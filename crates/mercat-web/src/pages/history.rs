@@ -1,11 +1,12 @@
 //! History: every change with who, when and what; and the submissions.
 
 use super::compare::Line;
+use super::filled::Query;
 use super::{Answer, Frame, fail, show};
 use crate::Site;
 use crate::guard::Caller;
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use mercat_app::{AppError, rfc3339};

@@ -1,11 +1,12 @@
 //! Insights of a publisher.
 
+use super::filled::Query;
 use super::{Answer, Frame, fail, show};
 use crate::Site;
 use crate::api::insights::{Days, of};
 use crate::guard::Caller;
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mercat_app::Insight;
 use std::sync::Arc;

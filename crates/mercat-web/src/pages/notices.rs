@@ -1,6 +1,6 @@
 //! Which of a publisher's notices a member gets.
 
-use super::filled::{Filled, Form};
+use super::filled::{Filled, Form, Texts, text};
 use super::{Answer, Frame, fail, see, show};
 use crate::Site;
 use crate::guard::Caller;
@@ -9,7 +9,6 @@ use axum::extract::{Path, State};
 use mercat_app::{AppError, Wish};
 use mercat_domain::access::{Action, Object};
 use mercat_store::{SubscriberRow, find};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Notices of a run, which somebody can subscribe to.
@@ -83,7 +82,7 @@ pub(super) async fn save(
     State(site): State<Arc<Site>>,
     caller: Caller,
     Path(publisher): Path<String>,
-    Form(sent): Form<BTreeMap<String, String>>,
+    Form(sent): Form<Texts>,
 ) -> Answer {
     let notices = chosen(&sent);
     let done = if notices.is_empty() {
@@ -100,7 +99,7 @@ pub(super) async fn save(
     Ok(see(&format!("/portal/publishers/{publisher}/notices")))
 }
 
-fn chosen(sent: &BTreeMap<String, String>) -> Vec<String> {
+fn chosen(sent: &Texts) -> Vec<String> {
     let chosen = NOTICES.iter().filter(|(id, _)| sent.contains_key(*id));
     chosen.map(|(id, _)| (*id).to_owned()).collect()
 }
@@ -110,10 +109,10 @@ pub(super) async fn others(
     State(site): State<Arc<Site>>,
     caller: Caller,
     Path(publisher): Path<String>,
-    Form(sent): Form<BTreeMap<String, String>>,
+    Form(sent): Form<Texts>,
 ) -> Answer {
-    let email = sent.get("email").map(|email| email.trim()).unwrap_or_default();
-    if sent.get("action").is_some_and(|action| action == "remove") {
+    let email = text(&sent, "email");
+    if text(&sent, "action") == "remove" {
         site.app.unsubscribe(&publisher, email, None).await.map_err(fail(&caller))?;
     } else {
         let (notices, digest) = (chosen(&sent), sent.contains_key("digest"));

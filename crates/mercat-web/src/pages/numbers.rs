@@ -7,21 +7,14 @@ use crate::guard::Caller;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use mercat_app::AppError;
+use mercat_app::{AppError, to_preview};
 use mercat_domain::calendar::DAY;
-use mercat_domain::lead::LeadKind;
 use mercat_domain::run::{Measured, Step, StepStatus, itinerary, title_key};
 use mercat_domain::{Millis, OfferKind};
-use mercat_store::{
-    DeploymentRow, LeadRow, OfferRow, ProgressRow, Query, ReportRow, TimingRow, find, list, load,
-};
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 const WEEK: Millis = 7 * DAY;
 const WEEKS: i64 = 12;
-/// Rows that are read for a chart.
-const ROWS_MAX: u32 = 1000;
 /// Rules that a chart shows.
 const RULES_SHOWN: usize = 10;
 
@@ -74,28 +67,6 @@ fn counts(
     chart.render().unwrap_or_default()
 }
 
-async fn timings(site: &Site, publisher: Option<&str>) -> Result<Vec<TimingRow>, AppError> {
-    let index = publisher.map(|publisher| ("publisher", publisher.to_owned()));
-    let query = Query { index, limit: ROWS_MAX, newest_first: true, ..Query::default() };
-    let rows = list::<TimingRow>(&*site.app.ledger, query).await?;
-    Ok(rows.into_iter().map(|row| row.row).collect())
-}
-
-/// From the first step's beginning to the open preview, of each submission that came so far; oldest first.
-fn to_preview(rows: &[TimingRow]) -> Vec<(Millis, Millis)> {
-    let mut begun: BTreeMap<&str, Millis> = BTreeMap::new();
-    let mut open: BTreeMap<&str, Millis> = BTreeMap::new();
-    for row in rows {
-        if row.step == Step::Validate.name() {
-            begun.insert(&row.submission, row.began);
-        }
-        if row.step == Step::Preview.name() {
-            open.insert(&row.submission, row.ended);
-        }
-    }
-    open.into_iter().filter_map(|(id, open)| Some((open, open - begun.get(id)?))).collect()
-}
-
 pub(super) async fn publisher(
     State(site): State<Arc<Site>>,
     caller: Caller,
@@ -103,22 +74,10 @@ pub(super) async fn publisher(
 ) -> Answer {
     let f = Frame::new(&caller);
     let read = async {
-        let rows = timings(&site, Some(&publisher)).await?;
-        let now = site.app.ledger.now().await?;
-        let (mut leads, mut deployed, mut broken) = (Vec::new(), Vec::new(), Vec::new());
-        for offer in find::<OfferRow>(&*site.app.ledger, "publisher", &publisher).await? {
-            let key = format!("{}/{}", offer.row.publisher, offer.row.offer);
-            let found = find::<LeadRow>(&*site.app.ledger, "offer", &key).await?;
-            leads.extend(
-                found.into_iter().filter(|row| row.row.kind != LeadKind::Test.name()).map(|row| row.row.at),
-            );
-            for row in find::<DeploymentRow>(&*site.app.ledger, "offer", &key).await? {
-                if row.row.success { deployed.push(row.row.at) } else { broken.push(row.row.at) }
-            }
-        }
-        Ok::<_, AppError>((rows, now, leads, deployed, broken))
+        let rows = site.app.timings(Some(&publisher)).await?;
+        Ok::<_, AppError>((rows, site.app.happened(&publisher).await?, site.app.ledger.now().await?))
     };
-    let (rows, now, leads, deployed, broken) = read.await.map_err(fail(&caller))?;
+    let (rows, happened, now) = read.await.map_err(fail(&caller))?;
     let weeks = weeks(now);
     let certified = |status: StepStatus| {
         let of =
@@ -154,15 +113,15 @@ pub(super) async fn publisher(
             ("deployed", "ui-chart-deployments"),
             &weeks,
             &[
-                ("d", "ui-worked", per_week(&weeks, deployed.into_iter())),
-                ("c", "ui-failed", per_week(&weeks, broken.into_iter())),
+                ("d", "ui-worked", per_week(&weeks, happened.deployed.into_iter())),
+                ("c", "ui-failed", per_week(&weeks, happened.broken.into_iter())),
             ],
         ),
         counts(
             &f,
             ("leads", "ui-chart-leads"),
             &weeks,
-            &[("a", "ui-leads", per_week(&weeks, leads.into_iter()))],
+            &[("a", "ui-leads", per_week(&weeks, happened.leads.into_iter()))],
         ),
     ];
     let facts = facts.into_iter().flatten().collect();
@@ -196,69 +155,36 @@ async fn steps(site: &Site, f: &Frame, kind: OfferKind, id: &'static str) -> Res
     Ok(chart.render().unwrap_or_default())
 }
 
-/// What blocks most often, in the newest reports.
-async fn rules(site: &Site, f: &Frame) -> Result<String, AppError> {
-    let query = Query { limit: ROWS_MAX, newest_first: true, ..Query::default() };
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for report in list::<ReportRow>(&*site.app.ledger, query).await? {
-        for finding in
-            report.row.findings.iter().filter(|row| matches!(row.severity.as_str(), "error" | "inconclusive"))
-        {
-            *counts.entry(finding.rule.clone()).or_default() += 1;
-        }
-    }
-    let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
-    counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    let column = |(rule, count): (String, usize)| Column {
-        label: rule,
-        values: vec![(count as f64, count.to_string())],
-    };
-    let columns = counts.into_iter().take(RULES_SHOWN).map(column).collect();
-    let series = vec![Series { tone: "c", words: f.t("ui-findings") }];
-    let chart =
-        Chart::new(f, ("rules", f.t("ui-chart-rules")), series, columns, |value| format!("{value:.0}"));
-    Ok(chart.render().unwrap_or_default())
-}
-
-/// Submissions that wait for a copy in each region.
-async fn behind(site: &Site, f: &Frame) -> Result<String, AppError> {
-    // Each stands there, also the one that nothing waits for.
-    let regions = site.app.settings.regions.iter();
-    let mut counts: BTreeMap<String, usize> = regions.map(|region| (region.clone(), 0)).collect();
-    let runs: BTreeSet<String> = site.app.ledger.tasks("").await?.into_iter().map(|task| task.run).collect();
-    for run in runs.iter().filter(|run| !run.is_empty()) {
-        for step in [Step::Provision, Step::Package, Step::ProvisionProd, Step::Live] {
-            let progress = load::<ProgressRow>(&*site.app.ledger, &format!("{run}/{}", step.name())).await?;
-            let parts = progress.into_iter().flat_map(|found| found.row.parts);
-            for part in parts.filter(|part| !part.complete) {
-                if let Some(count) = counts.get_mut(&part.name) {
-                    *count += 1;
-                }
-            }
-        }
-    }
-    let column = |(region, count): (String, usize)| Column {
-        label: region,
-        values: vec![(count as f64, count.to_string())],
-    };
-    let series = vec![Series { tone: "c", words: f.t("ui-submissions") }];
-    let columns = counts.into_iter().map(column).collect();
-    let title = ("behind", f.t("ui-chart-behind"));
-    let chart = Chart::new(f, title, series, columns, |value| format!("{value:.0}"));
-    Ok(chart.render().unwrap_or_default())
+/// How often each of some things is there.
+fn numbers(
+    f: &Frame,
+    title: (&'static str, &str),
+    words: &str,
+    counted: impl IntoIterator<Item = (String, usize)>,
+) -> String {
+    let column =
+        |(label, count): (String, usize)| Column { label, values: vec![(count as f64, count.to_string())] };
+    let series = vec![Series { tone: "c", words: f.t(words) }];
+    let columns = counted.into_iter().map(column).collect();
+    let chart = Chart::new(f, (title.0, f.t(title.1)), series, columns, |value| format!("{value:.0}"));
+    chart.render().unwrap_or_default()
 }
 
 pub(super) async fn operator(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
     let f = Frame::new(&caller);
     let read = async {
-        let rows = timings(&site, None).await?;
+        let rows = site.app.timings(None).await?;
         let now = site.app.ledger.now().await?;
         let containers = steps(&site, &f, OfferKind::Container, "containers").await?;
         let machines = steps(&site, &f, OfferKind::VirtualMachine, "machines").await?;
         let tasks = site.app.ledger.tasks("").await?;
         let due = tasks.iter().filter(|task| !task.leased && task.not_before <= now);
         let oldest = due.map(|task| now - task.not_before).max();
-        let others = [rules(&site, &f).await?, containers, machines, behind(&site, &f).await?];
+        let rules = site.app.blocking_rules().await?.into_iter().take(RULES_SHOWN);
+        let rules = numbers(&f, ("rules", "ui-chart-rules"), "ui-findings", rules);
+        let behind = site.app.behind(&tasks).await?;
+        let behind = numbers(&f, ("behind", "ui-chart-behind"), "ui-submissions", behind);
+        let others = [rules, containers, machines, behind];
         Ok::<_, AppError>((rows, now, others, oldest))
     };
     let (rows, now, others, oldest) = read.await.map_err(fail(&caller))?;

@@ -1,12 +1,13 @@
 //! All offers: what needs somebody first, with filters in the address.
 
+use super::filled::Query;
 use super::look::{Look, Pager};
 use super::portal::my_publishers;
 use super::{Answer, Frame, fail, show};
 use crate::Site;
 use crate::guard::Caller;
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use mercat_app::AppError;
 use mercat_domain::offer::status_key;

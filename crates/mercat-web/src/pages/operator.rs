@@ -1,6 +1,6 @@
 //! The operator's pages: people, work, and how this installation is.
 
-use super::filled::{Filled, Form};
+use super::filled::{Filled, Form, Texts, text};
 use super::look::Look;
 use super::{Answer, Frame, fail, see, show};
 use crate::api::people::role;
@@ -50,12 +50,6 @@ async fn people_page(
 
 pub(super) async fn people(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
     people_page(&site, &caller, Default::default()).await
-}
-
-type Texts = BTreeMap<String, String>;
-
-fn text<'a>(sent: &'a Texts, name: &str) -> &'a str {
-    sent.get(name).map_or("", |text| text.trim())
 }
 
 pub(super) async fn new_publisher(

@@ -1,12 +1,12 @@
 //! The page of one offer, live or in preview: what it is, what was found out about it, and how to get it.
 
-use super::filled::Form;
+use super::filled::{Form, Query};
 use super::{Answer, Frame, error_page, fail, see, show};
 use crate::Site;
 use crate::api::listing_key;
 use crate::guard::Caller;
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use mercat_app::{AppError, Interest, Terms, Urn, check_interest, in_language};

@@ -1,6 +1,6 @@
 //! The review queue of the certification team.
 
-use super::filled::Form;
+use super::filled::{Form, Texts, text};
 use super::look::Look;
 use super::{Answer, Frame, error_page, fail, see, show};
 use crate::Site;
@@ -13,7 +13,6 @@ use mercat_domain::access::{Action, Object};
 use mercat_domain::run::{Shown, Step};
 use mercat_domain::{Millis, OfferKey};
 use mercat_store::{FindingRow, OfferRow, ReportRow, ReviewRow, SubmissionRow, UserRow, load};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 struct Line {
@@ -91,9 +90,16 @@ struct Review {
     mine: bool,
     open: bool,
     problem: Option<String>,
+    /// What was typed, when it was refused.
+    sent: Texts,
 }
 
 impl Review {
+    /// What was typed into a field of a finding; what stands there at first.
+    fn typed<'a>(&'a self, name: &str, at: &usize, usual: &'a str) -> &'a str {
+        self.sent.get(&format!("{name}.{at}")).map_or(usual, String::as_str)
+    }
+
     fn key(&self) -> OfferKey {
         OfferKey::new(&self.row.publisher, &self.row.offer)
     }
@@ -103,7 +109,12 @@ impl Review {
     }
 }
 
-async fn draw(site: &Site, caller: &Caller, id: &str, problem: Option<String>) -> Result<Review, AppError> {
+async fn draw(
+    site: &Site,
+    caller: &Caller,
+    id: &str,
+    (problem, sent): (Option<String>, Texts),
+) -> Result<Review, AppError> {
     let f = Frame::new(caller);
     let row = site.app.review(&caller.who, id).await?.row;
     let submission = load::<SubmissionRow>(&*site.app.ledger, id).await?.ok_or(AppError::NotFound)?.row;
@@ -124,11 +135,12 @@ async fn draw(site: &Site, caller: &Caller, id: &str, problem: Option<String>) -
         row,
         submission,
         problem,
+        sent,
     })
 }
 
 pub(super) async fn page(State(site): State<Arc<Site>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    let page = draw(&site, &caller, &id, None).await.map_err(fail(&caller))?;
+    let page = draw(&site, &caller, &id, Default::default()).await.map_err(fail(&caller))?;
     Ok(show(StatusCode::OK, &page))
 }
 
@@ -137,9 +149,9 @@ pub(super) async fn act(
     State(site): State<Arc<Site>>,
     caller: Caller,
     Path(id): Path<String>,
-    Form(sent): Form<BTreeMap<String, String>>,
+    Form(sent): Form<Texts>,
 ) -> Answer {
-    let text = |name: &str| sent.get(name).map(String::as_str).unwrap_or_default();
+    let text = |name: &str| text(&sent, name);
     let done = match text("action") {
         "claim" => site.app.claim_review(&caller.who, &id).await,
         "ask" => site.app.ask_publisher(&caller.who, &id, text("question")).await,
@@ -162,7 +174,7 @@ pub(super) async fn act(
         Err(error) => return Err(error_page(&caller, &error)),
     };
     let words = Frame::new(&caller).t(problem);
-    let page = draw(&site, &caller, &id, Some(words)).await.map_err(fail(&caller))?;
+    let page = draw(&site, &caller, &id, (Some(words), sent)).await.map_err(fail(&caller))?;
     Ok(show(StatusCode::UNPROCESSABLE_ENTITY, &page))
 }
 

@@ -1,11 +1,12 @@
 //! Search and its facets. What is chosen stands in the address.
 
+use super::filled::Query;
 use super::look::Pager;
 use super::{Answer, Frame, fail, show};
 use crate::Site;
 use crate::guard::Caller;
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use mercat_app::{AppError, Asked, Entry, Facet, Found, Order};

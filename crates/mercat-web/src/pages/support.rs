@@ -1,12 +1,12 @@
 //! Support: the form, the thread, the operator's queue.
 
-use super::filled::{Filled, Sent};
+use super::filled::{Filled, Query, Sent};
 use super::{Answer, Frame, fail, see, show};
 use crate::Site;
 use crate::api::support::attach;
 use crate::guard::Caller;
 use askama::Template;
-use axum::extract::{Multipart, Path, Query, State};
+use axum::extract::{Multipart, Path, State};
 use axum::http::StatusCode;
 use mercat_app::{AppError, Concern, NewRequest, Reply};
 use mercat_domain::support::{CATEGORIES, Priority, RequestState, Side};

@@ -1,6 +1,6 @@
 //! Webhooks of a publisher, and what was sent to them.
 
-use super::filled::{Filled, Form};
+use super::filled::{Filled, Form, Texts, text};
 use super::{Answer, Frame, fail, see, show};
 use crate::Site;
 use crate::guard::Caller;
@@ -11,7 +11,6 @@ use mercat_app::AppError;
 use mercat_domain::Millis;
 use mercat_store::{MessageLogRow, WebhookRow, find};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,9 +69,9 @@ pub(super) async fn create(
     State(site): Shared,
     caller: Caller,
     Path(publisher): Path<String>,
-    Form(sent): Form<BTreeMap<String, String>>,
+    Form(sent): Form<Texts>,
 ) -> Answer {
-    let text = |name: &str| sent.get(name).map_or("", |text| text.trim());
+    let text = |name| text(&sent, name);
     let events: Vec<String> = text("events")
         .split([' ', ',', '\n', '\t'])
         .filter(|event| !event.is_empty())

@@ -2,7 +2,7 @@
 //! that tells what is hidden from what does not exist.
 
 use crate::House;
-use crate::house::{PLANTED_KEY, layout, sha256, tar};
+use crate::house::{NOBODYS, layout, sha256, tar};
 use crate::scanners::{Adapter, publish};
 use mercat_domain::access::{Action, Answer, Object, Principal, Role, Scope, may};
 use mercat_web::routes::{About, ROUTES};
@@ -32,14 +32,8 @@ async fn every_route_answers_every_caller_as_the_decision_says() {
     let house = House::open().await;
     let root = house.dir.path().join("images/app");
     layout(&root, &[tar(&[("a", MARK.as_bytes())])], &["latest", "1.0.0"]);
-    let mut offer = house
-        .offer(
-            "app",
-            &format!("oci:{}", root.display()),
-            &["latest", "1.0.0"],
-            &["11111111-2222-4333-8444-555555555555".into()],
-        )
-        .await;
+    let mut offer =
+        house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[NOBODYS.into()]).await;
     offer["name"] = json!(MARK);
     offer["title"] = json!(MARK);
     house.save(&offer).await;
@@ -151,14 +145,8 @@ async fn every_route_answers_every_caller_as_the_decision_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_another_publisher_has_is_not_found_under_ones_own_path() {
     let house = House::open().await;
-    let root = house.dir.path().join("images/app");
-    layout(&root, &[tar(&[("root/.ssh/id", PLANTED_KEY.as_bytes())])], &["latest", "1.0.0"]);
-    let allowed = ["11111111-2222-4333-8444-555555555555".to_owned()];
-    let offer = house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &allowed).await;
-    house.save(&offer).await;
-    house.publish("app").await;
-    let failed = house.until("app", &["failed"]).await;
-    let submission = failed["submission"].as_str().expect("an id").to_owned();
+    house.offer_with_key("app", json!({})).await;
+    let (submission, finding) = house.fails_on_its_key("app").await;
     let made = async |method: Method, path: &str, body: Value| {
         let (status, made) = house.api(method, path, Some(body)).await;
         assert!(status.is_success(), "{path} {made}");
@@ -168,11 +156,8 @@ async fn what_another_publisher_has_is_not_found_under_ones_own_path() {
     let hook =
         made(Method::POST, "/publishers/aurora/webhooks", json!({"url": "https://hooks.example.org/"})).await;
     let lead = made(Method::POST, "/publishers/aurora/offers/app/test-lead", json!({})).await;
-    let steps = failed["steps"].as_array().expect("steps");
-    let certify = steps.iter().find(|step| step["id"] == "certify").expect("there");
-    let at = certify["findings"].as_array().expect("a list").iter().position(|f| f["rule"] == "CTR-21");
     let wish = json!({
-        "finding": at.expect("found"), "kind": "appeal", "reason": MARK,
+        "finding": finding, "kind": "appeal", "reason": MARK,
         "attachments": [{"name": "a", "content": "bG9n"}],
     });
     let path = format!("/publishers/aurora/offers/app/submissions/{submission}/exceptions");
@@ -233,7 +218,7 @@ async fn streams_are_counted_and_end_with_the_part_in_the_publisher() {
     let house = House::open().await;
     let root = house.dir.path().join("images/app");
     layout(&root, &[tar(&[("a", b"b")])], &["latest", "1.0.0"]);
-    let allowed = ["11111111-2222-4333-8444-555555555555".to_owned()];
+    let allowed = [NOBODYS.to_owned()];
     let offer = house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &allowed).await;
     house.save(&offer).await;
     let submission = house.publish("app").await["submission"].as_str().expect("an id").to_owned();
@@ -338,14 +323,8 @@ async fn what_is_hidden_answers_as_what_does_not_exist() {
     let house = House::open().await;
     let root = house.dir.path().join("images/app");
     layout(&root, &[tar(&[("a", b"b")])], &["latest", "1.0.0"]);
-    let offer = house
-        .offer(
-            "app",
-            &format!("oci:{}", root.display()),
-            &["latest", "1.0.0"],
-            &["11111111-2222-4333-8444-555555555555".into()],
-        )
-        .await;
+    let offer =
+        house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[NOBODYS.into()]).await;
     house.save(&offer).await;
     house.publish("app").await;
     let status = house.until("app", &["waitingForPublisherReview"]).await;

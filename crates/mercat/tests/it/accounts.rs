@@ -1,7 +1,7 @@
 //! Accounts do not leak into each other.
 
 use crate::House;
-use crate::house::{layout, tar};
+use crate::house::{NOBODYS, layout, tar};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -139,6 +139,45 @@ async fn a_sign_in_link_comes_by_mail_once_a_minute_and_nothing_kept_holds_it() 
     assert_eq!(sent(), 1, "once a minute");
 }
 
+/// A link in a mail leads to its page even where somebody has to sign in first, and nowhere else.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_signs_in_comes_to_the_page_that_was_wanted() {
+    let house = House::open().await;
+    let wanted = "/portal/offers/aurora/app/history?page=2";
+    let first = async |method: Method, path: &str, accept: &str| {
+        let request = house.http.request(method, format!("{}{path}", house.base)).header("accept", accept);
+        let answer = request.send().await.expect("answers");
+        answer.headers().get("set-cookie").map(|cookie| cookie.to_str().expect("text").to_owned())
+    };
+    let cookie = first(Method::GET, wanted, "text/html,*/*").await.expect("remembered");
+    assert!(cookie.starts_with(&format!("back={wanted}; Path=/sign-in;")), "{cookie}");
+    for (method, path, accept) in [
+        (Method::POST, "/portal/offers/aurora/app/golive", "text/html"),
+        (Method::GET, "/portal/offers/aurora/app/submissions/1/events", "text/event-stream"),
+        (Method::GET, "/portal?x=a;b", "text/html"),
+        (Method::GET, "/api/v1/publishers/aurora/offers", "text/html"),
+    ] {
+        assert_eq!(first(method, path, accept).await, None, "{path}");
+    }
+    for (cookie, place) in [
+        (cookie.split(';').next().expect("a pair"), wanted),
+        ("back=/support/new", "/support/new"),
+        ("other=1", "/portal"),
+        ("back=https://elsewhere.example/portal", "/portal"),
+        ("back=//elsewhere.example/portal", "/portal"),
+    ] {
+        let link = house.member_link("aurora", "owner@example.org", "owner").await;
+        let secret = link.split_once("link=").expect("a link").1;
+        let url = format!("{}/sign-in", house.base);
+        let request = house.http.post(url).header("cookie", cookie).form(&[("link", secret)]);
+        let answer = request.send().await.expect("answers");
+        assert_eq!(answer.headers()["location"], place, "{cookie}");
+        let mut set =
+            answer.headers().get_all("set-cookie").iter().map(|value| value.to_str().expect("text"));
+        assert!(set.any(|cookie| cookie.starts_with("back=; ")), "it leads there once");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_token_makes_nothing_and_a_foreign_page_neither() {
     let house = House::open().await;
@@ -161,13 +200,8 @@ async fn a_read_token_makes_nothing_and_a_foreign_page_neither() {
     let answer =
         request.body(json!({"label": "x", "scope": "golive"}).to_string()).send().await.expect("answers");
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
-    let (status, _) = house
-        .api(
-            Method::POST,
-            "/subscriptions",
-            Some(json!({"name": "x", "id": "11111111-2222-4333-8444-555555555555"})),
-        )
-        .await;
+    let (status, _) =
+        house.api(Method::POST, "/subscriptions", Some(json!({"name": "x", "id": NOBODYS}))).await;
     assert_eq!(status, StatusCode::FORBIDDEN, "ids that stand on allow-lists cannot be claimed");
 }
 

@@ -72,6 +72,59 @@ async fn malformed_requests_name_the_place() {
     assert_eq!(house.status("x").await["status"], "neverPublished", "no submission was made");
 }
 
+/// For people on a page, for programs in a problem document.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_for_in_an_address_is_told_apart_from_what_can_be() {
+    let house = House::open().await;
+    let page = "<h1>What was sent cannot be read</h1>";
+    for path in [
+        "/marketplace?page=-1",
+        "/marketplace/apps/category/compute?page=x",
+        "/portal?page=99999999999999999999",
+        "/portal/offers/aurora/x/history?page=-1",
+        "/portal/publishers/aurora/insights?days=many",
+        "/support/new?publisher=%ff",
+        "/marketplace?q=%ff",
+    ] {
+        let answer = house.http.get(format!("{}{path}", house.base)).bearer_auth(&house.token).send().await;
+        let answer = answer.expect("answers");
+        let (status, text) = (answer.status(), answer.text().await.expect("text"));
+        match status {
+            StatusCode::BAD_REQUEST => assert!(text.contains(page), "{path}: {text}"),
+            other => assert!(other.is_success() || other == StatusCode::NOT_FOUND, "{path}: {other}"),
+        }
+    }
+    for path in [
+        "/catalogue?page=-1",
+        "/publishers/aurora/insights?from=a&from=b",
+        "/catalogue?category=a&category=b",
+    ] {
+        let (status, body) = house.api(Method::GET, path, None).await;
+        assert_eq!(
+            (status, body["code"].as_str()),
+            (StatusCode::BAD_REQUEST, Some("malformed")),
+            "{path}: {body}"
+        );
+    }
+}
+
+#[test]
+fn a_configuration_that_cannot_be_meant_is_refused_with_the_key() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (config, said) in [
+        ("[leads]\ngive_up_days = -1\n", "leads.give_up_days is -1"),
+        ("[leads]\nfirst_retry_ms = 0\n", "leads.first_retry_ms is 0"),
+        ("[leads]\nkeep_days = 9000000000000000000\n", "leads.keep_days"),
+        ("[egress]\nallow = [\"nonsense\"]\n", "egress.allow \"nonsense\""),
+        ("[egress]\ndeny = [\"nonsense\"]\n", "egress.deny \"nonsense\""),
+    ] {
+        std::fs::write(dir.path().join("mercat.toml"), config).expect("written");
+        let out = Command::new(BIN).arg("--data").arg(dir.path()).arg("serve").output().expect("it starts");
+        let told = String::from_utf8_lossy(&out.stderr);
+        assert!(!out.status.success() && told.contains(said), "{config}: {told}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_etag_of_yesterday_is_refused_with_the_one_of_today() {
     let house = House::open().await;

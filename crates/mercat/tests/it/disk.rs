@@ -1,7 +1,7 @@
 //! A full disk: nothing is acknowledged that is not kept, and work goes on by itself when there is room.
 
 use crate::House;
-use crate::house::{layout, noise, tar};
+use crate::house::{NOBODYS, layout, noise, tar};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use std::process::Command;
@@ -77,7 +77,7 @@ async fn a_full_depot_is_our_delay_and_ends_when_there_is_room() {
     let root = house.dir.path().join("images/big");
     let noise = noise(8_000_000, 1);
     layout(&root, &[tar(&[("big", &noise)])], &["latest", "1.0.0"]);
-    let allowed = ["11111111-2222-4333-8444-555555555555".to_owned()];
+    let allowed = [NOBODYS.to_owned()];
     house
         .save(&house.offer("big", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &allowed).await)
         .await;

@@ -21,27 +21,13 @@ fn day(days: i64) -> String {
     mercat_app::rfc3339(at * 1000)[..10].to_owned()
 }
 
-async fn failed(house: &House) -> (String, usize) {
-    house.publish("app").await;
-    let status = house.until("app", &["failed", "waitingForPublisherReview"]).await;
-    assert_eq!(status["status"], "failed", "{status:#}");
-    let certify =
-        status["steps"].as_array().expect("steps").iter().find(|s| s["id"] == "certify").expect("there");
-    let findings = certify["findings"].as_array().expect("a list");
-    let at = findings.iter().position(|finding| finding["rule"] == "CTR-21").expect("found");
-    (status["submission"].as_str().expect("an id").to_owned(), at)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
     let house = House::open().await;
+    house.offer_with_key("app", json!({})).await;
+    let (submission, at) = house.fails_on_its_key("app").await;
     let root = house.dir.path().join("images/app");
     let image = |key: &str| layout(&root, &[tar(&[("root/.ssh/id", key.as_bytes())])], &["latest", "1.0.0"]);
-    image(PLANTED_KEY);
-    let mut offer = house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[]).await;
-    offer["allowedSubscriptions"] = json!(["11111111-2222-4333-8444-555555555555"]);
-    house.save(&offer).await;
-    let (submission, at) = failed(&house).await;
     let page =
         house.http.get(format!("{}/portal/offers/aurora/app/status", house.base)).bearer_auth(&house.token);
     let page = page.send().await.expect("answers").text().await.expect("text");
@@ -88,7 +74,7 @@ async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
     let (_, informed) =
         house.api(Method::POST, &format!("/publishers/aurora/exceptions/{id}"), Some(more)).await;
     assert_eq!(informed["state"], "requested");
-    assert_eq!(failed(&house).await.1, at, "until it is granted, it blocks");
+    assert_eq!(house.fails_on_its_key("app").await.1, at, "until it is granted, it blocks");
     let (_, granted) = operator(&house, Method::POST, &decide, Some(&grant)).await;
     assert_eq!(granted["state"], "granted");
 
@@ -115,12 +101,12 @@ async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
     }
     // Other bytes at the same place do not.
     image(&PLANTED_KEY.replace("AAAAB", "AAAAC"));
-    failed(&house).await;
+    house.fails_on_its_key("app").await;
     // What was granted can be taken back.
     image(PLANTED_KEY);
     let deny = json!({"state": "denied", "note": "It is used."});
     assert_eq!(operator(&house, Method::POST, &decide, Some(&deny)).await.0, StatusCode::OK);
-    failed(&house).await;
+    house.fails_on_its_key("app").await;
     for _ in 0..100 {
         if house.message_ids().iter().filter(|mail| mail.contains(&id) && mail.contains(".x1@")).count() == 3
         {

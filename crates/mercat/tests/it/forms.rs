@@ -2,7 +2,6 @@
 
 use crate::House;
 use crate::browser::Browser;
-use crate::house::{PLANTED_KEY, layout, tar};
 use crate::leads::live_offer;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -115,6 +114,9 @@ async fn what_was_typed_is_kept_and_each_field_says_what_is_wrong() {
     let fields = [("id", "portal/x"), ("name", "Kept Name")];
     let page = send(&house, true, "/portal/operator/publishers", &fields, None).await;
     kept(page, &["value=\"Kept Name\""], "id", "予約語");
+    let fields = [("id", "aurora"), ("name", "Another Aurora")];
+    let page = send(&house, true, "/portal/operator/publishers", &fields, None).await;
+    kept(page, &["value=\"Another Aurora\""], "id", "まだ使われていない");
     let fields = [("publisher", "aurora"), ("email", "new@example.org"), ("role", "king")];
     let page = send(&house, true, "/portal/operator/members", &fields, None).await;
     kept(page, &["value=\"new@example.org\""], "role", "contributor または owner");
@@ -129,20 +131,12 @@ async fn what_was_typed_is_kept_and_each_field_says_what_is_wrong() {
 #[tokio::test(flavor = "multi_thread")]
 async fn so_do_the_forms_of_exceptions_and_of_customers() {
     let house = House::open().await;
-    let root = house.dir.path().join("images/app");
-    layout(&root, &[tar(&[("root/.ssh/id", PLANTED_KEY.as_bytes())])], &["latest", "1.0.0"]);
-    let mut offer = house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[]).await;
-    offer["allowedSubscriptions"] = json!(["11111111-2222-4333-8444-555555555555"]);
-    house.save(&offer).await;
-    house.publish("app").await;
-    let status = house.until("app", &["failed"]).await;
-    let steps = status["steps"].as_array().expect("steps");
-    let certify = steps.iter().find(|step| step["id"] == "certify").expect("there");
-    let at = certify["findings"].as_array().expect("a list").iter().position(|f| f["rule"] == "CTR-21");
-    let (at, submission) = (at.expect("found").to_string(), status["submission"].as_str().expect("an id"));
+    house.offer_with_key("app", json!({})).await;
+    let (submission, at) = house.fails_on_its_key("app").await;
+    let at = at.to_string();
     let ask = async |kind: &str, until: &str| {
         let fields = [
-            ("submission", submission),
+            ("submission", submission.as_str()),
             ("step", "certify"),
             ("finding", &at),
             ("kind", kind),
@@ -169,14 +163,17 @@ async fn so_do_the_forms_of_exceptions_and_of_customers() {
     let path = "/marketplace/apps/aurora.gateway/contact";
     let fields = [
         ("kind", "getItNow"),
-        ("plan", "standard"),
+        ("plan", "other"),
         ("email", "nobody"),
         ("firstName", "Mia"),
+        ("country", "zz"),
         ("description", "So <much>"),
     ];
     let page = send(&house, false, path, &fields, None).await;
     let typed = ["value=\"Mia\"", "value=\"nobody\"", "So &#60;much&#62;", "value=\"getItNow\" selected"];
     kept(page.clone(), &typed, "email", "name@example.org");
+    kept(page.clone(), &["value=\"zz\""], "country", "ISO 3166-1");
+    kept(page.clone(), &[], "plan", "このオファーのプラン");
     kept(page, &[], "consent", "同意");
     // What is asked for from the preview is told apart.
     let path = "/marketplace/preview/aurora.gateway/contact";
@@ -198,18 +195,8 @@ async fn pages_with_something_on_them_pass_the_audit() {
         body[list][0]["id"].as_str().or(body[0]["id"].as_str()).expect("an id").to_owned()
     };
     // An exception that was asked for, one whose reviewer asks back, and a request of support.
-    let root = house.dir.path().join("images/app");
-    layout(&root, &[tar(&[("root/.ssh/id", PLANTED_KEY.as_bytes())])], &["latest", "1.0.0"]);
-    let mut offer = house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[]).await;
-    offer["allowedSubscriptions"] = json!(["11111111-2222-4333-8444-555555555555"]);
-    house.save(&offer).await;
-    house.publish("app").await;
-    let status = house.until("app", &["failed"]).await;
-    let submission = status["submission"].as_str().expect("an id");
-    let steps = status["steps"].as_array().expect("steps");
-    let certify = steps.iter().find(|step| step["id"] == "certify").expect("there");
-    let at = certify["findings"].as_array().expect("a list").iter().position(|f| f["rule"] == "CTR-21");
-    let at = at.expect("found");
+    house.offer_with_key("app", json!({})).await;
+    let (submission, at) = house.fails_on_its_key("app").await;
     let path = format!("/publishers/aurora/offers/app/submissions/{submission}/exceptions");
     let asked = json!({"finding": at, "kind": "appeal", "reason": "It is the key of an example."});
     assert_eq!(house.api(Method::POST, &path, Some(asked)).await.0, StatusCode::CREATED);

@@ -12,6 +12,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// A subscription that exists nowhere.
+pub(crate) const NOBODYS: &str = "11111111-2222-4333-8444-555555555555";
+
 /// The beginning of a private key, as certification finds it (CTR-21).
 pub(crate) const PLANTED_KEY: &str = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZWQy\n";
 
@@ -329,6 +332,30 @@ impl House {
         let path = format!("/publishers/aurora/offers/{}", offer["offer"].as_str().expect("an id"));
         let (status, body) = self.api(Method::PUT, &path, Some(offer.clone())).await;
         assert!(status.is_success(), "{status} {body}");
+    }
+
+    /// Saves an offer with a private key in its image, for a subscription of nobody.
+    pub(crate) async fn offer_with_key(&self, offer: &str, more: Value) {
+        let root = self.dir.path().join("images").join(offer);
+        let tags = ["latest", "1.0.0"];
+        layout(&root, &[tar(&[("root/.ssh/id", PLANTED_KEY.as_bytes())])], &tags);
+        let image = format!("oci:{}", root.display());
+        let mut document = self.offer(offer, &image, &tags, &[NOBODYS.to_owned()]).await;
+        let more = more.as_object().expect("an object").clone();
+        document.as_object_mut().expect("an object").extend(more);
+        self.save(&document).await;
+    }
+
+    /// Publishes it; certification finds the key. Gives the submission and the number of the finding.
+    pub(crate) async fn fails_on_its_key(&self, offer: &str) -> (String, usize) {
+        self.publish(offer).await;
+        let status = self.until(offer, &["failed", "waitingForPublisherReview"]).await;
+        assert_eq!(status["status"], "failed", "{status:#}");
+        let mut steps = status["steps"].as_array().expect("steps").iter();
+        let certify = steps.find(|step| step["id"] == "certify").expect("there");
+        let mut findings = certify["findings"].as_array().expect("a list").iter();
+        let at = findings.position(|finding| finding["rule"] == "CTR-21").expect("found");
+        (status["submission"].as_str().expect("an id").to_owned(), at)
     }
 
     pub(crate) async fn publish(&self, offer: &str) -> Value {

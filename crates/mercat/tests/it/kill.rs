@@ -1,7 +1,7 @@
 //! SIGKILL at random moments of a full publish: one visible effect each, and the same end.
 
 use crate::House;
-use crate::house::{layout, noise, postgres, tar};
+use crate::house::{NOBODYS, layout, noise, postgres, tar};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -103,7 +103,7 @@ async fn begin(house: &House, name: &str, round: u32) -> String {
     let version = format!("1.0.{round}");
     let layers = [tar(&[("usr/lib/big", &filler)]), tar(&[("bin/app", name.as_bytes())])];
     layout(&root, &layers, &["latest", &version]);
-    let allowed = ["11111111-2222-4333-8444-555555555555".to_owned()];
+    let allowed = [NOBODYS.to_owned()];
     let offer = house.offer(name, &format!("oci:{}", root.display()), &["latest", &version], &allowed).await;
     house.save(&offer).await;
     house.publish(name).await["submission"].as_str().expect("an id").to_owned()

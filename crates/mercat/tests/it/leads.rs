@@ -342,7 +342,8 @@ async fn a_lead_is_given_up_sent_again_exported_and_erased() {
     assert_eq!(house.api(Method::POST, &format!("{path}/replay"), None).await.0, StatusCode::ACCEPTED);
     until_all(&house, &["delivered"]).await;
     assert_eq!(receiver.kept.lock().expect("no panic")[id]["UserDetails"]["Company"], "A \"B\", C");
-    assert_eq!(house.api(Method::POST, &format!("{path}/replay"), None).await.0, StatusCode::NOT_FOUND);
+    let (status, body) = house.api(Method::POST, &format!("{path}/replay"), None).await;
+    assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &json!("settled")));
 
     let csv = async || {
         let url = format!("{}/api/v1/publishers/aurora/leads.csv", house.base);

@@ -57,9 +57,15 @@ async fn save(browser: &Browser, at: &str, page: &Page<'_>) {
 /// From New Offer to the storefront and its end in preview of the next version.
 async fn life(house: &House, browser: &Browser, way: &Way, offer: &str, technical: &Page<'_>) {
     let machine = offer.starts_with("machine");
-    let (kind, category) = match machine {
-        true => ("virtual-machine", "compute/operating-systems"),
-        false => ("container", "internet-of-things/iot-edge-modules"),
+    let (kind, category, name) = match machine {
+        true => ("virtual-machine", "compute/operating-systems", "仮想マシン"),
+        false => ("container", "internet-of-things/iot-edge-modules", "コンテナー"),
+    };
+    // Once of each kind is enough.
+    let audit = async |page: &str| {
+        if way.scripts && way.locale == "en" {
+            browser.audit(&format!("{page}-{}", if machine { "machine" } else { "container" })).await;
+        }
     };
     let status = format!("{}/portal/offers/aurora/{offer}/status", house.base);
     browser.goto(&format!("{}/portal/new", house.base)).await;
@@ -81,6 +87,7 @@ async fn life(house: &House, browser: &Browser, way: &Way, offer: &str, technica
     let (subscription, _) = house.subscription().await;
     let mut listing = texts(&[
         ("f.title", offer),
+        ("f.titleJa", name),
         ("f.summary", "For small sites"),
         ("f.longSummary", "Something for small sites."),
         ("f.description", "<p>For small sites.</p>"),
@@ -103,6 +110,8 @@ async fn life(house: &House, browser: &Browser, way: &Way, offer: &str, technica
         }
     }
     save(browser, "support", &Page { texts: contacts, ..Page::default() }).await;
+    let missing = browser.run("return document.querySelectorAll('#pages .warn, #pages .bad').length").await;
+    assert_eq!(missing, 0, "{}", browser.text().await);
     browser.click("button[value=publish]").await;
     browser.type_into("#emails", "ops@example.org").await;
     browser.click("main form button").await;
@@ -124,16 +133,21 @@ async fn life(house: &House, browser: &Browser, way: &Way, offer: &str, technica
         );
     };
     turns(&["waitingForPublisherReview", "failed"], "#now-go-live").await;
+    audit("status").await;
     browser.click("#now-preview").await;
     browser.wait(&format!("html[lang={}]", way.locale)).await;
+    audit("preview").await;
     browser.goto(&status).await;
     browser.click("#now-go-live").await;
     turns(&["succeeded", "failed"], "#now-live").await;
     browser.click("#now-live").await;
     browser.wait("#plan-plan-1, [id^='plan-']").await;
+    audit("product").await;
     // It is found, and an update goes to preview and is cancelled there.
     browser.goto(&format!("{}/marketplace?q={offer}", house.base)).await;
     browser.wait(&format!("a[href='/marketplace/apps/aurora.{offer}']")).await;
+    browser.goto(&format!("{}/marketplace?q={name}", house.base)).await;
+    browser.until(if way.locale == "ja" { name } else { offer }).await;
     browser.goto(&format!("{}/portal/offers/aurora/{offer}/editor/marketplace", house.base)).await;
     browser.type_into("[id='f.summary']", ", again").await;
     browser.click("button[value=publish]").await;
@@ -175,6 +189,7 @@ async fn a_container_lives_through_the_pages_alone_in_every_way_of_looking_at_th
     .await;
 }
 
+/// S2-1, S2-2, S2-6, S2-7, S2-15, S2-29, S2-32, S2-35: from New Offer to the storefront, by nothing but the pages.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_lives_through_the_pages_alone_in_every_way_of_looking_at_them() {
     if !can_build() {

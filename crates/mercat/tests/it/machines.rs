@@ -1,7 +1,7 @@
 //! Two machines: one serves, the other works, over the same PostgreSQL and depot.
 
 use crate::House;
-use crate::house::{BIN, layout, postgres, pull, tar};
+use crate::house::{BIN, NOBODYS, layout, postgres, pull, tar};
 use std::process::{Command, Stdio};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -23,7 +23,7 @@ async fn a_worker_elsewhere_does_the_work() {
     house.answers().await;
     let root = house.dir.path().join("images/app");
     layout(&root, &[tar(&[("bin/app", b"x")])], &["latest", "1.0.0"]);
-    let allowed = ["11111111-2222-4333-8444-555555555555".to_owned()];
+    let allowed = [NOBODYS.to_owned()];
     let offer = house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &allowed).await;
     house.save(&offer).await;
     house.publish("app").await;

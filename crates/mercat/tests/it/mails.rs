@@ -1,7 +1,7 @@
 //! Mails through a mail server that misbehaves, and through deaths of ours.
 
 use crate::House;
-use crate::house::{layout, tar};
+use crate::house::{NOBODYS, layout, tar};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -106,7 +106,7 @@ async fn every_mail_is_taken_under_its_id_through_faults_and_deaths_and_nobody_e
         layout(&root, &[tar(&[("a", offer.as_bytes())])], &["latest", "1.0.0"]);
         let mut document =
             house.offer(&offer, &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[]).await;
-        document["allowedSubscriptions"] = json!(["11111111-2222-4333-8444-555555555555"]);
+        document["allowedSubscriptions"] = json!([NOBODYS]);
         document["leadDestination"] = json!("none");
         house.save(&document).await;
         house.publish(&offer).await;

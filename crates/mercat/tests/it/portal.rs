@@ -2,7 +2,7 @@
 
 use crate::House;
 use crate::browser::Browser;
-use crate::house::{layout, tar};
+use crate::house::{NOBODYS, layout, tar};
 use mercat_domain::offer::fields::{FIELDS, Rule, Scope};
 use reqwest::Method;
 use serde_json::json;
@@ -11,7 +11,7 @@ use serde_json::json;
 async fn ready(house: &House, offer: &str, title: &str) -> String {
     let root = house.dir.path().join("images").join(offer);
     layout(&root, &[tar(&[("bin/app", b"x")])], &["latest", "1.0.0"]);
-    let allowed = ["11111111-2222-4333-8444-555555555555".to_owned()];
+    let allowed = [NOBODYS.to_owned()];
     let image = format!("oci:{}", root.display());
     let mut document = house.offer(offer, &image, &["latest", "1.0.0"], &allowed).await;
     document["title"] = json!(title);

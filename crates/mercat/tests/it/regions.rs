@@ -1,7 +1,7 @@
 //! A region that is a registry: down for a while, then caught up without help, with the same digest.
 
 use crate::House;
-use crate::house::{free_port, has, layout, run, tar};
+use crate::house::{NOBODYS, free_port, has, layout, run, tar};
 use crate::publish::Registry;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn a_registry_region_that_is_down_is_our_delay_and_catches_up() {
     let house = House::with(&region, std::slice::from_ref(&host)).await;
     let root = house.dir.path().join("images/app");
     layout(&root, &[tar(&[("a", b"b")])], &["latest", "1.0.0"]);
-    let allowed = ["11111111-2222-4333-8444-555555555555".to_owned()];
+    let allowed = [NOBODYS.to_owned()];
     let image = format!("oci:{}", root.display());
     house.save(&house.offer("app", &image, &["latest", "1.0.0"], &allowed).await).await;
     house.publish("app").await;

@@ -2,7 +2,7 @@
 
 use crate::House;
 use crate::browser::Browser;
-use crate::house::{layout, tar};
+use crate::house::{NOBODYS, layout, tar};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 async fn in_review(house: &House, offer: &str) -> String {
     let root = house.dir.path().join("images").join(offer);
     layout(&root, &[tar(&[("bin/app", offer.as_bytes())])], &["latest", "1.0.0"]);
-    let allowed = ["11111111-2222-4333-8444-555555555555".to_owned()];
+    let allowed = [NOBODYS.to_owned()];
     let image = format!("oci:{}", root.display());
     house.save(&house.offer(offer, &image, &["latest", "1.0.0"], &allowed).await).await;
     house.publish(offer).await;
@@ -65,10 +65,10 @@ async fn a_submission_is_asked_about_sent_back_and_approved() {
     }
     let mails = house.api(Method::GET, "/publishers/aurora/mail", None).await.1.to_string();
     assert!(mails.contains("\"X2\"") && mails.contains("Which base image?"), "{mails}");
-    assert_eq!(
-        post(&house, &operator, &place, &[("action", "reject")]).await.0,
-        StatusCode::UNPROCESSABLE_ENTITY
-    );
+    let typed = [("action", "reject"), ("reason", " "), ("question", "Why <this>?")];
+    let (refused, html) = post(&house, &operator, &place, &typed).await;
+    assert_eq!(refused, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(html.contains("Why &#60;this&#62;?</textarea>"), "nothing that was typed is lost: {html}");
     let why = [("action", "reject"), ("reason", "The title is a trade mark.")];
     assert_eq!(post(&house, &operator, &place, &why).await.0, StatusCode::SEE_OTHER);
     let status = house.until("app", &["failed"]).await;

@@ -1,18 +1,15 @@
 //! Rules of the road that need a second submission: moved tags, locked fields, cancel at any time, replace.
 
 use crate::House;
-use crate::house::{layout, noise, tar};
+use crate::house::{NOBODYS, layout, noise, tar};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-
-const SOMEBODY: &str = "11111111-2222-4333-8444-555555555555";
 
 async fn live(house: &House, layers: &[Vec<u8>]) -> serde_json::Value {
     let root = house.dir.path().join("images/app");
     layout(&root, layers, &["latest", "1.0.0"]);
-    let offer = house
-        .offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[SOMEBODY.into()])
-        .await;
+    let offer =
+        house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[NOBODYS.into()]).await;
     house.save(&offer).await;
     house.publish("app").await;
     house.until("app", &["waitingForPublisherReview"]).await;
@@ -48,9 +45,8 @@ async fn cancel_at_any_time_stops_the_run_and_a_new_one_starts() {
     let house = House::with("[publishing]\ncancel = \"any-time\"\n", &[]).await;
     let root = house.dir.path().join("images/app");
     layout(&root, &[tar(&[("big", &noise(30_000_000, 5))])], &["latest", "1.0.0"]);
-    let offer = house
-        .offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[SOMEBODY.into()])
-        .await;
+    let offer =
+        house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[NOBODYS.into()]).await;
     house.save(&offer).await;
     house.publish("app").await;
     let (status, body) = house.api(Method::POST, "/publishers/aurora/offers/app/cancel", None).await;
@@ -76,9 +72,8 @@ async fn sixty_four_at_once_make_one_submission() {
     let house = House::open().await;
     let root = house.dir.path().join("images/app");
     layout(&root, &[tar(&[("a", b"b")])], &["latest", "1.0.0"]);
-    let offer = house
-        .offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[SOMEBODY.into()])
-        .await;
+    let offer =
+        house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[NOBODYS.into()]).await;
     house.save(&offer).await;
     let url = format!("{}/api/v1/publishers/aurora/offers/app/publish", house.base);
     let body = json!({"notificationEmails": ["ops@example.org"]}).to_string();
@@ -98,9 +93,8 @@ async fn a_lead_destination_that_refuses_blocks_with_its_class_and_without_its_w
     let house = House::open().await;
     let root = house.dir.path().join("images/app");
     layout(&root, &[tar(&[("a", b"b")])], &["latest", "1.0.0"]);
-    let mut offer = house
-        .offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[SOMEBODY.into()])
-        .await;
+    let mut offer =
+        house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[NOBODYS.into()]).await;
     offer["leadHttpsUrl"] = json!(format!("http://{}/nowhere?key=hidden-canary", house.crm()));
     offer["leadSecret"] = json!("secret-canary");
     house.save(&offer).await;

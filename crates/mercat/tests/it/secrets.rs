@@ -1,7 +1,7 @@
 //! Secrets go in and never come out; the master key is changed under them.
 
 use crate::House;
-use crate::house::{BIN, layout, run, tar};
+use crate::house::{BIN, NOBODYS, layout, run, tar};
 use mercat_web::routes::{About, ROUTES};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ async fn no_secret_is_in_a_log_an_answer_a_mail_an_export_or_a_file() {
     let root = house.dir.path().join("images/app");
     layout(&root, &[tar(&[("a", b"b")])], &["latest", "1.0.0"]);
     let mut offer = house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[]).await;
-    offer["allowedSubscriptions"] = json!(["11111111-2222-4333-8444-555555555555"]);
+    offer["allowedSubscriptions"] = json!([NOBODYS]);
     let secrets =
         ["canary-7f3a-signing", "canary-7f3a-application", "canary-7f3a-registry", "canary7f3aaccountkey"];
     offer["leadSecret"] = json!(secrets[0]);
@@ -85,8 +85,8 @@ async fn no_secret_is_in_a_log_an_answer_a_mail_an_export_or_a_file() {
     offer["leadTableConnection"] =
         json!(format!("AccountName=aurora1;AccountKey={};TableEndpoint=http://{host}/aurora1", secrets[3]));
     offer["leadDynamicsUrl"] = json!(format!("http://{host}"));
-    offer["leadDynamicsDirectory"] = json!("11111111-2222-4333-8444-555555555555");
-    offer["leadDynamicsApplication"] = json!("11111111-2222-4333-8444-555555555555");
+    offer["leadDynamicsDirectory"] = json!(NOBODYS);
+    offer["leadDynamicsApplication"] = json!(NOBODYS);
     offer["leadHttpsUrl"] = json!(format!("http://{host}/in"));
     for destination in ["https", "table", "dynamics"] {
         offer["leadDestination"] = json!(destination);
@@ -177,7 +177,7 @@ async fn the_master_key_changes_while_the_server_runs_and_the_old_one_opens_noth
     let root = house.dir.path().join("images/app");
     layout(&root, &[tar(&[("a", b"b")])], &["latest", "1.0.0"]);
     let mut offer = house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[]).await;
-    offer["allowedSubscriptions"] = json!(["11111111-2222-4333-8444-555555555555"]);
+    offer["allowedSubscriptions"] = json!([NOBODYS]);
     offer["leadHttpsUrl"] = json!(format!("http://{host}/in"));
     offer["leadSecret"] = json!("the-secret");
     house.save(&offer).await;

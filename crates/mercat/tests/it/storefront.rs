@@ -2,7 +2,7 @@
 
 use crate::House;
 use crate::browser::Browser;
-use crate::house::{layout, tar};
+use crate::house::{NOBODYS, layout, tar};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 async fn goes_live(house: &House, offer: &str, change: impl FnOnce(&mut Value)) {
     let root = house.dir.path().join("images").join(offer);
     layout(&root, &[tar(&[("bin/app", offer.as_bytes())])], &["latest", "1.0.0"]);
-    let allowed = ["11111111-2222-4333-8444-555555555555".to_owned()];
+    let allowed = [NOBODYS.to_owned()];
     let image = format!("oci:{}", root.display());
     let mut document = house.offer(offer, &image, &["latest", "1.0.0"], &allowed).await;
     change(&mut document);

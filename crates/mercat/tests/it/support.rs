@@ -2,7 +2,6 @@
 
 use crate::House;
 use crate::browser::Browser;
-use crate::house::{PLANTED_KEY, layout, tar};
 use crate::leads::{customer, customers, live_offer};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -39,14 +38,8 @@ async fn mails(house: &House, id: &str, messages: usize, count: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_step_is_asked_about_answered_and_closed() {
     let house = House::open().await;
-    let root = house.dir.path().join("images/app");
-    layout(&root, &[tar(&[("root/.ssh/id", PLANTED_KEY.as_bytes())])], &["latest", "1.0.0"]);
-    let mut offer = house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &[]).await;
-    offer["allowedSubscriptions"] = json!(["11111111-2222-4333-8444-555555555555"]);
-    offer["leadSecret"] = json!("secret-canary");
-    house.save(&offer).await;
-    let submission = house.publish("app").await["submission"].as_str().expect("an id").to_owned();
-    house.until("app", &["failed"]).await;
+    house.offer_with_key("app", json!({"leadSecret": "secret-canary"})).await;
+    let (submission, _) = house.fails_on_its_key("app").await;
     let get = async |path: &str, cookie: Option<&str>| {
         let request = house.http.get(format!("{}{path}", house.base));
         let request = match cookie {
@@ -195,20 +188,9 @@ async fn a_customer_ticket_is_between_them_and_the_publisher() {
 async fn support_is_asked_for_on_a_failed_step_answered_and_closed_by_clicking() {
     let Some(browser) = Browser::open().await else { return };
     let house = House::open().await;
-    let root = house.dir.path().join("images/app");
-    layout(&root, &[tar(&[("root/.ssh/id", PLANTED_KEY.as_bytes())])], &["latest", "1.0.0"]);
-    let allowed = ["11111111-2222-4333-8444-555555555555".to_owned()];
-    house
-        .save(&house.offer("app", &format!("oci:{}", root.display()), &["latest", "1.0.0"], &allowed).await)
-        .await;
-    house.publish("app").await;
-    house.until("app", &["failed"]).await;
-    let member = json!({"email": "owner@example.org", "role": "owner"}).to_string();
-    let url = format!("{}/api/v1/publishers/aurora/members", house.base);
-    let made =
-        house.http.post(url).header("cookie", &house.operator).body(member).send().await.expect("answers");
-    let made: Value = serde_json::from_str(&made.text().await.expect("text")).expect("JSON");
-    browser.goto(made["signInLink"].as_str().expect("a link")).await;
+    house.offer_with_key("app", json!({})).await;
+    house.fails_on_its_key("app").await;
+    browser.goto(&house.member_link("aurora", "owner@example.org", "owner").await).await;
     browser.click("main button").await;
     browser.wait("a[href='/portal/new']").await;
     browser.goto(&format!("{}/portal/offers/aurora/app/status", house.base)).await;
