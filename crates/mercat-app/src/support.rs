@@ -230,6 +230,7 @@ impl App {
             problems.push(Problem::new("F008", "messages", MESSAGES_MAX.to_string(), "a new request"));
         }
         let mut row = found.row;
+        let before = (row.priority.clone(), row.engineer.clone());
         if (reply.priority.is_some() || reply.engineer.is_some()) && side != Side::Helper {
             return Err(AppError::Forbidden);
         }
@@ -249,12 +250,15 @@ impl App {
                 _ => problems.push(Problem::new("F023", "engineer", email, "the address of a user")),
             }
         }
+        let said = !reply.text.trim().is_empty() || !reply.attachments.is_empty();
+        if !said && !reply.close && (&row.priority, &row.engineer) == (&before.0, &before.1) {
+            problems.push(Problem::new("F001", "text", "", "a text or a file"));
+        }
         if !problems.is_empty() {
             return Err(AppError::Problems(problems));
         }
         let now = self.ledger.now().await?;
         row.updated = now;
-        let said = !reply.text.trim().is_empty() || !reply.attachments.is_empty();
         if said {
             row.messages.push(message(&user, side == Side::Helper, &reply.text, &reply.attachments, now));
         }
@@ -262,7 +266,11 @@ impl App {
             row.state = after_message(side, reply.close).name().to_owned();
         }
         let mut commit = Commit::new();
-        let what = if reply.close { "support.closed" } else { "support.answered" };
+        let what = match (reply.close, said) {
+            (true, _) => "support.closed",
+            (false, true) => "support.answered",
+            (false, false) => "support.changed",
+        };
         commit.events.push(event(&subject(&row), what, &user, &row.number.to_string()));
         if said || reply.close {
             let told = self.about_request(

@@ -32,8 +32,13 @@ impl Contact {
     /// Attributes of an input.
     fn rules(&self, name: &str) -> &'static str {
         match name {
-            "email" => "required",
-            "country" => "maxlength='2'",
+            "email" => "required autocomplete='email'",
+            "country" => "maxlength='2' placeholder='JP' autocomplete='country'",
+            "firstName" => "autocomplete='given-name'",
+            "lastName" => "autocomplete='family-name'",
+            "phone" => "autocomplete='tel'",
+            "company" => "autocomplete='organization'",
+            "title" => "autocomplete='organization-title'",
             _ => "",
         }
     }

@@ -8,13 +8,11 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mercat_app::{AppError, to_preview};
-use mercat_domain::calendar::DAY;
+use mercat_domain::calendar::{per_week, weeks};
 use mercat_domain::run::{Measured, Step, StepStatus, itinerary, title_key};
 use mercat_domain::{Millis, OfferKind};
 use std::sync::Arc;
 
-const WEEK: Millis = 7 * DAY;
-const WEEKS: i64 = 12;
 /// Rules that a chart shows.
 const RULES_SHOWN: usize = 10;
 
@@ -26,24 +24,6 @@ struct Numbers {
     publisher: String,
     facts: Vec<(String, String)>,
     charts: Vec<String>,
-}
-
-/// The first instant of each of the last weeks, the oldest first; weeks begin on Mondays in UTC.
-fn weeks(now: Millis) -> Vec<Millis> {
-    // Day 0 of the epoch was a Thursday; the Monday before it is three days earlier.
-    let this = (now + 3 * DAY).div_euclid(WEEK) * WEEK - 3 * DAY;
-    (0..WEEKS).rev().map(|back| this - back * WEEK).collect()
-}
-
-/// How many of these instants lie in each week.
-fn per_week(weeks: &[Millis], at: impl Iterator<Item = Millis>) -> Vec<usize> {
-    let mut out = vec![0; weeks.len()];
-    for at in at {
-        if let Some(week) = weeks.iter().rposition(|week| *week <= at) {
-            out[week] += 1;
-        }
-    }
-    out
 }
 
 fn day(at: Millis) -> String {
@@ -205,19 +185,4 @@ pub(super) async fn operator(State(site): State<Arc<Site>>, caller: Caller) -> A
     let facts = oldest.map(|oldest| (f.t("ui-oldest"), f.span(&oldest))).into_iter().collect();
     let charts = std::iter::once(outcome).chain(others).collect();
     Ok(show(StatusCode::OK, &Numbers { f, publisher: String::new(), facts, charts }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn weeks_begin_on_mondays_and_every_instant_is_in_one() {
-        let thursday = 1_764_201_600_000; // 2025-11-27T00:00:00Z
-        let weeks = weeks(thursday);
-        assert_eq!(weeks.len(), 12);
-        assert_eq!(weeks.last(), Some(&(thursday - 3 * DAY)));
-        let counted = per_week(&weeks, [thursday, thursday - 3 * DAY, thursday - 4 * DAY, 0].into_iter());
-        assert_eq!((counted[11], counted[10], counted.iter().sum::<usize>()), (2, 1, 3));
-    }
 }

@@ -74,7 +74,8 @@ async fn trust(site: &Site, listing: &ListingRow) -> Result<Trust, AppError> {
         let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let policy = &document["policy"];
         out.policies.push(format!("{} {}", word(&policy["name"]), word(&policy["date"])));
-        out.advisories.push(word(&document["advisories"]["newest"]));
+        out.advisories
+            .push(word(&document["advisories"]["newest"]).split('T').next().unwrap_or_default().to_owned());
         let findings = document["findings"].as_array().cloned().unwrap_or_default();
         let count = |severity: &str| findings.iter().filter(|row| row["severity"] == severity).count();
         out.warnings += count("warning");

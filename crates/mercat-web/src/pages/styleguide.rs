@@ -43,6 +43,12 @@ struct Family {
     rules: Vec<(&'static str, String, Option<String>)>,
 }
 
+impl Family {
+    fn has_fixes(&self) -> bool {
+        self.rules.iter().any(|(.., fix)| fix.is_some())
+    }
+}
+
 #[derive(Template)]
 #[template(path = "rules.html")]
 struct Rules {

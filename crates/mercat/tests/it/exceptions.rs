@@ -5,7 +5,13 @@ use crate::house::{PLANTED_KEY, layout, tar};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-async fn operator(house: &House, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Value) {
+/// A call as the operator.
+pub(crate) async fn operator(
+    house: &House,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> (StatusCode, Value) {
     let request =
         house.http.request(method, format!("{}/api/v1{path}", house.base)).header("cookie", &house.operator);
     let answer = request.body(body.map(Value::to_string).unwrap_or_default()).send().await.expect("answers");
@@ -14,7 +20,7 @@ async fn operator(house: &House, method: Method, path: &str, body: Option<&Value
 }
 
 /// A day some days from now, as the request has it.
-fn day(days: i64) -> String {
+pub(crate) fn day(days: i64) -> String {
     let seconds =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
     let at = i64::try_from(seconds).expect("small") + days * 86_400;

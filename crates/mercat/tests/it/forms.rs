@@ -2,7 +2,9 @@
 
 use crate::House;
 use crate::browser::Browser;
+use crate::exceptions::{day, operator};
 use crate::leads::live_offer;
+use crate::webhooks::witness;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -190,7 +192,8 @@ async fn so_do_the_forms_of_exceptions_and_of_customers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_with_something_on_them_pass_the_audit() {
     let Some(browser) = Browser::open().await else { return };
-    let house = House::with("[leads]\nfirst_retry_ms = 50\n", &[]).await;
+    let (_, gone) = witness(410).await;
+    let house = House::with("[leads]\nfirst_retry_ms = 50\n", std::slice::from_ref(&gone)).await;
     let id = |body: &Value, list: &str| {
         body[list][0]["id"].as_str().or(body[0]["id"].as_str()).expect("an id").to_owned()
     };
@@ -200,12 +203,6 @@ async fn pages_with_something_on_them_pass_the_audit() {
     let path = format!("/publishers/aurora/offers/app/submissions/{submission}/exceptions");
     let asked = json!({"finding": at, "kind": "appeal", "reason": "It is the key of an example."});
     assert_eq!(house.api(Method::POST, &path, Some(asked)).await.0, StatusCode::CREATED);
-    let operators = async |method: Method, path: &str, body: Value| {
-        let url = format!("{}/api/v1{path}", house.base);
-        let answer = house.http.request(method, url).header("cookie", &house.operator).body(body.to_string());
-        let text = answer.send().await.expect("answers").text().await.expect("text");
-        serde_json::from_str::<Value>(&text).unwrap_or(Value::Null)
-    };
     let asks = json!({
         "title": "What is CTR-21?", "category": "certification", "priority": "high", "text": "There is no key.",
         "publisher": "aurora", "offer": "app", "submission": submission, "step": "certify",
@@ -213,12 +210,8 @@ async fn pages_with_something_on_them_pass_the_audit() {
     });
     assert_eq!(house.api(Method::POST, "/support", Some(asks)).await.0, StatusCode::CREATED);
     let thread = id(&house.api(Method::GET, "/support", None).await.1, "items");
-    operators(
-        Method::POST,
-        &format!("/support/{thread}/replies"),
-        json!({"text": "Look into /root/.ssh/id."}),
-    )
-    .await;
+    let reply = json!({"text": "Look into /root/.ssh/id."});
+    operator(&house, Method::POST, &format!("/support/{thread}/replies"), Some(&reply)).await;
 
     // Leads that arrived, and a webhook whose receiver nobody finds.
     live_offer(&house, "gateway", &json!({})).await;
@@ -236,6 +229,12 @@ async fn pages_with_something_on_them_pass_the_audit() {
     }
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
 
+    // One whose receiver wants nothing more.
+    let off = json!({"url": format!("http://{gone}/hook"), "events": ["webhook.*"]});
+    let (_, off) = house.api(Method::POST, "/publishers/aurora/webhooks", Some(off)).await;
+    let off = off["id"].as_str().expect("an id");
+    house.api(Method::POST, &format!("/publishers/aurora/webhooks/{off}/test"), None).await;
+
     let link = house.member_link("aurora", "owner@example.org", "owner").await;
     let owner = house.sign_in(&link).await;
     let ask =
@@ -252,6 +251,7 @@ async fn pages_with_something_on_them_pass_the_audit() {
         (&owner, "support-step", &support),
         (&owner, "support-thread", &format!("/support/{thread}")),
         (&owner, "webhook", &format!("/portal/publishers/aurora/webhooks/{hook}")),
+        (&owner, "webhook-off", &format!("/portal/publishers/aurora/webhooks/{off}")),
         (&owner, "webhooks-full", "/portal/publishers/aurora/webhooks"),
         (&owner, "leads-full", "/portal/publishers/aurora/leads"),
         (&owner, "mailbox-full", "/portal/publishers/aurora/mail"),
@@ -274,12 +274,29 @@ async fn pages_with_something_on_them_pass_the_audit() {
     for (name, path, field, text) in [
         ("refused-webhook", "/portal/publishers/aurora/webhooks", "#events", "bogus.event"),
         ("refused-support", "/support/new", "#title", "nothing but a title"),
+        ("refused-account", "/portal/account", "#days", "9999"),
+        ("refused-reply", &format!("/support/{thread}"), "#text", " "),
     ] {
         browser.goto(&format!("{}{path}", house.base)).await;
         browser.type_into(field, text).await;
-        browser.run("const form = document.querySelector('main form[method=post]'); form.noValidate = true; form.requestSubmit()").await;
+        let send = format!(
+            "const form = document.querySelector('{field}').form; form.noValidate = true; form.requestSubmit()"
+        );
+        browser.run(&send).await;
         browser.wait("[role=alert]").await;
         browser.console_errors().await;
         browser.audit_here(name).await;
     }
+    // What was let pass is told to customers.
+    let asked = house.api(Method::GET, "/publishers/aurora/exceptions", None).await.1;
+    let grant = json!({"state": "granted", "note": "It is published.", "until": day(30)});
+    let decide = format!("/exceptions/{}", id(&asked, "items"));
+    assert_eq!(operator(&house, Method::POST, &decide, Some(&grant)).await.0, StatusCode::OK);
+    house.publish("app").await;
+    house.until("app", &["waitingForPublisherReview"]).await;
+    house.go_live("app").await;
+    house.until("app", &["succeeded"]).await;
+    browser.goto(&format!("{}/marketplace/apps/aurora.app", house.base)).await;
+    assert!(browser.text().await.contains("let pass by exception"));
+    browser.audit("product-exception").await;
 }

@@ -94,6 +94,13 @@ async fn a_failed_step_is_asked_about_answered_and_closed() {
     assert_eq!(house.api(Method::POST, &replies, Some(name.clone())).await.0, StatusCode::FORBIDDEN);
     let (status, named) = call(&house, &house.operator, Method::POST, &replies, Some(&name)).await;
     assert_eq!((status, named["priority"].as_str()), (StatusCode::OK, Some("urgent")), "{named}");
+    // A reply that says and changes nothing is none.
+    for nothing in [json!({}), json!({"text": " \n"}), json!({"priority": "urgent"})] {
+        let path = format!("/support/{id}/replies");
+        let (status, body) = call(&house, &house.operator, Method::POST, &path, Some(&nothing)).await;
+        let field = body["errors"][0]["path"].as_str();
+        assert_eq!((status, field), (StatusCode::UNPROCESSABLE_ENTITY, Some("text")), "{nothing}: {body}");
+    }
     let (status, evidence) = call(&house, &engineer, Method::GET, status_path, None).await;
     assert_eq!((status, evidence["status"].as_str()), (StatusCode::OK, Some("failed")));
     assert_eq!(

@@ -89,7 +89,7 @@ async fn every_event_is_at_the_receiver_once_through_faults_and_deaths() {
 }
 
 /// A receiver that keeps head and body as they came, and answers with a status.
-async fn witness(status: u16) -> (Arc<Mutex<Vec<(axum::http::HeaderMap, String)>>>, String) {
+pub(crate) async fn witness(status: u16) -> (Arc<Mutex<Vec<(axum::http::HeaderMap, String)>>>, String) {
     let seen: Arc<Mutex<Vec<(axum::http::HeaderMap, String)>>> = Arc::default();
     let kept = seen.clone();
     let take = move |headers: axum::http::HeaderMap, body: String| {
