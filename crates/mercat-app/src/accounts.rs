@@ -445,7 +445,7 @@ impl App {
     ) -> Result<NewToken, AppError> {
         let mut problems: Vec<Problem> = check_name("label", label).into_iter().collect();
         if !(1..=366).contains(&days) {
-            problems.push(Problem::new("F008", "days", days.to_string(), "1 to 366 days"));
+            problems.push(Problem::new("F003", "days", days.to_string(), "1 to 366 days"));
         }
         if !problems.is_empty() {
             return Err(AppError::Problems(problems));

@@ -17,6 +17,8 @@ pub(crate) struct Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
+        // A driver that is killed leaves its browser behind.
+        self.end_session();
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -40,12 +42,13 @@ impl Browser {
         }
         let port = free_port();
         let quiet = Stdio::null;
+        let profile = tempfile::tempdir().expect("a directory");
         let child = Command::new("chromedriver")
             .arg(format!("--port={port}"))
+            .env("TMPDIR", profile.path())
             .stdout(quiet())
             .stderr(quiet())
             .spawn();
-        let profile = tempfile::tempdir().expect("a directory");
         let flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync \
                      --disable-background-networking --disable-component-update --window-size=1280,1400";
         let mut arguments: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
@@ -70,6 +73,18 @@ impl Browser {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         panic!("chromedriver does not answer")
+    }
+
+    fn end_session(&self) {
+        use std::io::{Read, Write};
+        let Some((address, path)) = self.session.strip_prefix("http://").and_then(|at| at.split_once('/'))
+        else {
+            return;
+        };
+        let Ok(mut socket) = std::net::TcpStream::connect(address) else { return };
+        let _ = socket.set_read_timeout(Some(Duration::from_secs(5)));
+        let request = format!("DELETE /{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        let _ = socket.write_all(request.as_bytes()).and_then(|()| socket.read(&mut [0; 512]));
     }
 
     pub(crate) async fn call(&self, method: Method, path: &str, body: Value) -> Result<Value, String> {
