@@ -11,6 +11,7 @@ pub mod disk;
 mod eligible;
 mod facts;
 mod files;
+mod hashing;
 mod image;
 mod inventory;
 mod kept;

@@ -14,8 +14,9 @@ use std::io::{self, Cursor, Read};
 /// `whole` says that the bytes are all of the file.
 pub(crate) fn has_zip_tail(tail: &[u8], whole: bool) -> bool {
     let from = tail.len().saturating_sub(22 + 65_535);
-    let ends = tail[from..].windows(22).enumerate().filter(|(_, end)| end.starts_with(b"PK\x05\x06"));
-    ends.into_iter().any(|(at, end)| has_directory(&tail[..from + at], end, whole))
+    let ends = memchr::memmem::find_iter(&tail[from..], b"PK\x05\x06").map(|at| from + at);
+    ends.filter_map(|at| Some((at, tail.get(at..at + 22)?)))
+        .any(|(at, end)| has_directory(&tail[..at], end, whole))
 }
 
 /// Whether the bytes in front of an end record can be the central directory that it tells of.

@@ -2,8 +2,8 @@
 
 use crate::facts::{LayerFacts, Note};
 use crate::files::Asked;
+use crate::hashing::Digests;
 use crate::shown::{OVERLAP_BYTES, Shown, WINDOW_BYTES};
-use crate::signatures::Digests;
 use crate::{Knowledge, Limits, companion, files, nested, signatures, yara};
 use mercat_artifact::ReadError;
 use mercat_signatures::FileKind;
@@ -284,22 +284,29 @@ impl<'k> Scan<'k> {
             return true;
         }
         let knowledge = self.knowledge;
-        let searched = knowledge.signatures.scan(kind, start, bytes, |name| self.virus(path, name));
-        let scanned = knowledge.yara.scan(bytes, |rule| {
-            let observed = format!("malware rule {rule}");
-            let fix = "remove the file and rebuild this layer";
-            self.note(Note::new("CTR-20", path, observed, "no malware", fix));
-        });
+        let malware = || {
+            let searched = knowledge.signatures.scan(kind, start, bytes, |name| self.virus(path, name));
+            let scanned = knowledge.yara.scan(bytes, |rule| {
+                let observed = format!("malware rule {rule}");
+                let fix = "remove the file and rebuild this layer";
+                self.note(Note::new("CTR-20", path, observed, "no malware", fix));
+            });
+            searched.map_err(|why| why.to_string()).and(scanned)
+        };
+        let credentials = || {
+            let mut found = Vec::new();
+            knowledge.secrets.scan(bytes, |secret| found.push(secret));
+            found
+        };
+        let (whole, secrets) = beside(bytes.len(), credentials, malware);
         // Libraries carry the published keys of their self-tests; those are told, and do not block.
         let elf = kind == FileKind::Elf;
         let rule = |kind: &str| if elf && kind == "private key" { "CTR-21-ELF" } else { "CTR-21" };
-        knowledge.secrets.scan(bytes, |secret| {
+        for secret in secrets {
             let observed = format!("{}: {}", secret.kind, secret.redacted);
-            let fix =
-                "revoke the credential, then rebuild the layer without it; deleting it in a later layer is not enough";
+            let fix = "revoke the credential, then rebuild the layer without it; deleting it in a later layer is not enough";
             self.note(Note::new(rule(secret.kind), path, observed, "no credentials in any layer", fix));
-        });
-        let whole = searched.map_err(|why| why.to_string()).and(scanned);
+        }
         let Err(why) = whole else { return true };
         let observed = format!("the malware scan ended early: {why}");
         self.note(Note::new("INC-02", path, observed, "a whole scan", OURS));
@@ -348,6 +355,22 @@ impl<'k> Scan<'k> {
             }
         }
     }
+}
+
+/// Fewer bytes are looked at sooner than a thread starts.
+const BESIDE_BYTES: usize = 512 << 10;
+
+/// Does one piece of work on some bytes in a thread of its own, when they are many, while this one does another.
+fn beside<A: Send, B>(bytes: usize, other: impl FnOnce() -> A + Send, own: impl FnOnce() -> B) -> (B, A) {
+    if bytes < BESIDE_BYTES {
+        return (own(), other());
+    }
+    std::thread::scope(|threads| {
+        let other = threads.spawn(other);
+        let own = own();
+        // A scanner that panics takes the inspection with it: that is inconclusive.
+        (own, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
 
 /// The test file inside an archive: a scanner that cannot unpack, for want of space or by its limits, misses it.

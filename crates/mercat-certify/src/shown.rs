@@ -3,10 +3,10 @@
 use crate::companion::Before;
 use crate::facts::Note;
 use crate::files::Asked;
+use crate::hashing::{Hasher, Hashing};
 use crate::kept::Kept;
 use crate::nested;
 use crate::scan::{OURS, Passed, Scan, Want};
-use crate::signatures::Hashing;
 use mercat_artifact::ReadError;
 use mercat_signatures::FileKind;
 use std::io::{self, BufRead, Read};
@@ -15,9 +15,6 @@ use std::io::{self, BufRead, Read};
 pub(crate) const WINDOW_BYTES: usize = 4 << 20;
 /// Bytes at the end of a window that the next one begins with.
 pub(crate) const OVERLAP_BYTES: usize = mercat_signatures::SPAN_BYTES_MAX;
-
-/// Bytes that are hashed beside the scanners, in a thread of their own: fewer are hashed sooner than it starts.
-const BESIDE_BYTES: usize = 512 << 10;
 
 /// A file whose bytes go past every scanner, whether or not somebody asks for them.
 pub(crate) struct Shown<'s, 'k> {
@@ -31,7 +28,7 @@ pub(crate) struct Shown<'s, 'k> {
     /// Bytes of the window that were handed on.
     taken: usize,
     size: u64,
-    hash: Hashing,
+    hash: Hasher,
     kind: FileKind,
     archive: bool,
     /// Scanners of others; an archive is opened for them.
@@ -63,7 +60,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             carried: 0,
             taken: 0,
             size: 0,
-            hash: if want.sha256 { hash.with_sha256() } else { hash },
+            hash: Hasher::Here(if want.sha256 { hash.with_sha256() } else { hash }),
             kind: FileKind::Any,
             archive: false,
             before: None,
@@ -138,17 +135,8 @@ impl<'s, 'k> Shown<'s, 'k> {
         }
         let fresh = &self.window[self.carried..];
         let of = (self.size - self.window.len() as u64, self.kind);
-        let look = || self.scan.window(self.path, self.depth, of, &self.window, self.carried);
-        if fresh.len() < BESIDE_BYTES || self.hash.is_none() {
-            self.hash.update(fresh);
-            look();
-        } else {
-            let hash = &mut self.hash;
-            std::thread::scope(|threads| {
-                threads.spawn(|| hash.update(fresh));
-                look();
-            });
-        }
+        self.hash.update(fresh);
+        self.scan.window(self.path, self.depth, of, &self.window, self.carried);
         if !self.archive {
             let companions = &self.scan.knowledge().companions;
             let begin = || companions.iter().map(|one| Before::new(&**one)).collect::<Vec<_>>();
@@ -202,7 +190,7 @@ impl<'s, 'k> Shown<'s, 'k> {
         }
         self.show();
         self.answers();
-        let digests = std::mem::replace(&mut self.hash, Hashing::none()).finish();
+        let digests = std::mem::replace(&mut self.hash, Hasher::Here(Hashing::none())).finish();
         if self.broken.is_none() {
             match self.scan.knowledge().signatures.known(&digests, self.size) {
                 Ok(Some(name)) => self.scan.virus(self.path, &name),

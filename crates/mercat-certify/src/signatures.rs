@@ -1,11 +1,9 @@
 //! Signatures of viruses: the built-in test file, and what the operator imported.
 
+use crate::hashing::{Digests, Hashing};
 use crate::{KnowledgeError, digest_of};
-use md5::Md5;
 use mercat_artifact::Positioned;
 use mercat_signatures::{Bodies, Builder, FileKind, Hashes, Kind, TooManySteps};
-use sha1::Sha1;
-use sha2::{Digest as _, Sha256};
 use std::io;
 
 /// Name under which the industry's antivirus test file is reported.
@@ -78,11 +76,7 @@ impl Signatures {
     /// The hashes that a file of this size must be looked up by; all of them when its size is not known yet.
     pub(crate) fn hashing(&self, size: Option<u64>) -> Hashing {
         let any = |kind| self.hashes.iter().any(|table| table.kind() == kind && table.may_know(size));
-        Hashing {
-            sha256: any(Kind::Sha256).then(Sha256::new),
-            sha1: None,
-            md5: any(Kind::Md5).then(Md5::new),
-        }
+        Hashing::of(any(Kind::Sha256), any(Kind::Md5))
     }
 
     /// The name of a known file.
@@ -102,69 +96,11 @@ impl Signatures {
     }
 }
 
-/// Hashes of a file while its bytes pass; those that nobody looks up are not taken.
-pub(crate) struct Hashing {
-    sha256: Option<Sha256>,
-    sha1: Option<Sha1>,
-    md5: Option<Md5>,
-}
-
-/// What [`Hashing`] came to.
-pub(crate) struct Digests {
-    pub(crate) sha256: Option<[u8; 32]>,
-    pub(crate) sha1: Option<[u8; 20]>,
-    pub(crate) md5: Option<[u8; 16]>,
-}
-
-impl Hashing {
-    /// Takes the SHA-256 whether or not a table asks for it.
-    pub(crate) fn with_sha256(self) -> Self {
-        Self { sha256: self.sha256.or_else(|| Some(Sha256::new())), ..self }
-    }
-
-    /// Takes no hash.
-    pub(crate) fn none() -> Self {
-        Self { sha256: None, sha1: None, md5: None }
-    }
-
-    /// Takes more hashes of a file of which nothing was hashed yet: the SHA-256, and those of package managers.
-    pub(crate) fn also(&mut self, of_packages: bool) {
-        self.sha256.get_or_insert_with(Sha256::new);
-        if of_packages {
-            self.sha1.get_or_insert_with(Sha1::new);
-            self.md5.get_or_insert_with(Md5::new);
-        }
-    }
-
-    /// Whether nothing is hashed.
-    pub(crate) fn is_none(&self) -> bool {
-        self.sha256.is_none() && self.sha1.is_none() && self.md5.is_none()
-    }
-
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
-        if let Some(hash) = &mut self.sha256 {
-            hash.update(bytes);
-        }
-        if let Some(hash) = &mut self.sha1 {
-            hash.update(bytes);
-        }
-        if let Some(hash) = &mut self.md5 {
-            hash.update(bytes);
-        }
-    }
-
-    pub(crate) fn finish(self) -> Digests {
-        Digests {
-            sha256: self.sha256.map(|hash| hash.finalize().into()),
-            sha1: self.sha1.map(|hash| hash.finalize().into()),
-            md5: self.md5.map(|hash| hash.finalize().into()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use md5::Md5;
+    use sha2::{Digest as _, Sha256};
 
     fn known(signatures: &Signatures, bytes: &[u8]) -> Option<String> {
         let mut hashing = signatures.hashing(Some(bytes.len() as u64));
@@ -182,7 +118,7 @@ mod tests {
         assert_eq!(known(&signatures, b"world!").as_deref(), Some("Old.File"));
         assert_eq!(known(&signatures, b"hullo"), None);
         let nothing = signatures.hashing(Some(7));
-        assert!(nothing.sha256.is_none() && nothing.md5.is_none(), "a size that nothing known has");
+        assert!(nothing.is_none(), "a size that nothing known has");
     }
 
     #[test]

@@ -1,0 +1,183 @@
+//! Digests of a file while its bytes pass, beside whoever looks at them.
+
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256};
+use std::panic::resume_unwind;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::{self, JoinHandle};
+
+/// What MD5, SHA-1 and SHA-256 take in at a time.
+const BLOCK_BYTES: usize = 64;
+
+/// Hashes of a file while its bytes pass; those that nobody looks up are not taken.
+pub(crate) struct Hashing {
+    sha256: Option<Sha256>,
+    sha1: Option<Sha1>,
+    md5: Option<Md5>,
+}
+
+/// What [`Hashing`] came to.
+pub(crate) struct Digests {
+    pub(crate) sha256: Option<[u8; 32]>,
+    pub(crate) sha1: Option<[u8; 20]>,
+    pub(crate) md5: Option<[u8; 16]>,
+}
+
+impl Hashing {
+    /// Takes those that are asked for.
+    pub(crate) fn of(sha256: bool, md5: bool) -> Self {
+        Self { sha256: sha256.then(Sha256::new), sha1: None, md5: md5.then(Md5::new) }
+    }
+
+    /// Takes the SHA-256 whether or not a table asks for it.
+    pub(crate) fn with_sha256(self) -> Self {
+        Self { sha256: self.sha256.or_else(|| Some(Sha256::new())), ..self }
+    }
+
+    /// Takes no hash.
+    pub(crate) fn none() -> Self {
+        Self { sha256: None, sha1: None, md5: None }
+    }
+
+    /// Takes more hashes of a file of which nothing was hashed yet: the SHA-256, and those of package managers.
+    pub(crate) fn also(&mut self, of_packages: bool) {
+        self.sha256.get_or_insert_with(Sha256::new);
+        if of_packages {
+            self.sha1.get_or_insert_with(Sha1::new);
+            self.md5.get_or_insert_with(Md5::new);
+        }
+    }
+
+    /// Whether nothing is hashed.
+    pub(crate) fn is_none(&self) -> bool {
+        self.sha256.is_none() && self.sha1.is_none() && self.md5.is_none()
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        // Block by block, the processor works on all of them at once: MD5 mostly waits for itself, and the others
+        // use units that it leaves idle. The SHA-256 beside it then costs next to nothing.
+        let step = if self.md5.is_some() { BLOCK_BYTES } else { bytes.len().max(1) };
+        for block in bytes.chunks(step) {
+            if let Some(hash) = &mut self.md5 {
+                hash.update(block);
+            }
+            if let Some(hash) = &mut self.sha256 {
+                hash.update(block);
+            }
+            if let Some(hash) = &mut self.sha1 {
+                hash.update(block);
+            }
+        }
+    }
+
+    pub(crate) fn finish(self) -> Digests {
+        Digests {
+            sha256: self.sha256.map(|hash| hash.finalize().into()),
+            sha1: self.sha1.map(|hash| hash.finalize().into()),
+            md5: self.md5.map(|hash| hash.finalize().into()),
+        }
+    }
+}
+
+/// Fewer bytes are hashed sooner than a thread starts.
+const BESIDE_BYTES: usize = 512 << 10;
+/// Bytes that are handed over at a time.
+const PIECE_BYTES: usize = 256 << 10;
+/// Pieces on their way: the hashes may stay behind the scanners by so much.
+const PIECES: usize = 16;
+
+/// Hashes a file: many bytes in a thread of their own, which lasts as long as the file.
+pub(crate) enum Hasher {
+    Here(Hashing),
+    Beside(Beside),
+}
+
+pub(crate) struct Beside {
+    pieces: SyncSender<Vec<u8>>,
+    spare: Receiver<Vec<u8>>,
+    done: JoinHandle<Hashing>,
+}
+
+impl Hasher {
+    /// What is hashed; before the first bytes.
+    pub(crate) fn also(&mut self, of_packages: bool) {
+        if let Self::Here(hashing) = self {
+            hashing.also(of_packages);
+        }
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Here(hashing) if bytes.len() < BESIDE_BYTES || hashing.is_none() => hashing.update(bytes),
+            Self::Here(hashing) => {
+                let hashing = std::mem::replace(hashing, Hashing::none());
+                let mut beside = Beside::start(hashing);
+                beside.update(bytes);
+                *self = Self::Beside(beside);
+            }
+            Self::Beside(beside) => beside.update(bytes),
+        }
+    }
+
+    pub(crate) fn finish(self) -> Digests {
+        match self {
+            Self::Here(hashing) => hashing.finish(),
+            Self::Beside(Beside { pieces, done, .. }) => {
+                drop(pieces);
+                // A panic takes the inspection with it: that is inconclusive.
+                done.join().unwrap_or_else(|panic| resume_unwind(panic)).finish()
+            }
+        }
+    }
+}
+
+impl Beside {
+    fn start(mut hashing: Hashing) -> Self {
+        let (pieces, incoming) = sync_channel::<Vec<u8>>(PIECES);
+        let (empty, spare): (Sender<Vec<u8>>, _) = channel();
+        let done = thread::spawn(move || {
+            for piece in incoming {
+                hashing.update(&piece);
+                let _ = empty.send(piece);
+            }
+            hashing
+        });
+        Self { pieces, spare, done }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        for part in bytes.chunks(PIECE_BYTES) {
+            let mut piece = self.spare.try_recv().unwrap_or_default();
+            piece.clear();
+            piece.extend_from_slice(part);
+            // Whoever takes no more has panicked; the end says so.
+            let _ = self.pieces.send(piece);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_of_its_own_changes_no_digest() {
+        let bytes: Vec<u8> =
+            (0..3_000_001_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        for window in [1 << 20, 700_001, 100_000, usize::MAX] {
+            let mut hasher = Hasher::Here(Hashing::of(false, false));
+            hasher.also(true);
+            bytes.chunks(window.min(bytes.len())).for_each(|part| hasher.update(part));
+            assert_eq!(matches!(hasher, Hasher::Beside(_)), window > BESIDE_BYTES);
+            let digests = hasher.finish();
+            let whole = (Sha256::digest(&bytes), Sha1::digest(&bytes), Md5::digest(&bytes));
+            assert_eq!(digests.sha256.as_ref().map(|d| &d[..]), Some(&whole.0[..]), "{window}");
+            assert_eq!(digests.sha1.as_ref().map(|d| &d[..]), Some(&whole.1[..]), "{window}");
+            assert_eq!(digests.md5.as_ref().map(|d| &d[..]), Some(&whole.2[..]), "{window}");
+        }
+        let mut nothing = Hasher::Here(Hashing::none());
+        nothing.update(&bytes);
+        assert!(matches!(nothing, Hasher::Here(_)) && nothing.finish().sha256.is_none());
+    }
+}
