@@ -11,7 +11,6 @@ pub mod disk;
 mod eligible;
 mod facts;
 mod files;
-mod hashing;
 mod image;
 mod inventory;
 mod kept;

@@ -2,11 +2,10 @@
 
 use crate::facts::{LayerFacts, Note};
 use crate::files::Asked;
-use crate::hashing::Digests;
 use crate::shown::{OVERLAP_BYTES, Shown, WINDOW_BYTES};
 use crate::{Knowledge, Limits, companion, files, nested, signatures, yara};
 use mercat_artifact::ReadError;
-use mercat_signatures::FileKind;
+use mercat_signatures::{Digests, FileKind};
 use std::cell::RefCell;
 use std::io::Read;
 

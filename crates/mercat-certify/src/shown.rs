@@ -3,12 +3,11 @@
 use crate::companion::Before;
 use crate::facts::Note;
 use crate::files::Asked;
-use crate::hashing::{Hasher, Hashing};
 use crate::kept::Kept;
 use crate::nested;
 use crate::scan::{OURS, Passed, Scan, Want};
 use mercat_artifact::ReadError;
-use mercat_signatures::FileKind;
+use mercat_signatures::{FileKind, Hasher, Hashing};
 use std::io::{self, BufRead, Read};
 
 /// Bytes of a file that scanners see at a time.
@@ -60,7 +59,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             carried: 0,
             taken: 0,
             size: 0,
-            hash: Hasher::Here(if want.sha256 { hash.with_sha256() } else { hash }),
+            hash: Hasher::from(if want.sha256 { hash.with_sha256() } else { hash }),
             kind: FileKind::Any,
             archive: false,
             before: None,
@@ -190,7 +189,7 @@ impl<'s, 'k> Shown<'s, 'k> {
         }
         self.show();
         self.answers();
-        let digests = std::mem::replace(&mut self.hash, Hasher::Here(Hashing::none())).finish();
+        let digests = std::mem::replace(&mut self.hash, Hasher::from(Hashing::none())).finish();
         if self.broken.is_none() {
             match self.scan.knowledge().signatures.known(&digests, self.size) {
                 Ok(Some(name)) => self.scan.virus(self.path, &name),

@@ -1,9 +1,8 @@
 //! Signatures of viruses: the built-in test file, and what the operator imported.
 
-use crate::hashing::{Digests, Hashing};
 use crate::{KnowledgeError, digest_of};
 use mercat_artifact::Positioned;
-use mercat_signatures::{Bodies, Builder, FileKind, Hashes, Kind, TooManySteps};
+use mercat_signatures::{Bodies, Builder, Digests, FileKind, Hashes, Hashing, Kind, TooManySteps};
 use std::io;
 
 /// Name under which the industry's antivirus test file is reported.
@@ -100,10 +99,11 @@ impl Signatures {
 mod tests {
     use super::*;
     use md5::Md5;
+    use mercat_signatures::Hasher;
     use sha2::{Digest as _, Sha256};
 
     fn known(signatures: &Signatures, bytes: &[u8]) -> Option<String> {
-        let mut hashing = signatures.hashing(Some(bytes.len() as u64));
+        let mut hashing = Hasher::from(signatures.hashing(Some(bytes.len() as u64)));
         hashing.update(bytes);
         signatures.known(&hashing.finish(), bytes.len() as u64).expect("memory reads")
     }

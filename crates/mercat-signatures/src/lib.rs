@@ -7,6 +7,7 @@ mod bodies;
 mod builder;
 mod filter;
 mod hashes;
+mod hashing;
 mod pack;
 mod pattern;
 mod source;
@@ -16,6 +17,7 @@ mod tests;
 pub use bodies::{Bodies, FileKind};
 pub use builder::{Builder, Compiled, Unusable};
 pub use hashes::{Hashes, Kind};
+pub use hashing::{Digests, Hasher, Hashing};
 pub use pack::{Pack, pack};
 
 /// Why a compiled file cannot be used.

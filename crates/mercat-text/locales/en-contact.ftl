@@ -329,5 +329,6 @@ rule-VEX = Statements about vulnerabilities (VEX)
 rule-SCN = Other scanners
 ui-no-address = no address
 mail-sign-in = Sign in
+ui-files-hint = At most 5 files, 8 MiB each, 24 MiB in all.
 ui-webhook-delete = Nothing is sent to this address any more, and what was sent is not shown any more. This cannot be undone.
 ui-webhook-off = This webhook is off: its receiver answered that it wants nothing any more (410). A new secret turns it on again.

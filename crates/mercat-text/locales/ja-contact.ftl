@@ -329,5 +329,6 @@ rule-VEX = 脆弱性に関する声明 (VEX)
 rule-SCN = ほかのスキャナー
 ui-no-address = アドレスなし
 mail-sign-in = サインイン
+ui-files-hint = 5 ファイルまで、1 ファイル 8 MiB 以内、合計 24 MiB 以内
 ui-webhook-delete = この宛先には今後何も送信されず、これまでの送信記録も表示されなくなります。元に戻すことはできません。
 ui-webhook-off = この Webhook は無効です。受信側が今後の配信を断りました (410)。新しいシークレットを発行すると再び有効になります。

@@ -22,7 +22,7 @@ mod streams;
 pub use openapi::document as openapi_document;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use mercat_app::{App, AppError, Seen, Tally};
@@ -180,7 +180,9 @@ pub fn router(site: Site) -> Router {
         }))
 }
 
-async fn fallback(request: axum::extract::Request) -> Response {
-    let caller = guard::Caller::stranger(request.headers());
+async fn fallback(State(site): State<Arc<Site>>, request: axum::extract::Request) -> Response {
+    let mut caller = guard::Caller::stranger(request.headers());
+    // Who is signed in sees their own menu here, too.
+    caller.who = guard::principal(&site, request.headers()).await.unwrap_or_default();
     problem::answer(&caller, request.uri().path(), &mercat_app::AppError::NotFound)
 }

@@ -6,10 +6,10 @@ mod write;
 
 use crate::EXIT_USAGE;
 use crate::cli::{DeployArgs, Target};
-use crate::client::Client;
+use crate::client::{Client, problem_text};
 use anyhow::{Context, bail};
 use mercat_app::Urn;
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -97,7 +97,14 @@ async fn find(client: &Client, args: &DeployArgs, mut urn: Urn) -> anyhow::Resul
 async fn accept_terms(client: &Client, args: &DeployArgs, urn: &Urn) -> anyhow::Result<()> {
     let text = format!("{}:{}:{}:{}", urn.key.publisher, urn.key.offer, urn.plan, urn.version);
     let path = format!("/api/v1/subscriptions/{}/terms/{text}?preview={}", args.subscription, args.preview);
-    let terms = client.must(Method::GET, &path, None).await?;
+    let answer = client.call(Method::GET, &path, None, None).await?;
+    if answer.status == StatusCode::NOT_FOUND {
+        bail!("subscription {} is not one of yours, or {text} is not offered to it", args.subscription);
+    }
+    if !answer.status.is_success() {
+        bail!("{}", problem_text(&answer));
+    }
+    let terms = answer.body;
     if !terms["accepted"].is_null() {
         return Ok(());
     }

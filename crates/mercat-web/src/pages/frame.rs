@@ -1,7 +1,9 @@
 //! What every page needs: words, times, sizes, icons.
 
 use crate::guard::Caller;
+use crate::routes;
 use jiff::tz::{Offset, TimeZone};
+use mercat_domain::access::{Answer, Object, Principal, may};
 use mercat_domain::calendar::{DAY, HOUR, MINUTE};
 use mercat_domain::run::{Step, title_key};
 use mercat_domain::{Millis, OfferKind};
@@ -15,6 +17,7 @@ pub(crate) struct Frame {
     pub(crate) operator: bool,
     pub(crate) other: &'static str,
     path: String,
+    who: Principal,
     pub(crate) now: Millis,
 }
 
@@ -27,8 +30,20 @@ impl Frame {
             operator: caller.who.operator,
             other,
             path: caller.path.clone(),
+            who: caller.who.clone(),
             now: jiff::Timestamp::now().as_millisecond(),
         }
+    }
+
+    /// The pages of a publisher that the reader may see, with their words. Pages that are added later are named here.
+    pub(crate) fn pages(&self, publisher: &str) -> Vec<(&'static str, String)> {
+        let all = ["numbers", "insights", "leads", "exceptions", "notices", "webhooks", "mail"];
+        let seen = |page: &&str| {
+            let route = routes::find("GET", &format!("/portal/publishers/{{publisher}}/{page}"));
+            let object = Object::Publisher(publisher);
+            route.is_some_and(|route| may(&self.who, route.action, object) == Answer::Allow)
+        };
+        all.into_iter().filter(seen).map(|page| (page, self.t(&format!("ui-{page}")))).collect()
     }
 
     pub(crate) fn t(&self, key: &str) -> String {

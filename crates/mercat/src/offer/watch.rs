@@ -111,10 +111,10 @@ pub(crate) fn print_findings(status: &Value) {
 }
 
 pub(crate) fn print_status(status: &Value) {
+    let number = status["number"].as_u64().map(|number| format!(" submission {number}")).unwrap_or_default();
     say(&format!(
-        "{} submission {}: {}",
+        "{}{number}: {}",
         status["offer"].as_str().unwrap_or_default(),
-        status["number"],
         status["status"].as_str().unwrap_or_default()
     ));
     for step in status["steps"].as_array().into_iter().flatten() {

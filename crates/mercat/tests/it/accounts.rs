@@ -139,6 +139,32 @@ async fn a_sign_in_link_comes_by_mail_once_a_minute_and_nothing_kept_holds_it() 
     assert_eq!(sent(), 1, "once a minute");
 }
 
+/// Nobody is led to a page that only says that they may not see it, and who gets lost keeps their menu.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_lead_to_what_the_reader_may_see() {
+    let house = House::open().await;
+    let page = async |cookie: &str, path: &str| {
+        let request = house.http.get(format!("{}{path}", house.base)).header("cookie", cookie);
+        let answer = request.send().await.expect("answers");
+        (answer.status(), answer.text().await.expect("text"))
+    };
+    for (role, webhooks) in [("contributor", false), ("owner", true)] {
+        let link = house.member_link("aurora", &format!("{role}@example.org"), role).await;
+        let cookie = house.sign_in(&link).await;
+        for name in ["numbers", "insights", "leads", "exceptions", "notices", "webhooks", "mail"] {
+            let path = format!("/portal/publishers/aurora/{name}");
+            for at in ["/portal", "/portal/publishers/aurora/numbers"] {
+                let linked = page(&cookie, at).await.1.contains(&format!("href=\"{path}\""));
+                assert_eq!(linked, webhooks || name != "webhooks", "{role}: {path} on {at}");
+                assert_eq!(linked, page(&cookie, &path).await.0 == StatusCode::OK, "{role}: {path}");
+            }
+        }
+        let (status, lost) = page(&cookie, "/portal/nowhere").await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert!(lost.contains("action=\"/sign-out\""), "{lost}");
+    }
+}
+
 /// A link in a mail leads to its page even where somebody has to sign in first, and nowhere else.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_signs_in_comes_to_the_page_that_was_wanted() {

@@ -11,37 +11,40 @@ use std::thread::{self, JoinHandle};
 const BLOCK_BYTES: usize = 64;
 
 /// Hashes of a file while its bytes pass; those that nobody looks up are not taken.
-pub(crate) struct Hashing {
+pub struct Hashing {
     sha256: Option<Sha256>,
     sha1: Option<Sha1>,
     md5: Option<Md5>,
 }
 
 /// What [`Hashing`] came to.
-pub(crate) struct Digests {
-    pub(crate) sha256: Option<[u8; 32]>,
-    pub(crate) sha1: Option<[u8; 20]>,
-    pub(crate) md5: Option<[u8; 16]>,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Digests {
+    /// SHA-256 (FIPS 180-4).
+    pub sha256: Option<[u8; 32]>,
+    /// SHA-1, as apk writes it down.
+    pub sha1: Option<[u8; 20]>,
+    /// MD5, as dpkg and old signatures write it down.
+    pub md5: Option<[u8; 16]>,
 }
 
 impl Hashing {
     /// Takes those that are asked for.
-    pub(crate) fn of(sha256: bool, md5: bool) -> Self {
+    pub fn of(sha256: bool, md5: bool) -> Self {
         Self { sha256: sha256.then(Sha256::new), sha1: None, md5: md5.then(Md5::new) }
     }
 
     /// Takes the SHA-256 whether or not a table asks for it.
-    pub(crate) fn with_sha256(self) -> Self {
+    pub fn with_sha256(self) -> Self {
         Self { sha256: self.sha256.or_else(|| Some(Sha256::new())), ..self }
     }
 
     /// Takes no hash.
-    pub(crate) fn none() -> Self {
+    pub fn none() -> Self {
         Self { sha256: None, sha1: None, md5: None }
     }
 
-    /// Takes more hashes of a file of which nothing was hashed yet: the SHA-256, and those of package managers.
-    pub(crate) fn also(&mut self, of_packages: bool) {
+    fn also(&mut self, of_packages: bool) {
         self.sha256.get_or_insert_with(Sha256::new);
         if of_packages {
             self.sha1.get_or_insert_with(Sha1::new);
@@ -50,11 +53,11 @@ impl Hashing {
     }
 
     /// Whether nothing is hashed.
-    pub(crate) fn is_none(&self) -> bool {
+    pub fn is_none(&self) -> bool {
         self.sha256.is_none() && self.sha1.is_none() && self.md5.is_none()
     }
 
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
+    fn update(&mut self, bytes: &[u8]) {
         // Block by block, the processor works on all of them at once: MD5 mostly waits for itself, and the others
         // use units that it leaves idle. The SHA-256 beside it then costs next to nothing.
         let step = if self.md5.is_some() { BLOCK_BYTES } else { bytes.len().max(1) };
@@ -71,7 +74,7 @@ impl Hashing {
         }
     }
 
-    pub(crate) fn finish(self) -> Digests {
+    fn finish(self) -> Digests {
         Digests {
             sha256: self.sha256.map(|hash| hash.finalize().into()),
             sha1: self.sha1.map(|hash| hash.finalize().into()),
@@ -88,47 +91,46 @@ const PIECE_BYTES: usize = 256 << 10;
 const PIECES: usize = 16;
 
 /// Hashes a file: many bytes in a thread of their own, which lasts as long as the file.
-pub(crate) enum Hasher {
-    Here(Hashing),
-    Beside(Beside),
+pub struct Hasher {
+    here: Hashing,
+    beside: Option<Beside>,
 }
 
-pub(crate) struct Beside {
+struct Beside {
     pieces: SyncSender<Vec<u8>>,
     spare: Receiver<Vec<u8>>,
     done: JoinHandle<Hashing>,
 }
 
+impl From<Hashing> for Hasher {
+    fn from(here: Hashing) -> Self {
+        Self { here, beside: None }
+    }
+}
+
 impl Hasher {
-    /// What is hashed; before the first bytes.
-    pub(crate) fn also(&mut self, of_packages: bool) {
-        if let Self::Here(hashing) = self {
-            hashing.also(of_packages);
+    /// Takes more hashes of a file of which nothing was hashed yet: the SHA-256, and those of package managers.
+    pub fn also(&mut self, of_packages: bool) {
+        self.here.also(of_packages);
+    }
+
+    /// Takes in the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        if self.beside.is_none() && bytes.len() >= BESIDE_BYTES && !self.here.is_none() {
+            self.beside = Some(Beside::start(std::mem::replace(&mut self.here, Hashing::none())));
+        }
+        match &mut self.beside {
+            Some(beside) => beside.update(bytes),
+            None => self.here.update(bytes),
         }
     }
 
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Here(hashing) if bytes.len() < BESIDE_BYTES || hashing.is_none() => hashing.update(bytes),
-            Self::Here(hashing) => {
-                let hashing = std::mem::replace(hashing, Hashing::none());
-                let mut beside = Beside::start(hashing);
-                beside.update(bytes);
-                *self = Self::Beside(beside);
-            }
-            Self::Beside(beside) => beside.update(bytes),
-        }
-    }
-
-    pub(crate) fn finish(self) -> Digests {
-        match self {
-            Self::Here(hashing) => hashing.finish(),
-            Self::Beside(Beside { pieces, done, .. }) => {
-                drop(pieces);
-                // A panic takes the inspection with it: that is inconclusive.
-                done.join().unwrap_or_else(|panic| resume_unwind(panic)).finish()
-            }
-        }
+    /// The digests of all that was taken in.
+    pub fn finish(self) -> Digests {
+        let Some(Beside { pieces, done, .. }) = self.beside else { return self.here.finish() };
+        drop(pieces);
+        // A panic takes the inspection with it: that is inconclusive.
+        done.join().unwrap_or_else(|panic| resume_unwind(panic)).finish()
     }
 }
 
@@ -166,18 +168,18 @@ mod tests {
         let bytes: Vec<u8> =
             (0..3_000_001_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         for window in [1 << 20, 700_001, 100_000, usize::MAX] {
-            let mut hasher = Hasher::Here(Hashing::of(false, false));
+            let mut hasher = Hasher::from(Hashing::of(false, false));
             hasher.also(true);
             bytes.chunks(window.min(bytes.len())).for_each(|part| hasher.update(part));
-            assert_eq!(matches!(hasher, Hasher::Beside(_)), window > BESIDE_BYTES);
+            assert_eq!(hasher.beside.is_some(), window > BESIDE_BYTES);
             let digests = hasher.finish();
             let whole = (Sha256::digest(&bytes), Sha1::digest(&bytes), Md5::digest(&bytes));
             assert_eq!(digests.sha256.as_ref().map(|d| &d[..]), Some(&whole.0[..]), "{window}");
             assert_eq!(digests.sha1.as_ref().map(|d| &d[..]), Some(&whole.1[..]), "{window}");
             assert_eq!(digests.md5.as_ref().map(|d| &d[..]), Some(&whole.2[..]), "{window}");
         }
-        let mut nothing = Hasher::Here(Hashing::none());
+        let mut nothing = Hasher::from(Hashing::none());
         nothing.update(&bytes);
-        assert!(matches!(nothing, Hasher::Here(_)) && nothing.finish().sha256.is_none());
+        assert!(nothing.beside.is_none() && nothing.finish().sha256.is_none());
     }
 }
