@@ -465,8 +465,11 @@ impl App {
         row.round += 1;
         row.attempts = 0;
         (row.next, row.since) = (now, now);
-        self.queue_lead(&row, Expect::Version(found.version), "lead.replayed", actor).await?;
-        Ok(row)
+        match self.queue_lead(&row, Expect::Version(found.version), "lead.replayed", actor).await {
+            // Somebody else was faster.
+            Err(AppError::Ledger(LedgerError::Conflict { .. })) => Err(AppError::Settled),
+            other => other.map(|()| row),
+        }
     }
 
     /// Takes the personal data out of a lead; what is left says that there was one.

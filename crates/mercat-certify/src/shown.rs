@@ -50,6 +50,9 @@ impl<'s, 'k> Shown<'s, 'k> {
         want: &Want,
     ) -> Self {
         let hash = scan.knowledge().signatures.hashing(want.size);
+        let hash = if want.sha256 { hash.with_sha256() } else { hash };
+        // Archives inside archives may be open together, each with a thread of its own; the outer ones wait anyway.
+        let hash = if depth == 0 { Hasher::beside(hash) } else { Hasher::here(hash) };
         Self {
             scan,
             path,
@@ -59,7 +62,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             carried: 0,
             taken: 0,
             size: 0,
-            hash: Hasher::from(if want.sha256 { hash.with_sha256() } else { hash }),
+            hash,
             kind: FileKind::Any,
             archive: false,
             before: None,
@@ -189,7 +192,7 @@ impl<'s, 'k> Shown<'s, 'k> {
         }
         self.show();
         self.answers();
-        let digests = std::mem::replace(&mut self.hash, Hasher::from(Hashing::none())).finish();
+        let digests = std::mem::replace(&mut self.hash, Hasher::here(Hashing::none())).finish();
         if self.broken.is_none() {
             match self.scan.knowledge().signatures.known(&digests, self.size) {
                 Ok(Some(name)) => self.scan.virus(self.path, &name),

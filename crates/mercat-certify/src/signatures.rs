@@ -103,7 +103,7 @@ mod tests {
     use sha2::{Digest as _, Sha256};
 
     fn known(signatures: &Signatures, bytes: &[u8]) -> Option<String> {
-        let mut hashing = Hasher::from(signatures.hashing(Some(bytes.len() as u64)));
+        let mut hashing = Hasher::here(signatures.hashing(Some(bytes.len() as u64)));
         hashing.update(bytes);
         signatures.known(&hashing.finish(), bytes.len() as u64).expect("memory reads")
     }

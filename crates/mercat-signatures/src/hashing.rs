@@ -93,6 +93,8 @@ const PIECES: usize = 16;
 /// Hashes a file: many bytes in a thread of their own, which lasts as long as the file.
 pub struct Hasher {
     here: Hashing,
+    /// Whether it may have a thread of its own.
+    may: bool,
     beside: Option<Beside>,
 }
 
@@ -102,21 +104,26 @@ struct Beside {
     done: JoinHandle<Hashing>,
 }
 
-impl From<Hashing> for Hasher {
-    fn from(here: Hashing) -> Self {
-        Self { here, beside: None }
-    }
-}
-
 impl Hasher {
+    /// Without a thread, however many bytes there are.
+    pub fn here(here: Hashing) -> Self {
+        Self { here, may: false, beside: None }
+    }
+
+    /// With one, when there are many bytes.
+    pub fn beside(here: Hashing) -> Self {
+        Self { here, may: true, beside: None }
+    }
+
     /// Takes more hashes of a file of which nothing was hashed yet: the SHA-256, and those of package managers.
     pub fn also(&mut self, of_packages: bool) {
+        debug_assert!(self.beside.is_none(), "nothing was hashed yet");
         self.here.also(of_packages);
     }
 
     /// Takes in the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
-        if self.beside.is_none() && bytes.len() >= BESIDE_BYTES && !self.here.is_none() {
+        if self.may && self.beside.is_none() && bytes.len() >= BESIDE_BYTES && !self.here.is_none() {
             self.beside = Some(Beside::start(std::mem::replace(&mut self.here, Hashing::none())));
         }
         match &mut self.beside {
@@ -168,7 +175,7 @@ mod tests {
         let bytes: Vec<u8> =
             (0..3_000_001_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         for window in [1 << 20, 700_001, 100_000, usize::MAX] {
-            let mut hasher = Hasher::from(Hashing::of(false, false));
+            let mut hasher = Hasher::beside(Hashing::of(false, false));
             hasher.also(true);
             bytes.chunks(window.min(bytes.len())).for_each(|part| hasher.update(part));
             assert_eq!(hasher.beside.is_some(), window > BESIDE_BYTES);
@@ -178,7 +185,10 @@ mod tests {
             assert_eq!(digests.sha1.as_ref().map(|d| &d[..]), Some(&whole.1[..]), "{window}");
             assert_eq!(digests.md5.as_ref().map(|d| &d[..]), Some(&whole.2[..]), "{window}");
         }
-        let mut nothing = Hasher::from(Hashing::none());
+        let mut alone = Hasher::here(Hashing::of(true, false));
+        alone.update(&bytes);
+        assert!(alone.beside.is_none());
+        let mut nothing = Hasher::beside(Hashing::none());
         nothing.update(&bytes);
         assert!(nothing.beside.is_none() && nothing.finish().sha256.is_none());
     }

@@ -77,9 +77,14 @@ pub(crate) async fn principal(site: &Site, headers: &HeaderMap) -> Result<Princi
 /// Cookie with the page that somebody wanted to see before signing in.
 pub(crate) const BACK: &str = "back";
 
-/// Whether a path is one of the pages behind the sign-in; other places are not gone to because a cookie says so.
-pub(crate) fn is_inside(path: &str) -> bool {
-    path.starts_with("/portal") || path.starts_with("/support")
+/// Whether an address is of a page of this server to return to. Files are none: a browser that is sent to one stays
+/// on the page where it was.
+pub(crate) fn is_inside(address: &str) -> bool {
+    let path = address.split('?').next().unwrap_or_default();
+    let inside = ["/portal", "/support", "/marketplace/"].iter().any(|place| path.starts_with(place));
+    let file =
+        path.contains("/attachments/") || path.rsplit('/').next().is_some_and(|name| name.contains('.'));
+    inside && !file
 }
 
 /// The address of the page that is asked for, when it is one to return to.
@@ -113,7 +118,7 @@ pub(crate) async fn guard(
     let mut caller = Caller { path: path.clone(), ..Caller::stranger(request.headers()) };
     match principal(&site, request.headers()).await {
         Ok(who) => caller.who = who,
-        Err(error) => return back_later(problem::answer(&caller, &path, &error), &error, back),
+        Err(error) => return problem::answer(&caller, &path, &error),
     }
     let Some(route) = routes::find(request.method().as_str(), matched.as_str()) else {
         return problem::answer(&caller, &path, &AppError::NotFound);

@@ -38,7 +38,8 @@ use tower_http::csrf::CsrfLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
-const FORM_BYTES_MAX: usize = 24 << 20;
+/// Attachments of one form, and what stands around them.
+const FORM_BYTES_MAX: usize = (24 << 20) + (64 << 10);
 
 /// How something of an installation is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -181,7 +181,7 @@ pub(crate) fn error_page(caller: &Caller, error: &AppError) -> Response {
             tracing::error!(error = %error, "a page failed");
             String::new()
         }
-        AppError::NotFound | AppError::Problems(_) => String::new(),
+        AppError::NotFound | AppError::Settled | AppError::Problems(_) => String::new(),
         other => other.to_string(),
     };
     show(status, &ErrorPage { title: f.t(title), f, detail, problems })

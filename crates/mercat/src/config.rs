@@ -10,7 +10,7 @@ use mercat_domain::run::{CancelRule, ReviewRule};
 use mercat_egress::{PORTS, Rules};
 use mercat_worker::ClamdConfig;
 use serde::Deserialize;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 /// The user's data directory for this program.
@@ -263,8 +263,12 @@ impl EgressConfig {
             })
         };
         for place in &self.allow {
+            let named = |host: &str| match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+                None => !host.is_empty() && !host.contains(|c: char| "/@:".contains(c) || c.is_whitespace()),
+            };
             let parts =
-                place.rsplit_once(':').filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+                place.rsplit_once(':').filter(|(host, port)| named(host) && port.parse::<u16>().is_ok());
             if parts.is_none() {
                 bail!("egress.allow {place:?}: use host:port, for example crm.internal:8443");
             }

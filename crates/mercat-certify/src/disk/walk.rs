@@ -65,7 +65,7 @@ impl Shared<'_> {
     }
 }
 
-/// Reads the whole disk for its digest, and every volume, in two threads.
+/// Reads the whole disk for its digest, and every volume, in two threads beside those of large files.
 ///
 /// # Errors
 /// Bytes that could not be had, or a container that refuses.

@@ -52,7 +52,7 @@ impl Asked {
             last_name: text("lastName"),
             email: text("email"),
             phone: text("phone"),
-            country: text("country").to_ascii_uppercase(),
+            country: text("country"),
             company: text("company"),
             title: text("title"),
             description: text("description"),
@@ -69,7 +69,7 @@ impl Asked {
             last_name: self.last_name,
             email: self.email,
             phone: self.phone,
-            country: self.country,
+            country: self.country.to_ascii_uppercase(),
             company: self.company,
             title: self.title,
         };

@@ -49,7 +49,7 @@ const FIELDS: [(&str, &str, &str); 7] = [
     ("lastName", "lead-last-name", "text"),
     ("email", "lead-email", "email"),
     ("phone", "lead-phone", "tel"),
-    ("country", "lead-country", "text"),
+    ("country", "ui-contact-country", "text"),
     ("company", "lead-company", "text"),
     ("title", "lead-title", "text"),
 ];

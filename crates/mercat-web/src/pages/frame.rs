@@ -35,14 +35,16 @@ impl Frame {
         }
     }
 
+    /// Whether the reader may do something about a publisher, by its route below `/portal/publishers/{publisher}`.
+    pub(crate) fn lets(&self, publisher: &str, method: &str, tail: &str) -> bool {
+        let route = routes::find(method, &format!("/portal/publishers/{{publisher}}{tail}"));
+        route.is_some_and(|route| may(&self.who, route.action, Object::Publisher(publisher)) == Answer::Allow)
+    }
+
     /// The pages of a publisher that the reader may see, with their words. Pages that are added later are named here.
     pub(crate) fn pages(&self, publisher: &str) -> Vec<(&'static str, String)> {
         let all = ["numbers", "insights", "leads", "exceptions", "notices", "webhooks", "mail"];
-        let seen = |page: &&str| {
-            let route = routes::find("GET", &format!("/portal/publishers/{{publisher}}/{page}"));
-            let object = Object::Publisher(publisher);
-            route.is_some_and(|route| may(&self.who, route.action, object) == Answer::Allow)
-        };
+        let seen = |page: &&str| self.lets(publisher, "GET", &format!("/{page}"));
         all.into_iter().filter(seen).map(|page| (page, self.t(&format!("ui-{page}")))).collect()
     }
 

@@ -7,7 +7,6 @@ use crate::guard::Caller;
 use askama::Template;
 use axum::extract::{Path, State};
 use mercat_app::{AppError, Wish};
-use mercat_domain::access::{Action, Object};
 use mercat_store::{SubscriberRow, find};
 use std::sync::Arc;
 
@@ -30,8 +29,7 @@ struct Notices {
     publisher: String,
     own: Option<SubscriberRow>,
     notices: [(&'static str, &'static str); 8],
-    /// Whether the caller may choose for others.
-    owner: bool,
+    /// Shown to who may choose for them.
     others: Vec<SubscriberRow>,
     filled: Filled,
 }
@@ -69,12 +67,8 @@ async fn chosen_page(site: &Site, caller: &Caller, publisher: String, filled: Fi
     let mut others: Vec<SubscriberRow> = rows.into_iter().map(|found| found.row).collect();
     let at = others.iter().position(|row| row.user == caller.actor());
     let own = at.map(|at| others.remove(at));
-    let owner = site.app.permit(&caller.who, Action::ManageWebhooks, Object::Publisher(&publisher)).is_ok();
-    if !owner {
-        others.clear();
-    }
     let f = Frame::new(caller);
-    Ok(show(filled.status(), &Notices { f, publisher, own, notices: NOTICES, owner, others, filled }))
+    Ok(show(filled.status(), &Notices { f, publisher, own, notices: NOTICES, others, filled }))
 }
 
 /// With no notice chosen, none is wanted.

@@ -10,6 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use mercat_app::{AppError, Interest, Terms, Urn, check_interest, in_language};
+use mercat_domain::country::is_country;
 use mercat_domain::lead::{LeadKind, Person};
 use mercat_domain::{Millis, OfferKey};
 use mercat_store::{
@@ -328,8 +329,9 @@ impl Wanted {
     /// The lead that somebody agrees to become.
     fn interest(&self, plan: &str) -> Option<Interest> {
         self.consent.as_ref()?;
-        let person =
-            Person { email: self.email.trim().to_owned(), country: self.market.clone(), ..Person::default() };
+        // Markets of offers that went live before may be no countries.
+        let country = if is_country(&self.market) { self.market.clone() } else { String::new() };
+        let person = Person { email: self.email.trim().to_owned(), country, ..Person::default() };
         let (kind, plan) = (LeadKind::GetItNow, plan.to_owned());
         Some(Interest { kind, plan, person, description: String::new(), consent: true })
     }

@@ -175,12 +175,17 @@ async fn who_signs_in_comes_to_the_page_that_was_wanted() {
         let answer = request.send().await.expect("answers");
         answer.headers().get("set-cookie").map(|cookie| cookie.to_str().expect("text").to_owned())
     };
+    let get = "/marketplace/apps/aurora.gateway/get/standard";
+    let cookie = first(Method::GET, get, "text/html").await.expect("remembered");
+    assert!(cookie.starts_with(&format!("back={get}; ")), "{cookie}");
     let cookie = first(Method::GET, wanted, "text/html,*/*").await.expect("remembered");
     assert!(cookie.starts_with(&format!("back={wanted}; Path=/sign-in;")), "{cookie}");
     for (method, path, accept) in [
         (Method::POST, "/portal/offers/aurora/app/golive", "text/html"),
         (Method::GET, "/portal/offers/aurora/app/submissions/1/events", "text/event-stream"),
         (Method::GET, "/portal?x=a;b", "text/html"),
+        (Method::GET, "/portal/publishers/aurora/leads.csv", "text/html"),
+        (Method::GET, "/support/1/attachments/sha256:00", "text/html"),
         (Method::GET, "/api/v1/publishers/aurora/offers", "text/html"),
     ] {
         assert_eq!(first(method, path, accept).await, None, "{path}");

@@ -234,6 +234,18 @@ async fn pages_with_something_on_them_pass_the_audit() {
     let (_, off) = house.api(Method::POST, "/publishers/aurora/webhooks", Some(off)).await;
     let off = off["id"].as_str().expect("an id");
     house.api(Method::POST, &format!("/publishers/aurora/webhooks/{off}/test"), None).await;
+    let is_off = async || {
+        let rows = house.api(Method::GET, "/publishers/aurora/webhooks", None).await.1;
+        let own = rows.as_array().expect("a list").iter().find(|row| row["id"] == off).cloned();
+        own.expect("there")["active"] == false
+    };
+    for _ in 0..200 {
+        if is_off().await {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(is_off().await, "a receiver that is gone turns its webhook off");
 
     let link = house.member_link("aurora", "owner@example.org", "owner").await;
     let owner = house.sign_in(&link).await;

@@ -285,6 +285,7 @@ async fn every_lead_is_at_the_receiver_once_through_faults_and_deaths() {
     assert_eq!(live, wanted, "each is there, and nothing else");
     let asked = receiver.asked.load(Ordering::SeqCst);
     assert!(asked as usize > wanted.len() * 13 / 10, "{asked} requests: the faults were met");
+    eprintln!("{} leads, {asked} requests, 8 of 20 with a fault, 10 deaths", wanted.len());
     let lead = &kept[&wanted[0]];
     assert_eq!(
         (&lead["OfferTitle"], &lead["publisherId"], &lead["environment"]),
