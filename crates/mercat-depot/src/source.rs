@@ -61,6 +61,9 @@ pub enum SourceError {
         /// What happened.
         why: String,
     },
+    /// There is no host of this name, as far as this server knows.
+    #[error("{0}: there is no host of this name")]
+    NoSuchHost(String),
     /// Our own store failed: tried again later.
     #[error("the depot could not take it")]
     Depot(#[from] crate::DepotError),
@@ -68,8 +71,10 @@ pub enum SourceError {
 
 impl From<EgressError> for SourceError {
     fn from(error: EgressError) -> Self {
+        let nameless = error.is_nameless();
         match error {
             EgressError::Denied { .. } => Self::Denied(error.to_string()),
+            EgressError::Unreachable { host, .. } if nameless => Self::NoSuchHost(host),
             EgressError::Unreachable { host, cause } => {
                 let mut why = cause.to_string();
                 let mut deeper = std::error::Error::source(&cause);

@@ -73,6 +73,23 @@ pub enum EgressError {
 }
 
 impl EgressError {
+    /// Whether the host's name does not exist, as far as the resolver of this machine knows.
+    pub fn is_nameless(&self) -> bool {
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            if error
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|io| io.kind() == std::io::ErrorKind::NotFound)
+            {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+}
+
+impl EgressError {
     /// Whether the other side showed a certificate that is not to be trusted, or no TLS at all.
     pub fn is_tls(&self) -> bool {
         let Self::Unreachable { cause, .. } = self else { return false };

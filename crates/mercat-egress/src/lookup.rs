@@ -27,9 +27,20 @@ pub struct SystemLookup;
 impl Lookup for SystemLookup {
     fn lookup(&self, host: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
         Box::pin(async move {
-            let found = tokio::net::lookup_host((host.as_str(), 0)).await?;
+            let found = tokio::net::lookup_host((host.as_str(), 0)).await.map_err(nameless)?;
             Ok(found.map(|address| address.ip()).collect())
         })
+    }
+}
+
+/// Tells a name that does not exist (`EAI_NONAME`, `EAI_NODATA`) apart from resolvers that do not answer; the standard
+/// library says so in words only, those of glibc and of musl.
+fn nameless(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    let words = ["Name or service not known", "No address associated with hostname", "Name does not resolve"];
+    match words.iter().any(|words| text.contains(words)) {
+        true => io::Error::new(io::ErrorKind::NotFound, "there is no host of this name"),
+        false => error,
     }
 }
 

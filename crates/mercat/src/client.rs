@@ -87,12 +87,26 @@ impl Client {
     }
 }
 
+/// What to do about an answer that says too little by itself.
+fn advice(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            "the token is unknown or over; make one on the Account page (--token, MERCAT_TOKEN)"
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => "it is larger than this server takes",
+        _ => "",
+    }
+}
+
 /// A problem document for people: title, detail, and every field.
 pub(crate) fn problem_text(answer: &Answer) -> String {
     let word = |key: &str| answer.body.get(key).and_then(Value::as_str).unwrap_or_default();
     let mut out = format!("{} ({})", word("title"), answer.status.as_u16());
     if !word("detail").is_empty() {
         out = format!("{out}: {}", word("detail"));
+    }
+    if !advice(answer.status).is_empty() {
+        out = format!("{out}; {}", advice(answer.status));
     }
     for error in answer.body.get("errors").and_then(Value::as_array).into_iter().flatten() {
         let part = |key: &str| error.get(key).and_then(Value::as_str).unwrap_or_default();

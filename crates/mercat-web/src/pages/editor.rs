@@ -404,10 +404,11 @@ fn html(status: StatusCode, text: String) -> Response {
     (status, headers, text).into_response()
 }
 
-async fn read(mut form: Multipart) -> Result<Sent, Response> {
+async fn read(caller: &Caller, mut form: Multipart) -> Result<Sent, Response> {
     let mut sent = Sent::default();
-    let bad =
-        |error: axum::extract::multipart::MultipartError| crate::problem::malformed("", &error.body_text());
+    let bad = |error: axum::extract::multipart::MultipartError| {
+        super::unreadable(caller, error.status(), &error.body_text())
+    };
     while let Some(part) = form.next_field().await.map_err(bad)? {
         let name = part.name().unwrap_or("").to_owned();
         if part.file_name().is_some() {
@@ -482,7 +483,7 @@ pub(super) async fn save(
     form: Multipart,
 ) -> Answer {
     let key = OfferKey::new(publisher, offer);
-    let mut sent = read(form).await?;
+    let mut sent = read(&caller, form).await?;
     let script = headers.get(header::ACCEPT).is_some_and(|accept| accept == "application/json");
     let check = sent.text("check").is_some();
     let look = sent.text("action") == Some("resolve") && !script;

@@ -170,7 +170,9 @@ impl Product {
             .filter_map(|plan| {
                 let digest = plan.tags.get(&newest(plan))?;
                 let place = format!("{}/{}/{}", listing.publisher, listing.offer, plan.id);
-                Some(format!("mercat certify {registry}/{prefix}{place}@{digest}"))
+                // Without TLS, and on a private address, certify asks for a word.
+                let plain = if self.plain_http { format!(" --allow {registry}") } else { String::new() };
+                Some(format!("mercat certify {registry}/{prefix}{place}@{digest}{plain}"))
             })
             .collect()
     }
@@ -270,18 +272,12 @@ struct Get {
     plan: ListedPlan,
     subscriptions: Vec<(SubscriptionRow, Option<Millis>)>,
     digest: String,
-    /// The address that was written into the form.
-    email: String,
+    /// What was written into the form.
+    sent: Wanted,
     problem: Option<String>,
 }
 
-async fn asking(
-    site: &Site,
-    caller: &Caller,
-    key: &OfferKey,
-    plan: &str,
-    problem: Option<String>,
-) -> Result<Get, AppError> {
+async fn asking(site: &Site, caller: &Caller, key: &OfferKey, plan: &str) -> Result<Get, AppError> {
     let listing = site.app.visible_listing(&caller.who, key, false).await?;
     let plan = listing.plans.iter().find(|listed| listed.id == plan).ok_or(AppError::NotFound)?.clone();
     let urn = Urn { key: key.clone(), plan: plan.id.clone(), version: newest(&plan) };
@@ -297,7 +293,7 @@ async fn asking(
     let f = Frame::new(caller);
     let listing = in_language(listing, f.code());
     let plan = listing.plans.iter().find(|listed| listed.id == plan.id).cloned().unwrap_or(plan);
-    Ok(Get { f, listing, plan, subscriptions, digest, email: String::new(), problem })
+    Ok(Get { f, listing, plan, subscriptions, digest, sent: Wanted::default(), problem: None })
 }
 
 /// Asks for subscription, market and consent, on a page of its own.
@@ -306,11 +302,11 @@ pub(super) async fn get_page(
     caller: Caller,
     Path((id, plan)): Path<(String, String)>,
 ) -> Answer {
-    let page = async { asking(&site, &caller, &listing_key(&id)?, &plan, None).await };
+    let page = async { asking(&site, &caller, &listing_key(&id)?, &plan).await };
     Ok(show(StatusCode::OK, &page.await.map_err(fail(&caller))?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default, Clone)]
 pub(super) struct Wanted {
     #[serde(default)]
     subscription: String,
@@ -344,18 +340,20 @@ pub(super) async fn get(
     Form(wanted): Form<Wanted>,
 ) -> Answer {
     let key = listing_key(&id).map_err(fail(&caller))?;
-    let mut page = asking(&site, &caller, &key, &plan, None).await.map_err(fail(&caller))?;
+    let mut page = asking(&site, &caller, &key, &plan).await.map_err(fail(&caller))?;
+    page.sent = wanted.clone();
     let problem = match () {
         () if wanted.terms.is_none() => Some("ui-terms-needed"),
         () if !page.plan.markets.contains(&wanted.market) => Some("ui-market-needed"),
-        () if wanted.subscription.is_empty() => Some("ui-subscription-needed"),
+        () if page.subscriptions.iter().all(|(row, _)| row.id != wanted.subscription) => {
+            Some("ui-subscription-needed")
+        }
         () => None,
     };
     if let Some(problem) = problem {
         page.problem = Some(page.f.t(problem));
         return Ok(show(StatusCode::UNPROCESSABLE_ENTITY, &page));
     }
-    page.email.clone_from(&wanted.email);
     let interest = wanted.interest(&plan);
     if interest.as_ref().is_some_and(|interest| !check_interest(interest).is_empty()) {
         page.problem = Some(page.f.t("ui-email-needed"));

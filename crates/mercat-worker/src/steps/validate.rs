@@ -8,6 +8,9 @@ use mercat_domain::{Digest, OfferKind, Plan};
 use mercat_store::{FindingRow, ImageRow};
 use std::path::Path;
 
+/// Waits for a name that does not exist, together about a quarter of a minute.
+const NAME_WAITS: u32 = 4;
+
 pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
     if work.document.kind == OfferKind::VirtualMachine {
         return super::disks::validate(work).await;
@@ -17,7 +20,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
     for plan in &work.document.plans {
         match copy(work, plan).await? {
             Ok(copied) => images.extend(copied.into_iter().map(|image| row(&plan.id, image))),
-            Err(error) => match verdict_on(&plan.id, &error) {
+            Err(error) => match verdict_on(&plan.id, &error).filter(|_| sure(work, &error)) {
                 Some(finding) => report.findings.push(finding),
                 None => return Ok(waits(&error)),
             },
@@ -68,6 +71,11 @@ fn row(plan: &str, image: Imported) -> ImageRow {
     }
 }
 
+/// A name that does not exist may be one that a resolver does not know yet: it is asked for some times.
+fn sure(work: &Work<'_>, error: &SourceError) -> bool {
+    work.task.postponed >= NAME_WAITS || !matches!(error, SourceError::NoSuchHost(_))
+}
+
 /// What the publisher can fix becomes a finding; everything else is ours to wait for.
 pub(crate) fn verdict_on(plan: &str, error: &SourceError) -> Option<FindingRow> {
     let (rule, field, required, fix) = match error {
@@ -88,6 +96,9 @@ pub(crate) fn verdict_on(plan: &str, error: &SourceError) -> Option<FindingRow> 
         ),
         SourceError::Refused { code, .. } => {
             (*code, "image", "an image by the OCI specification", "rebuild and push the image")
+        }
+        SourceError::NoSuchHost(_) => {
+            ("F021", "image", "a registry that exists", "correct the name of the registry")
         }
         SourceError::Unreachable { .. } | SourceError::Depot(_) => return None,
     };

@@ -5,6 +5,7 @@ use anyhow::{Context, bail};
 use mercat_domain::OfferKey;
 use mercat_domain::offer::fields::{FIELDS, Rule};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use std::io::Cursor;
 use std::path::Path;
 
@@ -117,9 +118,12 @@ pub(crate) async fn upload_pictures(
             let path = directory.join(name);
             let bytes = std::fs::read(&path)
                 .with_context(|| format!("{}: the picture {} cannot be read", field.key, path.display()))?;
-            if !dry_run {
-                *place = Value::String(client.upload(publisher, bytes).await.with_context(|| field.key)?);
-            }
+            let digest = if dry_run {
+                mercat_domain::Digest::from_sha256(&Sha256::digest(&bytes)).to_string()
+            } else {
+                client.upload(publisher, bytes).await.with_context(|| path.display().to_string())?
+            };
+            *place = Value::String(digest);
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Malformed input: a clear answer that names the place, never a panic or a 500.
 
 use crate::House;
-use crate::house::{BIN, layout, tar};
+use crate::house::{BIN, NOBODYS, layout, tar};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::process::Command;
@@ -70,6 +70,30 @@ async fn malformed_requests_name_the_place() {
         assert!(pointers.contains(&pointer), "{pointer} in {pointers:?}");
     }
     assert_eq!(house.status("x").await["status"], "neverPublished", "no submission was made");
+}
+
+/// What the publisher misspelt is told to the publisher, and does not hold up the offer for hours.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_does_not_exist_is_a_finding() {
+    let known = tokio::net::lookup_host(("nobody.invalid", 443)).await.map(|_| ());
+    if !known.is_err_and(|error| error.to_string().contains("not known")) {
+        return crate::house::skipped(
+            "skipped: the resolver of this machine does not say that names do not exist",
+        );
+    }
+    let house = House::open().await;
+    let tags = ["latest", "1.0.0"];
+    let offer = house.offer("app", "nobody.invalid/app", &tags, &[NOBODYS.to_owned()]).await;
+    house.save(&offer).await;
+    house.publish("app").await;
+    let status = house.until("app", &["failed"]).await;
+    let found = House::blocking(&status);
+    assert_eq!((found.len(), &found[0]["rule"]), (1, &json!("F021")), "{found:?}");
+    assert!(
+        found[0]["observed"].as_str().expect("text").contains("there is no host of this name"),
+        "{found:?}"
+    );
+    assert_eq!(status["fault"], "publisher");
 }
 
 /// For people on a page, for programs in a problem document.

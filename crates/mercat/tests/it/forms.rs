@@ -177,6 +177,24 @@ async fn so_do_the_forms_of_exceptions_and_of_customers() {
     kept(page.clone(), &["value=\"zz\""], "country", "ISO 3166-1");
     kept(page.clone(), &[], "plan", "このオファーのプラン");
     kept(page, &[], "consent", "同意");
+    let (subscription, _) = house.subscription().await;
+    let fields = [
+        ("subscription", subscription.as_str()),
+        ("market", "JP"),
+        ("email", "mia@example.org"),
+        ("consent", "yes"),
+    ];
+    let path = "/marketplace/apps/aurora.gateway/get/standard";
+    let (status, page) = send(&house, false, path, &fields, None).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    for typed in ["value=\"mia@example.org\"", "value=\"yes\" checked", &format!("{subscription}\" selected")]
+    {
+        assert!(page.contains(typed), "{typed}: {page}");
+    }
+    // A picture that is far too large is told on a page.
+    let path = "/portal/offers/aurora/gateway/editor/marketplace";
+    let (status, page) = send(&house, false, path, &[], Some(&[("logo", 30 << 20)])).await;
+    assert!(status.is_client_error() && page.contains("<html lang=\"ja\""), "{status} {page}");
     // What is asked for from the preview is told apart.
     let path = "/marketplace/preview/aurora.gateway/contact";
     let fields = [("kind", "contactMe"), ("email", "mia@example.org"), ("consent", "true")];
