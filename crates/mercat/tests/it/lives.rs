@@ -112,6 +112,7 @@ async fn life(house: &House, browser: &Browser, way: &Way, offer: &str, technica
     save(browser, "support", &Page { texts: contacts, ..Page::default() }).await;
     let missing = browser.run("return document.querySelectorAll('#pages .warn, #pages .bad').length").await;
     assert_eq!(missing, 0, "{}", browser.text().await);
+    assert!(!browser.text().await.contains("Incomplete"), "{}", browser.text().await);
     browser.click("button[value=publish]").await;
     browser.type_into("#emails", "ops@example.org").await;
     browser.click("main form button").await;
@@ -136,12 +137,18 @@ async fn life(house: &House, browser: &Browser, way: &Way, offer: &str, technica
     audit("status").await;
     browser.click("#now-preview").await;
     browser.wait(&format!("html[lang={}]", way.locale)).await;
+    if way.locale == "en" {
+        browser.until("only the subscriptions on the allow-list").await;
+    }
     audit("preview").await;
     browser.goto(&status).await;
     browser.click("#now-go-live").await;
     turns(&["succeeded", "failed"], "#now-live").await;
     browser.click("#now-live").await;
     browser.wait("#plan-plan-1, [id^='plan-']").await;
+    if machine {
+        browser.until("qcow2").await;
+    }
     audit("product").await;
     // It is found, and an update goes to preview and is cancelled there.
     browser.goto(&format!("{}/marketplace?q={offer}", house.base)).await;
