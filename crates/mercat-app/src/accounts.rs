@@ -57,6 +57,11 @@ fn check_name(path: &str, name: &str) -> Option<Problem> {
     (!right).then(|| Problem::new("F002", path, plain(name), "printable text of 1 to 100 characters"))
 }
 
+/// Whether somebody is an owner of a publisher.
+fn owns(row: &UserRow, publisher: &str) -> bool {
+    row.roles.iter().any(|(id, role)| id == publisher && role == Role::Owner.name())
+}
+
 impl App {
     /// Makes the operator on the first start, and a one-time link as long as nobody ever signed in.
     ///
@@ -314,10 +319,7 @@ impl App {
                 if !actor.operator && !only_here {
                     return Err(AppError::Exists);
                 }
-                let owner = |row: &UserRow| {
-                    row.roles.iter().any(|(id, role)| id == publisher && role == Role::Owner.name())
-                };
-                if owner(&found.row)
+                if owns(&found.row, publisher)
                     && role != Role::Owner
                     && !self.other_owner(publisher, &found.row.id).await?
                 {
@@ -349,9 +351,7 @@ impl App {
     /// Whether a publisher has an owner beside this user.
     async fn other_owner(&self, publisher: &str, user: &str) -> Result<bool, AppError> {
         let members = find::<UserRow>(&*self.ledger, "publisher", publisher).await?;
-        let owns =
-            |row: &UserRow| row.roles.iter().any(|(id, role)| id == publisher && role == Role::Owner.name());
-        Ok(members.iter().any(|found| found.row.id != user && owns(&found.row)))
+        Ok(members.iter().any(|found| found.row.id != user && owns(&found.row, publisher)))
     }
 
     /// Takes somebody's part away and ends their sessions and tokens.

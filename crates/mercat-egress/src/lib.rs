@@ -75,27 +75,20 @@ pub enum EgressError {
 impl EgressError {
     /// Whether the host's name does not exist, as far as the resolver of this machine knows.
     pub fn is_nameless(&self) -> bool {
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            if error
-                .downcast_ref::<std::io::Error>()
-                .is_some_and(|io| io.kind() == std::io::ErrorKind::NotFound)
-            {
-                return true;
-            }
-            cause = error.source();
-        }
-        false
+        self.comes_of::<std::io::Error>(|error| error.kind() == std::io::ErrorKind::NotFound)
     }
-}
 
-impl EgressError {
     /// Whether the other side showed a certificate that is not to be trusted, or no TLS at all.
     pub fn is_tls(&self) -> bool {
+        self.comes_of::<rustls::Error>(|_| true)
+    }
+
+    /// Whether an error of a kind is among the causes of a connection that failed.
+    fn comes_of<E: std::error::Error + 'static>(&self, meant: impl Fn(&E) -> bool) -> bool {
         let Self::Unreachable { cause, .. } = self else { return false };
         let mut next: Option<&dyn std::error::Error> = Some(cause);
         while let Some(error) = next {
-            if error.is::<rustls::Error>() {
+            if error.downcast_ref::<E>().is_some_and(&meant) {
                 return true;
             }
             // The source of an I/O error is that of the error inside, not that error itself.
