@@ -27,6 +27,8 @@ const IDLE: Duration = Duration::from_secs(30);
 const LEFT_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Uploads that a publisher may have open at a time.
 pub const UPLOADS_MAX: usize = 32;
+/// Bytes of the disk that stay free where nothing else is said: these, or a tenth of a smaller disk.
+const KEEP_FREE: u64 = 16 << 30;
 /// How long room is kept for the rest of an upload after its last byte.
 const RESERVED_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// How long an upload is kept after its last byte.
@@ -129,6 +131,8 @@ impl Pace {
 #[derive(Debug, Clone)]
 pub struct Spool {
     root: PathBuf,
+    /// Bytes that stay free, where the operator says how many.
+    keep_free: Option<u64>,
 }
 
 /// A file that was fetched, with what identifies its content at its source.
@@ -155,7 +159,13 @@ impl Spool {
         std::fs::create_dir_all(root.join("uploads"))?;
         std::fs::create_dir_all(root.join("fetched"))?;
         std::fs::create_dir_all(root.join("scratch"))?;
-        Ok(Self { root: root.canonicalize()? })
+        Ok(Self { root: root.canonicalize()?, keep_free: None })
+    }
+
+    /// The same, with so many bytes of its disk left to others.
+    #[must_use]
+    pub fn keeping_free(self, bytes: Option<u64>) -> Self {
+        Self { keep_free: bytes, ..self }
     }
 
     /// A directory for work that is thrown away.
@@ -214,11 +224,12 @@ impl Spool {
         if rest > room { Err(SpoolError::NoRoom(rest, room)) } else { Ok(()) }
     }
 
-    /// Bytes that may still be taken: what is free, but for a tenth.
+    /// Bytes that may still be taken: what is free, but for what stays so.
     fn room(&self) -> io::Result<u64> {
         let about = rustix::fs::statvfs(&self.root)?;
         let free = about.f_bavail.saturating_mul(about.f_frsize);
-        Ok(free.saturating_sub(about.f_blocks.saturating_mul(about.f_frsize) / 10))
+        let tenth = about.f_blocks.saturating_mul(about.f_frsize) / 10;
+        Ok(free.saturating_sub(self.keep_free.unwrap_or(tenth.min(KEEP_FREE))))
     }
 
     /// Takes away what nobody claimed: downloads of refused sources, scratch of machines that died, and

@@ -235,6 +235,71 @@ mod tests {
         }
     }
 
+    /// The last argument of every `Problem::new` in a source, where it is a text; `7` stands for what is filled in.
+    fn required_texts(source: &str) -> Vec<String> {
+        let mut out = Vec::new();
+        for call in source.split("Problem::new(").skip(1) {
+            let call = call.split(";\n").next().unwrap_or_default();
+            let (mut depth, mut quoted, mut escaped, mut last) = (0_i32, false, false, String::new());
+            let mut text = String::new();
+            for c in call.chars() {
+                match c {
+                    '"' if !escaped => {
+                        quoted = !quoted;
+                        if quoted {
+                            text.clear();
+                        } else if depth <= 1 {
+                            last = std::mem::take(&mut text);
+                        }
+                    }
+                    _ if quoted => text.push(c),
+                    '(' => depth += 1,
+                    ')' if depth == 0 => break,
+                    ')' => depth -= 1,
+                    ',' if depth == 0 => last.clear(),
+                    _ => {}
+                }
+                escaped = c == '\\' && !escaped;
+            }
+            let mut parts = last.split('{');
+            let mut filled = parts.next().unwrap_or_default().to_owned();
+            for part in parts {
+                filled = filled + "7" + part.split_once('}').map_or("", |(_, rest)| rest);
+            }
+            out.extend((filled.contains(' ') && filled != ", ").then_some(filled));
+        }
+        out
+    }
+
+    #[test]
+    fn what_any_field_requires_has_japanese() {
+        let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crates");
+        let mut open: Vec<_> = ["domain", "store", "app", "web", "worker"]
+            .map(|room| crates.join(format!("mercat-{room}/src")))
+            .into();
+        let (mut seen, mut missing) = (0, BTreeSet::new());
+        while let Some(directory) = open.pop() {
+            for entry in std::fs::read_dir(directory).expect("a directory") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    open.push(path);
+                } else if path.extension().is_some_and(|kind| kind == "rs") {
+                    let source = std::fs::read_to_string(&path).expect("text");
+                    // Tests have problems of their own.
+                    let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+                    for text in required_texts(source) {
+                        seen += 1;
+                        if requirement(Locale::Ja, &text) == text {
+                            missing.insert(text);
+                        }
+                    }
+                }
+            }
+        }
+        assert!(seen > 50, "{seen} are read");
+        assert_eq!(missing, BTreeSet::new());
+    }
+
     #[test]
     fn every_rule_is_told_about_somewhere() {
         let told: BTreeSet<&str> = rules(Locale::En).iter().map(|(id, ..)| *id).collect();

@@ -2,6 +2,7 @@
 
 use crate::routes::{self, About};
 use crate::{Site, problem};
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::http::header::{ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, Method};
@@ -109,7 +110,7 @@ fn back_later(mut response: Response, error: &AppError, back: Option<String>) ->
 pub(crate) async fn guard(
     State(site): State<Arc<Site>>,
     matched: MatchedPath,
-    params: RawPathParams,
+    params: Result<RawPathParams, RawPathParamsRejection>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -120,6 +121,10 @@ pub(crate) async fn guard(
         Ok(who) => caller.who = who,
         Err(error) => return problem::answer(&caller, &path, &error),
     }
+    let params = match params {
+        Ok(params) => params,
+        Err(error) => return problem::no_address(&caller, &path, &error.body_text()),
+    };
     let Some(route) = routes::find(request.method().as_str(), matched.as_str()) else {
         return problem::answer(&caller, &path, &AppError::NotFound);
     };

@@ -10,16 +10,15 @@ mod api;
 mod disks;
 mod guard;
 mod media;
-mod openapi;
 mod pages;
 mod problem;
 mod ranges;
 mod registry;
-pub mod routes;
 mod specimens;
 mod streams;
 
-pub use openapi::document as openapi_document;
+pub use mercat_routes as routes;
+pub use mercat_routes::document as openapi_document;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};

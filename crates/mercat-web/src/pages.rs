@@ -156,10 +156,12 @@ pub(crate) fn fail(caller: &Caller) -> impl Fn(AppError) -> Response + '_ {
 
 #[derive(Template)]
 #[template(path = "error.html")]
-struct ErrorPage {
+struct ErrorPage<'a> {
     f: Frame,
     title: String,
-    detail: String,
+    what_to_do: String,
+    /// Words of a library, which speaks English.
+    technical: &'a str,
     problems: Vec<(String, String)>,
 }
 
@@ -167,6 +169,9 @@ struct ErrorPage {
 pub(crate) fn error_page(caller: &Caller, error: &AppError) -> Response {
     if matches!(error, AppError::SignIn) {
         return see("/sign-in");
+    }
+    if let AppError::Ledger(_) | AppError::Seal(_) = error {
+        tracing::error!(error = %error, "a page failed");
     }
     let (status, _, title) = classify(error);
     let f = Frame::new(caller);
@@ -176,22 +181,18 @@ pub(crate) fn error_page(caller: &Caller, error: &AppError) -> Response {
         }
         _ => Vec::new(),
     };
-    let detail = match error {
-        AppError::Ledger(_) | AppError::Seal(_) => {
-            tracing::error!(error = %error, "a page failed");
-            String::new()
-        }
-        AppError::NotFound | AppError::Settled | AppError::Problems(_) => String::new(),
-        other => other.to_string(),
-    };
-    show(status, &ErrorPage { title: f.t(title), f, detail, problems })
+    show(status, &ErrorPage { title: f.t(title), f, what_to_do: String::new(), technical: "", problems })
 }
 
-/// What was sent is no form of ours.
-pub(crate) fn unreadable(caller: &Caller, status: StatusCode, detail: &str) -> Response {
+/// What was sent is no form of ours, or no address: what to do in the reader's language, and the parser's own words
+/// set apart from it.
+pub(crate) fn unreadable(caller: &Caller, status: StatusCode, technical: &str) -> Response {
     let f = Frame::new(caller);
-    let (title, detail) = (f.t("ui-unreadable"), detail.to_owned());
-    show(status, &ErrorPage { f, title, detail, problems: Vec::new() })
+    let what_to_do = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => f.t("ui-too-large"),
+        _ => f.t("ui-unreadable-next"),
+    };
+    show(status, &ErrorPage { title: f.t("ui-unreadable"), f, what_to_do, technical, problems: Vec::new() })
 }
 
 /// Back to where the person was, as a path of this server.

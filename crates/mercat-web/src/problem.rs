@@ -116,6 +116,14 @@ fn incident(what: &str) -> String {
     id
 }
 
+/// The right kind of answer to an address that is no text.
+pub(crate) fn no_address(caller: &Caller, path: &str, detail: &str) -> Response {
+    if path.starts_with("/api") {
+        return malformed("", detail);
+    }
+    pages::unreadable(caller, StatusCode::BAD_REQUEST, detail)
+}
+
 /// The right kind of answer for where the request went.
 pub(crate) fn answer(caller: &Caller, path: &str, error: &AppError) -> Response {
     if path.starts_with("/api") {

@@ -177,6 +177,8 @@ impl Default for WorkerConfig {
 pub(crate) struct DepotConfig {
     /// Directory of the blobs; `depot` in the data directory when not set. Shared by all machines.
     pub(crate) directory: Option<PathBuf>,
+    /// MiB of its disk that uploads leave free; a tenth of the disk, and no more than 16 GiB, when not set.
+    pub(crate) keep_free_mib: Option<u64>,
 }
 
 /// How leads and webhooks are repeated, and how long personal data stay.

@@ -66,6 +66,7 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
     let depot = Depot::local(&depot_root).with_context(|| format!("the depot {}", depot_root.display()))?;
     // Beside the blobs, which all machines share: an upload may arrive at one and be read by another.
     let spool = Spool::open(&depot_root.join("spool")).context("the spool cannot be made")?;
+    let spool = spool.keeping_free(config.depot.keep_free_mib.map(|mib| mib.saturating_mul(1 << 20)));
     let egress = Egress::with(config.egress.rules()?, Arc::new(SystemLookup))?;
     app.way_out = Arc::new(Out(egress.clone()));
     let mailer = config.smtp.as_ref().map(Mailer::new).transpose()?.map(Arc::new);

@@ -72,6 +72,17 @@ async fn an_upload_that_has_no_room_any_more_ends_before_the_disk_is_full() {
 }
 
 #[test]
+fn what_is_to_stay_free_is_not_promised_to_anybody() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let spool = Spool::open(dir.path()).expect("opens");
+    let most = spool.clone().keeping_free(Some(0)).room().expect("told");
+    let less = spool.clone().keeping_free(Some(most / 2)).room().expect("told");
+    assert!(less > 0 && less < most, "{less} of {most}");
+    let none = spool.keeping_free(Some(u64::MAX));
+    assert!(matches!(none.begin(&upload(ID)), Err(SpoolError::NoRoom(10, 0))));
+}
+
+#[test]
 fn a_part_that_trickles_is_given_up_after_a_minute_whenever_that_begins() {
     let begun = Instant::now();
     let at = |secs| begun + Duration::from_secs(secs);

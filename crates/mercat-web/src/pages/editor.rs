@@ -261,8 +261,8 @@ impl Work<'_> {
                     group.resolved = found.iter().map(row).collect();
                 }
                 Some((_, Err(finding))) => {
-                    group.unresolved =
-                        format!("{}: {} ({})", finding.rule, finding.observed, finding.required);
+                    let required = f.requires(finding);
+                    group.unresolved = format!("{}: {} ({required})", finding.rule, finding.observed);
                 }
                 None => {
                     let images = latest.iter().flat_map(|row| &row.images);

@@ -33,8 +33,11 @@ impl Filled {
     ) -> Result<Self, Response> {
         match error {
             AppError::Problems(problems) => Ok(Self { values: values.clone(), problems }),
-            AppError::Exists if values.contains_key("id") => {
-                let problem = Problem::new("F005", "id", text(values, "id"), "an id that nobody has yet");
+            AppError::Exists => {
+                let Some(name) = ["id", "offer"].into_iter().find(|name| values.contains_key(*name)) else {
+                    return Err(fail(caller)(error));
+                };
+                let problem = Problem::new("F005", name, text(values, name), "an id that nobody has yet");
                 Ok(Self { values: values.clone(), problems: vec![problem] })
             }
             other => Err(fail(caller)(other)),
@@ -109,6 +112,11 @@ pub(super) fn sentence(f: &Frame, problem: &Problem) -> String {
     let said = format!("{}: {}", problem.code, f.t(problem.code));
     // "A value" says nothing more than the code does.
     if problem.required == "a value" { said } else { format!("{said} ({})", f.required(&problem.required)) }
+}
+
+/// The same where no field stands beside it: what it is about, first.
+pub(super) fn whole_sentence(f: &Frame, subject: &str, problem: &Problem) -> String {
+    format!("{subject}: {}", sentence(f, problem))
 }
 
 /// [`axum::Form`] for people: what cannot be read is told on a page.

@@ -7,6 +7,7 @@ use mercat_domain::access::{Answer, Object, Principal, may};
 use mercat_domain::calendar::{DAY, HOUR, MINUTE};
 use mercat_domain::run::{Step, title_key};
 use mercat_domain::{Millis, OfferKind};
+use mercat_store::FindingRow;
 use mercat_text::{Locale, has, text};
 
 /// Words and facts of one answer.
@@ -80,6 +81,12 @@ impl Frame {
         let code = code.filter(|(family, code)| *family == "lead" || any(code));
         let key = code.map(|(_, code)| format!("lead-error-{}", code.replace('_', "-")));
         key.filter(|key| has(self.locale, key)).map(|key| self.t(&key)).unwrap_or_default()
+    }
+
+    /// What a finding's rule requires, in the reader's language where the rule has words of its own.
+    pub(crate) fn requires(&self, finding: &FindingRow) -> String {
+        let words = mercat_text::required(self.locale, &finding.rule);
+        words.unwrap_or_else(|| self.required(&finding.required))
     }
 
     /// What a field requires, in the reader's language.

@@ -1,6 +1,6 @@
 //! An offer as a file: export, import, and a second offer made from a first.
 
-use super::filled::Form;
+use super::filled::{Filled, Form, Texts, text, whole_sentence};
 use super::{Answer, Frame, fail, see, show};
 use crate::Site;
 use crate::guard::Caller;
@@ -69,9 +69,7 @@ pub(super) async fn import(
 ) -> Answer {
     let key = OfferKey::new(publisher, offer);
     let f = Frame::new(&caller);
-    let told = |problem: &Problem| {
-        format!("{}: {} {} ({})", problem.path, problem.code, f.t(problem.code), problem.required)
-    };
+    let told = |problem: &Problem| whole_sentence(&f, &problem.path, problem);
     let parsed =
         serde_saphyr::from_str::<serde_json::Value>(&sent.text).map_err(|error| vec![error.to_string()]);
     let parsed = parsed.and_then(|mut json| {
@@ -99,6 +97,7 @@ pub(super) async fn import(
 struct Copied {
     f: Frame,
     key: OfferKey,
+    filled: Filled,
 }
 
 pub(super) async fn clone_page(
@@ -108,13 +107,7 @@ pub(super) async fn clone_page(
 ) -> Answer {
     let key = OfferKey::new(publisher, offer);
     site.app.draft(&key).await.map_err(fail(&caller))?;
-    Ok(show(StatusCode::OK, &Copied { f: Frame::new(&caller), key }))
-}
-
-#[derive(Deserialize)]
-pub(super) struct Cloned {
-    offer: String,
-    name: String,
+    Ok(show(StatusCode::OK, &Copied { f: Frame::new(&caller), key, filled: Filled::default() }))
 }
 
 /// A new draft with everything of another but its id, its name and its secrets.
@@ -122,21 +115,26 @@ pub(super) async fn clone_offer(
     State(site): State<Arc<Site>>,
     caller: Caller,
     Path((publisher, offer)): Key,
-    Form(new): Form<Cloned>,
+    Form(new): Form<Texts>,
 ) -> Answer {
     let key = OfferKey::new(publisher, offer);
     let made = async {
         let draft = site.app.draft(&key).await?;
         let mut document = from_json(&clone_public(&draft.document)).map_err(AppError::Problems)?;
-        document.key = OfferKey::new(&key.publisher, new.offer.trim());
-        document.fields.insert("name".into(), Value::Text(new.name.clone()));
+        document.key = OfferKey::new(&key.publisher, text(&new, "offer"));
+        document.fields.insert("name".into(), Value::Text(text(&new, "name").to_owned()));
         document.fields.insert("marketingId".into(), Value::Text(document.key.offer.clone()));
         let made = document.key.clone();
         site.app.save_draft(caller.actor(), document, None).await?;
         Ok::<_, AppError>(made)
     };
-    let made = made.await.map_err(fail(&caller))?;
-    Ok(see(&format!("/portal/offers/{made}/editor/settings")))
+    match made.await {
+        Ok(made) => Ok(see(&format!("/portal/offers/{made}/editor/settings"))),
+        Err(error) => {
+            let filled = Filled::refused(&caller, error, &new)?;
+            Ok(show(filled.status(), &Copied { f: Frame::new(&caller), key, filled }))
+        }
+    }
 }
 
 #[derive(Template)]

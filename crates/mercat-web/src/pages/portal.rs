@@ -1,7 +1,7 @@
 //! All offers, New offer, Publish, Status, Mailbox.
 
 use super::compare::{self, Line};
-use super::filled::Form;
+use super::filled::{Filled, Form, Query, Texts, text, whole_sentence};
 use super::{Answer, Frame, error_page, fail, see, show};
 use crate::Site;
 use crate::guard::Caller;
@@ -12,7 +12,7 @@ use mercat_app::{AppError, PublishRequest};
 use mercat_domain::offer::fields::Tab;
 use mercat_domain::offer::{Problem, tab_of};
 use mercat_domain::{Document, OfferKey, OfferKind};
-use mercat_store::{MailRow, OfferRow, PublisherRow, Query, list, load};
+use mercat_store::{MailRow, OfferRow, PublisherRow, Query as Rows, list, load};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(super) async fn my_publishers(site: &Site, caller: &Caller) -> Result<Vec<St
     if !caller.who.operator {
         return Ok(caller.who.roles.iter().map(|(id, _)| id.clone()).collect());
     }
-    let rows = list::<PublisherRow>(&*site.app.ledger, Query { limit: 1000, ..Query::default() }).await?;
+    let rows = list::<PublisherRow>(&*site.app.ledger, Rows { limit: 1000, ..Rows::default() }).await?;
     Ok(rows.into_iter().map(|row| row.row.id).collect())
 }
 
@@ -36,33 +36,45 @@ pub(super) async fn my_publishers(site: &Site, caller: &Caller) -> Result<Vec<St
 struct New {
     f: Frame,
     publishers: Vec<String>,
+    /// For which of them.
+    chosen: String,
     kinds: [OfferKind; 2],
+    filled: Filled,
 }
 
-pub(super) async fn new_page(State(site): Shared, caller: Caller) -> Answer {
-    let publishers = my_publishers(&site, &caller).await.map_err(fail(&caller))?;
-    Ok(show(StatusCode::OK, &New { f: Frame::new(&caller), publishers, kinds: OfferKind::ALL }))
+async fn new_form(site: &Site, caller: &Caller, wanted: &str, filled: Filled) -> Answer {
+    let publishers = my_publishers(site, caller).await.map_err(fail(caller))?;
+    let chosen =
+        publishers.iter().find(|id| *id == wanted).or(publishers.first()).cloned().unwrap_or_default();
+    let f = Frame::new(caller);
+    Ok(show(filled.status(), &New { f, publishers, chosen, kinds: OfferKind::ALL, filled }))
 }
 
 #[derive(Deserialize)]
-pub(super) struct NewOffer {
-    offer: String,
-    kind: String,
-    name: String,
+pub(super) struct Wanted {
+    #[serde(default)]
+    publisher: String,
+}
+
+pub(super) async fn new_page(State(site): Shared, caller: Caller, Query(wanted): Query<Wanted>) -> Answer {
+    new_form(&site, &caller, &wanted.publisher, Filled::default()).await
 }
 
 pub(super) async fn create(
     State(site): Shared,
     caller: Caller,
     Path(publisher): Path<String>,
-    Form(new): Form<NewOffer>,
+    Form(new): Form<Texts>,
 ) -> Answer {
-    let kind = OfferKind::parse(&new.kind).unwrap_or(OfferKind::Container);
-    let mut document = Document::new(OfferKey::new(&publisher, &new.offer), kind);
-    document.fields.insert("name".into(), mercat_domain::Value::Text(new.name));
+    let kind = OfferKind::parse(text(&new, "kind")).unwrap_or(OfferKind::Container);
+    let key = OfferKey::new(&publisher, text(&new, "offer"));
+    let mut document = Document::new(key.clone(), kind);
+    document.fields.insert("name".into(), mercat_domain::Value::Text(text(&new, "name").to_owned()));
     document.plans.push(mercat_domain::Plan { id: "standard".into(), ..mercat_domain::Plan::default() });
-    site.app.save_draft(caller.actor(), document, None).await.map_err(fail(&caller))?;
-    Ok(see(&format!("/portal/offers/{publisher}/{}/editor", new.offer)))
+    match site.app.save_draft(caller.actor(), document, None).await {
+        Ok(_) => Ok(see(&format!("/portal/offers/{key}/editor"))),
+        Err(error) => new_form(&site, &caller, &publisher, Filled::refused(&caller, error, &new)?).await,
+    }
 }
 
 #[derive(Template)]
@@ -93,11 +105,9 @@ async fn asking(
     let draft = site.app.draft(key).await?;
     let offer = load::<OfferRow>(&*site.app.ledger, &key.to_string()).await?.ok_or(AppError::NotFound)?.row;
     let lines = compare::against(site, &f, &draft.document, offer.live.as_ref()).await?;
-    let told = |problem: &Problem| {
-        format!("{} {}: {} ({})", problem.observed, problem.code, f.t(problem.code), problem.required)
-    };
+    let told = problems.iter().map(|problem| whole_sentence(&f, &problem.observed, problem)).collect();
     Ok(Some(PublishPage {
-        problems: problems.iter().map(told).collect(),
+        problems: told,
         emails: sent.map_or_else(|| offer.emails.join("\n"), |sent| sent.emails.clone()),
         notes: sent.and_then(|sent| sent.notes.clone()).unwrap_or_default(),
         waiting: offer.active.is_some(),
@@ -170,7 +180,7 @@ struct Mailbox {
 
 pub(super) async fn mailbox(State(site): Shared, caller: Caller, Path(publisher): Path<String>) -> Answer {
     let index = Some(("publisher", publisher.clone()));
-    let query = Query { index, limit: 200, newest_first: true, ..Query::default() };
+    let query = Rows { index, limit: 200, newest_first: true, ..Rows::default() };
     let rows =
         list::<MailRow>(&*site.app.ledger, query).await.map_err(|error| fail(&caller)(error.into()))?;
     let mails = rows.into_iter().map(|row| row.row).collect();

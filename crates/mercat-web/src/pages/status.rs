@@ -338,11 +338,6 @@ impl StepPart<'_> {
         words.unwrap_or_else(|| self.f.required(&finding.fix))
     }
 
-    fn required(&self, finding: &FindingRow) -> String {
-        let words = mercat_text::required(self.f.locale, &finding.rule);
-        words.unwrap_or_else(|| finding.required.clone())
-    }
-
     fn submission(&self) -> &str {
         self.told.view.submission.as_ref().map_or("", |row| row.id.as_str())
     }

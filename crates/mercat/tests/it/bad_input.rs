@@ -149,6 +149,34 @@ fn a_configuration_that_cannot_be_meant_is_refused_with_the_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_told_in_the_readers_language() {
+    let house = House::open().await;
+    let get = async |path: &str| {
+        let request = house.http.get(format!("{}{path}", house.base)).header("accept-language", "ja");
+        let answer = request.bearer_auth(&house.token).send().await.expect("answers");
+        let kind = answer.headers()["content-type"].to_str().expect("text").to_owned();
+        (answer.status(), kind, answer.text().await.expect("text"))
+    };
+    for path in [
+        "/marketplace/apps/%ff",
+        "/portal/offers/aurora/%ff/status",
+        "/portal/offers/aurora/app/history?before=x",
+    ] {
+        let (status, kind, page) = get(path).await;
+        assert_eq!((status, kind.as_str()), (StatusCode::BAD_REQUEST, "text/html; charset=utf-8"), "{path}");
+        let main =
+            page.split("<h1>").nth(1).and_then(|rest| rest.split("</section>").next()).expect("a page");
+        let (ours, theirs) = main.split_once("lang=\"en\">").expect("the words of the parser stand apart");
+        assert!(ours.contains("一部が欠けていないか"), "{path}: {ours}");
+        assert!(!ours.contains("nvalid") && !ours.contains("ailed"), "{path}: {ours}");
+        assert!(theirs.contains("nvalid"), "{path}: {theirs}");
+    }
+    let (status, kind, body) = get("/api/v1/catalogue/%ff").await;
+    assert_eq!((status, kind.as_str()), (StatusCode::BAD_REQUEST, "application/problem+json"), "{body}");
+    assert!(body.contains("\"malformed\""), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_etag_of_yesterday_is_refused_with_the_one_of_today() {
     let house = House::open().await;
     let body = json!({"publisher": "aurora", "offer": "x", "type": "container", "name": "a"}).to_string();

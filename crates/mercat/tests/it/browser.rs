@@ -253,11 +253,55 @@ impl Browser {
         serde_json::from_value(found.expect("axe runs")).expect("a list")
     }
 
-    /// The page as it stands open: nothing sticks out, axe-core finds nothing, the console is empty.
+    /// The page as it stands open, on a telephone and in a wide window: nothing sticks out, axe-core finds nothing, the
+    /// console is empty.
     pub(crate) async fn audit_here(&self, name: &str) {
-        assert_eq!(self.axe().await, Vec::<String>::new(), "{name}");
-        self.picture(&format!("{name}-en-wide")).await;
+        let locale = self.run("return document.documentElement.lang").await;
+        let locale = locale.as_str().expect("a language");
+        for (width, size) in [(360, "phone"), (1280, "wide")] {
+            self.width(width).await;
+            let wide = self.run("return document.documentElement.scrollWidth - window.innerWidth").await;
+            assert!(wide.as_i64().unwrap_or(1) <= 0, "{name} in {locale} at {width} is {wide} too wide");
+            assert_eq!(self.axe().await, Vec::<String>::new(), "{name} in {locale} at {width}");
+            self.picture(&format!("{name}-{locale}-{size}")).await;
+        }
         assert_eq!(self.console_errors().await, Vec::<String>::new(), "{name}: the console");
+    }
+
+    /// A form that is sent past the checks of the browser and refused, in both languages: it comes back with `kept` in
+    /// its first field. Fields are set by selector; `send` is the button, or the form's first.
+    pub(crate) async fn audit_refused(&self, name: &str, url: &str, fields: &[(&str, &str)], send: &str) {
+        for locale in ["ja", "en"] {
+            self.language(locale).await;
+            self.goto(url).await;
+            self.wait(&format!("html[lang={locale}]")).await;
+            let (first, kept) = fields.first().expect("a field");
+            let script = format!(
+                "for (const [where, text] of {}) document.querySelector(where).value = text; \
+                 const form = document.querySelector({}).form; form.noValidate = true; \
+                 form.requestSubmit({send:?} ? form.querySelector({send:?}) : undefined)",
+                json!(fields),
+                json!(first)
+            );
+            self.run(&script).await;
+            self.wait("[role=alert]").await;
+            let value = self.run(&format!("return document.querySelector({}).value", json!(first))).await;
+            assert_eq!(value, *kept, "{name} in {locale}");
+            // A browser writes down that it was refused.
+            self.console_errors().await;
+            self.audit_here(name).await;
+        }
+    }
+
+    /// A page that is bad news, with the status that the console tells.
+    pub(crate) async fn audit_bad_news(&self, name: &str, url: &str) {
+        for locale in ["ja", "en"] {
+            self.language(locale).await;
+            self.goto(url).await;
+            self.wait(&format!("html[lang={locale}]")).await;
+            self.console_errors().await;
+            self.audit_here(name).await;
+        }
     }
 
     /// The page that is open, in both languages, on a telephone, at 200 % and in a wide window, light and dark:

@@ -206,6 +206,60 @@ async fn so_do_the_forms_of_exceptions_and_of_customers() {
     assert_eq!(environments, ["preview"], "{leads}");
 }
 
+/// Each form of the pages, sent with something that is not taken.
+async fn every_form_refused(browser: &Browser, house: &House, thread: &str, ask: &str) {
+    for (name, path, fields, send) in [
+        (
+            "webhook",
+            "/portal/publishers/aurora/webhooks",
+            &[("#url", "http://x"), ("#events", "bogus")][..],
+            "",
+        ),
+        ("support", "/support/new", &[("#title", "nothing but a title")], ""),
+        ("reply", &format!("/support/{thread}"), &[("#text", " ")], ""),
+        ("account", "/portal/account", &[("#days", "9999"), ("#label", "ci")], ""),
+        ("subscribers", "/portal/publishers/aurora/notices", &[("#email", "nobody")], "[value=add]"),
+        ("exception", ask, &[("#reason", "Known."), ("#until", "2000-01-01")], ""),
+        ("new", "/portal/new", &[("#offer", "Not an id!"), ("#name", "Gateway")], ""),
+        ("new-taken", "/portal/new", &[("#offer", "gateway"), ("#name", "Gateway")], ""),
+        ("clone", "/portal/offers/aurora/app/clone", &[("#offer", "gateway"), ("#name", "Two")], ""),
+        ("import", "/portal/offers/aurora/app/import", &[("#text", "type: boat\ncolour: red")], ""),
+        ("publish", "/portal/offers/aurora/gateway/publish", &[("#emails", "nobody")], ""),
+        (
+            "contact",
+            "/marketplace/apps/aurora.gateway/contact",
+            &[("#email", "nobody"), ("#firstName", "Mia"), ("#country", "zz")],
+            "",
+        ),
+    ] {
+        browser
+            .audit_refused(&format!("refused-{name}"), &format!("{}{path}", house.base), fields, send)
+            .await;
+    }
+    // Whoever gets an offer must accept its terms.
+    let get = format!("{}/marketplace/apps/aurora.gateway/get/standard", house.base);
+    let one = json!({"name": "The operator's own"});
+    let (status, _) = operator(house, Method::POST, "/subscriptions", Some(&one)).await;
+    assert!(status.is_success(), "{status}");
+    browser.goto(&format!("{}/sign-in", house.base)).await;
+    browser.sign_in(&house.operator).await;
+    browser.audit_refused("refused-get", &get, &[("#email", "mia@example.org")], "").await;
+    let people = format!("{}/portal/operator", house.base);
+    browser.audit_refused("refused-publisher", &people, &[("#id", "portal/x"), ("#name", "X")], "").await;
+    browser.audit_refused("refused-member", &people, &[("#email", "nobody")], "").await;
+    let exceptions = format!("{people}/exceptions");
+    let decision = [("[id^=note]", "All fine."), ("[id^=until]", "2000-01-01")];
+    browser.audit_refused("refused-decision", &exceptions, &decision, "[value=granted]").await;
+    // What cannot be read, or is not there.
+    for (name, path) in [
+        ("missing", "/portal/offers/aurora/nothing/status"),
+        ("unreadable", "/marketplace/apps/%ff"),
+        ("unreadable-question", "/portal/offers/aurora/app/history?before=yesterday"),
+    ] {
+        browser.audit_bad_news(&format!("error-{name}"), &format!("{}{path}", house.base)).await;
+    }
+}
+
 /// Pages that are empty in a new house, here with something on them.
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_with_something_on_them_pass_the_audit() {
@@ -296,27 +350,25 @@ async fn pages_with_something_on_them_pass_the_audit() {
         browser.audit(name).await;
     }
     // What the references stand for now, of a draft that is kept on the way.
-    browser.goto(&format!("{}/portal/offers/aurora/app/editor/technical", house.base)).await;
-    browser.click("button[value=resolve]").await;
-    browser.until("What the references stand for now").await;
-    browser.audit_here("looked-up").await;
-    // And forms that were refused.
-    for (name, path, field, text) in [
-        ("refused-webhook", "/portal/publishers/aurora/webhooks", "#events", "bogus.event"),
-        ("refused-support", "/support/new", "#title", "nothing but a title"),
-        ("refused-account", "/portal/account", "#days", "9999"),
-        ("refused-reply", &format!("/support/{thread}"), "#text", " "),
-    ] {
-        browser.goto(&format!("{}{path}", house.base)).await;
-        browser.type_into(field, text).await;
-        let send = format!(
-            "const form = document.querySelector('{field}').form; form.noValidate = true; form.requestSubmit()"
-        );
-        browser.run(&send).await;
-        browser.wait("[role=alert]").await;
-        browser.console_errors().await;
-        browser.audit_here(name).await;
+    for (locale, words) in [("ja", "参照が現在指している内容"), ("en", "What the references stand for now")]
+    {
+        browser.language(locale).await;
+        browser.goto(&format!("{}/portal/offers/aurora/app/editor/technical", house.base)).await;
+        browser.click("button[value=resolve]").await;
+        browser.until(words).await;
+        browser.audit_here("looked-up").await;
     }
+    // What is asked before a webhook is deleted.
+    for locale in ["ja", "en"] {
+        browser.language(locale).await;
+        browser.goto(&format!("{}/portal/publishers/aurora/webhooks/{hook}", house.base)).await;
+        browser.click("details.card summary").await;
+        browser.audit_here("webhook-delete").await;
+    }
+    every_form_refused(&browser, &house, &thread, &ask).await;
+    browser.goto(&format!("{}/sign-in", house.base)).await;
+    browser.sign_in(&owner).await;
+    browser.language("en").await;
     // What was let pass is told to customers.
     let asked = house.api(Method::GET, "/publishers/aurora/exceptions", None).await.1;
     let grant = json!({"state": "granted", "note": "It is published.", "until": day(30)});

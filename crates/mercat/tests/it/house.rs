@@ -99,10 +99,12 @@ impl House {
             true => postgres().map(|url| format!("[database]\nurl = {url:?}\n")).unwrap_or_default(),
             false => String::new(),
         };
+        // A test takes little, and the machine may have little: what is left free by default would decide for it.
+        let depot = if config.contains("[depot]") { "" } else { "[depot]\nkeep_free_mib = 64\n" };
         let text = format!(
             "{database}[server]\nlisten = {listen:?}\n[egress]\nallow = {exceptions:?}\n[sources]\ndirectories = [{:?}]\n\
              [smtp]\nhost = \"127.0.0.1\"\nport = {smtp}\nfrom = \"Mercat <market@example.org>\"\nsecurity = \"none\"\n\
-             [worker]\nlease_secs = 1\n{config}",
+             {depot}[worker]\nlease_secs = 1\n{config}",
             dir.path().join("images")
         );
         std::fs::write(dir.path().join("data/mercat.toml"), text).expect("written");

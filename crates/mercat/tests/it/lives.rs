@@ -71,8 +71,8 @@ async fn life(house: &House, browser: &Browser, way: &Way, offer: &str, technica
     browser.goto(&format!("{}/portal/new", house.base)).await;
     browser.wait(&format!("html[lang={}]", way.locale)).await;
     let new = Page {
-        texts: texts(&[("offer-aurora", offer), ("name-aurora", offer)]),
-        choices: vec![("kind-aurora", kind)],
+        texts: texts(&[("offer", offer), ("name", offer)]),
+        choices: vec![("kind", kind)],
         ..Page::default()
     };
     write(browser, &new).await;

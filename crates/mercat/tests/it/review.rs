@@ -128,4 +128,6 @@ async fn the_review_pages_are_for_everybody() {
     browser.goto(&format!("{}/portal/offers/aurora/app/submissions/{id}", house.base)).await;
     browser.until("certification team looks at").await;
     browser.audit("status-review").await;
+    let place = format!("{}/portal/review/{id}", house.base);
+    browser.audit_refused("refused-review", &place, &[("#question", "Why?")], "[value=reject]").await;
 }

@@ -1,4 +1,8 @@
-//! The table of routes: method, path, what is needed, and one sentence.
+//! The table of routes: method, path, what is needed, and one sentence; and the API document made from it.
+
+mod openapi;
+
+pub use openapi::document;
 
 use mercat_domain::access::Action;
 

@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 document, made from the route table.
 
-use crate::routes::{ROUTES, Route};
+use crate::{ROUTES, Route};
 use mercat_domain::offer::fields::{FIELDS, Rule, Scope};
 use serde_json::{Map, Value, json};
 
