@@ -27,6 +27,7 @@ mod rotate;
 mod sanitise;
 mod seal;
 mod search;
+mod standing;
 mod status;
 mod subscribers;
 mod support;
@@ -50,6 +51,7 @@ pub use record_step::{Report, StepOutcome, StepTask};
 pub use review::Decision;
 pub use seal::{MasterKey, SealError};
 pub use search::{Asked, Catalogue, Entry, Facet, Found, Order};
+pub use standing::AgainTask;
 pub use status::{StatusView, StepView, Words};
 pub use subscribers::Wish;
 pub use support::{Concern, NewRequest, Reply};
@@ -72,6 +74,8 @@ pub const OUTBOX: &str = "outbox";
 pub const DELIVERIES: &str = "deliveries";
 /// Queue of clearing up.
 pub const CLEANUP: &str = "cleanup";
+/// Queue of live offers that are judged by what is known now.
+pub const AGAIN: &str = "again";
 
 /// What the operator sets.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use crate::go_live::to_run;
 use crate::{App, AppError, rfc3339};
 use mercat_domain::run::{self, Fault, Shown, State, Step, StepStatus};
 use mercat_domain::{OfferKey, OfferKind};
-use mercat_store::{OfferRow, ProgressRow, ReportRow, ReviewRow, SubmissionRow, load};
+use mercat_store::{OfferRow, ProgressRow, ReportRow, ReviewRow, StandingRow, SubmissionRow, load};
 use serde_json::{Value, json};
 
 /// Turns a key and its arguments into text.
@@ -65,6 +65,8 @@ pub struct StatusView {
     pub ours: bool,
     /// What the certification team said about it.
     pub review: Option<ReviewRow>,
+    /// What was found in the live submission after its certification.
+    pub standing: Option<StandingRow>,
 }
 
 impl App {
@@ -123,6 +125,7 @@ impl App {
         let cancel =
             run.as_ref().map_or(Err(run::Refusal::Over), |run| run::may_cancel(run, self.settings.cancel));
         Ok(StatusView {
+            standing: self.standing(&offer).await?,
             offer,
             kind,
             state: run.as_ref().map(|run| run.state),
@@ -197,6 +200,10 @@ impl StatusView {
             "liveLinks": self.offer.live.as_ref().map_or(vec![], |_| vec![live]),
             "notificationEmails": self.submission.as_ref().map(|row| row.emails.join(",")),
             "images": self.submission.as_ref().map(|row| &row.images),
+            "standing": self.standing.as_ref().map(|row| json!({
+                "submission": row.submission, "judgedAt": (row.judged > 0).then(|| rfc3339(row.judged)),
+                "findings": row.findings, "trouble": row.trouble,
+            })),
         })
     }
 }

@@ -39,11 +39,13 @@ pub enum NoticeKind {
     Question,
     /// A link to sign in with, for who asked for one.
     SignIn,
+    /// What is live would not pass by what is known now.
+    Standing,
 }
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Accepted,
         Self::StepFailed,
         Self::CertificationFeedback,
@@ -62,6 +64,7 @@ impl NoticeKind {
         Self::Digest,
         Self::Question,
         Self::SignIn,
+        Self::Standing,
     ];
 
     /// The stable id.
@@ -85,6 +88,7 @@ impl NoticeKind {
             Self::Digest => "D1",
             Self::Question => "X2",
             Self::SignIn => "S1",
+            Self::Standing => "X3",
         }
     }
 

@@ -110,8 +110,10 @@ mod measured;
 pub use measured::TimingRow;
 
 mod review;
+mod standing;
 
 pub use review::ReviewRow;
+pub use standing::StandingRow;
 mod contact;
 mod support;
 

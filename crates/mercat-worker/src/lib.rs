@@ -17,7 +17,7 @@ pub use inspect::{DiskSource, InspectError, Inspection, Inspector, KnowledgeFile
 pub use knowledge::Loaded;
 pub use sandbox::Unconfined;
 
-use mercat_app::{App, AppError, CLEANUP, DELIVERIES, OUTBOX, Report, STEPS, StepOutcome, StepTask};
+use mercat_app::{AGAIN, App, AppError, CLEANUP, DELIVERIES, OUTBOX, Report, STEPS, StepOutcome, StepTask};
 use mercat_courier::{Leads, Mailer};
 use mercat_depot::{Depot, Region, Spool};
 use mercat_domain::limits::{
@@ -66,12 +66,26 @@ pub struct Worker {
     pub scanners: Arc<Vec<scanners::Scanner>>,
     /// Directories from which `oci:` and archive references may be read.
     pub local_sources: Arc<Vec<PathBuf>>,
+    /// When live offers are judged again.
+    pub judge_again: JudgeAgain,
     /// This worker's name.
     pub name: String,
     /// Whether the first of several hands takes mails only.
     pub keep_one_free: bool,
     /// How long a lease lasts without a heartbeat: after a crash, work goes on that much later.
     pub lease_ms: i64,
+}
+
+/// What makes live offers be judged again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum JudgeAgain {
+    /// Nothing.
+    Off,
+    /// Other advisories, or another policy. What an inspection told of each layer is kept, so images are not read again.
+    #[default]
+    Advisories,
+    /// Anything that verdicts depend on: also signatures and rules, with which every artifact is read again.
+    Everything,
 }
 
 /// How one try at a task ended.
@@ -108,6 +122,11 @@ impl Worker {
         if hands > 0 {
             all.spawn(self.clone().clock(stop.clone()));
         }
+        // What is live waits for no submission, and holds none back.
+        if hands > 0 {
+            let worker = Self { name: format!("{}-again", self.name), ..self.clone() };
+            all.spawn(worker.one_hand(&[AGAIN], false, stop.clone()));
+        }
         // Receivers are as slow as they like: they have hands of their own, and hold nothing else back.
         for hand in 0..if hands > 0 { DELIVERY_HANDS } else { 0 } {
             let worker = Self { name: format!("{}-delivery-{hand}", self.name), ..self.clone() };
@@ -125,6 +144,7 @@ impl Worker {
                 _ = stop.changed() => return,
             }
             let mut done = self.app.tick().await;
+            self.judge_again().await;
             if beats % 60 == 0 && done.is_ok() {
                 done = self.app.erase_old_leads().await.map(|_| ());
             }
@@ -133,6 +153,28 @@ impl Worker {
                 tracing::warn!(error = %chain(&error), "the clock could not do what is due; trying again");
             }
         }
+    }
+
+    /// Queues what is live when more is known than when it was judged.
+    async fn judge_again(&self) {
+        let Some(known) = self.known().await else { return };
+        match self.app.judge_again(&known).await {
+            Ok(Some(count)) if count > 0 => tracing::info!(count, "live offers are judged again"),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(error = %chain(&error), "live offers were not queued; trying again"),
+        }
+    }
+
+    /// What decides whether live offers are judged again; nothing where they are not, or where rules cannot be read.
+    async fn known(&self) -> Option<String> {
+        if self.judge_again == JudgeAgain::Off {
+            return None;
+        }
+        let knowledge = self.inspector.knowledge().await.ok()?;
+        Some(match self.judge_again {
+            JudgeAgain::Everything => knowledge.verdict_digest().to_string(),
+            _ => format!("{}/{}", knowledge.policy.digest, knowledge.advisories.digest()),
+        })
     }
 
     async fn one_hand(self, queues: &[&str], sweeps: bool, mut stop: watch::Receiver<bool>) {
@@ -230,6 +272,7 @@ impl Worker {
             OUTBOX => self.deliver(task).await,
             DELIVERIES => self.delivery(task).await,
             CLEANUP => self.clean(task).await,
+            AGAIN => steps::again::run(self, task).await,
             _ => self.step(task).await,
         }
     }

@@ -1,5 +1,6 @@
 //! The steps of a run: each may run twice, and gives the same result.
 
+pub(crate) mod again;
 mod boot;
 mod certify;
 mod disk_certify;

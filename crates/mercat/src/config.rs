@@ -8,7 +8,7 @@ use mercat_domain::calendar::{DAY, MINUTE};
 use mercat_domain::lead::RetryPolicy;
 use mercat_domain::run::{CancelRule, ReviewRule};
 use mercat_egress::{PORTS, Rules};
-use mercat_worker::ClamdConfig;
+use mercat_worker::{ClamdConfig, JudgeAgain};
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -78,6 +78,9 @@ pub(crate) struct Certification {
     pub(crate) allow_unconfined: bool,
     /// ClamAV's daemon, which sees every plain file beside the built-in scanners.
     pub(crate) clamd: Option<ClamdConfig>,
+    /// What makes live offers be judged again: `advisories` (default; a policy, too), `everything` (signatures and
+    /// rules, too, with which every artifact is read again) or `off`.
+    pub(crate) judge_again: String,
     /// Eligibility policies: files of Rego and JSON, relative to the data directory. `mercat policy show eligibility`
     /// prints the policy that stands where no Rego is named.
     pub(crate) eligibility: Vec<PathBuf>,
@@ -321,6 +324,17 @@ impl Config {
             "" => Ok(CancelRule::default()),
             name => CancelRule::parse(name)
                 .with_context(|| format!("publishing.cancel is {name:?}: use from-sign-off or any-time")),
+        }
+    }
+
+    pub(crate) fn judge_again(&self) -> anyhow::Result<JudgeAgain> {
+        match self.certification.judge_again.as_str() {
+            "" | "advisories" => Ok(JudgeAgain::Advisories),
+            "everything" => Ok(JudgeAgain::Everything),
+            "off" => Ok(JudgeAgain::Off),
+            name => {
+                bail!("certification.judge_again is {name:?}: use advisories, everything or off")
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::{EXIT_OURS, wiring};
 use mercat_certify::Knowledge;
 use mercat_domain::Digest;
+use mercat_store::{OfferRow, StandingRow};
 use mercat_worker::inspect::Reuse;
 use mercat_worker::scanners::{Mode, Scanner};
 use std::path::Path;
@@ -93,6 +94,7 @@ async fn examine(house: &wiring::House, config: &Config, out: &mut Vec<(&'static
     }
     out.push(("boot test", boot_test(knowledge.as_deref().ok())));
     out.push(("start test", start_test(knowledge.as_deref().ok())));
+    out.push(("live offers", live_offers(house).await));
     let names: Vec<&str> = house.worker.regions.iter().map(mercat_depot::Region::name).collect();
     out.push(("regions", Health::Good(names.join(", "))));
     out.push((
@@ -125,6 +127,30 @@ async fn examine(house: &wiring::House, config: &Config, out: &mut Vec<(&'static
             None => Health::Note("no [smtp] section: mails stay in the built-in mailbox".to_owned()),
         },
     ));
+}
+
+/// Whether what is live would still pass.
+async fn live_offers(house: &wiring::House) -> Health {
+    let ledger = &*house.app.ledger;
+    let mut open = Vec::new();
+    let found = match mercat_store::find::<StandingRow>(ledger, "state", "blocked").await {
+        Ok(found) => found,
+        Err(error) => return Health::Bad(mercat_worker::chain(&error)),
+    };
+    for row in found {
+        let key = format!("{}/{}", row.row.publisher, row.row.offer);
+        let live = mercat_store::load::<OfferRow>(ledger, &key).await.ok().flatten();
+        if live.is_some_and(|offer| offer.row.live.as_ref() == Some(&row.row.submission)) {
+            open.push(key);
+        }
+    }
+    let (count, shown) = (open.len(), open.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", "));
+    match count {
+        0 => Health::Good("would all pass by what is known now, as far as they were judged again".to_owned()),
+        _ => Health::Note(format!(
+            "{count} would not pass by what is known now: {shown}; their publishers were told"
+        )),
+    }
 }
 
 /// Whether disks can be started, and whether the policy wants that.

@@ -82,6 +82,7 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
         inspector: inspector(&data, config)?,
         scanners: Arc::new(scanners),
         local_sources: Arc::new(config.sources.directories.clone()),
+        judge_again: config.judge_again()?,
         name: format!("worker-{}", uuid::Uuid::new_v4().simple()),
         keep_one_free: config.worker.hands > 1,
         lease_ms: i64::from(config.worker.lease_secs.max(1)) * 1000,

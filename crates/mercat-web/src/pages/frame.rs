@@ -83,6 +83,13 @@ impl Frame {
         key.filter(|key| has(self.locale, key)).map(|key| self.t(&key)).unwrap_or_default()
     }
 
+    /// What to do about a finding, in the reader's language where the rule has words of its own.
+    pub(crate) fn fix(&self, finding: &FindingRow) -> String {
+        // What a reviewer let pass is said in the finding itself.
+        let words = mercat_text::fix(self.locale, &finding.rule).filter(|_| !finding.is_excused());
+        words.unwrap_or_else(|| self.required(&finding.fix))
+    }
+
     /// What a finding's rule requires, in the reader's language where the rule has words of its own.
     pub(crate) fn requires(&self, finding: &FindingRow) -> String {
         let words = mercat_text::required(self.locale, &finding.rule);

@@ -14,8 +14,8 @@ use mercat_domain::country::is_country;
 use mercat_domain::lead::{LeadKind, Person};
 use mercat_domain::{Millis, OfferKey};
 use mercat_store::{
-    FindingRow, ListedPlan, ListingRow, OfferRow, PaperRow, ReportRow, ReviewRow, SubscriptionRow, TimingRow,
-    find, load,
+    FindingRow, ListedPlan, ListingRow, OfferRow, PaperRow, ReportRow, ReviewRow, StandingRow,
+    SubscriptionRow, TimingRow, find, load,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -38,6 +38,10 @@ struct Trust {
     /// Rules that were let pass, and by what.
     excused: Vec<(String, String)>,
     notes: usize,
+    /// What would block a submission of the same today.
+    open: usize,
+    /// When it was judged again.
+    judged: Option<Millis>,
     /// Platform and digest of bills of materials.
     sboms: Vec<(String, String)>,
     /// Digests of what was judged.
@@ -57,7 +61,16 @@ async fn trust(site: &Site, listing: &ListingRow) -> Result<Trust, AppError> {
         reviewed: review.is_some_and(|row| row.row.decision == "approved"),
         ..Trust::default()
     };
-    let Some(report) = load::<ReportRow>(ledger, &step).await? else { return Ok(out) };
+    let Some(mut report) = load::<ReportRow>(ledger, &step).await?.map(|found| found.row) else {
+        return Ok(out);
+    };
+    // What is known now, where it was judged again since.
+    let key = format!("{}/{}", listing.publisher, listing.offer);
+    let standing = load::<StandingRow>(ledger, &key).await?.map(|found| found.row);
+    if let Some(row) = standing.filter(|row| row.submission == listing.submission && row.judged > 0) {
+        out.judged = Some(row.judged);
+        (report.findings, report.verdicts) = (row.findings, row.verdicts);
+    }
     let shown = |digest: &str| {
         listing.plans.iter().any(|plan| {
             plan.manifests.contains_key(digest)
@@ -65,12 +78,8 @@ async fn trust(site: &Site, listing: &ListingRow) -> Result<Trust, AppError> {
                 || plan.disks.iter().any(|disk| disk.digest == digest)
         })
     };
-    for digest in report.row.verdicts.keys().filter(|digest| shown(digest)) {
-        let Some(paper) =
-            load::<PaperRow>(ledger, &format!("verdict/{}/{digest}", listing.submission)).await?
-        else {
-            continue;
-        };
+    for (digest, paper) in report.verdicts.iter().filter(|(digest, _)| shown(digest)) {
+        let Some(paper) = load::<PaperRow>(ledger, paper).await? else { continue };
         let document: Value = serde_json::from_str(&paper.row.text).unwrap_or_default();
         let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let policy = &document["policy"];
@@ -88,7 +97,8 @@ async fn trust(site: &Site, listing: &ListingRow) -> Result<Trust, AppError> {
         out.subjects.push(digest.clone());
     }
     let public = |row: &&FindingRow| listing.plans.iter().any(|plan| plan.id == row.plan);
-    let excused = report.row.findings.iter().filter(public).filter(|row| row.is_excused());
+    out.open = report.findings.iter().filter(public).filter(|row| row.severity == "error").count();
+    let excused = report.findings.iter().filter(public).filter(|row| row.is_excused());
     out.excused = excused.map(|row| (row.rule.clone(), row.fix.clone())).collect();
     out.excused.sort();
     out.excused.dedup();

@@ -17,7 +17,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use mercat_app::{App, AppError, StatusView, StepView};
 use mercat_domain::run::{Measured, Shown, State as RunState, Step, StepStatus, estimate};
 use mercat_domain::{Millis, OfferKey, OfferKind};
-use mercat_store::{FindingRow, ImageRow, MessageRow, PartRow, SubmissionRow};
+use mercat_store::{FindingRow, ImageRow, MessageRow, PartRow, StandingRow, SubmissionRow};
 use mercat_text::text;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -99,6 +99,7 @@ impl Now<'_> {
             Some(RunState::Failed) if view.ours => "ui-now-failed-ours",
             Some(RunState::Failed) => "ui-now-failed",
             Some(RunState::Canceled) => "ui-now-canceled",
+            Some(RunState::Succeeded) if self.standing().is_some() => "ui-now-standing",
             Some(RunState::Succeeded) => "ui-now-live",
         };
         self.f.t1(key, "step", &step)
@@ -108,6 +109,7 @@ impl Now<'_> {
         match self.told.view.state {
             Some(RunState::Failed) if self.told.view.ours => "warn",
             Some(RunState::Failed) => "bad",
+            Some(RunState::Succeeded) if self.standing().is_some() => "warn",
             Some(RunState::Succeeded) => "good",
             _ => "",
         }
@@ -119,7 +121,7 @@ impl Now<'_> {
             Some(RunState::WaitingForApproval) if self.question().is_none() => "run",
             Some(RunState::Failed) if self.told.view.ours => "late",
             Some(RunState::Failed) => "problem",
-            Some(RunState::Succeeded) => "done",
+            Some(RunState::Succeeded) if self.standing().is_none() => "done",
             _ => "you",
         }
     }
@@ -129,7 +131,7 @@ impl Now<'_> {
             Some(RunState::Running) => "ui-turn-ours",
             Some(RunState::WaitingForApproval) if self.question().is_none() => "ui-turn-team",
             Some(RunState::Failed) if self.told.view.ours => "ui-turn-ours",
-            Some(RunState::Succeeded) => "ui-turn-nobody",
+            Some(RunState::Succeeded) if self.standing().is_none() => "ui-turn-nobody",
             _ => "ui-turn-yours",
         })
     }
@@ -173,6 +175,12 @@ impl Now<'_> {
         let review = self.told.view.review.as_ref().filter(|_| self.latest)?;
         let open = review.decision.is_empty() && review.answer.is_empty() && !review.question.is_empty();
         open.then_some(review.question.as_str())
+    }
+
+    /// What would block the live submission today.
+    fn standing(&self) -> Option<&StandingRow> {
+        let row = self.told.view.standing.as_ref().filter(|_| self.latest)?;
+        row.blocking().next().map(|_| row)
     }
 
     fn waiting(&self) -> bool {
@@ -328,14 +336,6 @@ impl StepPart<'_> {
 
     fn rule(&self, finding: &FindingRow) -> String {
         mercat_text::rule(self.f.locale, &finding.rule)
-    }
-
-    /// What to do, in the reader's language where the rule has words of its own.
-    fn fix(&self, finding: &FindingRow) -> String {
-        // What a reviewer let pass is said in the finding itself.
-        let own = finding.is_excused();
-        let words = mercat_text::fix(self.f.locale, &finding.rule).filter(|_| !own);
-        words.unwrap_or_else(|| self.f.required(&finding.fix))
     }
 
     fn submission(&self) -> &str {

@@ -20,6 +20,24 @@ use std::path::PathBuf;
 const INSPECTOR_TRIES: u32 = 3;
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
+    certify(work, Extent::Whole).await
+}
+
+/// The artifacts alone, by what is known now: listing and tags stay as they are, and nothing is started.
+pub(super) async fn again(work: &Work<'_>) -> Result<Ended, AppError> {
+    certify(work, Extent::Artifacts).await
+}
+
+/// How much of a submission is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// All of it, with tests that start it, and other scanners.
+    Whole,
+    /// What our own inspectors say about its artifacts.
+    Artifacts,
+}
+
+async fn certify(work: &Work<'_>, extent: Extent) -> Result<Ended, AppError> {
     let images = match held(work).await? {
         Ok(images) => images,
         Err(waits) => return Ok(waits),
@@ -28,35 +46,72 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
         Ok(knowledge) => knowledge,
         Err(why) => return Ok(Ended::Wait { on: "wait-store", detail: why }),
     };
+    let machines = work.document.kind == OfferKind::VirtualMachine;
     let mut report = Report::default();
-    let mut findings = inspect_listing(&work.document, &knowledge);
-    if work.document.kind == OfferKind::VirtualMachine {
-        let mut tested = super::boot::Tested::new();
-        for (plan, image) in &images {
-            let done = (&mut report, &mut tested);
-            match super::disk_certify::one_disk(work, plan, image, &knowledge, done).await? {
-                Ok(found) => findings.extend(found),
-                Err(waits) => return Ok(waits),
-            }
+    let mut findings = Vec::new();
+    if extent == Extent::Whole {
+        findings = inspect_listing(&work.document, &knowledge);
+        if !machines {
+            findings.extend(tag_findings(work, &images, &knowledge).await?);
         }
-        findings.sort();
-        findings.dedup();
-        excuse(work, &images, &mut findings, &mut report).await?;
-        return Ok(end(report, &findings, "message-disks-reused"));
     }
-    findings.extend(tag_findings(work, &images, &knowledge).await?);
+    let judged = match machines {
+        true => disks(work, extent, &images, &knowledge, &mut report).await?,
+        false => containers(work, extent, &images, &knowledge, &mut report).await?,
+    };
+    match judged {
+        Ok(found) => findings.extend(found),
+        Err(waits) => return Ok(waits),
+    }
+    findings.sort();
+    findings.dedup();
+    excuse(work, &images, &mut findings, &mut report).await?;
+    Ok(end(report, &findings, if machines { "message-disks-reused" } else { "message-reused" }))
+}
+
+type Images = [(String, Imported)];
+
+async fn disks(
+    work: &Work<'_>,
+    extent: Extent,
+    images: &Images,
+    knowledge: &Knowledge,
+    report: &mut Report,
+) -> Result<Result<Vec<Finding>, Ended>, AppError> {
+    let mut findings = Vec::new();
+    let mut tested = super::boot::Tested::new();
+    for (plan, image) in images {
+        let start = (extent == Extent::Whole).then_some(&mut tested);
+        match super::disk_certify::one_disk(work, plan, image, knowledge, (report, start)).await? {
+            Ok(found) => findings.extend(found),
+            Err(waits) => return Ok(Err(waits)),
+        }
+    }
+    Ok(Ok(findings))
+}
+
+async fn containers(
+    work: &Work<'_>,
+    extent: Extent,
+    images: &Images,
+    knowledge: &Knowledge,
+    report: &mut Report,
+) -> Result<Result<Vec<Finding>, Ended>, AppError> {
+    let mut findings = Vec::new();
     let mut seen: BTreeMap<Digest, Vec<Finding>> = BTreeMap::new();
-    for (plan, image) in &images {
+    for (plan, image) in images {
         let known = match seen.get(&image.digest) {
             Some(known) => known.clone(),
             None => {
-                let mut found = match one_image(work, image, &knowledge, &mut report).await? {
+                let mut found = match one_image(work, image, knowledge, report).await? {
                     Ok(found) => found,
-                    Err(waits) => return Ok(waits),
+                    Err(waits) => return Ok(Err(waits)),
                 };
-                // Beside the verdict, which is our own and may be a kept one.
-                found.extend(crate::scanners::judge(work, image, &knowledge, &mut report).await?);
-                found.extend(super::start::test(work, image, &found, &knowledge, &mut report).await?);
+                if extent == Extent::Whole {
+                    // Beside the verdict, which is our own and may be a kept one.
+                    found.extend(crate::scanners::judge(work, image, knowledge, report).await?);
+                    found.extend(super::start::test(work, image, &found, knowledge, report).await?);
+                }
                 seen.insert(image.digest.clone(), found.clone());
                 found
             }
@@ -66,16 +121,13 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
             finding
         }));
     }
-    findings.sort();
-    findings.dedup();
-    excuse(work, &images, &mut findings, &mut report).await?;
-    Ok(end(report, &findings, "message-reused"))
+    Ok(Ok(findings))
 }
 
 /// Lets pass what reviewers granted exceptions for. The verdict documents stay as they are.
 async fn excuse(
     work: &Work<'_>,
-    images: &[(String, Imported)],
+    images: &Images,
     findings: &mut [Finding],
     report: &mut Report,
 ) -> Result<(), AppError> {
@@ -115,7 +167,7 @@ fn end(mut report: Report, findings: &[Finding], reused: &str) -> Ended {
 
 async fn tag_findings(
     work: &Work<'_>,
-    images: &[(String, Imported)],
+    images: &Images,
     knowledge: &Knowledge,
 ) -> Result<Vec<Finding>, AppError> {
     let offer = load::<OfferRow>(&*work.worker.app.ledger, &work.key().to_string()).await?;

@@ -69,7 +69,7 @@ pub(super) async fn one_disk(
     plan: &str,
     image: &Imported,
     knowledge: &Knowledge,
-    (report, tested): (&mut Report, &mut Tested),
+    (report, tested): (&mut Report, Option<&mut Tested>),
 ) -> Result<Result<Vec<Finding>, Ended>, AppError> {
     let Some(plan) = work.document.plan(plan) else { return Ok(Ok(Vec::new())) };
     let claims = claims(plan, &image.reference);
@@ -116,24 +116,22 @@ pub(super) async fn one_disk(
     }
 }
 
-/// Adds what the boot test finds. A disk that has errors already is not started: they would be met again.
+/// Adds what the boot test finds, where it is asked for. A disk that has errors already is not started: they would be met again.
 async fn with_boot(
     work: &Work<'_>,
     claims: &Claims,
     image: &Imported,
     (verdict, mut findings): (&str, Vec<Finding>),
     knowledge: &Knowledge,
-    done: (&mut Report, &mut Tested),
+    (report, tested): (&mut Report, Option<&mut Tested>),
 ) -> Result<Result<Vec<Finding>, Ended>, AppError> {
     let clean = !findings.iter().any(|finding| finding.severity >= Severity::Error);
-    if claims.data_disk || !clean {
-        return Ok(Ok(findings));
-    }
+    let Some(tested) = tested.filter(|_| clean && !claims.data_disk) else { return Ok(Ok(findings)) };
     if claims.os_family == Some(OsFamily::Windows) {
         findings.extend(boot::not_for_windows(claims, knowledge));
         return Ok(Ok(findings));
     }
-    Ok(match boot::test(work, claims, image, verdict, knowledge, done).await? {
+    Ok(match boot::test(work, claims, image, verdict, knowledge, (report, tested)).await? {
         Ok(found) => {
             findings.extend(found);
             Ok(findings)

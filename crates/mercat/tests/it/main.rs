@@ -36,6 +36,7 @@ mod sabotage;
 mod sandbox;
 mod scanners;
 mod secrets;
+mod standing;
 mod start;
 mod stock;
 mod storefront;

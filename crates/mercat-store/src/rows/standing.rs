@@ -1,0 +1,39 @@
+//! What live offers are judged by what is known now.
+
+use super::{FindingRow, Row};
+use mercat_domain::Millis;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+row!(
+    /// The latest judgement of what is live, after its certification. It counts as long as `submission` is the one
+    /// that is live.
+    StandingRow, "standing", |row| format!("{}/{}", row.publisher, row.offer),
+    index: match row.blocking().next() {
+        Some(_) => vec![("state", "blocked".to_owned())],
+        None => vec![("state", "clear".to_owned())],
+    },
+    {
+        /// Publisher id.
+        publisher: String,
+        /// Offer id.
+        offer: String,
+        /// The submission that was judged.
+        submission: String,
+        /// When it was judged; 0 for never.
+        judged: Millis,
+        /// Findings that block a submission, or warn.
+        findings: Vec<FindingRow>,
+        /// Digests of what was judged, with the key of each verdict document.
+        verdicts: BTreeMap<String, String>,
+        /// Why the last try came to no judgement, or empty.
+        trouble: String,
+    }
+);
+
+impl StandingRow {
+    /// What would block a submission of the same today.
+    pub fn blocking(&self) -> impl Iterator<Item = &FindingRow> {
+        self.findings.iter().filter(|finding| finding.severity == "error")
+    }
+}

@@ -1,0 +1,163 @@
+//! What is live is judged again when more becomes known, and everybody concerned is told.
+
+use crate::House;
+use crate::browser::Browser;
+use crate::house::{BIN, NOBODYS, layout, run, tar};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const STATUS: &[u8] =
+    b"Package: openssl\nStatus: install ok installed\nVersion: 3.0.1-1\nArchitecture: amd64\n";
+const RELEASE: &[u8] = b"ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian 12\"\n";
+
+/// An advisory about OpenSSL; what it was fixed in decides whether it applies.
+fn advisory(modified: &str, fixed: &str) -> Value {
+    json!({
+        "id": "CVE-2026-4242", "modified": format!("{modified}T00:00:00Z"),
+        "severity": [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}],
+        "affected": [{
+            "package": {"ecosystem": "Debian:12", "name": "openssl"},
+            "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": fixed}]}],
+        }],
+    })
+}
+
+/// Imports a snapshot, and starts the server again: its clock looks at once.
+async fn learn(house: &mut House, record: &Value) {
+    let file = house.dir.path().join("record.json");
+    std::fs::write(&file, record.to_string()).expect("written");
+    let data = house.data();
+    let (data, file) = (data.to_str().expect("plain"), file.to_str().expect("plain"));
+    run(BIN, &["--data", data, "advisories", "import", file]);
+    house.kill();
+    house.start();
+    house.answers().await;
+}
+
+async fn standing(house: &House, fits: impl Fn(&Value) -> bool) -> Value {
+    for _ in 0..400 {
+        let standing = house.status("app").await["standing"].clone();
+        if fits(&standing) {
+            return standing;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let log = std::fs::read_to_string(house.dir.path().join("log")).unwrap_or_default();
+    panic!("{:#}\n{log}", house.status("app").await["standing"]);
+}
+
+fn blocking(standing: &Value) -> usize {
+    let findings = standing["findings"].as_array().into_iter().flatten();
+    findings.filter(|finding| finding["severity"] == "error").count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_advisory_is_found_in_what_is_live_without_reading_it_again() {
+    let mut house = House::open().await;
+    learn(&mut house, &advisory("2026-06-01", "1.0")).await;
+    let root = house.dir.path().join("images/app");
+    layout(
+        &root,
+        &[tar(&[("var/lib/dpkg/status", STATUS), ("etc/os-release", RELEASE)])],
+        &["latest", "1.0.0"],
+    );
+    let image = format!("oci:{}", root.display());
+    house.save(&house.offer("app", &image, &["latest", "1.0.0"], &[NOBODYS.to_owned()]).await).await;
+    house.publish("app").await;
+    let status = house.until("app", &["waitingForPublisherReview", "failed"]).await;
+    assert_eq!(status["status"], "waitingForPublisherReview", "{:#?}", House::blocking(&status));
+    let digest = status["images"][0]["digest"].as_str().expect("a digest").to_owned();
+    house.go_live("app").await;
+    let status = house.until("app", &["succeeded"]).await;
+    assert_eq!(status["standing"], Value::Null, "its certification is the latest word");
+    let submission = status["submission"].as_str().expect("an id").to_owned();
+    let verdict = async |house: &House| {
+        let path = format!("/publishers/aurora/offers/app/submissions/{submission}/verdicts/{digest}");
+        house.api(Method::GET, &path, None).await.1
+    };
+    let certified = verdict(&house).await;
+
+    // The layers are gone from the depot: what is judged is what was learnt of them.
+    for layer in certified["images"][0]["layers"].as_array().expect("layers") {
+        let hex = layer["digest"].as_str().and_then(|text| text.strip_prefix("sha256:")).expect("a digest");
+        let path = house.data().join(format!("depot/sha256/{}/{hex}", &hex[..2]));
+        let bytes = std::fs::metadata(&path).expect("there").len();
+        std::fs::write(&path, vec![0; usize::try_from(bytes).expect("small")]).expect("written");
+    }
+    learn(&mut house, &advisory("2026-06-02", "3.0.2")).await;
+    let found = standing(&house, |row| blocking(row) == 1).await;
+    let finding = &found["findings"][0];
+    assert_eq!(
+        (finding["rule"].as_str(), finding["plan"].as_str()),
+        (Some("CTR-22"), Some("standard")),
+        "{found:#}"
+    );
+    assert!(finding["observed"].as_str().is_some_and(|text| text.contains("CVE-2026-4242")), "{found:#}");
+    assert_eq!(house.status("app").await["status"], "succeeded", "it stays live");
+    assert_eq!(verdict(&house).await, certified, "the certification stays what it was");
+    // Its publisher is told once, whatever is restarted.
+    let mails = async |house: &House| {
+        let (_, mails) = house.api(Method::GET, "/publishers/aurora/mail", None).await;
+        let all = mails["items"].as_array().or(mails.as_array()).cloned().unwrap_or_default();
+        all.into_iter().filter(|mail| mail["notice"] == "X3").collect::<Vec<_>>()
+    };
+    for _ in 0..100 {
+        if !mails(&house).await.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    house.kill();
+    house.start();
+    house.answers().await;
+    let told = mails(&house).await;
+    assert!(
+        !told.is_empty() && told.iter().all(|mail| mail.to_string().contains("CVE-2026-4242")),
+        "{told:?}"
+    );
+    let recipients: Vec<String> = told.iter().map(|mail| mail["to"].to_string()).collect();
+    assert!(
+        recipients.len() == recipients.iter().collect::<std::collections::BTreeSet<_>>().len(),
+        "{told:?}"
+    );
+    let page = async |house: &House, path: &str| {
+        let request = house.http.get(format!("{}{path}", house.base)).header("cookie", &house.operator);
+        request.send().await.expect("answers").text().await.expect("text")
+    };
+    let product = page(&house, "/marketplace/apps/aurora.app").await;
+    assert!(product.contains("Would block today: 1") && product.contains("Judged again"), "{product}");
+    let health = page(&house, "/portal/operator/health").await;
+    assert!(health.contains("1 would not pass by what is known now: aurora/app"), "{health}");
+    assert!(
+        page(&house, "/portal/offers/aurora/app/history").await.contains("Judged again by what is known now")
+    );
+    if let Some(browser) = Browser::open().await {
+        browser.goto(&format!("{}/marketplace", house.base)).await;
+        browser.sign_in(&house.operator).await;
+        for (path, name) in [
+            ("/portal/offers/aurora/app/status", "status-standing"),
+            ("/marketplace/apps/aurora.app", "product-standing"),
+        ] {
+            browser.goto(&format!("{}{path}", house.base)).await;
+            browser.audit(name).await;
+        }
+    }
+    // The advisory is corrected.
+    learn(&mut house, &advisory("2026-06-03", "2.9")).await;
+    standing(&house, |row| row["judgedAt"].is_string() && blocking(row) == 0).await;
+    assert!(!page(&house, "/marketplace/apps/aurora.app").await.contains("Would block today"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_says_nothing_of_when_to_judge_again_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("mercat.toml"), "[certification]\njudge_again = \"daily\"\n")
+        .expect("written");
+    let out = std::process::Command::new(BIN)
+        .args(["serve", "--data", dir.path().to_str().expect("plain")])
+        .output()
+        .expect("it starts");
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(!out.status.success() && said.contains("use advisories, everything or off"), "{said}");
+}
