@@ -43,7 +43,7 @@ async fn furnish(mut house: House) -> House {
 }
 
 impl House {
-    async fn machine(&self, offer: &str, versions: Value, allowed: &[String]) -> Value {
+    pub(crate) async fn machine(&self, offer: &str, versions: Value, allowed: &[String]) -> Value {
         let mut document = self.offer(offer, "", &[], allowed).await;
         document["type"] = json!("virtual-machine");
         document["categories"] = json!(["compute/operating-systems"]);
@@ -75,7 +75,7 @@ fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn version(version: &str, disk: &Path) -> Value {
+pub(crate) fn version(version: &str, disk: &Path) -> Value {
     json!({"version": version, "osDiskUrl": format!("file:{}", disk.display())})
 }
 

@@ -1,8 +1,9 @@
 //! What is live is judged again when more becomes known, and everybody concerned is told.
 
-use crate::House;
 use crate::browser::Browser;
+use crate::guest::Faults;
 use crate::house::{BIN, NOBODYS, layout, run, tar};
+use crate::{House, appliance};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -11,13 +12,13 @@ const STATUS: &[u8] =
     b"Package: openssl\nStatus: install ok installed\nVersion: 3.0.1-1\nArchitecture: amd64\n";
 const RELEASE: &[u8] = b"ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian 12\"\n";
 
-/// An advisory about OpenSSL; what it was fixed in decides whether it applies.
-fn advisory(modified: &str, fixed: &str) -> Value {
+/// An advisory about a package; what it was fixed in decides whether it applies.
+fn advisory(package: &str, modified: &str, fixed: &str) -> Value {
     json!({
         "id": "CVE-2026-4242", "modified": format!("{modified}T00:00:00Z"),
         "severity": [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}],
         "affected": [{
-            "package": {"ecosystem": "Debian:12", "name": "openssl"},
+            "package": {"ecosystem": "Debian:12", "name": package},
             "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": fixed}]}],
         }],
     })
@@ -35,16 +36,16 @@ async fn learn(house: &mut House, record: &Value) {
     house.answers().await;
 }
 
-async fn standing(house: &House, fits: impl Fn(&Value) -> bool) -> Value {
+async fn standing(house: &House, offer: &str, fits: impl Fn(&Value) -> bool) -> Value {
     for _ in 0..400 {
-        let standing = house.status("app").await["standing"].clone();
+        let standing = house.status(offer).await["standing"].clone();
         if fits(&standing) {
             return standing;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let log = std::fs::read_to_string(house.dir.path().join("log")).unwrap_or_default();
-    panic!("{:#}\n{log}", house.status("app").await["standing"]);
+    panic!("{:#}\n{log}", house.status(offer).await["standing"]);
 }
 
 fn blocking(standing: &Value) -> usize {
@@ -55,7 +56,7 @@ fn blocking(standing: &Value) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_advisory_is_found_in_what_is_live_without_reading_it_again() {
     let mut house = House::open().await;
-    learn(&mut house, &advisory("2026-06-01", "1.0")).await;
+    learn(&mut house, &advisory("openssl", "2026-06-01", "1.0")).await;
     let root = house.dir.path().join("images/app");
     layout(
         &root,
@@ -85,8 +86,8 @@ async fn a_new_advisory_is_found_in_what_is_live_without_reading_it_again() {
         let bytes = std::fs::metadata(&path).expect("there").len();
         std::fs::write(&path, vec![0; usize::try_from(bytes).expect("small")]).expect("written");
     }
-    learn(&mut house, &advisory("2026-06-02", "3.0.2")).await;
-    let found = standing(&house, |row| blocking(row) == 1).await;
+    learn(&mut house, &advisory("openssl", "2026-06-02", "3.0.2")).await;
+    let found = standing(&house, "app", |row| blocking(row) == 1).await;
     let finding = &found["findings"][0];
     assert_eq!(
         (finding["rule"].as_str(), finding["plan"].as_str()),
@@ -144,9 +145,28 @@ async fn a_new_advisory_is_found_in_what_is_live_without_reading_it_again() {
         }
     }
     // The advisory is corrected.
-    learn(&mut house, &advisory("2026-06-03", "2.9")).await;
-    standing(&house, |row| row["judgedAt"].is_string() && blocking(row) == 0).await;
+    learn(&mut house, &advisory("openssl", "2026-06-03", "2.9")).await;
+    standing(&house, "app", |row| row["judgedAt"].is_string() && blocking(row) == 0).await;
     assert!(!page(&house, "/marketplace/apps/aurora.app").await.contains("Would block today"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_is_live_is_judged_again_and_not_started() {
+    if !appliance::can_build() {
+        return;
+    }
+    let mut house = appliance::open().await;
+    let good = appliance::disk(&house, "good.raw", Faults::default(), &[]);
+    let versions = json!([appliance::version("1.0.0", &good)]);
+    house.save(&house.machine("vm", versions, &[NOBODYS.to_owned()]).await).await;
+    house.publish("vm").await;
+    let status = house.until("vm", &["waitingForPublisherReview", "failed"]).await;
+    assert_eq!(status["status"], "waitingForPublisherReview", "{:#?}", House::blocking(&status));
+    house.go_live("vm").await;
+    house.until("vm", &["succeeded"]).await;
+    learn(&mut house, &advisory("python3", "2026-06-02", "999")).await;
+    let found = standing(&house, "vm", |row| blocking(row) == 1).await;
+    assert!(found["findings"].to_string().contains("CVE-2026-4242"), "{found:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
