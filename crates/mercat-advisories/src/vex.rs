@@ -95,6 +95,8 @@ pub struct Statement {
     pub reason: String,
     /// The last day on which the claim holds, when there is one.
     pub expires: Option<Day>,
+    /// Whether it is the word of the publisher whose artifact is judged.
+    pub of_publisher: bool,
 }
 
 impl Statement {
@@ -112,7 +114,8 @@ impl Statement {
 
     /// The claim in one line.
     pub fn text(&self) -> String {
-        let mut out = format!("{} claims {}", self.author, self.status.name());
+        let by = if self.of_publisher { "the publisher's statement: " } else { "" };
+        let mut out = format!("{by}{} claims {}", self.author, self.status.name());
         for part in [&self.justification, &self.reason] {
             if !part.is_empty() {
                 out.push_str(": ");

@@ -143,6 +143,19 @@ impl Knowledge {
         })
     }
 
+    /// Adds what the publisher of the artifact states about vulnerabilities: an OpenVEX or CycloneDX document. Their
+    /// bytes are not to be trusted. What cannot be read is a finding.
+    pub fn add_statements(&mut self, document: &str) -> Option<mercat_domain::finding::Finding> {
+        match advisories::vex::read(document.as_bytes()) {
+            Ok(statements) => {
+                let of_publisher = |one: Statement| Statement { of_publisher: true, ..one };
+                self.vex.extend(statements.into_iter().map(of_publisher));
+                None
+            }
+            Err(error) => self.policy.weigh(vulnerabilities::unread(&error.to_string())),
+        }
+    }
+
     /// Adds a scanner of others, which sees every plain file beside our own.
     pub fn add_companion(&mut self, companion: Box<dyn Companion>) {
         self.companions.push(companion);

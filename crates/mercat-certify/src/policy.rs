@@ -62,6 +62,10 @@ pub(crate) struct VulnerabilityPolicy {
     /// The EPSS probability (0 to 1) from which a vulnerability blocks likewise.
     #[serde(default)]
     pub(crate) block_epss_at: Option<f64>,
+    /// Whether a publisher's own statement that a vulnerability does not matter counts. Else it is told beside the
+    /// finding, for whoever decides about exceptions.
+    #[serde(default)]
+    pub(crate) accept_publisher_vex: bool,
     /// Days since the last import of an ecosystem's advisories.
     #[serde(default)]
     pub(crate) advisories_max_age_days: Option<u32>,

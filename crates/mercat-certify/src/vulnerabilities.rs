@@ -254,7 +254,9 @@ fn claims(
             continue;
         }
         match statement.status {
-            Status::NotAffected | Status::Fixed => harmless = true,
+            Status::NotAffected | Status::Fixed => {
+                harmless |= !statement.of_publisher || knowledge.policy.vulnerabilities.accept_publisher_vex;
+            }
             Status::Affected => harmful = true,
             Status::UnderInvestigation => {}
         }
@@ -305,6 +307,14 @@ fn told(
         None => "watch for a fix, or remove the package".to_owned(),
     };
     finding(rule, subject.place.clone(), observed, &required, &fix)
+}
+
+/// Statements of the publisher that cannot be read: nobody knows what they would say.
+pub(crate) fn unread(why: &str) -> Finding {
+    let place = Place { field: "vex".to_owned(), ..Place::default() };
+    let fix = "correct the document, or empty the field";
+    let required = "an OpenVEX 0.2.0 or CycloneDX document";
+    finding("VEX-03", place, why.to_owned(), required, fix)
 }
 
 /// Statements that were about nothing in the whole specimen.

@@ -218,7 +218,9 @@ fn offer() -> Value {
 fn schema(rule: Rule) -> Value {
     match rule {
         Rule::Flag => json!({"type": "boolean"}),
-        Rule::Text(max) | Rule::Html(max) | Rule::Slug(max) => json!({"type": "string", "maxLength": max}),
+        Rule::Text(max) | Rule::Html(max) | Rule::Lines(max) | Rule::Slug(max) => {
+            json!({"type": "string", "maxLength": max})
+        }
         Rule::Secret(max) => json!({"type": "string", "maxLength": max, "writeOnly": true}),
         Rule::Connection => json!({"type": "string", "writeOnly": true}),
         Rule::Choice(words) => json!({"enum": words}),

@@ -163,6 +163,7 @@ struct Job {
     subject: Subject,
     knowledge: KnowledgeFiles,
     listing: Option<String>,
+    statements: Option<String>,
     /// The day on which the age of what is known is judged.
     today: Option<Day>,
     cpu_secs: u64,
@@ -308,6 +309,8 @@ pub struct Inspector {
     pub patience_secs: u64,
     /// JSON of the offer, for the eligibility rules.
     pub listing: Option<String>,
+    /// What the publisher states about vulnerabilities: an OpenVEX or CycloneDX document.
+    pub statements: Option<String>,
 }
 
 impl Inspector {
@@ -320,6 +323,15 @@ impl Inspector {
         match tokio::task::spawn_blocking(move || loaded.get(&files)).await {
             Ok(knowledge) => knowledge,
             Err(_) => Err("the rules cannot be loaded".to_owned()),
+        }
+    }
+
+    /// What else a verdict depends on: the listing, and statements, some of which end on a day.
+    pub(crate) fn said(&self, knowledge: &Knowledge) -> String {
+        let listing = self.listing.as_deref().unwrap_or_default();
+        match &self.statements {
+            None => listing.to_owned(),
+            Some(statements) => format!("{listing}\n{:?}\n{statements}", knowledge.today),
         }
     }
 
@@ -365,9 +377,10 @@ impl Inspector {
         budget: u64,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Inspection, InspectError> {
-        let (knowledge, listing) = (self.knowledge.clone(), self.listing.clone());
+        let (knowledge, listing, statements) =
+            (self.knowledge.clone(), self.listing.clone(), self.statements.clone());
         let (today, unconfined) = (Some(today()), self.unconfined);
-        let job = Job { subject, knowledge, listing, today, cpu_secs: budget * 2, unconfined };
+        let job = Job { subject, knowledge, listing, statements, today, cpu_secs: budget * 2, unconfined };
         let mut child = tokio::process::Command::new(&self.program)
             .arg("inspect")
             .env_clear()
@@ -453,8 +466,9 @@ pub fn keys(
 
 /// The key under which the verdict of an image is kept. It holds for the same image, rules and advisories, and for
 /// the same offer where rules look at it: the bytes need not even be looked at again.
-pub fn verdict_key(root: &Digest, knowledge: &Knowledge, listing: Option<&str>) -> String {
-    let text = format!("{root}\n{}\n{}", knowledge.verdict_digest(), listing.unwrap_or_default());
+pub fn verdict_key(root: &Digest, knowledge: &Knowledge, inspector: Option<&Inspector>) -> String {
+    let said = inspector.map(|inspector| inspector.said(knowledge)).unwrap_or_default();
+    let text = format!("{root}\n{}\n{said}", knowledge.verdict_digest());
     format!("image-verdict/{}", Digest::from_sha256(&Sha256::digest(text.as_bytes())))
 }
 
@@ -512,12 +526,14 @@ pub fn child() -> i32 {
 }
 
 fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>) -> Result<(), String> {
-    let knowledge = job.knowledge.load_for(job.today, Connections::ToScan)?;
+    let mut knowledge = job.knowledge.load_for(job.today, Connections::ToScan)?;
     let readable = match &job.subject {
         Subject::Image { blobs, .. } => vec![blobs.clone()],
         Subject::Disk { source, .. } => source.readable(),
     };
     let missing = sandbox::confine(&readable, job.cpu_secs, job.unconfined)?;
+    // The publisher's words are read in here, as the publisher's bytes are.
+    let unread = job.statements.as_deref().and_then(|text| knowledge.add_statements(text));
     let how = missing.as_deref().unwrap_or("confined");
     let (talk, verdict) = match job.subject {
         Subject::Image { root, blobs, layout, facts } => {
@@ -539,6 +555,7 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
     if let Some(missing) = &missing {
         verdict.findings.insert(0, sandbox::finding(missing));
     }
+    verdict.findings.extend(unread);
     finish(&mut verdict, &knowledge, job.listing.as_deref());
     for (digest, sbom) in &verdict.sboms {
         talk.say(&Line::Sbom(digest.clone(), sbom.clone()));

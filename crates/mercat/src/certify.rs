@@ -82,7 +82,7 @@ fn exit_code(outcome: Outcome) -> u8 {
 fn inspector(data: &Path, args: &CertifyArgs) -> anyhow::Result<Inspector> {
     let mut inspector = wiring::inspector(data, &Config::load(data)?)?;
     inspector.knowledge.policy = args.policy.clone().or(inspector.knowledge.policy);
-    inspector.knowledge.vex.clone_from(&args.vex);
+    inspector.knowledge.vex.extend(args.vex.iter().cloned());
     // Whoever names a snapshot wants it: that it cannot be used is said before anything is judged without it.
     if let Some(path) = &args.advisories {
         let named = || format!("--advisories {}", path.display());

@@ -81,6 +81,9 @@ pub(crate) struct Certification {
     /// What makes live offers be judged again: `advisories` (default; a policy, too), `everything` (signatures and
     /// rules, too, with which every artifact is read again) or `off`.
     pub(crate) judge_again: String,
+    /// Statements about vulnerabilities that this market trusts: OpenVEX or CycloneDX documents, relative to the data
+    /// directory.
+    pub(crate) vex: Vec<PathBuf>,
     /// Eligibility policies: files of Rego and JSON, relative to the data directory. `mercat policy show eligibility`
     /// prints the policy that stands where no Rego is named.
     pub(crate) eligibility: Vec<PathBuf>,

@@ -106,6 +106,7 @@ impl WayOut for Out {
 pub(crate) fn inspector(data: &Path, config: &Config) -> anyhow::Result<Inspector> {
     let program = std::env::current_exe().context("this program cannot find itself")?;
     let mut knowledge = KnowledgeFiles::in_directory(data);
+    knowledge.vex = config.certification.vex.iter().map(|path| data.join(path)).collect();
     if let Some(policy) = &config.certification.policy {
         let named = policy.to_str().is_some_and(|name| Policy::named(name).is_some());
         knowledge.policy = Some(if named { policy.clone() } else { data.join(policy) });
@@ -121,6 +122,7 @@ pub(crate) fn inspector(data: &Path, config: &Config) -> anyhow::Result<Inspecto
         knowledge,
         unconfined,
         listing: None,
+        statements: None,
         loaded: Arc::default(),
         patience_secs: PATIENCE_SECS,
     })

@@ -53,6 +53,7 @@ pub(super) fn read(document: &Value) -> Result<Vec<Statement>, VexError> {
             justification,
             reason,
             expires: expiry(value).transpose().map_err(wrong)?,
+            of_publisher: false,
         });
     }
     Ok(out)

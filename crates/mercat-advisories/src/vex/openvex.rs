@@ -67,6 +67,7 @@ fn read_statement(document: &Value, value: &Value, author: &str) -> Result<State
         justification,
         reason,
         expires: expiry(value).or(expiry(document)).transpose()?,
+        of_publisher: false,
     })
 }
 

@@ -147,6 +147,22 @@ fn statements_hide_nothing_and_say_who_claims_what() {
     assert_eq!((rest.len(), rest[0].rule.as_str()), (1, "VEX-01"));
     knowledge.vex = vec![statement("CVE-2026-1", "2026-11-25")];
     assert_eq!(rules(&installed, &knowledge), ["VEX-02", "CTR-22"]);
+    // The publisher's own word is told, and counts where the policy says so.
+    let own = vex::Statement { of_publisher: true, ..statement("CVE-2026-1", "2026-12-31") };
+    knowledge.vex = vec![own.clone()];
+    let judged = judge(&installed, &knowledge);
+    assert_eq!(judged.findings[0].rule, "CTR-22");
+    assert!(
+        judged.findings[0].observed.contains("the publisher's statement: A. Author"),
+        "{:?}",
+        judged.findings
+    );
+    knowledge.policy.vulnerabilities.accept_publisher_vex = true;
+    assert_eq!(rules(&installed, &knowledge), ["CTR-22-VEX"]);
+    // Whatever the policy says, who admits to be affected is believed.
+    knowledge.vex =
+        vec![statement("CVE-2026-1", "2026-12-31"), vex::Statement { status: vex::Status::Affected, ..own }];
+    assert_eq!(rules(&installed, &knowledge), ["CTR-22"]);
 }
 
 #[test]
@@ -158,8 +174,8 @@ fn every_pack_weighs_what_is_found_here() {
             assert_eq!(severity(rule), Some("inconclusive"), "{rule} of {pack}");
         }
         assert_eq!(
-            [severity("CTR-22-VEX"), severity("VEX-01"), severity("VEX-02")],
-            [Some("info"), Some("info"), Some("warning")]
+            [severity("CTR-22-VEX"), severity("VEX-01"), severity("VEX-02"), severity("VEX-03")],
+            [Some("info"), Some("info"), Some("warning"), Some("error")]
         );
     }
 }

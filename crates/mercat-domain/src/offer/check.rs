@@ -379,17 +379,19 @@ fn check_text(rule: Rule, text: &str, path: &str, out: &mut Vec<Problem>) {
         out.push(Problem::new(code, path, observed, required));
     };
     match rule {
-        Rule::Text(max) | Rule::Html(max) => {
+        Rule::Text(max) | Rule::Html(max) | Rule::Lines(max) => {
             let count = text.chars().count();
             if count > max {
                 complain("F002", &count.to_string(), &format!("at most {max} characters"));
             }
-            let block = matches!(rule, Rule::Html(_));
+            let block = !matches!(rule, Rule::Text(_));
             let bad = |c: char| c.is_control() && !(block && matches!(c, '\n' | '\r' | '\t'));
             if text.chars().any(bad) {
                 complain("F003", "a control character", "printable characters");
             }
-            if block && let Some(bad) = forbidden_markup(text) {
+            if matches!(rule, Rule::Html(_))
+                && let Some(bad) = forbidden_markup(text)
+            {
                 complain("F019", &bad, "simple HTML: p, br, em, strong, ul, ol, li, h1 to h6, a, code");
             }
         }

@@ -55,6 +55,8 @@ pub enum Need {
 pub enum Rule {
     /// Plain text of at most this many characters.
     Text(usize),
+    /// Plain text over several lines of at most this many characters, kept as it is.
+    Lines(usize),
     /// Simple HTML of at most this many characters.
     Html(usize),
     /// An id.
@@ -237,6 +239,7 @@ pub static FIELDS: &[Field] = &[
     plan("edgeTwin", Tab::Technical, CONTAINER, Optional, Rows(&["name", "value"], 5)),
     plan("edgeEnv", Tab::Technical, CONTAINER, Optional, Rows(&["name", "value"], 5)),
     plan("edgeCreateOptions", Tab::Technical, CONTAINER, Optional, Text(511)),
+    plan("vex", Tab::Technical, BOTH, Optional, Lines(50_000)),
     locked(plan("osFamily", Tab::Technical, VM, Required, Choice(&["linux", "windows"]))),
     plan("osName", Tab::Technical, VM, Optional, Text(100)),
     plan("vmSizes", Tab::Technical, VM, Required, Rows(&["size"], 6)),

@@ -98,12 +98,14 @@ async fn containers(
     report: &mut Report,
 ) -> Result<Result<Vec<Finding>, Ended>, AppError> {
     let mut findings = Vec::new();
-    let mut seen: BTreeMap<Digest, Vec<Finding>> = BTreeMap::new();
+    // The same image under other statements is judged on its own.
+    let mut seen: BTreeMap<(Digest, String), Vec<Finding>> = BTreeMap::new();
     for (plan, image) in images {
-        let known = match seen.get(&image.digest) {
+        let subject = (image.digest.clone(), statements(work, plan).unwrap_or_default());
+        let known = match seen.get(&subject) {
             Some(known) => known.clone(),
             None => {
-                let mut found = match one_image(work, image, knowledge, report).await? {
+                let mut found = match one_image(work, plan, image, knowledge, report).await? {
                     Ok(found) => found,
                     Err(waits) => return Ok(Err(waits)),
                 };
@@ -112,7 +114,7 @@ async fn containers(
                     found.extend(crate::scanners::judge(work, image, knowledge, report).await?);
                     found.extend(super::start::test(work, image, &found, knowledge, report).await?);
                 }
-                seen.insert(image.digest.clone(), found.clone());
+                seen.insert(subject, found.clone());
                 found
             }
         };
@@ -196,13 +198,14 @@ async fn tag_findings(
 
 async fn one_image(
     work: &Work<'_>,
+    plan: &str,
     image: &Imported,
     knowledge: &Knowledge,
     report: &mut Report,
 ) -> Result<Result<Vec<Finding>, Ended>, AppError> {
-    let inspector = with_listing(work, knowledge);
-    let reuse = verdict_key(&image.digest, knowledge, inspector.listing.as_deref());
-    if let Some(findings) = reused(work, image, &reuse, report).await? {
+    let inspector = of_plan(work, plan, knowledge);
+    let reuse = verdict_key(&image.digest, knowledge, Some(&inspector));
+    if let Some(findings) = reused(work, plan, image, &reuse, report).await? {
         return Ok(Ok(findings));
     }
     let (directory, _spool) = match spool(work, image).await {
@@ -237,7 +240,7 @@ async fn one_image(
             report.layers_reused += reused;
             report.layers_read += layers - reused;
             let verdict = inspection.verdict.clone();
-            let kept = keep(work, image, "", inspection, report).await?;
+            let kept = keep(work, image, plan, inspection, report).await?;
             if kept.as_ref().is_ok_and(|findings| is_whole(findings)) {
                 let row = PaperRow { key: reuse, text: verdict, made: work.worker.app.ledger.now().await? };
                 report.writes.push(put(&row, Expect::Any));
@@ -256,6 +259,7 @@ pub(super) fn is_whole(findings: &[Finding]) -> bool {
 /// The findings of a verdict that is kept under a key; it becomes this submission's too.
 async fn reused(
     work: &Work<'_>,
+    plan: &str,
     image: &Imported,
     key: &str,
     report: &mut Report,
@@ -263,7 +267,7 @@ async fn reused(
     let Some(kept) = load::<PaperRow>(&*work.worker.app.ledger, key).await? else { return Ok(None) };
     let Some((_, findings)) = Verdict::findings_of(&kept.row.text) else { return Ok(None) };
     report.layers_reused += Verdict::layers_of(&kept.row.text);
-    let name = verdict_name(report, image, "");
+    let name = verdict_name(report, image, plan);
     let key = format!("verdict/{}/{name}", work.submission.id);
     report.writes.push(put(&PaperRow { key: key.clone(), ..kept.row }, Expect::Any));
     report.verdicts.insert(name, key);
@@ -272,11 +276,17 @@ async fn reused(
     Ok(Some(findings))
 }
 
-/// The inspector of this work. Only policies of the operator look at the listing.
-pub(super) fn with_listing(work: &Work<'_>, knowledge: &Knowledge) -> Inspector {
+/// The inspector of a plan. Only policies of the operator look at the listing.
+pub(super) fn of_plan(work: &Work<'_>, plan: &str, knowledge: &Knowledge) -> Inspector {
     let own = knowledge.eligibility.is_of_operator();
     let listing = own.then(|| mercat_app::clone_public(&work.document).to_string());
-    Inspector { listing, ..work.worker.inspector.clone() }
+    Inspector { listing, statements: statements(work, plan), ..work.worker.inspector.clone() }
+}
+
+/// What the publisher states about vulnerabilities in a plan.
+fn statements(work: &Work<'_>, plan: &str) -> Option<String> {
+    let text = work.document.plan(plan)?.text("vex");
+    (!text.trim().is_empty()).then(|| text.to_owned())
 }
 
 /// Blobs as files below one directory: the depot itself, or copies of what lies in a remote one.

@@ -1,9 +1,9 @@
 //! Certification of one stored disk.
 
 use super::boot::Tested;
-use super::certify::{broken, is_whole, keep, spool, verdict_name, with_listing};
+use super::certify::{broken, is_whole, keep, of_plan, spool, verdict_name};
 use super::{Ended, Work, boot};
-use crate::DiskSource;
+use crate::{DiskSource, Inspector};
 use mercat_app::{AppError, Report};
 use mercat_certify::disk::{Claims, OpenPort, OsFamily, Protocol};
 use mercat_certify::{Knowledge, Verdict};
@@ -54,12 +54,12 @@ fn claims(plan: &Plan, reference: &str) -> Claims {
 }
 
 /// A verdict holds for the same disk, claims, rules and advisories.
-fn reuse_key(root: &Digest, claims: &Claims, knowledge: &Knowledge, listing: Option<&str>) -> String {
+fn reuse_key(root: &Digest, claims: &Claims, knowledge: &Knowledge, inspector: &Inspector) -> String {
     let text = format!(
         "{root}\n{}\n{}\n{}",
         serde_json::to_string(claims).unwrap_or_default(),
         knowledge.verdict_digest(),
-        listing.unwrap_or_default(),
+        inspector.said(knowledge),
     );
     format!("disk-verdict/{}", Digest::from_sha256(&Sha256::digest(text.as_bytes())))
 }
@@ -74,8 +74,8 @@ pub(super) async fn one_disk(
     let Some(plan) = work.document.plan(plan) else { return Ok(Ok(Vec::new())) };
     let claims = claims(plan, &image.reference);
     let part = work.tracker.handle(&format!("{} {}", plan.id, image.reference));
-    let inspector = with_listing(work, knowledge);
-    let reuse = reuse_key(&image.digest, &claims, knowledge, inspector.listing.as_deref());
+    let inspector = of_plan(work, &plan.id, knowledge);
+    let reuse = reuse_key(&image.digest, &claims, knowledge, &inspector);
     let ledger = &*work.worker.app.ledger;
     if let Some(kept) = load::<PaperRow>(ledger, &reuse).await?
         && let Some((_, findings)) = Verdict::findings_of(&kept.row.text)

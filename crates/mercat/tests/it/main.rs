@@ -42,6 +42,7 @@ mod stock;
 mod storefront;
 mod support;
 mod threats;
+mod vex;
 mod webhooks;
 mod windows;
 mod worst;

@@ -66,7 +66,15 @@ async fn an_offer_is_published_by_clicking() {
     browser.run("window.untouched = true; document.querySelector('#timeline').closest('main').focus()").await;
     browser.until("It is your turn").await;
     assert_eq!(browser.run("return window.untouched").await, true, "the page was not loaded again");
-    let said = browser.run("return document.getElementById('say').textContent").await;
+    // It is said in an event of its own, behind those of the parts.
+    let mut said = browser.run("return document.getElementById('say').textContent").await;
+    for _ in 0..40 {
+        if said.as_str().is_some_and(|said| said.contains("Waiting for you")) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        said = browser.run("return document.getElementById('say').textContent").await;
+    }
     assert!(said.as_str().is_some_and(|said| said.contains("Waiting for you")), "{said}");
     browser.audit("status-waiting").await;
     browser.click("a[href='/language/ja']").await;

@@ -58,6 +58,7 @@ async fn inspect(program: PathBuf, dir: &Path, root: &Digest) -> Result<Inspecti
         knowledge: KnowledgeFiles::default(),
         unconfined: Unconfined::Refused,
         listing: None,
+        statements: None,
         loaded: Arc::new(Loaded::default()),
         patience_secs: 3,
     };

@@ -8,12 +8,12 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const STATUS: &[u8] =
+pub(crate) const STATUS: &[u8] =
     b"Package: openssl\nStatus: install ok installed\nVersion: 3.0.1-1\nArchitecture: amd64\n";
-const RELEASE: &[u8] = b"ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian 12\"\n";
+pub(crate) const RELEASE: &[u8] = b"ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian 12\"\n";
 
 /// An advisory about a package; what it was fixed in decides whether it applies.
-fn advisory(package: &str, modified: &str, fixed: &str) -> Value {
+pub(crate) fn advisory(package: &str, modified: &str, fixed: &str) -> Value {
     json!({
         "id": "CVE-2026-4242", "modified": format!("{modified}T00:00:00Z"),
         "severity": [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}],
@@ -25,7 +25,7 @@ fn advisory(package: &str, modified: &str, fixed: &str) -> Value {
 }
 
 /// Imports a snapshot, and starts the server again: its clock looks at once.
-async fn learn(house: &mut House, record: &Value) {
+pub(crate) async fn learn(house: &mut House, record: &Value) {
     let file = house.dir.path().join("record.json");
     std::fs::write(&file, record.to_string()).expect("written");
     let data = house.data();

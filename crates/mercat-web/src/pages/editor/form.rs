@@ -151,6 +151,7 @@ fn control(rule: Rule) -> Control {
         Rule::Secret(_) | Rule::Connection => Control::Secret,
         Rule::Rows(..) | Rule::Versions => Control::Rows,
         Rule::Html(_)
+        | Rule::Lines(_)
         | Rule::Guids(..)
         | Rule::Countries
         | Rule::Tags
@@ -171,7 +172,7 @@ fn hint(f: &Frame, rule: Rule, set: bool) -> String {
             f.t("ui-one-per-line")
         }
         Rule::Html(most) => f.t1("ui-html-hint", "most", &most.to_string()),
-        Rule::Text(most) => f.t1("ui-at-most", "most", &most.to_string()),
+        Rule::Text(most) | Rule::Lines(most) => f.t1("ui-at-most", "most", &most.to_string()),
         _ => String::new(),
     }
 }
