@@ -6,9 +6,9 @@ use crate::notices::Told;
 use crate::{App, AppError};
 use mercat_domain::access::{Principal, Role, Scope};
 use mercat_domain::calendar::{DAY, HOUR, MINUTE};
-use mercat_domain::ids::{check_slug, is_guid};
+use mercat_domain::ids::is_guid;
 use mercat_domain::notice::NoticeKind;
-use mercat_domain::offer::{Problem, is_email};
+use mercat_domain::offer::{Problem, id_problem, is_email};
 use mercat_domain::plain::{is_hidden, plain};
 use mercat_domain::{Millis, OfferKey};
 use mercat_store::{
@@ -268,7 +268,8 @@ impl App {
         name: &str,
     ) -> Result<PublisherRow, AppError> {
         let mut problems = Vec::new();
-        if check_slug(id, 50).is_err() || RESERVED.contains(&id) {
+        problems.extend(id_problem(id, "id"));
+        if RESERVED.contains(&id) {
             problems.push(Problem::new("F003", "id", id, "a-z, 0-9, - and _, not a reserved word"));
         }
         problems.extend(check_name("name", name));

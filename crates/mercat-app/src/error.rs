@@ -17,7 +17,7 @@ pub enum AppError {
     #[error("this is not allowed")]
     Forbidden,
     /// Fields are wrong.
-    #[error("{} fields need attention", .0.len())]
+    #[error("{}", attention(.0.len()))]
     Problems(Vec<Problem>),
     /// Somebody else looks at the submission; claim it first.
     #[error("somebody else looks at this submission; claim it first")]
@@ -55,6 +55,14 @@ pub enum AppError {
     /// A secret cannot be sealed or opened.
     #[error("a secret cannot be opened with this server's key")]
     Seal(#[from] crate::SealError),
+}
+
+fn attention(fields: usize) -> String {
+    if fields == 1 {
+        "one field needs attention".to_owned()
+    } else {
+        format!("{fields} fields need attention")
+    }
 }
 
 impl From<Refusal> for AppError {

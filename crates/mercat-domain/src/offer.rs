@@ -6,7 +6,7 @@ pub mod disk;
 pub mod fields;
 mod pages;
 
-pub use check::{CODES, Problem, check, check_secret, is_email, is_https};
+pub use check::{CODES, Problem, check, check_secret, id_problem, is_email, is_https};
 pub use diff::{Change, columns, diff, shown};
 pub use pages::{PageState, page_state, tab_of};
 

@@ -56,14 +56,19 @@ pub fn check(draft: &Document, published: Option<&Document>) -> Vec<Problem> {
 }
 
 fn check_id(id: &str, path: &str, out: &mut Vec<Problem>) {
-    let problem = match check_slug(id, 50) {
-        Ok(()) => return,
+    out.extend(id_problem(id, path));
+}
+
+/// What is wrong with an id of at most 50 characters (domain rules 3.1).
+pub fn id_problem(id: &str, path: &str) -> Option<Problem> {
+    let (code, required) = match check_slug(id, 50) {
+        Ok(()) => return None,
         Err(SlugProblem::Empty) => ("F001", "a value"),
         Err(SlugProblem::TooLong) => ("F002", "at most 50 characters"),
         Err(SlugProblem::Charset) => ("F003", "a-z, 0-9, - and _, starting with a letter or digit"),
         Err(SlugProblem::TrailingDash) => ("F004", "no - or _ at the end"),
     };
-    out.push(Problem::new(problem.0, path, id, problem.1));
+    Some(Problem::new(code, path, id, required))
 }
 
 fn check_plans(draft: &Document, published: Option<&Document>, out: &mut Vec<Problem>) {

@@ -179,8 +179,14 @@ impl Sent {
             };
             let name = part.name().unwrap_or("").to_owned();
             let read = match part.file_name().map(str::to_owned) {
-                Some(file) => part.bytes().await.map(|bytes| {
-                    sent.files.extend((!bytes.is_empty()).then(|| (file, bytes.to_vec())));
+                Some(file) => part.bytes().await.map(|bytes| match (file.as_str(), bytes.is_empty()) {
+                    // Where nothing was chosen, browsers send this.
+                    ("", true) => {}
+                    (_, true) => {
+                        let problem = Problem::new("F001", "attachments", &file, "a file that is not empty");
+                        sent.broken = sent.broken.take().or(Some(problem));
+                    }
+                    _ => sent.files.push((file, bytes.to_vec())),
                 }),
                 None => part.text().await.map(|text| drop(sent.texts.insert(name, text))),
             };

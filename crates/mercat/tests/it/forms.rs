@@ -95,7 +95,10 @@ async fn what_was_typed_is_kept_and_each_field_says_what_is_wrong() {
         let page = send(&house, false, "/support", &fields, Some(&[("log", size)])).await;
         kept(page, &["value=\"Kept\"", shown, "value=\"low\" selected"], "files", most);
     }
-    let (status, _) = send(&house, false, "/support", &fields, Some(&[("log", 9)])).await;
+    // An empty one is not dropped in silence; where none was chosen, a browser sends one without a name.
+    let page = send(&house, false, "/support", &fields, Some(&[("log", 0)])).await;
+    kept(page, &["value=\"Kept\"", shown], "files", "空でないファイル");
+    let (status, _) = send(&house, false, "/support", &fields, Some(&[("log", 9), ("", 0)])).await;
     assert_eq!(status, StatusCode::SEE_OTHER);
     let (_, requests) = house.api(reqwest::Method::GET, "/support", None).await;
     let id = requests["items"][0]["id"].as_str().or(requests[0]["id"].as_str()).expect("an id").to_owned();
@@ -116,6 +119,8 @@ async fn what_was_typed_is_kept_and_each_field_says_what_is_wrong() {
     let fields = [("id", "portal/x"), ("name", "Kept Name")];
     let page = send(&house, true, "/portal/operator/publishers", &fields, None).await;
     kept(page, &["value=\"Kept Name\""], "id", "予約語");
+    let page = send(&house, true, "/portal/operator/publishers", &[("id", ""), ("name", "N")], None).await;
+    kept(page, &[], "id", "F001: このフィールドを入力してください。");
     let fields = [("id", "aurora"), ("name", "Another Aurora")];
     let page = send(&house, true, "/portal/operator/publishers", &fields, None).await;
     kept(page, &["value=\"Another Aurora\""], "id", "まだ使われていない");
