@@ -17,6 +17,8 @@ pub const DOCUMENT_BYTES_MAX: usize = 64 << 20;
 pub const STATEMENTS_MAX: usize = 100_000;
 /// Products of a statement, their parts included.
 pub const PRODUCTS_MAX: usize = 10_000;
+/// Characters of a publisher's words that are shown.
+const PUBLISHER_CHARS_MAX: usize = 120;
 /// Characters of a text that is shown; the rest is cut.
 pub const TEXT_CHARS_MAX: usize = 500;
 
@@ -114,12 +116,14 @@ impl Statement {
 
     /// The claim in one line.
     pub fn text(&self) -> String {
-        let by = if self.of_publisher { "the publisher's statement: " } else { "" };
-        let mut out = format!("{by}{} claims {}", self.author, self.status.name());
+        let mut out = match self.of_publisher {
+            true => format!("the publisher states, as {}: {}", quoted(&self.author), self.status.name()),
+            false => format!("{} claims {}", self.author, self.status.name()),
+        };
         for part in [&self.justification, &self.reason] {
             if !part.is_empty() {
                 out.push_str(": ");
-                out.push_str(part);
+                out.push_str(&if self.of_publisher { quoted(part) } else { part.clone() });
             }
         }
         if let Some(day) = self.day {
@@ -127,6 +131,17 @@ impl Statement {
         }
         out
     }
+}
+
+/// Words of a publisher so that nobody takes them for another's: short, in quotation marks, in one direction.
+fn quoted(text: &str) -> String {
+    let turns = |c: &char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let plain =
+        text.chars().filter(|c| !c.is_control() && !turns(c)).map(|c| if c == '"' { '\'' } else { c });
+    let mut out = String::from("\"");
+    out.extend(plain.take(PUBLISHER_CHARS_MAX));
+    out.push('"');
+    out
 }
 
 /// Reads a document of either format.

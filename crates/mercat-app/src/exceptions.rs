@@ -1,6 +1,7 @@
 //! Exceptions and appeals: asked for by the publisher, decided by a reviewer, used by certification.
 
 use crate::notices::Told;
+use crate::standing::again_anyway;
 use crate::support::{check_text, message};
 use crate::{App, AppError, rfc3339};
 use mercat_domain::access::{Action, Object, Principal};
@@ -230,6 +231,15 @@ impl App {
         commit.writes.push(put(&row, Expect::Version(version)));
         commit.events.push(exception_event(&row, what, actor));
         commit.tasks.extend(self.letters(&self.about_exception(&row, locale), to));
+        // What is live by an exception, or would be by this one, is judged by it, and once more when it is over.
+        let (key, number) = (OfferKey::new(&row.publisher, &row.offer), row.number);
+        if [ExceptionState::Granted, ExceptionState::Denied].iter().any(|state| state.name() == row.state) {
+            commit.tasks.push(again_anyway(&key, &format!("exception-{number}-{}", row.decided), 0));
+            if row.until > row.decided {
+                let why = format!("exception-{number}-{}-over", row.decided);
+                commit.tasks.push(again_anyway(&key, &why, row.until - row.decided + 1000));
+            }
+        }
         match commit_surely(&*self.ledger, &commit).await {
             Err(LedgerError::Conflict { .. }) => Err(AppError::Stale { current: version + 1 }),
             other => {

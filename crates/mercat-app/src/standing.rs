@@ -1,15 +1,16 @@
 //! What was certified is judged again when more is known.
 //!
-//! The offer stays live whatever is found: publisher, customers and operator are told, and decide.
+//! The offer stays live whatever is found: its publisher is told by mail, everybody else by pages and `mercat doctor`.
 
 use crate::notices::Told;
-use crate::{AGAIN, App, AppError, Report, StepOutcome};
-use mercat_domain::OfferKey;
+use crate::{AGAIN, App, AppError, Report};
 use mercat_domain::notice::NoticeKind;
+use mercat_domain::run::Step;
+use mercat_domain::{Millis, OfferKey};
 use mercat_store::document::from_json;
 use mercat_store::{
-    Commit, Expect, FindingRow, Lease, LeaseUse, LedgerError, MarkRow, NewEvent, NewTask, OfferRow, Query,
-    StandingRow, SubmissionRow, commit_surely, list, load, put,
+    Commit, Expect, FindingRow, KnownRow, Lease, LeaseUse, LedgerError, NewEvent, NewTask, OfferRow,
+    PaperRow, ProgressRow, Query, StandingRow, SubmissionRow, commit_surely, find, list, load, put, remove,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -20,21 +21,52 @@ const PAGE: u32 = 200;
 /// Findings that a mail names.
 const TOLD_MAX: usize = 5;
 
-/// The work on one live offer, as queued.
+/// The work on what is live of one offer, as queued.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgainTask {
     /// Publisher id.
     pub publisher: String,
     /// Offer id.
     pub offer: String,
-    /// The submission that is live.
-    pub submission: String,
+    /// Whether it is judged even where it was judged by the same: exceptions are no part of what is known.
+    #[serde(default)]
+    pub anyway: bool,
 }
 
 impl AgainTask {
     fn key(&self) -> OfferKey {
         OfferKey::new(&self.publisher, &self.offer)
     }
+}
+
+/// A row as it was read, and what a write of it expects.
+struct Before {
+    row: StandingRow,
+    expect: Expect,
+}
+
+/// The task for an offer. There is one at a time, however often more becomes known meanwhile.
+pub(crate) fn again(key: &OfferKey) -> NewTask {
+    let about = AgainTask { publisher: key.publisher.clone(), offer: key.offer.clone(), anyway: false };
+    queued(format!("again/{key}"), &about, 0)
+}
+
+/// The task for an offer after a decision about an exception, or when one has ended.
+pub(crate) fn again_anyway(key: &OfferKey, why: &str, delay: Millis) -> NewTask {
+    let about = AgainTask { publisher: key.publisher.clone(), offer: key.offer.clone(), anyway: true };
+    queued(format!("again/{key}/{why}"), &about, delay)
+}
+
+fn queued(id: String, about: &AgainTask, delay: Millis) -> NewTask {
+    let body = serde_json::to_string(about).expect("plain data");
+    NewTask { id, run: String::new(), queue: AGAIN, body, delay }
+}
+
+/// The commit that ends a task. Its id is its own: a task of this id was there before, and will be again.
+fn ending(lease: &Lease) -> Commit {
+    let mut commit = Commit::new();
+    commit.lease = Some((lease.clone(), LeaseUse::Finish));
+    commit
 }
 
 /// What a finding is about: the same in two judgements, whatever the words say.
@@ -46,14 +78,14 @@ fn subject(finding: &FindingRow) -> [&str; 7] {
 }
 
 impl App {
-    /// Queues every live offer, once for what is `known`: a digest of it. How many were queued; `None` when that was
-    /// done before.
+    /// Queues every live offer when a machine knows something else than before. How many were queued; `None` where it
+    /// knows the same.
     ///
     /// # Errors
     /// When the ledger does not answer; the next call goes on.
-    pub async fn judge_again(&self, known: &str) -> Result<Option<usize>, AppError> {
-        let mark = MarkRow { key: format!("again/{known}"), at: self.ledger.now().await? };
-        if load::<MarkRow>(&*self.ledger, &mark.key).await?.is_some() {
+    pub async fn judge_again(&self, machine: &str, known: &str) -> Result<Option<usize>, AppError> {
+        let before = load::<KnownRow>(&*self.ledger, machine).await?;
+        if before.is_some_and(|before| before.row.known == known) {
             return Ok(None);
         }
         let (mut after, mut count) = (String::new(), 0);
@@ -62,35 +94,48 @@ impl App {
             let offers = list::<OfferRow>(&*self.ledger, query).await?;
             let Some(last) = offers.last() else { break };
             after = format!("{}/{}", last.row.publisher, last.row.offer);
+            let live = offers.iter().map(|found| &found.row).filter(|row| row.live.is_some());
             let mut commit = Commit::new();
-            for OfferRow { publisher, offer, live, .. } in offers.into_iter().map(|found| found.row) {
-                let Some(submission) = live else { continue };
-                let id = format!("again/{publisher}/{offer}/{known}");
-                let body = serde_json::to_string(&AgainTask { publisher, offer, submission });
-                let body = body.expect("plain data");
-                commit.tasks.push(NewTask { id, run: String::new(), queue: AGAIN, body, delay: 0 });
-            }
+            commit.tasks = live.map(|row| again(&OfferKey::new(&row.publisher, &row.offer))).collect();
             count += commit.tasks.len();
             commit_surely(&*self.ledger, &commit).await?;
         }
-        // Behind the work: whoever is killed before begins again, and queues nothing twice.
+        // Behind the work: whoever is killed before begins again.
+        let at = self.ledger.now().await?;
+        let row = KnownRow { machine: machine.to_owned(), known: known.to_owned(), at };
         let mut commit = Commit::new();
-        commit.writes.push(put(&mark, Expect::Any));
+        commit.writes.push(put(&row, Expect::Any));
         commit_surely(&*self.ledger, &commit).await?;
         self.bell.notify_waiters();
         Ok(Some(count))
     }
 
-    /// The submission that is to be judged, while it is still the live one.
+    /// Queues again what could not be judged. How many.
     ///
     /// # Errors
     /// When the ledger does not answer.
-    pub async fn still_live(&self, task: &AgainTask) -> Result<Option<SubmissionRow>, AppError> {
+    pub async fn judge_again_what_was_not(&self) -> Result<usize, AppError> {
+        let mut commit = Commit::new();
+        for found in find::<StandingRow>(&*self.ledger, "state", "trouble").await? {
+            commit.tasks.push(again(&OfferKey::new(&found.row.publisher, &found.row.offer)));
+        }
+        commit_surely(&*self.ledger, &commit).await?;
+        Ok(commit.tasks.len())
+    }
+
+    /// What is live of an offer, when it has to be judged by what is `known`.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn to_judge(&self, task: &AgainTask, known: &str) -> Result<Option<SubmissionRow>, AppError> {
         let offer = load::<OfferRow>(&*self.ledger, &task.key().to_string()).await?;
-        if offer.is_none_or(|offer| offer.row.live.as_ref() != Some(&task.submission)) {
+        let Some(live) = offer.and_then(|offer| offer.row.live) else { return Ok(None) };
+        let standing = load::<StandingRow>(&*self.ledger, &task.key().to_string()).await?;
+        let current = standing.is_some_and(|row| row.row.submission == live && row.row.known == known);
+        if current && !task.anyway {
             return Ok(None);
         }
-        Ok(load::<SubmissionRow>(&*self.ledger, &task.submission).await?.map(|found| found.row))
+        Ok(load::<SubmissionRow>(&*self.ledger, &live).await?.map(|found| found.row))
     }
 
     /// What was found last about the submission that is live; nothing while its certification is the latest word.
@@ -103,53 +148,111 @@ impl App {
         Ok(found.filter(|row| Some(&row.submission) == offer.live.as_ref()))
     }
 
-    /// Records a judgement under its lease; whoever must know of new findings that block is told in the same commit.
-    /// Without a report there is nothing to judge any more.
+    /// Ends a task that has nothing to do.
     ///
     /// # Errors
-    /// When the ledger does not answer; the work is then done again.
+    /// When the ledger does not answer.
+    pub async fn end_again(&self, lease: &Lease) -> Result<(), AppError> {
+        self.end(&ending(lease)).await.map(|_| ())
+    }
+
+    /// Records under its lease why there is no judgement: what was found before stands. `false` when the offer changed
+    /// meanwhile: it is then tried again.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn record_trouble(
+        &self,
+        lease: &Lease,
+        submission: &SubmissionRow,
+        trouble: &str,
+    ) -> Result<bool, AppError> {
+        let mut commit = ending(lease);
+        let Some(before) = self.guarded(&mut commit, submission).await? else { return Ok(false) };
+        let known = String::new();
+        let row = StandingRow { trouble: trouble.to_owned(), known, ..before.row };
+        commit.writes.push(put(&row, before.expect));
+        self.end(&commit).await
+    }
+
+    /// Records a judgement by what is `known` under its lease; whoever must know of new findings that block is told in
+    /// the same commit. `false` when the offer changed meanwhile: it is then tried again.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
     pub async fn record_standing(
         &self,
         lease: &Lease,
-        task: &AgainTask,
-        result: Option<(StepOutcome, Report)>,
-    ) -> Result<(), AppError> {
-        let mut commit = Commit::with_id(format!("{}/{}", lease.task, lease.epoch));
-        commit.lease = Some((lease.clone(), LeaseUse::Finish));
-        let submission = self.still_live(task).await?;
-        if let (Some(submission), Some((outcome, report))) = (submission, result) {
-            let key = task.key();
-            let before = load::<StandingRow>(&*self.ledger, &key.to_string()).await?;
-            let before = before.map(|found| found.row).filter(|row| row.submission == task.submission);
-            let mut row = before.clone().unwrap_or(StandingRow {
-                publisher: task.publisher.clone(),
-                offer: task.offer.clone(),
-                submission: task.submission.clone(),
-                ..StandingRow::default()
-            });
-            if outcome == StepOutcome::GaveUp {
-                // What could not be judged stands as it stood.
-                let why = report.findings.iter().find(|finding| finding.severity == "inconclusive");
-                row.trouble = why.map_or_else(|| "no verdict".to_owned(), |finding| finding.observed.clone());
-            } else {
-                row.judged = self.ledger.now().await?;
-                row.trouble = String::new();
-                row.verdicts = report.verdicts;
-                row.findings = report.findings;
-                let told = |row: &FindingRow| {
-                    ["error", "warning"].contains(&row.severity.as_str()) || row.is_excused()
-                };
-                row.findings.retain(told);
-                commit.writes.extend(report.writes);
-                self.tell_changes(&mut commit, &submission, before.as_ref(), &row).await?;
-            }
-            commit.writes.push(put(&row, Expect::Any));
+        submission: &SubmissionRow,
+        known: &str,
+        report: Report,
+    ) -> Result<bool, AppError> {
+        let mut commit = ending(lease);
+        let Some(before) = self.guarded(&mut commit, submission).await? else { return Ok(false) };
+        let (lost, mut findings): (Vec<_>, Vec<_>) =
+            report.findings.into_iter().partition(|finding| finding.severity == "inconclusive");
+        findings.retain(|row| ["error", "warning"].contains(&row.severity.as_str()) || row.is_excused());
+        // What could not be judged stands as it stood.
+        let unsure: BTreeSet<&str> = lost.iter().map(|finding| finding.plan.as_str()).collect();
+        let stood = before.row.findings.iter().filter(|row| unsure.contains(row.plan.as_str()));
+        let stood: Vec<_> = stood.filter(|row| !findings.contains(row)).cloned().collect();
+        findings.extend(stood);
+        let row = StandingRow {
+            judged: self.ledger.now().await?,
+            known: if lost.is_empty() { known.to_owned() } else { String::new() },
+            verdicts: report.verdicts,
+            findings,
+            trouble: lost.first().map(|finding| finding.observed.clone()).unwrap_or_default(),
+            ..before.row.clone()
+        };
+        commit.writes.extend(report.writes);
+        self.tell_changes(&mut commit, submission, &before.row, &row).await?;
+        commit.writes.push(put(&row, before.expect));
+        self.end(&commit).await
+    }
+
+    /// What stood before, in a commit that does not come about when the offer changes meanwhile. Nothing when this is
+    /// not what is live any more. Papers about what was live before it are dropped with it.
+    async fn guarded(
+        &self,
+        commit: &mut Commit,
+        submission: &SubmissionRow,
+    ) -> Result<Option<Before>, AppError> {
+        let key = OfferKey::new(&submission.publisher, &submission.offer);
+        let offer = load::<OfferRow>(&*self.ledger, &key.to_string()).await?.ok_or(AppError::NotFound)?;
+        if offer.row.live.as_ref() != Some(&submission.id) {
+            return Ok(None);
         }
-        match commit_surely(&*self.ledger, &commit).await {
-            Err(LedgerError::LeaseLost { .. }) => Ok(()),
+        commit.writes.push(put(&offer.row, Expect::Version(offer.version)));
+        let progress = format!("again/{}/{}", submission.id, Step::Certify.name());
+        commit.writes.push(remove::<ProgressRow>(&progress));
+        let found = load::<StandingRow>(&*self.ledger, &key.to_string()).await?;
+        let expect = found.as_ref().map_or(Expect::Absent, |found| Expect::Version(found.version));
+        let row = match found.map(|found| found.row) {
+            Some(row) if row.submission == submission.id => row,
             other => {
+                let papers = other.iter().flat_map(|row| row.verdicts.values());
+                commit.writes.extend(papers.map(|key| remove::<PaperRow>(key)));
+                StandingRow {
+                    publisher: key.publisher,
+                    offer: key.offer,
+                    submission: submission.id.clone(),
+                    ..StandingRow::default()
+                }
+            }
+        };
+        Ok(Some(Before { row, expect }))
+    }
+
+    /// `false` when something that the commit stands on has changed.
+    async fn end(&self, commit: &Commit) -> Result<bool, AppError> {
+        match commit_surely(&*self.ledger, commit).await {
+            Err(LedgerError::Conflict { .. }) => Ok(false),
+            Err(LedgerError::LeaseLost { .. }) => Ok(true),
+            other => {
+                other?;
                 self.bell.notify_waiters();
-                Ok(other?)
+                Ok(true)
             }
         }
     }
@@ -158,11 +261,11 @@ impl App {
         &self,
         commit: &mut Commit,
         submission: &SubmissionRow,
-        before: Option<&StandingRow>,
+        before: &StandingRow,
         now: &StandingRow,
     ) -> Result<(), AppError> {
         let key = OfferKey::new(&now.publisher, &now.offer);
-        let known: BTreeSet<_> = before.iter().flat_map(|row| row.blocking()).map(subject).collect();
+        let known: BTreeSet<_> = before.blocking().map(subject).collect();
         let all: BTreeSet<_> = now.blocking().map(subject).collect();
         if known == all {
             return Ok(());
@@ -227,7 +330,13 @@ mod tests {
             commit.writes.push(put(&row, Expect::Absent));
             if let Some(id) = live {
                 let emails = vec!["ops@example.org".to_owned()];
-                let row = SubmissionRow { id: id.to_owned(), emails, ..SubmissionRow::default() };
+                let row = SubmissionRow {
+                    id: id.to_owned(),
+                    publisher: "aurora".into(),
+                    offer: offer.into(),
+                    emails,
+                    ..SubmissionRow::default()
+                };
                 commit.writes.push(put(&row, Expect::Absent));
             }
         }
@@ -249,13 +358,22 @@ mod tests {
         }
     }
 
-    async fn judge(app: &App, known: &str, outcome: StepOutcome, findings: &[FindingRow]) -> StandingRow {
-        app.judge_again(known).await.expect("queued");
+    async fn judge(app: &App, known: &str, findings: &[FindingRow]) -> StandingRow {
+        app.judge_again("here", known).await.expect("queued");
         while let Some(task) = next(app, AGAIN).await {
             let about: AgainTask = serde_json::from_str(&task.body).expect("a task");
             let report = Report { findings: findings.to_vec(), ..Report::default() };
-            app.record_standing(&task.lease, &about, Some((outcome, report))).await.expect("recorded");
+            match app.to_judge(&about, known).await.expect("answers") {
+                Some(live) => {
+                    assert!(app.record_standing(&task.lease, &live, known, report).await.expect("recorded"));
+                }
+                None => app.end_again(&task.lease).await.expect("ended"),
+            }
         }
+        standing(app).await
+    }
+
+    async fn standing(app: &App) -> StandingRow {
         load::<StandingRow>(&*app.ledger, "aurora/app").await.expect("answers").expect("there").row
     }
 
@@ -267,58 +385,96 @@ mod tests {
         count
     }
 
+    async fn news(app: &App) -> usize {
+        let query =
+            EventQuery { subject: Some("offer:aurora/app".into()), limit: 100, ..EventQuery::default() };
+        let events = app.ledger.events(&query).await.expect("answers");
+        events.iter().filter(|event| event.event.kind == "standing.changed").count()
+    }
+
     #[tokio::test]
-    async fn every_live_offer_is_queued_once_for_what_is_known() {
+    async fn every_live_offer_is_queued_when_a_machine_knows_something_else_and_once_at_a_time() {
         let app = house().await;
-        assert_eq!(app.judge_again("one").await.expect("queued"), Some(2));
-        assert_eq!(app.judge_again("one").await.expect("queued"), None);
+        assert_eq!(app.judge_again("here", "one").await.expect("queued"), Some(2));
+        assert_eq!(app.judge_again("here", "one").await.expect("queued"), None);
+        assert_eq!(app.judge_again("here", "two").await.expect("queued"), Some(2), "more is known");
         let mut offers = Vec::new();
         while let Some(task) = next(&app, AGAIN).await {
             offers.push(serde_json::from_str::<AgainTask>(&task.body).expect("a task").offer);
+            app.end_again(&task.lease).await.expect("ended");
         }
         offers.sort();
-        assert_eq!(offers, ["app", "other"]);
-        assert_eq!(app.judge_again("two").await.expect("queued"), Some(2), "more is known");
+        assert_eq!(offers, ["app", "other"], "one task for both");
+        assert_eq!(app.judge_again("here", "one").await.expect("queued"), Some(2), "what was known before");
+        assert_eq!(app.judge_again("there", "one").await.expect("queued"), Some(2), "another machine");
     }
 
     #[tokio::test]
     async fn what_is_new_and_blocks_is_told_once_and_what_cannot_be_judged_stands_as_it_stood() {
         let app = house().await;
         let warning = cve("CVE-1", "warning", "low");
-        let row = judge(&app, "one", StepOutcome::Passed, &[warning.clone(), cve("x", "info", "")]).await;
+        let row = judge(&app, "one", &[warning.clone(), cve("x", "info", "")]).await;
         assert_eq!((row.judged, row.findings.len(), letters(&app).await), (7, 1, 0));
         let error = cve("CVE-2", "error", "bad");
-        let row = judge(&app, "two", StepOutcome::Blocked, &[warning.clone(), error.clone()]).await;
+        let row = judge(&app, "two", &[warning.clone(), error.clone()]).await;
         assert_eq!((row.blocking().count(), letters(&app).await), (1, 2), "one for each of the two offers");
         // The same in other words.
-        judge(&app, "three", StepOutcome::Blocked, &[cve("CVE-2", "error", "very bad")]).await;
-        assert_eq!(letters(&app).await, 0);
+        judge(&app, "three", &[cve("CVE-2", "error", "very bad")]).await;
+        assert_eq!((letters(&app).await, news(&app).await), (0, 1));
+        // Back to what was known first, and forth.
+        let row = judge(&app, "one", &[]).await;
+        assert_eq!((row.known.as_str(), row.findings.len(), news(&app).await), ("one", 0, 2));
+        assert_eq!(judge(&app, "two", std::slice::from_ref(&error)).await.blocking().count(), 1);
+        // One plan could not be judged: what is known of it stays.
         let lost = FindingRow { severity: "inconclusive".into(), observed: "no scanner".into(), ..error };
-        let row = judge(&app, "four", StepOutcome::GaveUp, &[lost]).await;
-        assert_eq!((row.trouble.as_str(), row.blocking().count(), letters(&app).await), ("no scanner", 1, 0));
-        let row = judge(&app, "five", StepOutcome::Passed, &[]).await;
-        assert_eq!((row.trouble.as_str(), row.findings.len(), letters(&app).await), ("", 0, 0));
-        // What came back is news again, and a mail of its own.
-        judge(&app, "six", StepOutcome::Blocked, &[cve("CVE-2", "error", "bad")]).await;
-        let query =
-            EventQuery { subject: Some("offer:aurora/app".into()), limit: 100, ..EventQuery::default() };
-        let events = app.ledger.events(&query).await.expect("answers");
-        assert_eq!(events.iter().filter(|event| event.event.kind == "standing.changed").count(), 3);
+        let other = FindingRow { plan: "other".into(), ..cve("CVE-3", "error", "bad") };
+        let row = judge(&app, "four", &[lost, other]).await;
+        assert_eq!((row.blocking().count(), row.trouble.as_str(), row.known.as_str()), (2, "no scanner", ""));
+        assert_eq!(app.judge_again_what_was_not().await.expect("queued"), 2, "both offers");
+        let row = judge(&app, "four", &[]).await;
+        assert_eq!((row.trouble.as_str(), row.findings.len(), row.known.as_str()), ("", 0, "four"));
+        assert_eq!(app.judge_again_what_was_not().await.expect("queued"), 0);
     }
 
     #[tokio::test]
-    async fn what_is_no_longer_live_is_not_judged() {
+    async fn what_was_judged_by_the_same_is_judged_again_only_for_an_exception() {
         let app = house().await;
-        app.judge_again("one").await.expect("queued");
+        judge(&app, "one", &[]).await;
+        let key = OfferKey::new("aurora", "app");
+        let mut commit = Commit::new();
+        commit.tasks.push(again(&key));
+        commit.tasks.push(again_anyway(&key, "exception-1", 0));
+        commit_surely(&*app.ledger, &commit).await.expect("queued");
+        let mut due = Vec::new();
+        while let Some(task) = next(&app, AGAIN).await {
+            let about: AgainTask = serde_json::from_str(&task.body).expect("a task");
+            due.push((about.anyway, app.to_judge(&about, "one").await.expect("answers").is_some()));
+            app.end_again(&task.lease).await.expect("ended");
+        }
+        due.sort_unstable();
+        assert_eq!(due, [(false, false), (true, true)]);
+    }
+
+    #[tokio::test]
+    async fn a_judgement_of_what_is_no_longer_live_is_dropped_and_the_task_stays() {
+        let app = house().await;
+        app.judge_again("here", "one").await.expect("queued");
         let task = next(&app, AGAIN).await.expect("a task");
-        let mut about: AgainTask = serde_json::from_str(&task.body).expect("a task");
-        about.submission = "s0".into();
-        assert_eq!(app.still_live(&about).await.expect("answers"), None);
+        let about: AgainTask = serde_json::from_str(&task.body).expect("a task");
+        let live = app.to_judge(&about, "one").await.expect("answers").expect("it is live");
+        let offer =
+            load::<OfferRow>(&*app.ledger, &about.key().to_string()).await.expect("answers").expect("there");
+        let mut commit = Commit::new();
+        let replaced = OfferRow { live: Some("s9".into()), ..offer.row };
+        commit.writes.push(put(&replaced, Expect::Version(offer.version)));
+        commit_surely(&*app.ledger, &commit).await.expect("written");
         let report = Report { findings: vec![cve("CVE-2", "error", "bad")], ..Report::default() };
-        app.record_standing(&task.lease, &about, Some((StepOutcome::Blocked, report)))
-            .await
-            .expect("recorded");
-        assert!(load::<StandingRow>(&*app.ledger, "aurora/app").await.expect("answers").is_none());
+        assert!(!app.record_standing(&task.lease, &live, "one", report).await.expect("answers"));
+        assert!(!app.record_trouble(&task.lease, &live, "lost").await.expect("answers"));
+        assert!(
+            load::<StandingRow>(&*app.ledger, &about.key().to_string()).await.expect("answers").is_none()
+        );
         assert_eq!(letters(&app).await, 0);
+        assert!(app.ledger.heartbeat(&task.lease, 1000).await.expect("answers"), "the work is done again");
     }
 }

@@ -3,9 +3,9 @@
 use crate::notices::{NoticeFacts, StepFacts};
 use crate::webhooks::Happening;
 use crate::{App, CLEANUP, OUTBOX, STEPS};
-use mercat_domain::Millis;
 use mercat_domain::notice::NoticeKind;
 use mercat_domain::run::{Effect, Fault, Run, State, current_step};
+use mercat_domain::{Millis, OfferKey};
 use mercat_store::document::from_json;
 use mercat_store::{
     CardRow, Commit, Expect, FindingRow, ListingRow, NewEvent, NewTask, NowRow, OfferRow, RunRow, StepRow,
@@ -82,6 +82,8 @@ impl App {
                 }),
                 Effect::OpenProduction => {
                     offer.live = Some(id.clone());
+                    // More may have become known since it was certified.
+                    commit.tasks.push(crate::standing::again(&OfferKey::new(&offer.publisher, &offer.offer)));
                     if let Some(listing) = listing {
                         offer.card = Some(card(listing, now));
                         offer.tags =

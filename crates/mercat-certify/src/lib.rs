@@ -187,6 +187,30 @@ impl Knowledge {
         digest_of(parts.join("\n").as_bytes())
     }
 
+    /// Identifies what decides about an artifact once its facts are known, as far as files tell: another digest, and
+    /// what was judged is judged again.
+    pub fn judgement_digest(&self) -> Digest {
+        let hold = self.vex.iter().filter(|statement| !statement.is_over(self.today)).collect::<Vec<_>>();
+        let parts = [
+            self.policy.digest.to_string(),
+            self.advisories.digest(),
+            self.eligibility.digest().to_string(),
+            format!("{hold:?}"),
+        ];
+        digest_of(parts.join("\n").as_bytes())
+    }
+
+    /// Identifies the files that were loaded: two processes with the same one judge alike.
+    pub fn files_digest(&self) -> Digest {
+        let parts = [
+            self.judgement_digest().to_string(),
+            self.signatures.digest().to_owned(),
+            self.yara.digest().to_owned(),
+            self.secrets.digest().to_owned(),
+        ];
+        digest_of(parts.join("\n").as_bytes())
+    }
+
     /// Identifies everything that layer facts depend on.
     pub fn engine_digest(&self) -> Digest {
         let limits = format!("{:?}", self.policy.limits);

@@ -42,6 +42,9 @@ struct Subjected<'a> {
     there: bool,
 }
 
+/// Statements that one finding tells; a document may hold thousands about one vulnerability.
+const CLAIMS_TOLD_MAX: usize = 3;
+
 fn finding(rule: &str, place: Place, observed: String, required: &str, fix: &str) -> Finding {
     let (rule, required, fix) = (rule.to_owned(), required.to_owned(), fix.to_owned());
     Finding { rule, severity: Severity::Error, place, observed, required, fix }
@@ -296,9 +299,12 @@ fn told(
         let percent = f64::from(epss.probability) * 100.0 / f64::from(EPSS_ONE);
         observed.push_str(&format!("; EPSS {percent:.2} %"));
     }
-    for claim in &claims.texts {
+    for claim in claims.texts.iter().take(CLAIMS_TOLD_MAX) {
         observed.push_str("; ");
         observed.push_str(claim);
+    }
+    if let Some(more) = claims.texts.len().checked_sub(CLAIMS_TOLD_MAX).filter(|more| *more > 0) {
+        observed.push_str(&format!("; and {more} more statements"));
     }
     let required = found.fixed.as_ref().map_or("not fixed yet".to_owned(), |fix| format!("{fix} or newer"));
     let name = subject.shown.split(' ').next().unwrap_or_default();

@@ -113,7 +113,7 @@ mod review;
 mod standing;
 
 pub use review::ReviewRow;
-pub use standing::StandingRow;
+pub use standing::{KnownRow, StandingRow};
 mod contact;
 mod support;
 

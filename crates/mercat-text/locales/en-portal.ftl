@@ -353,3 +353,6 @@ ui-standing-explain = This became known after certification. The offer stays liv
 ui-standing-at = Judged again
 ui-standing-open = Would block today: { $count }
 ui-now-standing = The offer is live, and would not pass by what is known now.
+health-live-offers = Live offers
+ui-standing-more = And { $count } more.
+ui-no-yaml = This is no YAML that can be read. Look at the place that the technical detail names.

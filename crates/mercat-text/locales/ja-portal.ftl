@@ -353,3 +353,6 @@ ui-standing-explain = 認定の後に判明しました。オファーは公開�
 ui-standing-at = 再判定
 ui-standing-open = 現在なら申請を止める指摘: { $count }
 ui-now-standing = オファーは公開されていますが、現在判明している情報では合格しません。
+health-live-offers = 公開中のオファー
+ui-standing-more = ほかに { $count } 件あります。
+ui-no-yaml = YAML として読み取れません。技術的な詳細が示す箇所を確認してください。

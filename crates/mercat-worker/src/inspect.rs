@@ -35,6 +35,9 @@ const ALLOCATOR: [(&str, &str); 2] = [("MALLOC_MMAP_THRESHOLD_", "131072"), ("MA
 /// Where the operator keeps what inspectors know. Files that are not there are not used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnowledgeFiles {
+    /// Where the files lie that are not named.
+    #[serde(default)]
+    pub directory: Option<PathBuf>,
     /// Policy pack: the name of one that comes with the program, or a file; `default` when not set.
     pub policy: Option<PathBuf>,
     /// Compiled advisory snapshot.
@@ -64,18 +67,25 @@ pub fn today() -> Day {
 }
 
 impl KnowledgeFiles {
-    /// The files of a data directory, as far as they exist.
+    /// The files of a data directory, as far as they exist whenever they are loaded.
     pub fn in_directory(data: &Path) -> Self {
-        let file = |name: &str| Some(data.join(name)).filter(|path| path.is_file());
+        Self { directory: Some(data.to_owned()), ..Self::default() }
+    }
+
+    /// The same with those files of the directory that exist at this moment, where no others are named.
+    pub(crate) fn as_they_are(&self) -> Self {
+        let Some(data) = &self.directory else { return self.clone() };
+        let or = |named: &Option<PathBuf>, name: &str| {
+            named.clone().or_else(|| Some(data.join(name)).filter(|path| path.is_file()))
+        };
         Self {
-            policy: file("policy.toml"),
-            advisories: file("advisories.bin"),
-            hashes: file("hashes.txt"),
-            yara: file("rules.yar"),
-            signatures: file("signatures.bin"),
-            eligibility: Vec::new(),
-            clamd: None,
-            vex: Vec::new(),
+            directory: None,
+            policy: or(&self.policy, "policy.toml"),
+            advisories: or(&self.advisories, "advisories.bin"),
+            hashes: or(&self.hashes, "hashes.txt"),
+            yara: or(&self.yara, "rules.yar"),
+            signatures: or(&self.signatures, "signatures.bin"),
+            ..self.clone()
         }
     }
 
@@ -96,6 +106,9 @@ impl KnowledgeFiles {
 
     /// As [`KnowledgeFiles::load`], with connections to scanners elsewhere for whoever is to scan.
     pub(crate) fn load_for(&self, today: Option<Day>, connections: Connections) -> Result<Knowledge, String> {
+        if self.directory.is_some() {
+            return self.as_they_are().load_for(today, connections);
+        }
         let read = |path: &Option<PathBuf>| match path {
             None => Ok(String::new()),
             Some(path) => {
@@ -164,6 +177,8 @@ struct Job {
     knowledge: KnowledgeFiles,
     listing: Option<String>,
     statements: Option<String>,
+    /// The digest of the files that whoever wants the verdict has loaded.
+    expected: Option<String>,
     /// The day on which the age of what is known is judged.
     today: Option<Day>,
     cpu_secs: u64,
@@ -311,6 +326,8 @@ pub struct Inspector {
     pub listing: Option<String>,
     /// What the publisher states about vulnerabilities: an OpenVEX or CycloneDX document.
     pub statements: Option<String>,
+    /// Only a verdict by these files is wanted ([`Knowledge::files_digest`]): it is kept under them.
+    pub expected: Option<String>,
 }
 
 impl Inspector {
@@ -377,10 +394,20 @@ impl Inspector {
         budget: u64,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Inspection, InspectError> {
-        let (knowledge, listing, statements) =
-            (self.knowledge.clone(), self.listing.clone(), self.statements.clone());
+        let knowledge = self.knowledge.as_they_are();
+        let (listing, statements, expected) =
+            (self.listing.clone(), self.statements.clone(), self.expected.clone());
         let (today, unconfined) = (Some(today()), self.unconfined);
-        let job = Job { subject, knowledge, listing, statements, today, cpu_secs: budget * 2, unconfined };
+        let job = Job {
+            subject,
+            knowledge,
+            listing,
+            statements,
+            expected,
+            today,
+            cpu_secs: budget * 2,
+            unconfined,
+        };
         let mut child = tokio::process::Command::new(&self.program)
             .arg("inspect")
             .env_clear()
@@ -532,8 +559,15 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
         Subject::Disk { source, .. } => source.readable(),
     };
     let missing = sandbox::confine(&readable, job.cpu_secs, job.unconfined)?;
+    let loaded = knowledge.files_digest().to_string();
+    if job.expected.is_some_and(|expected| expected != loaded) {
+        return Err("rules or advisories were replaced meanwhile; it is tried again".to_owned());
+    }
     // The publisher's words are read in here, as the publisher's bytes are.
-    let unread = job.statements.as_deref().and_then(|text| knowledge.add_statements(text));
+    let mut unread = job.statements.as_deref().and_then(|text| knowledge.add_statements(text));
+    if let (Some(finding), Subject::Disk { claims, .. }) = (&mut unread, &job.subject) {
+        finding.place.plan.clone_from(&claims.plan);
+    }
     let how = missing.as_deref().unwrap_or("confined");
     let (talk, verdict) = match job.subject {
         Subject::Image { root, blobs, layout, facts } => {

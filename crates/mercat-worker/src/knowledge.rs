@@ -29,6 +29,7 @@ impl Loaded {
     /// # Errors
     /// As [`KnowledgeFiles::load`].
     pub fn get(&self, files: &KnowledgeFiles) -> Result<Arc<Knowledge>, String> {
+        let files = &files.as_they_are();
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Before loading: a file that is replaced meanwhile is then loaded once more, never once too few.
         let today = crate::today();
@@ -57,6 +58,18 @@ fn stamp(path: &Path) -> Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_appears_in_the_directory_is_used_and_one_that_goes_is_not() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (files, loaded) = (KnowledgeFiles::in_directory(dir.path()), Loaded::default());
+        assert_eq!(loaded.get(&files).expect("loads").policy.name, "default");
+        let other = mercat_certify::Policy::built_in().replace("name = \"default\"", "name = \"other\"");
+        std::fs::write(dir.path().join("policy.toml"), other).expect("written");
+        assert_eq!(loaded.get(&files).expect("loads").policy.name, "other");
+        std::fs::remove_file(dir.path().join("policy.toml")).expect("removed");
+        assert_eq!(loaded.get(&files).expect("loads").policy.name, "default");
+    }
 
     #[test]
     fn knowledge_is_loaded_again_when_a_file_of_it_changes_and_only_then() {

@@ -144,7 +144,7 @@ impl Worker {
                 _ = stop.changed() => return,
             }
             let mut done = self.app.tick().await;
-            self.judge_again().await;
+            self.judge_again(beats % 60 == 59).await;
             if beats % 60 == 0 && done.is_ok() {
                 done = self.app.erase_old_leads().await.map(|_| ());
             }
@@ -155,26 +155,46 @@ impl Worker {
         }
     }
 
-    /// Queues what is live when more is known than when it was judged.
-    async fn judge_again(&self) {
-        let Some(known) = self.known().await else { return };
-        match self.app.judge_again(&known).await {
-            Ok(Some(count)) if count > 0 => tracing::info!(count, "live offers are judged again"),
-            Ok(_) => {}
+    /// Queues what is live when this machine knows something else than before, and hourly what could not be judged.
+    async fn judge_again(&self, hourly: bool) {
+        let known = match self.known().await {
+            Ok(Some(known)) => known,
+            Ok(None) => return,
+            Err(why) => {
+                return tracing::warn!(why, "live offers are not judged again while rules cannot be read");
+            }
+        };
+        let mut queued = self.app.judge_again(&self.machine(), &known).await.map(Option::unwrap_or_default);
+        if hourly && let Ok(count) = &mut queued {
+            match self.app.judge_again_what_was_not().await {
+                Ok(more) => *count += more,
+                Err(error) => queued = Err(error),
+            }
+        }
+        match queued {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "live offers are judged again"),
             Err(error) => tracing::warn!(error = %chain(&error), "live offers were not queued; trying again"),
         }
     }
 
-    /// What decides whether live offers are judged again; nothing where they are not, or where rules cannot be read.
-    async fn known(&self) -> Option<String> {
+    /// What decides whether live offers are judged again: a digest; nothing where they are not.
+    pub(crate) async fn known(&self) -> Result<Option<String>, String> {
         if self.judge_again == JudgeAgain::Off {
-            return None;
+            return Ok(None);
         }
-        let knowledge = self.inspector.knowledge().await.ok()?;
-        Some(match self.judge_again {
-            JudgeAgain::Everything => knowledge.verdict_digest().to_string(),
-            _ => format!("{}/{}", knowledge.policy.digest, knowledge.advisories.digest()),
-        })
+        let knowledge = self.inspector.knowledge().await?;
+        Ok(Some(match self.judge_again {
+            JudgeAgain::Everything => knowledge.files_digest().to_string(),
+            _ => knowledge.judgement_digest().to_string(),
+        }))
+    }
+
+    /// This machine and its files, which another machine may have otherwise.
+    fn machine(&self) -> String {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let directory = self.inspector.knowledge.directory.clone().unwrap_or_default();
+        format!("{}:{}", host.trim(), directory.display())
     }
 
     async fn one_hand(self, queues: &[&str], sweeps: bool, mut stop: watch::Receiver<bool>) {

@@ -52,6 +52,17 @@ pub(crate) struct Work<'a> {
     pub(crate) document: Document,
     pub(crate) tracker: &'a Tracker,
     pub(crate) task: &'a Task,
+    pub(crate) extent: Extent,
+}
+
+/// How much of a submission certification looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All of it, with tests that start it, and other scanners. What was found is kept for the next submission.
+    Whole,
+    /// What our own inspectors say about its artifacts by what is known now: listing and tags stay as they are, nothing
+    /// is started, and no verdict is kept that would lie there for every state of the advisories.
+    Artifacts,
 }
 
 impl Work<'_> {
@@ -69,7 +80,7 @@ pub(crate) async fn run(
     let submission =
         load::<SubmissionRow>(&*worker.app.ledger, &step.submission).await?.ok_or(AppError::NotFound)?.row;
     let document = from_json(&submission.document).map_err(AppError::Problems)?;
-    let work = Work { worker, submission, document, tracker, task };
+    let work = Work { worker, submission, document, tracker, task, extent: Extent::Whole };
     match Step::parse(&step.step) {
         Some(Step::Validate) => validate::run(&work).await,
         Some(Step::Certify) => certify::run(&work).await,

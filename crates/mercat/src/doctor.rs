@@ -131,26 +131,52 @@ async fn examine(house: &wiring::House, config: &Config, out: &mut Vec<(&'static
 
 /// Whether what is live would still pass.
 async fn live_offers(house: &wiring::House) -> Health {
-    let ledger = &*house.app.ledger;
-    let mut open = Vec::new();
-    let found = match mercat_store::find::<StandingRow>(ledger, "state", "blocked").await {
-        Ok(found) => found,
-        Err(error) => return Health::Bad(mercat_worker::chain(&error)),
+    let open = match standing(house, "blocked").await {
+        Ok(open) => open,
+        Err(why) => return Health::Bad(why),
     };
-    for row in found {
-        let key = format!("{}/{}", row.row.publisher, row.row.offer);
-        let live = mercat_store::load::<OfferRow>(ledger, &key).await.ok().flatten();
-        if live.is_some_and(|offer| offer.row.live.as_ref() == Some(&row.row.submission)) {
-            open.push(key);
+    let lost = match standing(house, "trouble").await {
+        Ok(lost) => lost,
+        Err(why) => return Health::Bad(why),
+    };
+    let shown = |keys: &[String]| keys.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match (open.len(), lost.len()) {
+        (0, 0) => {
+            Health::Good("would all pass by what is known now, as far as they were judged again".to_owned())
+        }
+        (0, count) => {
+            Health::Note(format!("{count} could not be judged again: {}; tried every hour", shown(&lost)))
+        }
+        (count, _) => {
+            let told = format!(
+                "{count} would not pass by what is known now: {}; their publishers were told",
+                shown(&open)
+            );
+            let lost = if lost.is_empty() {
+                String::new()
+            } else {
+                format!("; {} could not be judged again", lost.len())
+            };
+            Health::Note(told + &lost)
         }
     }
-    let (count, shown) = (open.len(), open.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", "));
-    match count {
-        0 => Health::Good("would all pass by what is known now, as far as they were judged again".to_owned()),
-        _ => Health::Note(format!(
-            "{count} would not pass by what is known now: {shown}; their publishers were told"
-        )),
+}
+
+/// Live offers whose standing is in a state; the first thousand.
+async fn standing(house: &wiring::House, state: &str) -> Result<Vec<String>, String> {
+    let ledger = &*house.app.ledger;
+    let mut out = Vec::new();
+    let found = mercat_store::find::<StandingRow>(ledger, "state", state).await;
+    for row in found.map_err(|error| mercat_worker::chain(&error))? {
+        let key = format!("{}/{}", row.row.publisher, row.row.offer);
+        let live = mercat_store::load::<OfferRow>(ledger, &key)
+            .await
+            .map_err(|error| mercat_worker::chain(&error))?;
+        if live.is_some_and(|offer| offer.row.live.as_ref() == Some(&row.row.submission)) {
+            out.push(key);
+        }
     }
+    Ok(out)
 }
 
 /// Whether disks can be started, and whether the policy wants that.

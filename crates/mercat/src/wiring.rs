@@ -123,6 +123,7 @@ pub(crate) fn inspector(data: &Path, config: &Config) -> anyhow::Result<Inspecto
         unconfined,
         listing: None,
         statements: None,
+        expected: None,
         loaded: Arc::default(),
         patience_secs: PATIENCE_SECS,
     })

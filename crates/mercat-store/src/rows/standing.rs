@@ -9,10 +9,9 @@ row!(
     /// The latest judgement of what is live, after its certification. It counts as long as `submission` is the one
     /// that is live.
     StandingRow, "standing", |row| format!("{}/{}", row.publisher, row.offer),
-    index: match row.blocking().next() {
-        Some(_) => vec![("state", "blocked".to_owned())],
-        None => vec![("state", "clear".to_owned())],
-    },
+    index: row.blocking().next().map(|_| ("state", "blocked".to_owned())).into_iter()
+        .chain((!row.trouble.is_empty()).then(|| ("state", "trouble".to_owned())))
+        .collect(),
     {
         /// Publisher id.
         publisher: String,
@@ -22,12 +21,27 @@ row!(
         submission: String,
         /// When it was judged; 0 for never.
         judged: Millis,
+        /// A digest of what was known then; empty while something could not be judged.
+        known: String,
         /// Findings that block a submission, or warn.
         findings: Vec<FindingRow>,
         /// Digests of what was judged, with the key of each verdict document.
         verdicts: BTreeMap<String, String>,
         /// Why the last try came to no judgement, or empty.
         trouble: String,
+    }
+);
+
+row!(
+    /// What a machine knew when it last queued what is live.
+    KnownRow, "known", |row| row.machine.clone(), index: { let _ = row; vec![] },
+    {
+        /// Which machine.
+        machine: String,
+        /// A digest of what it knew.
+        known: String,
+        /// When.
+        at: Millis,
     }
 );
 

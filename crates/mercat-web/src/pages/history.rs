@@ -29,7 +29,7 @@ const READ_MAX: u32 = 2000;
 const FILE_MAX: u32 = 10_000;
 
 /// Kinds of events that a person can choose.
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 15] = [
     "offer.created",
     "draft.saved",
     "audience.changed",
@@ -39,6 +39,7 @@ const KINDS: [&str; 14] = [
     "submission.failed",
     "submission.canceled",
     "submission.live",
+    "standing.changed",
     "submission.in-review",
     "review.claimed",
     "review.asked",

@@ -40,6 +40,8 @@ struct Import {
     text: String,
     version: u64,
     problems: Vec<String>,
+    /// What the reader of YAML says, which speaks English.
+    technical: String,
 }
 
 pub(super) async fn import_page(
@@ -50,7 +52,10 @@ pub(super) async fn import_page(
     let key = OfferKey::new(publisher, offer);
     let version = site.app.draft(&key).await.map_err(fail(&caller))?.version;
     let f = Frame::new(&caller);
-    Ok(show(StatusCode::OK, &Import { f, key, text: String::new(), version, problems: Vec::new() }))
+    Ok(show(
+        StatusCode::OK,
+        &Import { f, key, text: String::new(), version, problems: Vec::new(), technical: String::new() },
+    ))
 }
 
 #[derive(Deserialize)]
@@ -70,8 +75,11 @@ pub(super) async fn import(
     let key = OfferKey::new(publisher, offer);
     let f = Frame::new(&caller);
     let told = |problem: &Problem| whole_sentence(&f, &problem.path, problem);
-    let parsed =
-        serde_saphyr::from_str::<serde_json::Value>(&sent.text).map_err(|error| vec![error.to_string()]);
+    let mut technical = String::new();
+    let parsed = serde_saphyr::from_str::<serde_json::Value>(&sent.text).map_err(|error| {
+        technical = error.to_string();
+        vec![f.t("ui-no-yaml")]
+    });
     let parsed = parsed.and_then(|mut json| {
         if let Some(map) = json.as_object_mut() {
             map.insert("publisher".into(), key.publisher.clone().into());
@@ -88,7 +96,7 @@ pub(super) async fn import(
             Err(error) => return Err(fail(&caller)(error)),
         },
     };
-    let page = Import { f, key, text: sent.text, version: sent.version, problems };
+    let page = Import { f, key, text: sent.text, version: sent.version, problems, technical };
     Ok(show(StatusCode::UNPROCESSABLE_ENTITY, &page))
 }
 

@@ -43,7 +43,11 @@ struct New {
 }
 
 async fn new_form(site: &Site, caller: &Caller, wanted: &str, filled: Filled) -> Answer {
-    let publishers = my_publishers(site, caller).await.map_err(fail(caller))?;
+    let mut publishers = my_publishers(site, caller).await.map_err(fail(caller))?;
+    // A form that was refused comes back for whom it was, whoever else is listed.
+    if filled.is_refused() && !publishers.iter().any(|id| id == wanted) {
+        publishers.push(wanted.to_owned());
+    }
     let chosen =
         publishers.iter().find(|id| *id == wanted).or(publishers.first()).cloned().unwrap_or_default();
     let f = Frame::new(caller);

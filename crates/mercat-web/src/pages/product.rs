@@ -69,7 +69,10 @@ async fn trust(site: &Site, listing: &ListingRow) -> Result<Trust, AppError> {
     let standing = load::<StandingRow>(ledger, &key).await?.map(|found| found.row);
     if let Some(row) = standing.filter(|row| row.submission == listing.submission && row.judged > 0) {
         out.judged = Some(row.judged);
-        (report.findings, report.verdicts) = (row.findings, row.verdicts);
+        report.verdicts = row.verdicts;
+        // What was let pass by an exception stays told: tags and listing are not judged again.
+        report.findings.retain(FindingRow::is_excused);
+        report.findings.extend(row.findings);
     }
     let shown = |digest: &str| {
         listing.plans.iter().any(|plan| {

@@ -1,7 +1,7 @@
 //! Certification: tag rules, listing rules, and an inspection of every image in a confined child.
 
 use super::validate::held;
-use super::{Ended, Work};
+use super::{Ended, Extent, Work};
 use crate::inspect::{Reuse, keys, verdict_key};
 use crate::{InspectError, Inspection, Inspector};
 use mercat_app::{AppError, Report, StepOutcome};
@@ -20,24 +20,6 @@ use std::path::PathBuf;
 const INSPECTOR_TRIES: u32 = 3;
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
-    certify(work, Extent::Whole).await
-}
-
-/// The artifacts alone, by what is known now: listing and tags stay as they are, and nothing is started.
-pub(super) async fn again(work: &Work<'_>) -> Result<Ended, AppError> {
-    certify(work, Extent::Artifacts).await
-}
-
-/// How much of a submission is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Extent {
-    /// All of it, with tests that start it, and other scanners.
-    Whole,
-    /// What our own inspectors say about its artifacts.
-    Artifacts,
-}
-
-async fn certify(work: &Work<'_>, extent: Extent) -> Result<Ended, AppError> {
     let images = match held(work).await? {
         Ok(images) => images,
         Err(waits) => return Ok(waits),
@@ -49,15 +31,15 @@ async fn certify(work: &Work<'_>, extent: Extent) -> Result<Ended, AppError> {
     let machines = work.document.kind == OfferKind::VirtualMachine;
     let mut report = Report::default();
     let mut findings = Vec::new();
-    if extent == Extent::Whole {
+    if work.extent == Extent::Whole {
         findings = inspect_listing(&work.document, &knowledge);
         if !machines {
             findings.extend(tag_findings(work, &images, &knowledge).await?);
         }
     }
     let judged = match machines {
-        true => disks(work, extent, &images, &knowledge, &mut report).await?,
-        false => containers(work, extent, &images, &knowledge, &mut report).await?,
+        true => disks(work, &images, &knowledge, &mut report).await?,
+        false => containers(work, &images, &knowledge, &mut report).await?,
     };
     match judged {
         Ok(found) => findings.extend(found),
@@ -73,7 +55,6 @@ type Images = [(String, Imported)];
 
 async fn disks(
     work: &Work<'_>,
-    extent: Extent,
     images: &Images,
     knowledge: &Knowledge,
     report: &mut Report,
@@ -81,7 +62,7 @@ async fn disks(
     let mut findings = Vec::new();
     let mut tested = super::boot::Tested::new();
     for (plan, image) in images {
-        let start = (extent == Extent::Whole).then_some(&mut tested);
+        let start = (work.extent == Extent::Whole).then_some(&mut tested);
         match super::disk_certify::one_disk(work, plan, image, knowledge, (report, start)).await? {
             Ok(found) => findings.extend(found),
             Err(waits) => return Ok(Err(waits)),
@@ -92,7 +73,6 @@ async fn disks(
 
 async fn containers(
     work: &Work<'_>,
-    extent: Extent,
     images: &Images,
     knowledge: &Knowledge,
     report: &mut Report,
@@ -109,7 +89,7 @@ async fn containers(
                     Ok(found) => found,
                     Err(waits) => return Ok(Err(waits)),
                 };
-                if extent == Extent::Whole {
+                if work.extent == Extent::Whole {
                     // Beside the verdict, which is our own and may be a kept one.
                     found.extend(crate::scanners::judge(work, image, knowledge, report).await?);
                     found.extend(super::start::test(work, image, &found, knowledge, report).await?);
@@ -241,7 +221,7 @@ async fn one_image(
             report.layers_read += layers - reused;
             let verdict = inspection.verdict.clone();
             let kept = keep(work, image, plan, inspection, report).await?;
-            if kept.as_ref().is_ok_and(|findings| is_whole(findings)) {
+            if work.extent == Extent::Whole && kept.as_ref().is_ok_and(|findings| is_whole(findings)) {
                 let row = PaperRow { key: reuse, text: verdict, made: work.worker.app.ledger.now().await? };
                 report.writes.push(put(&row, Expect::Any));
             }
@@ -280,7 +260,8 @@ async fn reused(
 pub(super) fn of_plan(work: &Work<'_>, plan: &str, knowledge: &Knowledge) -> Inspector {
     let own = knowledge.eligibility.is_of_operator();
     let listing = own.then(|| mercat_app::clone_public(&work.document).to_string());
-    Inspector { listing, statements: statements(work, plan), ..work.worker.inspector.clone() }
+    let expected = Some(knowledge.files_digest().to_string());
+    Inspector { listing, statements: statements(work, plan), expected, ..work.worker.inspector.clone() }
 }
 
 /// What the publisher states about vulnerabilities in a plan.

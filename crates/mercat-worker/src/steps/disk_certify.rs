@@ -2,7 +2,7 @@
 
 use super::boot::Tested;
 use super::certify::{broken, is_whole, keep, of_plan, spool, verdict_name};
-use super::{Ended, Work, boot};
+use super::{Ended, Extent, Work, boot};
 use crate::{DiskSource, Inspector};
 use mercat_app::{AppError, Report};
 use mercat_certify::disk::{Claims, OpenPort, OsFamily, Protocol};
@@ -106,7 +106,7 @@ pub(super) async fn one_disk(
                 Err(waits) => return Ok(Err(waits)),
             };
             // The text itself, under everything that it depends on: a pointer could come to mean another.
-            if is_whole(&found) {
+            if work.extent == Extent::Whole && is_whole(&found) {
                 let row = PaperRow { key: reuse, text: verdict.clone(), made: ledger.now().await? };
                 report.writes.push(put(&row, Expect::Any));
             }

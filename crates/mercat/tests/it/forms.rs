@@ -229,6 +229,7 @@ async fn every_form_refused(browser: &Browser, house: &House, thread: &str, ask:
         ("new-taken", "/portal/new", &[("#offer", "gateway"), ("#name", "Gateway")], ""),
         ("clone", "/portal/offers/aurora/app/clone", &[("#offer", "gateway"), ("#name", "Two")], ""),
         ("import", "/portal/offers/aurora/app/import", &[("#text", "type: boat\ncolour: red")], ""),
+        ("import-broken", "/portal/offers/aurora/app/import", &[("#text", "type: [boat\ncolour: }")], ""),
         ("publish", "/portal/offers/aurora/gateway/publish", &[("#emails", "nobody")], ""),
         (
             "contact",

@@ -59,6 +59,7 @@ async fn inspect(program: PathBuf, dir: &Path, root: &Digest) -> Result<Inspecti
         unconfined: Unconfined::Refused,
         listing: None,
         statements: None,
+        expected: None,
         loaded: Arc::new(Loaded::default()),
         patience_secs: 3,
     };

@@ -51,14 +51,13 @@ async fn a_publishers_statement_is_told_and_lets_pass_where_the_policy_accepts_i
     let one = found(&house, "one", &holds).await;
     assert_eq!(rules(&one), ["CTR-22"]);
     assert!(
-        one.iter()
-            .any(|(_, text)| text.contains("the publisher's statement: Aurora Labs claims not_affected"))
+        one.iter().any(|(_, text)| text.contains("the publisher states, as \"Aurora Labs\": not_affected"))
     );
     let broken = found(&house, "broken", "{\"statements\": 1}").await;
     assert_eq!(rules(&broken), ["CTR-22", "VEX-03"]);
     // The publisher's own document never reaches another offer of the same image.
     let plain = found(&house, "plain", "").await;
-    assert!(plain.iter().all(|(_, text)| !text.contains("statement")), "{plain:?}");
+    assert!(plain.iter().all(|(_, text)| !text.contains("states")), "{plain:?}");
 
     let pack = include_str!("../../../mercat-certify/policy/default.toml");
     let pack = pack.replace("# accept_publisher_vex = false", "accept_publisher_vex = true");
