@@ -146,6 +146,22 @@ fn read_value(field: &Field, json: &Json) -> Option<Value> {
     }
 }
 
+/// Where a document that was read from YAML holds a number with a fraction, and which. None is meant: 1.10 was written,
+/// and 1.1 would be kept.
+pub fn fraction(document: &Json) -> Option<(String, String)> {
+    fn below(value: &Json, path: &str) -> Option<(String, String)> {
+        match value {
+            Json::Number(number) if number.as_i64().is_none() => Some((path.to_owned(), number.to_string())),
+            Json::Array(list) => {
+                list.iter().enumerate().find_map(|(at, item)| below(item, &format!("{path}/{at}")))
+            }
+            Json::Object(map) => map.iter().find_map(|(key, item)| below(item, &format!("{path}/{key}"))),
+            _ => None,
+        }
+    }
+    below(document, "")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -356,3 +356,6 @@ ui-now-standing = The offer is live, and would not pass by what is known now.
 health-live-offers = Live offers
 ui-standing-more = And { $count } more.
 ui-no-yaml = This is no YAML that can be read. Look at the place that the technical detail names.
+ui-publish-stale = The draft was changed since this page was opened. Look at the changes below, then publish it again.
+ui-publish-running = A submission of this offer is under way. Tick the box to replace it, or wait until it has ended.
+history-standing = { $blocking } would block today, { $new } of them new

@@ -356,3 +356,6 @@ ui-now-standing = オファーは公開されていますが、現在判明し�
 health-live-offers = 公開中のオファー
 ui-standing-more = ほかに { $count } 件あります。
 ui-no-yaml = YAML として読み取れません。技術的な詳細が示す箇所を確認してください。
+ui-publish-stale = このページを開いた後に下書きが変更されました。以下の変更点を確認してから、もう一度発行してください。
+ui-publish-running = このオファーの申請が進行中です。置き換える場合はチェックを入れてください。そうでなければ終了までお待ちください。
+history-standing = 現在なら申請を止める指摘 { $blocking } 件（うち新規 { $new } 件）

@@ -3,7 +3,7 @@
 mod form;
 mod merge;
 
-use super::filled::{Query, sentence};
+use super::filled::{Files, Query, sentence};
 use super::{Answer, Frame, fail, see};
 use crate::Site;
 use crate::guard::Caller;
@@ -480,7 +480,7 @@ pub(super) async fn save(
     caller: Caller,
     Path((publisher, offer, page)): Path<(String, String, String)>,
     headers: HeaderMap,
-    form: Multipart,
+    Files(form): Files,
 ) -> Answer {
     let key = OfferKey::new(publisher, offer);
     let mut sent = read(&caller, form).await?;

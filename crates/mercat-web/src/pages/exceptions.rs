@@ -1,13 +1,13 @@
 //! Exceptions: the publisher's requests and the reviewers' queue.
 
-use super::filled::{Filled, Query, Sent};
+use super::filled::{Files, Filled, Query, Sent};
 use super::support::stored;
 use super::{Answer, Frame, fail, see, show};
 use crate::Site;
 use crate::api::exceptions::decision;
 use crate::guard::Caller;
 use askama::Template;
-use axum::extract::{Multipart, Path, State};
+use axum::extract::{Path, State};
 use mercat_app::{AppError, ExceptionRequest, rfc3339};
 use mercat_domain::OfferKey;
 use mercat_domain::exception::ExceptionState;
@@ -60,7 +60,7 @@ pub(super) async fn ask(
     State(site): Shared,
     caller: Caller,
     Path((publisher, offer)): Path<(String, String)>,
-    form: Multipart,
+    Files(form): Files,
 ) -> Answer {
     let mut sent = Sent::read(&caller, form).await?;
     let key = OfferKey::new(&publisher, offer);
@@ -157,7 +157,7 @@ pub(super) async fn inform(
     State(site): Shared,
     caller: Caller,
     Path((publisher, id)): Path<(String, String)>,
-    form: Multipart,
+    Files(form): Files,
 ) -> Answer {
     let mut sent = Sent::read(&caller, form).await?;
     let made = async {
@@ -177,7 +177,7 @@ pub(super) async fn decide(
     State(site): Shared,
     caller: Caller,
     Path(id): Path<String>,
-    form: Multipart,
+    Files(form): Files,
 ) -> Answer {
     let mut sent = Sent::read(&caller, form).await?;
     let made = async {

@@ -116,7 +116,7 @@ pub(super) fn sentence(f: &Frame, problem: &Problem) -> String {
 
 /// The same where no field stands beside it: what it is about, first.
 pub(super) fn whole_sentence(f: &Frame, subject: &str, problem: &Problem) -> String {
-    format!("{subject}: {}", sentence(f, problem))
+    if subject.is_empty() { sentence(f, problem) } else { format!("{subject}: {}", sentence(f, problem)) }
 }
 
 /// [`axum::Form`] for people: what cannot be read is told on a page.
@@ -131,6 +131,20 @@ impl<T: DeserializeOwned> FromRequest<Arc<Site>> for Form<T> {
         let read = axum::Form::from_request(Request::from_parts(parts, body), state).await;
         let read = read.map(|axum::Form(sent)| Self(sent));
         read.map_err(|error| unreadable(&caller, error.status(), &error.body_text()))
+    }
+}
+
+/// A form with files, for people.
+pub(super) struct Files(pub(super) Multipart);
+
+impl FromRequest<Arc<Site>> for Files {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &Arc<Site>) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let caller = Caller::from_request_parts(&mut parts, state).await?;
+        let read = Multipart::from_request(Request::from_parts(parts, body), state).await;
+        read.map(Self).map_err(|error| unreadable(&caller, error.status(), &error.body_text()))
     }
 }
 

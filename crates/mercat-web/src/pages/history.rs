@@ -86,6 +86,10 @@ fn words(f: &Frame, kind: &str) -> String {
 /// What is told beside the event: the step, where there is one.
 fn detail(f: &Frame, kind: OfferKind, body: &Value) -> String {
     let step = body["step"].as_str().filter(|step| !step.is_empty()).and_then(Step::parse);
+    if let (Some(new), Some(blocking)) = (body["new"].as_u64(), body["blocking"].as_u64()) {
+        let (new, blocking) = (new.to_string(), blocking.to_string());
+        return mercat_text::text(f.locale, "history-standing", &[("new", &new), ("blocking", &blocking)]);
+    }
     let reason = body["reason"].as_str().unwrap_or_default();
     let step = step.map(|step| f.t(title_key(kind, step))).unwrap_or_default();
     [step, reason.to_owned()].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ")

@@ -11,7 +11,7 @@ use axum::response::IntoResponse;
 use mercat_app::{AppError, clone_public};
 use mercat_domain::offer::Problem;
 use mercat_domain::{OfferKey, Value};
-use mercat_store::document::from_json;
+use mercat_store::document::{fraction, from_json};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -81,6 +81,10 @@ pub(super) async fn import(
         vec![f.t("ui-no-yaml")]
     });
     let parsed = parsed.and_then(|mut json| {
+        if let Some((path, number)) = fraction(&json) {
+            let problem = Problem::new("F003", path.trim_start_matches('/'), number, "text in quotes");
+            return Err(vec![told(&problem)]);
+        }
         if let Some(map) = json.as_object_mut() {
             map.insert("publisher".into(), key.publisher.clone().into());
             map.insert("offer".into(), key.offer.clone().into());

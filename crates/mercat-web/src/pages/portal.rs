@@ -70,7 +70,11 @@ pub(super) async fn create(
     Path(publisher): Path<String>,
     Form(new): Form<Texts>,
 ) -> Answer {
-    let kind = OfferKind::parse(text(&new, "kind")).unwrap_or(OfferKind::Container);
+    let Some(kind) = OfferKind::parse(text(&new, "kind")) else {
+        let wrong = Problem::new("F003", "kind", text(&new, "kind"), "container or virtual-machine");
+        let filled = Filled::refused(&caller, AppError::Problems(vec![wrong]), &new)?;
+        return new_form(&site, &caller, &publisher, filled).await;
+    };
     let key = OfferKey::new(&publisher, text(&new, "offer"));
     let mut document = Document::new(key.clone(), kind);
     document.fields.insert("name".into(), mercat_domain::Value::Text(text(&new, "name").to_owned()));
@@ -90,6 +94,7 @@ struct PublishPage {
     notes: String,
     version: u64,
     waiting: bool,
+    replace: bool,
     live: bool,
     lines: Vec<Line>,
     problems: Vec<String>,
@@ -100,7 +105,7 @@ async fn asking(
     caller: &Caller,
     key: &OfferKey,
     sent: Option<&Publishing>,
-    problems: &[Problem],
+    problems: Vec<String>,
 ) -> Result<Option<PublishPage>, AppError> {
     if sent.is_none() && !site.app.check_draft(key).await?.is_empty() {
         return Ok(None);
@@ -109,9 +114,9 @@ async fn asking(
     let draft = site.app.draft(key).await?;
     let offer = load::<OfferRow>(&*site.app.ledger, &key.to_string()).await?.ok_or(AppError::NotFound)?.row;
     let lines = compare::against(site, &f, &draft.document, offer.live.as_ref()).await?;
-    let told = problems.iter().map(|problem| whole_sentence(&f, &problem.observed, problem)).collect();
     Ok(Some(PublishPage {
-        problems: told,
+        problems,
+        replace: sent.is_some_and(|sent| sent.replace.is_some()),
         emails: sent.map_or_else(|| offer.emails.join("\n"), |sent| sent.emails.clone()),
         notes: sent.and_then(|sent| sent.notes.clone()).unwrap_or_default(),
         waiting: offer.active.is_some(),
@@ -125,7 +130,7 @@ async fn asking(
 
 pub(super) async fn publish_page(State(site): Shared, caller: Caller, Path(path): Key) -> Answer {
     let key = key(&path);
-    match asking(&site, &caller, &key, None, &[]).await.map_err(fail(&caller))? {
+    match asking(&site, &caller, &key, None, Vec::new()).await.map_err(fail(&caller))? {
         Some(page) => Ok(show(StatusCode::OK, &page)),
         None => {
             // To the first page with a warning.
@@ -162,15 +167,33 @@ pub(super) async fn publish(
     let key = key(&path);
     match site.app.publish(caller.actor(), &key, &request).await {
         Ok(_) => Ok(see(&format!("/portal/offers/{key}/status"))),
-        // An address that is wrong is told beside the addresses; the draft was complete a moment ago.
-        Err(AppError::Problems(problems))
-            if problems.iter().all(|problem| problem.path.starts_with("notificationEmails")) =>
-        {
-            let page = asking(&site, &caller, &key, Some(&asked), &problems).await.map_err(fail(&caller))?;
-            page.map(|page| show(StatusCode::UNPROCESSABLE_ENTITY, &page))
-                .ok_or_else(|| error_page(&caller, &AppError::NotFound))
+        // What was typed stays, whatever it is that changed since the form was opened.
+        Err(error) => {
+            let told = refused(&Frame::new(&caller), &error).ok_or_else(|| error_page(&caller, &error))?;
+            let page = asking(&site, &caller, &key, Some(&asked), told).await.map_err(fail(&caller))?;
+            let status = crate::problem::classify(&error).0;
+            page.map(|page| show(status, &page)).ok_or_else(|| error_page(&caller, &AppError::NotFound))
         }
-        Err(error) => Err(error_page(&caller, &error)),
+    }
+}
+
+/// Why a submission was not taken, where the form itself can say so.
+fn refused(f: &Frame, error: &AppError) -> Option<Vec<String>> {
+    let about = |problem: &Problem| match problem.path.starts_with("notificationEmails") {
+        // The address itself, where it is one that is wrong.
+        true if problem.code == "F023" => whole_sentence(f, &problem.observed, problem),
+        true => whole_sentence(f, "", problem),
+        false => {
+            let key = format!("field-{}", problem.path.rsplit('/').next().unwrap_or_default());
+            let label = if mercat_text::has(f.locale, &key) { f.t(&key) } else { problem.path.clone() };
+            whole_sentence(f, &label, problem)
+        }
+    };
+    match error {
+        AppError::Problems(problems) => Some(problems.iter().map(about).collect()),
+        AppError::Stale { .. } => Some(vec![f.t("ui-publish-stale")]),
+        AppError::InProgress(_) => Some(vec![f.t("ui-publish-running")]),
+        _ => None,
     }
 }
 

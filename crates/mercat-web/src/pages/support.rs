@@ -1,12 +1,12 @@
 //! Support: the form, the thread, the operator's queue.
 
-use super::filled::{Filled, Query, Sent};
+use super::filled::{Files, Filled, Query, Sent};
 use super::{Answer, Frame, fail, see, show};
 use crate::Site;
 use crate::api::support::attach;
 use crate::guard::Caller;
 use askama::Template;
-use axum::extract::{Multipart, Path, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mercat_app::{AppError, Concern, NewRequest, Reply};
 use mercat_domain::support::{CATEGORIES, Priority, RequestState, Side};
@@ -107,7 +107,7 @@ pub(super) async fn form(State(site): Shared, caller: Caller, Query(about): Quer
     asking(&caller, concern, Filled::default())
 }
 
-pub(super) async fn open(State(site): Shared, caller: Caller, form: Multipart) -> Answer {
+pub(super) async fn open(State(site): Shared, caller: Caller, Files(form): Files) -> Answer {
     let mut sent = Sent::read(&caller, form).await?;
     let about = About {
         publisher: sent.text("publisher"),
@@ -166,7 +166,7 @@ pub(super) async fn reply(
     State(site): Shared,
     caller: Caller,
     Path(id): Path<String>,
-    form: Multipart,
+    Files(form): Files,
 ) -> Answer {
     let mut sent = Sent::read(&caller, form).await?;
     let made = async {

@@ -76,23 +76,10 @@ pub(crate) fn read(file: &Path) -> anyhow::Result<Value> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let value: Value =
         serde_saphyr::from_str(&text).with_context(|| format!("{} is not YAML", file.display()))?;
-    if let Some((path, number)) = find_fraction(&value, "") {
+    if let Some((path, number)) = mercat_store::document::fraction(&value) {
         bail!("{}: {path} is the number {number}; write it in quotes", file.display());
     }
     Ok(value)
-}
-
-fn find_fraction(value: &Value, path: &str) -> Option<(String, String)> {
-    match value {
-        Value::Number(number) if number.as_i64().is_none() => Some((path.to_owned(), number.to_string())),
-        Value::Array(list) => {
-            list.iter().enumerate().find_map(|(at, item)| find_fraction(item, &format!("{path}/{at}")))
-        }
-        Value::Object(map) => {
-            map.iter().find_map(|(key, item)| find_fraction(item, &format!("{path}/{key}")))
-        }
-        _ => None,
-    }
 }
 
 /// Uploads pictures that are named by file, and puts their digests in.

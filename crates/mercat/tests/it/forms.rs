@@ -128,6 +128,22 @@ async fn what_was_typed_is_kept_and_each_field_says_what_is_wrong() {
     let page = send(&house, true, "/portal/operator/members", &fields, None).await;
     kept(page, &["value=\"new@example.org\""], "role", "contributor または owner");
 
+    // What changed since the form of Publish was opened costs nobody their notes.
+    house.offer_with_key("app", json!({})).await;
+    let path = "/portal/offers/aurora/app/publish";
+    let fields = [("emails", "ops@example.org"), ("notes", "Look <here>"), ("version", "99")];
+    let (status, page) = send(&house, false, path, &fields, None).await;
+    assert_eq!(status, StatusCode::PRECONDITION_FAILED, "{page}");
+    for part in ["下書きが変更されました", "Look &#60;here&#62;", "ops@example.org"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let (status, page) = send(&house, true, "/support", &[("title", "no form with files")], None).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{page}");
+    assert!(page.contains("<html lang=\"ja\"") && page.contains("一部が欠けていないか"), "{page}");
+    let fields = [("offer", "ship"), ("name", "Ship"), ("kind", "spaceship")];
+    let page = send(&house, false, "/portal/publishers/aurora/offers", &fields, None).await;
+    kept(page, &["value=\"Ship\""], "kind", "container または virtual-machine");
+
     // What is no form at all is answered by a page, too.
     let url = format!("{}/sign-in/link", house.base);
     let answer = house.http.post(url).form(&[("nothing", "here")]).send().await.expect("answers");
@@ -230,6 +246,12 @@ async fn every_form_refused(browser: &Browser, house: &House, thread: &str, ask:
         ("clone", "/portal/offers/aurora/app/clone", &[("#offer", "gateway"), ("#name", "Two")], ""),
         ("import", "/portal/offers/aurora/app/import", &[("#text", "type: boat\ncolour: red")], ""),
         ("import-broken", "/portal/offers/aurora/app/import", &[("#text", "type: [boat\ncolour: }")], ""),
+        (
+            "import-number",
+            "/portal/offers/aurora/app/import",
+            &[("#text", "type: container\nplans: [{tags: [1.10]}]")],
+            "",
+        ),
         ("publish", "/portal/offers/aurora/gateway/publish", &[("#emails", "nobody")], ""),
         (
             "contact",
