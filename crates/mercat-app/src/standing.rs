@@ -192,9 +192,10 @@ impl App {
         let (lost, mut findings): (Vec<_>, Vec<_>) =
             report.findings.into_iter().partition(|finding| finding.severity == "inconclusive");
         findings.retain(|row| ["error", "warning"].contains(&row.severity.as_str()) || row.is_excused());
-        // What could not be judged stands as it stood.
+        // What could not be judged stands as it stood; of a disk that broke its inspector, no plan is told.
         let unsure: BTreeSet<&str> = lost.iter().map(|finding| finding.plan.as_str()).collect();
-        let stood = before.row.findings.iter().filter(|row| unsure.contains(row.plan.as_str()));
+        let is_unsure = |plan: &str| unsure.contains(plan) || unsure.contains("");
+        let stood = before.row.findings.iter().filter(|row| is_unsure(&row.plan));
         let stood: Vec<_> = stood.filter(|row| !findings.contains(row)).cloned().collect();
         findings.extend(stood);
         let row = StandingRow {
