@@ -210,3 +210,63 @@ async fn a_word_that_says_nothing_of_when_to_judge_again_is_refused() {
     let said = String::from_utf8_lossy(&out.stderr);
     assert!(!out.status.success() && said.contains("use advisories, everything or off"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_while_live_offers_are_judged_lose_nothing_and_tell_nothing_twice() {
+    const OFFERS: [&str; 3] = ["app", "b1", "b2"];
+    let mut house = House::open().await;
+    learn(&mut house, &advisory("openssl", "2026-06-01", "1.0")).await;
+    for offer in OFFERS {
+        let root = house.dir.path().join("images").join(offer);
+        let files = [("var/lib/dpkg/status", STATUS), ("etc/os-release", RELEASE), ("x", offer.as_bytes())];
+        layout(&root, &[tar(&files)], &["latest", "1.0.0"]);
+        let image = format!("oci:{}", root.display());
+        house.save(&house.offer(offer, &image, &["latest", "1.0.0"], &[NOBODYS.to_owned()]).await).await;
+        house.publish(offer).await;
+        house.until(offer, &["waitingForPublisherReview"]).await;
+        house.go_live(offer).await;
+        house.until(offer, &["succeeded"]).await;
+    }
+    for round in 0..8 {
+        let fixed = if round % 2 == 0 { "3.0.2" } else { "2.9" };
+        learn(&mut house, &advisory("openssl", &format!("2026-07-{:02}", round + 1), fixed)).await;
+        for _ in 0..2 {
+            tokio::time::sleep(Duration::from_millis(20 + round * 47)).await;
+            house.kill();
+            house.start();
+            house.answers().await;
+        }
+    }
+    learn(&mut house, &advisory("openssl", "2026-08-01", "3.0.2")).await;
+    let mut news = 0;
+    for offer in OFFERS {
+        standing(&house, offer, |row| blocking(row) == 1 && row["trouble"] == "").await;
+        let path = format!("{}/portal/offers/aurora/{offer}/history?event=standing.changed", house.base);
+        let request = house.http.get(path).header("cookie", &house.operator);
+        let page = request.send().await.expect("answers").text().await.expect("text");
+        news += page.matches("would block today, 1 of them new").count();
+        let gone = page.matches("would block today, 0 of them new").count();
+        assert_eq!(
+            page.matches("would block today, 1 of them new").count(),
+            gone + 1,
+            "one after the other: {page}"
+        );
+    }
+    // Each to everybody concerned, once.
+    let told = async || {
+        let (_, mails) = house.api(Method::GET, "/publishers/aurora/mail", None).await;
+        let all = mails["items"].as_array().or(mails.as_array()).cloned().unwrap_or_default();
+        let told = all.into_iter().filter(|mail| mail["notice"] == "X3");
+        told.map(|mail| format!("{} {}", mail["to"], mail["id"])).collect::<std::collections::BTreeSet<_>>()
+    };
+    let recipients: std::collections::BTreeSet<String> =
+        told().await.iter().filter_map(|row| Some(row.split(' ').next()?.to_owned())).collect();
+    for _ in 0..200 {
+        if told().await.len() >= news * recipients.len() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(told().await.len(), news * recipients.len(), "{recipients:?}: {:?}", told().await);
+}
