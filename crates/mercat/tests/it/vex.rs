@@ -16,6 +16,17 @@ fn statement(status: &str, expires: &str) -> String {
     .to_string()
 }
 
+/// An image with a package that an advisory is about.
+async fn vulnerable(house: &mut House) {
+    let root = house.dir.path().join("images/app");
+    layout(
+        &root,
+        &[tar(&[("var/lib/dpkg/status", STATUS), ("etc/os-release", RELEASE)])],
+        &["latest", "1.0.0"],
+    );
+    learn(house, &advisory("openssl", "2026-06-01", "3.0.2")).await;
+}
+
 /// Publishes with what the publisher states, and gives the findings of the certification by rule.
 async fn found(house: &House, offer: &str, said: &str) -> Vec<(String, String)> {
     let root = house.dir.path().join("images/app");
@@ -40,13 +51,7 @@ fn rules(found: &[(String, String)]) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_publishers_statement_is_told_and_lets_pass_where_the_policy_accepts_it() {
     let mut house = House::open().await;
-    let root = house.dir.path().join("images/app");
-    layout(
-        &root,
-        &[tar(&[("var/lib/dpkg/status", STATUS), ("etc/os-release", RELEASE)])],
-        &["latest", "1.0.0"],
-    );
-    learn(&mut house, &advisory("openssl", "2026-06-01", "3.0.2")).await;
+    vulnerable(&mut house).await;
     let holds = statement("not_affected", "2099-01-01");
     let one = found(&house, "one", &holds).await;
     assert_eq!(rules(&one), ["CTR-22"]);
@@ -74,13 +79,7 @@ async fn a_publishers_statement_is_told_and_lets_pass_where_the_policy_accepts_i
 #[tokio::test(flavor = "multi_thread")]
 async fn statements_that_the_operator_trusts_count() {
     let mut house = House::with("[certification]\nvex = [\"ours.json\"]\n", &[]).await;
-    let root = house.dir.path().join("images/app");
-    layout(
-        &root,
-        &[tar(&[("var/lib/dpkg/status", STATUS), ("etc/os-release", RELEASE)])],
-        &["latest", "1.0.0"],
-    );
-    learn(&mut house, &advisory("openssl", "2026-06-01", "3.0.2")).await;
+    vulnerable(&mut house).await;
     std::fs::write(house.data().join("ours.json"), statement("not_affected", "2099-01-01")).expect("written");
     assert_eq!(rules(&found(&house, "one", "").await), ["CTR-22-VEX"]);
     // Another file is noticed without a restart.
