@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeSet;
 
-/// Offers that are queued in one commit.
+/// Offers that are queued at a time: whoever looks at the queue of a large market sees its other tasks.
 const PAGE: u32 = 200;
 /// Findings that a mail names.
 const TOLD_MAX: usize = 5;
@@ -78,36 +78,43 @@ fn subject(finding: &FindingRow) -> [&str; 7] {
 }
 
 impl App {
-    /// Queues every live offer when a machine knows something else than before. How many were queued; `None` where it
-    /// knows the same.
+    /// Begins to queue every live offer when a machine knows something else than before: `true` when it does.
+    /// [`App::judge_more`] goes on.
     ///
     /// # Errors
-    /// When the ledger does not answer; the next call goes on.
-    pub async fn judge_again(&self, machine: &str, known: &str) -> Result<Option<usize>, AppError> {
+    /// When the ledger does not answer.
+    pub async fn judge_again(&self, machine: &str, known: &str) -> Result<bool, AppError> {
         let before = load::<KnownRow>(&*self.ledger, machine).await?;
         if before.is_some_and(|before| before.row.known == known) {
-            return Ok(None);
+            return Ok(false);
         }
-        let (mut after, mut count) = (String::new(), 0);
-        loop {
-            let query = Query { after: after.clone(), limit: PAGE, ..Query::default() };
-            let offers = list::<OfferRow>(&*self.ledger, query).await?;
-            let Some(last) = offers.last() else { break };
-            after = format!("{}/{}", last.row.publisher, last.row.offer);
-            let live = offers.iter().map(|found| &found.row).filter(|row| row.live.is_some());
-            let mut commit = Commit::new();
-            commit.tasks = live.map(|row| again(&OfferKey::new(&row.publisher, &row.offer))).collect();
-            count += commit.tasks.len();
-            commit_surely(&*self.ledger, &commit).await?;
-        }
-        // Behind the work: whoever is killed before begins again.
-        let at = self.ledger.now().await?;
-        let row = KnownRow { machine: machine.to_owned(), known: known.to_owned(), at };
+        // From the beginning, also when the pages of something else are not all queued.
+        let (machine, known) = (machine.to_owned(), known.to_owned());
+        let row = KnownRow { machine, known, at: self.ledger.now().await?, after: Some(String::new()) };
         let mut commit = Commit::new();
         commit.writes.push(put(&row, Expect::Any));
         commit_surely(&*self.ledger, &commit).await?;
         self.bell.notify_waiters();
-        Ok(Some(count))
+        Ok(true)
+    }
+
+    /// Queues the next page of what [`App::judge_again`] began, when a machine has nothing left to judge. How many
+    /// offers; `None` when all were queued.
+    ///
+    /// # Errors
+    /// When the ledger does not answer, or the machine began with something else meanwhile.
+    pub async fn judge_more(&self, machine: &str) -> Result<Option<usize>, AppError> {
+        let Some(found) = load::<KnownRow>(&*self.ledger, machine).await? else { return Ok(None) };
+        let Some(after) = found.row.after.clone() else { return Ok(None) };
+        let offers =
+            list::<OfferRow>(&*self.ledger, Query { after, limit: PAGE, ..Query::default() }).await?;
+        let live = offers.iter().map(|found| &found.row).filter(|row| row.live.is_some());
+        let mut commit = Commit::new();
+        commit.tasks = live.map(|row| again(&OfferKey::new(&row.publisher, &row.offer))).collect();
+        let after = offers.last().map(|last| format!("{}/{}", last.row.publisher, last.row.offer));
+        commit.writes.push(put(&KnownRow { after, ..found.row }, Expect::Version(found.version)));
+        commit_surely(&*self.ledger, &commit).await?;
+        Ok(Some(commit.tasks.len()))
     }
 
     /// Queues again what could not be judged. How many.
@@ -345,6 +352,16 @@ mod tests {
         app
     }
 
+    /// How many offers a change of what is known queues.
+    async fn queue(app: &App, machine: &str, known: &str) -> usize {
+        app.judge_again(machine, known).await.expect("begins");
+        let mut count = 0;
+        while let Some(more) = app.judge_more(machine).await.expect("queued") {
+            count += more;
+        }
+        count
+    }
+
     async fn next(app: &App, queue: &'static str) -> Option<Task> {
         app.ledger.claim(&[queue], "hand", 60_000).await.expect("answers")
     }
@@ -360,7 +377,7 @@ mod tests {
     }
 
     async fn judge(app: &App, known: &str, findings: &[FindingRow]) -> StandingRow {
-        app.judge_again("here", known).await.expect("queued");
+        queue(app, "here", known).await;
         while let Some(task) = next(app, AGAIN).await {
             let about: AgainTask = serde_json::from_str(&task.body).expect("a task");
             let report = Report { findings: findings.to_vec(), ..Report::default() };
@@ -396,9 +413,9 @@ mod tests {
     #[tokio::test]
     async fn every_live_offer_is_queued_when_a_machine_knows_something_else_and_once_at_a_time() {
         let app = house().await;
-        assert_eq!(app.judge_again("here", "one").await.expect("queued"), Some(2));
-        assert_eq!(app.judge_again("here", "one").await.expect("queued"), None);
-        assert_eq!(app.judge_again("here", "two").await.expect("queued"), Some(2), "more is known");
+        assert_eq!(queue(&app, "here", "one").await, 2);
+        assert_eq!(queue(&app, "here", "one").await, 0);
+        assert_eq!(queue(&app, "here", "two").await, 2, "more is known");
         let mut offers = Vec::new();
         while let Some(task) = next(&app, AGAIN).await {
             offers.push(serde_json::from_str::<AgainTask>(&task.body).expect("a task").offer);
@@ -406,8 +423,35 @@ mod tests {
         }
         offers.sort();
         assert_eq!(offers, ["app", "other"], "one task for both");
-        assert_eq!(app.judge_again("here", "one").await.expect("queued"), Some(2), "what was known before");
-        assert_eq!(app.judge_again("there", "one").await.expect("queued"), Some(2), "another machine");
+        assert_eq!(queue(&app, "here", "one").await, 2, "what was known before");
+        assert_eq!(queue(&app, "there", "one").await, 2, "another machine");
+    }
+
+    #[tokio::test]
+    async fn a_large_market_is_queued_page_by_page_and_from_the_beginning_when_more_is_known_meanwhile() {
+        let app = house().await;
+        let mut commit = Commit::new();
+        for number in 0..PAGE {
+            let (publisher, offer) = ("birch".to_owned(), format!("offer-{number}"));
+            let live = Some(format!("t{number}"));
+            let row = OfferRow { publisher, offer, live, ..OfferRow::default() };
+            commit.writes.push(put(&row, Expect::Absent));
+        }
+        commit_surely(&*app.ledger, &commit).await.expect("written");
+        assert!(app.judge_again("here", "one").await.expect("begins"));
+        let page = PAGE as usize;
+        assert_eq!(
+            app.judge_more("here").await.expect("queued"),
+            Some(page - 1),
+            "one of the page is a draft"
+        );
+        assert_eq!(app.judge_more("there").await.expect("answers"), None, "it began nothing");
+        assert!(!app.judge_again("here", "one").await.expect("goes on"));
+        assert!(app.judge_again("here", "two").await.expect("begins anew"));
+        for pages in [Some(page - 1), Some(3), Some(0), None] {
+            assert_eq!(app.judge_more("here").await.expect("queued"), pages);
+        }
+        assert!(app.judge_again("here", "one").await.expect("not all were queued with it"));
     }
 
     #[tokio::test]
@@ -459,7 +503,7 @@ mod tests {
     #[tokio::test]
     async fn a_judgement_of_what_is_no_longer_live_is_dropped_and_the_task_stays() {
         let app = house().await;
-        app.judge_again("here", "one").await.expect("queued");
+        queue(&app, "here", "one").await;
         let task = next(&app, AGAIN).await.expect("a task");
         let about: AgainTask = serde_json::from_str(&task.body).expect("a task");
         let live = app.to_judge(&about, "one").await.expect("answers").expect("it is live");

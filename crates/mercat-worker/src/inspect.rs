@@ -170,6 +170,9 @@ fn policies(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, String> {
     paths.iter().map(one).collect()
 }
 
+/// Added to the nice value of a gentle child.
+const GENTLE: i32 = 10;
+
 /// The work of a child.
 #[derive(Debug, Serialize, Deserialize)]
 struct Job {
@@ -183,6 +186,7 @@ struct Job {
     today: Option<Day>,
     cpu_secs: u64,
     unconfined: Unconfined,
+    gentle: bool,
 }
 
 /// What is inspected.
@@ -318,6 +322,8 @@ pub struct Inspector {
     pub knowledge: KnowledgeFiles,
     /// What happens where the kernel cannot confine.
     pub unconfined: Unconfined,
+    /// Whether others on the same machine go first: a server has readers who wait.
+    pub gentle: bool,
     /// What this process has loaded of it.
     pub loaded: Arc<Loaded>,
     /// Seconds that an inspection may take, beyond those that its bytes take; [`PATIENCE_SECS`] by default.
@@ -407,6 +413,7 @@ impl Inspector {
             today,
             cpu_secs: budget * 2,
             unconfined,
+            gentle: self.gentle,
         };
         let mut child = tokio::process::Command::new(&self.program)
             .arg("inspect")
@@ -553,6 +560,10 @@ pub fn child() -> i32 {
 }
 
 fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>) -> Result<(), String> {
+    if job.gentle {
+        // One that may not be gentle works all the same.
+        let _ = rustix::process::nice(GENTLE);
+    }
     let mut knowledge = job.knowledge.load_for(job.today, Connections::ToScan)?;
     let readable = match &job.subject {
         Subject::Image { blobs, .. } => vec![blobs.clone()],

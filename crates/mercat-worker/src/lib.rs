@@ -164,18 +164,31 @@ impl Worker {
                 return tracing::warn!(why, "live offers are not judged again while rules cannot be read");
             }
         };
-        let mut queued = self.app.judge_again(&self.machine(), &known).await.map(Option::unwrap_or_default);
-        if hourly && let Ok(count) = &mut queued {
-            match self.app.judge_again_what_was_not().await {
-                Ok(more) => *count += more,
-                Err(error) => queued = Err(error),
-            }
-        }
-        match queued {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(count, "live offers are judged again"),
+        match self.app.judge_again(&self.machine(), &known).await {
+            Ok(false) => {}
+            Ok(true) => tracing::info!("live offers are judged again: more is known"),
             Err(error) => tracing::warn!(error = %chain(&error), "live offers were not queued; trying again"),
         }
+        if !hourly {
+            return;
+        }
+        match self.app.judge_again_what_was_not().await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "live offers that could not be judged are tried again"),
+            Err(error) => tracing::warn!(error = %chain(&error), "live offers were not queued; trying again"),
+        }
+    }
+
+    /// Queues more of what is judged again; `false` when there is no more.
+    async fn judge_more(&self) -> bool {
+        self.app
+            .judge_more(&self.machine())
+            .await
+            .unwrap_or_else(|error| {
+                tracing::warn!(error = %chain(&error), "live offers were not queued; trying again");
+                None
+            })
+            .is_some()
     }
 
     /// What decides whether live offers are judged again: a digest; nothing where they are not.
@@ -205,6 +218,7 @@ impl Worker {
                     idle = 0;
                     self.work(task, &mut stop).await;
                 }
+                Ok(None) if queues == [AGAIN] && self.judge_more().await => {}
                 Ok(None) => {
                     idle += 1;
                     if sweeps && idle % 7200 == 1 {

@@ -3,7 +3,8 @@
 //! 100,000 live offers (`MERCAT_BENCH_OFFERS` names another number) lie in SQLite, and in PostgreSQL where
 //! `MERCAT_TEST_POSTGRES` names a server. The real program answers over loopback, on the same cores as whoever asks.
 //! Requests go out at fixed times, whether or not earlier ones were answered, and each is timed from when it was to go
-//! out. Under `cargo test` a few offers are asked for a few times, so that this does not rot.
+//! out. Beside them the server judges all offers again, as whenever more is known; they have no artifacts, so that this
+//! is work for the database alone. Under `cargo test` a few offers are asked for a few times, so that this does not rot.
 
 #![expect(
     clippy::print_stdout,
@@ -11,7 +12,11 @@
     reason = "a benchmark prints, and ends on what it did not expect"
 )]
 
-use mercat_store::{CardRow, Commit, Expect, ListedPlan, ListingRow, NewEvent, OfferRow, SubmissionRow, put};
+use mercat_store::{
+    CardRow, Commit, Expect, Ledger, ListedPlan, ListingRow, NewEvent, OfferRow, Query, StandingRow,
+    SubmissionRow, list, put,
+};
+use serde_json::json;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -85,12 +90,12 @@ fn rows(number: usize) -> (OfferRow, ListingRow, SubmissionRow) {
         plans: vec![plan],
         ..ListingRow::default()
     };
-    let row_of_run = SubmissionRow { id: submission, publisher, offer, ..SubmissionRow::default() };
+    let document = json!({"publisher": publisher, "offer": offer, "type": "container", "plans": []});
+    let row_of_run = SubmissionRow { id: submission, publisher, offer, document, ..SubmissionRow::default() };
     (row, listing, row_of_run)
 }
 
-async fn fill(url: &str, count: usize) {
-    let ledger = mercat_store::open(url).await.unwrap();
+async fn fill(ledger: &dyn Ledger, count: usize) {
     for from in (0..count).step_by(1000) {
         let mut commit = Commit::new();
         for number in from..count.min(from + 1000) {
@@ -102,6 +107,18 @@ async fn fill(url: &str, count: usize) {
         let event = NewEvent { subject: "bench".into(), kind: "filled".into(), ..NewEvent::default() };
         commit.events.push(event);
         ledger.commit(&commit).await.unwrap();
+    }
+}
+
+/// Offers that were judged again.
+async fn judged(ledger: &dyn Ledger) -> usize {
+    let (mut after, mut count) = (String::new(), 0);
+    loop {
+        let query = Query { after, limit: 10_000, ..Query::default() };
+        let rows = list::<StandingRow>(ledger, query).await.unwrap();
+        let Some(last) = rows.last() else { return count };
+        count += rows.iter().filter(|found| found.row.judged > 0).count();
+        after = format!("{}/{}", last.row.publisher, last.row.offer);
     }
 }
 
@@ -155,7 +172,8 @@ async fn measure(plan: &Plan, database: &str) {
     };
     let config = format!("[server]\nlisten = {listen:?}\n[database]\nurl = {url:?}\n");
     std::fs::write(dir.path().join("mercat.toml"), config).unwrap();
-    fill(&url, plan.offers).await;
+    let ledger = mercat_store::open(&url).await.unwrap();
+    fill(&*ledger, plan.offers).await;
     let server = Command::new(env!("CARGO_BIN_EXE_mercat"))
         .args(["--data", dir.path().to_str().unwrap(), "serve"])
         .stdout(Stdio::null())
@@ -203,6 +221,9 @@ async fn measure(plan: &Plan, database: &str) {
     }
     let (median, p99) = (percentile(&mut times, 50), percentile(&mut times, 99));
     println!("  product page, one after the other: median {median:?}, p99 {p99:?}");
+    let (count, passed) = (judged(&*ledger).await, began.elapsed());
+    println!("  offers judged again meanwhile: {count} in {passed:?}");
+    assert!(count > 0, "a market whose offers were never judged by what is known judges them");
 }
 
 #[tokio::main]

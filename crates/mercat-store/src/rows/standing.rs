@@ -33,7 +33,7 @@ row!(
 );
 
 row!(
-    /// What a machine knew when it last queued what is live.
+    /// What a machine knew when it last queued what is live, page by page.
     KnownRow, "known", |row| row.machine.clone(), index: { let _ = row; vec![] },
     {
         /// Which machine.
@@ -42,6 +42,8 @@ row!(
         known: String,
         /// When.
         at: Millis,
+        /// The key of the last offer that was looked at, while there are more.
+        after: Option<String>,
     }
 );
 

@@ -98,24 +98,35 @@ struct PublishPage {
     live: bool,
     lines: Vec<Line>,
     problems: Vec<String>,
+    /// Whether it is the addresses that are wrong.
+    at_emails: bool,
+    /// Whether no field of the draft needs attention.
+    complete: bool,
 }
 
 async fn asking(
     site: &Site,
     caller: &Caller,
     key: &OfferKey,
-    sent: Option<&Publishing>,
-    problems: Vec<String>,
+    sent: Option<(&Publishing, &AppError)>,
 ) -> Result<Option<PublishPage>, AppError> {
-    if sent.is_none() && !site.app.check_draft(key).await?.is_empty() {
+    let missing = site.app.check_draft(key).await?;
+    if sent.is_none() && !missing.is_empty() {
         return Ok(None);
     }
     let f = Frame::new(caller);
+    let (sent, why) = sent.unzip();
+    let mut problems = why.map(|why| refused(&f, why)).unwrap_or_default();
+    if let Some(AppError::Stale { .. }) = why {
+        problems.extend(missing.iter().map(|problem| about(&f, problem)));
+    }
     let draft = site.app.draft(key).await?;
     let offer = load::<OfferRow>(&*site.app.ledger, &key.to_string()).await?.ok_or(AppError::NotFound)?.row;
     let lines = compare::against(site, &f, &draft.document, offer.live.as_ref()).await?;
     Ok(Some(PublishPage {
         problems,
+        at_emails: matches!(why, Some(AppError::Problems(all)) if all.iter().any(of_emails)),
+        complete: missing.is_empty(),
         replace: sent.is_some_and(|sent| sent.replace.is_some()),
         emails: sent.map_or_else(|| offer.emails.join("\n"), |sent| sent.emails.clone()),
         notes: sent.and_then(|sent| sent.notes.clone()).unwrap_or_default(),
@@ -130,7 +141,7 @@ async fn asking(
 
 pub(super) async fn publish_page(State(site): Shared, caller: Caller, Path(path): Key) -> Answer {
     let key = key(&path);
-    match asking(&site, &caller, &key, None, Vec::new()).await.map_err(fail(&caller))? {
+    match asking(&site, &caller, &key, None).await.map_err(fail(&caller))? {
         Some(page) => Ok(show(StatusCode::OK, &page)),
         None => {
             // To the first page with a warning.
@@ -168,33 +179,39 @@ pub(super) async fn publish(
     match site.app.publish(caller.actor(), &key, &request).await {
         Ok(_) => Ok(see(&format!("/portal/offers/{key}/status"))),
         // What was typed stays, whatever it is that changed since the form was opened.
-        Err(error) => {
-            let told = refused(&Frame::new(&caller), &error).ok_or_else(|| error_page(&caller, &error))?;
-            let page = asking(&site, &caller, &key, Some(&asked), told).await.map_err(fail(&caller))?;
+        Err(error @ (AppError::Problems(_) | AppError::Stale { .. } | AppError::InProgress(_))) => {
+            let sent = Some((&asked, &error));
+            let page = asking(&site, &caller, &key, sent).await.map_err(fail(&caller))?;
             let status = crate::problem::classify(&error).0;
             page.map(|page| show(status, &page)).ok_or_else(|| error_page(&caller, &AppError::NotFound))
         }
+        Err(error) => Err(error_page(&caller, &error)),
     }
 }
 
 /// Why a submission was not taken, where the form itself can say so.
-fn refused(f: &Frame, error: &AppError) -> Option<Vec<String>> {
-    let about = |problem: &Problem| match problem.path.starts_with("notificationEmails") {
-        // The address itself, where it is one that is wrong.
-        true if problem.code == "F023" => whole_sentence(f, &problem.observed, problem),
-        true => whole_sentence(f, "", problem),
-        false => {
-            let key = format!("field-{}", problem.path.rsplit('/').next().unwrap_or_default());
-            let label = if mercat_text::has(f.locale, &key) { f.t(&key) } else { problem.path.clone() };
-            whole_sentence(f, &label, problem)
-        }
-    };
+fn refused(f: &Frame, error: &AppError) -> Vec<String> {
     match error {
-        AppError::Problems(problems) => Some(problems.iter().map(about).collect()),
-        AppError::Stale { .. } => Some(vec![f.t("ui-publish-stale")]),
-        AppError::InProgress(_) => Some(vec![f.t("ui-publish-running")]),
-        _ => None,
+        AppError::Problems(problems) => problems.iter().map(|problem| about(f, problem)).collect(),
+        AppError::Stale { .. } => vec![f.t("ui-publish-stale")],
+        AppError::InProgress(_) => vec![f.t("ui-publish-running")],
+        _ => Vec::new(),
     }
+}
+
+fn of_emails(problem: &Problem) -> bool {
+    problem.path.starts_with("notificationEmails")
+}
+
+fn about(f: &Frame, problem: &Problem) -> String {
+    if of_emails(problem) {
+        // The address itself, where it is one that is wrong.
+        let address = if problem.code == "F023" { problem.observed.as_str() } else { "" };
+        return whole_sentence(f, address, problem);
+    }
+    let key = format!("field-{}", problem.path.rsplit('/').next().unwrap_or_default());
+    let label = if mercat_text::has(f.locale, &key) { f.t(&key) } else { problem.path.clone() };
+    whole_sentence(f, &label, problem)
 }
 
 #[derive(Template)]

@@ -42,7 +42,10 @@ pub(crate) async fn run(worker: &Worker, task: &Task) -> Result<Tried, AppError>
         let recorded = worker.app.record_trouble(&task.lease, &live, trouble).await?;
         return if recorded { Ok(Tried::Done) } else { once_more() };
     }
-    let document = from_json(&live.document).map_err(AppError::Problems)?;
+    let Ok(document) = from_json(&live.document) else {
+        let recorded = worker.app.record_trouble(&task.lease, &live, "its document cannot be read").await?;
+        return if recorded { Ok(Tried::Done) } else { once_more() };
+    };
     // The documents of the certification itself stay what they were.
     let submission = SubmissionRow { id: format!("again/{}", live.id), ..live.clone() };
     let step = StepTask { submission: submission.id.clone(), step: Step::Certify.name().to_owned(), turn: 0 };

@@ -264,6 +264,18 @@ async fn every_form_refused(browser: &Browser, house: &House, thread: &str, ask:
             .audit_refused(&format!("refused-{name}"), &format!("{}{path}", house.base), fields, send)
             .await;
     }
+    publish_overtaken(browser, house).await;
+    // Somebody with several publishers, and a kind that there is not.
+    let second = json!({"id": "birch", "name": "Birch"});
+    let (status, body) = operator(house, Method::POST, "/publishers", Some(&second)).await;
+    assert!(status.is_success(), "{status} {body}");
+    house.member_link("aurora", "both@example.org", "contributor").await;
+    let link = house.member_link("birch", "both@example.org", "owner").await;
+    browser.goto(&format!("{}/sign-in", house.base)).await;
+    browser.sign_in(&house.sign_in(&link).await).await;
+    let (new, kind) =
+        (format!("{}/portal/new?publisher=birch", house.base), [("#offer", "app"), ("#kind", "")]);
+    browser.audit_refused("refused-new-kind", &new, &kind, "").await;
     // Whoever gets an offer must accept its terms.
     let get = format!("{}/marketplace/apps/aurora.gateway/get/standard", house.base);
     let one = json!({"name": "The operator's own"});
@@ -285,6 +297,45 @@ async fn every_form_refused(browser: &Browser, house: &House, thread: &str, ask:
         ("unreadable-question", "/portal/offers/aurora/app/history?before=yesterday"),
     ] {
         browser.audit_bad_news(&format!("error-{name}"), &format!("{}{path}", house.base)).await;
+    }
+}
+
+/// A publish page that is sent after somebody else did something about the same offer: what was typed is kept.
+async fn overtaken(browser: &Browser, house: &House, name: &str, meanwhile: impl Future<Output = ()>) {
+    browser.goto(&format!("{}/portal/offers/aurora/gateway/publish", house.base)).await;
+    browser.wait("#emails").await;
+    browser.run("document.querySelector('#emails').value = 'mia@example.org'").await;
+    browser.run("document.querySelector('#notes').value = 'Our second.'").await;
+    meanwhile.await;
+    browser.click("form.card button").await;
+    browser.wait("[role=alert]").await;
+    let kept = "return document.querySelector('#emails').value + document.querySelector('#notes').value";
+    assert_eq!(browser.run(kept).await, "mia@example.orgOur second.", "{name}");
+    let blamed = browser.run("return document.querySelector('#emails').getAttribute('aria-invalid')").await;
+    assert!(blamed.is_null(), "{name}: the addresses are right");
+    browser.console_errors().await;
+    browser.audit_here(name).await;
+}
+
+async fn publish_overtaken(browser: &Browser, house: &House) {
+    let offer = "/publishers/aurora/offers/gateway";
+    let save = async |summary: &str| {
+        let mut draft = house.api(Method::GET, offer, None).await.1;
+        draft["summary"] = json!(summary);
+        house.save(&draft).await;
+    };
+    for locale in ["ja", "en"] {
+        browser.language(locale).await;
+        let changed = format!("Connects small sites ({locale})");
+        overtaken(browser, house, "refused-publish-changed", save(&changed)).await;
+        let published = async { drop(house.publish("gateway").await) };
+        overtaken(browser, house, "refused-publish-running", published).await;
+        house.api(Method::POST, &format!("{offer}/cancel"), None).await;
+        house.until("gateway", &["canceled"]).await;
+        overtaken(browser, house, "refused-publish-incomplete", save("")).await;
+        let said = browser.run("return document.querySelectorAll('[role=alert] li').length").await;
+        assert_eq!(said, 2, "what changed, and what is missing now");
+        save(&changed).await;
     }
 }
 

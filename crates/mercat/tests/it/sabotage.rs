@@ -60,6 +60,7 @@ async fn inspect(program: PathBuf, dir: &Path, root: &Digest) -> Result<Inspecti
         listing: None,
         statements: None,
         expected: None,
+        gentle: false,
         loaded: Arc::new(Loaded::default()),
         patience_secs: 3,
     };

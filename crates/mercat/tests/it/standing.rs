@@ -154,6 +154,8 @@ async fn a_new_advisory_is_found_in_what_is_live_without_reading_it_again() {
         for (path, name) in [
             ("/portal/offers/aurora/app/status", "status-standing"),
             ("/marketplace/apps/aurora.app", "product-standing"),
+            ("/portal/offers/aurora/app/history", "history-standing"),
+            ("/portal/operator/health", "health-standing"),
         ] {
             browser.goto(&format!("{}{path}", house.base)).await;
             browser.audit(name).await;
