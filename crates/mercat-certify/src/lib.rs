@@ -80,6 +80,8 @@ pub struct Knowledge {
     pub vex: Vec<Statement>,
     /// The day on which the age of what is known is judged; it is not judged without one.
     pub today: Option<Day>,
+    /// Whether only the inventory is made: no scanner looks, and every verdict is inconclusive.
+    inventory_alone: bool,
     companions: Vec<Box<dyn Companion>>,
     signatures: signatures::Signatures,
     yara: yara::Rules,
@@ -136,6 +138,7 @@ impl Knowledge {
             eligibility: Eligibility::load(&extra.eligibility)?,
             vex: Vec::new(),
             today: None,
+            inventory_alone: false,
             companions: Vec::new(),
             signatures: signatures::Signatures::load(&extra.hashes)?,
             yara: yara::Rules::compile(&extra.yara)?,
@@ -154,6 +157,12 @@ impl Knowledge {
             }
             Err(error) => self.policy.weigh(vulnerabilities::unread(&error.to_string())),
         }
+    }
+
+    /// Makes the inventory and nothing else: for a bill of materials without a certification.
+    pub fn inventory_alone(&mut self) {
+        self.inventory_alone = true;
+        self.companions.clear();
     }
 
     /// Adds a scanner of others, which sees every plain file beside our own.
@@ -227,6 +236,7 @@ impl Knowledge {
             self.secrets.digest(),
             limits.as_str(),
             companions.as_str(),
+            if self.inventory_alone { "inventory alone" } else { "" },
         ];
         digest_of(parts.join("\n").as_bytes())
     }

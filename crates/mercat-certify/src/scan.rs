@@ -5,7 +5,7 @@ use crate::files::Asked;
 use crate::shown::{OVERLAP_BYTES, Shown, WINDOW_BYTES};
 use crate::{Knowledge, Limits, companion, files, nested, signatures, yara};
 use mercat_artifact::ReadError;
-use mercat_signatures::{Digests, FileKind};
+use mercat_signatures::{Beside, Digests, FileKind};
 use std::cell::RefCell;
 use std::io::Read;
 
@@ -26,6 +26,7 @@ pub(crate) const OURS: &str =
 /// all of them are in one thread.
 pub(crate) struct Scan<'k> {
     knowledge: &'k Knowledge,
+    beside: Beside,
     state: RefCell<State>,
 }
 
@@ -82,7 +83,7 @@ impl<'k> Scan<'k> {
             distrusted: Vec::new(),
             spare: Vec::new(),
         };
-        Self { knowledge, state: RefCell::new(state) }
+        Self { knowledge, beside: Beside::default(), state: RefCell::new(state) }
     }
 
     pub(crate) fn limits(&self) -> &'k Limits {
@@ -91,6 +92,11 @@ impl<'k> Scan<'k> {
 
     pub(crate) fn knowledge(&self) -> &'k Knowledge {
         self.knowledge
+    }
+
+    /// The thread that hashes large files; they pass one after the other.
+    pub(crate) fn hashing_thread(&self) -> &Beside {
+        &self.beside
     }
 
     /// Reads or changes the facts.
@@ -177,7 +183,7 @@ impl<'k> Scan<'k> {
         facts.told.settle();
         let missed =
             (facts.file_bytes + facts.nested_bytes) - facts.scanned_bytes - facts.nested_scanned_bytes;
-        if missed > 0 && !facts.refused {
+        if missed > 0 && !facts.refused && !self.knowledge.inventory_alone {
             let observed = format!("{missed} bytes were not seen by every scanner");
             facts.notes.insert(Note::new("INC-02", "", observed, "every byte scanned", OURS));
         }
@@ -282,6 +288,9 @@ impl<'k> Scan<'k> {
         if bytes.is_empty() {
             return true;
         }
+        if self.knowledge.inventory_alone {
+            return false;
+        }
         let knowledge = self.knowledge;
         let malware = || {
             let searched = knowledge.signatures.scan(kind, start, bytes, |name| self.virus(path, name));
@@ -339,6 +348,10 @@ impl<'k> Scan<'k> {
         if std::mem::replace(&mut self.state.borrow_mut().controlled, true) {
             return;
         }
+        if self.knowledge.inventory_alone {
+            let required = "scanners that look at every byte";
+            return self.note(Note::new("INC-01", "", INVENTORY_ALONE.to_owned(), required, OURS));
+        }
         for engine in broken_engines(self.knowledge) {
             let observed = format!("{engine}: the positive control was missed, or the near miss was hit");
             self.note(Note::new("INC-01", "", observed, "a scanner that proves it works", OURS));
@@ -356,6 +369,8 @@ impl<'k> Scan<'k> {
     }
 }
 
+/// What is observed where nothing was scanned.
+const INVENTORY_ALONE: &str = "only the inventory was made, and no scanner looked";
 /// Fewer bytes are looked at sooner than a thread starts.
 const BESIDE_BYTES: usize = 512 << 10;
 

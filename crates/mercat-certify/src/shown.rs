@@ -27,7 +27,7 @@ pub(crate) struct Shown<'s, 'k> {
     /// Bytes of the window that were handed on.
     taken: usize,
     size: u64,
-    hash: Hasher,
+    hash: Hasher<'s>,
     kind: FileKind,
     archive: bool,
     /// Scanners of others; an archive is opened for them.
@@ -49,10 +49,11 @@ impl<'s, 'k> Shown<'s, 'k> {
         inner: &'s mut dyn Read,
         want: &Want,
     ) -> Self {
-        let hash = scan.knowledge().signatures.hashing(want.size);
+        let alone = scan.knowledge().inventory_alone;
+        let hash = if alone { Hashing::none() } else { scan.knowledge().signatures.hashing(want.size) };
         let hash = if want.sha256 { hash.with_sha256() } else { hash };
         // Archives inside archives may be open together, each with a thread of its own; the outer ones wait anyway.
-        let hash = if depth == 0 { Hasher::beside(hash) } else { Hasher::here(hash) };
+        let hash = if depth == 0 { Hasher::beside(hash, scan.hashing_thread()) } else { Hasher::here(hash) };
         Self {
             scan,
             path,
@@ -84,7 +85,7 @@ impl<'s, 'k> Shown<'s, 'k> {
     /// Asks for more of a file of which the head was seen.
     pub(crate) fn ask(&mut self, asked: &Asked) {
         if asked.program {
-            self.hash.also(asked.packaged);
+            self.hash.also(asked.packaged && !self.scan.knowledge().inventory_alone);
         }
         if let Some(max) = asked.bytes_max()
             && self.kept.is_none()
@@ -193,7 +194,7 @@ impl<'s, 'k> Shown<'s, 'k> {
         self.show();
         self.answers();
         let digests = std::mem::replace(&mut self.hash, Hasher::here(Hashing::none())).finish();
-        if self.broken.is_none() {
+        if self.broken.is_none() && !self.scan.knowledge().inventory_alone {
             match self.scan.knowledge().signatures.known(&digests, self.size) {
                 Ok(Some(name)) => self.scan.virus(self.path, &name),
                 Ok(None) => {}

@@ -1,7 +1,7 @@
 //! Hashes of known files, in a table that stays on the disk.
 //!
-//! Held in memory are 65,537 places, one for each first two bytes of a hash, and which sizes occur; a lookup reads one
-//! bucket. Tens of millions of hashes cost half a megabyte.
+//! Held in memory are 65,537 places, one for each first two bytes of a hash, and which sizes occur, in two bytes for
+//! each hash and at most eight megabytes; a lookup reads one bucket. A file whose size does not occur is not hashed.
 
 use crate::{FORM, LoadError, u32_at, u64_at};
 use mercat_artifact::Positioned;
@@ -37,24 +37,35 @@ pub(crate) struct Known {
 }
 
 const MAGIC: &[u8; 8] = b"mcathash";
-const SIZE_BITS: usize = 1 << 17;
+/// Bits of the sizes that occur, as a power of two.
+const SIZES_LOG_MIN: u32 = 13;
+const SIZES_LOG_MAX: u32 = 26;
+/// For each hash: sizes that do not occur are taken for such that do once in sixteen times.
+const SIZE_BITS_OF_HASH: u64 = 16;
 const HEAD_BYTES: usize = 8 + 4 + 4 + 8 + 8 + 32;
 const ANY_SIZE: u64 = u64::MAX;
 
-fn size_bit(size: u64) -> usize {
-    (size.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 47) as usize
+/// Bits for the sizes of so many hashes, as a power of two.
+fn sizes_log(count: u64) -> u32 {
+    let bits = count.saturating_mul(SIZE_BITS_OF_HASH).max(1);
+    (u64::BITS - (bits - 1).leading_zeros()).clamp(SIZES_LOG_MIN, SIZES_LOG_MAX)
+}
+
+fn size_bit(size: u64, log: u32) -> usize {
+    (size.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - log)) as usize
 }
 
 /// Writes a table.
 pub(crate) fn write(kind: Kind, mut known: Vec<Known>) -> Vec<u8> {
     known.sort();
     known.dedup();
-    let mut sizes = vec![0_u8; SIZE_BITS / 8];
+    let log = sizes_log(known.len() as u64);
+    let mut sizes = vec![0_u8; 1 << (log - 3)];
     let mut places = vec![0_u64; 65_537];
     let mut names = Vec::new();
     let mut rows = Vec::new();
     for file in &known {
-        let bit = size_bit(file.size);
+        let bit = size_bit(file.size, log);
         sizes[bit / 8] |= 1 << (bit % 8);
         places[(usize::from(file.hash[0]) << 8 | usize::from(file.hash[1])) + 1] += 1;
         rows.extend(&file.hash);
@@ -125,12 +136,12 @@ impl Hashes {
             _ => return Err(LoadError::Damaged),
         };
         let (count, names) = (u64_at(&head, 16), u64_at(&head, 24));
-        let mut sizes = vec![0; SIZE_BITS / 8];
+        let mut sizes = vec![0; 1 << (sizes_log(count) - 3)];
         source.read_exact_at(&mut sizes, HEAD_BYTES as u64).map_err(io)?;
         let mut raw = vec![0; 65_537 * 8];
-        source.read_exact_at(&mut raw, (HEAD_BYTES + SIZE_BITS / 8) as u64).map_err(io)?;
+        source.read_exact_at(&mut raw, (HEAD_BYTES + sizes.len()) as u64).map_err(io)?;
         let places: Vec<u64> = (0..65_537).map(|at| u64_at(&raw, at * 8)).collect();
-        let rows_at = (HEAD_BYTES + SIZE_BITS / 8 + raw.len()) as u64;
+        let rows_at = (HEAD_BYTES + sizes.len() + raw.len()) as u64;
         let row = kind.bytes() as u64 + 16;
         let whole = count.checked_mul(row).and_then(|rows| rows_at.checked_add(rows)?.checked_add(names));
         let rising = places.windows(2).all(|pair| pair[0] <= pair[1]) && places.last() == Some(&count);
@@ -184,7 +195,7 @@ impl Hashes {
     /// Whether a file of this size may be known; a file of unknown size always may.
     pub fn may_know(&self, size: Option<u64>) -> bool {
         let set = |size: u64| {
-            let bit = size_bit(size);
+            let bit = size_bit(size, sizes_log(self.count));
             self.sizes.get(bit / 8).is_some_and(|byte| byte >> (bit % 8) & 1 == 1)
         };
         self.count > 0 && size.is_none_or(|size| set(size) || set(ANY_SIZE))

@@ -3,8 +3,9 @@
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
+use std::cell::{OnceCell, RefCell};
 use std::panic::resume_unwind;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
 /// What MD5, SHA-1 and SHA-256 take in at a time.
@@ -90,78 +91,126 @@ const PIECE_BYTES: usize = 256 << 10;
 /// Pieces on their way: the hashes may stay behind the scanners by so much.
 const PIECES: usize = 16;
 
-/// Hashes a file: many bytes in a thread of their own, which lasts as long as the file.
-pub struct Hasher {
-    here: Hashing,
-    /// Whether it may have a thread of its own.
-    may: bool,
-    beside: Option<Beside>,
-}
+/// A thread that hashes large files, one after the other, beside whoever looks at them. It starts with the first.
+#[derive(Default)]
+pub struct Beside(OnceCell<Thread>);
 
-struct Beside {
-    pieces: SyncSender<Vec<u8>>,
+struct Thread {
+    work: SyncSender<Work>,
     spare: Receiver<Vec<u8>>,
-    done: JoinHandle<Hashing>,
+    done: Receiver<Hashing>,
+    handle: RefCell<Option<JoinHandle<()>>>,
 }
 
-impl Hasher {
-    /// Without a thread, however many bytes there are.
-    pub fn here(here: Hashing) -> Self {
-        Self { here, may: false, beside: None }
+enum Work {
+    Begin(Box<Hashing>),
+    Piece(Vec<u8>),
+    End,
+}
+
+impl Beside {
+    fn begin(&self, hashing: Hashing) {
+        self.0.get_or_init(Thread::start).give(Work::Begin(Box::new(hashing)));
     }
 
-    /// With one, when there are many bytes.
-    pub fn beside(here: Hashing) -> Self {
-        Self { here, may: true, beside: None }
+    fn update(&self, bytes: &[u8]) {
+        let Some(thread) = self.0.get() else { return };
+        for part in bytes.chunks(PIECE_BYTES) {
+            let mut piece = thread.spare.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE_BYTES));
+            piece.clear();
+            piece.extend_from_slice(part);
+            thread.give(Work::Piece(piece));
+        }
+    }
+
+    fn end(&self) -> Hashing {
+        let Some(thread) = self.0.get() else { return Hashing::none() };
+        thread.give(Work::End);
+        thread.done.recv().unwrap_or_else(|_| thread.panicked())
+    }
+}
+
+impl Thread {
+    fn start() -> Self {
+        let (work, incoming) = sync_channel(PIECES);
+        let (empty, spare) = channel();
+        let (ended, done) = channel();
+        let handle = thread::spawn(move || {
+            let mut hashing = Hashing::none();
+            for work in incoming {
+                match work {
+                    // Of a file that was given up before its end, nobody asks.
+                    Work::Begin(next) => hashing = *next,
+                    Work::Piece(piece) => {
+                        hashing.update(&piece);
+                        let _ = empty.send(piece);
+                    }
+                    Work::End => {
+                        let _ = ended.send(std::mem::replace(&mut hashing, Hashing::none()));
+                    }
+                }
+            }
+        });
+        Self { work, spare, done, handle: RefCell::new(Some(handle)) }
+    }
+
+    /// Whoever takes no more has panicked; the end says so.
+    fn give(&self, work: Work) {
+        let _ = self.work.send(work);
+    }
+
+    /// A panic takes the inspection with it: that is inconclusive.
+    fn panicked(&self) -> Hashing {
+        match self.handle.take().map(JoinHandle::join) {
+            Some(Err(panic)) => resume_unwind(panic),
+            _ => resume_unwind(Box::new("the hashing thread ended early")),
+        }
+    }
+}
+
+/// Hashes a file: many bytes in a thread of their own.
+pub struct Hasher<'b> {
+    here: Hashing,
+    beside: Option<&'b Beside>,
+    /// Whether the thread has it.
+    given: bool,
+}
+
+impl<'b> Hasher<'b> {
+    /// Without a thread, however many bytes there are.
+    pub fn here(here: Hashing) -> Self {
+        Self { here, beside: None, given: false }
+    }
+
+    /// With one, when there are many bytes. It hashes one file at a time.
+    pub fn beside(here: Hashing, beside: &'b Beside) -> Self {
+        Self { here, beside: Some(beside), given: false }
     }
 
     /// Takes more hashes of a file of which nothing was hashed yet: the SHA-256, and those of package managers.
     pub fn also(&mut self, of_packages: bool) {
-        debug_assert!(self.beside.is_none(), "nothing was hashed yet");
+        debug_assert!(!self.given, "nothing was hashed yet");
         self.here.also(of_packages);
     }
 
     /// Takes in the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
-        if self.may && self.beside.is_none() && bytes.len() >= BESIDE_BYTES && !self.here.is_none() {
-            self.beside = Some(Beside::start(std::mem::replace(&mut self.here, Hashing::none())));
+        let Some(beside) = self.beside else { return self.here.update(bytes) };
+        if !self.given && bytes.len() >= BESIDE_BYTES && !self.here.is_none() {
+            beside.begin(std::mem::replace(&mut self.here, Hashing::none()));
+            self.given = true;
         }
-        match &mut self.beside {
-            Some(beside) => beside.update(bytes),
-            None => self.here.update(bytes),
+        match self.given {
+            true => beside.update(bytes),
+            false => self.here.update(bytes),
         }
     }
 
     /// The digests of all that was taken in.
     pub fn finish(self) -> Digests {
-        let Some(Beside { pieces, done, .. }) = self.beside else { return self.here.finish() };
-        drop(pieces);
-        // A panic takes the inspection with it: that is inconclusive.
-        done.join().unwrap_or_else(|panic| resume_unwind(panic)).finish()
-    }
-}
-
-impl Beside {
-    fn start(mut hashing: Hashing) -> Self {
-        let (pieces, incoming) = sync_channel::<Vec<u8>>(PIECES);
-        let (empty, spare): (Sender<Vec<u8>>, _) = channel();
-        let done = thread::spawn(move || {
-            for piece in incoming {
-                hashing.update(&piece);
-                let _ = empty.send(piece);
-            }
-            hashing
-        });
-        Self { pieces, spare, done }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        for part in bytes.chunks(PIECE_BYTES) {
-            let mut piece = self.spare.try_recv().unwrap_or_default();
-            piece.clear();
-            piece.extend_from_slice(part);
-            // Whoever takes no more has panicked; the end says so.
-            let _ = self.pieces.send(piece);
+        match self.beside.filter(|_| self.given) {
+            Some(beside) => beside.end().finish(),
+            None => self.here.finish(),
         }
     }
 }
@@ -174,11 +223,14 @@ mod tests {
     fn a_thread_of_its_own_changes_no_digest() {
         let bytes: Vec<u8> =
             (0..3_000_001_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let beside = Beside::default();
         for window in [1 << 20, 700_001, 100_000, usize::MAX] {
-            let mut hasher = Hasher::beside(Hashing::of(false, false));
+            // One that is given up leaves nothing behind.
+            Hasher::beside(Hashing::of(true, true), &beside).update(&bytes[..700_000]);
+            let mut hasher = Hasher::beside(Hashing::of(false, false), &beside);
             hasher.also(true);
             bytes.chunks(window.min(bytes.len())).for_each(|part| hasher.update(part));
-            assert_eq!(hasher.beside.is_some(), window > BESIDE_BYTES);
+            assert_eq!(hasher.given, window > BESIDE_BYTES);
             let digests = hasher.finish();
             let whole = (Sha256::digest(&bytes), Sha1::digest(&bytes), Md5::digest(&bytes));
             assert_eq!(digests.sha256.as_ref().map(|d| &d[..]), Some(&whole.0[..]), "{window}");
@@ -187,9 +239,9 @@ mod tests {
         }
         let mut alone = Hasher::here(Hashing::of(true, false));
         alone.update(&bytes);
-        assert!(alone.beside.is_none());
-        let mut nothing = Hasher::beside(Hashing::none());
+        assert!(!alone.given);
+        let mut nothing = Hasher::beside(Hashing::none(), &beside);
         nothing.update(&bytes);
-        assert!(nothing.beside.is_none() && nothing.finish().sha256.is_none());
+        assert!(!nothing.given && nothing.finish().sha256.is_none());
     }
 }

@@ -17,7 +17,7 @@ mod tests;
 pub use bodies::{Bodies, FileKind};
 pub use builder::{Builder, Compiled, Unusable};
 pub use hashes::{Hashes, Kind};
-pub use hashing::{Digests, Hasher, Hashing};
+pub use hashing::{Beside, Digests, Hasher, Hashing};
 pub use pack::{Pack, pack};
 
 /// Why a compiled file cannot be used.
@@ -27,13 +27,13 @@ pub enum LoadError {
     #[error("not a compiled signature file")]
     Magic,
     /// It was compiled by another version of this program.
-    #[error("compiled in form {found}, and this program reads form {FORM}; compile it again")]
+    #[error("compiled in form {found}, and this program reads form {FORM}; compile it again with mercat signatures import")]
     Form {
         /// The form found.
         found: u32,
     },
     /// It ends too early, or its bytes are not those that were written.
-    #[error("damaged or cut short; compile it again")]
+    #[error("damaged or cut short; compile it again with mercat signatures import")]
     Damaged,
     /// It could not be read.
     #[error("cannot be read: {0}")]
@@ -53,7 +53,7 @@ pub const STEPS_MAX: u64 = 64 << 20;
 pub const SPAN_BYTES_MAX: usize = 64 << 10;
 
 /// The form of compiled files.
-pub(crate) const FORM: u32 = 3;
+pub(crate) const FORM: u32 = 4;
 
 /// A little-endian number at a place; 0 behind the end.
 #[inline]

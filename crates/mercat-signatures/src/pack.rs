@@ -78,7 +78,7 @@ impl Pack {
     /// # Errors
     /// See [`LoadError`].
     pub fn verify(self) -> Result<(usize, u64), LoadError> {
-        let bodies = Bodies::read(&self.bodies)?;
+        let bodies = Bodies::verified(&self.bodies)?;
         let mut hashes = 0;
         for source in self.tables {
             let table = Hashes::open(source)?;

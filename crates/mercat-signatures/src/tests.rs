@@ -2,20 +2,29 @@ use crate::{Bodies, Builder, FileKind, Hashes, Kind, LoadError, Pack, pack};
 use proptest::prelude::*;
 use std::sync::Arc;
 
-fn built(lines: &[&str]) -> Bodies {
-    let mut builder = Builder::default();
-    lines.iter().for_each(|line| builder.line(line));
-    assert_eq!(builder.unusable.count(), 0, "{:?}", builder.unusable);
-    Bodies::read(&builder.compile().bodies).unwrap_or_else(|error| panic!("{error}"))
+/// The same alone, and among many others: few are searched for in another way.
+fn built(lines: &[&str]) -> [Bodies; 2] {
+    [0, 20].map(|others| {
+        let mut builder = Builder::default();
+        lines.iter().for_each(|line| builder.line(line));
+        (0..others).for_each(|at| builder.line(&format!("Other={}{at:04x}", "fe01".repeat(12))));
+        assert_eq!(builder.unusable.count(), 0, "{:?}", builder.unusable);
+        Bodies::read(&builder.compile().bodies).unwrap_or_else(|error| panic!("{error}"))
+    })
 }
 
-fn found(bodies: &Bodies, bytes: &[u8]) -> Vec<String> {
-    let mut out = Vec::new();
-    let scanned = bodies.scan(FileKind::of(bytes), 0, bytes, |name| out.push(name.to_owned()));
-    scanned.unwrap_or_else(|error| panic!("{error}"));
-    out.sort();
-    out.dedup();
-    out
+fn found(bodies: &[Bodies], bytes: &[u8]) -> Vec<String> {
+    let mut all = bodies.iter().map(|bodies| {
+        let mut out = Vec::new();
+        let scanned = bodies.scan(FileKind::of(bytes), 0, bytes, |name| out.push(name.to_owned()));
+        scanned.unwrap_or_else(|error| panic!("{error}"));
+        out.sort();
+        out.dedup();
+        out
+    });
+    let first = all.next().unwrap_or_default();
+    all.for_each(|other| assert_eq!(first, other));
+    first
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -90,6 +99,18 @@ fn lines_that_are_not_searched_for_are_counted_by_reason() {
 }
 
 #[test]
+fn a_file_whose_size_does_not_occur_is_not_hashed_and_one_whose_size_does_is() {
+    let mut builder = Builder::default();
+    for size in 0..2000 {
+        builder.line(&format!("{}:{}:H", hex(&[size as u8; 32]), 7 * size));
+    }
+    let table = Hashes::open(Box::new(builder.compile().sha256)).unwrap_or_else(|error| panic!("{error}"));
+    assert!((0..2000).all(|size| table.may_know(Some(7 * size))));
+    let others = (0..2000).filter(|size| table.may_know(Some(7 * size + 3))).count();
+    assert!(others < 250, "{others} of 2000");
+}
+
+#[test]
 fn hashes_are_found_by_value_and_size_in_a_table_that_stays_where_it_is() {
     let mut builder = Builder::default();
     for at in 0..5000_u32 {
@@ -125,9 +146,12 @@ fn damage_is_noticed_and_never_an_empty_set() {
     for cut in [1, 50, compiled.bodies.len() / 2, compiled.bodies.len() - 1] {
         assert_eq!(Bodies::read(&compiled.bodies[..cut]).err(), Some(LoadError::Damaged), "{cut}");
     }
-    let mut flipped = compiled.bodies.clone();
-    *flipped.last_mut().expect("bytes") ^= 1;
-    assert_eq!(Bodies::read(&flipped).err(), Some(LoadError::Damaged));
+    for at in [12, 20, 48, 60, compiled.bodies.len() - 1] {
+        let mut flipped = compiled.bodies.clone();
+        flipped[at] ^= 1;
+        assert_eq!(Bodies::read(&flipped).err(), Some(LoadError::Damaged), "{at}");
+    }
+    assert_eq!(Bodies::verified(&compiled.bodies).map(|bodies| bodies.len()), Ok(1));
     let short = compiled.sha256[..compiled.sha256.len() - 1].to_vec();
     assert_eq!(Hashes::open(Box::new(short)).err(), Some(LoadError::Damaged));
     let mut changed = compiled.sha256.clone();
@@ -207,7 +231,7 @@ fn a_pattern_that_may_span_more_than_windows_share_is_counted_with_its_reason() 
 fn bytes_made_to_waste_verification_end_it_aloud() {
     let bodies = built(&["Slow=6162636465666768696a6b*(61|62)*(61|62)*(61|62)*7a7a7a7a"]);
     let bytes = b"abcdefghijk".repeat(20_000);
-    assert!(bodies.scan(FileKind::Any, 0, &bytes, |_| {}).is_err());
+    assert!(bodies.iter().all(|bodies| bodies.scan(FileKind::Any, 0, &bytes, |_| {}).is_err()));
 }
 
 proptest! {
@@ -231,7 +255,7 @@ proptest! {
             .filter(|(_, body)| bytes.windows(body.len()).any(|window| window == body.as_slice()))
             .map(|(number, _)| format!("S{number:02}"))
             .collect();
-        prop_assert_eq!(found(&bodies, &bytes), expected);
+        prop_assert_eq!(found(&[bodies], &bytes), expected);
     }
 
     #[test]

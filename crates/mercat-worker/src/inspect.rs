@@ -187,6 +187,7 @@ struct Job {
     cpu_secs: u64,
     unconfined: Unconfined,
     gentle: bool,
+    inventory_alone: bool,
 }
 
 /// What is inspected.
@@ -324,6 +325,8 @@ pub struct Inspector {
     pub unconfined: Unconfined,
     /// Whether others on the same machine go first: a server has readers who wait.
     pub gentle: bool,
+    /// Whether only the inventory is made: see [`Knowledge::inventory_alone`].
+    pub inventory_alone: bool,
     /// What this process has loaded of it.
     pub loaded: Arc<Loaded>,
     /// Seconds that an inspection may take, beyond those that its bytes take; [`PATIENCE_SECS`] by default.
@@ -414,6 +417,7 @@ impl Inspector {
             cpu_secs: budget * 2,
             unconfined,
             gentle: self.gentle,
+            inventory_alone: self.inventory_alone,
         };
         let mut child = tokio::process::Command::new(&self.program)
             .arg("inspect")
@@ -565,6 +569,9 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
         let _ = rustix::process::nice(GENTLE);
     }
     let mut knowledge = job.knowledge.load_for(job.today, Connections::ToScan)?;
+    if job.inventory_alone {
+        knowledge.inventory_alone();
+    }
     let readable = match &job.subject {
         Subject::Image { blobs, .. } => vec![blobs.clone()],
         Subject::Disk { source, .. } => source.readable(),

@@ -3,8 +3,9 @@
 mod cache;
 mod disk;
 mod output;
+pub(crate) mod sbom;
 
-use crate::cli::CertifyArgs;
+use crate::cli::{CertifyArgs, RegistryArgs};
 use crate::config::Config;
 use crate::{EXIT_FINDINGS, EXIT_OURS, EXIT_USAGE, wiring};
 use anyhow::{Context, bail};
@@ -38,7 +39,7 @@ pub(crate) fn bar(what: &str) -> anyhow::Result<ProgressBar> {
 }
 
 pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
-    if let Some(declared) = disk::declared(args) {
+    if let Some(declared) = disk::declared(&args.image, args.disk_format) {
         return disk::run(data, args, declared).await;
     }
     let (place, selector) = match reference::parse(&args.image) {
@@ -48,7 +49,7 @@ pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
     let inspector = inspector(data, args)?;
     let cache = args.cache.as_deref().map(Cache::open).transpose()?;
     let temporary = tempfile::tempdir().context("no temporary directory")?;
-    let found = match copy(&place, &selector, args, temporary.path()).await {
+    let found = match copy(&place, &selector, &args.registry, temporary.path()).await {
         Ok(found) => found,
         Err(error) => return refused(&error),
     };
@@ -106,23 +107,23 @@ struct Found {
 async fn copy(
     place: &Source,
     selector: &Selector,
-    args: &CertifyArgs,
+    registry: &RegistryArgs,
     temporary: &Path,
 ) -> Result<Found, SourceError> {
-    let egress = Egress::new(&args.allow).map_err(|error| SourceError::Denied(error.to_string()))?;
     let references = selected(selector);
     if let Source::Layout(root) = place {
         let images = layout_images(root, &references)?;
         return Ok(Found { images, root: root.clone(), layout: true });
     }
-    let password = match &args.password_file {
+    let password = match &registry.password_file {
         None => String::new(),
         Some(file) => std::fs::read_to_string(file)
             .map_err(|error| SourceError::Denied(format!("{}: {error}", file.display())))?
             .trim()
             .to_owned(),
     };
-    let credentials = Credentials { username: args.username.clone(), password };
+    let credentials = Credentials { username: registry.username.clone(), password };
+    let egress = Egress::new(&registry.allow).map_err(|error| SourceError::Denied(error.to_string()))?;
     let depot = Depot::local(&temporary.join("depot"))?;
     let bar = bar("copying").map_err(|error| SourceError::Denied(error.to_string()))?;
     let copied = import(&depot, &egress, place, credentials, &references, &Bar(bar.clone())).await;
@@ -176,12 +177,16 @@ fn all_blobs(root: &Path) -> Vec<(Digest, u64)> {
         .collect()
 }
 
+/// Whether one of our own documents is SPDX: its first key tells.
+fn is_spdx(text: &str) -> bool {
+    text.starts_with("{\n  \"spdxVersion\"")
+}
+
 fn write_sboms(directory: Option<&Path>, inspection: &Inspection) -> anyhow::Result<()> {
     let Some(directory) = directory else { return Ok(()) };
     std::fs::create_dir_all(directory)?;
     for (digest, text) in &inspection.sboms {
-        // Both are ours: the first key of the document tells which it is.
-        let kind = if text.starts_with("{\n  \"spdxVersion\"") { "spdx" } else { "cdx" };
+        let kind = if is_spdx(text) { "spdx" } else { "cdx" };
         let name = format!("{}.{kind}.json", digest.trim_start_matches("sha256:"));
         std::fs::write(directory.join(name), text)?;
     }

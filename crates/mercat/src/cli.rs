@@ -34,6 +34,10 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Inspect an image on this machine, without a server, exactly as the server would.
     Certify(CertifyArgs),
+    /// Write the bill of materials of an image or disk, without certifying it.
+    ///
+    /// The same inventory as in a certification, in a fraction of the time: no scanner looks, and nothing is judged.
+    Sbom(SbomArgs),
     /// Known vulnerabilities: import OSV records.
     #[command(subcommand)]
     Advisories(AdvisoriesCommand),
@@ -203,6 +207,13 @@ pub(crate) struct CertifyArgs {
     /// time. What is kept is used only for the same bytes, rules, advisories and program. Keep it to yourself.
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+/// How a registry is reached.
+#[derive(Args)]
+pub(crate) struct RegistryArgs {
     /// User name for the registry.
     #[arg(long, default_value = "")]
     pub(crate) username: String,
@@ -212,6 +223,38 @@ pub(crate) struct CertifyArgs {
     /// Registry host:port that may be private or plain http, for example 127.0.0.1:5000.
     #[arg(long)]
     pub(crate) allow: Vec<String>,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Exit codes: 0 whole, 1 parts of the image are refused, 2 parts could not be read or our \
+                        fault, 64 usage. What is missing is told on standard error."
+)]
+pub(crate) struct SbomArgs {
+    /// oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or HOST/REPOSITORY:TAG; or a disk of a virtual
+    /// machine: FILE.vhd, .vhdx, .qcow2, .vmdk, .raw or .img
+    pub(crate) image: String,
+    /// The form of the document: CycloneDX 1.6 or SPDX 2.3, both in JSON.
+    #[arg(long, value_enum, default_value_t = SbomFormat::Cyclonedx)]
+    pub(crate) format: SbomFormat,
+    /// Write the documents into this directory, in both forms, instead of one to standard output. Needed for images
+    /// of several platforms, of which each has its own.
+    #[arg(long, value_name = "DIR", conflicts_with = "format")]
+    pub(crate) out: Option<PathBuf>,
+    /// Format of the disk, where the name of its file does not say: raw, vhd, vhdx, qcow2 or vmdk.
+    #[arg(long, value_parser = disk_format)]
+    pub(crate) disk_format: Option<Declared>,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+/// The form of a bill of materials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SbomFormat {
+    /// CycloneDX 1.6.
+    Cyclonedx,
+    /// SPDX 2.3.
+    Spdx,
 }
 
 #[derive(Subcommand)]

@@ -87,6 +87,7 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::SignInLink => serve::sign_in_link(&data).await,
         Command::Demo(args) => demo::run(&args).await,
         Command::Certify(args) => certify::run(&data, &args).await,
+        Command::Sbom(args) => certify::sbom::run(&data, &args).await,
         Command::Advisories(command) => advisories::run(&data, &command).await,
         Command::Signatures(command) => signatures::run(&data, &command),
         Command::Policy(command) => policy::run(&command),

@@ -125,6 +125,7 @@ pub(crate) fn inspector(data: &Path, config: &Config) -> anyhow::Result<Inspecto
         statements: None,
         expected: None,
         gentle: false,
+        inventory_alone: false,
         loaded: Arc::default(),
         patience_secs: PATIENCE_SECS,
     })

@@ -11,23 +11,30 @@ use mercat_worker::DiskSource;
 use std::path::{Path, PathBuf};
 
 /// The format of the disk that the arguments name; `None` when they name a container image.
-pub(super) fn declared(args: &CertifyArgs) -> Option<Option<Declared>> {
-    if args.disk_format.is_some() {
-        return Some(args.disk_format);
+pub(super) fn declared(image: &str, format: Option<Declared>) -> Option<Option<Declared>> {
+    if format.is_some() {
+        return Some(format);
     }
-    let extension = Path::new(&args.image).extension()?.to_str()?;
+    let extension = Path::new(image).extension()?.to_str()?;
     let declared = Declared::from_extension(extension)?;
     // `registry/app.img:tag` is a reference, and so is everything with a transport.
-    (!args.image.contains(':') || Path::new(&args.image).is_file()).then_some(Some(declared))
+    (!image.contains(':') || Path::new(image).is_file()).then_some(Some(declared))
+}
+
+/// The whole path of a file.
+pub(super) fn file(path: &str) -> Result<PathBuf, String> {
+    match PathBuf::from(path).canonicalize() {
+        Ok(path) if path.is_file() => Ok(path),
+        Ok(_) => Err(format!("{path} is not a file")),
+        Err(error) => Err(format!("{path}: {error}")),
+    }
 }
 
 /// Inspects the file where it lies.
 pub(super) async fn run(data: &Path, args: &CertifyArgs, declared: Option<Declared>) -> anyhow::Result<u8> {
-    let path = PathBuf::from(&args.image);
-    let path = match path.canonicalize() {
-        Ok(path) if path.is_file() => path,
-        Ok(_) => return Ok(usage(&format!("{} is not a file", args.image))),
-        Err(error) => return Ok(usage(&format!("{}: {error}", args.image))),
+    let path = match file(&args.image) {
+        Ok(path) => path,
+        Err(why) => return Ok(usage(&why)),
     };
     let inspector = inspector(data, args)?;
     let claims = Claims {

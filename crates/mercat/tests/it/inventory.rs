@@ -172,3 +172,54 @@ fn another_inventory_names_nothing_that_is_missed_here() {
     let missed: Vec<&String> = theirs.difference(&ours).collect();
     assert_eq!(missed, Vec::<&String>::new(), "ours: {ours:?}");
 }
+
+fn sbom(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let done = Command::new(BIN).args(["--data", "/nonexistent-mercat", "sbom"]).args(arguments).output();
+    let done = done.expect("it starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (done.status.code(), text(&done.stdout), text(&done.stderr))
+}
+
+#[test]
+fn the_bill_of_materials_alone_is_that_of_a_certification_and_tells_what_it_lacks() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (bom, spdx, _) = documents(dir.path());
+    let image = format!("oci:{}:latest", dir.path().join("image").display());
+    for (form, path) in [("cyclonedx", &bom), ("spdx", &spdx)] {
+        let (code, text, told) = sbom(&["--format", form, &image]);
+        assert_eq!((code, told.as_str()), (Some(0), ""), "{form}");
+        assert_eq!(text.trim_end(), std::fs::read_to_string(path).expect("read").trim_end(), "{form}");
+    }
+    let out = dir.path().join("alone");
+    assert_eq!(sbom(&["--out", out.to_str().expect("plain"), &image]).0, Some(0));
+    for path in [&bom, &spdx] {
+        let other = out.join(path.file_name().expect("a name"));
+        assert_eq!(std::fs::read(other).expect("written"), std::fs::read(path).expect("read"));
+    }
+    // A layer that is cut short, and an archive that nobody can open.
+    let layers = layers();
+    let cut = [&layers[0][..layers[0].len() / 2 + 100]];
+    let broken = dir.path().join("broken");
+    layout(&broken, &cut.map(<[u8]>::to_vec), &["latest"]);
+    let (code, _, told) = sbom(&[&format!("oci:{}:latest", broken.display())]);
+    assert!(code == Some(1) && told.contains("not whole: TAR-"), "{code:?} {told}");
+    let closed = dir.path().join("closed");
+    layout(&closed, &[tar(&[("opt/app.jar", b"PK\x03\x04 cut")])], &["latest"]);
+    let (code, _, told) = sbom(&[&format!("oci:{}:latest", closed.display())]);
+    assert!(code == Some(2) && told.contains("opt/app.jar"), "{code:?} {told}");
+    // Several images at once.
+    let two = dir.path().join("two");
+    layout(&two, &layers, &["latest"]);
+    let one = std::fs::read_to_string(two.join("index.json")).expect("read");
+    layout(&two, &layers[..1], &["other"]);
+    let mut both: Value = serde_json::from_str(&one).expect("JSON");
+    let other = read(&two.join("index.json"))["manifests"][0].clone();
+    both["manifests"].as_array_mut().expect("a list").push(other);
+    std::fs::write(two.join("index.json"), both.to_string()).expect("written");
+    let (code, text, told) = sbom(&[&format!("oci:{}", two.display())]);
+    assert!(code == Some(64) && text.is_empty() && told.contains("--out"), "{code:?} {text} {told}");
+    for wrong in ["oci:/nonexistent:latest", "nothing.raw"] {
+        let (code, text, told) = sbom(&[wrong]);
+        assert!(code != Some(0) && text.is_empty() && told.starts_with("mercat: "), "{code:?} {text} {told}");
+    }
+}

@@ -61,6 +61,7 @@ async fn inspect(program: PathBuf, dir: &Path, root: &Digest) -> Result<Inspecti
         statements: None,
         expected: None,
         gentle: false,
+        inventory_alone: false,
         loaded: Arc::new(Loaded::default()),
         patience_secs: 3,
     };

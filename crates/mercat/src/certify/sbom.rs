@@ -1,0 +1,115 @@
+//! `mercat sbom`: the inventory of an image or disk, without a certification.
+
+use super::{Bar, bar, copy, disk, is_spdx, refused, usage, write_sboms};
+use crate::cli::{SbomArgs, SbomFormat};
+use crate::config::Config;
+use crate::{EXIT_FINDINGS, EXIT_OURS, wiring};
+use anyhow::Context;
+use mercat_artifact::oci::reference;
+use mercat_certify::Verdict;
+use mercat_certify::disk::Claims;
+use mercat_depot::Progress;
+use mercat_domain::finding::{Finding, Severity};
+use mercat_worker::inspect::Reuse;
+use mercat_worker::{DiskSource, Inspection, Inspector};
+use std::path::Path;
+
+/// Rules about what an artifact holds, which say nothing about whether all of it was read.
+const OF_CONTENT: [&str; 12] =
+    ["CTR", "PKG-06", "LNX", "WIN", "SAS", "BOOT", "ELG", "VEX", "BOX", "NEW", "SCN", "DSK"];
+/// Such as say so all the same: bytes that are missing, archives that are not opened.
+const OF_READING: [&str; 2] = ["CTR-13", "CTR-29"];
+/// Inconclusive for want of scanners or advisories, of which none are asked.
+const OF_JUDGING: [&str; 11] = [
+    "INC-01", "INC-06", "INC-07", "INC-11", "INC-12", "INC-13", "INC-14", "INC-15", "INC-17", "INC-18",
+    "INC-20",
+];
+
+pub(crate) async fn run(data: &Path, args: &SbomArgs) -> anyhow::Result<u8> {
+    let inspector = Inspector { inventory_alone: true, ..wiring::inspector(data, &Config::load(data)?)? };
+    let mut inspections = Vec::new();
+    if let Some(declared) = disk::declared(&args.image, args.disk_format) {
+        let path = match disk::file(&args.image) {
+            Ok(path) => path,
+            Err(why) => return Ok(usage(&why)),
+        };
+        let (source, bar) = (DiskSource::File { path, declared }, bar("reading")?);
+        let at = |done, total| Bar(bar.clone()).at(done, total);
+        let done = inspector.inspect_disk(&source, &Claims::default(), at).await;
+        bar.finish_and_clear();
+        inspections.push(done?);
+    } else {
+        let (place, selector) = match reference::parse(&args.image) {
+            Ok(parsed) => parsed,
+            Err(error) => return Ok(usage(&error.to_string())),
+        };
+        let temporary = tempfile::tempdir().context("no temporary directory")?;
+        let found = match copy(&place, &selector, &args.registry, temporary.path()).await {
+            Ok(found) => found,
+            Err(error) => return refused(&error),
+        };
+        for (_, image) in &found.images {
+            let bytes = image.blobs.iter().map(|(_, size)| size).sum();
+            let bar = bar("reading")?;
+            let at = |done, total| Bar(bar.clone()).at(done, total);
+            let reuse = Reuse::default();
+            let done = inspector.inspect(&image.digest, &found.root, found.layout, bytes, reuse, at).await;
+            bar.finish_and_clear();
+            inspections.push(done?);
+        }
+    }
+    if let Some(why) = write(args, &inspections)? {
+        return Ok(usage(&why));
+    }
+    let mut code = 0;
+    for inspection in &inspections {
+        let (_, findings) =
+            Verdict::findings_of(&inspection.verdict).context("the verdict cannot be read")?;
+        for finding in findings.iter().filter(|finding| is_of_reading(finding)) {
+            tell(finding);
+            code =
+                code.max(if finding.severity == Severity::Inconclusive { EXIT_OURS } else { EXIT_FINDINGS });
+        }
+    }
+    Ok(code)
+}
+
+/// Writes the documents; the text is why it cannot.
+fn write(args: &SbomArgs, inspections: &[Inspection]) -> anyhow::Result<Option<String>> {
+    if args.out.is_some() {
+        inspections.iter().try_for_each(|inspection| write_sboms(args.out.as_deref(), inspection))?;
+        return Ok(None);
+    }
+    let all = inspections.iter().flat_map(|inspection| &inspection.sboms);
+    let of_form = all.filter(|(_, text)| is_spdx(text) == (args.format == SbomFormat::Spdx));
+    let mut texts: Vec<&String> = of_form.map(|(_, text)| text).collect();
+    texts.sort();
+    texts.dedup();
+    match texts.as_slice() {
+        [text] => print(text),
+        [] => return Ok(Some(format!("there is no image to read in {}", args.image))),
+        many => {
+            let why = "images, each with a document of its own: name a directory with --out, or one image";
+            return Ok(Some(format!("{} holds {} {why}", args.image, many.len())));
+        }
+    }
+    Ok(None)
+}
+
+fn is_of_reading(finding: &Finding) -> bool {
+    let rule = finding.rule.as_str();
+    let of_content = OF_CONTENT.iter().chain(&OF_JUDGING).any(|prefix| rule.starts_with(prefix));
+    matches!(finding.severity, Severity::Error | Severity::Inconclusive)
+        && (OF_READING.contains(&rule) || !of_content)
+}
+
+#[expect(clippy::print_stdout, reason = "the command's result")]
+fn print(text: &str) {
+    println!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "the command's result")]
+fn tell(finding: &Finding) {
+    let Finding { rule, place, observed, .. } = finding;
+    eprintln!("mercat: not whole: {rule} {}: {observed}", place.path);
+}
