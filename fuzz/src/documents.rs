@@ -150,7 +150,7 @@ pub fn signature_lines(data: &[u8]) {
     let mut builder = mercat_signatures::Builder::default();
     String::from_utf8_lossy(data).lines().take(64).for_each(|line| builder.line(line));
     let compiled = builder.compile();
-    let bodies = mercat_signatures::Bodies::read(&compiled.bodies).expect("what was compiled here reads");
+    let bodies = mercat_signatures::Bodies::read(compiled.bodies).expect("what was compiled here reads");
     let _ = bodies.scan(mercat_signatures::FileKind::Any, 0, data, |_| {});
 }
 
@@ -170,7 +170,7 @@ pub fn signature_pack(data: &[u8]) {
         bytes[at] = change[2];
     }
     let Ok(pack) = mercat_signatures::Pack::open(Arc::new(bytes)) else { return };
-    if let Ok(bodies) = mercat_signatures::Bodies::read(&pack.bodies) {
+    if let Ok(bodies) = mercat_signatures::whole(&*pack.bodies).and_then(mercat_signatures::Bodies::read) {
         let _ = bodies.scan(mercat_signatures::FileKind::Any, 0, data, |_| {});
     }
     for source in pack.tables {
@@ -178,7 +178,7 @@ pub fn signature_pack(data: &[u8]) {
             let _ = table.find(&[7; 32], 7);
         }
     }
-    let _ = mercat_signatures::Bodies::read(data);
+    let _ = mercat_signatures::Bodies::read(data.to_vec());
 }
 
 /// Credentials.

@@ -118,6 +118,7 @@ pub(crate) fn scan_layer(
     compression: Option<Compression>,
     knowledge: &Knowledge,
 ) -> io::Result<LayerFacts> {
+    knowledge.ready().map_err(io::Error::other)?;
     let mut layer = LayerScan { scan: Scan::new(knowledge) };
     let read = match compression {
         Some(compression) => layer.tar(blob, compression),

@@ -170,13 +170,21 @@ impl Knowledge {
         self.companions.push(companion);
     }
 
+    /// Reads what is otherwise read when the first bytes are scanned.
+    ///
+    /// # Errors
+    /// When a part is damaged; nothing is then scanned without it.
+    pub fn ready(&self) -> Result<(), KnowledgeError> {
+        if self.inventory_alone { Ok(()) } else { self.signatures.ready() }
+    }
+
     /// Adds signatures that [`mercat_signatures::Builder`] compiled: byte patterns, and hash tables.
     ///
     /// # Errors
     /// When a part is damaged or of another form; nothing is then certified without it.
     pub fn add_signatures(
         &mut self,
-        bodies: &[u8],
+        bodies: Box<dyn mercat_artifact::Positioned>,
         tables: Vec<Box<dyn mercat_artifact::Positioned>>,
     ) -> Result<(), KnowledgeError> {
         self.signatures.add(bodies, tables)

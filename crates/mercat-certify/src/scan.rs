@@ -299,7 +299,7 @@ impl<'k> Scan<'k> {
                 let fix = "remove the file and rebuild this layer";
                 self.note(Note::new("CTR-20", path, observed, "no malware", fix));
             });
-            searched.map_err(|why| why.to_string()).and(scanned)
+            searched.and(scanned)
         };
         let credentials = || {
             let mut found = Vec::new();

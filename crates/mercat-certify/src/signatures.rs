@@ -2,8 +2,9 @@
 
 use crate::{KnowledgeError, digest_of};
 use mercat_artifact::Positioned;
-use mercat_signatures::{Bodies, Builder, Digests, FileKind, Hashes, Hashing, Kind, TooManySteps};
+use mercat_signatures::{Bodies, Builder, Digests, FileKind, Hashes, Hashing, Kind, LoadError, whole};
 use std::io;
+use std::sync::OnceLock;
 
 /// Name under which the industry's antivirus test file is reported.
 pub(crate) const TEST_FILE: &str = "Eicar-Test-Signature";
@@ -14,8 +15,26 @@ pub(crate) fn test_string() -> Vec<u8> {
     parts.iter().flat_map(|part| part.bytes()).collect()
 }
 
+/// Byte signatures that are read when they are first searched for: what was found before is used without them.
+struct Late {
+    source: Box<dyn Positioned>,
+    digest: [u8; 32],
+    read: OnceLock<Result<Bodies, LoadError>>,
+}
+
+impl Late {
+    fn bodies(&self) -> Result<&Bodies, &LoadError> {
+        let read = || {
+            let bodies = whole(&*self.source).and_then(Bodies::read)?;
+            // Of a file that was written over since it was opened, nothing is certain.
+            if bodies.digest() == self.digest { Ok(bodies) } else { Err(LoadError::Damaged) }
+        };
+        self.read.get_or_init(read).as_ref()
+    }
+}
+
 pub(crate) struct Signatures {
-    bodies: Vec<Bodies>,
+    bodies: Vec<Late>,
     hashes: Vec<Hashes>,
     digest: String,
 }
@@ -32,33 +51,45 @@ impl Signatures {
                 return Err(KnowledgeError::Hashes { line: at + 1, why });
             }
         }
-        let compiled = builder.compile();
         let mut out = Self { bodies: Vec::new(), hashes: Vec::new(), digest: String::new() };
-        out.add(&compiled.bodies, vec![Box::new(compiled.sha256), Box::new(compiled.md5)])?;
+        if builder.hashes() == 0 {
+            out.add(Box::new(builder.compile_bodies()), Vec::new())?;
+        } else {
+            let compiled = builder.compile();
+            out.add(Box::new(compiled.bodies), vec![Box::new(compiled.sha256), Box::new(compiled.md5)])?;
+        }
         Ok(out)
     }
 
     /// Adds compiled signatures, and tables.
     pub(crate) fn add(
         &mut self,
-        bodies: &[u8],
+        bodies: Box<dyn Positioned>,
         tables: Vec<Box<dyn Positioned>>,
     ) -> Result<(), KnowledgeError> {
-        let unusable = |error: mercat_signatures::LoadError| KnowledgeError::Signatures(error.to_string());
-        self.bodies.push(Bodies::read(bodies).map_err(unusable)?);
+        let unusable = |error: LoadError| KnowledgeError::Signatures(error.to_string());
+        let digest = Bodies::digest_named(&*bodies).map_err(unusable)?;
+        self.bodies.push(Late { source: bodies, digest, read: OnceLock::new() });
         for source in tables {
             let table = Hashes::open(source).map_err(unusable)?;
             if !table.is_empty() {
                 self.hashes.push(table);
             }
         }
-        let all = self.bodies.iter().map(Bodies::digest).chain(self.hashes.iter().map(Hashes::digest));
+        let all = self.bodies.iter().map(|late| late.digest).chain(self.hashes.iter().map(Hashes::digest));
         self.digest = digest_of(&all.collect::<Vec<_>>().concat()).to_string();
         Ok(())
     }
 
     pub(crate) fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// Reads what is not read yet.
+    pub(crate) fn ready(&self) -> Result<(), KnowledgeError> {
+        let bodies = self.bodies.iter().try_for_each(|late| late.bodies().map(|_| ()));
+        let read = bodies.map_err(Clone::clone).and_then(|()| self.hashes.iter().try_for_each(Hashes::ready));
+        read.map_err(|error| KnowledgeError::Signatures(error.to_string()))
     }
 
     /// Names of the byte signatures found in a window that begins at byte `start` of its file.
@@ -68,8 +99,11 @@ impl Signatures {
         start: u64,
         window: &[u8],
         mut hit: impl FnMut(&str),
-    ) -> Result<(), TooManySteps> {
-        self.bodies.iter().try_for_each(|bodies| bodies.scan(kind, start, window, &mut hit))
+    ) -> Result<(), String> {
+        self.bodies.iter().try_for_each(|late| {
+            let bodies = late.bodies().map_err(ToString::to_string)?;
+            bodies.scan(kind, start, window, &mut hit).map_err(|why| why.to_string())
+        })
     }
 
     /// The hashes that a file of this size must be looked up by; all of them when its size is not known yet.

@@ -79,7 +79,7 @@ fn measure(bytes: &[u8], count: usize) -> f64 {
     let compiled = builder.compile().bodies;
     let compiling = start.elapsed();
     let start = Instant::now();
-    let bodies = Bodies::read(&compiled).unwrap();
+    let bodies = Bodies::read(compiled.clone()).unwrap();
     let loading = start.elapsed();
     let mut best = f64::MAX;
     for _ in 0..3 {

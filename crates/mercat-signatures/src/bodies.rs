@@ -5,6 +5,7 @@ use crate::pattern::{ANCHOR_BYTES, Atom, Pattern, matches_at};
 use crate::{FORM, LoadError, TooManySteps, u32_at, u64_at};
 use aho_corasick::AhoCorasick;
 use memchr::memmem::Finder;
+use mercat_artifact::Positioned;
 use sha2::{Digest as _, Sha256};
 
 /// What files a signature is about.
@@ -176,13 +177,27 @@ fn read_record(bytes: &[u8]) -> Option<Body> {
     inside.then_some(Body { name, kind, offset, pattern: Pattern { atoms, anchor, anchor_bytes } })
 }
 
+fn digest_in(head: &[u8]) -> Result<[u8; 32], LoadError> {
+    if head.get(..8) != Some(MAGIC) {
+        return Err(LoadError::Magic);
+    }
+    if u32_at(head, 8) != FORM {
+        return Err(LoadError::Form { found: u32_at(head, 8) });
+    }
+    head[DIGEST_AT..CHECKSUM_AT].try_into().map_err(|_| LoadError::Damaged)
+}
+
 /// Byte signatures in memory.
 #[derive(Debug)]
 pub struct Bodies {
     digest: [u8; 32],
+    /// What was read.
+    bytes: Vec<u8>,
     filter: Filter,
-    places: Vec<u32>,
-    records: Vec<u8>,
+    count: usize,
+    /// Where in `bytes` the place of each record is told, and where the records begin.
+    places_at: usize,
+    records_at: usize,
     /// Signatures whose longest run is too short for the filter.
     short: Option<AhoCorasick>,
     short_owners: Vec<u32>,
@@ -195,32 +210,28 @@ impl Bodies {
     ///
     /// # Errors
     /// See [`LoadError`].
-    pub fn read(bytes: &[u8]) -> Result<Self, LoadError> {
+    pub fn read(bytes: Vec<u8>) -> Result<Self, LoadError> {
         let head = bytes.get(..HEAD_BYTES).ok_or(LoadError::Damaged)?;
-        if head[..8] != *MAGIC {
-            return Err(LoadError::Magic);
-        }
-        if u32_at(head, 8) != FORM {
-            return Err(LoadError::Form { found: u32_at(head, 8) });
-        }
+        let digest = digest_in(head)?;
         let count = u32_at(head, 12) as usize;
         let held = &bytes[HEAD_BYTES..];
         if checksum(&head[..CHECKSUM_AT], held) != u32_at(head, CHECKSUM_AT) {
             return Err(LoadError::Damaged);
         }
-        let digest = head[DIGEST_AT..CHECKSUM_AT].try_into().map_err(|_| LoadError::Damaged)?;
         let (filter, used) = Filter::read(held).ok_or(LoadError::Damaged)?;
         let length = u32_at(held, used) as usize;
-        let places: Vec<u32> = (0..count).map(|at| u32_at(held, used + 4 + at * 4)).collect();
         let records = held.get(used + 4 + count * 4..).ok_or(LoadError::Damaged)?;
         if records.len() != length {
             return Err(LoadError::Damaged);
         }
+        let places_at = HEAD_BYTES + used + 4;
         let mut out = Self {
             digest,
             filter,
-            places,
-            records: records.to_vec(),
+            count,
+            places_at,
+            records_at: places_at + count * 4,
+            bytes,
             short: None,
             short_owners: Vec::new(),
             few: Vec::new(),
@@ -233,29 +244,47 @@ impl Bodies {
     ///
     /// # Errors
     /// As [`Bodies::read`].
-    pub fn verified(bytes: &[u8]) -> Result<Self, LoadError> {
+    pub fn verified(bytes: Vec<u8>) -> Result<Self, LoadError> {
         let out = Self::read(bytes)?;
-        let digest: [u8; 32] = Sha256::digest(&bytes[HEAD_BYTES..]).into();
+        let digest: [u8; 32] = Sha256::digest(&out.bytes[HEAD_BYTES..]).into();
         if digest == out.digest { Ok(out) } else { Err(LoadError::Damaged) }
     }
 
     /// Signatures that the filter does not hold are few; they get an automaton of their own.
     fn find_short(&mut self) -> Option<()> {
         let mut runs = Vec::new();
-        for owner in 0..self.places.len() as u32 {
-            let record = self.records.get(*self.places.get(owner as usize)? as usize..)?;
+        let (mut short_owners, mut few) = (Vec::new(), Vec::new());
+        for owner in 0..self.count as u32 {
+            let record = self.record(owner)?;
             let length = usize::from(*record.first()?);
             if length < ANCHOR_BYTES {
                 runs.push(record.get(1..1 + length)?.to_vec());
-                self.short_owners.push(owner);
-            } else if self.places.len() <= FEW {
-                self.few.push((Finder::new(record.get(1..1 + length)?).into_owned(), owner));
+                short_owners.push(owner);
+            } else if self.count <= FEW {
+                few.push((Finder::new(record.get(1..1 + length)?).into_owned(), owner));
             }
         }
+        (self.short_owners, self.few) = (short_owners, few);
         if !runs.is_empty() {
             self.short = Some(AhoCorasick::new(runs).ok()?);
         }
         Some(())
+    }
+
+    /// The record of a signature, and what comes behind it.
+    fn record(&self, owner: u32) -> Option<&[u8]> {
+        let place = u32_at(&self.bytes, self.places_at + owner as usize * 4) as usize;
+        self.bytes.get(self.records_at..)?.get(place..)
+    }
+
+    /// The digest that compiled signatures name as theirs, without reading them.
+    ///
+    /// # Errors
+    /// As [`Bodies::read`], as far as their head tells.
+    pub fn digest_named(source: &dyn Positioned) -> Result<[u8; 32], LoadError> {
+        let mut head = [0; HEAD_BYTES];
+        source.read_exact_at(&mut head, 0).map_err(|error| LoadError::of(&error))?;
+        digest_in(&head)
     }
 
     /// SHA-256 of the compiled signatures.
@@ -265,12 +294,12 @@ impl Bodies {
 
     /// How many signatures.
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.count
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.count == 0
     }
 
     /// Tells the names of the signatures that match in a window of a file that begins at byte `start` of it.
@@ -287,8 +316,7 @@ impl Bodies {
     ) -> Result<(), TooManySteps> {
         let mut steps = 0;
         let mut check = |at: usize, owner: u32, steps: &mut u64| -> Result<(), TooManySteps> {
-            let place = self.places.get(owner as usize).copied().unwrap_or(u32::MAX) as usize;
-            let record = self.records.get(place..).unwrap_or_default();
+            let record = self.record(owner).unwrap_or_default();
             let run = record.first().map_or(0, |length| usize::from(*length));
             if record.get(1..1 + run) != window.get(at..at + run) {
                 return Ok(());
@@ -305,7 +333,8 @@ impl Bodies {
             }
             Ok(())
         };
-        self.filter.candidates(window, |at, owner| check(at, owner, &mut steps))?;
+        self.filter
+            .candidates(&self.bytes[HEAD_BYTES..], window, |at, owner| check(at, owner, &mut steps))?;
         for (finder, owner) in &self.few {
             let mut from = 0;
             while let Some(at) = window.get(from..).and_then(|rest| finder.find(rest)) {

@@ -66,9 +66,14 @@ impl Builder {
 
     /// Compiles what was taken. The same signatures give the same bytes, in whatever order they came.
     pub fn compile(mut self) -> Compiled {
-        self.bodies.sort_by(|one, other| one.name.cmp(&other.name));
         let mut table = |kind| crate::hashes::write(kind, self.hashes.remove(&kind).unwrap_or_default());
         let (sha256, md5) = (table(Kind::Sha256), table(Kind::Md5));
-        Compiled { bodies: crate::bodies::write(&self.bodies), sha256, md5 }
+        Compiled { bodies: self.compile_bodies(), sha256, md5 }
+    }
+
+    /// The same, of byte signatures alone: for [`crate::Bodies::read`].
+    pub fn compile_bodies(mut self) -> Vec<u8> {
+        self.bodies.sort_by(|one, other| one.name.cmp(&other.name));
+        crate::bodies::write(&self.bodies)
     }
 }

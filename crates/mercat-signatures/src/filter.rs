@@ -56,13 +56,14 @@ const COMMON: [(u32, u32); 12] = [
 const SALTS: u64 = 64;
 
 /// The Bloom filter under the salt by which the fewest probes of programs pass.
-fn words_of(entries: &[Entry], log: u32) -> (u64, Vec<u64>) {
+fn words_of(entries: &[Entry], log: u32) -> (u64, Vec<u8>) {
     let under = |salt: u64| {
         let mut words = vec![0_u64; 1 << (log - WORD_LOG)];
         for entry in entries {
             let hash = hash(entry.key, salt);
             words[(hash >> (64 - (log - WORD_LOG))) as usize] |= pattern(hash);
         }
+        let words: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let view = Words { shift: 64 - (log - WORD_LOG), salt, words: &words };
         let pass: u32 = COMMON.iter().filter(|(key, _)| view.held(*key)).map(|(_, often)| often).sum();
         (pass, salt, words)
@@ -115,7 +116,7 @@ pub(crate) fn write(entries: &mut [Entry], out: &mut Vec<u8>) {
     out.extend(bits_log.to_le_bytes());
     out.extend((entries.len() as u32).to_le_bytes());
     out.extend(salt.to_le_bytes());
-    words.iter().for_each(|word| out.extend(word.to_le_bytes()));
+    out.extend(words);
     starts.iter().for_each(|start| out.extend(start.to_le_bytes()));
     for entry in entries {
         out.extend(entry.key.to_le_bytes());
@@ -123,15 +124,17 @@ pub(crate) fn write(entries: &mut [Entry], out: &mut Vec<u8>) {
     }
 }
 
-/// A filter in memory.
+/// A filter in memory: where its parts are in the bytes that [`write`] wrote, which stay as they are.
 #[derive(Debug)]
 pub(crate) struct Filter {
     bits_log: u32,
     salt: u64,
-    words: Vec<u64>,
-    starts: Vec<u32>,
-    entries: Vec<Entry>,
+    count: usize,
+    starts_at: usize,
+    entries_at: usize,
 }
+
+const WORDS_AT: usize = 4 + 4 + 8;
 
 impl Filter {
     /// Reads what [`write`] wrote; the bytes that it took come back with it.
@@ -142,37 +145,28 @@ impl Filter {
         }
         let words = 1_usize << (bits_log - WORD_LOG);
         let buckets = (1_usize << (bits_log - 4)) + 1;
-        let words_at = 4 + 4 + 8;
-        let starts_at = words_at + words * 8;
+        let starts_at = WORDS_AT + words * 8;
         let entries_at = starts_at + buckets * 4;
         let end = entries_at + count * 8;
         if bytes.len() < end {
             return None;
         }
-        let filter = Self {
-            bits_log,
-            salt: u64_at(bytes, 8),
-            words: (0..words).map(|at| u64_at(bytes, words_at + at * 8)).collect(),
-            starts: (0..buckets).map(|at| u32_at(bytes, starts_at + at * 4)).collect(),
-            entries: (0..count)
-                .map(|at| entries_at + at * 8)
-                .map(|at| Entry { key: u32_at(bytes, at), owner: u32_at(bytes, at + 4) })
-                .collect(),
-        };
-        Some((filter, end))
+        Some((Self { bits_log, salt: u64_at(bytes, 8), count, starts_at, entries_at }, end))
     }
 
-    /// Tells each place where a run of a signature may begin, and of which.
+    /// Tells each place where a run of a signature may begin, and of which; `held` is what the filter was read from.
     pub(crate) fn candidates<E>(
         &self,
+        held: &[u8],
         bytes: &[u8],
         mut found: impl FnMut(usize, u32) -> Result<(), E>,
     ) -> Result<(), E> {
-        if self.entries.is_empty() {
+        if self.count == 0 {
             return Ok(());
         }
         let shift = 64 - (self.bits_log - WORD_LOG);
-        let words = Words { shift, salt: self.salt, words: &self.words };
+        let words = held.get(WORDS_AT..self.starts_at).unwrap_or_default();
+        let words = Words { shift, salt: self.salt, words };
         let mut at = 0;
         // Eight probes at a time, so that the common case is one branch.
         for block in bytes.chunks_exact(8 * STRIDE) {
@@ -184,7 +178,7 @@ impl Filter {
                 for (place, probe) in block.chunks_exact(STRIDE).enumerate() {
                     let key = u32_at(probe, 0);
                     if words.held(key) {
-                        self.look_up(at + place * STRIDE, key, &mut found)?;
+                        self.look_up(held, at + place * STRIDE, key, &mut found)?;
                     }
                 }
             }
@@ -193,7 +187,7 @@ impl Filter {
         while at + PROBE_BYTES <= bytes.len() {
             let key = u32_at(bytes, at);
             if words.held(key) {
-                self.look_up(at, key, &mut found)?;
+                self.look_up(held, at, key, &mut found)?;
             }
             at += STRIDE;
         }
@@ -203,16 +197,20 @@ impl Filter {
     #[inline(never)]
     fn look_up<E>(
         &self,
+        held: &[u8],
         at: usize,
         key: u32,
         found: &mut impl FnMut(usize, u32) -> Result<(), E>,
     ) -> Result<(), E> {
         let bucket = (hash(key, self.salt) >> (64 - (self.bits_log - 4))) as usize;
-        let (from, to) = (self.starts[bucket] as usize, self.starts[bucket + 1] as usize);
-        for entry in &self.entries[from..to.max(from)] {
-            let ahead = (entry.owner & 7) as usize;
-            if entry.key == key && ahead <= at {
-                found(at - ahead, entry.owner >> 3)?;
+        let start = |bucket: usize| u32_at(held, self.starts_at + bucket * 4) as usize;
+        let (from, to) = (start(bucket), start(bucket + 1).min(self.count));
+        for entry in from..to {
+            let entry = self.entries_at + entry * 8;
+            let owner = u32_at(held, entry + 4);
+            let ahead = (owner & 7) as usize;
+            if u32_at(held, entry) == key && ahead <= at {
+                found(at - ahead, owner >> 3)?;
             }
         }
         Ok(())
@@ -224,7 +222,8 @@ impl Filter {
 struct Words<'a> {
     shift: u32,
     salt: u64,
-    words: &'a [u64],
+    /// Little-endian, of eight bytes.
+    words: &'a [u8],
 }
 
 impl Words<'_> {
@@ -232,7 +231,7 @@ impl Words<'_> {
     #[inline]
     fn held(self, key: u32) -> bool {
         let hash = hash(key, self.salt);
-        let word = self.words.get((hash >> self.shift) as usize).copied().unwrap_or(0);
+        let word = u64_at(self.words, (hash >> self.shift) as usize * 8);
         word & pattern(hash) == pattern(hash)
     }
 }

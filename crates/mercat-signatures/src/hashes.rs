@@ -7,6 +7,7 @@ use crate::{FORM, LoadError, u32_at, u64_at};
 use mercat_artifact::Positioned;
 use sha2::{Digest as _, Sha256};
 use std::io;
+use std::sync::OnceLock;
 
 /// A hash function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +38,8 @@ pub(crate) struct Known {
 }
 
 const MAGIC: &[u8; 8] = b"mcathash";
+/// One for each first two bytes of a hash, and the end.
+const PLACES: usize = 65_537;
 /// Bits of the sizes that occur, as a power of two.
 const SIZES_LOG_MIN: u32 = 13;
 const SIZES_LOG_MAX: u32 = 26;
@@ -51,6 +54,10 @@ fn sizes_log(count: u64) -> u32 {
     (u64::BITS - (bits - 1).leading_zeros()).clamp(SIZES_LOG_MIN, SIZES_LOG_MAX)
 }
 
+fn sizes_bytes(count: u64) -> usize {
+    1 << (sizes_log(count) - 3)
+}
+
 fn size_bit(size: u64, log: u32) -> usize {
     (size.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - log)) as usize
 }
@@ -60,8 +67,8 @@ pub(crate) fn write(kind: Kind, mut known: Vec<Known>) -> Vec<u8> {
     known.sort();
     known.dedup();
     let log = sizes_log(known.len() as u64);
-    let mut sizes = vec![0_u8; 1 << (log - 3)];
-    let mut places = vec![0_u64; 65_537];
+    let mut sizes = vec![0_u8; sizes_bytes(known.len() as u64)];
+    let mut places = vec![0_u64; PLACES];
     let mut names = Vec::new();
     let mut rows = Vec::new();
     for file in &known {
@@ -98,9 +105,14 @@ pub struct Hashes {
     kind: Kind,
     digest: [u8; 32],
     count: u64,
+    rows_at: u64,
+    held: OnceLock<Result<Held, LoadError>>,
+}
+
+/// What of a table is in memory, from the first look on.
+struct Held {
     sizes: Vec<u8>,
     places: Vec<u64>,
-    rows_at: u64,
 }
 
 impl std::fmt::Debug for Hashes {
@@ -118,10 +130,7 @@ impl Hashes {
     /// # Errors
     /// See [`LoadError`].
     pub fn open(source: Box<dyn Positioned>) -> Result<Self, LoadError> {
-        let io = |error: io::Error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => LoadError::Damaged,
-            _ => LoadError::Io(error.to_string()),
-        };
+        let io = |error: io::Error| LoadError::of(&error);
         let mut head = [0; HEAD_BYTES];
         source.read_exact_at(&mut head, 0).map_err(io)?;
         if head[..8] != *MAGIC {
@@ -136,20 +145,39 @@ impl Hashes {
             _ => return Err(LoadError::Damaged),
         };
         let (count, names) = (u64_at(&head, 16), u64_at(&head, 24));
-        let mut sizes = vec![0; 1 << (sizes_log(count) - 3)];
-        source.read_exact_at(&mut sizes, HEAD_BYTES as u64).map_err(io)?;
-        let mut raw = vec![0; 65_537 * 8];
-        source.read_exact_at(&mut raw, (HEAD_BYTES + sizes.len()) as u64).map_err(io)?;
-        let places: Vec<u64> = (0..65_537).map(|at| u64_at(&raw, at * 8)).collect();
-        let rows_at = (HEAD_BYTES + sizes.len() + raw.len()) as u64;
+        let rows_at = (HEAD_BYTES + sizes_bytes(count) + PLACES * 8) as u64;
         let row = kind.bytes() as u64 + 16;
         let whole = count.checked_mul(row).and_then(|rows| rows_at.checked_add(rows)?.checked_add(names));
-        let rising = places.windows(2).all(|pair| pair[0] <= pair[1]) && places.last() == Some(&count);
-        if whole != Some(source.length().map_err(io)?) || !rising {
+        if whole != Some(source.length().map_err(io)?) {
             return Err(LoadError::Damaged);
         }
         let digest = head[32..64].try_into().map_err(|_| LoadError::Damaged)?;
-        Ok(Self { source, kind, digest, count, sizes, places, rows_at })
+        Ok(Self { source, kind, digest, count, rows_at, held: OnceLock::new() })
+    }
+
+    /// Reads what is held in memory, when it is not yet.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn ready(&self) -> Result<(), LoadError> {
+        self.held().map(|_| ()).map_err(Clone::clone)
+    }
+
+    fn held(&self) -> Result<&Held, &LoadError> {
+        let read = || {
+            let io = |error: io::Error| LoadError::of(&error);
+            let mut sizes = vec![0; sizes_bytes(self.count)];
+            self.source.read_exact_at(&mut sizes, HEAD_BYTES as u64).map_err(io)?;
+            let mut raw = vec![0; PLACES * 8];
+            self.source.read_exact_at(&mut raw, (HEAD_BYTES + sizes.len()) as u64).map_err(io)?;
+            let places: Vec<u64> = (0..PLACES).map(|at| u64_at(&raw, at * 8)).collect();
+            let rising = places.windows(2).all(|pair| pair[0] <= pair[1]);
+            match rising && places.last() == Some(&self.count) {
+                true => Ok(Held { sizes, places }),
+                false => Err(LoadError::Damaged),
+            }
+        };
+        self.held.get_or_init(read).as_ref()
     }
 
     /// Reads the whole table once, against the digest that it was written with.
@@ -192,11 +220,13 @@ impl Hashes {
         self.digest
     }
 
-    /// Whether a file of this size may be known; a file of unknown size always may.
+    /// Whether a file of this size may be known; a file of unknown size always may, and any in a table that cannot be
+    /// read: [`Hashes::find`] says so.
     pub fn may_know(&self, size: Option<u64>) -> bool {
         let set = |size: u64| {
             let bit = size_bit(size, sizes_log(self.count));
-            self.sizes.get(bit / 8).is_some_and(|byte| byte >> (bit % 8) & 1 == 1)
+            let set = |held: &Held| held.sizes.get(bit / 8).is_some_and(|byte| byte >> (bit % 8) & 1 == 1);
+            self.held().map_or(true, set)
         };
         self.count > 0 && size.is_none_or(|size| set(size) || set(ANY_SIZE))
     }
@@ -211,7 +241,8 @@ impl Hashes {
             return Ok(None);
         }
         let bucket = usize::from(*first) << 8 | usize::from(*second);
-        let (from, to) = (self.places[bucket], self.places[bucket + 1]);
+        let held = self.held().map_err(|error| io::Error::other(error.clone()))?;
+        let (from, to) = (held.places[bucket], held.places[bucket + 1]);
         let row = self.kind.bytes() + 16;
         let mut rows = vec![0; (to - from) as usize * row];
         self.source.read_exact_at(&mut rows, self.rows_at + from * row as u64)?;

@@ -18,7 +18,7 @@ pub use bodies::{Bodies, FileKind};
 pub use builder::{Builder, Compiled, Unusable};
 pub use hashes::{Hashes, Kind};
 pub use hashing::{Beside, Digests, Hasher, Hashing};
-pub use pack::{Pack, pack};
+pub use pack::{Pack, pack, whole};
 
 /// Why a compiled file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +27,9 @@ pub enum LoadError {
     #[error("not a compiled signature file")]
     Magic,
     /// It was compiled by another version of this program.
-    #[error("compiled in form {found}, and this program reads form {FORM}; compile it again with mercat signatures import")]
+    #[error(
+        "compiled in form {found}, and this program reads form {FORM}; compile it again with mercat signatures import"
+    )]
     Form {
         /// The form found.
         found: u32,
@@ -38,6 +40,15 @@ pub enum LoadError {
     /// It could not be read.
     #[error("cannot be read: {0}")]
     Io(String),
+}
+
+impl LoadError {
+    fn of(error: &std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => Self::Damaged,
+            _ => Self::Io(error.to_string()),
+        }
+    }
 }
 
 /// More candidates than a window of bytes can honestly have.

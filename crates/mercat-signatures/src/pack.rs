@@ -25,8 +25,8 @@ pub fn pack(about: &str, compiled: &Compiled) -> Vec<u8> {
 pub struct Pack {
     /// What was told when it was made.
     pub about: String,
-    /// Byte patterns, for [`Bodies::read`].
-    pub bodies: Vec<u8>,
+    /// Byte patterns, for [`Bodies::read`] as soon as they are searched for.
+    pub bodies: Box<dyn Positioned>,
     /// Hash tables, for [`Hashes::open`].
     pub tables: Vec<Box<dyn Positioned>>,
 }
@@ -39,11 +39,7 @@ impl Pack {
     pub fn open(source: Arc<dyn Positioned>) -> Result<Self, LoadError> {
         let read = |at: u64, count: usize| {
             let mut bytes = vec![0; count];
-            match source.read_exact_at(&mut bytes, at) {
-                Ok(()) => Ok(bytes),
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(LoadError::Damaged),
-                Err(error) => Err(LoadError::Io(error.to_string())),
-            }
+            source.read_exact_at(&mut bytes, at).map(|()| bytes).map_err(|error| LoadError::of(&error))
         };
         let head = read(0, HEAD_BYTES)?;
         if head[..8] != *MAGIC {
@@ -62,15 +58,14 @@ impl Pack {
         }
         let about =
             String::from_utf8(read(HEAD_BYTES as u64, about_bytes)?).map_err(|_| LoadError::Damaged)?;
-        let mut at = (HEAD_BYTES + about_bytes) as u64;
-        let bodies = read(at, usize::try_from(sizes[0]).map_err(|_| LoadError::Damaged)?)?;
-        at += sizes[0];
-        let mut tables: Vec<Box<dyn Positioned>> = Vec::new();
-        for size in &sizes[1..] {
-            tables.push(Box::new(Part { source: source.clone(), from: at, length: *size }));
-            at += size;
-        }
-        Ok(Self { about, bodies, tables })
+        let mut from = (HEAD_BYTES + about_bytes) as u64;
+        let parts = sizes.map(|length| {
+            let part = Part { source: source.clone(), from, length };
+            from += length;
+            Box::new(part) as Box<dyn Positioned>
+        });
+        let [bodies, sha256, md5] = parts;
+        Ok(Self { about, bodies, tables: vec![sha256, md5] })
     }
 
     /// Reads everything once, against the digests that it was written with.
@@ -78,7 +73,7 @@ impl Pack {
     /// # Errors
     /// See [`LoadError`].
     pub fn verify(self) -> Result<(usize, u64), LoadError> {
-        let bodies = Bodies::verified(&self.bodies)?;
+        let bodies = Bodies::verified(whole(&*self.bodies)?)?;
         let mut hashes = 0;
         for source in self.tables {
             let table = Hashes::open(source)?;
@@ -87,6 +82,17 @@ impl Pack {
         }
         Ok((bodies.len(), hashes))
     }
+}
+
+/// All bytes of a source.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn whole(source: &dyn Positioned) -> Result<Vec<u8>, LoadError> {
+    let length = source.length().map_err(|error| LoadError::of(&error))?;
+    let mut bytes = vec![0; usize::try_from(length).map_err(|_| LoadError::Damaged)?];
+    source.read_exact_at(&mut bytes, 0).map_err(|error| LoadError::of(&error))?;
+    Ok(bytes)
 }
 
 struct Part {

@@ -9,7 +9,7 @@ fn built(lines: &[&str]) -> [Bodies; 2] {
         lines.iter().for_each(|line| builder.line(line));
         (0..others).for_each(|at| builder.line(&format!("Other={}{at:04x}", "fe01".repeat(12))));
         assert_eq!(builder.unusable.count(), 0, "{:?}", builder.unusable);
-        Bodies::read(&builder.compile().bodies).unwrap_or_else(|error| panic!("{error}"))
+        Bodies::read(builder.compile().bodies).unwrap_or_else(|error| panic!("{error}"))
     })
 }
 
@@ -138,20 +138,20 @@ fn damage_is_noticed_and_never_an_empty_set() {
     builder.line("T=6162636465666768696a6b6c");
     builder.line(&format!("{}:1:T", "ab".repeat(32)));
     let compiled = builder.compile();
-    assert_eq!(Bodies::read(b"").err(), Some(LoadError::Damaged));
-    assert_eq!(Bodies::read(&[b'x'; 100]).err(), Some(LoadError::Magic));
+    assert_eq!(Bodies::read(Vec::new()).err(), Some(LoadError::Damaged));
+    assert_eq!(Bodies::read(vec![b'x'; 100]).err(), Some(LoadError::Magic));
     let mut newer = compiled.bodies.clone();
     newer[8] = 9;
-    assert_eq!(Bodies::read(&newer).err(), Some(LoadError::Form { found: 9 }));
+    assert_eq!(Bodies::read(newer).err(), Some(LoadError::Form { found: 9 }));
     for cut in [1, 50, compiled.bodies.len() / 2, compiled.bodies.len() - 1] {
-        assert_eq!(Bodies::read(&compiled.bodies[..cut]).err(), Some(LoadError::Damaged), "{cut}");
+        assert_eq!(Bodies::read(compiled.bodies[..cut].to_vec()).err(), Some(LoadError::Damaged), "{cut}");
     }
     for at in [12, 20, 48, 60, compiled.bodies.len() - 1] {
         let mut flipped = compiled.bodies.clone();
         flipped[at] ^= 1;
-        assert_eq!(Bodies::read(&flipped).err(), Some(LoadError::Damaged), "{at}");
+        assert_eq!(Bodies::read(flipped).err(), Some(LoadError::Damaged), "{at}");
     }
-    assert_eq!(Bodies::verified(&compiled.bodies).map(|bodies| bodies.len()), Ok(1));
+    assert_eq!(Bodies::verified(compiled.bodies.clone()).map(|bodies| bodies.len()), Ok(1));
     let short = compiled.sha256[..compiled.sha256.len() - 1].to_vec();
     assert_eq!(Hashes::open(Box::new(short)).err(), Some(LoadError::Damaged));
     let mut changed = compiled.sha256.clone();
@@ -247,7 +247,7 @@ proptest! {
             builder.line(&format!("S{number:02}={}", hex(body)));
         }
         prop_assert_eq!(builder.unusable.count(), 0);
-        let bodies = Bodies::read(&builder.compile().bodies).unwrap_or_else(|error| panic!("{error}"));
+        let bodies = Bodies::read(builder.compile().bodies).unwrap_or_else(|error| panic!("{error}"));
         let at = at.min(filler.len());
         let planted = &signatures[which % signatures.len()];
         let bytes = [&filler[..at], planted, &filler[at..]].concat();
@@ -262,7 +262,7 @@ proptest! {
     fn no_line_and_no_damage_panics(line in ".{0,80}", bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         let mut builder = Builder::default();
         builder.line(&line);
-        let _ = Bodies::read(&bytes);
+        let _ = Bodies::read(bytes.clone());
         let _ = Hashes::open(Box::new(bytes));
     }
 }

@@ -157,7 +157,7 @@ impl KnowledgeFiles {
 fn add_signatures(knowledge: &mut Knowledge, path: &Path) -> Result<(), String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let pack = Pack::open(Arc::new(file)).map_err(|error| error.to_string())?;
-    knowledge.add_signatures(&pack.bodies, pack.tables).map_err(|error| crate::chain(&error))
+    knowledge.add_signatures(pack.bodies, pack.tables).map_err(|error| crate::chain(&error))
 }
 
 fn policies(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, String> {

@@ -83,7 +83,10 @@ async fn examine(house: &wiring::House, config: &Config, out: &mut Vec<(&'static
     out.push((
         "rules",
         match &knowledge {
-            Ok(loaded) => Health::Good(format!("policy {} of {}", loaded.policy.name, loaded.policy.date)),
+            Ok(loaded) => match loaded.ready() {
+                Ok(()) => Health::Good(format!("policy {} of {}", loaded.policy.name, loaded.policy.date)),
+                Err(error) => Health::Bad(error.to_string()),
+            },
             Err(why) => Health::Bad(why.clone()),
         },
     ));

@@ -33,6 +33,7 @@ pub fn inspect(
     knowledge: &Knowledge,
     progress: Progress<'_>,
 ) -> io::Result<Verdict> {
+    knowledge.ready().map_err(io::Error::other)?;
     let disk = &specimen.disk;
     let mut findings = Vec::new();
     let guest = match Guest::open(Arc::clone(disk)) {
