@@ -45,7 +45,8 @@ const SIZES_LOG_MIN: u32 = 13;
 const SIZES_LOG_MAX: u32 = 26;
 /// For each hash: sizes that do not occur are taken for such that do once in sixteen times.
 const SIZE_BITS_OF_HASH: u64 = 16;
-const HEAD_BYTES: usize = 8 + 4 + 4 + 8 + 8 + 32;
+const CHECKSUM_AT: usize = 8 + 4 + 4 + 8 + 8 + 32;
+const HEAD_BYTES: usize = CHECKSUM_AT + 4;
 const ANY_SIZE: u64 = u64::MAX;
 
 /// Bits for the sizes of so many hashes, as a power of two.
@@ -96,6 +97,7 @@ pub(crate) fn write(kind: Kind, mut known: Vec<Known>) -> Vec<u8> {
     out.extend((known.len() as u64).to_le_bytes());
     out.extend((names.len() as u64).to_le_bytes());
     out.extend(all);
+    out.extend(crc32fast::hash(&held).to_le_bytes());
     [out, held, rows, names].concat()
 }
 
@@ -105,6 +107,8 @@ pub struct Hashes {
     kind: Kind,
     digest: [u8; 32],
     count: u64,
+    /// CRC-32 of what is held in memory: a flipped bit there would leave files unhashed.
+    checksum: u32,
     rows_at: u64,
     held: OnceLock<Result<Held, LoadError>>,
 }
@@ -152,7 +156,8 @@ impl Hashes {
             return Err(LoadError::Damaged);
         }
         let digest = head[32..64].try_into().map_err(|_| LoadError::Damaged)?;
-        Ok(Self { source, kind, digest, count, rows_at, held: OnceLock::new() })
+        let checksum = u32_at(&head, CHECKSUM_AT);
+        Ok(Self { source, kind, digest, count, checksum, rows_at, held: OnceLock::new() })
     }
 
     /// Reads what is held in memory, when it is not yet.
@@ -166,13 +171,13 @@ impl Hashes {
     fn held(&self) -> Result<&Held, &LoadError> {
         let read = || {
             let io = |error: io::Error| LoadError::of(&error);
-            let mut sizes = vec![0; sizes_bytes(self.count)];
+            let mut sizes = vec![0; sizes_bytes(self.count) + PLACES * 8];
             self.source.read_exact_at(&mut sizes, HEAD_BYTES as u64).map_err(io)?;
-            let mut raw = vec![0; PLACES * 8];
-            self.source.read_exact_at(&mut raw, (HEAD_BYTES + sizes.len()) as u64).map_err(io)?;
+            let whole = crc32fast::hash(&sizes) == self.checksum;
+            let raw = sizes.split_off(sizes_bytes(self.count));
             let places: Vec<u64> = (0..PLACES).map(|at| u64_at(&raw, at * 8)).collect();
             let rising = places.windows(2).all(|pair| pair[0] <= pair[1]);
-            match rising && places.last() == Some(&self.count) {
+            match whole && rising && places.last() == Some(&self.count) {
                 true => Ok(Held { sizes, places }),
                 false => Err(LoadError::Damaged),
             }

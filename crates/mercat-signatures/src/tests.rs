@@ -154,6 +154,11 @@ fn damage_is_noticed_and_never_an_empty_set() {
     assert_eq!(Bodies::verified(compiled.bodies.clone()).map(|bodies| bodies.len()), Ok(1));
     let short = compiled.sha256[..compiled.sha256.len() - 1].to_vec();
     assert_eq!(Hashes::open(Box::new(short)).err(), Some(LoadError::Damaged));
+    let mut flipped = compiled.sha256.clone();
+    flipped[100] ^= 1;
+    let table = Hashes::open(Box::new(flipped)).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(table.ready(), Err(LoadError::Damaged));
+    assert!(table.may_know(Some(7)) && table.find(&[0; 32], 7).is_err(), "nothing is certain");
     let mut changed = compiled.sha256.clone();
     *changed.last_mut().expect("bytes") ^= 1;
     let table = Hashes::open(Box::new(changed)).unwrap_or_else(|error| panic!("{error}"));
