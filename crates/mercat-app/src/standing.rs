@@ -84,13 +84,15 @@ impl App {
     /// # Errors
     /// When the ledger does not answer.
     pub async fn judge_again(&self, machine: &str, known: &str) -> Result<bool, AppError> {
-        let before = load::<KnownRow>(&*self.ledger, machine).await?;
-        if before.is_some_and(|before| before.row.known == known) {
+        let before = load::<KnownRow>(&*self.ledger, machine).await?.map(|found| found.row);
+        if before.as_ref().is_some_and(|before| before.known == known) {
             return Ok(false);
         }
-        // From the beginning, also when the pages of something else are not all queued.
+        // On from where it was, and around: whoever learns more all the time comes to the last offer, too.
+        let after = before.and_then(|before| before.after).unwrap_or_default();
         let (machine, known) = (machine.to_owned(), known.to_owned());
-        let row = KnownRow { machine, known, at: self.ledger.now().await?, after: Some(String::new()) };
+        let (at, until) = (self.ledger.now().await?, after.clone());
+        let row = KnownRow { machine, known, at, after: Some(after), until, wrapped: false };
         let mut commit = Commit::new();
         commit.writes.push(put(&row, Expect::Any));
         commit_surely(&*self.ledger, &commit).await?;
@@ -108,11 +110,16 @@ impl App {
         let Some(after) = found.row.after.clone() else { return Ok(None) };
         let offers =
             list::<OfferRow>(&*self.ledger, Query { after, limit: PAGE, ..Query::default() }).await?;
-        let live = offers.iter().map(|found| &found.row).filter(|row| row.live.is_some());
+        let key = |row: &OfferRow| format!("{}/{}", row.publisher, row.offer);
+        let wanted = |row: &&OfferRow| !found.row.wrapped || key(row) <= found.row.until;
+        let looked_at: Vec<&OfferRow> = offers.iter().map(|found| &found.row).filter(wanted).collect();
+        let live = looked_at.iter().filter(|row| row.live.is_some());
         let mut commit = Commit::new();
         commit.tasks = live.map(|row| again(&OfferKey::new(&row.publisher, &row.offer))).collect();
-        let after = offers.last().map(|last| format!("{}/{}", last.row.publisher, last.row.offer));
-        commit.writes.push(put(&KnownRow { after, ..found.row }, Expect::Version(found.version)));
+        let around = looked_at.is_empty() && !found.row.wrapped && !found.row.until.is_empty();
+        let after = if around { Some(String::new()) } else { looked_at.last().map(|row| key(row)) };
+        let row = KnownRow { after, wrapped: found.row.wrapped || around, ..found.row.clone() };
+        commit.writes.push(put(&row, Expect::Version(found.version)));
         commit_surely(&*self.ledger, &commit).await?;
         Ok(Some(commit.tasks.len()))
     }
@@ -428,7 +435,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_large_market_is_queued_page_by_page_and_from_the_beginning_when_more_is_known_meanwhile() {
+    async fn a_large_market_is_queued_page_by_page_and_all_around_when_more_is_known_meanwhile() {
         let app = house().await;
         let mut commit = Commit::new();
         for number in 0..PAGE {
@@ -447,11 +454,27 @@ mod tests {
         );
         assert_eq!(app.judge_more("there").await.expect("answers"), None, "it began nothing");
         assert!(!app.judge_again("here", "one").await.expect("goes on"));
-        assert!(app.judge_again("here", "two").await.expect("begins anew"));
-        for pages in [Some(page - 1), Some(3), Some(0), None] {
+        let mut queued = std::collections::BTreeSet::new();
+        let mut drain = async || {
+            while let Some(task) = next(&app, AGAIN).await {
+                queued.insert(task.lease.task.clone());
+                app.end_again(&task.lease).await.expect("ended");
+            }
+            std::mem::take(&mut queued).len()
+        };
+        assert_eq!(drain().await, page - 1);
+        // All, from where it was to the end, and from the beginning to where it was.
+        assert!(app.judge_again("here", "two").await.expect("goes on, and around"));
+        for pages in [Some(3), Some(0), Some(page - 1), Some(0), None] {
             assert_eq!(app.judge_more("here").await.expect("queued"), pages);
         }
+        assert_eq!(drain().await, page + 2, "all of them");
         assert!(app.judge_again("here", "one").await.expect("not all were queued with it"));
+        // Whoever learns something else before each page comes to the end all the same.
+        for (at, pages) in [page - 1, 3].into_iter().enumerate() {
+            assert_eq!(app.judge_more("here").await.expect("queued"), Some(pages));
+            assert!(app.judge_again("here", &format!("{at}")).await.expect("begins"));
+        }
     }
 
     #[tokio::test]

@@ -420,7 +420,9 @@ pub(crate) fn broken_engines(knowledge: &Knowledge) -> Vec<&'static str> {
     };
     let headless = mercat_secrets::control().split_off(8);
     let mut broken = Vec::new();
-    if !signature(&signatures::test_string()) || signature(&spoiled(signatures::test_string())) {
+    let among = |bytes: &[u8]| knowledge.signatures.finds_control(bytes);
+    let (test, spoilt) = (signatures::test_string(), spoiled(signatures::test_string()));
+    if !signature(&test) || signature(&spoilt) || !among(&test) || among(&spoilt) {
         broken.push("signatures");
     }
     if !rule(&yara::canary()) || rule(&spoiled(yara::canary())) {

@@ -34,6 +34,8 @@ impl Late {
 }
 
 pub(crate) struct Signatures {
+    /// The test file's among others, which are found in another way than a few.
+    control: Bodies,
     bodies: Vec<Late>,
     hashes: Vec<Hashes>,
     digest: String,
@@ -51,7 +53,13 @@ impl Signatures {
                 return Err(KnowledgeError::Hashes { line: at + 1, why });
             }
         }
-        let mut out = Self { bodies: Vec::new(), hashes: Vec::new(), digest: String::new() };
+        let mut among = Builder::default();
+        among.line(&format!("{TEST_FILE}={test}"));
+        (0..16_u8)
+            .for_each(|at| among.line(&format!("Control.{at}={}", format!("{:02x}", 0xe0 | at).repeat(12))));
+        let unusable = |error: LoadError| KnowledgeError::Signatures(error.to_string());
+        let control = Bodies::read(among.compile_bodies()).map_err(unusable)?;
+        let mut out = Self { control, bodies: Vec::new(), hashes: Vec::new(), digest: String::new() };
         if builder.hashes() == 0 {
             out.add(Box::new(builder.compile_bodies()), Vec::new())?;
         } else {
@@ -90,6 +98,13 @@ impl Signatures {
         let bodies = self.bodies.iter().try_for_each(|late| late.bodies().map(|_| ()));
         let read = bodies.map_err(Clone::clone).and_then(|()| self.hashes.iter().try_for_each(Hashes::ready));
         read.map_err(|error| KnowledgeError::Signatures(error.to_string()))
+    }
+
+    /// Whether the test file's signature is found among others.
+    pub(crate) fn finds_control(&self, bytes: &[u8]) -> bool {
+        let mut hits = 0;
+        let scanned = self.control.scan(FileKind::Any, 0, bytes, |_| hits += 1);
+        scanned.is_ok() && hits == 1
     }
 
     /// Names of the byte signatures found in a window that begins at byte `start` of its file.

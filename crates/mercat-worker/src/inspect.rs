@@ -172,6 +172,8 @@ fn policies(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, String> {
 
 /// Added to the nice value of a gentle child.
 const GENTLE: i32 = 10;
+/// How many times as long a gentle child may take, on a machine that is busy with others.
+const GENTLE_PATIENCE: u64 = 10;
 
 /// The work of a child.
 #[derive(Debug, Serialize, Deserialize)]
@@ -352,6 +354,18 @@ impl Inspector {
         }
     }
 
+    /// As [`Inspector::knowledge`], with everything read that a scan needs: what is damaged is told before.
+    ///
+    /// # Errors
+    /// The file that cannot be used, and why.
+    pub async fn ready(&self) -> Result<Arc<Knowledge>, String> {
+        let knowledge = self.knowledge().await?;
+        let read = move || knowledge.ready().map(|()| knowledge).map_err(|error| crate::chain(&error));
+        tokio::task::spawn_blocking(read)
+            .await
+            .unwrap_or_else(|_| Err("the rules cannot be loaded".to_owned()))
+    }
+
     /// What else a verdict depends on: the listing, and statements, some of which end on a day.
     pub(crate) fn said(&self, knowledge: &Knowledge) -> String {
         let listing = self.listing.as_deref().unwrap_or_default();
@@ -407,6 +421,8 @@ impl Inspector {
         let (listing, statements, expected) =
             (self.listing.clone(), self.statements.clone(), self.expected.clone());
         let (today, unconfined) = (Some(today()), self.unconfined);
+        let cpu_secs = budget * 2;
+        let budget = if self.gentle { budget * GENTLE_PATIENCE } else { budget };
         let job = Job {
             subject,
             knowledge,
@@ -414,7 +430,7 @@ impl Inspector {
             statements,
             expected,
             today,
-            cpu_secs: budget * 2,
+            cpu_secs,
             unconfined,
             gentle: self.gentle,
             inventory_alone: self.inventory_alone,

@@ -181,6 +181,9 @@ impl Worker {
 
     /// Queues more of what is judged again; `false` when there is no more.
     async fn judge_more(&self) -> bool {
+        if self.judge_again == JudgeAgain::Off {
+            return false;
+        }
         self.app
             .judge_more(&self.machine())
             .await

@@ -79,14 +79,11 @@ async fn examine(house: &wiring::House, config: &Config, out: &mut Vec<(&'static
             Err(error) => Health::Bad(mercat_worker::chain(&error)),
         },
     ));
-    let knowledge = house.worker.inspector.knowledge().await;
+    let knowledge = house.worker.inspector.ready().await;
     out.push((
         "rules",
         match &knowledge {
-            Ok(loaded) => match loaded.ready() {
-                Ok(()) => Health::Good(format!("policy {} of {}", loaded.policy.name, loaded.policy.date)),
-                Err(error) => Health::Bad(error.to_string()),
-            },
+            Ok(loaded) => Health::Good(format!("policy {} of {}", loaded.policy.name, loaded.policy.date)),
             Err(why) => Health::Bad(why.clone()),
         },
     ));

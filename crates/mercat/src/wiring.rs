@@ -79,7 +79,7 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
         mailer,
         under_way: UnderWay::default(),
         leads: Leads { egress: egress.clone(), services: config.leads.services() },
-        inspector: Inspector { gentle: true, ..inspector(&data, config)? },
+        inspector: inspector(&data, config)?,
         scanners: Arc::new(scanners),
         local_sources: Arc::new(config.sources.directories.clone()),
         judge_again: config.judge_again()?,

@@ -44,6 +44,10 @@ row!(
         at: Millis,
         /// The key of the last offer that was looked at, while there are more.
         after: Option<String>,
+        /// Where the last change was noticed: from the end it goes on at the beginning, as far as here.
+        until: String,
+        /// Whether it has gone on at the beginning.
+        wrapped: bool,
     }
 );
 

@@ -24,7 +24,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
         Ok(images) => images,
         Err(waits) => return Ok(waits),
     };
-    let knowledge = match work.worker.inspector.knowledge().await {
+    let knowledge = match work.worker.inspector.ready().await {
         Ok(knowledge) => knowledge,
         Err(why) => return Ok(Ended::Wait { on: "wait-store", detail: why }),
     };
@@ -261,7 +261,10 @@ pub(super) fn of_plan(work: &Work<'_>, plan: &str, knowledge: &Knowledge) -> Ins
     let own = knowledge.eligibility.is_of_operator();
     let listing = own.then(|| mercat_app::clone_public(&work.document).to_string());
     let expected = Some(knowledge.files_digest().to_string());
-    Inspector { listing, statements: statements(work, plan), expected, ..work.worker.inspector.clone() }
+    // Somebody waits for a certification; for what is live, whoever looks at a page goes first.
+    let gentle = work.extent == Extent::Artifacts;
+    let statements = statements(work, plan);
+    Inspector { listing, statements, expected, gentle, ..work.worker.inspector.clone() }
 }
 
 /// What the publisher states about vulnerabilities in a plan.

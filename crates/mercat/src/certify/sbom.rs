@@ -10,23 +10,28 @@ use mercat_certify::Verdict;
 use mercat_certify::disk::Claims;
 use mercat_depot::Progress;
 use mercat_domain::finding::{Finding, Severity};
-use mercat_worker::inspect::Reuse;
+use mercat_worker::inspect::{KnowledgeFiles, Reuse};
 use mercat_worker::{DiskSource, Inspection, Inspector};
 use std::path::Path;
 
-/// Rules about what an artifact holds, which say nothing about whether all of it was read.
-const OF_CONTENT: [&str; 12] =
-    ["CTR", "PKG-06", "LNX", "WIN", "SAS", "BOOT", "ELG", "VEX", "BOX", "NEW", "SCN", "DSK"];
+/// Rules about what an artifact holds or is, which say nothing about whether all of it was read.
+const OF_CONTENT: [&str; 21] = [
+    "CTR", "PKG-02", "PKG-03", "PKG-04", "PKG-06", "LNX", "WIN", "SAS", "BOOT", "ELG", "VEX", "BOX", "NEW",
+    "SCN", "VHD-02", "VHD-03", "VHD-04", "VHD-07", "VHD-08", "VHD-09", "VHD-1",
+];
 /// Such as say so all the same: bytes that are missing, archives that are not opened.
 const OF_READING: [&str; 2] = ["CTR-13", "CTR-29"];
-/// Inconclusive for want of scanners or advisories, of which none are asked.
-const OF_JUDGING: [&str; 11] = [
-    "INC-01", "INC-06", "INC-07", "INC-11", "INC-12", "INC-13", "INC-14", "INC-15", "INC-17", "INC-18",
-    "INC-20",
+/// For want of scanners or advisories, of which none are asked, or about rules, of which none are.
+const OF_JUDGING: [&str; 12] = [
+    "INC-01", "INC-06", "INC-07", "INC-10", "INC-11", "INC-12", "INC-13", "INC-14", "INC-15", "INC-17",
+    "INC-18", "INC-20",
 ];
 
 pub(crate) async fn run(data: &Path, args: &SbomArgs) -> anyhow::Result<u8> {
-    let inspector = Inspector { inventory_alone: true, ..wiring::inspector(data, &Config::load(data)?)? };
+    // The policy that comes with the program switches nothing off, and nobody needs signatures for an inventory.
+    let knowledge = KnowledgeFiles::default();
+    let own = wiring::inspector(data, &Config::load(data)?)?;
+    let inspector = Inspector { inventory_alone: true, knowledge, ..own };
     let mut inspections = Vec::new();
     if let Some(declared) = disk::declared(&args.image, args.disk_format) {
         let path = match disk::file(&args.image) {
@@ -58,20 +63,23 @@ pub(crate) async fn run(data: &Path, args: &SbomArgs) -> anyhow::Result<u8> {
             inspections.push(done?);
         }
     }
-    if let Some(why) = write(args, &inspections)? {
-        return Ok(usage(&why));
-    }
     let mut code = 0;
     for inspection in &inspections {
         let (_, findings) =
             Verdict::findings_of(&inspection.verdict).context("the verdict cannot be read")?;
-        for finding in findings.iter().filter(|finding| is_of_reading(finding)) {
+        for finding in findings.iter().filter(|finding| is_of_reading(&finding.rule)) {
             tell(finding);
             code =
                 code.max(if finding.severity == Severity::Inconclusive { EXIT_OURS } else { EXIT_FINDINGS });
         }
     }
-    Ok(code)
+    if code > 0 && inspections.iter().any(|inspection| inspection.sboms.is_empty()) {
+        return Ok(code);
+    }
+    match write(args, &inspections)? {
+        Some(why) => Ok(usage(&why)),
+        None => Ok(code),
+    }
 }
 
 /// Writes the documents; the text is why it cannot.
@@ -96,11 +104,10 @@ fn write(args: &SbomArgs, inspections: &[Inspection]) -> anyhow::Result<Option<S
     Ok(None)
 }
 
-fn is_of_reading(finding: &Finding) -> bool {
-    let rule = finding.rule.as_str();
+/// Whatever its weight: a record that cannot be read is a warning in a certification, and a gap here.
+fn is_of_reading(rule: &str) -> bool {
     let of_content = OF_CONTENT.iter().chain(&OF_JUDGING).any(|prefix| rule.starts_with(prefix));
-    matches!(finding.severity, Severity::Error | Severity::Inconclusive)
-        && (OF_READING.contains(&rule) || !of_content)
+    OF_READING.contains(&rule) || !of_content
 }
 
 #[expect(clippy::print_stdout, reason = "the command's result")]

@@ -180,6 +180,11 @@ fn sbom(arguments: &[&str]) -> (Option<i32>, String, String) {
     (done.status.code(), text(&done.stdout), text(&done.stderr))
 }
 
+fn image_with(dir: &Path, name: &str, path: &str, bytes: &[u8]) -> String {
+    layout(&dir.join(name), &[tar(&[(path, bytes)])], &["latest"]);
+    format!("oci:{}:latest", dir.join(name).display())
+}
+
 #[test]
 fn the_bill_of_materials_alone_is_that_of_a_certification_and_tells_what_it_lacks() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -207,6 +212,14 @@ fn the_bill_of_materials_alone_is_that_of_a_certification_and_tells_what_it_lack
     layout(&closed, &[tar(&[("opt/app.jar", b"PK\x03\x04 cut")])], &["latest"]);
     let (code, _, told) = sbom(&[&format!("oci:{}:latest", closed.display())]);
     assert!(code == Some(2) && told.contains("opt/app.jar"), "{code:?} {told}");
+    let (code, _, told) = sbom(&[&image_with(dir.path(), "lock", "opt/js/package-lock.json", b"{")]);
+    assert!(code != Some(0) && told.contains("PKG-07"), "{code:?} {told}");
+    let disk = dir.path().join("closed.raw");
+    let mut bytes = vec![0; 1 << 20];
+    bytes[..6].copy_from_slice(b"LUKS\xba\xbe");
+    std::fs::write(&disk, bytes).expect("written");
+    let (code, text, told) = sbom(&[disk.to_str().expect("plain")]);
+    assert!(code != Some(0) && text.is_empty() && told.contains("not whole: "), "{code:?} {text} {told}");
     // Several images at once.
     let two = dir.path().join("two");
     layout(&two, &layers, &["latest"]);
