@@ -2,9 +2,8 @@
 
 use crate::{KnowledgeError, digest_of};
 use mercat_artifact::Positioned;
-use mercat_signatures::{Bodies, Builder, Digests, FileKind, Hashes, Hashing, Kind, LoadError, whole};
+use mercat_signatures::{Bodies, Builder, Digests, FileKind, Hashes, Hashing, Kind, LateBodies, LoadError};
 use std::io;
-use std::sync::OnceLock;
 
 /// Name under which the industry's antivirus test file is reported.
 pub(crate) const TEST_FILE: &str = "Eicar-Test-Signature";
@@ -15,28 +14,10 @@ pub(crate) fn test_string() -> Vec<u8> {
     parts.iter().flat_map(|part| part.bytes()).collect()
 }
 
-/// Byte signatures that are read when they are first searched for: what was found before is used without them.
-struct Late {
-    source: Box<dyn Positioned>,
-    digest: [u8; 32],
-    read: OnceLock<Result<Bodies, LoadError>>,
-}
-
-impl Late {
-    fn bodies(&self) -> Result<&Bodies, &LoadError> {
-        let read = || {
-            let bodies = whole(&*self.source).and_then(Bodies::read)?;
-            // Of a file that was written over since it was opened, nothing is certain.
-            if bodies.digest() == self.digest { Ok(bodies) } else { Err(LoadError::Damaged) }
-        };
-        self.read.get_or_init(read).as_ref()
-    }
-}
-
 pub(crate) struct Signatures {
     /// The test file's among others, which are found in another way than a few.
     control: Bodies,
-    bodies: Vec<Late>,
+    bodies: Vec<LateBodies>,
     hashes: Vec<Hashes>,
     digest: String,
 }
@@ -76,15 +57,14 @@ impl Signatures {
         tables: Vec<Box<dyn Positioned>>,
     ) -> Result<(), KnowledgeError> {
         let unusable = |error: LoadError| KnowledgeError::Signatures(error.to_string());
-        let digest = Bodies::digest_named(&*bodies).map_err(unusable)?;
-        self.bodies.push(Late { source: bodies, digest, read: OnceLock::new() });
+        self.bodies.push(LateBodies::open(bodies).map_err(unusable)?);
         for source in tables {
             let table = Hashes::open(source).map_err(unusable)?;
             if !table.is_empty() {
                 self.hashes.push(table);
             }
         }
-        let all = self.bodies.iter().map(|late| late.digest).chain(self.hashes.iter().map(Hashes::digest));
+        let all = self.bodies.iter().map(LateBodies::digest).chain(self.hashes.iter().map(Hashes::digest));
         self.digest = digest_of(&all.collect::<Vec<_>>().concat()).to_string();
         Ok(())
     }

@@ -2,11 +2,12 @@
 
 use crate::filter::{Entry, Filter};
 use crate::pattern::{ANCHOR_BYTES, Atom, Pattern, matches_at};
-use crate::{FORM, LoadError, TooManySteps, u32_at, u64_at};
+use crate::{FORM, LoadError, TooManySteps, u32_at, u64_at, whole};
 use aho_corasick::AhoCorasick;
 use memchr::memmem::Finder;
 use mercat_artifact::Positioned;
 use sha2::{Digest as _, Sha256};
+use std::sync::OnceLock;
 
 /// What files a signature is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,6 +188,43 @@ fn digest_in(head: &[u8]) -> Result<[u8; 32], LoadError> {
     head[DIGEST_AT..CHECKSUM_AT].try_into().map_err(|_| LoadError::Damaged)
 }
 
+/// Byte signatures that are read when they are first searched for: what was found before is used without them.
+pub struct LateBodies {
+    source: Box<dyn Positioned>,
+    digest: [u8; 32],
+    read: OnceLock<Result<Bodies, LoadError>>,
+}
+
+impl LateBodies {
+    /// Opens compiled signatures, and reads their head.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn open(source: Box<dyn Positioned>) -> Result<Self, LoadError> {
+        let mut head = [0; HEAD_BYTES];
+        source.read_exact_at(&mut head, 0).map_err(|error| LoadError::of(&error))?;
+        Ok(Self { source, digest: digest_in(&head)?, read: OnceLock::new() })
+    }
+
+    /// SHA-256 of the compiled signatures, as their head names it.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// The signatures, read once.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn bodies(&self) -> Result<&Bodies, &LoadError> {
+        let read = || {
+            let bodies = whole(&*self.source).and_then(Bodies::read)?;
+            // Of a file that was written over since it was opened, nothing is certain.
+            if bodies.digest() == self.digest { Ok(bodies) } else { Err(LoadError::Damaged) }
+        };
+        self.read.get_or_init(read).as_ref()
+    }
+}
+
 /// Byte signatures in memory.
 #[derive(Debug)]
 pub struct Bodies {
@@ -275,16 +313,6 @@ impl Bodies {
     fn record(&self, owner: u32) -> Option<&[u8]> {
         let place = u32_at(&self.bytes, self.places_at + owner as usize * 4) as usize;
         self.bytes.get(self.records_at..)?.get(place..)
-    }
-
-    /// The digest that compiled signatures name as theirs, without reading them.
-    ///
-    /// # Errors
-    /// As [`Bodies::read`], as far as their head tells.
-    pub fn digest_named(source: &dyn Positioned) -> Result<[u8; 32], LoadError> {
-        let mut head = [0; HEAD_BYTES];
-        source.read_exact_at(&mut head, 0).map_err(|error| LoadError::of(&error))?;
-        digest_in(&head)
     }
 
     /// SHA-256 of the compiled signatures.

@@ -14,7 +14,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use bodies::{Bodies, FileKind};
+pub use bodies::{Bodies, FileKind, LateBodies};
 pub use builder::{Builder, Compiled, Unusable};
 pub use hashes::{Hashes, Kind};
 pub use hashing::{Beside, Digests, Hasher, Hashing};
