@@ -1,6 +1,6 @@
 //! `mercat sbom`: the inventory of an image or disk, without a certification.
 
-use super::{Bar, bar, copy, disk, is_spdx, refused, usage, write_sboms};
+use super::{Bar, bar, cache, copy, disk, is_spdx, refused, usage, write_sboms};
 use crate::cli::{SbomArgs, SbomFormat};
 use crate::config::Config;
 use crate::{EXIT_FINDINGS, EXIT_OURS, wiring};
@@ -10,7 +10,7 @@ use mercat_certify::Verdict;
 use mercat_certify::disk::Claims;
 use mercat_depot::Progress;
 use mercat_domain::finding::{Finding, Severity};
-use mercat_worker::inspect::{KnowledgeFiles, Reuse};
+use mercat_worker::inspect::KnowledgeFiles;
 use mercat_worker::{DiskSource, Inspection, Inspector};
 use std::path::Path;
 
@@ -54,13 +54,7 @@ pub(crate) async fn run(data: &Path, args: &SbomArgs) -> anyhow::Result<u8> {
             Err(error) => return refused(&error),
         };
         for (_, image) in &found.images {
-            let bytes = image.blobs.iter().map(|(_, size)| size).sum();
-            let bar = bar("reading")?;
-            let at = |done, total| Bar(bar.clone()).at(done, total);
-            let reuse = Reuse::default();
-            let done = inspector.inspect(&image.digest, &found.root, found.layout, bytes, reuse, at).await;
-            bar.finish_and_clear();
-            inspections.push(done?);
+            inspections.push(cache::inspect(&inspector, (&found, image), None, true).await?);
         }
     }
     let mut code = 0;
