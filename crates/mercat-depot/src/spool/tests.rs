@@ -17,22 +17,23 @@ fn upload(id: &str) -> Upload {
     }
 }
 
+/// A spool of a machine whose disk may be nearly full: what is to stay free there is not asked here.
+fn opened(root: &Path) -> Spool {
+    Spool::open(root).expect("opens").keeping_free(Some(0))
+}
+
 const ID: &str = "0190a5b0-0000-7000-8000-000000000000";
 
 #[tokio::test]
 async fn an_upload_goes_on_where_it_stands_and_nowhere_else() {
     let dir = tempfile::tempdir().expect("a directory");
-    let spool = Spool::open(dir.path()).expect("opens");
+    let spool = opened(dir.path());
     spool.begin(&upload(ID)).expect("begun");
     assert_eq!(spool.append(ID, 0, parts(&[b"abc", b"d"])).await.expect("taken"), 4);
     assert!(matches!(spool.append(ID, 0, parts(&[b"abc"])).await, Err(SpoolError::Offset(4))));
     let broken = futures::stream::iter([Ok(Bytes::from_static(b"ef")), Err(io::Error::other("gone"))]);
     assert!(matches!(spool.append(ID, 4, broken).await, Err(SpoolError::Stream(_))));
-    assert_eq!(
-        Spool::open(dir.path()).expect("opens").find(ID).expect("there").offset,
-        6,
-        "what came is kept"
-    );
+    assert_eq!(opened(dir.path()).find(ID).expect("there").offset, 6, "what came is kept");
     assert!(matches!(spool.append(ID, 6, parts(&[b"ghijk"])).await, Err(SpoolError::TooLong(10))));
     assert_eq!(spool.append(ID, 6, parts(&[b"ghij"])).await.expect("taken"), 10);
     assert_eq!(std::fs::read(spool.path(ID)).expect("there"), b"abcdefghij");
@@ -42,7 +43,7 @@ async fn an_upload_goes_on_where_it_stands_and_nowhere_else() {
 #[tokio::test]
 async fn open_uploads_share_the_room_whoever_s_they_are() {
     let dir = tempfile::tempdir().expect("a directory");
-    let spool = Spool::open(dir.path()).expect("opens");
+    let spool = opened(dir.path());
     let room = spool.room().expect("told");
     let most = |id: &str, publisher: &str| Upload {
         size: room / 10 * 6,
@@ -61,7 +62,7 @@ async fn open_uploads_share_the_room_whoever_s_they_are() {
 #[tokio::test]
 async fn an_upload_that_has_no_room_any_more_ends_before_the_disk_is_full() {
     let dir = tempfile::tempdir().expect("a directory");
-    let spool = Spool::open(dir.path()).expect("opens");
+    let spool = opened(dir.path());
     spool.begin(&upload(ID)).expect("begun");
     // As if others had filled the disk since it was begun.
     let large = Upload { size: 1 << 60, ..upload(ID) };
@@ -74,7 +75,7 @@ async fn an_upload_that_has_no_room_any_more_ends_before_the_disk_is_full() {
 #[test]
 fn what_is_to_stay_free_is_not_promised_to_anybody() {
     let dir = tempfile::tempdir().expect("a directory");
-    let spool = Spool::open(dir.path()).expect("opens");
+    let spool = opened(dir.path());
     let most = spool.clone().keeping_free(Some(0)).room().expect("told");
     let less = spool.clone().keeping_free(Some(most / 2)).room().expect("told");
     assert!(less > 0 && less < most, "{less} of {most}");
@@ -99,7 +100,7 @@ fn a_part_that_trickles_is_given_up_after_a_minute_whenever_that_begins() {
 #[tokio::test]
 async fn a_publisher_cannot_fill_the_spool_with_open_uploads() {
     let dir = tempfile::tempdir().expect("a directory");
-    let spool = Spool::open(dir.path()).expect("opens");
+    let spool = opened(dir.path());
     for at in 0..UPLOADS_MAX {
         spool.begin(&upload(&format!("0190a5b0-0000-7000-8000-{at:012}"))).expect("begun");
     }
@@ -157,7 +158,7 @@ async fn a_download_that_broke_off_goes_on_and_ends_byte_for_byte() {
     let (send, asked) = std::sync::mpsc::channel();
     let port = server(object, |_| "\"one\"", send);
     let dir = tempfile::tempdir().expect("a directory");
-    let spool = Spool::open(dir.path()).expect("opens");
+    let spool = opened(dir.path());
     let egress = Egress::new(&[format!("127.0.0.1:{port}")]).expect("an egress");
     let url = Url::parse(&format!("http://127.0.0.1:{port}/gw.vhd?sig=1")).expect("a url");
     let first = spool.fetch(&egress, &url, "", 1 << 20, |_, _| {}).await;
@@ -180,7 +181,7 @@ async fn the_tail_of_another_object_is_never_put_behind_the_head_of_this_one() {
     // A source that ignores If-Range and answers with a part of what it has by now.
     let port = server(object, |count| if count == 0 { "\"one\"" } else { "\"two\"" }, send);
     let dir = tempfile::tempdir().expect("a directory");
-    let spool = Spool::open(dir.path()).expect("opens");
+    let spool = opened(dir.path());
     let egress = Egress::new(&[format!("127.0.0.1:{port}")]).expect("an egress");
     let url = Url::parse(&format!("http://127.0.0.1:{port}/gw.vhd")).expect("a url");
     for _ in 0..2 {
