@@ -330,7 +330,9 @@ async fn publish_overtaken(browser: &Browser, house: &House) {
         overtaken(browser, house, "refused-publish-changed", save(&changed)).await;
         let published = async { drop(house.publish("gateway").await) };
         overtaken(browser, house, "refused-publish-running", published).await;
-        house.api(Method::POST, &format!("{offer}/cancel"), None).await;
+        house.until("gateway", &["waitingForPublisherReview"]).await;
+        let (answer, body) = house.api(Method::POST, &format!("{offer}/cancel"), None).await;
+        assert_eq!(answer, StatusCode::OK, "{body}");
         house.until("gateway", &["canceled"]).await;
         overtaken(browser, house, "refused-publish-incomplete", save("")).await;
         let said = browser.run("return document.querySelectorAll('[role=alert] li').length").await;
