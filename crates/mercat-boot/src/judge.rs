@@ -56,7 +56,7 @@ pub(crate) fn judge(report: &Report, plan: &Plan) -> Vec<Finding> {
         out.push(finding("LNX-13", Severity::Info, why, "two identities that differ"));
     }
     if let Some(probe) = report.probes.first() {
-        settings(probe, &mut out);
+        settings(probe, plan, &mut out);
         ports(probe, plan, &mut out);
     }
     out.extend(generalised(report));
@@ -115,7 +115,7 @@ fn boots(report: &Report) -> Vec<Finding> {
     }
 }
 
-fn settings(probe: &Probe, out: &mut Vec<Finding>) {
+fn settings(probe: &Probe, plan: &Plan, out: &mut Vec<Finding>) {
     let words: Vec<&str> = probe.cmdline.split_whitespace().collect();
     if !words.iter().any(|word| word.split(',').next() == Some("console=ttyS0")) {
         out.push(finding(
@@ -154,7 +154,7 @@ fn settings(probe: &Probe, out: &mut Vec<Finding>) {
         ));
     }
     if !probe.sshd.is_empty() {
-        keep_alive(probe, out);
+        keep_alive(probe, plan, out);
     }
     let errors: Vec<&str> = probe
         .errors
@@ -169,14 +169,16 @@ fn settings(probe: &Probe, out: &mut Vec<Finding>) {
     }
 }
 
-fn keep_alive(probe: &Probe, out: &mut Vec<Finding>) {
+fn keep_alive(probe: &Probe, plan: &Plan, out: &mut Vec<Finding>) {
+    let (accepted, advised) = &plan.client_alive;
     let value = probe.sshd.get("clientaliveinterval").map_or("absent", String::as_str);
     let (rule, severity) = match value.parse::<u64>() {
-        Ok(180) => return,
-        Ok(30..=235) => ("LNX-08-ADVICE", Severity::Warning),
+        Ok(seconds) if seconds == *advised => return,
+        Ok(seconds) if accepted.contains(&seconds) => ("LNX-08-ADVICE", Severity::Warning),
         _ => ("LNX-08", Severity::Error),
     };
-    out.push(finding(rule, severity, format!("sshd -T: clientaliveinterval {value}"), "180 (30 to 235)"));
+    let required = format!("{advised} ({} to {})", accepted.start(), accepted.end());
+    out.push(finding(rule, severity, format!("sshd -T: clientaliveinterval {value}"), required));
 }
 
 fn ports(probe: &Probe, plan: &Plan, out: &mut Vec<Finding>) {

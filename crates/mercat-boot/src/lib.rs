@@ -23,6 +23,7 @@ pub use qemu::program;
 pub use seed::{Identity, SEED_BYTES, seed};
 
 use mercat_domain::finding::Finding;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -69,6 +70,8 @@ pub struct Plan {
     pub open_ports: Vec<(u16, Transport)>,
     /// Whether the image must answer on TCP port 22.
     pub ssh: bool,
+    /// Seconds of `ClientAliveInterval` that are accepted, and those that are advised (LNX-08).
+    pub client_alive: (RangeInclusive<u64>, u64),
     /// Whether the image is thought to take an identity from a NoCloud seed.
     pub takes_identity: bool,
     /// Directory in which a directory for this test is made, and removed again.
@@ -89,6 +92,7 @@ impl Plan {
             stage_deadline: Duration::from_secs(300),
             open_ports: Vec::new(),
             ssh: true,
+            client_alive: (30..=235, 180),
             takes_identity: true,
             scratch,
             copy_bytes_max: 64 << 30,

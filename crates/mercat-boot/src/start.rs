@@ -1,5 +1,5 @@
 //! The start test of a container image (CTR-25): its entry point runs for some seconds under bubblewrap, as one user,
-//! without network, capabilities or a way to the host's files.
+//! without network, capabilities or a way to the host's files. What it tries to reach is told (CTR-31).
 //!
 //! A container shares the host's kernel, so this is weaker than the machine that a disk is started in; whoever runs
 //! the test decides that. The image is unpacked by a child that may write nowhere but into its tree, then a second
@@ -7,6 +7,7 @@
 //! runs as root.
 
 mod calls;
+mod network;
 mod overlay;
 mod unpack;
 
@@ -14,6 +15,7 @@ use crate::confine::{self, Limits, Paths};
 use mercat_artifact::ReadError;
 use mercat_artifact::layer::{Caps, LayerReader};
 use mercat_artifact::oci::Compression;
+pub use network::Calls;
 use rustix::process::{Gid, Resource, Rlimit, Signal, Uid, setrlimit};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -122,6 +124,7 @@ pub fn program() -> Option<PathBuf> {
 enum Job {
     Unpack { image: Image, tree: PathBuf },
     Become { program: PathBuf, place: PathBuf, arguments: Vec<String>, seconds: u64 },
+    Listen { parent: Option<i32> },
 }
 
 /// What the unpacking child says.
@@ -134,20 +137,35 @@ enum Unpacked {
     Ours(String),
 }
 
-/// Starts an image, and gives it some seconds. `this_program` calls [`child`] when its first argument is
-/// [`SUBCOMMAND`].
-pub fn start(this_program: &Path, image: &Image, seconds: u32) -> Started {
-    match try_start(this_program, image, seconds) {
-        Ok(started) => started,
-        Err(why) => Started::NotRun { why },
+/// A start, and what the image did meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Test {
+    /// What came of it.
+    pub started: Started,
+    /// What it tried to reach; `None` where it was not started, or nobody could listen.
+    pub calls: Option<Calls>,
+}
+
+impl From<Started> for Test {
+    fn from(started: Started) -> Self {
+        Self { started, calls: None }
     }
 }
 
-fn try_start(this_program: &Path, image: &Image, seconds: u32) -> Result<Started, String> {
+/// Starts an image, and gives it some seconds. `this_program` calls [`child`] when its first argument is
+/// [`SUBCOMMAND`].
+pub fn start(this_program: &Path, image: &Image, seconds: u32) -> Test {
+    match try_start(this_program, image, seconds) {
+        Ok(test) => test,
+        Err(why) => Started::NotRun { why }.into(),
+    }
+}
+
+fn try_start(this_program: &Path, image: &Image, seconds: u32) -> Result<Test, String> {
     let told = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
     let bwrap = program().ok_or("bubblewrap (bwrap) is not installed")?;
     if image.command.is_empty() {
-        return Ok(Started::Failed { why: "the image has neither Entrypoint nor Cmd".to_owned() });
+        return Ok(Started::Failed { why: "the image has neither Entrypoint nor Cmd".to_owned() }.into());
     }
     // Below a directory that others may pass: nobody cannot reach a data directory.
     let place = tempfile::tempdir().map_err(told("no temporary directory"))?;
@@ -163,23 +181,25 @@ fn try_start(this_program: &Path, image: &Image, seconds: u32) -> Result<Started
     }
     let become_bwrap = |arguments, seconds| become_bwrap(this_program, &bwrap, place, arguments, seconds);
     let probe = arguments(place, (0, 0), None);
-    let done = become_bwrap(probe, 5).and_then(|child| watch(child, 5, SAID_BYTES_MAX))?;
+    let done = become_bwrap(probe, 5).and_then(|child| watch(child, 5, SAID_BYTES_MAX, || ()))?;
     if !matches!(done.status, Some(status) if status.success()) {
         return Err(format!("bubblewrap cannot make a container here: {}", done.said));
     }
     let job = Job::Unpack { image: image.clone(), tree: tree.clone() };
     let unpacking = spawn(this_program, &job, Stdio::null()).map_err(told("the unpacking child"))?;
-    let done = watch(unpacking, UNPACK_SECS, UNPACKED_BYTES_MAX)?;
+    let done = watch(unpacking, UNPACK_SECS, UNPACKED_BYTES_MAX, || ())?;
     let (user, group, directory) = match serde_json::from_str(done.said.lines().last().unwrap_or_default()) {
         Ok(Unpacked::Done(user, group, directory)) => (user, group, directory),
-        Ok(Unpacked::Refused(why)) => return Ok(Started::Failed { why }),
+        Ok(Unpacked::Refused(why)) => return Ok(Started::Failed { why }.into()),
         Ok(Unpacked::Ours(why)) => return Err(why),
         Err(_) => return Err(format!("the unpacking child ended early: {}", done.said)),
     };
     let image = Image { directory, ..image.clone() };
     let arguments = arguments(place, (user, group), Some(&image));
     let child = become_bwrap(arguments, u64::from(seconds))?;
-    Ok(judge(&watch(child, u64::from(seconds), SAID_BYTES_MAX)?))
+    let mut calls = None;
+    let done = watch(child, u64::from(seconds), SAID_BYTES_MAX, || calls = network::heard(place))?;
+    Ok(Test { started: judge(&done), calls })
 }
 
 fn judge(done: &Done) -> Started {
@@ -204,7 +224,6 @@ fn arguments(place: &Path, (user, group): (u32, u32), image: Option<&Image>) -> 
     let mut out: Vec<String> = [
         "--unshare-user",
         "--unshare-pid",
-        "--unshare-net",
         "--unshare-ipc",
         "--unshare-uts",
         "--unshare-cgroup-try",
@@ -278,8 +297,9 @@ struct Done {
     said: String,
 }
 
-/// Waits for a child at most so long, then ends it with all that it started. Keeps the last that it said.
-fn watch(mut child: Child, seconds: u64, said_max: usize) -> Result<Done, String> {
+/// Waits for a child at most so long, then ends it, lets `at_end` have its turn, and ends all that it started. Keeps
+/// the last that it said.
+fn watch(mut child: Child, seconds: u64, said_max: usize, at_end: impl FnOnce()) -> Result<Done, String> {
     let begun = Instant::now();
     let (out, errors) = (child.stdout.take(), child.stderr.take());
     std::thread::scope(|threads| {
@@ -293,6 +313,11 @@ fn watch(mut child: Child, seconds: u64, said_max: usize) -> Result<Done, String
             }
         };
         let after = begun.elapsed();
+        if status.is_none() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        at_end();
         if let Some(group) = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap_or_default()) {
             let _ = rustix::process::kill_process_group(group, Signal::KILL);
         }
@@ -331,10 +356,15 @@ pub fn child() -> u8 {
         Job::Become { program, place, arguments, seconds } => {
             become_program(&program, &place, &arguments, seconds)
         }
+        Job::Listen { parent } => network::listen(parent),
     });
     let Err(why) = done else { return 0 };
     let _ = writeln!(io::stderr(), "{why}");
     2
+}
+
+fn parent() -> Option<i32> {
+    rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get())
 }
 
 /// This thread is the only one of its process.
@@ -366,6 +396,11 @@ fn become_program(program: &Path, place: &Path, arguments: &[String], seconds: u
     std::fs::write("/proc/self/oom_score_adj", "1000").map_err(|error| format!("oom_score_adj: {error}"))?;
     drop_root()?;
     overlay::mount(place)?;
+    network::lead_everything_here().map_err(|error| format!("a network of its own: {error}"))?;
+    let listen = Job::Listen { parent: Some(rustix::process::getpid().as_raw_nonzero().get()) };
+    let listen = serde_json::to_string(&listen).map_err(|error| error.to_string())?;
+    // The network leads nowhere whether or not somebody listens; that nobody does is told.
+    let _ = network::listener(place, &[SUBCOMMAND, &listen]);
     // In user namespaces of its own, where the processes of this server do not count.
     limit(Resource::Nproc, PROCESSES_MAX)?;
     // The filter comes over standard input, of which the image then finds nothing.

@@ -2,7 +2,7 @@
 //! it has a `main` of its own.
 
 use mercat_artifact::oci::Compression;
-use mercat_boot::start::{self, Image, Layer, Started};
+use mercat_boot::start::{self, Image, Layer, Started, Test as Start};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ const TESTS: &[Test] = &[
     ("processes_have_a_limit_that_is_the_image_s_own", processes_have_a_limit),
     ("nothing_is_left_of_an_image_that_locks_its_directories", nothing_is_left_behind),
     ("a_refusal_that_names_a_long_path_is_one", a_refusal_that_names_a_long_path),
+    ("what_an_image_tries_to_reach_is_heard_and_not_reached", what_an_image_tries_to_reach),
 ];
 
 /// First argument of the program when it starts the image of its second argument as whoever it is.
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(AS_ANYBODY) {
         let image = std::env::args().nth(2).expect("an image");
         let image = serde_json::from_str(&image).expect("an image");
-        let started = start::start(&std::env::current_exe().expect("this program"), &image, 2);
+        let started = start::start(&std::env::current_exe().expect("this program"), &image, 2).started;
         let _ = write!(std::io::stdout(), "{started:?}");
         return ExitCode::SUCCESS;
     }
@@ -90,6 +91,10 @@ impl Made {
     }
 
     fn start(&self) -> Started {
+        self.test().started
+    }
+
+    fn test(&self) -> Start {
         start::start(&std::env::current_exe().expect("this program"), &self.image, 5)
     }
 }
@@ -214,4 +219,34 @@ fn a_refusal_that_names_a_long_path() {
     let started = made.start();
     let Started::Failed { why } = &started else { panic!("{started:?}") };
     assert!(why.contains("cannot be unpacked") && why.len() < 1000, "{why}");
+}
+
+fn what_an_image_tries_to_reach() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = server.local_addr().expect("an address").port();
+    let calls = format!(
+        "busybox nc -w 1 192.0.2.7 4444 && exit 11\n\
+         busybox nc -w 1 127.0.0.1 {port} && exit 12\n\
+         busybox nc -w 1 ::1 {port} && exit 13\n\
+         busybox nc -w 1 2001:db8::7 443 && exit 14\n\
+         busybox nslookup db.example 192.0.2.53 && exit 15\n\
+         busybox ip link add name way type dummy && exit 16\n\
+         busybox ip route add unreachable 192.0.2.0/24 && exit 17\n"
+    );
+    let wanted = ["DNS db.example", "TCP 192.0.2.7:4444", "TCP [2001:db8::7]:443"];
+    // One that ends at once, and one that has to be ended.
+    for (end, started) in [("exit 0", Started::Ended), ("exec busybox sleep 60", Started::Runs)] {
+        let test = Made::new(&format!("{calls}{end}"), |_| {}).test();
+        assert_eq!(test.started, started);
+        let heard = test.calls.expect("somebody listened");
+        assert_eq!(heard.made.iter().map(String::as_str).collect::<Vec<_>>(), wanted);
+        assert!(!heard.more);
+    }
+    let silent = Made::new("exit 0", |_| {}).test();
+    assert_eq!(silent.calls, Some(start::Calls::default()));
+    let many =
+        Made::new("for i in $(busybox seq 80); do busybox nc -w 1 192.0.2.$i 80; done; exit 0", |_| {})
+            .test();
+    let heard = many.calls.expect("somebody listened");
+    assert!(heard.made.len() == 50 && heard.more, "{heard:?}");
 }

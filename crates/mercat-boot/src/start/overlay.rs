@@ -20,7 +20,7 @@ const FILES_MAX: u64 = 100_000;
 
 /// Lays memory over the tree, for this process and its children only. This process has one thread, and is not root.
 pub(super) fn mount(place: &Path) -> Result<(), String> {
-    own_mounts().map_err(|error| format!("mounts of its own: {error}"))?;
+    own_mounts().map_err(|error| format!("mounts and a network of its own: {error}"))?;
     // Relative paths have no letters that the options of an overlay give a meaning.
     chdir(place).map_err(|error| format!("the tree: {error}"))?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
@@ -36,12 +36,13 @@ pub(super) fn mount(place: &Path) -> Result<(), String> {
     at(ROOT, "overlay", &format!("userxattr,lowerdir={TREE},upperdir={OVER}/upper,workdir={OVER}/work"))
 }
 
-/// A user namespace in which this user stays who it is, with mounts that nobody else sees.
+/// A user namespace in which this user stays who it is, with mounts that nobody else sees, and a network that nobody
+/// else is in.
 fn own_mounts() -> std::io::Result<()> {
     let (user, group) = (geteuid().as_raw(), getegid().as_raw());
     // Whoever was root is not asked to say who it is, otherwise.
     set_dumpable_behavior(DumpableBehavior::Dumpable)?;
-    unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNS)?;
+    unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNS | UnshareFlags::NEWNET)?;
     fs::write("/proc/self/setgroups", "deny")?;
     fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
     fs::write("/proc/self/gid_map", format!("{group} {group} 1"))
