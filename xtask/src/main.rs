@@ -19,11 +19,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mercat-signatures", &["mercat-artifact"]),
     ("mercat-inventory", &["mercat-artifact", "mercat-domain"]),
     ("mercat-advisories", &["mercat-artifact", "mercat-domain"]),
+    ("mercat-policy", &["mercat-advisories", "mercat-artifact", "mercat-domain"]),
     (
         "mercat-certify",
         &[
             "mercat-advisories",
             "mercat-inventory",
+            "mercat-policy",
             "mercat-secrets",
             "mercat-signatures",
             "mercat-eligibility",

@@ -64,7 +64,30 @@ impl App {
                 let path = format!("plans/{}/edgeCreateOptions", plan.id);
                 problems.push(Problem::new("F003", path, options, "a JSON object"));
             }
-            for (index, row) in mercat_domain::document::rows(&plan.fields, "edgeTwin").iter().enumerate() {
+            let rows = |field: &str| mercat_domain::document::rows(&plan.fields, field).iter().enumerate();
+            for (index, row) in rows("edgeRoutes") {
+                let value = row.get("value").map_or("", String::as_str);
+                if !value.is_empty() && !is_route(value) {
+                    let path = format!("plans/{}/edgeRoutes/{index}/value", plan.id);
+                    let required = r#"FROM /messages/... [WHERE ...] INTO $upstream or BrokeredEndpoint("/modules/NAME/inputs/NAME")"#;
+                    problems.push(Problem::new("F003", path, value, required));
+                }
+            }
+            for (index, row) in rows("edgeEnv") {
+                let value = row.get("value").map_or("", String::as_str);
+                let inner = value.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
+                let upper = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+                if inner.is_some_and(|inner| inner.is_empty() || !inner.chars().all(upper)) {
+                    let path = format!("plans/{}/edgeEnv/{index}/value", plan.id);
+                    problems.push(Problem::new(
+                        "F003",
+                        path,
+                        value,
+                        "a placeholder such as <CONNECTION_STRING>",
+                    ));
+                }
+            }
+            for (index, row) in rows("edgeTwin") {
                 let value = row.get("value").map_or("", String::as_str);
                 let parsed = serde_json::from_str::<serde_json::Value>(value);
                 if !parsed.is_ok_and(|value| is_twin(&value, 4)) {
@@ -258,6 +281,29 @@ impl App {
     }
 }
 
+/// A route of the IoT Edge hub: where messages come from, which, and where they go.
+fn is_route(text: &str) -> bool {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let upper = words.to_ascii_uppercase();
+    let Some(from) = words.get(..5).filter(|_| upper.starts_with("FROM ")).map(|_| &words[5..]) else {
+        return false;
+    };
+    let Some(at) = upper[5..].rfind(" INTO ") else { return false };
+    let (source, sink) = (&from[..at], from[at + 6..].trim());
+    let source = match source.to_ascii_uppercase().find(" WHERE ") {
+        Some(end) if source[end + 7..].trim().is_empty() => return false,
+        Some(end) => &source[..end],
+        None => source,
+    };
+    let endpoint = |sink: &str| {
+        let inner = sink.strip_prefix("BrokeredEndpoint(\"/modules/")?.strip_suffix("\")")?;
+        let (module, input) = inner.split_once("/inputs/")?;
+        let is_name = |name: &str| !name.is_empty() && !name.contains(['/', '"', ' ']);
+        (is_name(module) && is_name(input)).then_some(())
+    };
+    source.starts_with('/') && !source.contains(' ') && (sink == "$upstream" || endpoint(sink).is_some())
+}
+
 fn is_twin(value: &serde_json::Value, depth: u32) -> bool {
     match value {
         serde_json::Value::Array(_) => false,
@@ -283,4 +329,33 @@ fn check_emails(emails: &[String]) -> Vec<Problem> {
         problems.push(Problem::new("F023", format!("notificationEmails/{at}"), email, "name@example.org"));
     }
     problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_of_the_hub_are_told_from_what_is_none() {
+        for good in [
+            "FROM /messages/* INTO $upstream",
+            "from /messages/modules/filter/outputs/* where temperature > 25 into $upstream",
+            r#"FROM /messages/modules/<FROM_MODULE_NAME>/outputs/o INTO BrokeredEndpoint("/modules/ai/inputs/in")"#,
+        ] {
+            assert!(is_route(good), "{good}");
+        }
+        for bad in [
+            "",
+            "FROM",
+            "FROM /messages/*",
+            "/messages/* INTO $upstream",
+            "FROM messages INTO $upstream",
+            "FROM /messages/* WHERE INTO $upstream",
+            "FROM /messages/* INTO upstream",
+            r#"FROM /messages/* INTO BrokeredEndpoint("/modules//inputs/in")"#,
+            "FROM /messages/é INTO $downstream",
+        ] {
+            assert!(!is_route(bad), "{bad}");
+        }
+    }
 }

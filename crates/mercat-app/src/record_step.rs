@@ -53,6 +53,8 @@ pub struct Report {
     pub listing: Option<ListingRow>,
     /// Other records that belong to the result.
     pub writes: Vec<Write>,
+    /// Whether people of the certification team must look at it.
+    pub review: bool,
 }
 
 impl Report {
@@ -78,7 +80,9 @@ impl App {
     ) -> Result<(), AppError> {
         let turn = task.turn;
         let input = match outcome {
-            StepOutcome::Passed if self.goes_to_review(task).await? => Input::PassedForReview { turn },
+            StepOutcome::Passed if self.goes_to_review(task, report.review).await? => {
+                Input::PassedForReview { turn }
+            }
             StepOutcome::Passed => Input::Passed { turn },
             StepOutcome::Blocked => Input::Blocked { turn },
             StepOutcome::GaveUp => Input::GaveUp { turn },
@@ -143,9 +147,12 @@ impl App {
 
 impl App {
     /// Whether the certification team looks at a submission whose checks have passed.
-    async fn goes_to_review(&self, task: &StepTask) -> Result<bool, AppError> {
+    async fn goes_to_review(&self, task: &StepTask, asked: bool) -> Result<bool, AppError> {
         if task.step != Step::Certify.name() || self.settings.review == ReviewRule::Never {
             return Ok(false);
+        }
+        if asked {
+            return Ok(true);
         }
         let pair = self.pair(&task.submission).await?;
         Ok(self.settings.review.wants(self.drawn(&pair.submission.row).await?))

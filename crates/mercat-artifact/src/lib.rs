@@ -5,6 +5,7 @@
 //! hold bounded memory, and never touch the network or a temporary directory.
 
 pub mod archive;
+pub mod create_options;
 pub mod json;
 pub mod layer;
 pub mod oci;

@@ -217,7 +217,9 @@ pub struct Config {
     pub user: String,
     /// `Env`, as `NAME=value`.
     pub env: Vec<String>,
-    /// `Entrypoint` and `Cmd`, one after the other.
+    /// `Entrypoint`.
+    pub entry_point: Vec<String>,
+    /// `Cmd`.
     pub command: Vec<String>,
     /// `WorkingDir`.
     pub directory: String,
@@ -225,6 +227,8 @@ pub struct Config {
     pub labels: Vec<(String, String)>,
     /// `ExposedPorts`.
     pub ports: Vec<String>,
+    /// `Volumes`.
+    pub volumes: Vec<String>,
     /// `history[].created_by`.
     pub history: Vec<String>,
     /// Every other text of the document, keys included: credentials hide anywhere.
@@ -280,10 +284,12 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config, ReadError> {
         diff_ids,
         user: word(config, "User"),
         env: words("Env"),
-        command: [words("Entrypoint"), words("Cmd")].concat(),
+        entry_point: words("Entrypoint"),
+        command: words("Cmd"),
         directory: word(config, "WorkingDir"),
         labels: keys("Labels").map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned())).collect(),
         ports: keys("ExposedPorts").map(|(key, _)| key.clone()).collect(),
+        volumes: keys("Volumes").map(|(key, _)| key.clone()).collect(),
         history: history.filter_map(|step| step.get("created_by")?.as_str().map(str::to_owned)).collect(),
         texts,
     })

@@ -19,9 +19,9 @@ pub use rule::{Case, Fault, Outcome, Rule, Status};
 pub use tree::{Found, Node, Tree, VolumeTree};
 pub use walk::Progress;
 
-use crate::policy::Bounds;
 use mercat_disk::{Facts, ReadAt};
 use mercat_guest::{Partition, Table, Volume};
+use mercat_policy::Bounds;
 use std::sync::Arc;
 
 /// The family of an operating system.

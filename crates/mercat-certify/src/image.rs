@@ -248,6 +248,12 @@ impl Reader<'_> {
                 return Ok(());
             }
         };
+        const CONFIGS: [&str; 2] =
+            ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+        if !attestation && !CONFIGS.contains(&config.media_type.as_str()) {
+            let observed = format!("a config of the media type {:?}", config.media_type);
+            self.add("CTR-13", &shown, observed, CONFIGS[0], "push an OCI or Docker image");
+        }
         if let Some(platform) = platform.filter(|platform| !attestation && **platform != parsed.platform) {
             let same = platform.split('/').take(2).eq(parsed.platform.split('/').take(2));
             if !same {
@@ -277,6 +283,12 @@ impl Reader<'_> {
                 Ok(compression) => Some(compression),
                 // Attestations and artifacts hold documents; they are scanned as plain bytes.
                 Err(_) if attestation => None,
+                Err(_) if descriptor.media_type.contains("encrypted") => {
+                    let observed = format!("the layer {} is encrypted", descriptor.digest);
+                    let fix = "publish the layer unencrypted: nobody can look into this one";
+                    self.add("INC-04", &shown, observed, "layers that can be read", fix);
+                    continue;
+                }
                 Err(error) => {
                     self.add(
                         "CTR-13",

@@ -17,7 +17,6 @@ mod kept;
 pub mod listing;
 mod nested;
 mod pipeline;
-mod policy;
 mod sbom;
 mod scan;
 mod shown;
@@ -32,7 +31,7 @@ pub use facts::{LayerFacts, facts_key};
 pub use files::whole::Privileged;
 pub use image::{Reused, facts_keys, inspect};
 pub use mercat_artifact::oci::reference;
-pub use policy::{Boot, Bounds, ContainerPolicy, KernelFloor, Limits, Policy, PolicyError, VmPolicy};
+pub use mercat_policy::{Boot, Bounds, ContainerPolicy, KernelFloor, Limits, Policy, PolicyError, VmPolicy};
 pub use verdict::{Check, DiskReport, FilesReport, ImageReport, LayerReport, Verdict, VolumeReport};
 
 pub use mercat_advisories as advisories;
@@ -80,6 +79,8 @@ pub struct Knowledge {
     pub vex: Vec<Statement>,
     /// The day on which the age of what is known is judged; it is not judged without one.
     pub today: Option<Day>,
+    /// The day on which the compiled signatures were imported, where there are some.
+    pub signatures_imported: Option<Day>,
     /// Whether only the inventory is made: no scanner looks, and every verdict is inconclusive.
     inventory_alone: bool,
     companions: Vec<Box<dyn Companion>>,
@@ -133,11 +134,12 @@ impl Knowledge {
     /// When a rule file cannot be used; nothing is then certified with half of it.
     pub fn load(extra: &Extra, advisories: Advisories) -> Result<Self, KnowledgeError> {
         Ok(Self {
-            policy: Policy::parse(if extra.policy.is_empty() { policy::BUILT_IN } else { &extra.policy })?,
+            policy: Policy::parse(if extra.policy.is_empty() { Policy::built_in() } else { &extra.policy })?,
             advisories,
             eligibility: Eligibility::load(&extra.eligibility)?,
             vex: Vec::new(),
             today: None,
+            signatures_imported: None,
             inventory_alone: false,
             companions: Vec::new(),
             signatures: signatures::Signatures::load(&extra.hashes)?,
@@ -198,7 +200,7 @@ impl Knowledge {
             self.advisories.digest(),
             self.eligibility.digest().to_string(),
             // The day itself counts only where something ends with it.
-            format!("{:?}", self.stale_advisories().keys()),
+            format!("{:?} {:?}", self.stale_advisories().keys(), self.stale_signatures().is_some()),
             format!("{:?}", (!self.vex.is_empty()).then_some((self.today, &self.vex))),
         ];
         digest_of(parts.join("\n").as_bytes())

@@ -1,30 +1,61 @@
 //! Rules on the words of a listing (policy numbers 100.x).
 
+mod container;
+
 use crate::Knowledge;
-use mercat_domain::Document;
+pub use container::inspect_exposed;
 use mercat_domain::document::Value;
 use mercat_domain::finding::{Finding, Place, Severity};
+use mercat_domain::{Document, OfferKind};
+
+/// One thing about a listing that a rule is against.
+struct Said<'a> {
+    rule: &'a str,
+    field: &'a str,
+    observed: String,
+    required: &'a str,
+    fix: &'a str,
+}
+
+/// Whether customers can read a field.
+fn is_public(key: &str) -> bool {
+    !key.starts_with("lead") && !matches!(key, "password" | "username" | "image")
+}
+
+/// The texts of a value, those of its cells too.
+fn texts_of(value: &Value) -> Box<dyn Iterator<Item = &str> + '_> {
+    match value {
+        Value::Text(text) => Box::new(std::iter::once(text.as_str())),
+        Value::List(texts) => Box::new(texts.iter().map(String::as_str)),
+        Value::Rows(rows) => Box::new(rows.iter().flat_map(|row| row.values().map(String::as_str))),
+        Value::Flag(_) => Box::new(std::iter::empty()),
+    }
+}
 
 /// Judges the listing text and the plans' availability.
 pub fn inspect_listing(offer: &Document, knowledge: &Knowledge) -> Vec<Finding> {
     let mut out = Vec::new();
-    let mut report = |rule: &str, field: &str, observed: String, required: &str, fix: &str| {
+    let mut say = |said: Said<'_>| {
         out.extend(knowledge.policy.weigh(Finding {
-            rule: rule.to_owned(),
+            rule: said.rule.to_owned(),
             severity: Severity::Info,
-            place: Place { field: field.to_owned(), ..Place::default() },
-            observed,
-            required: required.to_owned(),
-            fix: fix.to_owned(),
+            place: Place { field: said.field.to_owned(), ..Place::default() },
+            observed: said.observed,
+            required: said.required.to_owned(),
+            fix: said.fix.to_owned(),
         }));
     };
-    let public = |key: &str| !key.starts_with("lead") && !matches!(key, "password" | "username" | "image");
+    if offer.kind == OfferKind::Container {
+        container::inspect(offer, &mut say);
+    }
+    let mut report = |rule: &str, field: &str, observed: String, required: &str, fix: &str| {
+        say(Said { rule, field, observed, required, fix });
+    };
     let plans = offer.plans.iter().map(|plan| (format!("plans/{}/", plan.id), &plan.fields));
     let texts = std::iter::once((String::new(), &offer.fields)).chain(plans).flat_map(|(base, fields)| {
-        fields.iter().filter(|(key, _)| public(key)).filter_map(move |(key, value)| match value {
-            Value::Text(text) => Some((format!("{base}{key}"), text)),
-            _ => None,
-        })
+        let all = fields.iter().filter(|(key, _)| is_public(key));
+        all.flat_map(move |(key, value)| texts_of(value).map(move |text| (key, text)))
+            .map(move |(key, text)| (format!("{base}{key}"), text))
     });
     for (field, text) in texts {
         knowledge.secrets.scan(text.as_bytes(), |secret| {

@@ -74,6 +74,12 @@ fn parts(materials: &Materials<'_>) -> Vec<Part> {
     for component in &whole.removed {
         add(&mut out, component, "#removed", ("mercat:removed", "by a later layer".to_owned()));
     }
+    for package in &whole.gone {
+        let mut part = of_package(materials, package);
+        part.reference += "#removed";
+        part.properties.push(("mercat:removed", "by a later layer".to_owned()));
+        out.entry(part.reference.clone()).or_insert(part);
+    }
     let mut out: Vec<Part> = out.into_values().collect();
     let files = whole.unpackaged.iter().take(FILES_MAX);
     out.extend(files.map(|(path, program)| Part {

@@ -45,6 +45,17 @@ struct State {
     spare: Vec<Vec<u8>>,
 }
 
+/// What the rules see of some bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rules {
+    /// A whole file.
+    Whole,
+    /// A window of a file that is too large to be kept.
+    Window,
+    /// Nothing yet: they see the file when all of it is there.
+    Later,
+}
+
 /// What is asked of a file beside its scan.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Want {
@@ -108,9 +119,9 @@ impl<'k> Scan<'k> {
     pub(crate) fn begin(&self, path: &str, link: &str, attributes: &[(String, Vec<u8>)]) {
         self.with(|facts| facts.entries += 1);
         let name = if link.is_empty() { path.to_owned() } else { format!("{path}\n{link}") };
-        self.look(path, (0, FileKind::Any), name.as_bytes());
+        self.look(path, (0, FileKind::Any), name.as_bytes(), Rules::Window);
         for (key, value) in attributes {
-            self.look(&format!("{path}#{key}"), (0, FileKind::Any), value);
+            self.look(&format!("{path}#{key}"), (0, FileKind::Any), value, Rules::Window);
         }
         self.control_in_turn();
     }
@@ -273,8 +284,15 @@ impl<'k> Scan<'k> {
 
     /// Shows a window of a file to every scanner: where in the file it begins, what kind of file it is, and
     /// its bytes, the first `carried` of which were shown before.
-    pub(crate) fn window(&self, path: &str, depth: u32, of: (u64, FileKind), bytes: &[u8], carried: usize) {
-        let whole = self.look(path, of, bytes);
+    /// The rules see them later where `later` says so: with the rest of the file.
+    pub(crate) fn window(
+        &self,
+        (path, depth): (&str, u32),
+        of: (u64, FileKind),
+        (bytes, carried): (&[u8], usize),
+        rules: Rules,
+    ) {
+        let whole = self.look(path, of, bytes, rules);
         let fresh = (bytes.len() - carried) as u64;
         self.with(|facts| match (whole, depth) {
             (false, _) => {}
@@ -284,7 +302,7 @@ impl<'k> Scan<'k> {
     }
 
     /// Runs every scanner over some bytes; `false` when one of them did not come to its end.
-    fn look(&self, path: &str, (start, kind): (u64, FileKind), bytes: &[u8]) -> bool {
+    fn look(&self, path: &str, (start, kind): (u64, FileKind), bytes: &[u8], rules: Rules) -> bool {
         if bytes.is_empty() {
             return true;
         }
@@ -294,11 +312,10 @@ impl<'k> Scan<'k> {
         let knowledge = self.knowledge;
         let malware = || {
             let searched = knowledge.signatures.scan(kind, start, bytes, |name| self.virus(path, name));
-            let scanned = knowledge.yara.scan(bytes, |rule| {
-                let observed = format!("malware rule {rule}");
-                let fix = "remove the file and rebuild this layer";
-                self.note(Note::new("CTR-20", path, observed, "no malware", fix));
-            });
+            let scanned = match rules {
+                Rules::Later => Ok(()),
+                Rules::Whole | Rules::Window => self.rules(path, bytes, rules == Rules::Whole),
+            };
             searched.and(scanned)
         };
         let credentials = || {
@@ -316,9 +333,31 @@ impl<'k> Scan<'k> {
             self.note(Note::new(rule(secret.kind), path, observed, "no credentials in any layer", fix));
         }
         let Err(why) = whole else { return true };
+        self.ended_early(path, &why);
+        false
+    }
+
+    fn rules(&self, path: &str, bytes: &[u8], whole: bool) -> Result<(), String> {
+        self.knowledge.yara.scan(yara::Part { path, bytes, whole }, |rule, meaning| {
+            let observed = format!("malware rule {rule}");
+            let fix = "remove the file and rebuild this layer";
+            self.note(Note::new(meaning.rule(), path, observed, "no malware", fix));
+        })
+    }
+
+    /// Shows a file, or what came of it so far, to the rules; every other scanner saw it.
+    pub(crate) fn late_rules(&self, path: &str, bytes: &[u8], whole: bool) {
+        if self.knowledge.inventory_alone {
+            return;
+        }
+        if let Err(why) = self.rules(path, bytes, whole) {
+            self.ended_early(path, &why);
+        }
+    }
+
+    fn ended_early(&self, path: &str, why: &str) {
         let observed = format!("the malware scan ended early: {why}");
         self.note(Note::new("INC-02", path, observed, "a whole scan", OURS));
-        false
     }
 
     pub(crate) fn virus(&self, path: &str, name: &str) {
@@ -410,7 +449,8 @@ pub(crate) fn broken_engines(knowledge: &Knowledge) -> Vec<&'static str> {
     };
     let rule = |bytes: &[u8]| {
         let mut hit = false;
-        let scanned = knowledge.yara.scan(bytes, |rule| hit |= rule == yara::CANARY_RULE);
+        let part = yara::Part::nameless(bytes);
+        let scanned = knowledge.yara.scan(part, |rule, _| hit |= rule == yara::CANARY_RULE);
         scanned.is_ok() && hit
     };
     let secret = |bytes: &[u8]| {

@@ -4,8 +4,8 @@ use crate::companion::Before;
 use crate::facts::Note;
 use crate::files::Asked;
 use crate::kept::Kept;
-use crate::nested;
-use crate::scan::{OURS, Passed, Scan, Want};
+use crate::scan::{OURS, Passed, Rules, Scan, Want};
+use crate::{nested, yara};
 use mercat_artifact::ReadError;
 use mercat_signatures::{FileKind, Hasher, Hashing};
 use std::io::{self, BufRead, Read};
@@ -14,6 +14,11 @@ use std::io::{self, BufRead, Read};
 pub(crate) const WINDOW_BYTES: usize = 4 << 20;
 /// Bytes at the end of a window that the next one begins with.
 pub(crate) const OVERLAP_BYTES: usize = mercat_signatures::SPAN_BYTES_MAX;
+
+/// Archives around a file of which the rules see all; deeper ones they see in windows, for want of memory.
+const WHOLE_DEPTH_MAX: u32 = 2;
+/// Bytes of a program of Windows in which an archive at its end is opened; most have something behind their last section.
+const BEHIND_PE_BYTES_MAX: u64 = 64 << 20;
 
 /// A file whose bytes go past every scanner, whether or not somebody asks for them.
 pub(crate) struct Shown<'s, 'k> {
@@ -32,6 +37,10 @@ pub(crate) struct Shown<'s, 'k> {
     archive: bool,
     /// Scanners of others; an archive is opened for them.
     before: Option<Vec<Before<'k>>>,
+    /// What the rules see when all of it is there, of a file of more than a window.
+    whole: Option<Vec<u8>>,
+    /// All bytes of a file that may have an archive behind other content.
+    all: Option<Vec<u8>>,
     kept: Option<Kept>,
     /// Its size, where it is known before the bytes are read.
     known_size: Option<u64>,
@@ -67,6 +76,8 @@ impl<'s, 'k> Shown<'s, 'k> {
             kind: FileKind::Any,
             archive: false,
             before: None,
+            whole: None,
+            all: None,
             kept: want.bytes.then(Kept::all),
             known_size: want.size,
             kept_max: u64::MAX,
@@ -84,6 +95,16 @@ impl<'s, 'k> Shown<'s, 'k> {
 
     /// Asks for more of a file of which the head was seen.
     pub(crate) fn ask(&mut self, asked: &Asked) {
+        if !self.ended && !self.scan.knowledge().inventory_alone {
+            let max = if self.depth <= WHOLE_DEPTH_MAX { yara::WHOLE_BYTES_MAX } else { 0 };
+            self.whole = self.room(self.known_size.unwrap_or(0), max);
+            let max = self.scan.limits().nested_file_bytes;
+            let max = if self.window.starts_with(b"MZ") { max.min(BEHIND_PE_BYTES_MAX) } else { max };
+            self.all = self
+                .known_size
+                .filter(|size| mercat_inventory::may_carry(&self.window, *size))
+                .and_then(|size| self.room(size, max));
+        }
         if asked.program {
             self.hash.also(asked.packaged && !self.scan.knowledge().inventory_alone);
         }
@@ -97,6 +118,30 @@ impl<'s, 'k> Shown<'s, 'k> {
                 kept.push(&self.window);
                 kept
             });
+        }
+    }
+
+    /// A buffer for a file, with what was read of it, where it is not too large.
+    fn room(&self, size: u64, max: u64) -> Option<Vec<u8>> {
+        let size = usize::try_from(size.max(self.size)).ok().filter(|size| *size as u64 <= max)?;
+        let mut out = Vec::with_capacity(size);
+        out.extend_from_slice(&self.window);
+        Some(out)
+    }
+
+    /// Keeps what the rules, or an archive at the end, are looked for in.
+    fn keep_on(&mut self) {
+        let fresh = &self.window[self.carried..];
+        if let Some(all) = &mut self.all {
+            all.extend_from_slice(fresh);
+        }
+        if let Some(mut whole) = self.whole.take() {
+            whole.extend_from_slice(fresh);
+            match whole.len() as u64 > yara::WHOLE_BYTES_MAX {
+                // From here on they see windows, the next of which begins with the end of this.
+                true => self.scan.late_rules(self.path, &whole, false),
+                false => self.whole = Some(whole),
+            }
         }
     }
 
@@ -124,6 +169,7 @@ impl<'s, 'k> Shown<'s, 'k> {
         if let Some(kept) = &mut self.kept {
             kept.push(&self.window[keep..]);
         }
+        self.keep_on();
         self.ended = fresh < WINDOW_BYTES;
         if let Err(error) = read {
             self.broken = Some(ReadError::from(error));
@@ -139,7 +185,12 @@ impl<'s, 'k> Shown<'s, 'k> {
         let fresh = &self.window[self.carried..];
         let of = (self.size - self.window.len() as u64, self.kind);
         self.hash.update(fresh);
-        self.scan.window(self.path, self.depth, of, &self.window, self.carried);
+        let rules = match &self.whole {
+            _ if self.ended && of.0 == 0 => Rules::Whole,
+            Some(_) => Rules::Later,
+            None => Rules::Window,
+        };
+        self.scan.window((self.path, self.depth), of, (&self.window, self.carried), rules);
         if !self.archive {
             let companions = &self.scan.knowledge().companions;
             let begin = || companions.iter().map(|one| Before::new(&**one)).collect::<Vec<_>>();
@@ -192,6 +243,9 @@ impl<'s, 'k> Shown<'s, 'k> {
             self.more();
         }
         self.show();
+        if let Some(whole) = self.whole.take() {
+            self.scan.late_rules(self.path, &whole, true);
+        }
         self.answers();
         let digests = std::mem::replace(&mut self.hash, Hasher::here(Hashing::none())).finish();
         if self.broken.is_none() && !self.scan.knowledge().inventory_alone {
@@ -222,13 +276,16 @@ impl<'s, 'k> Shown<'s, 'k> {
         if self.archive || self.scan.is_cut() || !nested::has_zip_tail(&self.window, whole) {
             return;
         }
+        let all = self.all.take().filter(|all| all.len() as u64 == self.size);
         if whole {
             nested::behind(self.scan, self.path, self.depth, &self.window);
+        } else if let Some(all) = all {
+            nested::behind(self.scan, self.path, self.depth, &all);
         } else {
             let observed = format!("a zip archive behind other content, {} bytes in all", self.size);
-            let required = format!("at most {WINDOW_BYTES} bytes to be opened");
+            let required = "a file in which an archive is opened";
             let fix = "ship the archive as a file of its own";
-            self.scan.note(Note::new("INC-03", self.path, observed, &required, fix));
+            self.scan.note(Note::new("INC-03", self.path, observed, required, fix));
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What is known about what is installed: distribution packages and packages of languages alike.
 
 use crate::inventory::ecosystem;
-use crate::policy::VulnerabilityPolicy;
 use crate::sbom::purl;
 use crate::scan::OURS;
 use crate::{Knowledge, advisories};
@@ -11,6 +10,7 @@ use advisories::{Day, EPSS_ONE, SnapshotError, Vulnerability, ecosystem_of_purl_
 use mercat_artifact::pkgdb::{OsRelease, Package};
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_inventory::{Component, Evidence};
+use mercat_policy::VulnerabilityPolicy;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was found in an image or on a disk.
@@ -64,6 +64,14 @@ impl Knowledge {
         known.filter_map(|ecosystem| Some((ecosystem.clone(), self.staleness(ecosystem)?))).collect()
     }
 
+    /// Why the signatures are too old by the policy.
+    pub fn stale_signatures(&self) -> Option<String> {
+        let (today, imported) = (self.today?, self.signatures_imported?);
+        let days = today.since(imported);
+        let max = self.policy.malware.signatures_max_age_days.filter(|max| days > i64::from(*max))?;
+        Some(format!("signatures imported on {imported}, {days} days ago; at most {max} days"))
+    }
+
     fn staleness(&self, ecosystem: &str) -> Option<String> {
         let (today, coverage) = (self.today?, self.advisories.coverage(ecosystem)?);
         let policy = &self.policy.vulnerabilities;
@@ -83,6 +91,10 @@ impl Knowledge {
 /// What the advisories know about what is installed, or why they cannot say.
 pub(crate) fn judge(installed: &Installed<'_>, knowledge: &Knowledge) -> Judged {
     let mut out = Judged::default();
+    if let Some(observed) = knowledge.stale_signatures().filter(|_| !knowledge.inventory_alone) {
+        let required = "signatures that are young enough for the policy";
+        out.findings.push(finding("INC-21", Place::default(), observed, required, OURS));
+    }
     let distribution = ecosystem(installed.os);
     if let Some(trouble) = knowledge.advisories.trouble() {
         if !installed.packages.is_empty() || !installed.components.is_empty() {

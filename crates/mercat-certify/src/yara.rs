@@ -1,4 +1,8 @@
 //! YARA rules by `boreal`, compiled once and shared.
+//!
+//! Rules know four external variables: `filename`, `filepath` and `extension` of the file, and `whole`, which is false
+//! where a rule sees a window of a file that is too large to be kept: `filesize` and offsets are then those of the window.
+//! The tag `suspicious` says that a hit is for people to look at, the tag `shadow` that it is recorded only.
 
 use crate::{KnowledgeError, digest_of};
 use boreal::scanner::ScanParams;
@@ -7,6 +11,49 @@ use std::time::Duration;
 
 const BUILT_IN: &str = include_str!("../rules/malware.yar");
 const SCAN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Bytes of a file that rules see as a whole; of larger ones they see windows.
+pub(crate) const WHOLE_BYTES_MAX: u64 = 16 << 20;
+
+/// What a rule's hit means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// Malware.
+    Malware,
+    /// Something for people to look at.
+    Suspicious,
+    /// A rule that is tried out.
+    Shadow,
+}
+
+impl Meaning {
+    /// The rule of the policy pack under which it is told.
+    pub(crate) fn rule(self) -> &'static str {
+        match self {
+            Self::Malware => "CTR-20",
+            Self::Suspicious => "CTR-20-SUSPECT",
+            Self::Shadow => "CTR-20-SHADOW",
+        }
+    }
+}
+
+/// What of a file is shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part<'a> {
+    /// Path of the file, with archives around it.
+    pub(crate) path: &'a str,
+    /// Its bytes, or a window of them.
+    pub(crate) bytes: &'a [u8],
+    /// Whether these are all.
+    pub(crate) whole: bool,
+}
+
+impl<'a> Part<'a> {
+    /// A whole file that has no name.
+    pub(crate) fn nameless(bytes: &'a [u8]) -> Self {
+        Self { path: "", bytes, whole: true }
+    }
+}
 
 /// The rule that fires on the positive control only.
 pub(crate) const CANARY_RULE: &str = "mercat_canary";
@@ -24,6 +71,10 @@ pub(crate) struct Rules {
 impl Rules {
     pub(crate) fn compile(extra: &str) -> Result<Self, KnowledgeError> {
         let mut compiler = Compiler::new();
+        for name in ["filename", "filepath", "extension"] {
+            compiler.define_symbol(name, "");
+        }
+        compiler.define_symbol("whole", true);
         compiler.add_rules_str(BUILT_IN).map_err(|error| KnowledgeError::Yara(error.to_string()))?;
         if !extra.is_empty() {
             compiler
@@ -37,7 +88,7 @@ impl Rules {
         // A rule that hits harmless bytes says nothing about those of publishers.
         for harmless in [&b"\n"[..], b"hello, world\n", &canary()[..15]] {
             let mut hit = None;
-            let scanned = rules.scan(harmless, |rule| hit = Some(rule.to_owned()));
+            let scanned = rules.scan(Part::nameless(harmless), |rule, _| hit = Some(rule.to_owned()));
             scanned.map_err(KnowledgeError::Yara)?;
             if let Some(rule) = hit {
                 return Err(KnowledgeError::Yara(format!("rule {rule} hits harmless bytes")));
@@ -56,14 +107,29 @@ impl Rules {
         &self.digest
     }
 
-    /// Names of the rules that match. A time-out or failure is an error, never silence.
-    pub(crate) fn scan(&self, window: &[u8], mut hit: impl FnMut(&str)) -> Result<(), String> {
-        match self.scanner.scan_mem(window) {
-            Ok(result) => {
-                result.rules.iter().filter(|rule| rule.matched).for_each(|rule| hit(rule.name));
-                Ok(())
-            }
-            Err((error, _)) => Err(error.to_string()),
+    /// Names of the rules that match, with what that means. A time-out or failure is an error, never silence.
+    pub(crate) fn scan(&self, part: Part<'_>, mut hit: impl FnMut(&str, Meaning)) -> Result<(), String> {
+        let mut scanner = self.scanner.clone();
+        let name = part.path.rsplit('/').next().unwrap_or(part.path);
+        let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+        // A scanner without rules knows none of them.
+        for (symbol, value) in [("filename", name), ("filepath", part.path), ("extension", extension)] {
+            let _ = scanner.define_symbol(symbol, value);
         }
+        let _ = scanner.define_symbol("whole", part.whole);
+        let result = scanner.scan_mem(part.bytes).map_err(|(error, _)| error.to_string())?;
+        for rule in result.rules.iter().filter(|rule| rule.matched) {
+            let is = |word: &str| rule.tags.iter().any(|tag| scanner.get_string_symbol(*tag) == word);
+            let meaning = match (is("shadow"), is("suspicious")) {
+                (true, _) => Meaning::Shadow,
+                (false, true) => Meaning::Suspicious,
+                (false, false) => Meaning::Malware,
+            };
+            hit(rule.name, meaning);
+        }
+        Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

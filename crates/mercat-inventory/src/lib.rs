@@ -188,6 +188,11 @@ pub fn unread(head: &[u8], size: u64) -> Vec<Range<usize>> {
     program::unread(head, size)
 }
 
+/// Whether something may stand behind what a file begins as: a script, or a program that is shorter than its file.
+pub fn may_carry(head: &[u8], size: u64) -> bool {
+    head.starts_with(b"#!") || head.starts_with(b"MZ") || program::ends_at(head).is_some_and(|end| end < size)
+}
+
 fn by_name(path: &str, head: &[u8]) -> Option<Reader> {
     let mut parts = path.rsplit('/');
     let name = parts.next().unwrap_or(path);

@@ -62,6 +62,27 @@ fn code<E: FileHeader<Endian = Endianness>>(head: &[u8], size: u64) -> Option<Ve
     Some(segments.filter_map(part).collect())
 }
 
+/// Where an ELF program ends by its own tables: its segments and its table of sections.
+pub(crate) fn ends_at(head: &[u8]) -> Option<u64> {
+    match object::FileKind::parse(head) {
+        Ok(FileKind::Elf64) => end::<elf::FileHeader64<Endianness>>(head),
+        Ok(FileKind::Elf32) => end::<elf::FileHeader32<Endianness>>(head),
+        _ => None,
+    }
+}
+
+fn end<E: FileHeader<Endian = Endianness>>(head: &[u8]) -> Option<u64> {
+    let header = E::parse(head).ok()?;
+    let endian = header.endian().ok()?;
+    let table = u64::from(header.e_shnum(endian)) * u64::from(header.e_shentsize(endian));
+    let sections = Into::<u64>::into(header.e_shoff(endian)).checked_add(table)?;
+    let of = |segment: &E::ProgramHeader| {
+        Into::<u64>::into(segment.p_offset(endian)).checked_add(segment.p_filesz(endian).into())
+    };
+    let segments = header.program_headers(endian, head).ok()?.iter().filter_map(of).max();
+    Some(sections.max(segments.unwrap_or(0)))
+}
+
 /// Go modules, Rust crates and the versions that well-known programs carry as text.
 pub(crate) fn read(path: &str, bytes: &[u8]) -> Result<Vec<Component>, Broken> {
     let mut out = versions::of(path, bytes);

@@ -58,6 +58,9 @@ pub struct KnowledgeFiles {
     /// Statements about vulnerabilities: OpenVEX or CycloneDX documents.
     #[serde(default)]
     pub vex: Vec<PathBuf>,
+    /// SHA-256 digests, as `sha256:HEX`, of the files that may be used; any file when empty.
+    #[serde(default)]
+    pub pins: Vec<String>,
 }
 
 /// The day of this machine's clock, UTC.
@@ -95,6 +98,24 @@ impl KnowledgeFiles {
         files.into_iter().flatten().chain(&self.eligibility).chain(&self.vex).map(PathBuf::as_path).collect()
     }
 
+    /// Whether every file is one of those that the operator pinned.
+    fn check_pins(&self) -> Result<(), String> {
+        if self.pins.is_empty() {
+            return Ok(());
+        }
+        // The name of a built-in pack is no file.
+        let built_in = |path: &&Path| path.to_str().is_some_and(|name| Policy::named(name).is_some());
+        for path in self.paths().into_iter().filter(|path| !built_in(path)) {
+            let named = |error: std::io::Error| format!("{}: {error}", path.display());
+            let digest = digest_of_file(path).map_err(named)?.to_string();
+            if !self.pins.contains(&digest) {
+                let what = "which certification.pins does not name; add it when the file is the one you mean";
+                return Err(format!("{} has the digest {digest}, {what}", path.display()));
+            }
+        }
+        Ok(())
+    }
+
     /// Loads everything; the age of what is known is judged on the day that is given. An advisory snapshot
     /// that cannot be used is kept as such, and makes verdicts inconclusive.
     ///
@@ -109,6 +130,7 @@ impl KnowledgeFiles {
         if self.directory.is_some() {
             return self.as_they_are().load_for(today, connections);
         }
+        self.check_pins()?;
         let read = |path: &Option<PathBuf>| match path {
             None => Ok(String::new()),
             Some(path) => {
@@ -153,10 +175,24 @@ impl KnowledgeFiles {
     }
 }
 
+fn digest_of_file(path: &Path) -> io::Result<Digest> {
+    let (mut file, mut hash) = (File::open(path)?, Sha256::new());
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(Digest::from_sha256(&hash.finalize())),
+            count => hash.update(&buffer[..count]),
+        }
+    }
+}
+
 /// The hash tables stay in their file, which is open before the confinement closes.
 fn add_signatures(knowledge: &mut Knowledge, path: &Path) -> Result<(), String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let pack = Pack::open(Arc::new(file)).map_err(|error| error.to_string())?;
+    let about = serde_json::from_str::<serde_json::Value>(&pack.about).unwrap_or_default();
+    knowledge.signatures_imported =
+        about["imported"].as_str().and_then(|time| time.get(..10)).and_then(Day::parse);
     knowledge.add_signatures(pack.bodies, pack.tables).map_err(|error| crate::chain(&error))
 }
 

@@ -72,6 +72,26 @@ mod tests {
     }
 
     #[test]
+    fn with_pins_only_files_that_they_name_are_used() {
+        use sha2::{Digest as _, Sha256};
+        let dir = tempfile::tempdir().expect("a directory");
+        let policy = dir.path().join("policy.toml");
+        let text = mercat_certify::Policy::built_in();
+        std::fs::write(&policy, text).expect("written");
+        let digest = mercat_domain::Digest::from_sha256(&Sha256::digest(text.as_bytes()));
+        let files = |pin: &str| KnowledgeFiles {
+            pins: vec![pin.to_owned()],
+            ..KnowledgeFiles::in_directory(dir.path())
+        };
+        assert!(files(digest.as_str()).load(None).is_ok());
+        let why = files("sha256:00").load(None).err().unwrap_or_default();
+        assert!(why.contains(digest.as_str()) && why.contains("policy.toml"), "{why}");
+        std::fs::write(dir.path().join("rules.yar"), "rule a { condition: false }").expect("written");
+        let why = files(digest.as_str()).load(None).err().unwrap_or_default();
+        assert!(why.contains("rules.yar") && why.contains("certification.pins"), "{why}");
+    }
+
+    #[test]
     fn knowledge_is_loaded_again_when_a_file_of_it_changes_and_only_then() {
         let dir = tempfile::tempdir().expect("a directory");
         let policy = dir.path().join("policy.toml");

@@ -194,6 +194,12 @@ pub(crate) struct CertifyArgs {
     /// Port that the plan opens, for example 443, 443/tcp or 53/udp; repeat for more.
     #[arg(long = "open-port", value_parser = open_port)]
     pub(crate) open_ports: Vec<OpenPort>,
+    /// The plan declares that nobody connects to the machine: no SSH server and no Remote Desktop is wanted of the disk.
+    #[arg(long)]
+    pub(crate) no_remote_connection: bool,
+    /// The plan declares that it supports extensions: the disk must have what they need.
+    #[arg(long)]
+    pub(crate) extensions: bool,
     /// Advisory snapshot instead of the data directory's.
     #[arg(long)]
     pub(crate) advisories: Option<PathBuf>,

@@ -270,7 +270,7 @@ async fn save_offer(demo: &Demo, crm: &str, version: &str) -> anyhow::Result<()>
         "type": "container", "name": "Greeter",
         "title": "Greeter", "summary": "Says hello from the market square",
         "longSummary": "A small program that says hello, to show how an image is inspected and delivered.",
-        "description": "<p>Says <em>hello</em>, once.</p>", "marketingId": "greeter",
+        "description": "<p>Says <em>hello</em>, once.</p><p>Minimum hardware: one core, 64 MB of RAM.</p>", "marketingId": "greeter",
         "categories": ["internet-of-things/iot-edge-modules", "containers/container-images"],
         "plans": [{
             "plan": "standard", "title": "Standard", "summary": "One greeter", "description": "<p>One greeter.</p>",

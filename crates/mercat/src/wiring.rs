@@ -117,6 +117,7 @@ pub(crate) fn inspector(data: &Path, config: &Config) -> anyhow::Result<Inspecto
     };
     knowledge.eligibility = config.certification.eligibility.iter().map(|file| data.join(file)).collect();
     knowledge.clamd = config.certification.clamd.clone();
+    knowledge.pins = config.certification.pins.clone();
     Ok(Inspector {
         program,
         knowledge,

@@ -324,7 +324,9 @@ fn unreadable(volume: &Volume) -> Option<Finding> {
 fn note_findings(volume: &str, facts: &LayerFacts) -> Vec<Finding> {
     let note = |note: &Note| {
         let (required, fix) = match note.rule.as_str() {
-            "CTR-20" => (note.required.clone(), "remove the file and make the image again"),
+            "CTR-20" | "CTR-20-SUSPECT" | "CTR-20-SHADOW" => {
+                (note.required.clone(), "remove the file and make the image again")
+            }
             "CTR-21" | "CTR-21-ELF" => (
                 "no credentials on the disk".to_owned(),
                 "revoke the credential, remove the file, and make the image again",

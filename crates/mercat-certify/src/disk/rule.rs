@@ -1,10 +1,10 @@
 //! What a certification rule is, and what it can answer.
 
 use super::{Claims, Layout, Tree};
-use crate::policy::VmPolicy;
 use mercat_artifact::pkgdb::{OsRelease, Package};
 use mercat_disk::Facts;
 use mercat_domain::finding::{Finding, Place};
+use mercat_policy::VmPolicy;
 
 /// A rule of domain 5.1 to 5.3.
 #[derive(Debug, Clone, Copy)]

@@ -187,3 +187,57 @@ fn licences_and_notices_are_gathered() {
     assert_eq!(found.notices, ["licenses/app/LICENSE"]);
     assert_eq!(found.licences.get("tool").map(String::as_str), Some("MIT"));
 }
+
+/// A layer of one file, judged with rules of the operator.
+fn noted(path: &str, mode: u32, bytes: &[u8], yara: &str) -> Vec<(String, String)> {
+    let extra = Extra { yara: yara.to_owned(), ..Extra::default() };
+    let knowledge = Knowledge::load(&extra, Advisories::default()).unwrap_or_else(|error| panic!("{error}"));
+    let layer = tar(&[(path, b'0', mode, bytes)]);
+    let facts = scan_layer(&mut &layer[..], Some(Compression::None), &knowledge).expect("reads");
+    assert_eq!(facts.scanned_bytes, bytes.len() as u64);
+    facts.notes.iter().map(|note| (note.rule.clone(), format!("{}: {}", note.path, note.observed))).collect()
+}
+
+#[test]
+fn rules_see_a_file_of_several_windows_whole_and_a_larger_one_in_windows() {
+    let rules = r#"rule apart { strings: $a = "needle one" $b = "needle two" condition: $a at 0 and $b }
+                   rule small { condition: whole and filesize < 2MB and filesize > 1000 }"#;
+    let file = |bytes: usize| {
+        let mut out = b"needle one".to_vec();
+        out.resize(bytes, b'x');
+        out.extend(b"needle two");
+        out
+    };
+    let names = |bytes: usize| {
+        let found = noted("opt/x", 0o644, &file(bytes), rules);
+        found.into_iter().map(|(_, what)| what).collect::<Vec<_>>()
+    };
+    assert_eq!(names(9_000_000), ["opt/x: malware rule apart"]);
+    assert_eq!(names(1_500_000), ["opt/x: malware rule apart", "opt/x: malware rule small"]);
+    assert_eq!(names(4 << 20), ["opt/x: malware rule apart"]);
+    // What is too large is told in the documentation of the rules: here the two are in two windows.
+    assert_eq!(names(18_000_000), [""; 0]);
+}
+
+#[test]
+fn an_archive_behind_a_large_script_or_program_is_opened() {
+    let test = crate::signatures::test_string();
+    let random: Vec<u8> = (0..9_000_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let archive = zip(&[("big.bin", &random), ("lib/eicar.com", &test)]);
+    // An ELF file of a head alone: no segments, no sections.
+    let mut elf = b"\x7fELF\x02\x01\x01".to_vec();
+    elf.resize(64, 0);
+    for (at, value) in [(16, 2), (18, 62), (20, 1), (52, 64), (54, 56), (58, 64)] {
+        elf[at] = value;
+    }
+    for (name, front) in [("app.jar", b"#!/bin/sh\nexec java -jar $0\n".to_vec()), ("app.run", elf)] {
+        let found = noted(name, 0o755, &[front, archive.clone()].concat(), "");
+        assert!(
+            found
+                .iter()
+                .any(|(rule, what)| rule == "CTR-20" && what.starts_with(&format!("{name}!/lib/eicar.com"))),
+            "{name}: {found:?}"
+        );
+        assert!(found.iter().all(|(rule, _)| rule != "INC-03"), "{name}: {found:?}");
+    }
+}

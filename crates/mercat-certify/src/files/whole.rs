@@ -3,6 +3,7 @@
 use super::modes::Mode;
 use super::owners::{Owned, Owners};
 use super::{Files, Program, key_of};
+use mercat_artifact::pkgdb::Package;
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_inventory::{Component, Evidence};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -45,6 +46,8 @@ pub(crate) struct Whole {
     pub(crate) components: Vec<Component>,
     /// Components whose file a later layer removed.
     pub(crate) removed: Vec<Component>,
+    /// Packages of the distribution that a later layer removed.
+    pub(crate) gone: Vec<Package>,
     /// Programs of no package and no component, with their digest.
     pub(crate) unpackaged: Vec<(String, Program)>,
     pub(crate) privileged: Vec<Privileged>,

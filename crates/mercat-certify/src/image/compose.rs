@@ -72,9 +72,16 @@ pub(super) fn compose(
         });
         layers.push((digest, facts));
     }
+    let unpacked: u64 = layers.iter().map(|(_, facts)| facts.unpacked_bytes).sum();
+    let max = knowledge.policy.limits.image_unpacked_bytes;
+    if unpacked > max {
+        let required = format!("at most {max} bytes in all layers");
+        composer.add("CTR-29", Place::default(), format!("{unpacked} bytes"), &required, "make it smaller");
+    }
     composer.check_config();
-    let (os, packages) = composer.inventory(&layers);
+    let (os, packages, gone) = composer.inventory(&layers);
     let mut whole = composer.files(&layers);
+    whole.gone = gone;
     whole.components.extend(claims);
     let mut statements = BTreeSet::new();
     if !image.attestation {
@@ -190,7 +197,7 @@ impl Composer<'_> {
         let env = config.env.iter().map(|value| ("config: Env", value));
         let history = config.history.iter().map(|value| ("config: history", value));
         let labels = config.labels.iter().map(|(_, value)| ("config: Labels", value));
-        let command = config.command.iter().map(|value| ("config: Cmd", value));
+        let command = config.entry_point.iter().chain(&config.command).map(|value| ("config: Cmd", value));
         let mut hits: BTreeSet<(&str, String)> = BTreeSet::new();
         let named: BTreeSet<&String> = env
             .clone()
@@ -245,8 +252,10 @@ impl Composer<'_> {
         }
     }
 
-    /// The package database as the topmost layer leaves it; one that was removed still counts, and is told.
-    fn inventory(&mut self, layers: &[(&str, &LayerFacts)]) -> (OsRelease, Vec<Package>) {
+    /// The package database as the topmost layer leaves it; one that was removed still counts, and is told. Last come
+    /// packages that only lower layers have: their bytes are still there.
+    fn inventory(&mut self, layers: &[(&str, &LayerFacts)]) -> (OsRelease, Vec<Package>, Vec<Package>) {
+        let mut replaced = Vec::new();
         let mut files: BTreeMap<&str, (&str, &Captured)> = BTreeMap::new();
         let mut removed: BTreeSet<String> = BTreeSet::new();
         for (digest, facts) in layers {
@@ -270,7 +279,7 @@ impl Composer<'_> {
                     continue;
                 }
                 removed.remove(&captured.path);
-                files.insert(&captured.path, (digest, captured));
+                replaced.extend(files.insert(&captured.path, (digest, captured)));
             }
         }
         let os = ["etc/os-release", "usr/lib/os-release"]
@@ -307,7 +316,16 @@ impl Composer<'_> {
         packages.sort();
         packages.dedup();
         self.check_formats(&os, &formats);
-        (os, packages)
+        let named: BTreeSet<(&str, &str)> =
+            packages.iter().map(|package| (package.name.as_str(), package.architecture.as_str())).collect();
+        let lower = replaced.iter().filter(|(_, captured)| !captured.path.ends_with("os-release"));
+        let lower = lower
+            .filter_map(|(_, captured)| inventory::read_text(&captured.path, captured.text.as_ref()?).ok());
+        let is_gone =
+            |package: &Package| !named.contains(&(package.name.as_str(), package.architecture.as_str()));
+        let gone: BTreeSet<Package> = lower.flatten().filter(is_gone).collect();
+        let gone = gone.into_iter().collect();
+        (os, packages, gone)
     }
 
     fn check_formats(&mut self, os: &OsRelease, formats: &BTreeSet<&str>) {

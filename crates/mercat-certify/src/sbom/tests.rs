@@ -18,6 +18,13 @@ fn documents() -> (Value, Value) {
             component("pypi", "b", Evidence::Installed, "b.dist-info/METADATA", "see LICENSE"),
         ],
         removed: vec![component("gem", "c", Evidence::Installed, "c.gemspec", "")],
+        gone: vec![Package {
+            name: "curl".into(),
+            version: "7.88".into(),
+            architecture: "amd64".into(),
+            source: "curl".into(),
+            source_version: "7.88".into(),
+        }],
         unpackaged: vec![("opt/tool".to_owned(), program)],
         licences: [("libc6".to_owned(), "GPL-2.0-only OR MIT".to_owned())].into(),
         ..Whole::default()
@@ -50,6 +57,9 @@ fn what_was_found_what_was_claimed_and_what_is_gone_are_lines_of_their_own() {
     assert_eq!(found["licenses"][0]["license"]["id"], "MIT");
     assert_eq!(line("pkg:npm/%40s/a@1.0#claimed")["properties"][0]["value"], "claim");
     assert_eq!(line("pkg:gem/c@1.0#removed")["properties"][0]["name"], "mercat:removed");
+    let gone = line("pkg:deb/debian/curl@7.88?arch=amd64#removed");
+    let told = gone["properties"].as_array().expect("properties").iter();
+    assert_eq!(told.filter(|property| property["name"] == "mercat:removed").count(), 1);
     assert_eq!(line("pkg:pypi/b@1.0")["licenses"][0]["license"]["name"], "see LICENSE");
     assert_eq!(
         line("pkg:deb/debian/libc6@2.36-9?arch=amd64")["licenses"][0]["expression"],

@@ -126,7 +126,27 @@ fn check_published_versions(plan: &Plan, before: &Plan, base: &str, out: &mut Ve
         let identity = |text: &str| DiskSource::parse(text).map_or(text, DiskSource::identity).to_owned();
         all.split_whitespace().map(identity).collect()
     };
+    let newest =
+        rows(&before.fields).iter().filter_map(|old| tags::parse_triple(&cell(old, "version"))).max();
+    let count = |row: &BTreeMap<String, String>| cell(row, "dataDisks").split_whitespace().count();
+    let data_disks = rows(&before.fields).first().map(count);
     for (index, row) in rows(&plan.fields).iter().enumerate() {
+        let is_new = !rows(&before.fields).iter().any(|old| cell(old, "version") == cell(row, "version"));
+        let version = tags::parse_triple(&cell(row, "version"));
+        if let (true, Some(version), Some(newest)) = (is_new, version, newest)
+            && version <= newest
+        {
+            let path = format!("{base}/versions/{index}/version");
+            let [x, y, z] = newest;
+            let required = format!("greater than {x}.{y}.{z}, the newest that was published");
+            out.push(Problem::new("F012", path, cell(row, "version"), required));
+        }
+        if let Some(before) = data_disks.filter(|before| is_new && *before != count(row)) {
+            let path = format!("{base}/versions/{index}/dataDisks");
+            let required =
+                format!("{before}, as in the versions that were published; another number is a new plan");
+            out.push(Problem::new("F013", path, count(row).to_string(), required));
+        }
         let published = rows(&before.fields).iter().find(|old| cell(old, "version") == cell(row, "version"));
         if published.is_some_and(|old| disks(old) != disks(row)) {
             let path = format!("{base}/versions/{index}/osDiskUrl");
@@ -333,7 +353,7 @@ fn check_rows(
 
 /// Characters of a cell; defaults of IoT Edge modules may be longer (domain rules 6.4).
 fn cell_max(column: &str) -> usize {
-    if column == "value" { 511 } else { 255 }
+    if matches!(column, "name" | "value") { 511 } else { 255 }
 }
 
 fn is_port_or_range(text: &str) -> bool {

@@ -243,6 +243,8 @@ pub static FIELDS: &[Field] = &[
     locked(plan("osFamily", Tab::Technical, VM, Required, Choice(&["linux", "windows"]))),
     plan("osName", Tab::Technical, VM, Optional, Text(100)),
     plan("vmSizes", Tab::Technical, VM, Required, Rows(&["size"], 6)),
+    plan("noRemoteConnection", Tab::Technical, VM, Optional, Flag),
+    plan("supportsExtensions", Tab::Technical, VM, Optional, Flag),
     plan("openPorts", Tab::Technical, VM, Optional, Rows(&["label", "port", "protocol"], 100)),
     plan("versions", Tab::Technical, VM, Required, Versions),
     offer("title", Tab::Marketplace, Required, Text(50)),

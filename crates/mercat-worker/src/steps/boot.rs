@@ -42,6 +42,8 @@ fn plan(work: &Work<'_>, claims: &Claims, verdict: &str, knowledge: &Knowledge) 
     let mut plan = Plan::new(work.worker.spool.scratch(), firmware);
     plan.stage_deadline = Duration::from_secs(u64::from(knowledge.policy.vm.boot_seconds));
     plan.ssh = !claims.no_remote_connection;
+    let alive = knowledge.policy.vm.client_alive;
+    plan.client_alive = (alive.least..=alive.most, knowledge.policy.vm.client_alive_advised);
     let transport = |protocol| match protocol {
         Protocol::Tcp => Transport::Tcp,
         Protocol::Udp => Transport::Udp,
@@ -86,7 +88,8 @@ pub(super) async fn test(
         Ok(done) => done,
         Err(why) => return Ok(Err(Ended::Wait { on: "wait-store", detail: why })),
     };
-    let mut findings = done.findings(&plan);
+    let weighed = done.findings(&plan).into_iter().filter_map(|found| knowledge.policy.weigh_tested(found));
+    let mut findings: Vec<Finding> = weighed.collect();
     for finding in &mut findings {
         finding.place.plan.clone_from(&claims.plan);
     }

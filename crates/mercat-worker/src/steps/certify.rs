@@ -5,11 +5,13 @@ use super::{Ended, Extent, Work};
 use crate::inspect::{Reuse, keys, verdict_key};
 use crate::{InspectError, Inspection, Inspector};
 use mercat_app::{AppError, Report, StepOutcome};
-use mercat_certify::listing::inspect_listing;
+use mercat_artifact::oci::{self, Config, Manifest};
+use mercat_certify::listing::{inspect_exposed, inspect_listing};
 use mercat_certify::{Knowledge, LayerFacts, Verdict};
-use mercat_depot::Imported;
+use mercat_depot::{Depot, Imported};
 use mercat_domain::exception;
 use mercat_domain::finding::{Finding, Place, Severity, judge};
+use mercat_domain::limits::MANIFEST_BYTES_MAX;
 use mercat_domain::tags::{self, Resolved};
 use mercat_domain::{Digest, OfferKind, Outcome};
 use mercat_store::{Expect, FindingRow, OfferRow, PaperRow, load, put};
@@ -35,6 +37,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
         findings = inspect_listing(&work.document, &knowledge);
         if !machines {
             findings.extend(tag_findings(work, &images, &knowledge).await?);
+            findings.extend(exposed(work, &images, &knowledge).await);
         }
     }
     let judged = match machines {
@@ -48,6 +51,9 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
     findings.sort();
     findings.dedup();
     excuse(work, &images, &mut findings, &mut report).await?;
+    // Of a machine that nobody can connect to (PRV-08) the tests say little.
+    let locked_down = machines && work.document.plans.iter().any(|plan| plan.flag("noRemoteConnection"));
+    report.review = locked_down || findings.iter().any(|finding| finding.rule == "CTR-20-SUSPECT");
     Ok(end(report, &findings, if machines { "message-disks-reused" } else { "message-reused" }))
 }
 
@@ -78,10 +84,11 @@ async fn containers(
     report: &mut Report,
 ) -> Result<Result<Vec<Finding>, Ended>, AppError> {
     let mut findings = Vec::new();
-    // The same image under other statements is judged on its own.
-    let mut seen: BTreeMap<(Digest, String), Vec<Finding>> = BTreeMap::new();
+    // The same image under other statements, or started otherwise, is judged on its own.
+    let mut seen: BTreeMap<(Digest, (String, String)), Vec<Finding>> = BTreeMap::new();
     for (plan, image) in images {
-        let subject = (image.digest.clone(), statements(work, plan).unwrap_or_default());
+        let told = (statements(work, plan).unwrap_or_default(), super::start::defaults(work, plan));
+        let subject = (image.digest.clone(), told);
         let known = match seen.get(&subject) {
             Some(known) => known.clone(),
             None => {
@@ -92,7 +99,7 @@ async fn containers(
                 if work.extent == Extent::Whole {
                     // Beside the verdict, which is our own and may be a kept one.
                     found.extend(crate::scanners::judge(work, image, knowledge, report).await?);
-                    found.extend(super::start::test(work, image, &found, knowledge, report).await?);
+                    found.extend(super::start::test(work, (plan, image), &found, knowledge, report).await?);
                 }
                 seen.insert(subject, found.clone());
                 found
@@ -174,6 +181,28 @@ async fn tag_findings(
         out.extend(tags::check(&plan.id, &resolved, &published, plan.list("platforms"), &severity));
     }
     Ok(out)
+}
+
+/// What images open to the outside that no text of the listing tells. An image that cannot be read is told by its
+/// inspection.
+async fn exposed(work: &Work<'_>, images: &Images, knowledge: &Knowledge) -> Vec<Finding> {
+    let mut out = Vec::new();
+    for (plan, image) in images {
+        for (digest, _) in &image.manifests {
+            if let Some(config) = config_of(&work.worker.depot, digest).await {
+                out.extend(inspect_exposed(&work.document, plan, &config, knowledge));
+            }
+        }
+    }
+    out
+}
+
+/// The configuration of an image for one platform, where the manifest is of one.
+async fn config_of(depot: &Depot, manifest: &Digest) -> Option<Config> {
+    let manifest = oci::parse_manifest(&depot.get(manifest).await.ok()?, None).ok()?.0;
+    let Manifest::Image { config, .. } = manifest else { return None };
+    let is_small = depot.size(&config.digest).await.ok()?.is_some_and(|size| size <= MANIFEST_BYTES_MAX);
+    oci::parse_config(&depot.get(&config.digest).await.ok().filter(|_| is_small)?).ok()
 }
 
 async fn one_image(

@@ -49,7 +49,8 @@ fn claims(plan: &Plan, reference: &str) -> Claims {
         data_disk_luns: (0..u32::try_from(count).unwrap_or(0)).collect(),
         data_disks_before: before,
         open_ports: open_ports.into_iter().collect(),
-        ..Claims::default()
+        no_remote_connection: plan.flag("noRemoteConnection"),
+        supports_extensions: plan.flag("supportsExtensions"),
     }
 }
 

@@ -1,11 +1,11 @@
-//! The start test of a stored image (CTR-25), where the policy asks for it.
+//! The start test of a stored image (CTR-25) with what it tried to reach (CTR-31), where the policy asks for it.
 
 use super::Work;
 use super::certify::spool;
 use mercat_app::{AppError, Report};
 use mercat_artifact::ReadError;
 use mercat_artifact::oci::{self, Descriptor, Manifest};
-use mercat_boot::start::{self, Image, Layer, Started};
+use mercat_boot::start::{self, Calls, Image, Layer, Started, Test};
 use mercat_certify::{Boot, Knowledge};
 use mercat_depot::Imported;
 use mercat_domain::Digest;
@@ -13,6 +13,8 @@ use mercat_domain::Outcome;
 use mercat_domain::finding::{Finding, Place, Severity, judge};
 use mercat_domain::limits::MANIFEST_BYTES_MAX;
 use mercat_store::{Expect, PaperRow, load, put};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +24,7 @@ const DEPTH_MAX: u32 = 4;
 /// Starts an image that nothing else was found against. That it starts is kept for the next time.
 pub(super) async fn test(
     work: &Work<'_>,
-    image: &Imported,
+    (plan, image): (&str, &Imported),
     others: &[Finding],
     knowledge: &Knowledge,
     report: &mut Report,
@@ -32,30 +34,32 @@ pub(super) async fn test(
         return Ok(Vec::new());
     }
     let seconds = policy.start_seconds;
-    let key = format!("start/{}/{seconds}/{}", image.digest, env!("CARGO_PKG_VERSION"));
+    let defaults = Defaults::of(work, plan);
+    let key = format!("start/{}/{seconds}/{}{}", image.digest, env!("CARGO_PKG_VERSION"), defaults.key());
     let kept = load::<PaperRow>(&*work.worker.app.ledger, &key).await?;
-    let kept = kept.and_then(|row| serde_json::from_str::<Started>(&row.row.text).ok());
-    let started = match kept.filter(Started::holds) {
-        Some(started) => started,
+    let kept = kept.and_then(|row| serde_json::from_str::<Test>(&row.row.text).ok());
+    let Test { started, calls } = match kept.filter(|test| test.started.holds()) {
+        Some(test) => test,
         None => {
-            let started = run(work, image, seconds).await;
-            if started.holds() {
-                let text = serde_json::to_string(&started).unwrap_or_default();
+            let test = run(work, image, defaults, seconds).await;
+            if test.started.holds() {
+                let text = serde_json::to_string(&test).unwrap_or_default();
                 let row = PaperRow { key, text, made: work.worker.app.ledger.now().await? };
                 report.writes.push(put(&row, Expect::Any));
             }
-            started
+            test
         }
     };
+    let called = called(image, &started, calls, knowledge, report);
     let named = ("image", image.reference.as_str());
     let (severity, observed) = match started {
         Started::Runs => {
             report.say("information", "message-start-runs", &[named, ("seconds", &seconds.to_string())]);
-            return Ok(Vec::new());
+            return Ok(called);
         }
         Started::Ended => {
             report.say("information", "message-start-ended", &[named]);
-            return Ok(Vec::new());
+            return Ok(called);
         }
         Started::Failed { why } => (knowledge.policy.severity("CTR-25"), why),
         Started::NotRun { why } => {
@@ -73,21 +77,112 @@ pub(super) async fn test(
         fix: "let the image start with its own settings: without network, privileges, volumes or variables"
             .to_owned(),
     };
-    Ok(severity.map(finding).into_iter().collect())
+    Ok(severity.map(finding).into_iter().chain(called).collect())
 }
 
-async fn run(work: &Work<'_>, image: &Imported, seconds: u32) -> Started {
+/// Tells what an image tried to reach.
+fn called(
+    image: &Imported,
+    started: &Started,
+    calls: Option<Calls>,
+    knowledge: &Knowledge,
+    report: &mut Report,
+) -> Vec<Finding> {
+    let named = ("image", image.reference.as_str());
+    let Some(Calls { made, more }) = calls else {
+        if !matches!(started, Started::NotRun { .. }) {
+            report.say("information", "message-start-unheard", &[named]);
+        }
+        return Vec::new();
+    };
+    if made.is_empty() {
+        report.say("information", "message-start-silent", &[named]);
+        return Vec::new();
+    }
+    let mut observed = made.into_iter().collect::<Vec<_>>().join(", ");
+    if more {
+        observed += ", and more";
+    }
+    let finding = |severity| Finding {
+        rule: "CTR-31".to_owned(),
+        severity,
+        place: Place::default(),
+        observed,
+        required: "nothing that is called while it starts and that the listing does not tell".to_owned(),
+        fix: "say in the description whom the image calls and why, or leave the call out".to_owned(),
+    };
+    knowledge.policy.severity("CTR-31").map(finding).into_iter().collect()
+}
+
+/// What tells how a plan starts its image from how others do.
+pub(super) fn defaults(work: &Work<'_>, plan: &str) -> String {
+    Defaults::of(work, plan).key()
+}
+
+/// What a plan sets when an IoT Edge runtime starts its image (domain rules 6.4).
+#[derive(Default)]
+struct Defaults {
+    environment: Vec<String>,
+    /// In place of `Entrypoint` and `Cmd`.
+    entry_point: Option<Vec<String>>,
+    command: Option<Vec<String>>,
+}
+
+impl Defaults {
+    fn of(work: &Work<'_>, plan: &str) -> Self {
+        let Some(plan) = work.document.plan(plan) else { return Self::default() };
+        let cell = |row: &BTreeMap<String, String>, name: &str| row.get(name).cloned().unwrap_or_default();
+        let rows = mercat_domain::document::rows(&plan.fields, "edgeEnv").iter();
+        let environment = rows.map(|row| format!("{}={}", cell(row, "name"), cell(row, "value"))).collect();
+        let mut out = Self { environment, ..Self::default() };
+        let options = serde_json::from_str::<serde_json::Value>(plan.text("edgeCreateOptions"));
+        let Ok(serde_json::Value::Object(options)) = options else { return out };
+        for (name, value) in options {
+            let words = value.as_array().map(|words| {
+                words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect::<Vec<_>>()
+            });
+            match name.to_ascii_lowercase().as_str() {
+                "env" => out.environment.extend(words.unwrap_or_default()),
+                "entrypoint" => out.entry_point = words,
+                "cmd" => out.command = words,
+                _ => {}
+            }
+        }
+        out
+    }
+
+    /// What tells them from others; nothing where there are none.
+    fn key(&self) -> String {
+        if self.environment.is_empty() && self.entry_point.is_none() && self.command.is_none() {
+            return String::new();
+        }
+        let text = format!("{:?}\n{:?}\n{:?}", self.environment, self.entry_point, self.command);
+        format!("/{}", Digest::from_sha256(&Sha256::digest(text.as_bytes())).hex())
+    }
+
+    /// As a container engine does: another entry point comes without the image's command.
+    fn apply(self, image: &mut Image, (entry_point, command): Words) {
+        image.environment.extend(self.environment);
+        let command = self.command.unwrap_or(if self.entry_point.is_some() { Vec::new() } else { command });
+        image.command = [self.entry_point.unwrap_or(entry_point), command].concat();
+    }
+}
+
+async fn run(work: &Work<'_>, image: &Imported, defaults: Defaults, seconds: u32) -> Test {
     let (directory, _spool) = match spool(work, image).await {
         Ok(found) => found,
-        Err(why) => return Started::NotRun { why },
+        Err(why) => return Started::NotRun { why }.into(),
     };
     let (program, root) = (work.worker.inspector.program.clone(), image.digest.clone());
     let started = tokio::task::spawn_blocking(move || match of_this_machine(&directory, &root, 0) {
-        Ok(Some(image)) => start::start(&program, &image, seconds),
-        Ok(None) => Started::NotRun { why: format!("there is no image for {}", platform()) },
-        Err(error) => Started::NotRun { why: error.to_string() },
+        Ok(Some((mut image, words))) => {
+            defaults.apply(&mut image, words);
+            start::start(&program, &image, seconds)
+        }
+        Ok(None) => Started::NotRun { why: format!("there is no image for {}", platform()) }.into(),
+        Err(error) => Started::NotRun { why: error.to_string() }.into(),
     });
-    started.await.unwrap_or_else(|error| Started::NotRun { why: error.to_string() })
+    started.await.unwrap_or_else(|error| Started::NotRun { why: error.to_string() }.into())
 }
 
 /// `os/architecture` of this machine, in the words of image indexes.
@@ -110,8 +205,11 @@ fn small(directory: &Path, digest: &Digest) -> Result<Vec<u8>, ReadError> {
     Ok(bytes)
 }
 
+/// `Entrypoint` and `Cmd`.
+type Words = (Vec<String>, Vec<String>);
+
 /// The image below a manifest that this machine can run.
-fn of_this_machine(directory: &Path, root: &Digest, depth: u32) -> Result<Option<Image>, ReadError> {
+fn of_this_machine(directory: &Path, root: &Digest, depth: u32) -> Result<Option<(Image, Words)>, ReadError> {
     let (manifest, _) = oci::parse_manifest(&small(directory, root)?, None)?;
     match manifest {
         Manifest::Index(entries) if depth < DEPTH_MAX => {
@@ -132,13 +230,14 @@ fn of_this_machine(directory: &Path, root: &Digest, depth: u32) -> Result<Option
             let layer = |layer: &Descriptor| {
                 Ok(Layer::new(blob(directory, &layer.digest), oci::compression(&layer.media_type)?))
             };
-            Ok(Some(Image {
+            let image = Image {
                 layers: layers.iter().map(layer).collect::<Result<_, ReadError>>()?,
-                command: config.command,
+                command: Vec::new(),
                 environment: config.env,
                 directory: config.directory,
                 user: config.user,
-            }))
+            };
+            Ok(Some((image, (config.entry_point, config.command))))
         }
     }
 }

@@ -41,6 +41,8 @@ pub(super) async fn run(data: &Path, args: &CertifyArgs, declared: Option<Declar
         os_family: args.os,
         data_disk: args.data_disk,
         open_ports: args.open_ports.clone(),
+        no_remote_connection: args.no_remote_connection,
+        supports_extensions: args.extensions,
         ..Claims::default()
     };
     let bar = bar("inspecting")?;

@@ -35,7 +35,7 @@ pub(crate) async fn open() -> House {
 
 async fn furnish(mut house: House) -> House {
     // These guests have no kernel; the boot test has tests of its own.
-    let pack = include_str!("../../../mercat-certify/policy/default.toml");
+    let pack = include_str!("../../../mercat-policy/policy/default.toml");
     let pack = pack.replace("boot = \"when-available\"", "boot = \"off\"");
     std::fs::write(house.data().join("policy.toml"), pack).expect("written");
     house.learn_debian().await;

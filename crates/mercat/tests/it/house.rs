@@ -315,7 +315,7 @@ impl House {
         json!({
             "publisher": "aurora", "offer": offer, "type": "container", "name": "Gateway",
             "title": "Gateway", "summary": "Connects small sites", "longSummary": "Connects small sites to a hub.",
-            "description": "<p>Connects <em>small</em> sites.</p>", "marketingId": offer,
+            "description": "<p>Connects <em>small</em> sites.</p><p>Minimum hardware: one core, 64 MB of RAM.</p>", "marketingId": offer,
             "allowedSubscriptions": allowed, "categories": ["internet-of-things/iot-edge-modules"],
             "smallLogo": self.upload_logo(48, 48).await, "mediumLogo": self.upload_logo(90, 90).await,
             "largeLogo": self.upload_logo(216, 216).await, "wideLogo": self.upload_logo(255, 115).await,

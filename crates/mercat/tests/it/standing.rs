@@ -167,7 +167,7 @@ async fn a_new_advisory_is_found_in_what_is_live_without_reading_it_again() {
     assert!(!page(&house, "/marketplace/apps/aurora.app").await.contains("Would block today"));
 
     // A stricter policy, and back to the one before.
-    let pack = include_str!("../../../mercat-certify/policy/default.toml");
+    let pack = include_str!("../../../mercat-policy/policy/default.toml");
     let policy = house.data().join("policy.toml");
     std::fs::write(&policy, pack.replace("CTR-22-BELOW = \"info\"", "CTR-22-BELOW = \"error\""))
         .expect("written");

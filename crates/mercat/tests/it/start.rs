@@ -52,7 +52,7 @@ async fn house(severity: &str) -> House {
     let policy = Policy::built_in()
         .replacen("start = \"off\"", "start = \"when-available\"", 1)
         .replacen("start_seconds = 10", "start_seconds = 3", 1)
-        .replacen("CTR-25 = \"warning\"", &format!("CTR-25 = \"{severity}\""), 1);
+        .replacen("CTR-25 = \"error\"", &format!("CTR-25 = \"{severity}\""), 1);
     fs::write(house.data().join("policy.toml"), policy).expect("written");
     house.kill();
     house.start();
@@ -62,11 +62,19 @@ async fn house(severity: &str) -> House {
 
 /// Publishes an image with this entry point, and gives the status when certification is over.
 async fn published(house: &House, offer: &str, script: &str) -> Value {
+    published_with(house, offer, script, &[]).await
+}
+
+async fn published_with(house: &House, offer: &str, script: &str, fields: &[(&str, Value)]) -> Value {
     let root = house.dir.path().join("images").join(offer);
     image(&root, script);
     let reference = format!("oci:{}", root.display());
     let customer = house.subscription().await.0;
-    house.save(&house.offer(offer, &reference, &["1.0.0", "latest"], &[customer]).await).await;
+    let mut document = house.offer(offer, &reference, &["1.0.0", "latest"], &[customer]).await;
+    for (field, value) in fields {
+        document["plans"][0][field] = value.clone();
+    }
+    house.save(&document).await;
     house.publish(offer).await;
     house.until(offer, &["failed", "waitingForPublisherReview"]).await
 }
@@ -111,4 +119,27 @@ async fn an_entry_point_that_fails_is_told_with_what_it_said() {
     let finding = finding.unwrap_or_else(|| panic!("{status:#}"));
     let observed = finding["observed"].as_str().expect("text");
     assert!(observed.contains("code 3") && observed.contains("no database here"), "{observed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_entry_point_calls_is_told_and_it_starts_as_its_plan_says() {
+    if !can_start() {
+        return;
+    }
+    let house = house("error").await;
+    let script = "busybox nc -w 1 192.0.2.9 25\n\
+                  busybox test \"$MODE $MORE $1\" = 'fast yes word' || exit 9\n\
+                  exit 0";
+    let fields = [
+        ("edgeEnv", serde_json::json!([{"name": "MODE", "value": "fast"}])),
+        ("edgeCreateOptions", serde_json::json!(r#"{"Env":["MORE=yes"],"Entrypoint":["/bin/app","word"]}"#)),
+    ];
+    let status = published_with(&house, "calls", script, &fields).await;
+    assert_eq!(House::blocking(&status), Vec::<Value>::new(), "{status:#}");
+    let steps = messages(&status);
+    assert!(steps.contains("message-start-ended"), "{status:#}");
+    assert!(steps.contains("CTR-31") && steps.contains("TCP 192.0.2.9:25"), "{status:#}");
+    // Without what the plan sets, the same image does not start.
+    let status = published(&house, "bare", script).await;
+    assert!(House::blocking(&status).iter().any(|finding| finding["rule"] == "CTR-25"), "{status:#}");
 }

@@ -64,7 +64,7 @@ async fn a_publishers_statement_is_told_and_lets_pass_where_the_policy_accepts_i
     let plain = found(&house, "plain", "").await;
     assert!(plain.iter().all(|(_, text)| !text.contains("states")), "{plain:?}");
 
-    let pack = include_str!("../../../mercat-certify/policy/default.toml");
+    let pack = include_str!("../../../mercat-policy/policy/default.toml");
     let pack = pack.replace("# accept_publisher_vex = false", "accept_publisher_vex = true");
     std::fs::write(house.data().join("policy.toml"), pack).expect("written");
     house.kill();

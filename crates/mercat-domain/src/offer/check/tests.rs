@@ -209,6 +209,33 @@ fn vm_versions_must_rise_and_keep_their_disks() {
 }
 
 #[test]
+fn a_new_version_rises_above_all_that_were_published_and_has_as_many_disks() {
+    let plan = |versions: &[(&str, &str)]| {
+        let rows = versions.iter().map(|(version, disks)| {
+            BTreeMap::from([
+                ("version".to_owned(), (*version).to_owned()),
+                ("osDiskUrl".to_owned(), "https://store.example.org/gw.vhd?sig=x".to_owned()),
+                ("dataDisks".to_owned(), (*disks).to_owned()),
+            ])
+        });
+        Plan {
+            id: "small".into(),
+            fields: Fields::from([("versions".to_owned(), Value::Rows(rows.collect()))]),
+        }
+    };
+    let published = plan(&[("1.0.0", "file:/a"), ("2.0.0", "file:/a")]);
+    let codes = |draft: &[(&str, &str)]| {
+        let mut out = Vec::new();
+        check_published_versions(&plan(draft), &published, "p", &mut out);
+        out.iter().map(|p| (p.path.clone(), p.code)).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(&[("1.0.0", "file:/a"), ("2.0.0", "file:/a"), ("2.0.1", "file:/b")]), []);
+    assert_eq!(codes(&[("2.0.0", "file:/a")]), []);
+    assert_eq!(codes(&[("1.5.0", "file:/a")]), [("p/versions/0/version".to_owned(), "F012")]);
+    assert_eq!(codes(&[("3.0.0", "")]), [("p/versions/0/dataDisks".to_owned(), "F013")]);
+}
+
+#[test]
 fn a_published_version_keeps_its_disks_but_may_be_signed_anew() {
     let plan = |url: &str| {
         let row = BTreeMap::from([

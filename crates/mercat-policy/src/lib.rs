@@ -4,13 +4,13 @@ mod vm;
 
 pub use vm::{Boot, Bounds, ContainerPolicy, KernelFloor, VmPolicy};
 
-use crate::digest_of;
 use mercat_artifact::layer::Caps;
 use mercat_domain::{Digest, Finding, Severity};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) const BUILT_IN: &str = include_str!("../policy/default.toml");
+const BUILT_IN: &str = include_str!("../policy/default.toml");
 
 /// The packs that come with the program, by name.
 const PACKS: [(&str, &str); 3] = [
@@ -31,6 +31,9 @@ pub struct Limits {
     pub layer_entries: u64,
     /// Packed bytes of all blobs of one image.
     pub image_packed_bytes: u64,
+    /// Unpacked bytes of all layers of one image.
+    #[serde(default = "image_unpacked_bytes")]
+    pub image_unpacked_bytes: u64,
     /// Archives inside archives.
     pub nested_depth: u32,
     /// Packed bytes of an archive inside a layer.
@@ -39,8 +42,13 @@ pub struct Limits {
     pub nested_total_bytes: u64,
 }
 
+fn image_unpacked_bytes() -> u64 {
+    64 << 30
+}
+
 impl Limits {
-    pub(crate) fn caps(&self) -> Caps {
+    /// What a layer may unpack to.
+    pub fn caps(&self) -> Caps {
         Caps {
             unpacked_bytes: self.layer_unpacked_bytes,
             ratio: self.expansion_ratio,
@@ -52,35 +60,46 @@ impl Limits {
 /// When a known vulnerability blocks.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct VulnerabilityPolicy {
-    pub(crate) block_at: String,
-    pub(crate) fixable_only: bool,
-    pub(crate) unknown_counts_as: String,
+pub struct VulnerabilityPolicy {
+    /// The level from which a vulnerability blocks, one of [`LEVELS`].
+    pub block_at: String,
+    /// Whether only those block for which there is a fix.
+    pub fixable_only: bool,
+    /// The level of what nobody rated.
+    pub unknown_counts_as: String,
     /// Whether what is known to be exploited blocks, whatever its level, and fixed or not.
     #[serde(default)]
-    pub(crate) block_kev: bool,
+    pub block_kev: bool,
     /// The EPSS probability (0 to 1) from which a vulnerability blocks likewise.
     #[serde(default)]
-    pub(crate) block_epss_at: Option<f64>,
+    pub block_epss_at: Option<f64>,
     /// Whether a publisher's own statement that a vulnerability does not matter counts. Else it is told beside the
     /// finding, for whoever decides about exceptions.
     #[serde(default)]
-    pub(crate) accept_publisher_vex: bool,
+    pub accept_publisher_vex: bool,
     /// Days since the last import of an ecosystem's advisories.
     #[serde(default)]
-    pub(crate) advisories_max_age_days: Option<u32>,
+    pub advisories_max_age_days: Option<u32>,
     /// Days since the newest record of an ecosystem.
     #[serde(default)]
-    pub(crate) newest_max_age_days: Option<u32>,
+    pub newest_max_age_days: Option<u32>,
 }
 
 impl VulnerabilityPolicy {
     /// Whether a vulnerability of a level blocks by it; an empty level is one that nobody rated.
-    pub(crate) fn blocks(&self, level: &str, fixed: bool) -> bool {
+    pub fn blocks(&self, level: &str, fixed: bool) -> bool {
         let rank = |level: &str| LEVELS.iter().position(|known| *known == level);
         let level = if level.is_empty() { &self.unknown_counts_as } else { level };
         rank(level) >= rank(&self.block_at) && (fixed || !self.fixable_only)
     }
+}
+
+/// What is asked of scanners for malware.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MalwarePolicy {
+    /// Days since signatures were imported, from which nothing is approved by them.
+    pub signatures_max_age_days: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -94,6 +113,8 @@ struct File {
     vm: Option<VmPolicy>,
     #[serde(default)]
     containers: ContainerPolicy,
+    #[serde(default)]
+    malware: MalwarePolicy,
     rules: BTreeMap<String, String>,
 }
 
@@ -136,12 +157,15 @@ pub struct Policy {
     pub vm: VmPolicy,
     /// What is asked of container images beyond reading them.
     pub containers: ContainerPolicy,
-    pub(crate) vulnerabilities: VulnerabilityPolicy,
+    /// What is asked of scanners for malware.
+    pub malware: MalwarePolicy,
+    /// When a known vulnerability blocks.
+    pub vulnerabilities: VulnerabilityPolicy,
     rules: BTreeMap<String, Option<Severity>>,
     shadow: BTreeSet<String>,
 }
 
-pub(crate) use mercat_advisories::LEVELS;
+pub use mercat_advisories::LEVELS;
 
 impl Policy {
     /// Reads a pack.
@@ -175,13 +199,14 @@ impl Policy {
         Ok(Self {
             name: file.name,
             date: file.date,
-            digest: digest_of(text.as_bytes()),
+            digest: Digest::from_sha256(&Sha256::digest(text.as_bytes())),
             limits: file.limits,
             vm: match file.vm {
                 Some(vm) => vm,
                 None => Self::vm_of_default()?,
             },
             containers: file.containers,
+            malware: file.malware,
             vulnerabilities: file.vulnerabilities,
             rules,
             shadow,
@@ -219,8 +244,19 @@ impl Policy {
         self.shadow.contains(rule)
     }
 
+    /// Gives a finding of a test the weight that the pack names, or drops it. What the pack does not name, and what could
+    /// not be tested, keeps the weight that it has.
+    pub fn weigh_tested(&self, mut finding: Finding) -> Option<Finding> {
+        if matches!(finding.severity, Severity::Error | Severity::Warning)
+            && let Some(severity) = self.rules.get(&finding.rule)
+        {
+            finding.severity = (*severity)?;
+        }
+        Some(finding)
+    }
+
     /// Gives a finding its weight, or drops it.
-    pub(crate) fn weigh(&self, mut finding: Finding) -> Option<Finding> {
+    pub fn weigh(&self, mut finding: Finding) -> Option<Finding> {
         finding.severity = self.severity(&finding.rule)?;
         Some(finding)
     }
