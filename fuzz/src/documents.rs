@@ -20,6 +20,25 @@ pub fn config(data: &[u8]) {
     let _ = oci::parse_config(data);
 }
 
+/// Create options of IoT Edge modules.
+pub fn create_options(data: &[u8]) {
+    let _ = mercat_artifact::create_options::powers(&String::from_utf8_lossy(data));
+}
+
+/// Packets that an image under test sends, each behind its length in two bytes.
+pub fn packets(data: &[u8]) {
+    let mut ear = mercat_boot::start::Ear::default();
+    let mut rest = data;
+    while let Some((length, behind)) = rest.split_first_chunk::<2>() {
+        let length = usize::from(u16::from_be_bytes(*length)).min(behind.len());
+        let (packet, behind) = behind.split_at(length);
+        if let Some(said) = ear.hear(packet) {
+            assert!(said.chars().all(|letter| letter.is_ascii_graphic() || letter == ' '), "{said:?}");
+        }
+        rest = behind;
+    }
+}
+
 /// References to images.
 pub fn reference(data: &[u8]) {
     let _ = oci::reference::parse(&String::from_utf8_lossy(data));

@@ -76,8 +76,11 @@ impl App {
             for (index, row) in rows("edgeEnv") {
                 let value = row.get("value").map_or("", String::as_str);
                 let inner = value.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
+                // Other text between brackets, XML for example, is a value.
+                let is_name =
+                    |inner: &&str| inner.chars().all(|c| c.is_ascii_alphanumeric() || "_- ".contains(c));
                 let upper = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-                if inner.is_some_and(|inner| inner.is_empty() || !inner.chars().all(upper)) {
+                if inner.filter(is_name).is_some_and(|name| name.is_empty() || !name.chars().all(upper)) {
                     let path = format!("plans/{}/edgeEnv/{index}/value", plan.id);
                     problems.push(Problem::new(
                         "F003",

@@ -8,9 +8,26 @@ use serde_json::{Map, Value};
 const AS_PRIVILEGED: [&str; 4] = ["ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_RAWIO"];
 /// Keys of `HostConfig` that share a namespace with the host when they are `host`.
 const NAMESPACES: [&str; 6] = ["NetworkMode", "PidMode", "IpcMode", "UTSMode", "UsernsMode", "CgroupnsMode"];
-/// Sockets over which a container engine is commanded.
-const ENGINES: [&str; 5] =
-    ["docker.sock", "containerd.sock", "podman.sock", "crio.sock", "iotedge/mgmt.sock"];
+/// Sockets and pipes over which a container engine is commanded.
+const ENGINES: [&str; 6] =
+    ["docker.sock", "containerd.sock", "podman.sock", "crio.sock", "iotedge/mgmt.sock", "pipe/docker_engine"];
+/// Directories of the host, without the slash in front, that hold such a socket, or the host.
+const HOLDERS: [&str; 14] = [
+    "",
+    "var",
+    "run",
+    "var/run",
+    "etc",
+    "dev",
+    "proc",
+    "sys",
+    "run/containerd",
+    "run/podman",
+    "run/crio",
+    "run/docker",
+    "run/iotedge",
+    "run/user",
+];
 
 /// What create options ask for that gives the container the host, each as the option says it: privileged mode,
 /// namespaces of the host, the socket of the container engine or a directory that it is in.
@@ -30,11 +47,14 @@ pub fn powers(text: &str) -> Result<Vec<String>, ReadError> {
         out.push("NetworkingConfig.EndpointsConfig.host".to_owned());
     }
     let Some(host) = value(&options, "HostConfig").and_then(Value::as_object) else { return Ok(out) };
-    if value(host, "Privileged").and_then(Value::as_bool) == Some(true) {
+    // Some readers take text and numbers for yes.
+    if !matches!(value(host, "Privileged"), None | Some(Value::Null | Value::Bool(false))) {
         out.push("HostConfig.Privileged".to_owned());
     }
     let shared = NAMESPACES.iter().filter(|key| value(host, key).and_then(Value::as_str) == Some("host"));
     out.extend(shared.map(|key| format!("HostConfig.{key} = host")));
+    let rules = texts(host, "DeviceCgroupRules").filter(|rule| rule.trim_start().starts_with('a'));
+    out.extend(rules.map(|rule| format!("HostConfig.DeviceCgroupRules {rule}")));
     for capability in texts(host, "CapAdd") {
         let upper = capability.to_ascii_uppercase();
         if AS_PRIVILEGED.contains(&upper.strip_prefix("CAP_").unwrap_or(&upper)) {
@@ -43,7 +63,12 @@ pub fn powers(text: &str) -> Result<Vec<String>, ReadError> {
     }
     let binds = texts(host, "Binds").filter_map(|bind| bind.split(':').next());
     let mounts = value(host, "Mounts").and_then(Value::as_array).into_iter().flatten();
-    let mounts = mounts.filter_map(|mount| value(mount.as_object()?, "Source")?.as_str());
+    let mounts = mounts.filter_map(Value::as_object);
+    let bound = mounts.clone().filter_map(|mount| {
+        let driver = value(value(mount, "VolumeOptions")?.as_object()?, "DriverConfig")?.as_object()?;
+        value(value(driver, "Options")?.as_object()?, "device")?.as_str()
+    });
+    let mounts = mounts.filter_map(|mount| value(mount, "Source")?.as_str()).chain(bound);
     let given = binds.chain(mounts).filter(|source| gives_the_engine(source));
     out.extend(given.map(|source| format!("a mount of {source}")));
     Ok(out)
@@ -51,18 +76,30 @@ pub fn powers(text: &str) -> Result<Vec<String>, ReadError> {
 
 /// Engines read names of fields in any case.
 fn value<'m>(map: &'m Map<String, Value>, name: &str) -> Option<&'m Value> {
-    map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    let name = json::folded(name);
+    map.iter().find(|(key, _)| json::folded(key) == name).map(|(_, value)| value)
+}
+
+/// The words of a list; engines take one word alone, too.
+pub fn words(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(word) => vec![word],
+        Value::Array(words) => words.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn texts<'m>(map: &'m Map<String, Value>, name: &str) -> impl Iterator<Item = &'m str> {
-    value(map, name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    value(map, name).map(words).into_iter().flatten()
 }
 
 /// Whether a path of the host is the socket of an engine, or a directory above it.
 fn gives_the_engine(source: &str) -> bool {
     let parts: Vec<&str> = source.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     let path = parts.join("/");
-    source.starts_with('/') && matches!(path.as_str(), "" | "var" | "run" | "var/run")
+    let path = path.strip_prefix("var/").filter(|rest| rest.starts_with("run")).unwrap_or(&path);
+    let below = |top: &str| path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
+    source.starts_with('/') && (HOLDERS.contains(&path) || below("proc") || below("sys") || below("run/user"))
         || ENGINES.iter().any(|engine| path.ends_with(engine))
         || parts.contains(&"..")
 }
@@ -89,6 +126,19 @@ mod tests {
             ),
             (r#"{"HostConfig":{"Binds":["/run//.:/r"]}}"#, "a mount of /run//."),
             (r#"{"HostConfig":{"Mounts":[{"Type":"bind","Source":"/","Target":"/h"}]}}"#, "a mount of /"),
+            (r#"{"HostConfig":{"CapAdd":"ALL"}}"#, "HostConfig.CapAdd ALL"),
+            (r#"{"HostConfig":{"Privileged":"true"}}"#, "HostConfig.Privileged"),
+            ("{\"Ho\u{17f}tConfig\":{\"Privileged\":true}}", "HostConfig.Privileged"),
+            (
+                r#"{"HostConfig":{"DeviceCgroupRules":["a *:* rwm"]}}"#,
+                "HostConfig.DeviceCgroupRules a *:* rwm",
+            ),
+            (r#"{"HostConfig":{"Binds":["/var/run/iotedge:/i"]}}"#, "a mount of /var/run/iotedge"),
+            (r#"{"HostConfig":{"Binds":["/proc/1/root:/h"]}}"#, "a mount of /proc/1/root"),
+            (
+                r#"{"HostConfig":{"Mounts":[{"Type":"volume","VolumeOptions":{"DriverConfig":{"Options":{"device":"/"}}}}]}}"#,
+                "a mount of /",
+            ),
             (r#"{"HostConfig":{"Binds":["/srv/../run:/r"]}}"#, "a mount of /srv/../run"),
         ] {
             assert_eq!(asks(text), [wanted], "{text}");

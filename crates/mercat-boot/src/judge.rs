@@ -44,10 +44,12 @@ pub(crate) fn judge(report: &Report, plan: &Plan) -> Vec<Finding> {
         .collect();
     if let Some(line) = lockups.first() {
         // Translation can starve a processor: the guest is not to blame for that.
-        let severity =
-            if report.accelerator == Some(Accelerator::Tcg) { Severity::Warning } else { Severity::Error };
+        let (rule, severity) = match report.accelerator {
+            Some(Accelerator::Tcg) => ("BOOT-03-ADVICE", Severity::Warning),
+            _ => ("BOOT-03", Severity::Error),
+        };
         let observed = format!("{} soft lockups, the first: {line}", lockups.len());
-        out.push(finding("BOOT-03", severity, observed, "no BUG: soft lockup on the serial console"));
+        out.push(finding(rule, severity, observed, "no BUG: soft lockup on the serial console"));
     }
     if report.prompts > 0 && report.probes.is_empty() {
         let why = format!("not run: {}", report.probe_missing);
@@ -192,7 +194,9 @@ fn ports(probe: &Probe, plan: &Plan, out: &mut Vec<Finding>) {
             "an SSH server on TCP port 22",
         ));
     }
-    declared.insert(ssh);
+    if plan.ssh {
+        declared.insert(ssh);
+    }
     // A DHCP client's own port is not a service.
     let client = [(68, Transport::Udp), (546, Transport::Udp)];
     let list = |ports: Vec<&(u16, Transport)>| {

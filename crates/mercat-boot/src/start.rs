@@ -15,7 +15,7 @@ use crate::confine::{self, Limits, Paths};
 use mercat_artifact::ReadError;
 use mercat_artifact::layer::{Caps, LayerReader};
 use mercat_artifact::oci::Compression;
-pub use network::Calls;
+pub use network::{Calls, Ear};
 use rustix::process::{Gid, Resource, Rlimit, Signal, Uid, setrlimit};
 use serde::{Deserialize, Serialize};
 use std::fs::File;

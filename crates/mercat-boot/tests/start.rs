@@ -233,7 +233,7 @@ fn what_an_image_tries_to_reach() {
          busybox ip link add name way type dummy && exit 16\n\
          busybox ip route add unreachable 192.0.2.0/24 && exit 17\n"
     );
-    let wanted = ["DNS db.example", "TCP 192.0.2.7:4444", "TCP [2001:db8::7]:443"];
+    let wanted = ["DNS db.example at 192.0.2.53", "TCP 192.0.2.7:4444", "TCP [2001:db8::7]:443"];
     // One that ends at once, and one that has to be ended.
     for (end, started) in [("exit 0", Started::Ended), ("exec busybox sleep 60", Started::Runs)] {
         let test = Made::new(&format!("{calls}{end}"), |_| {}).test();

@@ -286,7 +286,7 @@ impl Reader<'_> {
                 Err(_) if descriptor.media_type.contains("encrypted") => {
                     let observed = format!("the layer {} is encrypted", descriptor.digest);
                     let fix = "publish the layer unencrypted: nobody can look into this one";
-                    self.add("INC-04", &shown, observed, "layers that can be read", fix);
+                    self.add("INC-22", &shown, observed, "layers that can be read", fix);
                     continue;
                 }
                 Err(error) => {

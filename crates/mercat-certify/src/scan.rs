@@ -119,9 +119,9 @@ impl<'k> Scan<'k> {
     pub(crate) fn begin(&self, path: &str, link: &str, attributes: &[(String, Vec<u8>)]) {
         self.with(|facts| facts.entries += 1);
         let name = if link.is_empty() { path.to_owned() } else { format!("{path}\n{link}") };
-        self.look(path, (0, FileKind::Any), name.as_bytes(), Rules::Window);
+        self.look(path, (0, FileKind::Any), name.as_bytes(), Rules::Whole);
         for (key, value) in attributes {
-            self.look(&format!("{path}#{key}"), (0, FileKind::Any), value, Rules::Window);
+            self.look(&format!("{path}#{key}"), (0, FileKind::Any), value, Rules::Whole);
         }
         self.control_in_turn();
     }

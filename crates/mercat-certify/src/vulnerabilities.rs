@@ -66,10 +66,13 @@ impl Knowledge {
 
     /// Why the signatures are too old by the policy.
     pub fn stale_signatures(&self) -> Option<String> {
-        let (today, imported) = (self.today?, self.signatures_imported?);
+        let (today, max) = (self.today?, self.policy.malware.signatures_max_age_days?);
+        let Some(imported) = self.signatures_imported else {
+            return Some(format!("no signatures, or none of which the day is known; at most {max} days"));
+        };
         let days = today.since(imported);
-        let max = self.policy.malware.signatures_max_age_days.filter(|max| days > i64::from(*max))?;
-        Some(format!("signatures imported on {imported}, {days} days ago; at most {max} days"))
+        let told = format!("signatures imported on {imported}, {days} days ago; at most {max} days");
+        (!(0..=i64::from(max)).contains(&days)).then_some(told)
     }
 
     fn staleness(&self, ecosystem: &str) -> Option<String> {

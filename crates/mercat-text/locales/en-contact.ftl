@@ -288,6 +288,7 @@ required-INC-16 = programs that can be looked into
 required-INC-18 = an advisory snapshot that covers it
 required-INC-20 = an answer about every file
 required-INC-21 = signatures that are young enough for the policy
+required-INC-22 = layers that can be read
 required-TAR = a stream that every reader understands alike
 advice-TAR = rebuild the layer with a current image builder
 required-GZ = a stream that every reader understands alike

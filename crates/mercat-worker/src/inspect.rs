@@ -18,7 +18,7 @@ use mercat_domain::Digest;
 use mercat_signatures::Pack;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ pub struct KnowledgeFiles {
     /// Statements about vulnerabilities: OpenVEX or CycloneDX documents.
     #[serde(default)]
     pub vex: Vec<PathBuf>,
-    /// SHA-256 digests, as `sha256:HEX`, of the files that may be used; any file when empty.
+    /// SHA-256 digests, as `sha256:HEX`, of the files that are used: these and no others. Any when empty.
     #[serde(default)]
     pub pins: Vec<String>,
 }
@@ -98,13 +98,14 @@ impl KnowledgeFiles {
         files.into_iter().flatten().chain(&self.eligibility).chain(&self.vex).map(PathBuf::as_path).collect()
     }
 
-    /// Whether every file is one of those that the operator pinned.
+    /// Whether the files are those that the operator pinned, and none is missing.
     fn check_pins(&self) -> Result<(), String> {
         if self.pins.is_empty() {
             return Ok(());
         }
         // The name of a built-in pack is no file.
         let built_in = |path: &&Path| path.to_str().is_some_and(|name| Policy::named(name).is_some());
+        let mut missing: BTreeSet<&String> = self.pins.iter().collect();
         for path in self.paths().into_iter().filter(|path| !built_in(path)) {
             let named = |error: std::io::Error| format!("{}: {error}", path.display());
             let digest = digest_of_file(path).map_err(named)?.to_string();
@@ -112,8 +113,14 @@ impl KnowledgeFiles {
                 let what = "which certification.pins does not name; add it when the file is the one you mean";
                 return Err(format!("{} has the digest {digest}, {what}", path.display()));
             }
+            missing.remove(&digest);
         }
-        Ok(())
+        match missing.first() {
+            None => Ok(()),
+            Some(pin) => {
+                Err(format!("no file has the digest {pin}, which certification.pins names; put it back"))
+            }
+        }
     }
 
     /// Loads everything; the age of what is known is judged on the day that is given. An advisory snapshot

@@ -86,6 +86,10 @@ mod tests {
         assert!(files(digest.as_str()).load(None).is_ok());
         let why = files("sha256:00").load(None).err().unwrap_or_default();
         assert!(why.contains(digest.as_str()) && why.contains("policy.toml"), "{why}");
+        std::fs::remove_file(&policy).expect("removed");
+        let why = files(digest.as_str()).load(None).err().unwrap_or_default();
+        assert!(why.contains("no file has the digest"), "{why}");
+        std::fs::write(&policy, text).expect("written");
         std::fs::write(dir.path().join("rules.yar"), "rule a { condition: false }").expect("written");
         let why = files(digest.as_str()).load(None).err().unwrap_or_default();
         assert!(why.contains("rules.yar") && why.contains("certification.pins"), "{why}");

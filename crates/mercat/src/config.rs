@@ -87,8 +87,8 @@ pub(crate) struct Certification {
     /// Eligibility policies: files of Rego and JSON, relative to the data directory. `mercat policy show eligibility`
     /// prints the policy that stands where no Rego is named.
     pub(crate) eligibility: Vec<PathBuf>,
-    /// SHA-256 digests of the files that inspectors may use (policy pack, advisories, signatures, rules, statements):
-    /// `sha256:HEX`. Nothing is certified by another file. Any may be used when none is named.
+    /// SHA-256 digests of the files that inspectors use (policy pack, advisories, signatures, rules, statements):
+    /// `sha256:HEX`. Nothing is certified by other files, or when one is missing. Any may be used when none is named.
     pub(crate) pins: Vec<String>,
 }
 

@@ -155,5 +155,5 @@ fn a_lockup_weighs_less_where_processors_are_translated() {
         })
     };
     assert_eq!(lockup(Accelerator::Kvm), one("BOOT-03", Severity::Error));
-    assert_eq!(lockup(Accelerator::Tcg), one("BOOT-03", Severity::Warning));
+    assert_eq!(lockup(Accelerator::Tcg), one("BOOT-03-ADVICE", Severity::Warning));
 }

@@ -1,6 +1,9 @@
 //! The system calls that an image under test may not make, as a filter for bubblewrap.
 
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    TargetArch,
+};
 use std::collections::BTreeMap;
 
 /// What would look at or change the host beyond its namespaces, or has been a way out of them. The answer is that of
@@ -61,7 +64,13 @@ fn denied() -> Vec<i64> {
 /// On a processor for which no filter can be made.
 pub(crate) fn filter() -> Result<Vec<u8>, String> {
     let architecture = TargetArch::try_from(std::env::consts::ARCH).map_err(|error| error.to_string())?;
-    let rules: BTreeMap<i64, _> = denied().into_iter().map(|call| (call, Vec::new())).collect();
+    let mut rules: BTreeMap<i64, _> = denied().into_iter().map(|call| (call, Vec::new())).collect();
+    // A socket of another kind may lie outside of the network namespace: AF_VSOCK reaches the machine below.
+    let kinds = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+    let other =
+        kinds.map(|kind| SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, kind as u64));
+    let other = other.into_iter().collect::<Result<_, _>>().and_then(SeccompRule::new);
+    rules.insert(libc::SYS_socket, vec![other.map_err(|error| error.to_string())?]);
     let refused = SeccompAction::Errno(rustix::io::Errno::NOSYS.raw_os_error() as u32);
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, refused, architecture);
     let program: BpfProgram = filter

@@ -35,15 +35,18 @@ const MORE: &str = "+";
 const QUIET: Duration = Duration::from_millis(20);
 /// How long the child may take to read what is waiting when the image is gone.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// So many packets come faster than they can be listened to: some may have been missed.
+const PACKETS_MAX: u64 = 10_000;
 /// Bytes of a packet on the loopback interface, at most.
 const PACKET_BYTES_MAX: usize = 66_000;
 
 /// What an image tried to reach over the network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Calls {
-    /// Each once: `TCP 192.0.2.1:443`, `UDP 192.0.2.1:123`, `ICMP 192.0.2.1`, `DNS example.com`; at most 50.
+    /// Each once: `TCP 192.0.2.1:443`, `UDP 192.0.2.1:123`, `ICMP 192.0.2.1`, `DNS example.com` (of a
+    /// resolver in the image) or `DNS example.com at 192.0.2.53`; at most 50.
     pub made: BTreeSet<String>,
-    /// Whether there were more.
+    /// Whether there were more, or there may have been: nobody listens as fast as some can send.
     pub more: bool,
 }
 
@@ -55,6 +58,8 @@ pub(super) fn lead_everything_here() -> io::Result<()> {
     ask(&route, &all_is_local(AddressFamily::INET.as_raw() as u8, SCOPE_HOST))?;
     // Of a kernel without IPv6 nobody calls anything there.
     let _ = ask(&route, &all_is_local(AddressFamily::INET6.as_raw() as u8, 0));
+    // As container engines do: port 80 is for everybody. An older kernel has no such setting.
+    let _ = std::fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
     Ok(())
 }
 
@@ -107,9 +112,10 @@ fn ask(route: &OwnedFd, message: &[u8]) -> io::Result<()> {
 /// Starts the child that listens in this network until its parent, this process, is gone. The first argument of the
 /// program must be what leads to [`listen`].
 pub(super) fn listener(place: &Path, arguments: &[&str]) -> io::Result<()> {
+    // What an earlier listener heard goes away, whatever becomes of this one.
+    let out = File::create(place.join(FILE))?;
     let packets =
         socket_with(AddressFamily::PACKET, SocketType::DGRAM, SocketFlags::CLOEXEC, Some(eth::ALL))?;
-    let out = File::create(place.join(FILE))?;
     // Not by its path: who has become nobody may not reach that.
     let child = Command::new("/proc/self/exe")
         .args(arguments)
@@ -159,9 +165,14 @@ pub(super) fn listen(parent: Option<i32>) -> Result<(), String> {
     let mut out = io::stdout();
     let mut tell =
         |line: &str| writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|error| error.to_string());
+    let mut count: u64 = 0;
     loop {
         match recv(&packets, &mut buffer[..], RecvFlags::empty()) {
             Ok((_, length)) => {
+                count += 1;
+                if count == PACKETS_MAX {
+                    tell(MORE)?;
+                }
                 let said = ear.hear(&buffer[..length.min(PACKET_BYTES_MAX)]);
                 said.iter().try_for_each(|line| tell(line))?;
             }
@@ -174,9 +185,9 @@ pub(super) fn listen(parent: Option<i32>) -> Result<(), String> {
     }
 }
 
-/// Who listens.
-#[derive(Default)]
-struct Ear {
+/// Who listens to the packets of an image.
+#[derive(Debug, Default)]
+pub struct Ear {
     calls: BTreeSet<String>,
     /// From whom to whom.
     flows: BTreeSet<(SocketAddr, SocketAddr)>,
@@ -184,8 +195,9 @@ struct Ear {
 }
 
 impl Ear {
-    /// What a packet says that was not known.
-    fn hear(&mut self, packet: &[u8]) -> Option<String> {
+    /// What a packet (IPv4 or IPv6, from its header on) says that was not known: a line of [`Calls::made`], or `+` once
+    /// when there is more than is told.
+    pub fn hear(&mut self, packet: &[u8]) -> Option<String> {
         let call = self.call(packet)?;
         if self.full || self.calls.contains(&call) {
             return None;
@@ -222,10 +234,11 @@ impl Ear {
                 if to.port() == 53
                     && let Some(name) = name_asked(udp.payload())
                 {
-                    return Some(format!("DNS {name}"));
+                    let whom = if to.ip().is_loopback() { String::new() } else { format!(" at {}", to.ip()) };
+                    return Some(format!("DNS {name}{whom}"));
                 }
                 let answer = self.flows.contains(&(to, from));
-                if self.flows.len() < FLOWS_MAX {
+                if !to.ip().is_loopback() && self.flows.len() < FLOWS_MAX {
                     self.flows.insert((from, to));
                 }
                 (!answer && !to.ip().is_loopback()).then(|| format!("UDP {to}"))

@@ -81,7 +81,7 @@ fn last_paragraph(html: &str) -> String {
                 letter => out.push(letter),
             }
         }
-        out.split_whitespace().collect::<Vec<_>>().join(" ")
+        out.replace("&nbsp;", " ").split_whitespace().collect::<Vec<_>>().join(" ")
     };
     let lower = html.to_ascii_lowercase();
     let mut end = html.len();
@@ -102,7 +102,14 @@ fn is_of_hardware(text: &str) -> bool {
     words.any(|word| HARDWARE.contains(&word)) || HARDWARE_JA.iter().any(|word| lower.contains(word))
 }
 
-/// Ports and volumes of an image of a plan that no text of the listing names.
+/// Ports and volumes of an image that are looked at.
+const EXPOSED_MAX: usize = 100;
+/// Those of them that are told.
+const TOLD_MAX: usize = 20;
+/// Letters of each.
+const TOLD_CHARS_MAX: usize = 100;
+
+/// Ports and volumes of an image of a plan that no text of the listing names: of the first hundred of each.
 pub fn inspect_exposed(
     offer: &Document,
     plan: &str,
@@ -111,22 +118,28 @@ pub fn inspect_exposed(
 ) -> Option<Finding> {
     let of_plan = offer.plan(plan).map(|plan| &plan.fields);
     let texts: Vec<&str> = std::iter::once(&offer.fields).chain(of_plan).flat_map(texts).collect();
-    let is_told = |what: &str, digits: bool| {
-        texts.iter().any(|text| {
-            let mut found = text.match_indices(what);
-            let apart =
-                |letter: Option<char>| !digits || letter.is_none_or(|letter| !letter.is_ascii_digit());
-            found.any(|(at, _)| {
-                apart(text[..at].chars().next_back()) && apart(text[at + what.len()..].chars().next())
-            })
-        })
+    // Of a number digits would make another, of a path letters behind it.
+    let is_told = |what: &str, is_number: bool| {
+        let ends = |text: &str, at: usize| {
+            let (before, behind) = (text[..at].chars().next_back(), text[at + what.len()..].chars().next());
+            match is_number {
+                true => ![before, behind].into_iter().flatten().any(|letter| letter.is_ascii_digit()),
+                false => !behind.is_some_and(|letter| letter.is_alphanumeric() || "-_".contains(letter)),
+            }
+        };
+        texts.iter().any(|text| text.match_indices(what).any(|(at, _)| ends(text, at)))
     };
     let number = |port: &str| port.split('/').next().unwrap_or(port).to_owned();
-    let ports =
-        image.ports.iter().filter(|port| !is_told(&number(port), true)).map(|port| format!("port {port}"));
-    let volumes = image.volumes.iter().map(|path| path.trim_end_matches('/'));
-    let volumes = volumes.filter(|path| !is_told(path, false)).map(|path| format!("volume {path}"));
-    let untold: Vec<String> = ports.chain(volumes).collect();
+    let cut = |text: &str| text.chars().take(TOLD_CHARS_MAX).collect::<String>();
+    let ports = image.ports.iter().take(EXPOSED_MAX).filter(|port| !is_told(&number(port), true));
+    let volumes = image.volumes.iter().take(EXPOSED_MAX).map(|path| path.trim_end_matches('/'));
+    let volumes = volumes.filter(|path| !is_told(path, false)).map(|path| format!("volume {}", cut(path)));
+    let mut untold: Vec<String> = ports.map(|port| format!("port {}", cut(port))).chain(volumes).collect();
+    if untold.len() > TOLD_MAX {
+        let more = untold.len() - TOLD_MAX;
+        untold.truncate(TOLD_MAX);
+        untold.push(format!("and {more} more"));
+    }
     if untold.is_empty() {
         return None;
     }
@@ -147,7 +160,8 @@ pub fn inspect_exposed(
 
 /// What customers can read.
 fn texts(fields: &Fields) -> impl Iterator<Item = &str> {
-    let public = fields.iter().filter(|(key, _)| super::is_public(key));
+    // Statements about vulnerabilities are no words about ports.
+    let public = fields.iter().filter(|(key, _)| super::is_public(key) && *key != "vex");
     public.flat_map(|(_, value)| super::texts_of(value))
 }
 

@@ -1,7 +1,7 @@
 //! B: manifests, indexes and configs.
 
 use super::Case;
-use super::Expect::{Accepted, Blocks, Told};
+use super::Expect::{Accepted, Blocks, Told, Unfinished};
 use super::bytes::{gzip, tar_of, with};
 use super::image::{CONFIG, INDEX, Image, MANIFEST, TAR, TAR_GZIP, config, descriptor, digest, manifest};
 use serde_json::{Value, json};
@@ -186,7 +186,9 @@ fn descriptors() -> Vec<Case> {
     for (name, kind) in kinds {
         let mut value = good.clone();
         value["mediaType"] = json!(kind);
-        out.push(Case::image('B', name, of_manifest(text(&value)), Blocks("CTR-13")));
+        // Nobody can say what is in an encrypted layer: that is not the publisher's fault, and no pass.
+        let expect = if kind.contains("encrypted") { Unfinished("INC-22") } else { Blocks("CTR-13") };
+        out.push(Case::image('B', name, of_manifest(text(&value)), expect));
     }
     let with_field = |key: &str, field: Value| {
         let mut value = good.clone();

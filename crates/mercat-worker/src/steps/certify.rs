@@ -11,11 +11,11 @@ use mercat_certify::{Knowledge, LayerFacts, Verdict};
 use mercat_depot::{Depot, Imported};
 use mercat_domain::exception;
 use mercat_domain::finding::{Finding, Place, Severity, judge};
-use mercat_domain::limits::MANIFEST_BYTES_MAX;
+use mercat_domain::limits::CONFIG_BYTES_MAX;
 use mercat_domain::tags::{self, Resolved};
 use mercat_domain::{Digest, OfferKind, Outcome};
 use mercat_store::{Expect, FindingRow, OfferRow, PaperRow, load, put};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Tries of an inspector that crashes or runs out of time before the step is given up as ours.
@@ -53,7 +53,10 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
     excuse(work, &images, &mut findings, &mut report).await?;
     // Of a machine that nobody can connect to (PRV-08) the tests say little.
     let locked_down = machines && work.document.plans.iter().any(|plan| plan.flag("noRemoteConnection"));
-    report.review = locked_down || findings.iter().any(|finding| finding.rule == "CTR-20-SUSPECT");
+    report.review = locked_down
+        || findings
+            .iter()
+            .any(|finding| finding.rule == "CTR-20-SUSPECT" && finding.severity != Severity::Info);
     Ok(end(report, &findings, if machines { "message-disks-reused" } else { "message-reused" }))
 }
 
@@ -84,12 +87,12 @@ async fn containers(
     report: &mut Report,
 ) -> Result<Result<Vec<Finding>, Ended>, AppError> {
     let mut findings = Vec::new();
-    // The same image under other statements, or started otherwise, is judged on its own.
-    let mut seen: BTreeMap<(Digest, (String, String)), Vec<Finding>> = BTreeMap::new();
+    // The same image under other statements is judged on its own, and so is one that is started otherwise.
+    let mut seen: BTreeMap<(Digest, String), Vec<Finding>> = BTreeMap::new();
+    let mut started: BTreeMap<(Digest, String), Vec<Finding>> = BTreeMap::new();
     for (plan, image) in images {
-        let told = (statements(work, plan).unwrap_or_default(), super::start::defaults(work, plan));
-        let subject = (image.digest.clone(), told);
-        let known = match seen.get(&subject) {
+        let subject = (image.digest.clone(), statements(work, plan).unwrap_or_default());
+        let mut known = match seen.get(&subject) {
             Some(known) => known.clone(),
             None => {
                 let mut found = match one_image(work, plan, image, knowledge, report).await? {
@@ -99,12 +102,20 @@ async fn containers(
                 if work.extent == Extent::Whole {
                     // Beside the verdict, which is our own and may be a kept one.
                     found.extend(crate::scanners::judge(work, image, knowledge, report).await?);
-                    found.extend(super::start::test(work, (plan, image), &found, knowledge, report).await?);
                 }
                 seen.insert(subject, found.clone());
                 found
             }
         };
+        if work.extent == Extent::Whole {
+            let subject = (image.digest.clone(), super::start::defaults(work, plan));
+            let found = match started.get(&subject) {
+                Some(found) => found.clone(),
+                None => super::start::test(work, (plan, image), &known, knowledge, report).await?,
+            };
+            started.insert(subject, found.clone());
+            known.extend(found);
+        }
         findings.extend(known.into_iter().map(|mut finding| {
             finding.place.plan.clone_from(plan);
             finding
@@ -187,8 +198,9 @@ async fn tag_findings(
 /// inspection.
 async fn exposed(work: &Work<'_>, images: &Images, knowledge: &Knowledge) -> Vec<Finding> {
     let mut out = Vec::new();
+    let mut seen = BTreeSet::new();
     for (plan, image) in images {
-        for (digest, _) in &image.manifests {
+        for (digest, _) in image.manifests.iter().filter(|(digest, _)| seen.insert((plan, digest.clone()))) {
             if let Some(config) = config_of(&work.worker.depot, digest).await {
                 out.extend(inspect_exposed(&work.document, plan, &config, knowledge));
             }
@@ -201,8 +213,8 @@ async fn exposed(work: &Work<'_>, images: &Images, knowledge: &Knowledge) -> Vec
 async fn config_of(depot: &Depot, manifest: &Digest) -> Option<Config> {
     let manifest = oci::parse_manifest(&depot.get(manifest).await.ok()?, None).ok()?.0;
     let Manifest::Image { config, .. } = manifest else { return None };
-    let is_small = depot.size(&config.digest).await.ok()?.is_some_and(|size| size <= MANIFEST_BYTES_MAX);
-    oci::parse_config(&depot.get(&config.digest).await.ok().filter(|_| is_small)?).ok()
+    let is_small = depot.size(&config.digest).await.ok()?.is_some_and(|size| size <= CONFIG_BYTES_MAX);
+    oci::parse_config(&if is_small { depot.get(&config.digest).await.ok() } else { None }?).ok()
 }
 
 async fn one_image(

@@ -4,6 +4,7 @@ use super::Work;
 use super::certify::spool;
 use mercat_app::{AppError, Report};
 use mercat_artifact::ReadError;
+use mercat_artifact::create_options::words;
 use mercat_artifact::oci::{self, Descriptor, Manifest};
 use mercat_boot::start::{self, Calls, Image, Layer, Started, Test};
 use mercat_certify::{Boot, Knowledge};
@@ -11,7 +12,7 @@ use mercat_depot::Imported;
 use mercat_domain::Digest;
 use mercat_domain::Outcome;
 use mercat_domain::finding::{Finding, Place, Severity, judge};
-use mercat_domain::limits::MANIFEST_BYTES_MAX;
+use mercat_domain::limits::CONFIG_BYTES_MAX;
 use mercat_store::{Expect, PaperRow, load, put};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -38,11 +39,11 @@ pub(super) async fn test(
     let key = format!("start/{}/{seconds}/{}{}", image.digest, env!("CARGO_PKG_VERSION"), defaults.key());
     let kept = load::<PaperRow>(&*work.worker.app.ledger, &key).await?;
     let kept = kept.and_then(|row| serde_json::from_str::<Test>(&row.row.text).ok());
-    let Test { started, calls } = match kept.filter(|test| test.started.holds()) {
+    let Test { started, calls } = match kept.filter(holds) {
         Some(test) => test,
         None => {
             let test = run(work, image, defaults, seconds).await;
-            if test.started.holds() {
+            if holds(&test) {
                 let text = serde_json::to_string(&test).unwrap_or_default();
                 let row = PaperRow { key, text, made: work.worker.app.ledger.now().await? };
                 report.writes.push(put(&row, Expect::Any));
@@ -95,14 +96,12 @@ fn called(
         }
         return Vec::new();
     };
-    if made.is_empty() {
+    if made.is_empty() && !more {
         report.say("information", "message-start-silent", &[named]);
         return Vec::new();
     }
-    let mut observed = made.into_iter().collect::<Vec<_>>().join(", ");
-    if more {
-        observed += ", and more";
-    }
+    let more = more.then(|| "more than could be listened to".to_owned());
+    let observed = made.into_iter().chain(more).collect::<Vec<_>>().join(", ");
     let finding = |severity| Finding {
         rule: "CTR-31".to_owned(),
         severity,
@@ -119,13 +118,20 @@ pub(super) fn defaults(work: &Work<'_>, plan: &str) -> String {
     Defaults::of(work, plan).key()
 }
 
+/// Whether a test says the same next time.
+fn holds(test: &Test) -> bool {
+    test.started.holds() && test.calls.is_some()
+}
+
 /// What a plan sets when an IoT Edge runtime starts its image (domain rules 6.4).
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Defaults {
     environment: Vec<String>,
     /// In place of `Entrypoint` and `Cmd`.
     entry_point: Option<Vec<String>>,
     command: Option<Vec<String>>,
+    user: Option<String>,
+    directory: Option<String>,
 }
 
 impl Defaults {
@@ -138,13 +144,15 @@ impl Defaults {
         let options = serde_json::from_str::<serde_json::Value>(plan.text("edgeCreateOptions"));
         let Ok(serde_json::Value::Object(options)) = options else { return out };
         for (name, value) in options {
-            let words = value.as_array().map(|words| {
-                words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect::<Vec<_>>()
-            });
+            let list = words(&value).into_iter().map(str::to_owned).collect::<Vec<_>>();
+            let list = Some(list).filter(|list| !list.is_empty());
+            let word = value.as_str().filter(|word| !word.is_empty()).map(str::to_owned);
             match name.to_ascii_lowercase().as_str() {
-                "env" => out.environment.extend(words.unwrap_or_default()),
-                "entrypoint" => out.entry_point = words,
-                "cmd" => out.command = words,
+                "env" => out.environment.extend(list.unwrap_or_default()),
+                "entrypoint" => out.entry_point = list,
+                "cmd" => out.command = list,
+                "user" => out.user = word,
+                "workingdir" => out.directory = word,
                 _ => {}
             }
         }
@@ -153,16 +161,18 @@ impl Defaults {
 
     /// What tells them from others; nothing where there are none.
     fn key(&self) -> String {
-        if self.environment.is_empty() && self.entry_point.is_none() && self.command.is_none() {
+        if *self == Self::default() {
             return String::new();
         }
-        let text = format!("{:?}\n{:?}\n{:?}", self.environment, self.entry_point, self.command);
+        let text = format!("{self:?}");
         format!("/{}", Digest::from_sha256(&Sha256::digest(text.as_bytes())).hex())
     }
 
     /// As a container engine does: another entry point comes without the image's command.
     fn apply(self, image: &mut Image, (entry_point, command): Words) {
         image.environment.extend(self.environment);
+        image.user = self.user.unwrap_or(std::mem::take(&mut image.user));
+        image.directory = self.directory.unwrap_or(std::mem::take(&mut image.directory));
         let command = self.command.unwrap_or(if self.entry_point.is_some() { Vec::new() } else { command });
         image.command = [self.entry_point.unwrap_or(entry_point), command].concat();
     }
@@ -201,7 +211,7 @@ fn blob(directory: &Path, digest: &Digest) -> PathBuf {
 
 fn small(directory: &Path, digest: &Digest) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
-    std::fs::File::open(blob(directory, digest))?.take(MANIFEST_BYTES_MAX).read_to_end(&mut bytes)?;
+    std::fs::File::open(blob(directory, digest))?.take(CONFIG_BYTES_MAX).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

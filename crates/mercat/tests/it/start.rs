@@ -52,7 +52,7 @@ async fn house(severity: &str) -> House {
     let policy = Policy::built_in()
         .replacen("start = \"off\"", "start = \"when-available\"", 1)
         .replacen("start_seconds = 10", "start_seconds = 3", 1)
-        .replacen("CTR-25 = \"error\"", &format!("CTR-25 = \"{severity}\""), 1);
+        .replacen("CTR-25 = \"warning\"", &format!("CTR-25 = \"{severity}\""), 1);
     fs::write(house.data().join("policy.toml"), policy).expect("written");
     house.kill();
     house.start();

@@ -12,7 +12,7 @@ fn the_last_paragraph_is_found_in_html_and_plain_text() {
     for (html, last) in [
         ("<p>One</p><p>Needs <b>2 GB</b> of RAM</p>", "Needs 2 GB of RAM"),
         ("<p>One</p><p>Hardware:</p><ul><li>1 core</li></ul>", "Hardware: 1 core"),
-        ("<p>One</p><p>Two</p><p> </p><p></p>", "Two"),
+        ("<p>One</p><p>Two</p><p>&nbsp;</p><p></p>", "Two"),
         ("One\n\nTwo", "Two"),
         ("One<br>Two<BR/>", "Two"),
         ("<P>É一</P><P class=x>メモリ 1 GB</P>", "メモリ 1 GB"),
@@ -91,4 +91,8 @@ fn ports_and_volumes_are_named_in_the_listing() {
     assert_eq!(found("{}", "null"), None);
     let untold = found(r#"{"80/tcp":{},"8080/tcp":{}}"#, r#"{"/data":{}}"#);
     assert_eq!(untold.as_deref(), Some("not told: port 80/tcp, volume /data"));
+    assert!(found("{}", r#"{"/var/lib":{}}"#).is_none() && found("{}", r#"{"/var/l":{}}"#).is_some());
+    let many: Vec<String> = (1..400).map(|port| format!("\"{port}/udp\":{{}}")).collect();
+    let untold = found(&format!("{{{}}}", many.join(",")), "{}").unwrap_or_default();
+    assert!(untold.ends_with(", and 79 more") && untold.len() < 600, "{untold}");
 }
