@@ -35,9 +35,7 @@ const HOLDERS: [&str; 14] = [
 /// # Errors
 /// `JSON-01`, also where it is no object.
 pub fn powers(text: &str) -> Result<Vec<String>, ReadError> {
-    let Value::Object(options) = json::parse(text.as_bytes())? else {
-        return Err(ReadError::refused("JSON-01", 0, "create options are not an object"));
-    };
+    let options = parse(text)?;
     let mut out = Vec::new();
     if let Some(Value::Object(networks)) = value(&options, "NetworkingConfig")
         .and_then(Value::as_object)
@@ -80,8 +78,53 @@ fn value<'m>(map: &'m Map<String, Value>, name: &str) -> Option<&'m Value> {
     map.iter().find(|(key, _)| json::folded(key) == name).map(|(_, value)| value)
 }
 
+/// How create options start a container, where they say so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Start {
+    /// `Env`, as `NAME=value`.
+    pub environment: Vec<String>,
+    /// `Entrypoint`.
+    pub entry_point: Option<Vec<String>>,
+    /// `Cmd`.
+    pub command: Option<Vec<String>>,
+    /// `User`.
+    pub user: Option<String>,
+    /// `WorkingDir`.
+    pub directory: Option<String>,
+}
+
+/// Reads how create options start a container; what is empty says nothing.
+///
+/// # Errors
+/// As [`powers`].
+pub fn start(text: &str) -> Result<Start, ReadError> {
+    let options = parse(text)?;
+    let list = |name: &str| {
+        let words: Vec<String> = texts(&options, name).map(str::to_owned).collect();
+        Some(words).filter(|words| !words.is_empty())
+    };
+    let word = |name: &str| {
+        let word = value(&options, name).and_then(Value::as_str);
+        word.filter(|word| !word.is_empty()).map(str::to_owned)
+    };
+    Ok(Start {
+        environment: list("Env").unwrap_or_default(),
+        entry_point: list("Entrypoint"),
+        command: list("Cmd"),
+        user: word("User"),
+        directory: word("WorkingDir"),
+    })
+}
+
+fn parse(text: &str) -> Result<Map<String, Value>, ReadError> {
+    match json::parse(text.as_bytes())? {
+        Value::Object(options) => Ok(options),
+        _ => Err(ReadError::refused("JSON-01", 0, "create options are not an object")),
+    }
+}
+
 /// The words of a list; engines take one word alone, too.
-pub fn words(value: &Value) -> Vec<&str> {
+fn words(value: &Value) -> Vec<&str> {
     match value {
         Value::String(word) => vec![word],
         Value::Array(words) => words.iter().filter_map(Value::as_str).collect(),

@@ -147,7 +147,7 @@ impl Job {
         paths: Paths,
         limits: Limits,
     ) -> Self {
-        let parent = Some(rustix::process::getpid().as_raw_nonzero().get());
+        let parent = Some(own_id());
         Self { program, arguments, directory, paths, limits, parent }
     }
 
@@ -171,6 +171,16 @@ impl Job {
     }
 }
 
+/// The id of this process.
+pub(crate) fn own_id() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
+}
+
+/// The id of the process that started this one, or of whoever took its place.
+pub(crate) fn parent_id() -> Option<i32> {
+    rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get())
+}
+
 /// First argument of the program when it must become a confined program.
 pub const SUBCOMMAND: &str = "confined";
 
@@ -188,7 +198,7 @@ fn become_program(job: &str) -> Result<(), String> {
     let job: Job = serde_json::from_str(job).map_err(|error| error.to_string())?;
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|error| error.to_string())?;
-    let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
+    let parent = parent_id();
     // It may have ended before the signal was ordered.
     if parent != job.parent {
         return Err("the process that started this is gone".to_owned());

@@ -363,10 +363,6 @@ pub fn child() -> u8 {
     2
 }
 
-fn parent() -> Option<i32> {
-    rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get())
-}
-
 /// This thread is the only one of its process.
 fn drop_root() -> Result<(), String> {
     if !is_root() {
@@ -397,7 +393,7 @@ fn become_program(program: &Path, place: &Path, arguments: &[String], seconds: u
     drop_root()?;
     overlay::mount(place)?;
     network::lead_everything_here().map_err(|error| format!("a network of its own: {error}"))?;
-    let listen = Job::Listen { parent: Some(rustix::process::getpid().as_raw_nonzero().get()) };
+    let listen = Job::Listen { parent: Some(confine::own_id()) };
     let listen = serde_json::to_string(&listen).map_err(|error| error.to_string())?;
     // The network leads nowhere whether or not somebody listens; that nobody does is told.
     let _ = network::listener(place, &[SUBCOMMAND, &listen]);

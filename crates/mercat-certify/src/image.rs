@@ -248,11 +248,9 @@ impl Reader<'_> {
                 return Ok(());
             }
         };
-        const CONFIGS: [&str; 2] =
-            ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
-        if !attestation && !CONFIGS.contains(&config.media_type.as_str()) {
+        if !attestation && ![oci::OCI_CONFIG, oci::DOCKER_CONFIG].contains(&config.media_type.as_str()) {
             let observed = format!("a config of the media type {:?}", config.media_type);
-            self.add("CTR-13", &shown, observed, CONFIGS[0], "push an OCI or Docker image");
+            self.add("CTR-13", &shown, observed, oci::OCI_CONFIG, "push an OCI or Docker image");
         }
         if let Some(platform) = platform.filter(|platform| !attestation && **platform != parsed.platform) {
             let same = platform.split('/').take(2).eq(parsed.platform.split('/').take(2));

@@ -284,7 +284,7 @@ impl<'k> Scan<'k> {
 
     /// Shows a window of a file to every scanner: where in the file it begins, what kind of file it is, and
     /// its bytes, the first `carried` of which were shown before.
-    /// The rules see them later where `later` says so: with the rest of the file.
+    /// `rules` says whether the malware rules see them now.
     pub(crate) fn window(
         &self,
         (path, depth): (&str, u32),

@@ -177,7 +177,7 @@ pub(super) fn listen(parent: Option<i32>) -> Result<(), String> {
                 said.iter().try_for_each(|line| tell(line))?;
             }
             Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) if super::parent() == parent => {}
+            Err(Errno::AGAIN) if confine::parent_id() == parent => {}
             // Nothing waits, and nobody is left who could send.
             Err(Errno::AGAIN) => return tell(END),
             Err(error) => return Err(error.to_string()),

@@ -4,7 +4,7 @@ use super::Work;
 use super::certify::spool;
 use mercat_app::{AppError, Report};
 use mercat_artifact::ReadError;
-use mercat_artifact::create_options::words;
+use mercat_artifact::create_options::{self, Start};
 use mercat_artifact::oci::{self, Descriptor, Manifest};
 use mercat_boot::start::{self, Calls, Image, Layer, Started, Test};
 use mercat_certify::{Boot, Knowledge};
@@ -35,14 +35,14 @@ pub(super) async fn test(
         return Ok(Vec::new());
     }
     let seconds = policy.start_seconds;
-    let defaults = Defaults::of(work, plan);
-    let key = format!("start/{}/{seconds}/{}{}", image.digest, env!("CARGO_PKG_VERSION"), defaults.key());
+    let key =
+        format!("start/{}/{seconds}/{}{}", image.digest, env!("CARGO_PKG_VERSION"), defaults(work, plan));
     let kept = load::<PaperRow>(&*work.worker.app.ledger, &key).await?;
     let kept = kept.and_then(|row| serde_json::from_str::<Test>(&row.row.text).ok());
     let Test { started, calls } = match kept.filter(holds) {
         Some(test) => test,
         None => {
-            let test = run(work, image, defaults, seconds).await;
+            let test = run(work, image, defaults_of(work, plan), seconds).await;
             if holds(&test) {
                 let text = serde_json::to_string(&test).unwrap_or_default();
                 let row = PaperRow { key, text, made: work.worker.app.ledger.now().await? };
@@ -113,9 +113,13 @@ fn called(
     knowledge.policy.severity("CTR-31").map(finding).into_iter().collect()
 }
 
-/// What tells how a plan starts its image from how others do.
+/// What tells how a plan starts its image from how others do; nothing where it sets nothing.
 pub(super) fn defaults(work: &Work<'_>, plan: &str) -> String {
-    Defaults::of(work, plan).key()
+    let defaults = defaults_of(work, plan);
+    if defaults == Start::default() {
+        return String::new();
+    }
+    format!("/{}", Digest::from_sha256(&Sha256::digest(format!("{defaults:?}").as_bytes())).hex())
 }
 
 /// Whether a test says the same next time.
@@ -124,61 +128,29 @@ fn holds(test: &Test) -> bool {
 }
 
 /// What a plan sets when an IoT Edge runtime starts its image (domain rules 6.4).
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Defaults {
-    environment: Vec<String>,
-    /// In place of `Entrypoint` and `Cmd`.
-    entry_point: Option<Vec<String>>,
-    command: Option<Vec<String>>,
-    user: Option<String>,
-    directory: Option<String>,
+fn defaults_of(work: &Work<'_>, plan: &str) -> Start {
+    let Some(plan) = work.document.plan(plan) else { return Start::default() };
+    let cell = |row: &BTreeMap<String, String>, name: &str| row.get(name).cloned().unwrap_or_default();
+    let rows = mercat_domain::document::rows(&plan.fields, "edgeEnv").iter();
+    let mut environment: Vec<String> =
+        rows.map(|row| format!("{}={}", cell(row, "name"), cell(row, "value"))).collect();
+    // Options that cannot be read are told as such (CTR-23).
+    let mut out = create_options::start(plan.text("edgeCreateOptions")).unwrap_or_default();
+    environment.append(&mut out.environment);
+    Start { environment, ..out }
 }
 
-impl Defaults {
-    fn of(work: &Work<'_>, plan: &str) -> Self {
-        let Some(plan) = work.document.plan(plan) else { return Self::default() };
-        let cell = |row: &BTreeMap<String, String>, name: &str| row.get(name).cloned().unwrap_or_default();
-        let rows = mercat_domain::document::rows(&plan.fields, "edgeEnv").iter();
-        let environment = rows.map(|row| format!("{}={}", cell(row, "name"), cell(row, "value"))).collect();
-        let mut out = Self { environment, ..Self::default() };
-        let options = serde_json::from_str::<serde_json::Value>(plan.text("edgeCreateOptions"));
-        let Ok(serde_json::Value::Object(options)) = options else { return out };
-        for (name, value) in options {
-            let list = words(&value).into_iter().map(str::to_owned).collect::<Vec<_>>();
-            let list = Some(list).filter(|list| !list.is_empty());
-            let word = value.as_str().filter(|word| !word.is_empty()).map(str::to_owned);
-            match name.to_ascii_lowercase().as_str() {
-                "env" => out.environment.extend(list.unwrap_or_default()),
-                "entrypoint" => out.entry_point = list,
-                "cmd" => out.command = list,
-                "user" => out.user = word,
-                "workingdir" => out.directory = word,
-                _ => {}
-            }
-        }
-        out
-    }
-
-    /// What tells them from others; nothing where there are none.
-    fn key(&self) -> String {
-        if *self == Self::default() {
-            return String::new();
-        }
-        let text = format!("{self:?}");
-        format!("/{}", Digest::from_sha256(&Sha256::digest(text.as_bytes())).hex())
-    }
-
-    /// As a container engine does: another entry point comes without the image's command.
-    fn apply(self, image: &mut Image, (entry_point, command): Words) {
-        image.environment.extend(self.environment);
-        image.user = self.user.unwrap_or(std::mem::take(&mut image.user));
-        image.directory = self.directory.unwrap_or(std::mem::take(&mut image.directory));
-        let command = self.command.unwrap_or(if self.entry_point.is_some() { Vec::new() } else { command });
-        image.command = [self.entry_point.unwrap_or(entry_point), command].concat();
-    }
+/// Starts an image as a container engine does: another entry point comes without the image's command.
+fn apply(defaults: Start, image: &mut Image, (entry_point, command): Words) {
+    image.environment.extend(defaults.environment);
+    image.user = defaults.user.unwrap_or(std::mem::take(&mut image.user));
+    image.directory = defaults.directory.unwrap_or(std::mem::take(&mut image.directory));
+    let command = if defaults.entry_point.is_some() { Vec::new() } else { command };
+    let command = defaults.command.unwrap_or(command);
+    image.command = [defaults.entry_point.unwrap_or(entry_point), command].concat();
 }
 
-async fn run(work: &Work<'_>, image: &Imported, defaults: Defaults, seconds: u32) -> Test {
+async fn run(work: &Work<'_>, image: &Imported, defaults: Start, seconds: u32) -> Test {
     let (directory, _spool) = match spool(work, image).await {
         Ok(found) => found,
         Err(why) => return Started::NotRun { why }.into(),
@@ -186,7 +158,7 @@ async fn run(work: &Work<'_>, image: &Imported, defaults: Defaults, seconds: u32
     let (program, root) = (work.worker.inspector.program.clone(), image.digest.clone());
     let started = tokio::task::spawn_blocking(move || match of_this_machine(&directory, &root, 0) {
         Ok(Some((mut image, words))) => {
-            defaults.apply(&mut image, words);
+            apply(defaults, &mut image, words);
             start::start(&program, &image, seconds)
         }
         Ok(None) => Started::NotRun { why: format!("there is no image for {}", platform()) }.into(),
