@@ -23,6 +23,7 @@ mod shown;
 mod signatures;
 mod verdict;
 mod vulnerabilities;
+mod window;
 mod yara;
 
 pub use companion::{Companion, FileScan};

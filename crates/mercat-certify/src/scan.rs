@@ -3,6 +3,7 @@
 use crate::facts::{LayerFacts, Note};
 use crate::files::Asked;
 use crate::shown::{OVERLAP_BYTES, Shown, WINDOW_BYTES};
+use crate::window::Window;
 use crate::{Knowledge, Limits, companion, files, nested, signatures, yara};
 use mercat_artifact::ReadError;
 use mercat_signatures::{Beside, Digests, FileKind};
@@ -42,7 +43,7 @@ struct State {
     controlled: bool,
     /// Scanners of others that failed their control: what they found counts for nothing.
     distrusted: Vec<String>,
-    spare: Vec<Vec<u8>>,
+    spare: Vec<Window>,
 }
 
 /// What the rules see of some bytes.
@@ -225,13 +226,7 @@ impl<'k> Scan<'k> {
     /// Keeps the digest of a file that something was noted about; `bytes` is all of it, where it is at hand.
     pub(crate) fn named(&self, path: &str, bytes: Option<&[u8]>) {
         let digest = bytes.map(|bytes| crate::digest_of(bytes).to_string());
-        self.with(|facts| match facts.noted.get_mut(path) {
-            Some(known) if *known != digest => *known = None,
-            Some(_) => {}
-            None => {
-                facts.noted.insert(path.to_owned(), digest);
-            }
-        });
+        self.with(|facts| facts.name(path.to_owned(), digest));
     }
 
     /// Counts bytes that come out of a file or of an archive inside it. `false` when an archive may give no more.
@@ -267,15 +262,15 @@ impl<'k> Scan<'k> {
         self.state.borrow().cut
     }
 
-    /// An empty buffer of a window. It never grows: what growth leaves behind stays with the allocator.
-    pub(crate) fn buffer(&self) -> Vec<u8> {
+    /// An empty window.
+    pub(crate) fn buffer(&self) -> Window {
         let spare = self.state.borrow_mut().spare.pop();
-        spare.unwrap_or_else(|| Vec::with_capacity(WINDOW_BYTES + OVERLAP_BYTES))
+        spare.unwrap_or_else(|| Window::of(WINDOW_BYTES + OVERLAP_BYTES))
     }
 
-    /// Takes a buffer back.
-    pub(crate) fn give_back(&self, mut buffer: Vec<u8>) {
-        buffer.clear();
+    /// Takes a window back.
+    pub(crate) fn give_back(&self, mut buffer: Window) {
+        buffer.truncate(0);
         let spare = &mut self.state.borrow_mut().spare;
         if spare.len() < SPARE_MAX {
             spare.push(buffer);
@@ -310,20 +305,19 @@ impl<'k> Scan<'k> {
             return false;
         }
         let knowledge = self.knowledge;
-        let malware = || {
-            let searched = knowledge.signatures.scan(kind, start, bytes, |name| self.virus(path, name));
-            let scanned = match rules {
-                Rules::Later => Ok(()),
-                Rules::Whole | Rules::Window => self.rules(path, bytes, rules == Rules::Whole),
+        let searched = || knowledge.signatures.scan(kind, start, bytes, |name| self.virus(path, name));
+        // About as much work as the signatures.
+        let rules_and_credentials = || {
+            let matched = match rules {
+                Rules::Later => Ok(Vec::new()),
+                Rules::Whole | Rules::Window => matched(knowledge, path, bytes, rules == Rules::Whole),
             };
-            searched.and(scanned)
-        };
-        let credentials = || {
             let mut found = Vec::new();
             knowledge.secrets.scan(bytes, |secret| found.push(secret));
-            found
+            (matched, found)
         };
-        let (whole, secrets) = beside(bytes.len(), credentials, malware);
+        let (searched, (matched, secrets)) = beside(bytes.len(), rules_and_credentials, searched);
+        let whole = searched.and(matched.map(|matched| self.matched(path, matched)));
         // Libraries carry the published keys of their self-tests; those are told, and do not block.
         let elf = kind == FileKind::Elf;
         let rule = |kind: &str| if elf && kind == "private key" { "CTR-21-ELF" } else { "CTR-21" };
@@ -337,12 +331,12 @@ impl<'k> Scan<'k> {
         false
     }
 
-    fn rules(&self, path: &str, bytes: &[u8], whole: bool) -> Result<(), String> {
-        self.knowledge.yara.scan(yara::Part { path, bytes, whole }, |rule, meaning| {
+    fn matched(&self, path: &str, rules: Vec<(String, yara::Meaning)>) {
+        for (rule, meaning) in rules {
             let observed = format!("malware rule {rule}");
             let fix = "remove the file and rebuild this layer";
             self.note(Note::new(meaning.rule(), path, observed, "no malware", fix));
-        })
+        }
     }
 
     /// Shows a file, or what came of it so far, to the rules; every other scanner saw it.
@@ -350,8 +344,9 @@ impl<'k> Scan<'k> {
         if self.knowledge.inventory_alone {
             return;
         }
-        if let Err(why) = self.rules(path, bytes, whole) {
-            self.ended_early(path, &why);
+        match matched(self.knowledge, path, bytes, whole) {
+            Ok(rules) => self.matched(path, rules),
+            Err(why) => self.ended_early(path, &why),
         }
     }
 
@@ -411,7 +406,21 @@ impl<'k> Scan<'k> {
 /// What is observed where nothing was scanned.
 const INVENTORY_ALONE: &str = "only the inventory was made, and no scanner looked";
 /// Fewer bytes are looked at sooner than a thread starts.
-const BESIDE_BYTES: usize = 512 << 10;
+const BESIDE_BYTES: usize = 128 << 10;
+
+/// The rules that match, with their meaning.
+fn matched(
+    knowledge: &Knowledge,
+    path: &str,
+    bytes: &[u8],
+    whole: bool,
+) -> Result<Vec<(String, yara::Meaning)>, String> {
+    let mut out = Vec::new();
+    knowledge
+        .yara
+        .scan(yara::Part { path, bytes, whole }, |rule, meaning| out.push((rule.to_owned(), meaning)))?;
+    Ok(out)
+}
 
 /// Does one piece of work on some bytes in a thread of its own, when they are many, while this one does another.
 fn beside<A: Send, B>(bytes: usize, other: impl FnOnce() -> A + Send, own: impl FnOnce() -> B) -> (B, A) {

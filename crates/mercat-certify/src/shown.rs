@@ -5,6 +5,7 @@ use crate::facts::Note;
 use crate::files::Asked;
 use crate::kept::Kept;
 use crate::scan::{OURS, Passed, Rules, Scan, Want};
+use crate::window::Window;
 use crate::{nested, yara};
 use mercat_artifact::ReadError;
 use mercat_signatures::{FileKind, Hasher, Hashing};
@@ -26,7 +27,7 @@ pub(crate) struct Shown<'s, 'k> {
     path: &'s str,
     depth: u32,
     inner: &'s mut dyn Read,
-    window: Vec<u8>,
+    window: Window,
     /// Bytes at the beginning of the window that the scanners saw before.
     carried: usize,
     /// Bytes of the window that were handed on.
@@ -152,10 +153,10 @@ impl<'s, 'k> Shown<'s, 'k> {
         }
         self.show();
         let keep = self.window.len().min(OVERLAP_BYTES);
-        self.window.drain(..self.window.len() - keep);
+        self.window.keep_last(keep);
         self.carried = keep;
         self.taken = keep;
-        let read = self.inner.take(WINDOW_BYTES as u64).read_to_end(&mut self.window);
+        let read = self.window.read(&mut *self.inner, WINDOW_BYTES);
         let fresh = self.window.len() - keep;
         if !self.scan.count(self.path, self.depth, fresh) {
             self.window.truncate(keep);
@@ -170,10 +171,9 @@ impl<'s, 'k> Shown<'s, 'k> {
             kept.push(&self.window[keep..]);
         }
         self.keep_on();
-        self.ended = fresh < WINDOW_BYTES;
+        self.ended = !matches!(read, Ok(true));
         if let Err(error) = read {
             self.broken = Some(ReadError::from(error));
-            self.ended = true;
         }
     }
 

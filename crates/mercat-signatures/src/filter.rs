@@ -2,7 +2,7 @@
 //!
 //! Each signature has a run of eleven fixed bytes. Wherever that run stands, one of its first eight places is a
 //! multiple of eight, and the four bytes from there are one of eight that are known beforehand. All eight of every
-//! signature are in one Bloom filter, each by two bits of one word out of a table of patterns (Putze, Sanders and
+//! signature are in one Bloom filter, each by four bits of one word out of a table of patterns (Putze, Sanders and
 //! Singler, "Cache-, hash- and space-efficient Bloom filters", 2007): a probe costs one access of memory, and few
 //! foreign values pass. What passes is looked up exactly, and then verified.
 
@@ -12,8 +12,9 @@ use crate::{u32_at, u64_at};
 pub(crate) const STRIDE: usize = 8;
 /// Bytes of a probe.
 pub(crate) const PROBE_BYTES: usize = 4;
-/// Bits of the filter for each probe value: of foreign values, one of seventy passes.
-const BITS_OF_KEY: usize = 16;
+/// Bits of the filter for each probe value, at least: of foreign values, one of fifty passes or fewer. A larger filter
+/// lets pass fewer and costs more, because less of it stays in the processor's caches.
+const BITS_OF_KEY: usize = 10;
 /// Bits of a word, as a power of two.
 const WORD_LOG: u32 = 6;
 const BITS_LOG_MIN: u32 = 16;
@@ -66,7 +67,7 @@ fn words_of(entries: &[Entry], log: u32) -> (u64, Vec<u8>) {
             words[(hash >> (64 - (log - WORD_LOG))) as usize] |= pattern(hash);
         }
         let words: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let view = Words { shift: 64 - (log - WORD_LOG), salt, words: &words };
+        let view = Words { shift: 64 - (log - WORD_LOG), salt, words: words.as_chunks().0 };
         let pass: u32 = foreign.iter().filter(|(key, _)| view.held(*key)).map(|(_, often)| often).sum();
         (pass, salt, words)
     };
@@ -83,14 +84,17 @@ fn words_of(entries: &[Entry], log: u32) -> (u64, Vec<u8>) {
     (best.1, best.2)
 }
 
-/// Two bits of a word, in each pattern.
-static PATTERNS: [u64; 256] = {
-    let mut out = [0; 256];
+/// Four bits of a word each, the lowest among them; turned around, each makes sixty-four patterns. Fewer patterns would
+/// let pass what has the pattern of another signature in the same word.
+static SHAPES: [u64; 64] = {
+    let mut out = [0_u64; 64];
     let (mut at, mut state) = (0, 1_u64);
     while at < out.len() {
-        state = mixed(state) ^ at as u64;
-        let (one, step) = (state >> 58, 1 + (state >> 40) % 63);
-        out[at] = 1 << one | 1 << ((one + step) % 64);
+        out[at] = 1;
+        while out[at].count_ones() < 4 {
+            state = mixed(state) ^ state >> 29;
+            out[at] |= 1 << (state >> 58);
+        }
         at += 1;
     }
     out
@@ -98,7 +102,7 @@ static PATTERNS: [u64; 256] = {
 
 #[inline]
 fn pattern(hash: u64) -> u64 {
-    PATTERNS[usize::from((hash >> 24) as u8)]
+    SHAPES[(hash >> 24) as usize % SHAPES.len()].rotate_left((hash >> 30) as u32 % 64)
 }
 
 /// Writes the Bloom filter, the buckets and the entries.
@@ -168,30 +172,14 @@ impl Filter {
         }
         let shift = 64 - (self.bits_log - WORD_LOG);
         let words = held.get(WORDS_AT..self.starts_at).unwrap_or_default();
-        let words = Words { shift, salt: self.salt, words };
-        let mut at = 0;
-        // Eight probes at a time, so that the common case is one branch.
-        for block in bytes.chunks_exact(8 * STRIDE) {
-            let mut any = false;
-            for probe in block.chunks_exact(STRIDE) {
-                any |= words.held(u32_at(probe, 0));
+        let words = Words { shift, salt: self.salt, words: words.as_chunks().0 };
+        let mut passed = [0; PROBES];
+        for (number, block) in bytes.chunks(PROBES * STRIDE).enumerate() {
+            let count = words.passing(block, &mut passed);
+            for place in &passed[..count] {
+                let at = number * PROBES * STRIDE + usize::from(*place) * STRIDE;
+                self.look_up(held, at, u32_at(bytes, at), &mut found)?;
             }
-            if any {
-                for (place, probe) in block.chunks_exact(STRIDE).enumerate() {
-                    let key = u32_at(probe, 0);
-                    if words.held(key) {
-                        self.look_up(held, at + place * STRIDE, key, &mut found)?;
-                    }
-                }
-            }
-            at += 8 * STRIDE;
-        }
-        while at + PROBE_BYTES <= bytes.len() {
-            let key = u32_at(bytes, at);
-            if words.held(key) {
-                self.look_up(held, at, key, &mut found)?;
-            }
-            at += STRIDE;
         }
         Ok(())
     }
@@ -219,13 +207,16 @@ impl Filter {
     }
 }
 
+/// Probes that are made before what passed is looked up.
+const PROBES: usize = 512;
+
 /// The Bloom filter.
 #[derive(Clone, Copy)]
 struct Words<'a> {
     shift: u32,
     salt: u64,
-    /// Little-endian, of eight bytes.
-    words: &'a [u8],
+    /// Little-endian.
+    words: &'a [[u8; 8]],
 }
 
 impl Words<'_> {
@@ -233,7 +224,25 @@ impl Words<'_> {
     #[inline]
     fn held(self, key: u32) -> bool {
         let hash = hash(key, self.salt);
-        let word = u64_at(self.words, (hash >> self.shift) as usize * 8);
+        let word = self.words.get((hash >> self.shift) as usize).copied().map_or(0, u64::from_le_bytes);
         word & pattern(hash) == pattern(hash)
+    }
+
+    /// Which probes of a block pass, by their number. Without a branch on what is found: so the processor asks for
+    /// many words of the filter at once, and never guesses wrong.
+    fn passing(self, block: &[u8], passed: &mut [u16; PROBES]) -> usize {
+        let (probes, rest) = block.as_chunks::<STRIDE>();
+        let mut count = 0;
+        let mut probe = |place: usize, key: [u8; PROBE_BYTES]| {
+            passed[count % PROBES] = place as u16;
+            count += usize::from(self.held(u32::from_le_bytes(key)));
+        };
+        for (place, [a, b, c, d, ..]) in probes.iter().enumerate() {
+            probe(place, [*a, *b, *c, *d]);
+        }
+        if let Some(last) = rest.first_chunk() {
+            probe(probes.len(), *last);
+        }
+        count
     }
 }

@@ -64,7 +64,7 @@ pub const STEPS_MAX: u64 = 64 << 20;
 pub const SPAN_BYTES_MAX: usize = 64 << 10;
 
 /// The form of compiled files.
-pub(crate) const FORM: u32 = 4;
+pub(crate) const FORM: u32 = 5;
 
 /// A little-endian number at a place; 0 behind the end.
 #[inline]

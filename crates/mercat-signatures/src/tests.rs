@@ -45,6 +45,20 @@ fn a_signature_is_found_at_every_alignment_and_its_neighbour_is_not() {
 }
 
 #[test]
+fn a_signature_is_found_where_the_filter_goes_on_and_where_the_window_ends() {
+    let body = b"\x17evil-marker\x99of tests";
+    let bodies = built(&[&format!("Test.Body={}", hex(body))]);
+    for at in (0..70).chain(4050..4110).chain(8150..8200) {
+        for behind in 0..9 {
+            let mut bytes = vec![b'.'; at];
+            bytes.extend(body);
+            bytes.extend(vec![b'.'; behind]);
+            assert_eq!(found(&bodies, &bytes), ["Test.Body"], "at {at}, {behind} behind it");
+        }
+    }
+}
+
+#[test]
 fn wildcards_gaps_and_alternatives_mean_what_their_makers_say() {
     let cases: [(&str, &[u8], bool); 12] = [
         ("6162636465666768696a6b??6d", b"abcdefghijkLm", true),

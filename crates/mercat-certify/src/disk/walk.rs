@@ -133,16 +133,7 @@ pub(super) fn walk(
 impl Walked {
     fn join(&mut self, other: Self) {
         other.tree.into_nodes().for_each(|node| self.tree.insert(node));
-        let (facts, more) = (&mut self.facts, other.facts);
-        facts.refused |= more.refused;
-        facts.files += more.files;
-        facts.entries += more.entries;
-        facts.file_bytes += more.file_bytes;
-        facts.scanned_bytes += more.scanned_bytes;
-        facts.nested_bytes += more.nested_bytes;
-        facts.nested_scanned_bytes += more.nested_scanned_bytes;
-        facts.notes.extend(more.notes);
-        facts.told.join(more.told);
+        self.facts.join(other.facts);
     }
 }
 

@@ -356,3 +356,18 @@ fn what_an_operator_accepts_shows_with_the_weight_that_it_has() {
     let Some(verdict) = machine.inspect() else { return };
     assert_eq!((results(&verdict)["LNX-27"], verdict.outcome()), ("warning", Judged::Pass));
 }
+
+#[test]
+fn what_is_found_names_the_bytes_of_its_file_whichever_walk_reads_it() {
+    let mut machine = Machine::clean();
+    let test = crate::signatures::test_string();
+    for at in 0..16 {
+        machine.bytes_of(&format!("opt/app/bad{at}"), test.clone());
+    }
+    let Some(verdict) = machine.inspect() else { return };
+    let of_files = |finding: &&mercat_domain::Finding| finding.place.path.starts_with("opt/app/bad");
+    let found: Vec<_> = verdict.findings.iter().filter(of_files).collect();
+    assert_eq!(found.len(), 16, "{:?}", verdict.findings);
+    let digest = crate::digest_of(&test).to_string();
+    assert!(found.iter().all(|finding| finding.place.file == digest), "{found:?}");
+}

@@ -1,0 +1,60 @@
+//! The bytes of a file that scanners see at a time.
+
+use std::io::{self, Read};
+use std::ops::Deref;
+
+/// A buffer of a fixed size, of which a part is filled. It is made once: what growing leaves behind stays with the
+/// allocator, and clearing what is written over anyway takes time.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    bytes: Vec<u8>,
+    filled: usize,
+}
+
+impl Window {
+    /// An empty one for so many bytes.
+    pub(crate) fn of(size: usize) -> Self {
+        Self { bytes: vec![0; size], filled: 0 }
+    }
+
+    /// Forgets all but the last bytes, which come to its beginning.
+    pub(crate) fn keep_last(&mut self, count: usize) {
+        let from = self.filled.saturating_sub(count);
+        self.bytes.copy_within(from..self.filled, 0);
+        self.filled -= from;
+    }
+
+    /// Forgets what is behind the first bytes.
+    pub(crate) fn truncate(&mut self, count: usize) {
+        self.filled = self.filled.min(count);
+    }
+
+    /// Reads up to so many bytes behind what is there, as far as there is room, and tells whether the reader gave them
+    /// all; what came before an error stays.
+    ///
+    /// # Errors
+    /// What the reader gives.
+    pub(crate) fn read(&mut self, reader: &mut dyn Read, most: usize) -> io::Result<bool> {
+        let end = self.bytes.len().min(self.filled + most);
+        while self.filled < end {
+            match reader.read(&mut self.bytes[self.filled..end]) {
+                Ok(0) => return Ok(false),
+                Ok(count) => self.filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Deref for Window {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.filled]
+    }
+}
+
+#[cfg(test)]
+mod tests;
