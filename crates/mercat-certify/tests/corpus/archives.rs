@@ -202,7 +202,7 @@ fn flipped(bytes: &[u8], from_end: usize) -> Vec<u8> {
 
 /// A member of a zip; the fields that cases set otherwise.
 #[derive(Clone)]
-struct Member {
+pub(super) struct Member {
     name: Vec<u8>,
     content: Vec<u8>,
     packed: Vec<u8>,
@@ -215,7 +215,7 @@ struct Member {
 }
 
 impl Member {
-    fn new(name: &[u8], content: &[u8]) -> Self {
+    pub(super) fn new(name: &[u8], content: &[u8]) -> Self {
         let size = content.len() as u32;
         Self {
             name: name.to_vec(),
@@ -230,7 +230,7 @@ impl Member {
         }
     }
 
-    fn deflated(name: &[u8], content: &[u8]) -> Self {
+    pub(super) fn deflated(name: &[u8], content: &[u8]) -> Self {
         let packed = deflate(content);
         Self { method: 8, local_size: packed.len() as u32, packed, ..Self::new(name, content) }
     }
@@ -266,7 +266,7 @@ fn end(entries: u16, size: usize, offset: usize) -> Vec<u8> {
     out
 }
 
-fn zip(members: &[Member]) -> Vec<u8> {
+pub(super) fn zip(members: &[Member]) -> Vec<u8> {
     let (mut out, mut directory) = (Vec::new(), Vec::new());
     for member in members {
         directory.extend(member.central(out.len()));

@@ -11,6 +11,7 @@ mod databases;
 mod disks;
 mod documents;
 mod image;
+mod limits;
 mod manifests;
 mod snapshots;
 mod tars;

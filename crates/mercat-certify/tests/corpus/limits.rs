@@ -1,0 +1,204 @@
+//! The industry's test file behind each limit: where a limit keeps it from being found, the report says so and nothing
+//! passes; with the limit out of the way it is found.
+
+use super::archives::{Member, zip};
+use super::bytes::{bzip2, entry, gzip, lz4, noise, tar, tar_of, xz, zstandard};
+use super::image::{Image, TAR_GZIP};
+use super::{Input, judge};
+use mercat_certify::Policy;
+use mercat_certify::advisories::Advisories;
+use mercat_certify::{Extra, Knowledge};
+use mercat_domain::Outcome;
+
+const MIB: usize = 1 << 20;
+
+/// The test string, assembled here so that no scanner takes this file for it.
+fn planted() -> Vec<u8> {
+    let parts = ["X5O!P%@AP[4\\PZX54", "(P^)7CC)7}$EICAR", "-STANDARD-ANTIVIRUS", "-TEST-FILE!$H+H*"];
+    parts.concat().into_bytes()
+}
+
+fn behind(filler: &[u8]) -> Vec<u8> {
+    [filler, &planted()].concat()
+}
+
+/// A limit of the policy pack and a value for it; nothing for one that cannot be set.
+type Limit = Option<(&'static str, u64)>;
+
+struct Planted {
+    name: String,
+    limit: Limit,
+    image: Image,
+    /// The rules that may tell of it where the limit holds: the beginnings, with `|` between.
+    told: &'static str,
+}
+
+fn planted_in(name: impl Into<String>, limit: Limit, image: Image, told: &'static str) -> Planted {
+    Planted { name: name.into(), limit, image, told }
+}
+
+fn packed_layer(tar: &[u8]) -> Image {
+    Image::of_layers(&[(TAR_GZIP, gzip(tar), tar)])
+}
+
+type Pack = fn(&[u8]) -> Vec<u8>;
+
+fn stored(body: &[u8]) -> Vec<u8> {
+    zip(&[Member::new(b"inside", body)])
+}
+
+/// Formats of archives with one file in them.
+const PACKS: [(&str, Pack); 8] = [
+    ("gzip", gzip),
+    ("zstd", zstandard),
+    ("xz", xz),
+    ("bzip2", bzip2),
+    ("lz4", lz4),
+    ("zip", stored),
+    ("tar", |body| tar_of(&[("inside", body)])),
+    ("ar", ar),
+];
+
+/// An archive of `ar` with one member.
+fn ar(body: &[u8]) -> Vec<u8> {
+    let mut out = b"!<arch>\n".to_vec();
+    out.extend(
+        format!("{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", "inside/", 0, 0, 0, "100644", body.len()).bytes(),
+    );
+    out.extend(body);
+    if body.len() % 2 == 1 {
+        out.push(b'\n');
+    }
+    out
+}
+
+/// What the limits of the policy pack cut off.
+fn cut_off() -> Vec<Planted> {
+    let files = |filler: &[u8]| tar_of(&[("filler", filler), ("bad", &planted())]);
+    let noisy = noise(2 * MIB, 7);
+    let zeros = vec![0; 70 * MIB];
+    let many: Vec<Vec<u8>> =
+        (0..5).map(|at| entry(&format!("calm{at}"), b"x")).chain([entry("bad", &planted())]).collect();
+    let mut out = vec![
+        planted_in(
+            "a layer that unpacks to more",
+            Some(("layer_unpacked_bytes", MIB as u64)),
+            packed_layer(&files(&noisy)),
+            "LAY-04",
+        ),
+        planted_in(
+            "a layer of more for each packed byte",
+            Some(("expansion_ratio", 100)),
+            packed_layer(&files(&zeros)),
+            "LAY-05",
+        ),
+        planted_in(
+            "a layer of more entries",
+            Some(("layer_entries", 5)),
+            Image::of_tar(&tar(&many)),
+            "TAR-26",
+        ),
+        planted_in(
+            "an image of more packed bytes",
+            Some(("image_packed_bytes", 4096)),
+            Image::of_tar(&files(&noisy)),
+            "CTR-29",
+        ),
+        planted_in(
+            "an image of more unpacked bytes",
+            Some(("image_unpacked_bytes", MIB as u64)),
+            Image::of_tar(&files(&noisy)),
+            "CTR-29",
+        ),
+    ];
+    for (name, pack) in PACKS {
+        let file = |bytes: &[u8]| Image::of_file("opt/archive", bytes);
+        let twice = pack(&gzip(&planted()));
+        out.push(planted_in(format!("{name}: deeper"), Some(("nested_depth", 1)), file(&twice), "CTR-29"));
+        let large = pack(&behind(&noise(300_000, 9)));
+        let total = Some(("nested_total_bytes", 200_000));
+        out.push(planted_in(format!("{name}: unpacks to more"), total, file(&large), "CTR-29"));
+        // What is not packed does not unpack to more than it is.
+        if !["zip", "tar", "ar"].contains(&name) {
+            let bomb = pack(&behind(&zeros));
+            let ratio = Some(("expansion_ratio", 100));
+            out.push(planted_in(format!("{name}: more for each packed byte"), ratio, file(&bomb), "CTR-29"));
+        }
+    }
+    let held = Some(("nested_file_bytes", 4096));
+    let large = stored(&behind(&noisy));
+    out.push(planted_in(
+        "a zip of more bytes than are held",
+        held,
+        Image::of_file("opt/archive.zip", &gzip(&large)),
+        "INC-03",
+    ));
+    let script =
+        [b"#!/bin/sh\n".to_vec(), noise(5 * MIB, 3), zip(&[Member::deflated(b"inside", &planted())])]
+            .concat();
+    out.push(planted_in(
+        "a zip behind a script of more bytes than are held",
+        held,
+        Image::of_file("opt/run", &script),
+        "INC-03",
+    ));
+    out
+}
+
+/// What limits that nobody can set must not keep from being found.
+fn found_anyway() -> Vec<Planted> {
+    let mut out = Vec::new();
+    for mib in [1, 4, 16, 17] {
+        for less in [0, 30, 68] {
+            let image = Image::of_file("opt/large", &behind(&noise(mib * MIB - less, 5)));
+            out.push(planted_in(format!("{less} bytes before {mib} MiB of a file"), None, image, "CTR-20"));
+        }
+    }
+    for depth in 1..=15 {
+        let bytes = (0..depth).fold(planted(), |bytes, at| (PACKS[at % PACKS.len()].1)(&bytes));
+        let name = format!("{depth} archives deep");
+        out.push(planted_in(name, None, Image::of_file("opt/deep", &bytes), "CTR-20"));
+    }
+    // More than are listed of one rule: what is not listed is told.
+    let many: Vec<Vec<u8>> = (0..260).map(|at| entry(&format!("bad{at}"), &planted())).collect();
+    out.push(planted_in("more files than are listed", None, Image::of_tar(&tar(&many)), "CTR-20"));
+    out
+}
+
+fn knowledge(limit: Limit) -> Knowledge {
+    let mut policy = Policy::built_in().to_owned();
+    if let Some((name, value)) = limit {
+        let is_it = |line: &&str| line.split('=').next().is_some_and(|key| key.trim() == name);
+        let line = policy.lines().find(is_it).unwrap_or_else(|| panic!("no limit {name}")).to_owned();
+        policy = policy.replace(&line, &format!("{name} = {value}"));
+    }
+    let extra = Extra { policy, ..Extra::default() };
+    Knowledge::load(&extra, Advisories::default()).unwrap_or_else(|error| panic!("{limit:?}: {error}"))
+}
+
+/// What is wrong; nothing when it is told and does not pass.
+fn silent(planted: &Planted, limit: Limit, told: &str) -> Option<String> {
+    let verdict = judge(&Input::Image(planted.image.clone()), &knowledge(limit))
+        .unwrap_or_else(|error| panic!("{}: {error}", planted.name));
+    let is_told = verdict.findings.iter().any(|found| super::begins(&found.rule, told));
+    let rules: Vec<&str> = verdict.findings.iter().map(|found| found.rule.as_str()).collect();
+    (!is_told || verdict.outcome() == Outcome::Pass)
+        .then(|| format!("{} with {limit:?}: {} with {rules:?}", planted.name, verdict.outcome().name()))
+}
+
+#[test]
+fn nothing_behind_a_limit_passes_unsaid() {
+    let (cut, anyway) = (cut_off(), found_anyway());
+    let mut wrong: Vec<String> = Vec::new();
+    for planted in &cut {
+        wrong.extend(silent(planted, planted.limit, planted.told));
+        // That it is really there shows where the limit is out of the way.
+        let (name, _) = planted.limit.unwrap_or_default();
+        let high = if name == "nested_depth" { 16 } else { 1 << 40 };
+        wrong.extend(silent(planted, Some((name, high)), "CTR-20"));
+    }
+    wrong.extend(anyway.iter().filter_map(|planted| silent(planted, None, planted.told)));
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cut.len() + anyway.len(), wrong.join("\n"));
+    println!("{} behind limits of the pack, {} behind others", cut.len(), anyway.len());
+    assert!(cut.len() >= 25 && anyway.len() >= 25);
+}
