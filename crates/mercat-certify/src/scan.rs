@@ -306,7 +306,7 @@ impl<'k> Scan<'k> {
         }
         let knowledge = self.knowledge;
         let searched = || knowledge.signatures.scan(kind, start, bytes, |name| self.virus(path, name));
-        // About as much work as the signatures.
+        // Where the rules see the window, about as much work as the signatures.
         let rules_and_credentials = || {
             let matched = match rules {
                 Rules::Later => Ok(Vec::new()),

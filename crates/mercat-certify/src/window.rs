@@ -29,13 +29,14 @@ impl Window {
         self.filled = self.filled.min(count);
     }
 
-    /// Reads up to so many bytes behind what is there, as far as there is room, and tells whether the reader gave them
-    /// all; what came before an error stays.
+    /// Reads up to so many bytes behind what is there, as far as there is room, and tells whether all of them came;
+    /// what came before an error stays.
     ///
     /// # Errors
     /// What the reader gives.
     pub(crate) fn read(&mut self, reader: &mut dyn Read, most: usize) -> io::Result<bool> {
-        let end = self.bytes.len().min(self.filled + most);
+        let wanted = self.filled + most;
+        let end = self.bytes.len().min(wanted);
         while self.filled < end {
             match reader.read(&mut self.bytes[self.filled..end]) {
                 Ok(0) => return Ok(false),
@@ -44,7 +45,7 @@ impl Window {
                 Err(error) => return Err(error),
             }
         }
-        Ok(true)
+        Ok(self.filled == wanted)
     }
 }
 

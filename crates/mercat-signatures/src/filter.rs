@@ -12,8 +12,8 @@ use crate::{u32_at, u64_at};
 pub(crate) const STRIDE: usize = 8;
 /// Bytes of a probe.
 pub(crate) const PROBE_BYTES: usize = 4;
-/// Bits of the filter for each probe value, at least: of foreign values, one of fifty passes or fewer. A larger filter
-/// lets pass fewer and costs more, because less of it stays in the processor's caches.
+/// Bits of the filter for each probe value, at least, but for the largest filter: of foreign values, one of fifty passes
+/// or fewer. More bits let pass fewer and cost more, because less of the filter stays in the processor's caches.
 const BITS_OF_KEY: usize = 10;
 /// Bits of a word, as a power of two.
 const WORD_LOG: u32 = 6;

@@ -12,6 +12,8 @@ fn what_is_read_stands_behind_what_was_kept() {
     window.truncate(3);
     window.keep_last(9);
     assert_eq!(&*window, b"fgh");
+    assert!(!window.read(&mut &b"0123456789"[..], 8).expect("reads"), "there is room for seven");
+    assert_eq!(&*window, b"fgh0123456");
 }
 
 #[test]
