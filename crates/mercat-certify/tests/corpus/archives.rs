@@ -19,7 +19,7 @@ pub(super) fn cases() -> Vec<Case> {
     out
 }
 
-fn ar(name: &str, size: &str, content: &[u8]) -> Vec<u8> {
+pub(super) fn ar(name: &str, size: &str, content: &[u8]) -> Vec<u8> {
     let mut out = b"!<arch>\n".to_vec();
     writeln!(out, "{name:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`", 0, 0, 0, 644).expect("memory");
     out.extend_from_slice(content);

@@ -35,14 +35,14 @@ pub(super) async fn test(
         return Ok(Vec::new());
     }
     let seconds = policy.start_seconds;
-    let key =
-        format!("start/{}/{seconds}/{}{}", image.digest, env!("CARGO_PKG_VERSION"), defaults(work, plan));
+    let defaults = defaults_of(work, plan);
+    let key = format!("start/{}/{seconds}/{}{}", image.digest, env!("CARGO_PKG_VERSION"), key_of(&defaults));
     let kept = load::<PaperRow>(&*work.worker.app.ledger, &key).await?;
     let kept = kept.and_then(|row| serde_json::from_str::<Test>(&row.row.text).ok());
     let Test { started, calls } = match kept.filter(holds) {
         Some(test) => test,
         None => {
-            let test = run(work, image, defaults_of(work, plan), seconds).await;
+            let test = run(work, image, defaults, seconds).await;
             if holds(&test) {
                 let text = serde_json::to_string(&test).unwrap_or_default();
                 let row = PaperRow { key, text, made: work.worker.app.ledger.now().await? };
@@ -115,8 +115,11 @@ fn called(
 
 /// What tells how a plan starts its image from how others do; nothing where it sets nothing.
 pub(super) fn defaults(work: &Work<'_>, plan: &str) -> String {
-    let defaults = defaults_of(work, plan);
-    if defaults == Start::default() {
+    key_of(&defaults_of(work, plan))
+}
+
+fn key_of(defaults: &Start) -> String {
+    if *defaults == Start::default() {
         return String::new();
     }
     format!("/{}", Digest::from_sha256(&Sha256::digest(format!("{defaults:?}").as_bytes())).hex())
