@@ -203,5 +203,5 @@ pub fn signature_pack(data: &[u8]) {
 /// Credentials.
 pub fn secrets(data: &[u8]) {
     static RULES: OnceLock<mercat_secrets::Rules> = OnceLock::new();
-    RULES.get_or_init(mercat_secrets::Rules::compile).scan(data, |_| {});
+    RULES.get_or_init(mercat_secrets::Rules::load).scan(data, |_| {});
 }

@@ -4,6 +4,7 @@
 //! so an unchanged layer is never read twice.
 
 use crate::files::{Files, Named};
+use crate::kept::Bytes;
 use crate::pipeline::{self, Through};
 use crate::scan::{Scan, Want};
 use crate::{Knowledge, files};
@@ -235,7 +236,7 @@ impl LayerScan<'_> {
                 Want { bytes: wanted, mode: entry.mode, ..Want::default() },
             )?;
             // Others may have asked for the bytes too.
-            if let Some(kept) = passed.kept.filter(|_| wanted) {
+            if let Some(kept) = passed.kept.filter(|_| wanted).and_then(Bytes::in_memory) {
                 self.capture(entry.path, &kept);
             }
         } else if is_wanted(&entry.path) && entry.kind != Kind::Directory {

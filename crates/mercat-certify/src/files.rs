@@ -7,14 +7,14 @@ pub(crate) mod owners;
 pub(crate) mod whole;
 
 use crate::facts::Note;
+use crate::kept::Bytes;
 use crate::scan::{OURS, Passed, Scan};
-use mercat_inventory::{Component, Reader, reader_of};
+use mercat_inventory::{Broken, Component, Reader, reader_of};
 use modes::Mode;
 use owners::Owned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 /// Programs of one layer that are kept with their digests.
 const PROGRAMS_MAX: usize = 100_000;
@@ -202,10 +202,9 @@ impl Asked {
         if self.list { Some(reader.unwrap_or(0).max(LIST_BYTES_MAX)) } else { reader }
     }
 
-    /// Parts of a file of this size that its reader does not look into.
-    pub(crate) fn unread(&self, head: &[u8], size: u64) -> Vec<Range<usize>> {
-        let is_program = !self.list && self.reader == Some(Reader::Program);
-        if is_program { mercat_inventory::unread(head, size) } else { Vec::new() }
+    /// Whether its reader looks into parts of it only.
+    pub(crate) fn in_parts(&self) -> bool {
+        !self.list && self.reader == Some(Reader::Program)
     }
 }
 
@@ -219,7 +218,7 @@ fn hex(digest: &[u8]) -> String {
 }
 
 /// Reads a file that has passed.
-pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed) {
+pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed<'_>) {
     if let Some(sha256) = passed.digests.sha256.filter(|_| asked.program) {
         let program = Program {
             bytes: passed.size,
@@ -237,14 +236,16 @@ pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed) 
     }
     if asked.list {
         match &passed.kept {
-            Some(bytes) => own(scan, path, bytes),
-            None => too_large(scan, path, passed.size, LIST_BYTES_MAX),
+            Some(Bytes::Memory(bytes)) => own(scan, path, bytes),
+            Some(Bytes::Lent(_)) | None => too_large(scan, path, passed.size, LIST_BYTES_MAX),
         }
     }
     let Some(reader) = asked.reader else { return };
     let found = match (&passed.kept, reader.bytes_max()) {
         (_, 0) => mercat_inventory::read(reader, path, &[]),
-        (Some(bytes), _) => mercat_inventory::read(reader, path, bytes),
+        (Some(Bytes::Memory(bytes)), _) => mercat_inventory::read(reader, path, bytes),
+        (Some(Bytes::Lent(Ok(program))), _) => mercat_inventory::read_program(path, program),
+        (Some(Bytes::Lent(Err(error))), _) => Err(Broken::Unread(error.to_string())),
         (None, max) => return too_large(scan, path, passed.size, max),
     };
     let full = scan.with(|facts| facts.told.components.len() > COMPONENTS_MAX);
@@ -254,6 +255,10 @@ pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed) 
             scan.note(Note::new("INC-16", "", observed, "fewer of them", OURS));
         }
         Ok(found) => scan.with(|facts| facts.told.components.extend(found)),
+        Err(Broken::Unread(why)) => {
+            let observed = format!("packages were not read: {why}");
+            scan.note(Note::new("INC-16", path, observed, "a file of ours that can be written and read", OURS));
+        }
         Err(broken) => {
             let fix = "ship the file as the package manager or build tool wrote it";
             let required = "a record of packages that can be read";

@@ -1,58 +1,171 @@
 //! The bytes of a file that somebody asked for, kept while they pass.
 
+use mercat_artifact::Positioned;
+use std::fs::File;
+use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::{Mutex, PoisonError};
+
+/// Bytes of a program that waits in a file of ours, where there is one, and not in memory.
+const LARGE_BYTES_MIN: u64 = 8 << 20;
+
+/// Files of ours, without names, in which large programs wait until all of them has passed: what a reader wants of them
+/// is told by a table at their end. Whoever lends them sees to it that they can grow to
+/// [`PROGRAM_BYTES_MAX`](mercat_inventory::PROGRAM_BYTES_MAX).
+#[derive(Debug, Default)]
+pub(crate) struct Scratch(Mutex<Vec<File>>);
+
+impl Scratch {
+    pub(crate) fn new(files: Vec<File>) -> Self {
+        Self(Mutex::new(files))
+    }
+
+    /// An empty file for a program of this size, where it is large and one is free.
+    pub(crate) fn lend(&self, bytes: u64) -> Option<Lent<'_>> {
+        if bytes < LARGE_BYTES_MIN {
+            return None;
+        }
+        let file = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        file.map(|file| Lent { scratch: self, file: Some(file) })
+    }
+}
+
+/// A file that is given back empty.
+#[derive(Debug)]
+pub(crate) struct Lent<'s> {
+    scratch: &'s Scratch,
+    file: Option<File>,
+}
+
+impl Lent<'_> {
+    fn file(&self) -> io::Result<&File> {
+        self.file.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        // One that cannot be emptied would show a program what another was.
+        if let Some(file) = self.file.take().filter(|file| file.set_len(0).is_ok()) {
+            self.scratch.0.lock().unwrap_or_else(PoisonError::into_inner).push(file);
+        }
+    }
+}
+
+impl Positioned for Lent<'_> {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        FileExt::read_exact_at(self.file()?, buffer, offset)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.file()?.metadata()?.len())
+    }
+}
 
 /// Bytes that are kept. Of a file whose size is known before it is read, parts that nobody reads are left out and
 /// read as zeros: memory that is never written is not there, so a large library costs what is read of it.
-pub(crate) struct Kept {
-    bytes: Vec<u8>,
+pub(crate) struct Kept<'s> {
+    place: Place<'s>,
     /// Bytes that passed.
     passed: usize,
     holes: Vec<Range<usize>>,
 }
 
-impl Kept {
-    /// Keeps everything.
+enum Place<'s> {
+    Memory(Vec<u8>),
+    /// All of a file of ours, and whether it could be written.
+    Lent(Lent<'s>, io::Result<()>),
+}
+
+/// What was kept of a file.
+pub(crate) enum Bytes<'s> {
+    Memory(Vec<u8>),
+    /// In a file of ours, which may have failed.
+    Lent(io::Result<Lent<'s>>),
+}
+
+impl Bytes<'_> {
+    /// The bytes, of which nobody wanted a part only.
+    pub(crate) fn in_memory(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Memory(bytes) => Some(bytes),
+            Self::Lent(_) => None,
+        }
+    }
+}
+
+impl<'s> Kept<'s> {
+    /// Keeps everything, in memory.
     pub(crate) fn all() -> Self {
-        Self { bytes: Vec::new(), passed: 0, holes: Vec::new() }
+        Self { place: Place::Memory(Vec::new()), passed: 0, holes: Vec::new() }
     }
 
     /// Keeps a file of this size, but for the holes.
     pub(crate) fn sparse(size: u64, holes: Vec<Range<usize>>) -> Self {
         match usize::try_from(size) {
-            Ok(size) if !holes.is_empty() => Self { bytes: vec![0; size], passed: 0, holes },
+            Ok(size) if !holes.is_empty() => {
+                Self { place: Place::Memory(vec![0; size]), passed: 0, holes }
+            }
             _ => Self::all(),
         }
     }
 
-    /// Takes the next bytes.
-    pub(crate) fn push(&mut self, fresh: &[u8]) {
-        if self.holes.is_empty() {
-            self.bytes.extend_from_slice(fresh);
-            return;
-        }
-        let (from, to) = (self.passed, self.passed + fresh.len());
-        self.passed = to;
-        let mut copy = |start: usize, end: usize| {
-            let end = end.min(to).min(self.bytes.len());
-            if start < end {
-                self.bytes[start..end].copy_from_slice(&fresh[start - from..end - from]);
-            }
-        };
-        let mut at = from;
-        for hole in self.holes.iter().filter(|hole| hole.start < to && hole.end > from) {
-            copy(at, hole.start);
-            at = at.max(hole.end);
-        }
-        copy(at, to);
+    /// Keeps a file of this size, but for the holes, in a file of ours.
+    pub(crate) fn lent(lent: Lent<'s>, size: u64, holes: Vec<Range<usize>>) -> Self {
+        let sized = lent.file().and_then(|file| file.set_len(size));
+        Self { place: Place::Lent(lent, sized), passed: 0, holes }
     }
 
-    /// The bytes.
-    pub(crate) fn into_bytes(mut self) -> Vec<u8> {
-        if !self.holes.is_empty() {
-            self.bytes.truncate(self.passed);
+    /// Takes the next bytes.
+    pub(crate) fn push(&mut self, fresh: &[u8]) {
+        let (from, to) = (self.passed, self.passed + fresh.len());
+        self.passed = to;
+        match &mut self.place {
+            Place::Memory(bytes) if self.holes.is_empty() => bytes.extend_from_slice(fresh),
+            Place::Memory(bytes) => between(&self.holes, from..to, |part| {
+                let end = part.end.min(bytes.len());
+                if part.start < end {
+                    bytes[part.start..end].copy_from_slice(&fresh[part.start - from..end - from]);
+                }
+            }),
+            Place::Lent(lent, written) => between(&self.holes, from..to, |part| {
+                let bytes = &fresh[part.start - from..part.end - from];
+                if written.is_ok() && !bytes.is_empty() {
+                    *written = lent.file().and_then(|file| file.write_all_at(bytes, part.start as u64));
+                }
+            }),
         }
-        self.bytes
+    }
+
+    /// What was kept.
+    pub(crate) fn finish(self) -> Bytes<'s> {
+        match self.place {
+            Place::Memory(mut bytes) => {
+                if !self.holes.is_empty() {
+                    bytes.truncate(self.passed);
+                }
+                Bytes::Memory(bytes)
+            }
+            Place::Lent(lent, written) => {
+                let cut = written.and_then(|()| lent.file()?.set_len(self.passed as u64));
+                Bytes::Lent(cut.map(|()| lent))
+            }
+        }
+    }
+}
+
+/// Tells the parts of a range that are in no hole.
+fn between(holes: &[Range<usize>], range: Range<usize>, mut part: impl FnMut(Range<usize>)) {
+    let mut at = range.start;
+    for hole in holes.iter().filter(|hole| hole.start < range.end && hole.end > range.start) {
+        if at < hole.start {
+            part(at..hole.start);
+        }
+        at = at.max(hole.end);
+    }
+    if at < range.end {
+        part(at..range.end);
     }
 }
 

@@ -32,6 +32,7 @@ pub use facts::{LayerFacts, facts_key};
 pub use files::whole::Privileged;
 pub use image::{Reused, facts_keys, inspect};
 pub use mercat_artifact::oci::reference;
+pub use mercat_inventory::PROGRAM_BYTES_MAX;
 pub use mercat_policy::{Boot, Bounds, ContainerPolicy, KernelFloor, Limits, Policy, PolicyError, VmPolicy};
 pub use verdict::{Check, DiskReport, FilesReport, ImageReport, LayerReport, Verdict, VolumeReport};
 
@@ -84,6 +85,7 @@ pub struct Knowledge {
     pub signatures_imported: Option<Day>,
     /// Whether only the inventory is made: no scanner looks, and every verdict is inconclusive.
     inventory_alone: bool,
+    scratch: kept::Scratch,
     companions: Vec<Box<dyn Companion>>,
     signatures: signatures::Signatures,
     yara: yara::Rules,
@@ -142,10 +144,11 @@ impl Knowledge {
             today: None,
             signatures_imported: None,
             inventory_alone: false,
+            scratch: kept::Scratch::default(),
             companions: Vec::new(),
             signatures: signatures::Signatures::load(&extra.hashes)?,
-            yara: yara::Rules::compile(&extra.yara)?,
-            secrets: secrets::Rules::compile(),
+            yara: yara::Rules::load(&extra.yara)?,
+            secrets: secrets::Rules::load(),
         })
     }
 
@@ -168,6 +171,13 @@ impl Knowledge {
         self.companions.clear();
     }
 
+    /// Lends empty files in which large programs wait, and not in memory, until all of them has passed. Each must be
+    /// allowed to grow to [`PROGRAM_BYTES_MAX`]; one that cannot be written makes a verdict
+    /// inconclusive.
+    pub fn lend_scratch(&mut self, files: Vec<std::fs::File>) {
+        self.scratch = kept::Scratch::new(files);
+    }
+
     /// Adds a scanner of others, which sees every plain file beside our own.
     pub fn add_companion(&mut self, companion: Box<dyn Companion>) {
         self.companions.push(companion);
@@ -178,7 +188,11 @@ impl Knowledge {
     /// # Errors
     /// When a part is damaged; nothing is then scanned without it.
     pub fn ready(&self) -> Result<(), KnowledgeError> {
-        if self.inventory_alone { Ok(()) } else { self.signatures.ready() }
+        if self.inventory_alone {
+            return Ok(());
+        }
+        self.yara.scanner()?;
+        self.signatures.ready()
     }
 
     /// Adds signatures that [`mercat_signatures::Builder`] compiled: byte patterns, and hash tables.

@@ -2,6 +2,7 @@
 
 use crate::facts::{LayerFacts, Note};
 use crate::files::Asked;
+use crate::kept::Bytes;
 use crate::shown::{OVERLAP_BYTES, Shown, WINDOW_BYTES};
 use crate::window::Window;
 use crate::{Knowledge, Limits, companion, files, nested, signatures, yara};
@@ -71,9 +72,9 @@ pub(crate) struct Want {
 }
 
 /// What is known of a file once it has passed.
-pub(crate) struct Passed {
+pub(crate) struct Passed<'k> {
     /// Its bytes, when they were asked for.
-    pub(crate) kept: Option<Vec<u8>>,
+    pub(crate) kept: Option<Bytes<'k>>,
     /// Its size.
     pub(crate) size: u64,
     /// Its digests, those that were taken.
@@ -137,7 +138,7 @@ impl<'k> Scan<'k> {
         size: u64,
         reader: &mut dyn Read,
         want: Want,
-    ) -> Result<Passed, ReadError> {
+    ) -> Result<Passed<'k>, ReadError> {
         {
             let mut state = self.state.borrow_mut();
             state.facts.files += 1;
@@ -154,7 +155,7 @@ impl<'k> Scan<'k> {
         depth: u32,
         reader: &mut dyn Read,
         want: Want,
-    ) -> Result<Passed, ReadError> {
+    ) -> Result<Passed<'k>, ReadError> {
         let mut shown = Shown::new(self, path, depth, reader, &want);
         let head = shown.head();
         let format = mercat_artifact::archive::detect(head);

@@ -42,7 +42,7 @@ pub(crate) struct Shown<'s, 'k> {
     whole: Option<Vec<u8>>,
     /// All bytes of a file that may have an archive behind other content.
     all: Option<Vec<u8>>,
-    kept: Option<Kept>,
+    kept: Option<Kept<'k>>,
     /// Its size, where it is known before the bytes are read.
     known_size: Option<u64>,
     /// The most bytes that are kept.
@@ -114,11 +114,21 @@ impl<'s, 'k> Shown<'s, 'k> {
         {
             self.kept_max = max;
             self.kept = (self.known_size.unwrap_or(self.size) <= max).then(|| {
-                let holes = |size| Kept::sparse(size, asked.unread(&self.window, size));
-                let mut kept = self.known_size.map_or_else(Kept::all, holes);
+                let mut kept = self.known_size.map_or_else(Kept::all, |size| self.keep(size, asked));
                 kept.push(&self.window);
                 kept
             });
+        }
+    }
+
+    fn keep(&self, size: u64, asked: &Asked) -> Kept<'k> {
+        if !asked.in_parts() {
+            return Kept::all();
+        }
+        let holes = mercat_inventory::unread(&self.window, size);
+        match self.scan.knowledge().scratch.lend(size) {
+            Some(lent) => Kept::lent(lent, size, holes),
+            None => Kept::sparse(size, holes),
         }
     }
 
@@ -238,7 +248,7 @@ impl<'s, 'k> Shown<'s, 'k> {
     ///
     /// # Errors
     /// What broke the stream.
-    pub(crate) fn finish(mut self) -> Result<Passed, ReadError> {
+    pub(crate) fn finish(mut self) -> Result<Passed<'k>, ReadError> {
         while !self.ended {
             self.more();
         }
@@ -266,7 +276,7 @@ impl<'s, 'k> Shown<'s, 'k> {
         self.scan.give_back(std::mem::take(&mut self.window));
         match self.broken.take() {
             Some(error) => Err(error),
-            None => Ok(Passed { kept: self.kept.take().map(Kept::into_bytes), size: self.size, digests }),
+            None => Ok(Passed { kept: self.kept.take().map(Kept::finish), size: self.size, digests }),
         }
     }
 

@@ -272,10 +272,23 @@ impl Verdict {
 
     /// Reads the findings of a document back.
     pub fn findings_of(document: &str) -> Option<(Outcome, Vec<Finding>)> {
-        let document: Value = serde_json::from_str(document).ok()?;
-        let outcome = Outcome::parse(document.get("outcome")?.as_str()?)?;
-        let findings = document.get("findings")?.as_array()?.iter().map(finding_of).collect::<Option<_>>()?;
-        Some((outcome, findings))
+        #[derive(serde::Deserialize)]
+        struct Parts {
+            findings: Vec<Value>,
+        }
+        let outcome = Self::outcome_of(document)?;
+        let Parts { findings } = serde_json::from_str(document).ok()?;
+        Some((outcome, findings.iter().map(finding_of).collect::<Option<_>>()?))
+    }
+
+    /// Reads the outcome of a document back, and nothing else of it.
+    pub fn outcome_of(document: &str) -> Option<Outcome> {
+        #[derive(serde::Deserialize)]
+        struct Part<'d> {
+            #[serde(borrow)]
+            outcome: std::borrow::Cow<'d, str>,
+        }
+        Outcome::parse(&serde_json::from_str::<Part<'_>>(document).ok()?.outcome)
     }
 }
 

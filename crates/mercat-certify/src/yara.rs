@@ -7,6 +7,7 @@
 use crate::{KnowledgeError, digest_of};
 use boreal::scanner::ScanParams;
 use boreal::{Compiler, Scanner};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 const BUILT_IN: &str = include_str!("../rules/malware.yar");
@@ -64,43 +65,35 @@ pub(crate) fn canary() -> Vec<u8> {
 }
 
 pub(crate) struct Rules {
-    scanner: Scanner,
+    /// The operator's rules as text.
+    extra: String,
+    scanner: OnceLock<Result<Scanner, String>>,
     digest: String,
 }
 
 impl Rules {
-    pub(crate) fn compile(extra: &str) -> Result<Self, KnowledgeError> {
-        let mut compiler = Compiler::new();
-        for name in ["filename", "filepath", "extension"] {
-            compiler.define_symbol(name, "");
-        }
-        compiler.define_symbol("whole", true);
-        compiler.add_rules_str(BUILT_IN).map_err(|error| KnowledgeError::Yara(error.to_string()))?;
-        if !extra.is_empty() {
-            compiler
-                .add_rules_str_in_namespace(extra, "operator")
-                .map_err(|error| KnowledgeError::Yara(error.to_string()))?;
-        }
-        let mut scanner = compiler.finalize();
-        scanner.set_scan_params(ScanParams::default().timeout_duration(Some(SCAN_TIMEOUT)));
+    /// The built-in rules and the operator's. The built-in ones alone, which a test compiles, are compiled when they
+    /// are first used: an artifact of which everything is kept is judged in less time than that takes.
+    pub(crate) fn load(extra: &str) -> Result<Self, KnowledgeError> {
         let digest = digest_of([BUILT_IN, extra].concat().as_bytes()).to_string();
-        let rules = Self { scanner, digest };
-        // A rule that hits harmless bytes says nothing about those of publishers.
-        for harmless in [&b"\n"[..], b"hello, world\n", &canary()[..15]] {
-            let mut hit = None;
-            let scanned = rules.scan(Part::nameless(harmless), |rule, _| hit = Some(rule.to_owned()));
-            scanned.map_err(KnowledgeError::Yara)?;
-            if let Some(rule) = hit {
-                return Err(KnowledgeError::Yara(format!("rule {rule} hits harmless bytes")));
-            }
+        let rules = Self { extra: extra.to_owned(), scanner: OnceLock::new(), digest };
+        if !extra.is_empty() {
+            rules.scanner()?;
         }
         Ok(rules)
+    }
+
+    /// The compiled rules.
+    pub(crate) fn scanner(&self) -> Result<&Scanner, KnowledgeError> {
+        let compiled = self.scanner.get_or_init(|| compile(&self.extra)).as_ref();
+        compiled.map_err(|why| KnowledgeError::Yara(why.clone()))
     }
 
     /// A scanner that finds nothing, to prove that this is noticed.
     #[cfg(test)]
     pub(crate) fn without_any() -> Self {
-        Self { scanner: Compiler::new().finalize(), digest: String::new() }
+        let scanner = OnceLock::from(Ok(Compiler::new().finalize()));
+        Self { extra: String::new(), scanner, digest: String::new() }
     }
 
     pub(crate) fn digest(&self) -> &str {
@@ -108,27 +101,54 @@ impl Rules {
     }
 
     /// Names of the rules that match, with what that means. A time-out or failure is an error, never silence.
-    pub(crate) fn scan(&self, part: Part<'_>, mut hit: impl FnMut(&str, Meaning)) -> Result<(), String> {
-        let mut scanner = self.scanner.clone();
-        let name = part.path.rsplit('/').next().unwrap_or(part.path);
-        let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-        // A scanner without rules knows none of them.
-        for (symbol, value) in [("filename", name), ("filepath", part.path), ("extension", extension)] {
-            let _ = scanner.define_symbol(symbol, value);
-        }
-        let _ = scanner.define_symbol("whole", part.whole);
-        let result = scanner.scan_mem(part.bytes).map_err(|(error, _)| error.to_string())?;
-        for rule in result.rules.iter().filter(|rule| rule.matched) {
-            let is = |word: &str| rule.tags.iter().any(|tag| scanner.get_string_symbol(*tag) == word);
-            let meaning = match (is("shadow"), is("suspicious")) {
-                (true, _) => Meaning::Shadow,
-                (false, true) => Meaning::Suspicious,
-                (false, false) => Meaning::Malware,
-            };
-            hit(rule.name, meaning);
-        }
-        Ok(())
+    pub(crate) fn scan(&self, part: Part<'_>, hit: impl FnMut(&str, Meaning)) -> Result<(), String> {
+        scan(self.scanner().map_err(|error| error.to_string())?, part, hit)
     }
+}
+
+fn compile(extra: &str) -> Result<Scanner, String> {
+    let mut compiler = Compiler::new();
+    for name in ["filename", "filepath", "extension"] {
+        compiler.define_symbol(name, "");
+    }
+    compiler.define_symbol("whole", true);
+    compiler.add_rules_str(BUILT_IN).map_err(|error| error.to_string())?;
+    if !extra.is_empty() {
+        compiler.add_rules_str_in_namespace(extra, "operator").map_err(|error| error.to_string())?;
+    }
+    let mut scanner = compiler.finalize();
+    scanner.set_scan_params(ScanParams::default().timeout_duration(Some(SCAN_TIMEOUT)));
+    // A rule that hits harmless bytes says nothing about those of publishers.
+    for harmless in [&b"\n"[..], b"hello, world\n", &canary()[..15]] {
+        let mut hit = None;
+        scan(&scanner, Part::nameless(harmless), |rule, _| hit = Some(rule.to_owned()))?;
+        if let Some(rule) = hit {
+            return Err(format!("rule {rule} hits harmless bytes"));
+        }
+    }
+    Ok(scanner)
+}
+
+fn scan(scanner: &Scanner, part: Part<'_>, mut hit: impl FnMut(&str, Meaning)) -> Result<(), String> {
+    let mut scanner = scanner.clone();
+    let name = part.path.rsplit('/').next().unwrap_or(part.path);
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    // A scanner without rules knows none of them.
+    for (symbol, value) in [("filename", name), ("filepath", part.path), ("extension", extension)] {
+        let _ = scanner.define_symbol(symbol, value);
+    }
+    let _ = scanner.define_symbol("whole", part.whole);
+    let result = scanner.scan_mem(part.bytes).map_err(|(error, _)| error.to_string())?;
+    for rule in result.rules.iter().filter(|rule| rule.matched) {
+        let is = |word: &str| rule.tags.iter().any(|tag| scanner.get_string_symbol(*tag) == word);
+        let meaning = match (is("shadow"), is("suspicious")) {
+            (true, _) => Meaning::Shadow,
+            (false, true) => Meaning::Suspicious,
+            (false, false) => Meaning::Malware,
+        };
+        hit(rule.name, meaning);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

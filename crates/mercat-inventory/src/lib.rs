@@ -11,6 +11,7 @@ mod java;
 mod json;
 mod node;
 mod php;
+mod places;
 mod program;
 mod purl;
 mod python;
@@ -21,6 +22,8 @@ mod versions;
 pub use purl::encode;
 pub use settle::settle;
 
+use mercat_artifact::Positioned;
+use places::Slice;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -113,12 +116,19 @@ pub enum Broken {
     /// A name or version is longer than any.
     #[error("a name or version of more than {WORD_BYTES_MAX} bytes")]
     LongWord,
+    /// It could not be read: not its fault.
+    #[error("it could not be read: {0}")]
+    Unread(String),
 }
 
 impl Broken {
     fn syntax(format: &'static str, why: impl ToString) -> Self {
         // What a parser says may repeat the input.
         Self::Syntax { format, why: clip(&why.to_string(), 200) }
+    }
+
+    fn unread(error: std::io::Error) -> Self {
+        Self::Unread(error.to_string())
     }
 }
 
@@ -246,10 +256,18 @@ pub fn read(reader: Reader, path: &str, bytes: &[u8]) -> Result<Vec<Component>, 
         Reader::ComposerInstalled => php::installed(bytes),
         Reader::ComposerLock => php::lock(bytes),
         Reader::DotnetDeps => dotnet::deps(bytes),
-        Reader::Program => program::read(path, bytes),
+        Reader::Program => program::read(path, &Slice(bytes)),
         Reader::CycloneDx => claims::cyclonedx(bytes),
     };
     finish(path, found?)
+}
+
+/// Reads a program where it lies, as [`Reader::Program`]: of a large one little is in memory at a time.
+///
+/// # Errors
+/// See [`Broken`].
+pub fn read_program(path: &str, program: &dyn Positioned) -> Result<Vec<Component>, Broken> {
+    finish(path, program::read(path, program)?)
 }
 
 /// Reads the components of a CycloneDX document, as claims of whoever wrote it.

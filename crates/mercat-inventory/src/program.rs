@@ -1,11 +1,15 @@
 //! Programs: what compilers write into them about the modules that they are made of.
 
 use crate::json::parse;
+use crate::places::{Headers, Part, bytes_at, first_place, length};
 use crate::{Broken, Component, Evidence, component, versions};
-use object::read::elf::{FileHeader, ProgramHeader};
+use mercat_artifact::Positioned;
+use object::read::ReadCache;
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 use object::read::macho::{FatArch, MachOFatFile32, MachOFatFile64};
-use object::{Endianness, FileKind, Object, ObjectSection, ObjectSegment, elf};
+use object::{Endianness, FileKind, Object, ObjectSection, ObjectSegment, ReadRef, elf};
 use serde::Deserialize;
+use std::cmp::min;
 use std::io::Read;
 use std::ops::Range;
 
@@ -84,55 +88,145 @@ fn end<E: FileHeader<Endian = Endianness>>(head: &[u8]) -> Option<u64> {
 }
 
 /// Go modules, Rust crates and the versions that well-known programs carry as text.
-pub(crate) fn read(path: &str, bytes: &[u8]) -> Result<Vec<Component>, Broken> {
-    let mut out = versions::of(path, bytes);
-    if is_fat(bytes) {
-        for part in fat(bytes) {
-            out.extend(modules(part)?);
+pub(crate) fn read(path: &str, program: &dyn Positioned) -> Result<Vec<Component>, Broken> {
+    let mut out = versions::of(path, program)?;
+    let mut head = [0; 8];
+    let head = &mut head[..min(8, length(program)?)];
+    program.read_exact_at(head, 0).map_err(Broken::unread)?;
+    if is_fat(head) {
+        for part in fat(program)? {
+            out.extend(modules(&part)?);
         }
     } else {
-        out.extend(modules(bytes)?);
+        out.extend(modules(program)?);
     }
     Ok(out)
 }
 
 /// The programs of a fat file that are within it.
-fn fat(bytes: &[u8]) -> Vec<&[u8]> {
-    if let Ok(file) = MachOFatFile32::parse(bytes) {
-        return file.arches().iter().take(FAT_MAX).filter_map(|arch| arch.data(bytes).ok()).collect();
+fn fat(program: &dyn Positioned) -> Result<Vec<Part<'_>>, Broken> {
+    fn ranges<'d, A: FatArch>(arches: &'d [A]) -> impl Iterator<Item = (u64, u64)> + 'd {
+        arches.iter().map(FatArch::file_range)
     }
-    match MachOFatFile64::parse(bytes) {
-        Ok(file) => file.arches().iter().take(FAT_MAX).filter_map(|arch| arch.data(bytes).ok()).collect(),
-        Err(_) => Vec::new(),
-    }
+    let headers = Headers::of(program);
+    let cache = ReadCache::new(headers.source());
+    let found: Vec<(u64, u64)> = match MachOFatFile32::parse(&cache) {
+        Ok(file) => ranges(file.arches()).take(FAT_MAX).collect(),
+        Err(_) => match MachOFatFile64::parse(&cache) {
+            Ok(file) => ranges(file.arches()).take(FAT_MAX).collect(),
+            Err(_) => Vec::new(),
+        },
+    };
+    headers.check()?;
+    let length = program.length().map_err(Broken::unread)?;
+    let within = |(start, bytes): &(u64, u64)| start.checked_add(*bytes).is_some_and(|end| end <= length);
+    Ok(found.into_iter().filter(within).map(|(start, bytes)| Part { program, start, bytes }).collect())
 }
 
-fn modules(bytes: &[u8]) -> Result<Vec<Component>, Broken> {
+fn modules(program: &dyn Positioned) -> Result<Vec<Component>, Broken> {
+    let whole = 0..program.length().map_err(Broken::unread)?;
     // Kernel modules, boot loaders and data files begin like programs too; what does not parse has no lists.
-    let Ok(file) = object::File::parse(bytes) else { return Ok(go_anywhere(bytes, None)) };
+    let Some(layout) = layout(program)? else { return go_anywhere(program, None, whole) };
+    if layout.lists.len() > LISTS_MAX {
+        return Err(Broken::syntax("program", format!("more than {LISTS_MAX} sections with lists of modules")));
+    }
     let mut out = Vec::new();
-    let mut has_sections = false;
     let mut is_go = false;
-    for section in file.sections() {
-        has_sections = true;
-        let Ok(name) = section.name() else { continue };
-        match name {
-            ".dep-v0" | "rust-deps-v0" => out.extend(crates(section.data().unwrap_or_default())?),
-            ".go.buildinfo" | "__go_buildinfo" => {
-                let data = section.data().unwrap_or_default();
-                let found = go(&file, data)?;
+    for (list, range) in &layout.lists {
+        match list {
+            List::Rust => out.extend(crates(program, range)?),
+            List::Go => {
+                let found = go(&layout, program, range)?;
                 is_go |= !found.is_empty();
                 out.extend(found);
             }
-            _ => {}
         }
     }
     // In PE the list stands in the data, and section headers can be stripped.
-    let pe = matches!(file.format(), object::BinaryFormat::Pe | object::BinaryFormat::Coff);
-    if !is_go && (pe || !has_sections) {
-        out.extend(go_anywhere(bytes, Some(&file)));
+    if !is_go && (layout.pe || !layout.has_sections) {
+        out.extend(go_anywhere(program, Some(&layout), whole)?);
     }
     Ok(out)
+}
+
+#[derive(Clone, Copy)]
+enum List {
+    Go,
+    Rust,
+}
+
+impl List {
+    fn of(section: &[u8]) -> Option<Self> {
+        match section {
+            b".dep-v0" | b"rust-deps-v0" => Some(Self::Rust),
+            b".go.buildinfo" | b"__go_buildinfo" => Some(Self::Go),
+            _ => None,
+        }
+    }
+}
+
+/// What is where in a program.
+struct Layout {
+    /// Sections that hold a list, and where in the file.
+    lists: Vec<(List, Range<u64>)>,
+    /// Addresses of the loaded program, and where in the file their bytes are.
+    segments: Vec<(u64, Range<u64>)>,
+    has_sections: bool,
+    pe: bool,
+}
+
+/// Sections with lists that are read; a program has one of each.
+const LISTS_MAX: usize = 64;
+
+fn layout(program: &dyn Positioned) -> Result<Option<Layout>, Broken> {
+    let headers = Headers::of(program);
+    let cache = ReadCache::new(headers.source());
+    let found = match FileKind::parse(&cache) {
+        Ok(FileKind::Elf64) => elf_layout::<elf::FileHeader64<Endianness>, _>(&cache),
+        Ok(FileKind::Elf32) => elf_layout::<elf::FileHeader32<Endianness>, _>(&cache),
+        _ => object::File::parse(&cache).ok().map(|file| other_layout(&file)),
+    };
+    headers.check()?;
+    Ok(found)
+}
+
+/// Of ELF the tables of symbols, which can be long, are not read.
+fn elf_layout<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(data: R) -> Option<Layout> {
+    let header = E::parse(data).ok()?;
+    let endian = header.endian().ok()?;
+    let sections = header.sections(endian, data).ok()?;
+    let range = |(start, bytes): (u64, u64)| Some(start..start.checked_add(bytes)?);
+    let list = |section: &E::SectionHeader| {
+        let list = List::of(sections.section_name(endian, section).ok()?)?;
+        Some((list, range(section.file_range(endian)?)?))
+    };
+    let segment = |segment: &E::ProgramHeader| {
+        let file = (segment.p_offset(endian).into(), segment.p_filesz(endian).into());
+        Some((segment.p_vaddr(endian).into(), range(file)?))
+    };
+    let loaded = |segment: &&E::ProgramHeader| segment.p_type(endian) == elf::PT_LOAD;
+    Some(Layout {
+        lists: sections.iter().filter_map(list).take(LISTS_MAX + 1).collect(),
+        segments: header.program_headers(endian, data).ok()?.iter().filter(loaded).filter_map(segment).collect(),
+        // The first is none.
+        has_sections: sections.len() > 1,
+        pe: false,
+    })
+}
+
+fn other_layout<'d, R: ReadRef<'d>>(file: &object::File<'d, R>) -> Layout {
+    let range = |(start, bytes): (u64, u64)| Some(start..start.checked_add(bytes)?);
+    let list = |section: object::Section<'d, '_, R>| {
+        let list = List::of(section.name_bytes().ok()?)?;
+        Some((list, range(section.file_range()?)?))
+    };
+    let segment = |segment: object::Segment<'d, '_, R>| Some((segment.address(), range(segment.file_range())?));
+    Layout {
+        lists: file.sections().filter_map(list).take(LISTS_MAX + 1).collect(),
+        segments: file.segments().filter_map(segment).collect(),
+        has_sections: file.sections().next().is_some(),
+        pe: matches!(file.format(), object::BinaryFormat::Pe | object::BinaryFormat::Coff),
+    }
 }
 
 #[derive(Deserialize)]
@@ -149,10 +243,14 @@ struct Crate {
 }
 
 /// The section that cargo-auditable writes: JSON, deflated. Build dependencies are not in the program.
-fn crates(data: &[u8]) -> Result<Vec<Component>, Broken> {
+fn crates(program: &dyn Positioned, range: &Range<u64>) -> Result<Vec<Component>, Broken> {
     const FORMAT: &str = "list of Rust crates (.dep-v0)";
+    if range.end - range.start > AUDIT_BYTES_MAX {
+        return Err(Broken::syntax(FORMAT, format!("more than {AUDIT_BYTES_MAX} bytes")));
+    }
+    let data = bytes_at(program, range.clone())?.unwrap_or_default();
     let mut text = Vec::new();
-    let mut inflated = flate2::read::ZlibDecoder::new(data).take(AUDIT_BYTES_MAX + 1);
+    let mut inflated = flate2::read::ZlibDecoder::new(&*data).take(AUDIT_BYTES_MAX + 1);
     inflated.read_to_end(&mut text).map_err(|error| Broken::syntax(FORMAT, error))?;
     if text.len() as u64 > AUDIT_BYTES_MAX {
         return Err(Broken::syntax(FORMAT, format!("more than {AUDIT_BYTES_MAX} bytes unpacked")));
@@ -163,60 +261,97 @@ fn crates(data: &[u8]) -> Result<Vec<Component>, Broken> {
 }
 
 /// Go's list at the beginning of its section.
-fn go(file: &object::File<'_>, data: &[u8]) -> Result<Vec<Component>, Broken> {
+fn go(layout: &Layout, program: &dyn Positioned, section: &Range<u64>) -> Result<Vec<Component>, Broken> {
     const FORMAT: &str = "list of Go modules";
-    let Some(at) = memchr::memmem::find(data, GO_MAGIC) else { return Ok(Vec::new()) };
-    let (version, modules) = go_texts(Some(file), data.get(at..).unwrap_or_default())
-        .ok_or_else(|| Broken::syntax(FORMAT, "its texts are outside of the file"))?;
-    Ok(go_modules(&version, &modules))
+    let section = section.start..section.end.min(program.length().map_err(Broken::unread)?);
+    let read = |at| {
+        let texts = go_texts(Some(layout), program, at..section.end)?;
+        let (version, modules) =
+            texts.ok_or_else(|| Broken::syntax(FORMAT, "its texts are outside of the file"))?;
+        Ok(Some(go_modules(&version, &modules)))
+    };
+    Ok(first_place(program, section.clone(), GO_MAGIC, 1, read)?.unwrap_or_default())
 }
 
 /// Go's list wherever it stands; a place without a readable list is a constant of some program.
-fn go_anywhere(bytes: &[u8], file: Option<&object::File<'_>>) -> Vec<Component> {
-    for at in memchr::memmem::find_iter(bytes, GO_MAGIC).take(GO_PLACES_MAX) {
-        let texts = go_texts(file, bytes.get(at..).unwrap_or_default());
-        if let Some((version, modules)) = texts.filter(|(version, _)| version.starts_with("go")) {
-            return go_modules(&version, &modules);
-        }
-    }
-    Vec::new()
+fn go_anywhere(
+    program: &dyn Positioned,
+    layout: Option<&Layout>,
+    range: Range<u64>,
+) -> Result<Vec<Component>, Broken> {
+    let read = |at| {
+        let texts = go_texts(layout, program, at..range.end)?.filter(|(version, _)| version.starts_with("go"));
+        Ok(texts.map(|(version, modules)| go_modules(&version, &modules)))
+    };
+    Ok(first_place(program, range.clone(), GO_MAGIC, GO_PLACES_MAX, read)?.unwrap_or_default())
 }
 
-/// Version and modules behind the magic (`debug/buildinfo`): inline since Go 1.18, before it two pointers
-/// to headers of strings.
-fn go_texts(file: Option<&object::File<'_>>, data: &[u8]) -> Option<(String, String)> {
-    let (width, flags) = (usize::from(*data.get(14)?), *data.get(15)?);
-    let (version, modules) = if flags & 2 != 0 {
-        let (version, rest) = counted(data.get(32..)?)?;
-        (version, counted(rest)?.0)
+/// Version and modules behind the magic that a range begins with (`debug/buildinfo`): inline since Go 1.18, before it
+/// two pointers to headers of strings.
+fn go_texts(
+    layout: Option<&Layout>,
+    program: &dyn Positioned,
+    range: Range<u64>,
+) -> Result<Option<(String, String)>, Broken> {
+    let inline = Part { program, start: range.start, bytes: range.end - range.start };
+    let Some(head) = bytes_at(&inline, 0..32)? else { return Ok(None) };
+    let (width, flags) = (usize::from(head[14]), head[15]);
+    let texts = if flags & 2 != 0 {
+        match counted(&inline, 32)? {
+            Some((version, end)) => counted(&inline, end)?.map(|(modules, _)| (version, modules)),
+            None => None,
+        }
     } else {
-        let file = file?;
         let big = flags & 1 != 0;
-        let header = |at: usize| {
-            let pointer = number(data.get(at..)?, width, big)?;
-            let header = memory(file, pointer, 2 * width)?;
-            let (start, length) = (number(header, width, big)?, number(header.get(width..)?, width, big)?);
-            memory(file, start, usize::try_from(length).ok().filter(|length| *length <= GO_BYTES_MAX)?)
+        let text = |pointer: &[u8]| match (layout, number(pointer, width, big)) {
+            (Some(layout), Some(pointer)) => pointed(layout, program, (pointer, width, big)),
+            _ => Ok(None),
         };
-        (header(16)?, header(16 + width).unwrap_or_default())
+        let (first, second) = (head.get(16..), head.get(16 + width..));
+        match text(first.unwrap_or_default())? {
+            Some(version) => Some((version, text(second.unwrap_or_default())?.unwrap_or_default())),
+            None => None,
+        }
     };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    // Sixteen bytes stand on either side of the modules, so that the text can be found in memory.
-    let inside = modules.len().checked_sub(16).and_then(|end| modules.get(16..end)).unwrap_or_default();
-    (!version.is_empty()).then(|| (text(version), text(inside)))
+    Ok(texts.filter(|(version, _)| !version.is_empty()).map(|(version, modules)| {
+        // Sixteen bytes stand on either side of the modules, so that the text can be found in memory.
+        let inside = modules.len().checked_sub(16).and_then(|end| modules.get(16..end));
+        (text(&version), text(inside.unwrap_or_default()))
+    }))
 }
 
-/// A text behind its length as a variable-length number.
-fn counted(data: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut length = 0_usize;
-    for (at, byte) in data.iter().enumerate().take(5) {
-        length |= usize::from(byte & 0x7f) << (7 * at);
-        if byte & 0x80 == 0 {
-            let rest = data.get(at + 1..)?;
-            return (length <= GO_BYTES_MAX).then(|| rest.split_at_checked(length)).flatten();
+/// The text of a header of a string: where it is, and its length.
+fn pointed(
+    layout: &Layout,
+    program: &dyn Positioned,
+    (pointer, width, big): (u64, usize, bool),
+) -> Result<Option<Vec<u8>>, Broken> {
+    let Some(header) = memory(layout, program, pointer, 2 * width)? else { return Ok(None) };
+    let start = number(&header, width, big);
+    let length = number(header.get(width..).unwrap_or_default(), width, big);
+    let length = length.and_then(|length| usize::try_from(length).ok()).filter(|length| *length <= GO_BYTES_MAX);
+    match (start, length) {
+        (Some(start), Some(length)) => memory(layout, program, start, length),
+        _ => Ok(None),
+    }
+}
+
+/// A text behind its length as a variable-length number, and where it ends.
+fn counted(program: &dyn Positioned, at: u64) -> Result<Option<(Vec<u8>, u64)>, Broken> {
+    let mut length = 0_u64;
+    for place in 0..5 {
+        let Some(byte) = bytes_at(program, at + place..at + place + 1)? else { return Ok(None) };
+        length |= u64::from(byte[0] & 0x7f) << (7 * place);
+        if byte[0] & 0x80 == 0 {
+            let start = at + place + 1;
+            if length > GO_BYTES_MAX as u64 {
+                return Ok(None);
+            }
+            return Ok(bytes_at(program, start..start + length)?.map(|text| (text, start + length)));
         }
     }
-    None
+    Ok(None)
 }
 
 fn number(data: &[u8], width: usize, big: bool) -> Option<u64> {
@@ -226,16 +361,20 @@ fn number(data: &[u8], width: usize, big: bool) -> Option<u64> {
 }
 
 /// The bytes at an address of the loaded program.
-fn memory<'f>(file: &object::File<'f>, address: u64, length: usize) -> Option<&'f [u8]> {
-    for segment in file.segments() {
-        let Some(offset) = address.checked_sub(segment.address()) else { continue };
-        let Ok(data) = segment.data() else { continue };
-        let found = usize::try_from(offset).ok().and_then(|at| data.get(at..at.checked_add(length)?));
-        if found.is_some() {
-            return found;
+fn memory(
+    layout: &Layout,
+    program: &dyn Positioned,
+    address: u64,
+    length: usize,
+) -> Result<Option<Vec<u8>>, Broken> {
+    for (base, range) in &layout.segments {
+        let start = address.checked_sub(*base).and_then(|offset| range.start.checked_add(offset));
+        let end = start.and_then(|start| start.checked_add(length as u64)).filter(|end| *end <= range.end);
+        if let (Some(start), Some(end)) = (start, end) {
+            return bytes_at(program, start..end);
         }
     }
-    None
+    Ok(None)
 }
 
 /// The lines `mod`, `dep` and `=>` (`runtime/debug.ParseBuildInfo`), and the toolchain as `stdlib`.

@@ -13,7 +13,7 @@ const BYTES_MAX: usize = 300 << 20;
 fn main() {
     let files: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let rules = Rules::compile();
+    let rules = Rules::load();
     println!("{} kinds", rules.kinds().len());
     for file in &files {
         measure(&rules, file, &fs::read(file).expect("the file can be read"));

@@ -16,6 +16,7 @@ use kind::{Form, Kind};
 use mercat_domain::Digest;
 use sha2::Digest as _;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 /// How far a credential may reach from its keyword, in bytes, either way.
 pub const REACH: usize = 4096;
@@ -39,10 +40,15 @@ pub const UNREAD: &str = "more keywords than can be tried";
 
 /// The kinds of credentials, ready to be looked for.
 pub struct Rules {
+    /// Made when the first bytes are looked at.
+    search: LazyLock<Search>,
+    digest: String,
+}
+
+struct Search {
     filter: Filter,
     /// The kind of each keyword.
     kinds: Vec<&'static Kind>,
-    digest: String,
 }
 
 /// A credential, described without giving it away.
@@ -55,16 +61,8 @@ pub struct Secret {
 }
 
 impl Rules {
-    /// Builds the tables.
-    pub fn compile() -> Self {
-        let mut keywords: Vec<Keyword> = Vec::new();
-        let mut kinds = Vec::new();
-        for kind in kinds::all() {
-            for keyword in kind.keywords() {
-                keywords.push(keyword);
-                kinds.push(kind);
-            }
-        }
+    /// All kinds.
+    pub fn load() -> Self {
         let mut text = format!("{REVISION} {}\n", env!("CARGO_PKG_VERSION"));
         for kind in kinds::all() {
             let form = match kind.form {
@@ -74,7 +72,7 @@ impl Rules {
             text += &format!("{}\t{form}\t{:?}\n", kind.name, kind.check);
         }
         let digest = Digest::from_sha256(&sha2::Sha256::digest(text.as_bytes())).to_string();
-        Self { filter: Filter::new(keywords), kinds, digest }
+        Self { search: LazyLock::new(Search::build), digest }
     }
 
     /// Changes whenever something else may be found.
@@ -115,20 +113,21 @@ impl Rules {
         hit: &mut dyn FnMut(Secret),
         mut wide: Option<&mut Vec<Vec<u8>>>,
     ) {
+        let Search { filter, kinds } = &*self.search;
         // Where the last credential of each keyword ended: nothing is read twice.
         let mut found: Vec<(Range<usize>, usize)> = Vec::new();
-        let mut past = vec![0; self.kinds.len()];
+        let mut past = vec![0; kinds.len()];
         let mut written_to = 0;
         for from in (0..window.len()).step_by(PART_BYTES) {
             let part = from..window.len().min(from + PART_BYTES);
             if let Some(texts) = wide.as_mut() {
                 wide::find(window, part.clone(), &mut written_to, texts);
             }
-            self.filter.find(window, part, |keyword, at| {
+            filter.find(window, part, |keyword, at| {
                 if at < past[keyword] || *left == 0 {
                     return;
                 }
-                let kind = self.kinds[keyword];
+                let kind = kinds[keyword];
                 let seen = kind.read(window, at);
                 *left = left.saturating_sub(seen.looked + 1);
                 if *left == 0 {
@@ -152,9 +151,23 @@ impl Rules {
         for (secret, keyword) in found {
             if secret.start >= told {
                 told = secret.end;
-                hit(Secret { kind: self.kinds[keyword].name, redacted: redact(&window[secret]) });
+                hit(Secret { kind: kinds[keyword].name, redacted: redact(&window[secret]) });
             }
         }
+    }
+}
+
+impl Search {
+    fn build() -> Self {
+        let mut keywords: Vec<Keyword> = Vec::new();
+        let mut kinds = Vec::new();
+        for kind in kinds::all() {
+            for keyword in kind.keywords() {
+                keywords.push(keyword);
+                kinds.push(kind);
+            }
+        }
+        Self { filter: Filter::new(keywords), kinds }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 mod samples;
 
-static RULES: LazyLock<Rules> = LazyLock::new(Rules::compile);
+static RULES: LazyLock<Rules> = LazyLock::new(Rules::load);
 
 fn found(bytes: &[u8]) -> Vec<Secret> {
     let mut out = Vec::new();
@@ -79,7 +79,7 @@ fn is_told(kind: &Kind, text: &[u8]) -> bool {
 
 #[test]
 fn there_are_more_than_three_hundred_kinds() {
-    assert!(Rules::compile().kinds().len() > 300, "{}", Rules::compile().kinds().len());
+    assert!(Rules::load().kinds().len() > 300, "{}", Rules::load().kinds().len());
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn hostile_windows_are_not_looked_at_again_and_again() {
     let size = 64 << 10;
     let most = size * WORK_PER_BYTE_MAX + WORK_FREE;
     let mut bait: Vec<Vec<u8>> =
-        rules.kinds.iter().flat_map(|kind| kind.keywords()).map(|k| k.text.to_vec()).collect();
+        rules.search.kinds.iter().flat_map(|kind| kind.keywords()).map(|k| k.text.to_vec()).collect();
     bait.push(b"-----BEGIN PRIVATE KEY-----".to_vec());
     bait.push(b"eyJhbGciOiJIUzI1NiJ9.eyJhIjoxfQ.".to_vec());
     bait.push(b"\"auths\":{\"x\":{\"auth\":\"".to_vec());
@@ -260,7 +260,7 @@ proptest! {
         parts in proptest::collection::vec((0_usize..400, proptest::collection::vec(any::<u8>(), 0..60)), 0..12),
     ) {
         let rules = &*RULES;
-        let keywords: Vec<_> = rules.kinds.iter().flat_map(|kind| kind.keywords()).collect();
+        let keywords: Vec<_> = rules.search.kinds.iter().flat_map(|kind| kind.keywords()).collect();
         let mut window = Vec::new();
         for (keyword, filler) in parts {
             window.extend_from_slice(keywords[keyword % keywords.len()].text);

@@ -10,7 +10,7 @@ use mercat_certify::advisories::{Advisories, Day, vex};
 use mercat_certify::disk::{self, Claims, DiskSpecimen};
 use mercat_certify::eligibility::PolicyFile;
 use mercat_certify::{
-    Blobs, Extra, Knowledge, LayerFacts, Policy, Reused, Specimen, Verdict, finish, inspect,
+    Blobs, Extra, Knowledge, LayerFacts, PROGRAM_BYTES_MAX, Policy, Reused, Specimen, Verdict, finish, inspect,
 };
 use mercat_depot::disk::{ChunkSource, Stored, read_file};
 use mercat_disk::{Declared, Facts, FileReadAt, ReadAt, ReadError};
@@ -213,6 +213,8 @@ fn policies(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, String> {
     paths.iter().map(one).collect()
 }
 
+/// Large programs that may wait at a time: layers are read side by side, and programs may stand in archives.
+const SCRATCH_FILES: usize = 4;
 /// Added to the nice value of a gentle child.
 const GENTLE: i32 = 10;
 /// How many times as long a gentle child may take, on a machine that is busy with others.
@@ -233,6 +235,8 @@ struct Job {
     unconfined: Unconfined,
     gentle: bool,
     inventory_alone: bool,
+    /// A directory for files without names.
+    temporary: PathBuf,
 }
 
 /// What is inspected.
@@ -477,6 +481,7 @@ impl Inspector {
             unconfined,
             gentle: self.gentle,
             inventory_alone: self.inventory_alone,
+            temporary: std::env::temp_dir(),
         };
         let mut child = tokio::process::Command::new(&self.program)
             .arg("inspect")
@@ -635,7 +640,10 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
         Subject::Image { blobs, .. } => vec![blobs.clone()],
         Subject::Disk { source, .. } => source.readable(),
     };
-    let missing = sandbox::confine(&readable, job.cpu_secs, job.unconfined)?;
+    let scratch = scratch(&job.temporary);
+    let file_bytes = if scratch.is_empty() { 0 } else { PROGRAM_BYTES_MAX };
+    knowledge.lend_scratch(scratch);
+    let missing = sandbox::confine(&readable, (job.cpu_secs, file_bytes), job.unconfined)?;
     let loaded = knowledge.files_digest().to_string();
     if job.expected.is_some_and(|expected| expected != loaded) {
         return Err("rules or advisories were replaced meanwhile; it is tried again".to_owned());
@@ -673,6 +681,12 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
     }
     talk.say(&Line::Verdict(verdict.to_json()));
     Ok(())
+}
+
+/// Files without names for large programs; where there can be none, those wait in memory.
+fn scratch(directory: &Path) -> Vec<File> {
+    let files = (0..SCRATCH_FILES).map(|_| tempfile::tempfile_in(directory));
+    files.collect::<io::Result<_>>().unwrap_or_default()
 }
 
 fn inspect_disk(

@@ -25,17 +25,17 @@ pub enum Unconfined {
     Allowed,
 }
 
-/// Confines this process for good. `None` when it is confined whole; otherwise what is missing.
+/// Confines this process for good; files that are open for writing may grow to `file_bytes`. `None` when it is confined whole; otherwise what is missing.
 ///
 /// # Errors
 /// When a limit cannot be set, or the kernel cannot confine and nobody allowed that.
 pub(crate) fn confine(
     readable: &[PathBuf],
-    cpu_secs: u64,
+    (cpu_secs, file_bytes): (u64, u64),
     unconfined: Unconfined,
 ) -> Result<Option<String>, String> {
     let paths = Paths { readable: readable.to_vec(), ..Paths::default() };
-    let limits = Limits { memory_bytes: MEMORY_BYTES, cpu_secs, files: FILES, file_bytes: 0 };
+    let limits = Limits { memory_bytes: MEMORY_BYTES, cpu_secs, files: FILES, file_bytes };
     let landlock = confined(&paths, &limits)?;
     let seccomp = restrict_calls();
     judge(landlock, seccomp, unconfined)
@@ -101,6 +101,9 @@ fn calls() -> Vec<i64> {
         libc::SYS_pread64,
         libc::SYS_write,
         libc::SYS_writev,
+        // Only files that were open before.
+        libc::SYS_pwrite64,
+        libc::SYS_ftruncate,
         libc::SYS_close,
         libc::SYS_openat,
         libc::SYS_fstat,

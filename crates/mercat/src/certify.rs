@@ -58,7 +58,7 @@ pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
     for (name, image) in &found.images {
         let inspection =
             cache::inspect(&inspector, (&found, image), cache.as_ref(), args.sbom.is_some()).await?;
-        let (outcome, _) = Verdict::findings_of(&inspection.verdict).context("the verdict cannot be read")?;
+        let outcome = Verdict::outcome_of(&inspection.verdict).context("the verdict cannot be read")?;
         worst = match (worst, outcome) {
             (Outcome::Findings, _) | (_, Outcome::Findings) => Outcome::Findings,
             (Outcome::Inconclusive, _) | (_, Outcome::Inconclusive) => Outcome::Inconclusive,

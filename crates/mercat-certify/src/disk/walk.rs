@@ -5,6 +5,7 @@ use super::wanted::wanted;
 use super::{HEAD_BYTES, Node, VolumeTree, Wanted};
 use crate::facts::{LayerFacts, Note};
 use crate::files::Named;
+use crate::kept::Bytes;
 use crate::scan::{OURS, Scan, Want};
 use crate::{Knowledge, files, inventory};
 use mercat_artifact::ReadError;
@@ -276,7 +277,8 @@ impl Visit for Visitor<'_, '_> {
                 &mut head,
                 Want { bytes: whole, mode: entry.mode, ..Want::default() },
             )?
-            .kept;
+            .kept
+            .and_then(Bytes::in_memory);
         let Head { bytes: head, unreported, .. } = head;
         self.shared.read(unreported);
         let swap = is_swap(&head);

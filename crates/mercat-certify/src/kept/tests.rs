@@ -1,20 +1,71 @@
 use super::*;
 use proptest::prelude::*;
 
+fn bytes(kept: Kept<'_>) -> Vec<u8> {
+    match kept.finish() {
+        Bytes::Memory(bytes) => bytes,
+        Bytes::Lent(lent) => {
+            let lent = lent.expect("written");
+            let mut bytes = vec![1; lent.length().expect("a length") as usize];
+            lent.read_exact_at(&mut bytes, 0).expect("read");
+            bytes
+        }
+    }
+}
+
+fn scratch(files: usize) -> Scratch {
+    Scratch::new((0..files).map(|_| tempfile::tempfile().expect("a file")).collect())
+}
+
 proptest! {
     #[test]
     fn what_is_outside_of_holes_is_kept(
-        bytes in proptest::collection::vec(1_u8.., 1..400),
+        content in proptest::collection::vec(1_u8.., 1..400),
         step in 1_usize..90,
         marks in proptest::collection::btree_set(0_usize..400, 0..9),
     ) {
         let marks: Vec<usize> = marks.into_iter().collect();
         let holes: Vec<Range<usize>> = marks.chunks_exact(2).map(|pair| pair[0]..pair[1]).collect();
-        let mut kept = Kept::sparse(bytes.len() as u64, holes.clone());
-        bytes.chunks(step).for_each(|part| kept.push(part));
         let in_hole = |at: usize| holes.iter().any(|hole| hole.contains(&at));
         let wanted: Vec<u8> =
-            bytes.iter().enumerate().map(|(at, byte)| if in_hole(at) { 0 } else { *byte }).collect();
-        prop_assert_eq!(kept.into_bytes(), wanted);
+            content.iter().enumerate().map(|(at, byte)| if in_hole(at) { 0 } else { *byte }).collect();
+        let scratch = scratch(1);
+        let lent = || scratch.lend(LARGE_BYTES_MIN).expect("one is free");
+        let size = content.len() as u64;
+        // The second time it is the same file, in which another stood.
+        for mut kept in [
+            Kept::sparse(size, holes.clone()),
+            Kept::lent(lent(), size + 9, Vec::new()),
+        ] {
+            let holes_count = kept.holes.len();
+            content.chunks(step).for_each(|part| kept.push(part));
+            prop_assert_eq!(bytes(kept), if holes_count == 0 { content.clone() } else { wanted.clone() });
+        }
+        let mut kept = Kept::lent(lent(), size, holes.clone());
+        content.chunks(step).for_each(|part| kept.push(part));
+        prop_assert_eq!(bytes(kept), wanted);
     }
+}
+
+#[test]
+fn files_are_lent_to_large_programs_while_there_are_some_and_come_back_empty() {
+    let scratch = scratch(2);
+    assert!(scratch.lend(LARGE_BYTES_MIN - 1).is_none());
+    let (mut first, second) = (scratch.lend(LARGE_BYTES_MIN), scratch.lend(u64::MAX));
+    assert!(first.is_some() && second.is_some());
+    assert!(scratch.lend(LARGE_BYTES_MIN).is_none());
+    let mut kept = Kept::lent(first.take().expect("lent"), 3, Vec::new());
+    kept.push(b"abc");
+    drop(kept);
+    assert_eq!(scratch.lend(LARGE_BYTES_MIN).expect("lent").length().expect("a length"), 0);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_told() {
+    let readable = tempfile::NamedTempFile::new().expect("a file");
+    let scratch = Scratch::new(vec![File::open(readable.path()).expect("opened")]);
+    let mut kept = Kept::lent(scratch.lend(LARGE_BYTES_MIN).expect("lent"), 3, Vec::new());
+    kept.push(b"abc");
+    assert!(matches!(kept.finish(), Bytes::Lent(Err(_))));
+    assert!(scratch.lend(LARGE_BYTES_MIN).is_none(), "one that cannot be emptied is not lent again");
 }

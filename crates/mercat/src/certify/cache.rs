@@ -76,8 +76,8 @@ pub(super) async fn inspect(
             cache.put(key, &serde_json::to_string(facts)?)?;
         }
         // What could not be finished is tried again next time.
-        let ended = Verdict::findings_of(&inspection.verdict);
-        if ended.is_some_and(|(outcome, _)| outcome != Outcome::Inconclusive) {
+        let outcome = Verdict::outcome_of(&inspection.verdict);
+        if outcome.is_some_and(|outcome| outcome != Outcome::Inconclusive) {
             cache.put(&key, &inspection.verdict)?;
         }
     }

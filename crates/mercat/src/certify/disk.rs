@@ -50,7 +50,7 @@ pub(super) async fn run(data: &Path, args: &CertifyArgs, declared: Option<Declar
     let done = inspector.inspect_disk(&source, &claims, |done, total| Bar(bar.clone()).at(done, total)).await;
     bar.finish_and_clear();
     let inspection = done?;
-    let (outcome, _) = Verdict::findings_of(&inspection.verdict).context("the verdict cannot be read")?;
+    let outcome = Verdict::outcome_of(&inspection.verdict).context("the verdict cannot be read")?;
     write_sboms(args.sbom.as_deref(), &inspection)?;
     output::write(args, &[(args.image.clone(), inspection.verdict)])?;
     Ok(exit_code(outcome))
