@@ -2,10 +2,10 @@
 
 use crate::drain;
 use mercat_artifact::ReadError;
-use mercat_artifact::archive::{self, CompressReader, Lz4Reader};
+use mercat_artifact::archive::{self, CompressReader, Lz4Reader, Member};
 use std::io::{BufReader, Read};
 
-fn visit(_: &str, body: &mut dyn Read) -> Result<(), ReadError> {
+fn visit(_: Member<'_>, body: &mut dyn Read) -> Result<(), ReadError> {
     drain(body)?;
     Ok(())
 }

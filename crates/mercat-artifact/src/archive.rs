@@ -25,8 +25,17 @@ pub const MEMBERS_MAX: u64 = 1_000_000;
 /// Bytes of one member's name, most.
 pub const NAME_BYTES_MAX: usize = 4096;
 
-/// Who is shown the members: a name as the archive writes it, and the content.
-pub type Visit<'v> = dyn FnMut(&str, &mut dyn Read) -> Result<(), ReadError> + 'v;
+/// A member of an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member<'m> {
+    /// Its name as the archive writes it.
+    pub name: &'m str,
+    /// The bytes that the archive announces for it, where it does.
+    pub size: Option<u64>,
+}
+
+/// Who is shown the members, each with its content.
+pub type Visit<'v> = dyn FnMut(Member<'_>, &mut dyn Read) -> Result<(), ReadError> + 'v;
 
 /// An archive or compression format, by the first bytes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

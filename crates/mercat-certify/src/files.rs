@@ -257,7 +257,13 @@ pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed<'
         Ok(found) => scan.with(|facts| facts.told.components.extend(found)),
         Err(Broken::Unread(why)) => {
             let observed = format!("packages were not read: {why}");
-            scan.note(Note::new("INC-16", path, observed, "a file of ours that can be written and read", OURS));
+            scan.note(Note::new(
+                "INC-16",
+                path,
+                observed,
+                "a file of ours that can be written and read",
+                OURS,
+            ));
         }
         Err(broken) => {
             let fix = "ship the file as the package manager or build tool wrote it";

@@ -104,9 +104,7 @@ impl<'s> Kept<'s> {
     /// Keeps a file of this size, but for the holes.
     pub(crate) fn sparse(size: u64, holes: Vec<Range<usize>>) -> Self {
         match usize::try_from(size) {
-            Ok(size) if !holes.is_empty() => {
-                Self { place: Place::Memory(vec![0; size]), passed: 0, holes }
-            }
+            Ok(size) if !holes.is_empty() => Self { place: Place::Memory(vec![0; size]), passed: 0, holes },
             _ => Self::all(),
         }
     }

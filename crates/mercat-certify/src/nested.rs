@@ -5,7 +5,7 @@ use crate::scan::{Scan, Want};
 use crate::shown::Shown;
 pub(crate) use archive::Format;
 use mercat_artifact::ReadError;
-use mercat_artifact::archive;
+use mercat_artifact::archive::{self, Member};
 use mercat_artifact::layer::tar::{Kind, TarReader};
 use std::io::{self, Cursor, Read};
 
@@ -40,8 +40,9 @@ fn has_directory(before: &[u8], end: &[u8], whole: bool) -> bool {
 pub(crate) fn walk<'k>(scan: &Scan<'k>, path: &str, depth: u32, format: Format, input: &mut Shown<'_, 'k>) {
     input.opened();
     let max = scan.limits().nested_total_bytes;
-    let mut member = |name: &str, body: &mut dyn Read| {
-        scan.content(&format!("{path}!/{name}"), depth, body, Want::default()).map(drop)
+    let mut member = |member: Member<'_>, body: &mut dyn Read| {
+        let want = Want { size: member.size, ..Want::default() };
+        scan.content(&format!("{path}!/{}", member.name), depth, body, want).map(drop)
     };
     let done = match format {
         Format::Zip => whole(scan, path, input).map_or(Ok(()), |bytes| zip(scan, path, depth, &bytes)),
@@ -118,7 +119,8 @@ fn tar(scan: &Scan<'_>, path: &str, depth: u32, input: &mut dyn Read) -> Result<
     let mut tar = TarReader::new(input, scan.limits().layer_entries);
     while let Some(entry) = tar.next_entry()? {
         if entry.kind == Kind::File {
-            scan.content(&format!("{path}!/{}", entry.path), depth, &mut Body(&mut tar), Want::default())?;
+            let want = Want { size: Some(entry.size), ..Want::default() };
+            scan.content(&format!("{path}!/{}", entry.path), depth, &mut Body(&mut tar), want)?;
         }
     }
     Ok(())
@@ -155,7 +157,8 @@ fn zip(scan: &Scan<'_>, path: &str, depth: u32, bytes: &[u8]) -> Result<(), Read
             continue;
         }
         let name = file.name().map(|name| name.into_owned()).unwrap_or_else(|_| format!("member-{at}"));
-        let done = scan.content(&format!("{path}!/{name}"), depth, &mut file, Want::default());
+        let want = Want { size: Some(file.size()), ..Want::default() };
+        let done = scan.content(&format!("{path}!/{name}"), depth, &mut file, want);
         if let Err(error) = done.map(drop)
             && !scan.is_cut()
         {

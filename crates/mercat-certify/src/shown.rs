@@ -16,7 +16,8 @@ pub(crate) const WINDOW_BYTES: usize = 4 << 20;
 /// Bytes at the end of a window that the next one begins with.
 pub(crate) const OVERLAP_BYTES: usize = mercat_signatures::SPAN_BYTES_MAX;
 
-/// Archives around a file of which the rules see all; deeper ones they see in windows, for want of memory.
+/// Archives around a file that may be held whole, for the rules or for an archive at its end; of deeper ones there are
+/// only windows, for want of memory.
 const WHOLE_DEPTH_MAX: u32 = 2;
 /// Bytes of a program of Windows in which an archive at its end is opened; most have something behind their last section.
 const BEHIND_PE_BYTES_MAX: u64 = 64 << 20;
@@ -103,7 +104,9 @@ impl<'s, 'k> Shown<'s, 'k> {
             let max = if self.window.starts_with(b"MZ") { max.min(BEHIND_PE_BYTES_MAX) } else { max };
             self.all = self
                 .known_size
-                .filter(|size| mercat_inventory::may_carry(&self.window, *size))
+                .filter(|size| {
+                    self.depth <= WHOLE_DEPTH_MAX && mercat_inventory::may_carry(&self.window, *size)
+                })
                 .and_then(|size| self.room(size, max));
         }
         if asked.program {
@@ -268,6 +271,9 @@ impl<'s, 'k> Shown<'s, 'k> {
                 }
             }
         }
+        if let Some(size) = self.known_size.filter(|size| *size != self.size && self.broken.is_none()) {
+            self.other_size(size);
+        }
         self.tail();
         if self.scan.is_noted(self.path) {
             let whole = self.broken.is_none() && self.window.len() as u64 == self.size;
@@ -277,6 +283,15 @@ impl<'s, 'k> Shown<'s, 'k> {
         match self.broken.take() {
             Some(error) => Err(error),
             None => Ok(Passed { kept: self.kept.take().map(Kept::finish), size: self.size, digests }),
+        }
+    }
+
+    /// Tells that other bytes were announced than came: what is only looked for in files of some size was not.
+    fn other_size(&self, announced: u64) {
+        if !self.scan.is_cut() {
+            let observed = format!("{} bytes, where {announced} are announced", self.size);
+            let fix = "rebuild the archive that it is in with a current tool";
+            self.scan.note(Note::new("INC-05", self.path, observed, "as many bytes as are announced", fix));
         }
     }
 

@@ -1,8 +1,8 @@
 //! Programs that are read by position: a large one is never in memory as a whole.
 
 use crate::Broken;
-use mercat_artifact::Positioned;
 use memchr::memmem;
+use mercat_artifact::Positioned;
 use object::read::ReadCacheOps;
 use std::cell::Cell;
 use std::ops::Range;

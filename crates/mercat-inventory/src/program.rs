@@ -128,7 +128,10 @@ fn modules(program: &dyn Positioned) -> Result<Vec<Component>, Broken> {
     // Kernel modules, boot loaders and data files begin like programs too; what does not parse has no lists.
     let Some(layout) = layout(program)? else { return go_anywhere(program, None, whole) };
     if layout.lists.len() > LISTS_MAX {
-        return Err(Broken::syntax("program", format!("more than {LISTS_MAX} sections with lists of modules")));
+        return Err(Broken::syntax(
+            "program",
+            format!("more than {LISTS_MAX} sections with lists of modules"),
+        ));
     }
     let mut out = Vec::new();
     let mut is_go = false;
@@ -207,7 +210,13 @@ fn elf_layout<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(data: R) -
     let loaded = |segment: &&E::ProgramHeader| segment.p_type(endian) == elf::PT_LOAD;
     Some(Layout {
         lists: sections.iter().filter_map(list).take(LISTS_MAX + 1).collect(),
-        segments: header.program_headers(endian, data).ok()?.iter().filter(loaded).filter_map(segment).collect(),
+        segments: header
+            .program_headers(endian, data)
+            .ok()?
+            .iter()
+            .filter(loaded)
+            .filter_map(segment)
+            .collect(),
         // The first is none.
         has_sections: sections.len() > 1,
         pe: false,
@@ -220,7 +229,8 @@ fn other_layout<'d, R: ReadRef<'d>>(file: &object::File<'d, R>) -> Layout {
         let list = List::of(section.name_bytes().ok()?)?;
         Some((list, range(section.file_range()?)?))
     };
-    let segment = |segment: object::Segment<'d, '_, R>| Some((segment.address(), range(segment.file_range())?));
+    let segment =
+        |segment: object::Segment<'d, '_, R>| Some((segment.address(), range(segment.file_range())?));
     Layout {
         lists: file.sections().filter_map(list).take(LISTS_MAX + 1).collect(),
         segments: file.segments().filter_map(segment).collect(),
@@ -280,7 +290,8 @@ fn go_anywhere(
     range: Range<u64>,
 ) -> Result<Vec<Component>, Broken> {
     let read = |at| {
-        let texts = go_texts(layout, program, at..range.end)?.filter(|(version, _)| version.starts_with("go"));
+        let texts =
+            go_texts(layout, program, at..range.end)?.filter(|(version, _)| version.starts_with("go"));
         Ok(texts.map(|(version, modules)| go_modules(&version, &modules)))
     };
     Ok(first_place(program, range.clone(), GO_MAGIC, GO_PLACES_MAX, read)?.unwrap_or_default())
@@ -330,7 +341,8 @@ fn pointed(
     let Some(header) = memory(layout, program, pointer, 2 * width)? else { return Ok(None) };
     let start = number(&header, width, big);
     let length = number(header.get(width..).unwrap_or_default(), width, big);
-    let length = length.and_then(|length| usize::try_from(length).ok()).filter(|length| *length <= GO_BYTES_MAX);
+    let length =
+        length.and_then(|length| usize::try_from(length).ok()).filter(|length| *length <= GO_BYTES_MAX);
     match (start, length) {
         (Some(start), Some(length)) => memory(layout, program, start, length),
         _ => Ok(None),

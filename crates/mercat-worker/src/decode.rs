@@ -296,7 +296,8 @@ fn decode(job: &Job, out: &mut impl Write) -> io::Result<()> {
 
 fn open(job: &Job) -> Result<mercat_disk::Disk, Failed> {
     let ours = |error: io::Error| Failed::Ours(error.to_string());
-    sandbox::confine(std::slice::from_ref(&job.path), (job.cpu_secs, 0), job.unconfined).map_err(Failed::Ours)?;
+    sandbox::confine(std::slice::from_ref(&job.path), (job.cpu_secs, 0), job.unconfined)
+        .map_err(Failed::Ours)?;
     let file = std::fs::File::open(&job.path).map_err(ours)?;
     let file = FileReadAt::new(file).map_err(ours)?;
     Ok(mercat_disk::open(Arc::new(file), job.declared)?)

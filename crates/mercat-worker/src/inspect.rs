@@ -10,7 +10,8 @@ use mercat_certify::advisories::{Advisories, Day, vex};
 use mercat_certify::disk::{self, Claims, DiskSpecimen};
 use mercat_certify::eligibility::PolicyFile;
 use mercat_certify::{
-    Blobs, Extra, Knowledge, LayerFacts, PROGRAM_BYTES_MAX, Policy, Reused, Specimen, Verdict, finish, inspect,
+    Blobs, Extra, Knowledge, LayerFacts, PROGRAM_BYTES_MAX, Policy, Reused, Specimen, Verdict, finish,
+    inspect,
 };
 use mercat_depot::disk::{ChunkSource, Stored, read_file};
 use mercat_disk::{Declared, Facts, FileReadAt, ReadAt, ReadError};

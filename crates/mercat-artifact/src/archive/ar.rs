@@ -10,7 +10,7 @@
 //! | `AR-06` | a thin archive: the members are in other files |
 
 use super::member::{Source, text};
-use super::{MEMBERS_MAX, NAME_BYTES_MAX, Visit};
+use super::{MEMBERS_MAX, Member, NAME_BYTES_MAX, Visit};
 use crate::ReadError;
 use std::io::Read;
 
@@ -18,7 +18,8 @@ const HEADER: usize = 60;
 /// Bytes of the table of long names, most.
 const TABLE_BYTES_MAX: u64 = 16 << 20;
 
-/// Walks the members. Symbol tables and the table of names are not members.
+/// Walks the members. Symbol tables and the table of names are shown as members too: nothing else looks into them, so
+/// that something could be hidden there.
 ///
 /// # Errors
 /// A refusal with one of the codes above, or what the reader or visitor gave.
@@ -64,7 +65,7 @@ fn member(
 ) -> Result<(), ReadError> {
     let field = field.trim_ascii_end();
     match field {
-        b"/" | b"/SYM64/" => source.skip(size, "the symbol table"),
+        b"/" | b"/SYM64/" => show(source, field, size, visit),
         b"//" => {
             if table.is_some() {
                 return Err(source.refused("AR-03", "two tables of long names"));
@@ -74,7 +75,9 @@ fn member(
                     format!("a table of long names of {size} bytes, more than {TABLE_BYTES_MAX} bytes");
                 return Err(source.refused("AR-03", what));
             }
-            *table = Some(source.bytes(usize::try_from(size).unwrap_or(0), "the table of names")?);
+            let names = source.bytes(usize::try_from(size).unwrap_or(0), "the table of names")?;
+            visit(Member { name: "//", size: Some(size) }, &mut &names[..])?;
+            *table = Some(names);
             Ok(())
         }
         [b'#', b'1', b'/', digits @ ..] => {
@@ -109,10 +112,7 @@ fn long_name(table: &[u8], at: u64) -> Option<&[u8]> {
 fn show(source: &mut Source<'_>, name: &[u8], size: u64, visit: &mut Visit<'_>) -> Result<(), ReadError> {
     let name = text(name);
     let mut body = source.body(size, &name);
-    if name.starts_with("__.SYMDEF") {
-        return body.drain();
-    }
-    visit(&name, &mut body)?;
+    visit(Member { name: &name, size: Some(size) }, &mut body)?;
     body.drain()
 }
 

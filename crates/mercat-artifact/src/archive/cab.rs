@@ -13,7 +13,7 @@
 
 mod folder;
 
-use super::{NAME_BYTES_MAX, Visit, le};
+use super::{Member, NAME_BYTES_MAX, Visit, le};
 use crate::ReadError;
 use folder::Folder;
 
@@ -63,7 +63,7 @@ pub fn walk(bytes: &[u8], unpacked_bytes_max: u64, visit: &mut Visit<'_>) -> Res
             }
             end += file.size;
             let mut body = folder.file(file.size);
-            visit(&file.name, &mut body)?;
+            visit(Member { name: &file.name, size: Some(file.size) }, &mut body)?;
             std::io::copy(&mut body, &mut std::io::sink())?;
         }
         folder.finish()?;

@@ -13,7 +13,7 @@
 //! | `CPIO-08` | an entry of an rpm whose names and sizes are in the package's header |
 
 use super::member::{Source, text};
-use super::{MEMBERS_MAX, NAME_BYTES_MAX, Visit};
+use super::{MEMBERS_MAX, Member, NAME_BYTES_MAX, Visit};
 use crate::ReadError;
 use std::io::Read;
 
@@ -74,7 +74,7 @@ fn content(source: &mut Source<'_>, entry: &Entry, visit: &mut Visit<'_>) -> Res
     let kind = entry.mode & KIND_MASK;
     // Whatever carries bytes is shown, also where the kind of file has none.
     if kind != SYMLINK && (entry.size > 0 || kind == 0o100_000) {
-        visit(&name, &mut body)?;
+        visit(Member { name: &name, size: Some(entry.size) }, &mut body)?;
     }
     body.drain()?;
     let sum = body.sum;
@@ -101,7 +101,7 @@ fn behind(source: &mut Source<'_>, visit: &mut Visit<'_>) -> Result<Option<[u8; 
         return Ok(Some(magic));
     }
     let mut rest = Rest { head: &magic[..have], source };
-    visit(BEHIND, &mut rest)?;
+    visit(Member { name: BEHIND, size: None }, &mut rest)?;
     std::io::copy(&mut rest, &mut std::io::sink())?;
     Ok(None)
 }

@@ -7,8 +7,8 @@
 //! | `RPM-03` | a header of more than [`HEADER_BYTES_MAX`] bytes or [`HEADER_ENTRIES_MAX`] entries |
 //! | `RPM-05` | the package ends inside a header |
 
-use super::Visit;
 use super::member::Source;
+use super::{Member, Visit};
 use crate::ReadError;
 use std::io::Read;
 
@@ -38,7 +38,7 @@ pub fn walk(reader: &mut dyn Read, visit: &mut Visit<'_>) -> Result<(), ReadErro
     source.skip((8 - bytes % 8) % 8, "the padding of the signature")?;
     header(&mut source)?;
     let mut payload = Payload(&mut source);
-    visit(PAYLOAD, &mut payload)?;
+    visit(Member { name: PAYLOAD, size: None }, &mut payload)?;
     std::io::copy(&mut payload, &mut std::io::sink())?;
     Ok(())
 }

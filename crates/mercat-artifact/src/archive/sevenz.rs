@@ -11,7 +11,7 @@
 //! | `7Z-07` | a name of more than [`NAME_BYTES_MAX`] bytes |
 //! | `7Z-08` | more unpacked bytes than the caller's limit |
 
-use super::{MEMBERS_MAX, NAME_BYTES_MAX, Visit, le};
+use super::{MEMBERS_MAX, Member, NAME_BYTES_MAX, Visit, le};
 use crate::ReadError;
 use sevenz_rust2::{Archive, ArchiveReader, Block, EntryDecision, Error, Password};
 use std::io::{self, Cursor, Read};
@@ -49,7 +49,7 @@ pub fn walk(bytes: &[u8], unpacked_bytes_max: u64, visit: &mut Visit<'_>) -> Res
             return Ok(EntryDecision::Continue);
         }
         let mut body = Body { inner, left: &mut left, max: unpacked_bytes_max };
-        let shown = visit(&entry.name, &mut body);
+        let shown = visit(Member { name: &entry.name, size: Some(entry.size) }, &mut body);
         // What the visitor did not ask for counts as well.
         let passed = shown.and_then(|()| Ok(io::copy(&mut body, &mut io::sink()).map(drop)?));
         Ok(match passed {

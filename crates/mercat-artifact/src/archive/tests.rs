@@ -14,10 +14,11 @@ type Members = Vec<(String, Vec<u8>)>;
 /// Walks whatever it is, as its format says.
 fn open(bytes: &[u8]) -> Result<Members, ReadError> {
     let mut out = Vec::new();
-    let mut visit = |name: &str, body: &mut dyn Read| {
+    let mut visit = |member: Member<'_>, body: &mut dyn Read| {
         let mut content = Vec::new();
         body.take(BUDGET).read_to_end(&mut content)?;
-        out.push((name.to_owned(), content));
+        assert!(member.size.is_none_or(|size| size == content.len() as u64), "{member:?}");
+        out.push((member.name.to_owned(), content));
         Ok(())
     };
     let mut reader = bytes;
@@ -27,8 +28,10 @@ fn open(bytes: &[u8]) -> Result<Members, ReadError> {
         Some(Format::Rpm) => rpm::walk(&mut reader, &mut visit)?,
         Some(Format::Cab) => cab::walk(bytes, BUDGET, &mut visit)?,
         Some(Format::SevenZip) => sevenz::walk(bytes, BUDGET, &mut visit)?,
-        Some(Format::Lz4) => visit("", &mut Lz4Reader::new(BufReader::new(bytes)))?,
-        Some(Format::Compress) => visit("", &mut CompressReader::new(bytes))?,
+        Some(Format::Lz4) => {
+            visit(Member { name: "", size: None }, &mut Lz4Reader::new(BufReader::new(bytes)))?
+        }
+        Some(Format::Compress) => visit(Member { name: "", size: None }, &mut CompressReader::new(bytes))?,
         other => return Err(ReadError::refused("TEST", 0, format!("{other:?}"))),
     }
     Ok(out)
@@ -97,13 +100,34 @@ fn round_trip(script: &str, file: &str) -> Option<Vec<u8>> {
     let bytes = std::fs::read(directory.path().join(file)).expect("the peer wrote it");
     let got = open(&bytes).unwrap_or_else(|error| panic!("{script}: {error}"));
     let got = got.into_iter().map(|(name, content)| (name.trim_start_matches("./").to_owned(), content));
-    assert_eq!(sorted(got.collect()), sorted(contents()), "{script}");
+    // A table of names is the archive's own.
+    let got: Members = got.filter(|(name, _)| name != "//").collect();
+    assert!(sorted(got) == sorted(contents()), "{script}");
     Some(bytes)
 }
 
 #[test]
 fn what_ar_packs_comes_out_as_it_went_in() {
     round_trip("ar rc out.a $(cat names)", "out.a");
+}
+
+#[test]
+fn tables_of_an_ar_are_shown_like_members() {
+    let member = |name: &str, content: &[u8]| {
+        let header = format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 644, content.len());
+        let pad: &[u8] = if content.len() % 2 == 1 { b"\n" } else { b"" };
+        [header.as_bytes(), content, pad].concat()
+    };
+    let names = b"a-name-of-more-than-sixteen-bytes.o/\n\0hidden";
+    let tables =
+        [("/", &b"symbols"[..]), ("/SYM64/", b"more"), ("__.SYMDEF SORTED", b"of BSD"), ("//", names)];
+    let mut archive = b"!<arch>\n".to_vec();
+    tables.iter().for_each(|(name, content)| archive.extend(member(name, content)));
+    archive.extend(member("/0", b"object"));
+    let mut wanted: Members =
+        tables.iter().map(|(name, content)| ((*name).to_owned(), content.to_vec())).collect();
+    wanted.push(("a-name-of-more-than-sixteen-bytes.o".to_owned(), b"object".to_vec()));
+    assert_eq!(open(&archive).expect("opens"), wanted);
 }
 
 #[test]
@@ -290,7 +314,7 @@ fn an_initial_ram_disk_shows_each_archive_and_what_is_behind_them() {
 #[test]
 fn an_error_of_the_visitor_comes_out_as_it_is() {
     for (name, bytes) in made::samples() {
-        let mut stop = |_: &str, _: &mut dyn Read| Err(ReadError::refused("STOP", 0, ""));
+        let mut stop = |_: Member<'_>, _: &mut dyn Read| Err(ReadError::refused("STOP", 0, ""));
         let mut reader = &bytes[..];
         let done = match detect(&bytes) {
             Some(Format::Ar) => ar::walk(&mut reader, &mut stop),
@@ -310,7 +334,7 @@ fn a_7z_that_unpacks_to_more_than_the_budget_is_refused() {
     std::fs::write(directory.path().join("zeros"), vec![0; 1 << 20]).expect("written");
     if peer(directory.path(), "7z a -bd out.7z zeros").is_some() {
         let bytes = std::fs::read(directory.path().join("out.7z")).expect("written");
-        let mut ignore = |_: &str, _: &mut dyn Read| Ok(());
+        let mut ignore = |_: Member<'_>, _: &mut dyn Read| Ok(());
         assert!(sevenz::walk(&bytes, 1 << 20, &mut ignore).is_ok());
         let over = sevenz::walk(&bytes, (1 << 20) - 1, &mut ignore);
         assert!(matches!(over, Err(ReadError::Refused { code: "7Z-08", .. })), "{over:?}");

@@ -37,7 +37,7 @@ fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     zip.finish().expect("ends").into_inner()
 }
 
-fn facts_of(layer: &[u8]) -> LayerFacts {
+pub(crate) fn facts_of(layer: &[u8]) -> LayerFacts {
     let knowledge = Knowledge::load(&Extra::default(), Advisories::default());
     let knowledge = knowledge.unwrap_or_else(|error| panic!("{error}"));
     let facts = scan_layer(&mut &layer[..], Some(Compression::None), &knowledge).expect("reads");
@@ -240,4 +240,40 @@ fn an_archive_behind_a_large_script_or_program_is_opened() {
         );
         assert!(found.iter().all(|(rule, _)| rule != "INC-03"), "{name}: {found:?}");
     }
+}
+
+#[test]
+fn a_large_program_waits_in_a_file_that_was_lent_and_is_read_alike() {
+    use object::write::Object;
+    use std::io::Write;
+    let mut list = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    list.write_all(br#"{"packages":[{"name":"app","version":"0.1.0","source":"local"}]}"#).expect("written");
+    let list = list.finish().expect("ends");
+    let mut program =
+        Object::new(object::BinaryFormat::Elf, object::Architecture::X86_64, object::Endianness::Little);
+    let mut section = |name: &str, content: &[u8]| {
+        let id = program.add_section(Vec::new(), name.as_bytes().to_vec(), object::SectionKind::Data);
+        program.append_section_data(id, content, 16);
+    };
+    section(".data", &vec![7; 9 << 20]);
+    section(".dep-v0", &list);
+    section(".data.more", &vec![9; 5 << 20]);
+    let program = program.write().expect("written");
+    let layer = tar(&[("usr/bin/app", b'0', 0o755, &program), ("usr/bin/app2", b'0', 0o755, &program)]);
+    let facts = |scratch: Vec<std::fs::File>| {
+        let knowledge = Knowledge::load(&Extra::default(), Advisories::default());
+        let mut knowledge = knowledge.unwrap_or_else(|error| panic!("{error}"));
+        knowledge.lend_scratch(scratch);
+        scan_layer(&mut &layer[..], Some(Compression::None), &knowledge).expect("reads")
+    };
+    let in_memory = facts(Vec::new());
+    assert_eq!(in_memory.told.components.len(), 2);
+    assert_eq!(in_memory.notes.len(), 0, "{:?}", in_memory.notes);
+    assert_eq!(facts(vec![tempfile::tempfile().expect("a file")]), in_memory);
+    // A file of ours that cannot be written: the program that should wait there was not read, which is told as ours.
+    let full = tempfile::NamedTempFile::new().expect("a file");
+    let failed = facts(vec![std::fs::File::open(full.path()).expect("opened")]);
+    assert_eq!(failed.told.components.len(), 1);
+    let told: Vec<_> = failed.notes.iter().map(|note| (&*note.rule, &*note.path, &*note.fix)).collect();
+    assert_eq!(told, [("INC-16", "usr/bin/app", crate::scan::OURS)]);
 }
