@@ -314,6 +314,7 @@ rule-CTR-20-SUSPECT = Suspicious: the certification team looks at it
 rule-CTR-20-SHADOW = A malware rule that is tried out
 rule-CTR-21 = No credentials in layers, config or history
 rule-CTR-21-ELF = A private key inside a program or library
+rule-CTR-21-PKG = Private keys inside a program that is as its package installed it
 rule-CTR-22 = A known vulnerability over the threshold
 rule-CTR-22-BELOW = A known vulnerability under the threshold
 rule-CTR-23 = No privileged mode, no namespaces of the host, no socket of the container engine

@@ -392,7 +392,7 @@ mod tests {
         assert_eq!(rule(Locale::En, "LNX-03-ADVICE"), rule(Locale::En, "LNX-03"));
         assert!(fix(Locale::Ja, "VHD-09-ADVICE").is_some() && fix(Locale::En, "CTR-20").is_none());
         // Where the finding's own words are English, readers of Japanese have the rule's.
-        for id in ["CTR-20", "CTR-21-ELF", "INC-06", "TAR-07", "ZIP-04", "PKG-05"] {
+        for id in ["CTR-20", "CTR-21-ELF", "CTR-21-PKG", "INC-06", "TAR-07", "ZIP-04", "PKG-05"] {
             assert!(fix(Locale::Ja, id).is_some() && required(Locale::Ja, id).is_some(), "{id}");
             assert!(fix(Locale::En, id).is_none() && required(Locale::En, id).is_none(), "{id}");
             assert!(rules(Locale::En).iter().all(|(known, _, fix)| known != &id || fix.is_some()), "{id}");

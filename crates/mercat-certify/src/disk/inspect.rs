@@ -64,6 +64,7 @@ pub fn inspect(
     let (os, packages, found) = installed(&tree, specimen.claims.data_disk);
     findings.extend(found);
     let mut files = on_disk(&tree, &told);
+    files.keys_of_packages(&mut findings);
     let digests = [subject.clone()];
     let installed =
         Installed { os: &os, packages: &packages, components: &files.components, digests: &digests };

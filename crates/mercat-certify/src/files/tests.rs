@@ -4,6 +4,7 @@ use crate::facts::{LayerFacts, scan_layer};
 use crate::{Extra, Knowledge};
 use md5::Md5;
 use mercat_artifact::oci::Compression;
+use mercat_domain::finding::{Finding, Place, Severity};
 use sha2::Digest as _;
 
 /// A tar of entries: path, type, mode, content.
@@ -141,6 +142,48 @@ fn programs_are_measured_against_their_package() {
         ("var/lib/dpkg/diversions", FILE, 0o644, b"/usr/bin/tool\n/usr/bin/tool.real\nother\n"),
     ]);
     assert_eq!(rules(&of_layers(&[base, diverted])), [""; 0], "somebody diverted it");
+}
+
+#[test]
+fn keys_in_programs_of_packages_are_one_finding_and_others_stay() {
+    let md5: String = Md5::digest(b"\x7fELF right").iter().map(|byte| format!("{byte:02x}")).collect();
+    let sums = format!("{md5}  usr/bin/tool\n{md5}  usr/bin/changed\n");
+    let base = tar(&[
+        ("usr/bin/tool", FILE, 0o755, b"\x7fELF right"),
+        ("usr/bin/changed", FILE, 0o755, b"\x7fELF wrong"),
+        ("usr/bin/own", FILE, 0o755, b"\x7fELF right"),
+        ("var/lib/dpkg/info/tool.md5sums", FILE, 0o644, sums.as_bytes()),
+    ]);
+    let found = of_layers(&[base]);
+    let key = |rule: &str, layer: &str, path: &str, observed: &str| {
+        let place = Place { layer: layer.to_owned(), path: path.to_owned(), ..Place::default() };
+        Finding {
+            rule: rule.to_owned(),
+            severity: Severity::Error,
+            place,
+            observed: observed.to_owned(),
+            required: String::new(),
+            fix: String::new(),
+        }
+    };
+    let others = [
+        key("CTR-21", "layer", "usr/bin/tool", "a token is a token wherever it is"),
+        key("CTR-21-ELF", "layer", "usr/bin/changed", "private key"),
+        key("CTR-21-ELF", "layer", "usr/bin/own", "private key"),
+        key("CTR-21-ELF", "lower", "usr/bin/tool", "private key"),
+        key("CTR-21-ELF", "layer", "usr/bin/tool!/x", "private key"),
+    ];
+    let mut findings = others.to_vec();
+    findings.insert(1, key("CTR-21-ELF", "layer", "usr/bin/tool", "private key: first"));
+    findings.push(key("CTR-21-ELF", "layer", "usr/bin/tool", "private key: second"));
+    found.keys_of_packages(&mut findings);
+    assert_eq!(findings[..others.len()], others);
+    let told: Vec<_> =
+        findings[others.len()..].iter().map(|f| (&*f.rule, &*f.place.package, &*f.observed)).collect();
+    assert_eq!(
+        told,
+        [("CTR-21-PKG", "tool", "2 private keys in the program as the package tool installed it")]
+    );
 }
 
 #[test]

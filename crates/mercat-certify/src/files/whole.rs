@@ -55,6 +55,8 @@ pub(crate) struct Whole {
     pub(crate) licences: BTreeMap<String, String>,
     pub(crate) notices: Vec<String>,
     pub(crate) programs: usize,
+    /// Programs as their package installed them, by the digest that it has for them: place, path there, package.
+    pub(crate) as_installed: BTreeMap<(String, String), String>,
     /// How much did not fit into the facts of its layer.
     pub(crate) left: u64,
     pub(crate) findings: Vec<Finding>,
@@ -100,7 +102,15 @@ pub(crate) fn whole(parts: &[Part<'_>]) -> Whole {
         out.components.iter().filter(|c| c.evidence == Evidence::Installed).map(|c| outer(&c.path)).collect();
     for (path, (place, program)) in &joined.programs {
         match owners.of(path) {
-            Some((package, digest)) => out.findings.extend(modified(path, place, program, package, digest)),
+            Some((package, digest)) => match of_package(program, digest) {
+                Some(true) => {
+                    let mount = parts.iter().find(|part| part.place == *place).map_or("", |part| &part.mount);
+                    let key = ((*place).to_owned(), path.strip_prefix(mount).unwrap_or(path).to_owned());
+                    out.as_installed.insert(key, package.to_owned());
+                }
+                Some(false) => out.findings.push(modified(path, place, program, package, digest)),
+                None => {}
+            },
             None if is_script_of_packages(path) || of_components.contains(path.as_str()) => {}
             None => out.unpackaged.push((path.clone(), (*program).clone())),
         }
@@ -121,6 +131,34 @@ pub(crate) fn whole(parts: &[Part<'_>]) -> Whole {
         licences.map(|(package, licence)| ((*package).to_owned(), (*licence).to_owned())).collect();
     out.findings = bounded(out.findings);
     out
+}
+
+impl Whole {
+    /// Keys inside of programs that are as their package installed them are the package's, and published with it: one
+    /// finding a file, under a rule of its own.
+    pub(crate) fn keys_of_packages(&self, findings: &mut Vec<Finding>) {
+        let mut keys: BTreeMap<(String, String), (usize, Finding)> = BTreeMap::new();
+        findings.retain(|finding| {
+            let key = (finding.place.layer.clone(), finding.place.path.clone());
+            let ours = finding.rule == "CTR-21-ELF" && self.as_installed.contains_key(&key);
+            if ours {
+                keys.entry(key).or_insert_with(|| (0, finding.clone())).0 += 1;
+            }
+            !ours
+        });
+        for (key, (count, finding)) in keys {
+            let package = &self.as_installed[&key];
+            let what = if count == 1 { "a private key".to_owned() } else { format!("{count} private keys") };
+            findings.push(Finding {
+                rule: "CTR-21-PKG".to_owned(),
+                place: Place { package: package.clone(), ..finding.place },
+                observed: format!("{what} in the program as the package {package} installed it"),
+                required: "keys of packages that everybody has".to_owned(),
+                fix: "nothing, unless the package is your own".to_owned(),
+                ..finding
+            });
+        }
+    }
 }
 
 impl<'f> Joined<'f> {
@@ -210,21 +248,29 @@ fn finding(rule: &str, place: &str, path: &str, observed: String, required: &str
     }
 }
 
-/// A program that is not the one that its package installed.
-fn modified(path: &str, place: &str, program: &Program, package: &str, digest: &str) -> Option<Finding> {
-    let found = match digest.len() {
+/// The digest of a program that is of the same kind as a package's; empty when it was not taken.
+fn alike<'p>(program: &'p Program, digest: &str) -> &'p str {
+    match digest.len() {
         32 => &program.md5,
         40 => &program.sha1,
         64 => &program.sha256,
-        _ => return None,
-    };
-    if found.is_empty() || found.eq_ignore_ascii_case(digest) {
-        return None;
+        _ => "",
     }
+}
+
+/// Whether a program is the one that its package installed, where that can be told.
+fn of_package(program: &Program, digest: &str) -> Option<bool> {
+    let found = alike(program, digest);
+    (!found.is_empty()).then(|| found.eq_ignore_ascii_case(digest))
+}
+
+/// A program that is not the one that its package installed.
+fn modified(path: &str, place: &str, program: &Program, package: &str, digest: &str) -> Finding {
+    let found = alike(program, digest);
     let observed = format!("{found} in place of what the package {package} installed");
     let fix = "install the package again, or ship the program under a path of its own";
     let found = finding("PKG-06", place, path, observed, &format!("the digest {digest} of the package"), fix);
-    Some(Finding { place: Place { package: package.to_owned(), ..found.place }, ..found })
+    Finding { place: Place { package: package.to_owned(), ..found.place }, ..found }
 }
 
 fn of_mode(path: &str, place: &str, mode: &Mode, package: &str, unknown: bool) -> Vec<Finding> {

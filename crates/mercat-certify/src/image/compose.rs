@@ -231,6 +231,7 @@ impl Composer<'_> {
         });
         let parts: Vec<Part<'_>> = parts.collect();
         let mut whole = whole(&parts);
+        whole.keys_of_packages(&mut self.findings);
         std::mem::take(&mut whole.findings).into_iter().for_each(|finding| self.adopt(finding));
         if !self.image.attestation {
             self.check_notices(&whole);

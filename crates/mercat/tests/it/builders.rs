@@ -110,9 +110,12 @@ fn a_debian_of_mmdebstrap_is_accepted_and_clean() {
         .expect("it starts");
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     let verdict: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    let errors: Vec<_> =
-        verdict["findings"].as_array().expect("a list").iter().filter(|f| f["severity"] == "error").collect();
-    assert!(errors.is_empty(), "false alarms on a stock Debian: {errors:#?}");
+    // About the image as a whole there is something to say: it has no user and no labels. About its files there is not.
+    let is_alarm = |finding: &&serde_json::Value| {
+        finding["severity"] == "error" || finding["severity"] == "warning" && finding.get("path").is_some()
+    };
+    let alarms: Vec<_> = verdict["findings"].as_array().expect("a list").iter().filter(is_alarm).collect();
+    assert!(alarms.is_empty(), "false alarms on a stock Debian: {alarms:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
