@@ -258,7 +258,7 @@ pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed<'
         Err(Broken::Unread(why)) => {
             let observed = format!("packages were not read: {why}");
             scan.note(Note::new(
-                "INC-16",
+                "INC-02",
                 path,
                 observed,
                 "a file of ours that can be written and read",

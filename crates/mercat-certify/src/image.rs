@@ -1,5 +1,6 @@
 //! From the root manifest to the verdict.
 
+mod checks;
 mod compose;
 
 use crate::facts::{LayerFacts, facts_key, scan_layer};
@@ -91,6 +92,7 @@ pub fn inspect(specimen: &Specimen<'_>, knowledge: &Knowledge, reused: &dyn Reus
         sboms.extend(composed.sboms);
     }
     findings.extend(crate::vulnerabilities::unmatched(&statements, knowledge));
+    let unknown = checks::unknown(&findings);
     let mut findings: Vec<Finding> = findings.into_iter().filter_map(|f| knowledge.policy.weigh(f)).collect();
     findings.sort();
     findings.dedup();
@@ -104,9 +106,9 @@ pub fn inspect(specimen: &Specimen<'_>, knowledge: &Knowledge, reused: &dyn Reus
         engines: knowledge.engine_digest().to_string(),
         eligibility: None,
         shadow: Vec::new(),
-        images: reports,
+        images: reports.clone(),
         disk: None,
-        checks: Vec::new(),
+        checks: checks::of((&images, &facts), &reports, (&findings, &unknown), knowledge),
         findings,
         sboms,
     })

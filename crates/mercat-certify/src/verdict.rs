@@ -240,8 +240,10 @@ impl Verdict {
             map.insert("shadow".to_owned(), json!(self.shadow));
         }
         if let Some(map) = document.as_object_mut().filter(|_| !self.checks.is_empty()) {
-            map.remove("images");
-            map.insert("disk".to_owned(), self.disk.as_ref().map_or(Value::Null, disk_json));
+            if self.images.is_empty() {
+                map.remove("images");
+                map.insert("disk".to_owned(), self.disk.as_ref().map_or(Value::Null, disk_json));
+            }
             map.insert("checks".to_owned(), self.checks.iter().map(check_json).collect());
         }
         let mut text = serde_json::to_string_pretty(&document).expect("plain data");
@@ -249,7 +251,7 @@ impl Verdict {
         mercat_domain::plain::plain_json(&text)
     }
 
-    /// Reads the checks of a document about a disk back; none for an image.
+    /// Reads the checks of a document back.
     pub fn checks_of(document: &str) -> Option<Vec<Check>> {
         let document: Value = serde_json::from_str(document).ok()?;
         let checks = document.get("checks").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -289,6 +291,16 @@ impl Verdict {
             outcome: std::borrow::Cow<'d, str>,
         }
         Outcome::parse(&serde_json::from_str::<Part<'_>>(document).ok()?.outcome)
+    }
+}
+
+/// What weighs more stands for several.
+pub(crate) fn weight(severity: &Severity) -> u8 {
+    match severity {
+        Severity::Info => 0,
+        Severity::Warning => 1,
+        Severity::Inconclusive => 2,
+        Severity::Error => 3,
     }
 }
 

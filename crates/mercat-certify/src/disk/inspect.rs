@@ -7,7 +7,7 @@ use crate::facts::{LayerFacts, Note};
 use crate::files::Files;
 use crate::files::whole::{Part, Whole, whole};
 use crate::scan::OURS;
-use crate::verdict::{Check, DiskReport, FilesReport, VolumeReport};
+use crate::verdict::{Check, DiskReport, FilesReport, VolumeReport, weight};
 use crate::vulnerabilities::{self, Installed};
 use crate::{Knowledge, Verdict, inventory, sbom};
 use mercat_artifact::ReadError;
@@ -268,15 +268,6 @@ fn undecided(checks: &[Check], plan: &str, knowledge: &Knowledge) -> Vec<Finding
         fix: "put what the rule looks for where it can be read, or ask the operator to decide".to_owned(),
     };
     weighed(open.map(finding).collect(), plan, knowledge)
-}
-
-fn weight(severity: &Severity) -> u8 {
-    match severity {
-        Severity::Info => 0,
-        Severity::Warning => 1,
-        Severity::Inconclusive => 2,
-        Severity::Error => 3,
-    }
 }
 
 /// Gives findings their weight. What could not be looked into is never held against the publisher.

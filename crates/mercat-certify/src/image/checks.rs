@@ -1,0 +1,163 @@
+//! What was looked for in an image, and how it came out: passes too.
+
+use super::{Facts, Image};
+use crate::Knowledge;
+use crate::facts::facts_key;
+use crate::verdict::{Check, ImageReport, weight};
+use mercat_domain::Severity;
+use mercat_domain::finding::Finding;
+use std::collections::BTreeSet;
+
+/// One thing that is looked for.
+struct Sought {
+    rule: &'static str,
+    title: &'static str,
+    required: &'static str,
+    /// What it needs to have seen before finding nothing is a pass.
+    over: Over,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Over {
+    /// Manifests and configs, which are there or refused.
+    Documents,
+    /// Every byte of every layer.
+    Bytes,
+    /// The packages, and advisories about them.
+    Packages,
+}
+
+const SOUGHT: &[Sought] = &[
+    Sought {
+        rule: "CTR-13",
+        title: "Manifests, configs and layers",
+        required: "every part there, with the digest and size that are announced",
+        over: Over::Documents,
+    },
+    Sought {
+        rule: "CTR-20",
+        title: "Viruses and malware",
+        required: "no known virus and no malware",
+        over: Over::Bytes,
+    },
+    Sought {
+        rule: "CTR-20-SUSPECT",
+        title: "What is suspicious",
+        required: "nothing that people have to look at",
+        over: Over::Bytes,
+    },
+    Sought {
+        rule: "CTR-21",
+        title: "Credentials",
+        required: "no credentials in layers, config or history",
+        over: Over::Bytes,
+    },
+    Sought {
+        rule: "CTR-22",
+        title: "Vulnerabilities",
+        required: "none over the threshold of the policy pack",
+        over: Over::Packages,
+    },
+    Sought { rule: "CTR-24", title: "User", required: "a user other than root", over: Over::Documents },
+    Sought {
+        rule: "CTR-27",
+        title: "Licence and notices",
+        required: "a licence and the notices of what it contains",
+        over: Over::Bytes,
+    },
+    Sought { rule: "CTR-28", title: "Labels", required: "the standard OCI labels", over: Over::Documents },
+    Sought {
+        rule: "CTR-29",
+        title: "Sizes and nesting",
+        required: "what unpacks within the limits of the policy pack",
+        over: Over::Bytes,
+    },
+    Sought {
+        rule: "CTR-32",
+        title: "Programs with privileges",
+        required: "setuid and setgid programs of packages only",
+        over: Over::Bytes,
+    },
+    Sought {
+        rule: "CTR-33",
+        title: "Files that everybody may write",
+        required: "none outside of directories for that",
+        over: Over::Bytes,
+    },
+    Sought {
+        rule: "PKG-06",
+        title: "Programs of packages",
+        required: "programs as their package installed them",
+        over: Over::Bytes,
+    },
+];
+
+/// Rules of findings that only say that something is not known of packages.
+const OF_PACKAGES: [&str; 8] =
+    ["INC-06", "INC-07", "INC-08", "INC-12", "INC-13", "INC-16", "INC-17", "INC-18"];
+
+/// What is not known, by the rules that say so, before a policy pack weighs them: whatever it makes of one, nothing
+/// passes over bytes that were not seen.
+pub(super) fn unknown(findings: &[Finding]) -> BTreeSet<String> {
+    let rules = findings.iter().map(|finding| finding.rule.clone());
+    rules.filter(|rule| rule.starts_with("INC-")).collect()
+}
+
+/// The checks of the images of a specimen together; none where there is no image.
+pub(super) fn of(
+    (images, facts): (&[Image], &Facts),
+    reports: &[ImageReport],
+    (findings, unknown): (&[Finding], &BTreeSet<String>),
+    knowledge: &Knowledge,
+) -> Vec<Check> {
+    if reports.is_empty() {
+        return Vec::new();
+    }
+    let engines = knowledge.engine_digest();
+    let mut layers = images.iter().flat_map(|image| &image.layers);
+    let all_read = layers.all(|layer| {
+        let kept = facts.get(&facts_key(&layer.descriptor.digest, layer.compression, &engines));
+        kept.is_some_and(|kept| kept.as_ref().is_some_and(|facts| !facts.refused && !facts.blob.is_empty()))
+    });
+    let bytes_seen = all_read && unknown.iter().all(|rule| OF_PACKAGES.contains(&rule.as_str()));
+    let packages_seen = all_read && unknown.is_empty();
+    let seen = seen(reports);
+    let check = |sought: &Sought| {
+        let found = findings.iter().filter(|finding| finding.rule == sought.rule);
+        let worst = found.clone().map(|finding| finding.severity).max_by_key(weight);
+        let enough = match sought.over {
+            Over::Documents => true,
+            Over::Bytes => bytes_seen,
+            Over::Packages => packages_seen,
+        };
+        let (result, observed) = match worst {
+            Some(worst) if enough || worst == Severity::Error => (worst.name(), told(found.count())),
+            _ if !enough => ("inconclusive", "not all of it could be looked into".to_owned()),
+            _ if knowledge.policy.severity(sought.rule).is_none() => ("off", String::new()),
+            _ => ("passed", seen.clone()),
+        };
+        Check {
+            rule: sought.rule.to_owned(),
+            test_id: String::new(),
+            title: sought.title.to_owned(),
+            result: result.to_owned(),
+            observed,
+            required: sought.required.to_owned(),
+        }
+    };
+    SOUGHT.iter().map(check).collect()
+}
+
+fn told(count: usize) -> String {
+    if count == 1 { "1 finding".to_owned() } else { format!("{count} findings") }
+}
+
+fn seen(reports: &[ImageReport]) -> String {
+    let layers = || reports.iter().flat_map(|report| &report.layers);
+    let scanned: u64 = layers().map(|layer| layer.scanned_bytes + layer.nested_scanned_bytes).sum();
+    let packages: usize = reports.iter().map(|report| report.packages).sum();
+    format!("{} layers, {scanned} bytes scanned, {packages} packages", layers().count())
+}
+
+#[cfg(test)]
+mod tests;
