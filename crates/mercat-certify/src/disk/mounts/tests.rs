@@ -1,0 +1,33 @@
+use super::*;
+
+#[test]
+fn volumes_answer_to_every_name_that_fstab_uses() {
+    let part = Names {
+        uuid: "0a1b-2c3d".into(),
+        label: "boot".into(),
+        volume: "part2".into(),
+        partition_label: "x".into(),
+    };
+    for name in [
+        "UUID=0A1B-2C3D",
+        "LABEL=boot",
+        "PARTLABEL=\"x\"",
+        "/dev/sda2",
+        "/dev/nvme0n1p2",
+        "/dev/disk/by-label/boot",
+    ] {
+        assert!(part.is(name), "{name}");
+    }
+    for name in ["UUID=", "LABEL=", "/dev/sda1", "/dev/sdb2", "/dev/sda", "tmpfs", "/dev/mapper/part2"] {
+        assert!(!part.is(name), "{name}");
+    }
+    let logical = Names { volume: "my-vg/root".into(), ..Names::default() };
+    assert!(logical.is("/dev/mapper/my--vg-root") && logical.is("/dev/my-vg/root"));
+}
+
+#[test]
+fn fstab_lines_are_three_fields_and_more() {
+    let entries = fstab("# x\nUUID=1 / ext4 defaults 0 1\n\n/swapfile none swap sw\nbad\n");
+    assert_eq!(entries.len(), 2);
+    assert_eq!((entries[1].source.as_str(), entries[1].kind.as_str()), ("/swapfile", "swap"));
+}
