@@ -255,15 +255,9 @@ pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed<'
             scan.note(Note::new("INC-16", "", observed, "fewer of them", OURS));
         }
         Ok(found) => scan.with(|facts| facts.told.components.extend(found)),
-        Err(Broken::Unread(why)) => {
-            let observed = format!("packages were not read: {why}");
-            scan.note(Note::new(
-                "INC-02",
-                path,
-                observed,
-                "a file of ours that can be written and read",
-                OURS,
-            ));
+        Err(broken @ (Broken::Unread(_) | Broken::Beyond(_))) => {
+            let observed = format!("its packages were not read: {broken}");
+            scan.note(Note::new("INC-02", path, observed, "a program that is read whole", OURS));
         }
         Err(broken) => {
             let fix = "ship the file as the package manager or build tool wrote it";

@@ -7,6 +7,7 @@ use crate::shown::{OVERLAP_BYTES, Shown, WINDOW_BYTES};
 use crate::window::Window;
 use crate::{Knowledge, Limits, companion, files, nested, signatures, yara};
 use mercat_artifact::ReadError;
+use mercat_domain::Digest;
 use mercat_signatures::{Beside, Digests, FileKind};
 use std::cell::RefCell;
 use std::io::Read;
@@ -224,10 +225,9 @@ impl<'k> Scan<'k> {
         self.with(|facts| facts.notes.iter().any(|note| note.path == path))
     }
 
-    /// Keeps the digest of a file that something was noted about; `bytes` is all of it, where it is at hand.
-    pub(crate) fn named(&self, path: &str, bytes: Option<&[u8]>) {
-        let digest = bytes.map(|bytes| crate::digest_of(bytes).to_string());
-        self.with(|facts| facts.name(path.to_owned(), digest));
+    /// Keeps the digest of a file that something was noted about, where it is known.
+    pub(crate) fn named(&self, path: &str, digest: Option<&Digest>) {
+        self.with(|facts| facts.name(path.to_owned(), digest.map(Digest::to_string)));
     }
 
     /// Counts bytes that come out of a file or of an archive inside it. `false` when an archive may give no more.

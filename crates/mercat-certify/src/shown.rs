@@ -8,6 +8,7 @@ use crate::scan::{OURS, Passed, Rules, Scan, Want};
 use crate::window::Window;
 use crate::{nested, yara};
 use mercat_artifact::ReadError;
+use mercat_domain::Digest;
 use mercat_signatures::{FileKind, Hasher, Hashing};
 use std::io::{self, BufRead, Read};
 
@@ -21,6 +22,9 @@ pub(crate) const OVERLAP_BYTES: usize = mercat_signatures::SPAN_BYTES_MAX;
 const WHOLE_DEPTH_MAX: u32 = 2;
 /// Bytes of a program of Windows in which an archive at its end is opened; most have something behind their last section.
 const BEHIND_PE_BYTES_MAX: u64 = 64 << 20;
+
+/// Bytes for which room is made because an archive announces them; archives inside archives are open together.
+const ANNOUNCED_BYTES_MAX: u64 = 16 << 20;
 
 /// A file whose bytes go past every scanner, whether or not somebody asks for them.
 pub(crate) struct Shown<'s, 'k> {
@@ -131,6 +135,8 @@ impl<'s, 'k> Shown<'s, 'k> {
         let holes = mercat_inventory::unread(&self.window, size);
         match self.scan.knowledge().scratch.lend(size) {
             Some(lent) => Kept::lent(lent, size, holes),
+            // What an archive announces takes no room before it comes.
+            None if self.depth > 0 && size > ANNOUNCED_BYTES_MAX => Kept::all(),
             None => Kept::sparse(size, holes),
         }
     }
@@ -138,7 +144,8 @@ impl<'s, 'k> Shown<'s, 'k> {
     /// A buffer for a file, with what was read of it, where it is not too large.
     fn room(&self, size: u64, max: u64) -> Option<Vec<u8>> {
         let size = usize::try_from(size.max(self.size)).ok().filter(|size| *size as u64 <= max)?;
-        let mut out = Vec::with_capacity(size);
+        let announced = if self.depth > 0 { size.min(ANNOUNCED_BYTES_MAX as usize) } else { size };
+        let mut out = Vec::with_capacity(announced);
         out.extend_from_slice(&self.window);
         Some(out)
     }
@@ -271,13 +278,17 @@ impl<'s, 'k> Shown<'s, 'k> {
                 }
             }
         }
-        if let Some(size) = self.known_size.filter(|size| *size != self.size && self.broken.is_none()) {
+        let announced = self.known_size.filter(|_| self.depth > 0 && self.broken.is_none());
+        if let Some(size) = announced.filter(|size| *size != self.size) {
             self.other_size(size);
         }
         self.tail();
         if self.scan.is_noted(self.path) {
-            let whole = self.broken.is_none() && self.window.len() as u64 == self.size;
-            self.scan.named(self.path, whole.then_some(&self.window[..]));
+            let all = self.broken.is_none() && self.window.len() as u64 == self.size;
+            let taken = digests.sha256.filter(|_| self.broken.is_none());
+            let digest = taken.map(|sha256| Digest::from_sha256(&sha256));
+            let digest = digest.or_else(|| all.then(|| crate::digest_of(&self.window)));
+            self.scan.named(self.path, digest.as_ref());
         }
         self.scan.give_back(std::mem::take(&mut self.window));
         match self.broken.take() {

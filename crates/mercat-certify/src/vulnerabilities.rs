@@ -6,7 +6,7 @@ use crate::scan::OURS;
 use crate::{Knowledge, advisories};
 use advisories::versions::{Scheme, is_rpm};
 use advisories::vex::{Status, Subject};
-use advisories::{Day, EPSS_ONE, SnapshotError, Vulnerability, ecosystem_of_purl_type};
+use advisories::{Day, EPSS_ONE, SnapshotError, Vulnerability, canonical_name, ecosystem_of_purl_type};
 use mercat_artifact::pkgdb::{OsRelease, Package};
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_inventory::{Component, Evidence};
@@ -183,6 +183,27 @@ fn of_distribution<'a>(
         place: Place { package: purl(os, package), ..Place::default() },
         there: true,
     }
+}
+
+/// Whether an installed package is one of the distribution's: whatever a publisher writes into its own database, the
+/// advisories tell of the packages that everybody has.
+pub(crate) fn is_of_distribution(
+    os: &OsRelease,
+    packages: &[Package],
+    package: &str,
+    knowledge: &Knowledge,
+) -> bool {
+    let distribution = ecosystem(os);
+    let (Some(scheme), Some(snapshot)) = (Scheme::of(&distribution), knowledge.advisories.snapshot()) else {
+        return false;
+    };
+    let installed = packages.iter().filter(|installed| installed.name == package);
+    let mut names =
+        installed.flat_map(|installed| of_distribution(&distribution, scheme, os, installed).names);
+    names.any(|name| {
+        let known = snapshot.package(&distribution, &canonical_name(&distribution, name));
+        known.is_ok_and(|known| !known.is_empty())
+    })
 }
 
 /// Packages of languages. Those that a distribution package owns are judged as that package, because

@@ -119,6 +119,9 @@ pub enum Broken {
     /// It could not be read: not its fault.
     #[error("it could not be read: {0}")]
     Unread(String),
+    /// It may be right, and is beyond what is read here.
+    #[error("it has {0}")]
+    Beyond(String),
 }
 
 impl Broken {

@@ -7,9 +7,9 @@ use object::read::ReadCacheOps;
 use std::cell::Cell;
 use std::ops::Range;
 
-/// Bytes of headers and tables of one program that are read. An ELF file with every section that it can have, all
-/// with long names, takes a tenth.
-const HEADER_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of headers and tables of one program that are read, and kept while it is looked into. The parser reads 256
+/// bytes for a name, so that half a million sections fit.
+const HEADER_BYTES_MAX: u64 = 192 << 20;
 /// Bytes that are searched at a time.
 const SEARCHED_BYTES: u64 = 256 << 10;
 
@@ -120,7 +120,7 @@ impl<'p> Headers<'p> {
             return Err(Broken::unread(kind.into()));
         }
         if self.spent.get() > HEADER_BYTES_MAX {
-            return Err(Broken::syntax("program", format!("more than {HEADER_BYTES_MAX} bytes of headers")));
+            return Err(Broken::Beyond(format!("more than {HEADER_BYTES_MAX} bytes of headers")));
         }
         Ok(())
     }

@@ -128,10 +128,7 @@ fn modules(program: &dyn Positioned) -> Result<Vec<Component>, Broken> {
     // Kernel modules, boot loaders and data files begin like programs too; what does not parse has no lists.
     let Some(layout) = layout(program)? else { return go_anywhere(program, None, whole) };
     if layout.lists.len() > LISTS_MAX {
-        return Err(Broken::syntax(
-            "program",
-            format!("more than {LISTS_MAX} sections with lists of modules"),
-        ));
+        return Err(Broken::Beyond(format!("more than {LISTS_MAX} sections with lists of modules")));
     }
     let mut out = Vec::new();
     let mut is_go = false;
@@ -256,7 +253,7 @@ struct Crate {
 fn crates(program: &dyn Positioned, range: &Range<u64>) -> Result<Vec<Component>, Broken> {
     const FORMAT: &str = "list of Rust crates (.dep-v0)";
     if range.end - range.start > AUDIT_BYTES_MAX {
-        return Err(Broken::syntax(FORMAT, format!("more than {AUDIT_BYTES_MAX} bytes")));
+        return Err(Broken::Beyond(format!("a {FORMAT} of more than {AUDIT_BYTES_MAX} bytes")));
     }
     let data = bytes_at(program, range.clone())?.unwrap_or_default();
     let mut text = Vec::new();
@@ -280,7 +277,10 @@ fn go(layout: &Layout, program: &dyn Positioned, section: &Range<u64>) -> Result
             texts.ok_or_else(|| Broken::syntax(FORMAT, "its texts are outside of the file"))?;
         Ok(Some(go_modules(&version, &modules)))
     };
-    Ok(first_place(program, section.clone(), GO_MAGIC, 1, read)?.unwrap_or_default())
+    match first_place(program, section.clone(), GO_MAGIC, 1, read)? {
+        None if !section.is_empty() => Err(Broken::syntax(FORMAT, "its section holds none")),
+        found => Ok(found.unwrap_or_default()),
+    }
 }
 
 /// Go's list wherever it stands; a place without a readable list is a constant of some program.
@@ -382,8 +382,10 @@ fn memory(
     for (base, range) in &layout.segments {
         let start = address.checked_sub(*base).and_then(|offset| range.start.checked_add(offset));
         let end = start.and_then(|start| start.checked_add(length as u64)).filter(|end| *end <= range.end);
-        if let (Some(start), Some(end)) = (start, end) {
-            return bytes_at(program, start..end);
+        if let (Some(start), Some(end)) = (start, end)
+            && let Some(found) = bytes_at(program, start..end)?
+        {
+            return Ok(Some(found));
         }
     }
     Ok(None)

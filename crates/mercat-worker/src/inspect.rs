@@ -684,8 +684,13 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
     Ok(())
 }
 
-/// Files without names for large programs; where there can be none, those wait in memory.
+/// Files without names for large programs; where there can be none, or they would lie in memory that no limit of the
+/// child counts, those wait in its own.
 fn scratch(directory: &Path) -> Vec<File> {
+    const TMPFS: i64 = 0x0102_1994;
+    if rustix::fs::statfs(directory).is_ok_and(|about| about.f_type == TMPFS) {
+        return Vec::new();
+    }
     let files = (0..SCRATCH_FILES).map(|_| tempfile::tempfile_in(directory));
     files.collect::<io::Result<_>>().unwrap_or_default()
 }

@@ -64,7 +64,9 @@ pub fn inspect(
     let (os, packages, found) = installed(&tree, specimen.claims.data_disk);
     findings.extend(found);
     let mut files = on_disk(&tree, &told);
-    files.keys_of_packages(&mut findings);
+    let of_distribution =
+        |package: &str| vulnerabilities::is_of_distribution(&os, &packages, package, knowledge);
+    files.keys_of_packages(&mut findings, of_distribution);
     let digests = [subject.clone()];
     let installed =
         Installed { os: &os, packages: &packages, components: &files.components, digests: &digests };

@@ -155,8 +155,10 @@ fn keys_in_programs_of_packages_are_one_finding_and_others_stay() {
         ("var/lib/dpkg/info/tool.md5sums", FILE, 0o644, sums.as_bytes()),
     ]);
     let found = of_layers(&[base]);
+    let right = crate::digest_of(b"\x7fELF right").to_string();
     let key = |rule: &str, layer: &str, path: &str, observed: &str| {
-        let place = Place { layer: layer.to_owned(), path: path.to_owned(), ..Place::default() };
+        let file = right.clone();
+        let place = Place { layer: layer.to_owned(), path: path.to_owned(), file, ..Place::default() };
         Finding {
             rule: rule.to_owned(),
             severity: Severity::Error,
@@ -173,10 +175,17 @@ fn keys_in_programs_of_packages_are_one_finding_and_others_stay() {
         key("CTR-21-ELF", "lower", "usr/bin/tool", "private key"),
         key("CTR-21-ELF", "layer", "usr/bin/tool!/x", "private key"),
     ];
-    let mut findings = others.to_vec();
+    // Of two files of this path in one layer.
+    let mut other_file = key("CTR-21-ELF", "layer", "usr/bin/tool", "private key: of another file");
+    other_file.place.file = String::new();
+    let others = [&others[..], &[other_file]].concat();
+    let mut findings = others.clone();
     findings.insert(1, key("CTR-21-ELF", "layer", "usr/bin/tool", "private key: first"));
     findings.push(key("CTR-21-ELF", "layer", "usr/bin/tool", "private key: second"));
-    found.keys_of_packages(&mut findings);
+    let all = findings.clone();
+    found.keys_of_packages(&mut findings, |_| false);
+    assert_eq!(findings, all, "a package that nobody else has");
+    found.keys_of_packages(&mut findings, |package| package == "tool");
     assert_eq!(findings[..others.len()], others);
     let told: Vec<_> =
         findings[others.len()..].iter().map(|f| (&*f.rule, &*f.place.package, &*f.observed)).collect();
@@ -285,6 +294,32 @@ fn an_archive_behind_a_large_script_or_program_is_opened() {
     }
 }
 
+/// A program of Go without section headers: code that nobody looks into, and its list of modules behind it.
+fn go_program(code: &[u8]) -> Vec<u8> {
+    let mut list = b"\xff Go buildinf:\x08\x02".to_vec();
+    list.resize(32, 0);
+    list.extend(b"\x08go1.22.1");
+    let modules = format!("{}mod\texample.com/app\tv1.0.0\n{}", "<".repeat(16), ">".repeat(16));
+    list.push(u8::try_from(modules.len()).expect("small"));
+    list.extend(modules.as_bytes());
+    let mut out = b"\x7fELF\x02\x01\x01".to_vec();
+    out.resize(16, 0);
+    let halves = |out: &mut Vec<u8>, numbers: &[u16]| {
+        numbers.iter().for_each(|number| out.extend(number.to_le_bytes()));
+    };
+    halves(&mut out, &[2, 62, 1, 0]);
+    [0_u64, 64, 0].iter().for_each(|number| out.extend(number.to_le_bytes()));
+    halves(&mut out, &[0, 0, 64, 56, 2, 64, 0, 0]);
+    let (code_at, list_at) = (4096_u64, 4096 + code.len() as u64);
+    for (flags, at, bytes) in [(5_u32, code_at, code.len()), (6, list_at, list.len())] {
+        [1_u32, flags].iter().for_each(|number| out.extend(number.to_le_bytes()));
+        let bytes = bytes as u64;
+        [at, at, at, bytes, bytes, 4096].iter().for_each(|number| out.extend(number.to_le_bytes()));
+    }
+    out.resize(4096, 0);
+    [&out, code, &list].concat()
+}
+
 #[test]
 fn a_large_program_waits_in_a_file_that_was_lent_and_is_read_alike() {
     use object::write::Object;
@@ -302,7 +337,9 @@ fn a_large_program_waits_in_a_file_that_was_lent_and_is_read_alike() {
     section(".dep-v0", &list);
     section(".data.more", &vec![9; 5 << 20]);
     let program = program.write().expect("written");
-    let layer = tar(&[("usr/bin/app", b'0', 0o755, &program), ("usr/bin/app2", b'0', 0o755, &program)]);
+    let go = go_program(&vec![0x90; 9 << 20]);
+    let files = [("usr/bin/app", &program), ("usr/bin/app2", &program), ("usr/bin/go", &go)];
+    let layer = tar(&files.map(|(path, bytes)| (path, b'0', 0o755, &bytes[..])));
     let facts = |scratch: Vec<std::fs::File>| {
         let knowledge = Knowledge::load(&Extra::default(), Advisories::default());
         let mut knowledge = knowledge.unwrap_or_else(|error| panic!("{error}"));
@@ -310,13 +347,19 @@ fn a_large_program_waits_in_a_file_that_was_lent_and_is_read_alike() {
         scan_layer(&mut &layer[..], Some(Compression::None), &knowledge).expect("reads")
     };
     let in_memory = facts(Vec::new());
-    assert_eq!(in_memory.told.components.len(), 2);
+    let purls: Vec<String> = in_memory.told.components.iter().map(|c| c.purl()).collect();
+    let wanted =
+        ["cargo/app@0.1.0", "cargo/app@0.1.0", "golang/example.com/app@v1.0.0", "golang/stdlib@1.22.1"];
+    assert_eq!(purls, wanted.map(|purl| format!("pkg:{purl}")));
     assert_eq!(in_memory.notes.len(), 0, "{:?}", in_memory.notes);
     assert_eq!(facts(vec![tempfile::tempfile().expect("a file")]), in_memory);
     // A file of ours that cannot be written: the program that should wait there was not read, which is told as ours.
     let full = tempfile::NamedTempFile::new().expect("a file");
     let failed = facts(vec![std::fs::File::open(full.path()).expect("opened")]);
-    assert_eq!(failed.told.components.len(), 1);
+    assert_eq!(failed.told.components.len(), 3);
+    let knowledge = Knowledge::load(&Extra::default(), Advisories::default());
+    let knowledge = knowledge.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(knowledge.policy.severity("INC-02"), Some(Severity::Inconclusive));
     let told: Vec<_> = failed.notes.iter().map(|note| (&*note.rule, &*note.path, &*note.fix)).collect();
     assert_eq!(told, [("INC-02", "usr/bin/app", crate::scan::OURS)]);
 }

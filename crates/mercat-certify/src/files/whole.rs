@@ -55,8 +55,9 @@ pub(crate) struct Whole {
     pub(crate) licences: BTreeMap<String, String>,
     pub(crate) notices: Vec<String>,
     pub(crate) programs: usize,
-    /// Programs as their package installed them, by the digest that it has for them: place, path there, package.
-    pub(crate) as_installed: BTreeMap<(String, String), String>,
+    /// Programs as their package installed them, by the digest that it has for them: place and path there; package and
+    /// SHA-256.
+    pub(crate) as_installed: BTreeMap<(String, String), (String, String)>,
     /// How much did not fit into the facts of its layer.
     pub(crate) left: u64,
     pub(crate) findings: Vec<Finding>,
@@ -106,7 +107,7 @@ pub(crate) fn whole(parts: &[Part<'_>]) -> Whole {
                 Some(true) => {
                     let mount = parts.iter().find(|part| part.place == *place).map_or("", |part| &part.mount);
                     let key = ((*place).to_owned(), path.strip_prefix(mount).unwrap_or(path).to_owned());
-                    out.as_installed.insert(key, package.to_owned());
+                    out.as_installed.insert(key, (package.to_owned(), format!("sha256:{}", program.sha256)));
                 }
                 Some(false) => out.findings.push(modified(path, place, program, package, digest)),
                 None => {}
@@ -134,20 +135,29 @@ pub(crate) fn whole(parts: &[Part<'_>]) -> Whole {
 }
 
 impl Whole {
-    /// Keys inside of programs that are as their package installed them are the package's, and published with it: one
-    /// finding a file, under a rule of its own.
-    pub(crate) fn keys_of_packages(&self, findings: &mut Vec<Finding>) {
+    /// Keys inside of programs that are as a package of the distribution installed them are that package's, and
+    /// published with it: one finding a file, under a rule of its own. Which packages those are is asked.
+    pub(crate) fn keys_of_packages(
+        &self,
+        findings: &mut Vec<Finding>,
+        of_distribution: impl Fn(&str) -> bool,
+    ) {
         let mut keys: BTreeMap<(String, String), (usize, Finding)> = BTreeMap::new();
         findings.retain(|finding| {
             let key = (finding.place.layer.clone(), finding.place.path.clone());
-            let ours = finding.rule == "CTR-21-ELF" && self.as_installed.contains_key(&key);
+            let installed = self.as_installed.get(&key).filter(|_| finding.rule == "CTR-21-ELF");
+            // Without the digest it may be about another file of this path.
+            let is_it = |(package, sha256): &&(String, String)| {
+                finding.place.file == *sha256 && of_distribution(package)
+            };
+            let ours = installed.filter(is_it).is_some();
             if ours {
                 keys.entry(key).or_insert_with(|| (0, finding.clone())).0 += 1;
             }
             !ours
         });
         for (key, (count, finding)) in keys {
-            let package = &self.as_installed[&key];
+            let (package, _) = &self.as_installed[&key];
             let what = if count == 1 { "a private key".to_owned() } else { format!("{count} private keys") };
             findings.push(Finding {
                 rule: "CTR-21-PKG".to_owned(),

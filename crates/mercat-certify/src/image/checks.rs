@@ -93,14 +93,14 @@ const SOUGHT: &[Sought] = &[
 ];
 
 /// Rules of findings that only say that something is not known of packages.
-const OF_PACKAGES: [&str; 8] =
-    ["INC-06", "INC-07", "INC-08", "INC-12", "INC-13", "INC-16", "INC-17", "INC-18"];
+const OF_PACKAGES: [&str; 10] =
+    ["INC-06", "INC-07", "INC-08", "INC-12", "INC-13", "INC-16", "INC-17", "INC-18", "PKG-05", "PKG-07"];
 
 /// What is not known, by the rules that say so, before a policy pack weighs them: whatever it makes of one, nothing
 /// passes over bytes that were not seen.
 pub(super) fn unknown(findings: &[Finding]) -> BTreeSet<String> {
     let rules = findings.iter().map(|finding| finding.rule.clone());
-    rules.filter(|rule| rule.starts_with("INC-")).collect()
+    rules.filter(|rule| rule.starts_with("INC-") || OF_PACKAGES.contains(&rule.as_str())).collect()
 }
 
 /// The checks of the images of a specimen together; none where there is no image.
@@ -131,9 +131,11 @@ pub(super) fn of(
             Over::Packages => packages_seen,
         };
         let (result, observed) = match worst {
-            Some(worst) if enough || worst == Severity::Error => (worst.name(), told(found.count())),
-            _ if !enough => ("inconclusive", "not all of it could be looked into".to_owned()),
             _ if knowledge.policy.severity(sought.rule).is_none() => ("off", String::new()),
+            Some(worst) if enough || worst == Severity::Error => {
+                (worst.name(), counted(found.count() as u64, "finding"))
+            }
+            _ if !enough => ("inconclusive", "not all of it could be looked into".to_owned()),
             _ => ("passed", seen.clone()),
         };
         Check {
@@ -148,15 +150,16 @@ pub(super) fn of(
     SOUGHT.iter().map(check).collect()
 }
 
-fn told(count: usize) -> String {
-    if count == 1 { "1 finding".to_owned() } else { format!("{count} findings") }
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn seen(reports: &[ImageReport]) -> String {
     let layers = || reports.iter().flat_map(|report| &report.layers);
     let scanned: u64 = layers().map(|layer| layer.scanned_bytes + layer.nested_scanned_bytes).sum();
     let packages: usize = reports.iter().map(|report| report.packages).sum();
-    format!("{} layers, {scanned} bytes scanned, {packages} packages", layers().count())
+    let layers = counted(layers().count() as u64, "layer");
+    format!("{layers}, {} scanned, {}", counted(scanned, "byte"), counted(packages as u64, "package"))
 }
 
 #[cfg(test)]

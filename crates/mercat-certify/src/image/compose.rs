@@ -81,6 +81,9 @@ pub(super) fn compose(
     composer.check_config();
     let (os, packages, gone) = composer.inventory(&layers);
     let mut whole = composer.files(&layers);
+    let of_distribution =
+        |package: &str| vulnerabilities::is_of_distribution(&os, &packages, package, knowledge);
+    whole.keys_of_packages(&mut composer.findings, of_distribution);
     whole.gone = gone;
     whole.components.extend(claims);
     let mut statements = BTreeSet::new();
@@ -231,7 +234,6 @@ impl Composer<'_> {
         });
         let parts: Vec<Part<'_>> = parts.collect();
         let mut whole = whole(&parts);
-        whole.keys_of_packages(&mut self.findings);
         std::mem::take(&mut whole.findings).into_iter().for_each(|finding| self.adopt(finding));
         if !self.image.attestation {
             self.check_notices(&whole);

@@ -179,3 +179,14 @@ fn every_pack_weighs_what_is_found_here() {
         );
     }
 }
+
+#[test]
+fn a_package_is_the_distributions_when_the_advisories_know_it_and_it_is_installed() {
+    let knowledge = knowledge(vec![record("Debian:12", "gnutls28", "DSA-1", "3.0")], TODAY);
+    let installed = [package("libgnutls30", "gnutls28", "3.7.9"), package("own", "own", "1")];
+    let is = |os: &OsRelease, name: &str| is_of_distribution(os, &installed, name, &knowledge);
+    let debian = os("debian", "12");
+    assert!(is(&debian, "libgnutls30"));
+    assert!(!is(&debian, "own") && !is(&debian, "gnutls28") && !is(&debian, ""));
+    assert!(!is(&os("debian", "11"), "libgnutls30") && !is(&os("other", "12"), "libgnutls30"));
+}

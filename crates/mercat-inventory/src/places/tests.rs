@@ -52,7 +52,7 @@ fn headers_are_bounded_and_errors_of_the_disk_are_not_the_programs() {
     }
     assert_eq!(headers.check(), Ok(()));
     assert_eq!(headers.source().read_exact(&mut [0; 1]), Err(()));
-    assert!(matches!(headers.check(), Err(Broken::Syntax { .. })));
+    assert!(matches!(headers.check(), Err(Broken::Beyond(_))));
 
     let outside = Headers::of(&program);
     let mut source = outside.source();

