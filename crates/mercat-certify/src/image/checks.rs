@@ -4,18 +4,10 @@ use super::{Facts, Image};
 use crate::Knowledge;
 use crate::facts::facts_key;
 use crate::verdict::{Check, ImageReport, weight};
+use Over::{Bytes, Documents, Packages};
 use mercat_domain::Severity;
 use mercat_domain::finding::Finding;
 use std::collections::BTreeSet;
-
-/// One thing that is looked for.
-struct Sought {
-    rule: &'static str,
-    title: &'static str,
-    required: &'static str,
-    /// What it needs to have seen before finding nothing is a pass.
-    over: Over,
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Over {
@@ -27,69 +19,20 @@ enum Over {
     Packages,
 }
 
-const SOUGHT: &[Sought] = &[
-    Sought {
-        rule: "CTR-13",
-        title: "Manifests, configs and layers",
-        required: "every part there, with the digest and size that are announced",
-        over: Over::Documents,
-    },
-    Sought {
-        rule: "CTR-20",
-        title: "Viruses and malware",
-        required: "no known virus and no malware",
-        over: Over::Bytes,
-    },
-    Sought {
-        rule: "CTR-20-SUSPECT",
-        title: "What is suspicious",
-        required: "nothing that people have to look at",
-        over: Over::Bytes,
-    },
-    Sought {
-        rule: "CTR-21",
-        title: "Credentials",
-        required: "no credentials in layers, config or history",
-        over: Over::Bytes,
-    },
-    Sought {
-        rule: "CTR-22",
-        title: "Vulnerabilities",
-        required: "none over the threshold of the policy pack",
-        over: Over::Packages,
-    },
-    Sought { rule: "CTR-24", title: "User", required: "a user other than root", over: Over::Documents },
-    Sought {
-        rule: "CTR-27",
-        title: "Licence and notices",
-        required: "a licence and the notices of what it contains",
-        over: Over::Bytes,
-    },
-    Sought { rule: "CTR-28", title: "Labels", required: "the standard OCI labels", over: Over::Documents },
-    Sought {
-        rule: "CTR-29",
-        title: "Sizes and nesting",
-        required: "what unpacks within the limits of the policy pack",
-        over: Over::Bytes,
-    },
-    Sought {
-        rule: "CTR-32",
-        title: "Programs with privileges",
-        required: "setuid and setgid programs of packages only",
-        over: Over::Bytes,
-    },
-    Sought {
-        rule: "CTR-33",
-        title: "Files that everybody may write",
-        required: "none outside of directories for that",
-        over: Over::Bytes,
-    },
-    Sought {
-        rule: "PKG-06",
-        title: "Programs of packages",
-        required: "programs as their package installed them",
-        over: Over::Bytes,
-    },
+/// What is looked for: its rule, what a pass must have seen, what it is about, and what is right.
+const SOUGHT: &[(&str, Over, &str, &str)] = &[
+    ("CTR-13", Documents, "Manifests, configs and layers", "every part there, as it is announced"),
+    ("CTR-20", Bytes, "Viruses and malware", "no known virus and no malware"),
+    ("CTR-20-SUSPECT", Bytes, "What is suspicious", "nothing that people have to look at"),
+    ("CTR-21", Bytes, "Credentials", "no credentials in layers, config or history"),
+    ("CTR-22", Packages, "Vulnerabilities", "none over the threshold of the policy pack"),
+    ("CTR-24", Documents, "User", "a user other than root"),
+    ("CTR-27", Bytes, "Licence and notices", "a licence and the notices of what it contains"),
+    ("CTR-28", Documents, "Labels", "the standard OCI labels"),
+    ("CTR-29", Bytes, "Sizes and nesting", "what unpacks within the limits of the policy pack"),
+    ("CTR-32", Bytes, "Programs with privileges", "setuid and setgid programs of packages only"),
+    ("CTR-33", Bytes, "Files that everybody may write", "none outside of directories for that"),
+    ("PKG-06", Bytes, "Programs of packages", "programs as their package installed them"),
 ];
 
 /// Rules of findings that only say that something is not known of packages.
@@ -122,16 +65,16 @@ pub(super) fn of(
     let bytes_seen = all_read && unknown.iter().all(|rule| OF_PACKAGES.contains(&rule.as_str()));
     let packages_seen = all_read && unknown.is_empty();
     let seen = seen(reports);
-    let check = |sought: &Sought| {
-        let found = findings.iter().filter(|finding| finding.rule == sought.rule);
+    let check = |(rule, over, title, required): &(&str, Over, &str, &str)| {
+        let found = findings.iter().filter(|finding| finding.rule == *rule);
         let worst = found.clone().map(|finding| finding.severity).max_by_key(weight);
-        let enough = match sought.over {
-            Over::Documents => true,
-            Over::Bytes => bytes_seen,
-            Over::Packages => packages_seen,
+        let enough = match over {
+            Documents => true,
+            Bytes => bytes_seen,
+            Packages => packages_seen,
         };
         let (result, observed) = match worst {
-            _ if knowledge.policy.severity(sought.rule).is_none() => ("off", String::new()),
+            _ if knowledge.policy.severity(rule).is_none() => ("off", String::new()),
             Some(worst) if enough || worst == Severity::Error => {
                 (worst.name(), counted(found.count() as u64, "finding"))
             }
@@ -139,12 +82,12 @@ pub(super) fn of(
             _ => ("passed", seen.clone()),
         };
         Check {
-            rule: sought.rule.to_owned(),
+            rule: (*rule).to_owned(),
             test_id: String::new(),
-            title: sought.title.to_owned(),
+            title: (*title).to_owned(),
             result: result.to_owned(),
             observed,
-            required: sought.required.to_owned(),
+            required: (*required).to_owned(),
         }
     };
     SOUGHT.iter().map(check).collect()

@@ -62,7 +62,7 @@ fn nothing_passes_over_what_was_not_seen() {
     let expected = |others: &[(&str, &str)], otherwise: &str| -> BTreeMap<String, String> {
         let result =
             |rule: &str| others.iter().find(|(other, _)| *other == rule).map_or(otherwise, |(_, r)| r);
-        SOUGHT.iter().map(|sought| (sought.rule.to_owned(), result(sought.rule).to_owned())).collect()
+        SOUGHT.iter().map(|(rule, ..)| ((*rule).to_owned(), result(rule).to_owned())).collect()
     };
     let documents = [("CTR-13", "passed"), ("CTR-24", "passed"), ("CTR-28", "passed")];
     // Bytes that a scanner did not see.
