@@ -9,9 +9,9 @@ use crate::pipeline::{self, Through};
 use crate::scan::{Scan, Want};
 use crate::{Knowledge, files};
 use mercat_artifact::ReadError;
-use mercat_artifact::layer::HashingReader;
 use mercat_artifact::layer::tar::{Entry, Kind, TarReader, Whiteout};
-use mercat_artifact::oci::Compression;
+use mercat_artifact::layer::{Hashed, HashingReader};
+use mercat_artifact::oci::{Compression, Descriptor};
 use mercat_domain::{Digest, Finding};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,9 @@ pub(crate) const FORMAT: &str = concat!("mercat.facts/7 ", env!("CARGO_PKG_VERSI
 
 const CAPTURE_BYTES_MAX: u64 = 64 << 20;
 const RPM_BYTES_MAX: u64 = 256 << 20;
+/// What is asked of a stream that is refused.
+const READ_ALIKE: &str = "a stream that every reader understands alike";
+
 /// Something found in a layer, not yet weighed by the policy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Note {
@@ -45,11 +48,10 @@ impl Note {
 
     pub(crate) fn refused(path: &str, error: &ReadError) -> Self {
         let (rule, observed) = match error {
-            ReadError::Refused { code, .. } => (*code, error.to_string()),
+            ReadError::Refused { code, what, offset } => (*code, format!("{what}, at byte {offset}")),
             ReadError::Io(_) => ("INC-02", "the bytes could not be read".to_owned()),
         };
-        let required = "a stream that every reader understands alike";
-        Self::new(rule, path, observed, required, "rebuild the layer with a current image builder")
+        Self::new(rule, path, observed, READ_ALIKE, "rebuild the layer with a current image builder")
     }
 }
 
@@ -115,6 +117,19 @@ impl LayerFacts {
         self.removed.extend(other.removed);
         self.opaque.extend(other.opaque);
         self.told.join(other.told);
+    }
+
+    /// Tells of a stream that was refused that it is not the one that was announced, where it is not.
+    pub(crate) fn is_of(&mut self, read: &Hashed, announced: &Descriptor) {
+        let (digest, size) = (&announced.digest, announced.size);
+        if read.digest == *digest && read.size == size {
+            return;
+        }
+        self.notes.retain(|note| note.required != READ_ALIKE);
+        let observed = format!("{} with {} bytes", read.digest, read.size);
+        let required = format!("{digest} with {size} bytes");
+        let fix = "copy the image again: this copy of a layer is damaged, or is another one";
+        self.notes.insert(Note::new("CTR-13", "", observed, &required, fix));
     }
 
     /// Keeps the digest of a file that something was noted about.

@@ -382,7 +382,13 @@ fn read_layer(
         Err(error) => return Err(error),
     };
     let mut counted = Counted { inner: blob, done, total, reused, unreported: 0 };
-    let facts = scan_layer(&mut counted, layer.compression, knowledge)?;
+    let mut facts = scan_layer(&mut counted, layer.compression, knowledge)?;
+    if facts.refused {
+        // A damaged copy is refused for whatever its bytes come to; what is wrong with it is that it is damaged.
+        let mut blob = HashingReader::new(blobs.open(&layer.descriptor.digest)?);
+        io::copy(&mut blob, &mut io::sink())?;
+        facts.is_of(&blob.finish(), &layer.descriptor);
+    }
     // A layer that ended early, or in which a scanner failed, is read again next time; what its bytes alone leave
     // open, a damaged archive for example, stays what it is.
     let failed = |note: &crate::facts::Note| ["INC-01", "INC-02", "INC-20"].contains(&note.rule.as_str());

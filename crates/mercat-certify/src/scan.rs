@@ -324,8 +324,16 @@ impl<'k> Scan<'k> {
         let rule = |kind: &str| if elf && kind == "private key" { "CTR-21-ELF" } else { "CTR-21" };
         for secret in secrets {
             let observed = format!("{}: {}", secret.kind, secret.redacted);
-            let fix = "revoke the credential, then rebuild the layer without it; deleting it in a later layer is not enough";
-            self.note(Note::new(rule(secret.kind), path, observed, "no credentials in any layer", fix));
+            let rule = rule(secret.kind);
+            let fix = match rule {
+                "CTR-21" => {
+                    "revoke the credential, then rebuild the layer without it; deleting it in a later layer is not enough"
+                }
+                _ => {
+                    "make sure that it is a published key of a self-test; if it is not, revoke it and rebuild the layer"
+                }
+            };
+            self.note(Note::new(rule, path, observed, "no credentials in any layer", fix));
         }
         let Err(why) = whole else { return true };
         self.ended_early(path, &why);

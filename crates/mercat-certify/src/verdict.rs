@@ -294,16 +294,6 @@ impl Verdict {
     }
 }
 
-/// What weighs more stands for several.
-pub(crate) fn weight(severity: &Severity) -> u8 {
-    match severity {
-        Severity::Info => 0,
-        Severity::Warning => 1,
-        Severity::Inconclusive => 2,
-        Severity::Error => 3,
-    }
-}
-
 fn finding_json(finding: &Finding) -> Value {
     let mut out = Map::new();
     out.insert("rule".into(), json!(finding.rule));

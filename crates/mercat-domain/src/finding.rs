@@ -14,6 +14,16 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// What weighs more stands for several: an error even where others could not be decided.
+    pub fn weight(self) -> u8 {
+        match self {
+            Self::Info => 0,
+            Self::Warning => 1,
+            Self::Inconclusive => 2,
+            Self::Error => 3,
+        }
+    }
+
     /// The name used in documents.
     pub fn name(self) -> &'static str {
         match self {

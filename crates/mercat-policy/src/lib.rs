@@ -228,6 +228,11 @@ impl Policy {
         PACKS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
     }
 
+    /// Names of the packs that come with the program.
+    pub fn names() -> Vec<&'static str> {
+        PACKS.iter().map(|(name, _)| *name).collect()
+    }
+
     /// The weight of a rule; `None` when it is off. Rules the pack does not know block.
     pub fn severity(&self, rule: &str) -> Option<Severity> {
         self.rules.get(rule).copied().unwrap_or(Some(Severity::Error))

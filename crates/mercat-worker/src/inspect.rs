@@ -216,6 +216,8 @@ fn policies(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, String> {
 
 /// Large programs that may wait at a time: layers are read side by side, and programs may stand in archives.
 const SCRATCH_FILES: usize = 4;
+/// Exit code of a child whose parent is gone.
+const PARENT_GONE: i32 = 3;
 /// Added to the nice value of a gentle child.
 const GENTLE: i32 = 10;
 /// How many times as long a gentle child may take, on a machine that is busy with others.
@@ -589,9 +591,10 @@ struct Talk<W: Write + Send> {
 impl<W: Write + Send> Talk<W> {
     fn say(&self, line: &Line) {
         let mut out = self.out.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // A parent that is gone wants no more lines; this process then ends by its broken pipe.
-        if let Ok(text) = serde_json::to_string(line) {
-            let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+        let Ok(text) = serde_json::to_string(line) else { return };
+        if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
+            // The parent is gone, and nobody wants what is still to come. Signals of broken pipes are off in Rust.
+            std::process::exit(PARENT_GONE);
         }
     }
 }

@@ -12,8 +12,8 @@ use anyhow::{Context, bail};
 use cache::Cache;
 use indicatif::{ProgressBar, ProgressStyle};
 use mercat_artifact::oci::reference::{self, Selector, Source};
-use mercat_certify::Verdict;
 use mercat_certify::advisories::Advisories;
+use mercat_certify::{Policy, Verdict};
 use mercat_depot::{Credentials, Depot, Imported, Progress, SourceError, import, selected};
 use mercat_domain::{Digest, Outcome};
 use mercat_egress::Egress;
@@ -42,6 +42,9 @@ pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
     if let Some(declared) = disk::declared(&args.image, args.disk_format) {
         return disk::run(data, args, declared).await;
     }
+    if let Some(why) = local(&args.image).or_else(|| of_disks(args)).or_else(|| missing(args)) {
+        return Ok(usage(&why));
+    }
     let (place, selector) = match reference::parse(&args.image) {
         Ok(parsed) => parsed,
         Err(error) => return Ok(usage(&error.to_string())),
@@ -65,10 +68,48 @@ pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
             _ => Outcome::Pass,
         };
         write_sboms(args.sbom.as_deref(), &inspection)?;
-        documents.push((name.clone(), inspection.verdict));
+        let name = match found.images.len() {
+            1 => args.image.clone(),
+            _ => format!("{} {name}", args.image),
+        };
+        documents.push((name, inspection.verdict));
     }
     output::write(args, &documents)?;
     Ok(exit_code(worst))
+}
+
+/// Why a name that is one of a file or directory here is no reference.
+fn local(image: &str) -> Option<String> {
+    let path = Path::new(image);
+    if path.is_dir() {
+        return Some(format!("{image} is a directory; of an OCI layout say oci:{image}"));
+    }
+    let archives = format!("of an archive of images oci-archive:{image} or docker-archive:{image}");
+    path.is_file().then(|| format!("{image} is a file; of a disk say its --disk-format, {archives}"))
+}
+
+/// Which arguments are only about disks.
+fn of_disks(args: &CertifyArgs) -> Option<String> {
+    let given = [
+        ("--os", args.os.is_some()),
+        ("--data-disk", args.data_disk),
+        ("--open-port", !args.open_ports.is_empty()),
+        ("--no-remote-connection", args.no_remote_connection),
+        ("--extensions", args.extensions),
+    ];
+    let (flag, _) = given.into_iter().find(|(_, given)| *given)?;
+    Some(format!("{flag} is about disks, and {} is an image", args.image))
+}
+
+/// Which file that the arguments name is not there.
+fn missing(args: &CertifyArgs) -> Option<String> {
+    let is_pack = |path: &&PathBuf| path.to_str().is_some_and(|name| Policy::named(name).is_some());
+    if let Some(path) = args.policy.as_ref().filter(|path| !is_pack(path) && !path.is_file()) {
+        let packs = Policy::names().join(", ");
+        return Some(format!("--policy {}: no such file, and no pack of {packs}", path.display()));
+    }
+    let path = args.vex.iter().find(|path| !path.is_file())?;
+    Some(format!("--vex {}: no such file", path.display()))
 }
 
 fn exit_code(outcome: Outcome) -> u8 {
@@ -162,7 +203,8 @@ fn layout_images(root: &Path, references: &[String]) -> Result<Vec<(String, Impo
         out.entry(entry.digest).or_insert((name, image));
     }
     if out.is_empty() {
-        return Err(SourceError::NotFound(format!("{} in {}", references.join(", "), root.display())));
+        let what = if references.is_empty() { "an image".to_owned() } else { references.join(", ") };
+        return Err(SourceError::NotFound(format!("{what} in {}", root.display())));
     }
     Ok(out.into_values().collect())
 }

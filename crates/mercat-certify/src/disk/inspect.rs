@@ -7,7 +7,7 @@ use crate::facts::{LayerFacts, Note};
 use crate::files::Files;
 use crate::files::whole::{Part, Whole, whole};
 use crate::scan::OURS;
-use crate::verdict::{Check, DiskReport, FilesReport, VolumeReport, weight};
+use crate::verdict::{Check, DiskReport, FilesReport, VolumeReport};
 use crate::vulnerabilities::{self, Installed};
 use crate::{Knowledge, Verdict, inventory, sbom};
 use mercat_artifact::ReadError;
@@ -235,9 +235,11 @@ fn answers(
             Status::Found if outcome.faults.is_empty() => {
                 knowledge.policy.severity(rule.id).map_or("off", Severity::name)
             }
-            Status::Found => {
-                found.iter().map(|f| f.severity).max_by_key(weight).map_or("off", Severity::name)
-            }
+            Status::Found => found
+                .iter()
+                .map(|f| f.severity)
+                .max_by_key(|severity| severity.weight())
+                .map_or("off", Severity::name),
             status => status.name(),
         };
         checks.push(Check {
@@ -290,7 +292,7 @@ fn weighed(findings: Vec<Finding>, plan: &str, knowledge: &Knowledge) -> Vec<Fin
 
 fn refusal(error: &ReadError) -> Finding {
     let (rule, observed) = match error {
-        ReadError::Refused { code, .. } => (*code, error.to_string()),
+        ReadError::Refused { code, what, offset } => (*code, format!("{what}, at byte {offset}")),
         ReadError::Io(_) => ("INC-02", error.to_string()),
     };
     Finding {

@@ -168,31 +168,32 @@ fn keys_in_programs_of_packages_are_one_finding_and_others_stay() {
             fix: String::new(),
         }
     };
+    let mut other_file = key("CTR-21-ELF", "layer", "usr/bin/tool", "private key: of two files of this path");
+    other_file.place.file = String::new();
     let others = [
         key("CTR-21", "layer", "usr/bin/tool", "a token is a token wherever it is"),
+        key("CTR-21-ELF", "layer", "", "more than 100 of these in this layer"),
         key("CTR-21-ELF", "layer", "usr/bin/changed", "private key"),
         key("CTR-21-ELF", "layer", "usr/bin/own", "private key"),
-        key("CTR-21-ELF", "lower", "usr/bin/tool", "private key"),
         key("CTR-21-ELF", "layer", "usr/bin/tool!/x", "private key"),
+        key("CTR-21-ELF", "lower", "usr/bin/tool", "private key"),
+        other_file,
     ];
-    // Of two files of this path in one layer.
-    let mut other_file = key("CTR-21-ELF", "layer", "usr/bin/tool", "private key: of another file");
-    other_file.place.file = String::new();
-    let others = [&others[..], &[other_file]].concat();
-    let mut findings = others.clone();
-    findings.insert(1, key("CTR-21-ELF", "layer", "usr/bin/tool", "private key: first"));
-    findings.push(key("CTR-21-ELF", "layer", "usr/bin/tool", "private key: second"));
-    let all = findings.clone();
-    found.keys_of_packages(&mut findings, |_| false);
-    assert_eq!(findings, all, "a package that nobody else has");
-    found.keys_of_packages(&mut findings, |package| package == "tool");
-    assert_eq!(findings[..others.len()], others);
-    let told: Vec<_> =
-        findings[others.len()..].iter().map(|f| (&*f.rule, &*f.place.package, &*f.observed)).collect();
-    assert_eq!(
-        told,
-        [("CTR-21-PKG", "tool", "2 private keys in the program as the package tool installed it")]
-    );
+    let mut of_tool = key("CTR-21-ELF", "layer", "usr/bin/tool", "private key: first");
+    let keys = [of_tool.clone(), key("CTR-21-ELF", "layer", "usr/bin/tool", "private key: second")];
+    let left = |of_distribution: &dyn Fn(&str) -> bool| {
+        let mut findings = [&keys[1..], &others, &keys[..1]].concat();
+        findings.sort();
+        found.keys_of_packages(&mut findings, of_distribution);
+        findings.retain(|finding| !others.contains(finding));
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        findings.remove(0)
+    };
+    of_tool.observed = "private key: first, and 1 more in it".to_owned();
+    assert_eq!(left(&|_| false), of_tool, "a package that nobody else has");
+    let told = left(&|package| package == "tool");
+    assert_eq!((&*told.rule, &*told.place.package), ("CTR-21-PKG", "tool"));
+    assert_eq!(told.observed, "2 private keys in the program as the package tool installed it");
 }
 
 #[test]

@@ -135,39 +135,53 @@ pub(crate) fn whole(parts: &[Part<'_>]) -> Whole {
 }
 
 impl Whole {
-    /// Keys inside of programs that are as a package of the distribution installed them are that package's, and
-    /// published with it: one finding a file, under a rule of its own. Which packages those are is asked.
+    /// Keys inside of programs are one finding a program. Where that is as a package of the distribution installed it
+    /// they are the package's, and published with it: a rule of its own. Which packages those are is asked.
     pub(crate) fn keys_of_packages(
         &self,
         findings: &mut Vec<Finding>,
         of_distribution: impl Fn(&str) -> bool,
     ) {
-        let mut keys: BTreeMap<(String, String), (usize, Finding)> = BTreeMap::new();
+        let mut keys: BTreeMap<(String, String), BTreeMap<String, (usize, Finding)>> = BTreeMap::new();
         findings.retain(|finding| {
-            let key = (finding.place.layer.clone(), finding.place.path.clone());
-            let installed = self.as_installed.get(&key).filter(|_| finding.rule == "CTR-21-ELF");
+            let place = &finding.place;
+            // One without a path counts what did not fit.
+            if finding.rule != "CTR-21-ELF" || place.path.is_empty() {
+                return true;
+            }
+            let files = keys.entry((place.layer.clone(), place.path.clone())).or_default();
+            files.entry(place.file.clone()).or_insert_with(|| (0, finding.clone())).0 += 1;
+            false
+        });
+        let each =
+            keys.into_iter().flat_map(|(key, files)| files.into_values().map(move |of| (key.clone(), of)));
+        for (key, (count, finding)) in each {
+            let installed = self.as_installed.get(&key);
             // Without the digest it may be about another file of this path.
             let is_it = |(package, sha256): &&(String, String)| {
                 finding.place.file == *sha256 && of_distribution(package)
             };
-            let ours = installed.filter(is_it).is_some();
-            if ours {
-                keys.entry(key).or_insert_with(|| (0, finding.clone())).0 += 1;
-            }
-            !ours
-        });
-        for (key, (count, finding)) in keys {
-            let (package, _) = &self.as_installed[&key];
-            let what = if count == 1 { "a private key".to_owned() } else { format!("{count} private keys") };
-            findings.push(Finding {
-                rule: "CTR-21-PKG".to_owned(),
-                place: Place { package: package.clone(), ..finding.place },
-                observed: format!("{what} in the program as the package {package} installed it"),
-                required: "keys of packages that everybody has".to_owned(),
-                fix: "nothing, unless the package is your own".to_owned(),
-                ..finding
+            findings.push(match (installed.filter(is_it), count) {
+                (Some((package, _)), _) => of_package_alone(finding, package, count),
+                (None, 1) => finding,
+                (None, _) => Finding {
+                    observed: format!("{}, and {} more in it", finding.observed, count - 1),
+                    ..finding
+                },
             });
         }
+    }
+}
+
+fn of_package_alone(finding: Finding, package: &str, count: usize) -> Finding {
+    let what = if count == 1 { "a private key".to_owned() } else { format!("{count} private keys") };
+    Finding {
+        rule: "CTR-21-PKG".to_owned(),
+        place: Place { package: package.to_owned(), ..finding.place },
+        observed: format!("{what} in the program as the package {package} installed it"),
+        required: "keys of packages that everybody has".to_owned(),
+        fix: "nothing, unless the package is your own".to_owned(),
+        ..finding
     }
 }
 

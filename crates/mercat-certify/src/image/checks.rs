@@ -3,7 +3,7 @@
 use super::{Facts, Image};
 use crate::Knowledge;
 use crate::facts::facts_key;
-use crate::verdict::{Check, ImageReport, weight};
+use crate::verdict::{Check, ImageReport};
 use Over::{Bytes, Documents, Packages};
 use mercat_domain::Severity;
 use mercat_domain::finding::Finding;
@@ -67,7 +67,7 @@ pub(super) fn of(
     let seen = seen(reports);
     let check = |(rule, over, title, required): &(&str, Over, &str, &str)| {
         let found = findings.iter().filter(|finding| finding.rule == *rule);
-        let worst = found.clone().map(|finding| finding.severity).max_by_key(weight);
+        let worst = found.clone().map(|finding| finding.severity).max_by_key(|severity| severity.weight());
         let enough = match over {
             Documents => true,
             Bytes => bytes_seen,

@@ -30,15 +30,24 @@ impl Cache {
         self.0.join(Digest::from_sha256(&Sha256::digest(key.as_bytes())).hex()).with_extension("json")
     }
 
+    /// What was kept under a key, unless it was damaged since: then it is made again.
     fn get(&self, key: &str) -> Option<String> {
-        std::fs::read_to_string(self.path(key)).ok()
+        let kept = std::fs::read_to_string(self.path(key)).ok()?;
+        let (sum, text) = kept.split_once('\n')?;
+        (sum == Self::sum(key, text)).then(|| text.to_owned())
     }
 
     fn put(&self, key: &str, text: &str) -> anyhow::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(format!("{}\n{text}", Self::sum(key, text)).as_bytes())?;
         file.persist(self.path(key))?;
         Ok(())
+    }
+
+    /// Guards against damage, not against whoever may write here.
+    fn sum(key: &str, text: &str) -> String {
+        let hash = Sha256::new().chain_update(key).chain_update("\n").chain_update(text);
+        Digest::from_sha256(&hash.finalize()).to_string()
     }
 }
 
@@ -82,4 +91,35 @@ pub(super) async fn inspect(
         }
     }
     Ok(inspection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_damaged_is_not_there() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let cache = Cache::open(directory.path()).expect("opens");
+        let text = "{\n  \"outcome\": \"pass\"\n}\n";
+        cache.put("key", text).expect("written");
+        assert_eq!(cache.get("key").as_deref(), Some(text));
+        assert_eq!(cache.get("other"), None);
+        let path = cache.path("key");
+        let whole = std::fs::read(&path).expect("kept");
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            std::fs::write(&path, &damaged).expect("written");
+            assert_eq!(cache.get("key"), None, "byte {at}");
+            std::fs::write(&path, &whole[..at]).expect("written");
+            assert_eq!(cache.get("key"), None, "{at} bytes");
+        }
+        // Another entry under this name.
+        std::fs::copy(&path, cache.path("other")).expect("copied");
+        std::fs::write(cache.path("other"), &whole).expect("written");
+        assert_eq!(cache.get("other"), None);
+        cache.put("key", text).expect("written");
+        assert_eq!(cache.get("key").as_deref(), Some(text));
+    }
 }

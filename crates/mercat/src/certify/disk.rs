@@ -36,6 +36,12 @@ pub(super) async fn run(data: &Path, args: &CertifyArgs, declared: Option<Declar
         Ok(path) => path,
         Err(why) => return Ok(usage(&why)),
     };
+    if let Some(why) = super::missing(args) {
+        return Ok(usage(&why));
+    }
+    if args.cache.is_some() {
+        return Ok(usage("--cache is about images; of disks nothing is kept"));
+    }
     let inspector = inspector(data, args)?;
     let claims = Claims {
         os_family: args.os,
