@@ -161,7 +161,7 @@ pub(crate) struct CertifyArgs {
     /// oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or HOST/REPOSITORY:TAG; or a disk of a virtual
     /// machine: FILE.vhd, .vhdx, .qcow2, .vmdk, .raw or .img
     pub(crate) image: String,
-    /// How to print the verdict: text or json. An older name of --format, which wins over it.
+    /// How to print the verdict: text or json. An older name of --format; where both are given, --format counts.
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
     /// The form of the report. The document itself is json; the server serves the same forms.

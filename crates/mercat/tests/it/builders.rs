@@ -13,8 +13,12 @@ fn accepted(reference: &str, what: &str) {
         .expect("it starts");
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     assert!(!text.is_empty(), "{what}: {}", String::from_utf8_lossy(&out.stderr));
-    for code in ["TAR-", "GZ-", "ZST-", "LAY-", "MAN-", "CFG-", "JSON-", "CTR-13", "CTR-29"] {
-        assert!(!text.contains(&format!("\"rule\": \"{code}")), "{what} was refused: {text}");
+    let verdict: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    for finding in verdict["findings"].as_array().expect("a list") {
+        let rule = finding["rule"].as_str().expect("a rule");
+        for code in ["TAR-", "GZ-", "ZST-", "LAY-", "MAN-", "CFG-", "JSON-", "CTR-13", "CTR-29"] {
+            assert!(!rule.starts_with(code), "{what} was refused: {text}");
+        }
     }
 }
 

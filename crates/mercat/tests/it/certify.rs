@@ -125,3 +125,67 @@ fn a_cache_reads_what_is_new_and_nothing_else() {
     let broken: Vec<&String> = fresh.iter().filter(|rule| !second.contains(rule)).collect();
     assert!(!broken.is_empty(), "the old layer is unreadable, but only without a cache: {fresh:?}");
 }
+
+#[test]
+fn damage_is_told_as_damage_of_a_copy_and_made_good_in_a_cache() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (image, cache) = (dir.path().join("image"), dir.path().join("cache"));
+    let layer = tar(&[("opt/base", &noise(1 << 20, 1))]);
+    layout(&image, std::slice::from_ref(&layer), &["latest"]);
+    let first = verdict(&image, &cache);
+    assert_eq!(first["outcome"], "pass", "{first:#}");
+    let entries = || std::fs::read_dir(&cache).expect("a cache").map(|entry| entry.expect("an entry").path());
+    for damage in
+        [|_: &[u8]| Vec::new(), |kept: &[u8]| kept[..kept.len() / 2].to_vec(), |_: &[u8]| b"x".to_vec()]
+    {
+        for entry in entries() {
+            let kept = std::fs::read(&entry).expect("an entry");
+            std::fs::write(&entry, damage(&kept)).expect("written");
+        }
+        assert_eq!(verdict(&image, &cache), first);
+    }
+    let blob = image.join("blobs/sha256").join(&sha256(&crate::house::gzip(&layer))[7..]);
+    let whole = std::fs::read(&blob).expect("a blob");
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 0x40;
+    for damaged in [&whole[..whole.len() / 2], &flipped] {
+        std::fs::write(&blob, damaged).expect("written");
+        let told = verdict(&image, &dir.path().join("another"));
+        let errors = told["findings"].as_array().expect("a list").iter().filter(|f| f["severity"] == "error");
+        let rules: Vec<_> = errors.map(|finding| finding["rule"].as_str().unwrap_or_default()).collect();
+        assert_eq!(rules, ["CTR-13"], "{told:#}");
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_usage_with_what_to_say_instead() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let image = dir.path().join("image");
+    layout(&image, &[tar(&[("a", b"b")])], &["latest"]);
+    let notes = dir.path().join("notes.txt");
+    std::fs::write(&notes, "notes").expect("written");
+    let disk = dir.path().join("disk.img");
+    std::fs::write(&disk, [0; 1024]).expect("written");
+    let text = |path: &Path| path.to_str().expect("plain").to_owned();
+    let reference = format!("oci:{}:latest", image.display());
+    for (arguments, part) in [
+        (vec![text(&notes)], "oci-archive:"),
+        (vec![text(&image)], "oci:"),
+        (vec![reference.clone(), "--os".into(), "linux".into()], "--os is about disks"),
+        (vec![reference.clone(), "--data-disk".into()], "--data-disk is about disks"),
+        (vec![reference.clone(), "--policy".into(), "nosuch".into()], "legacy-2021"),
+        (vec![reference, "--vex".into(), "nosuch".into()], "--vex nosuch"),
+        (vec![text(&disk), "--cache".into(), text(dir.path())], "--cache is about images"),
+        (vec![text(&disk), "--policy".into(), "nosuch".into()], "legacy-2021"),
+    ] {
+        let out =
+            Command::new(BIN).args(["--data", "/nonexistent-mercat", "certify"]).args(&arguments).output();
+        let out = out.expect("it starts");
+        let told = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(
+            out.status.code() == Some(64) && told.contains(part),
+            "{arguments:?}: {:?} {told}",
+            out.status
+        );
+    }
+}
