@@ -260,7 +260,8 @@ mod tests {
     async fn the_challenge_of_the_registry_itself_is_answered() {
         let (host, asked) = server(|text, own| match text {
             text if text.contains("/token") => {
-                "200 OK\r\ncontent-length: 13\r\n\r\n{\"token\":\"t\"}".to_owned()
+                // What the server says behind every answer is no answer to the next request.
+                "200 OK\r\nconnection: close\r\ncontent-length: 13\r\n\r\n{\"token\":\"t\"}".to_owned()
             }
             text if text.to_lowercase().contains("authorization: bearer t") => {
                 "200 OK\r\ncontent-length: 0".to_owned()
