@@ -1,4 +1,5 @@
-//! What an inspecting or decoding child may still do: read a few files, and compute.
+//! What an inspecting or decoding child may still do: read a few files, compute, and keep large programs in files
+//! without names that were open before.
 //!
 //! Landlock closes the file system and the network, seccomp every system call that computing does not need, and
 //! resource limits bound memory, time and files. A kernel that cannot do the first two makes a child refuse, unless
@@ -93,7 +94,8 @@ fn restrict_calls() -> Result<(), String> {
     seccompiler::apply_filter(&program).map_err(|error| error.to_string())
 }
 
-/// The system calls of a program that reads open files, computes in threads, and writes to its pipes.
+/// The system calls of a program that reads files, computes in threads, and writes to what was open before: its pipes, and
+/// files without names.
 fn calls() -> Vec<i64> {
     let mut calls = vec![
         libc::SYS_read,
