@@ -18,6 +18,16 @@ pub trait Positioned: Send + Sync {
 
 impl Positioned for Vec<u8> {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.as_slice().read_exact_at(buffer, offset)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.as_slice().length()
+    }
+}
+
+impl Positioned for &[u8] {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let start = usize::try_from(offset).ok();
         let range = start.and_then(|start| self.get(start..start.checked_add(buffer.len())?));
         buffer.copy_from_slice(range.ok_or(io::ErrorKind::UnexpectedEof)?);

@@ -22,7 +22,7 @@ pub(crate) const FORMAT: &str = concat!("mercat.facts/7 ", env!("CARGO_PKG_VERSI
 const CAPTURE_BYTES_MAX: u64 = 64 << 20;
 const RPM_BYTES_MAX: u64 = 256 << 20;
 /// What is asked of a stream that is refused.
-const READ_ALIKE: &str = "a stream that every reader understands alike";
+pub(crate) const READ_ALIKE: &str = "a stream that every reader understands alike";
 
 /// Something found in a layer, not yet weighed by the policy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

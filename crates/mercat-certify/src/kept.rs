@@ -129,7 +129,7 @@ impl<'s> Kept<'s> {
             }),
             Place::Lent(lent, written) => between(&self.holes, from..to, |part| {
                 let bytes = &fresh[part.start - from..part.end - from];
-                if written.is_ok() && !bytes.is_empty() {
+                if written.is_ok() {
                     *written = lent.file().and_then(|file| file.write_all_at(bytes, part.start as u64));
                 }
             }),

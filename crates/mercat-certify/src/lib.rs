@@ -172,8 +172,7 @@ impl Knowledge {
     }
 
     /// Lends empty files in which large programs wait, and not in memory, until all of them has passed. Each must be
-    /// allowed to grow to [`PROGRAM_BYTES_MAX`]; one that cannot be written makes a verdict
-    /// inconclusive.
+    /// allowed to grow to [`PROGRAM_BYTES_MAX`]; one that cannot be written makes a verdict inconclusive.
     pub fn lend_scratch(&mut self, files: Vec<std::fs::File>) {
         self.scratch = kept::Scratch::new(files);
     }

@@ -23,7 +23,6 @@ pub use purl::encode;
 pub use settle::settle;
 
 use mercat_artifact::Positioned;
-use places::Slice;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -259,7 +258,7 @@ pub fn read(reader: Reader, path: &str, bytes: &[u8]) -> Result<Vec<Component>, 
         Reader::ComposerInstalled => php::installed(bytes),
         Reader::ComposerLock => php::lock(bytes),
         Reader::DotnetDeps => dotnet::deps(bytes),
-        Reader::Program => program::read(path, &Slice(bytes)),
+        Reader::Program => program::read(path, &bytes),
         Reader::CycloneDx => claims::cyclonedx(bytes),
     };
     finish(path, found?)

@@ -13,22 +13,6 @@ const HEADER_BYTES_MAX: u64 = 192 << 20;
 /// Bytes that are searched at a time.
 const SEARCHED_BYTES: u64 = 256 << 10;
 
-/// Bytes in memory.
-pub(crate) struct Slice<'b>(pub(crate) &'b [u8]);
-
-impl Positioned for Slice<'_> {
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
-        let start = usize::try_from(offset).ok();
-        let range = start.and_then(|start| self.0.get(start..start.checked_add(buffer.len())?));
-        buffer.copy_from_slice(range.ok_or(std::io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-
-    fn length(&self) -> std::io::Result<u64> {
-        Ok(self.0.len() as u64)
-    }
-}
-
 /// A program inside of another file.
 pub(crate) struct Part<'p> {
     pub(crate) program: &'p dyn Positioned,
@@ -46,11 +30,6 @@ impl Positioned for Part<'_> {
     fn length(&self) -> std::io::Result<u64> {
         Ok(self.bytes)
     }
-}
-
-/// How long a program is, in bytes of memory.
-pub(crate) fn length(program: &dyn Positioned) -> Result<usize, Broken> {
-    Ok(usize::try_from(program.length().map_err(Broken::unread)?).unwrap_or(usize::MAX))
 }
 
 /// The bytes of a range, unless it leads out of the program.

@@ -1,7 +1,7 @@
 //! Programs: what compilers write into them about the modules that they are made of.
 
 use crate::json::parse;
-use crate::places::{Headers, Part, bytes_at, first_place, length};
+use crate::places::{Headers, Part, bytes_at, first_place};
 use crate::{Broken, Component, Evidence, component, versions};
 use mercat_artifact::Positioned;
 use object::read::ReadCache;
@@ -90,10 +90,8 @@ fn end<E: FileHeader<Endian = Endianness>>(head: &[u8]) -> Option<u64> {
 /// Go modules, Rust crates and the versions that well-known programs carry as text.
 pub(crate) fn read(path: &str, program: &dyn Positioned) -> Result<Vec<Component>, Broken> {
     let mut out = versions::of(path, program)?;
-    let mut head = [0; 8];
-    let head = &mut head[..min(8, length(program)?)];
-    program.read_exact_at(head, 0).map_err(Broken::unread)?;
-    if is_fat(head) {
+    let head = bytes_at(program, 0..min(8, program.length().map_err(Broken::unread)?))?;
+    if is_fat(&head.unwrap_or_default()) {
         for part in fat(program)? {
             out.extend(modules(&part)?);
         }

@@ -26,7 +26,8 @@ pub enum Unconfined {
     Allowed,
 }
 
-/// Confines this process for good; files that are open for writing may grow to `file_bytes`. `None` when it is confined whole; otherwise what is missing.
+/// Confines this process for good; files that are open for writing may grow to `file_bytes`. `None` when it is confined
+/// whole; otherwise what is missing.
 ///
 /// # Errors
 /// When a limit cannot be set, or the kernel cannot confine and nobody allowed that.

@@ -3,7 +3,7 @@
 use super::rule::{Case, Outcome, Rule, Status};
 use super::walk::{Progress, Walked, Walks, walk};
 use super::{DiskSpecimen, Layout, OsFamily, Tree, VolumeTree, container, linux, mounts, windows};
-use crate::facts::{LayerFacts, Note};
+use crate::facts::{LayerFacts, Note, READ_ALIKE};
 use crate::files::Files;
 use crate::files::whole::{Part, Whole, whole};
 use crate::scan::OURS;
@@ -327,7 +327,7 @@ fn note_findings(volume: &str, facts: &LayerFacts) -> Vec<Finding> {
                 "no credentials on the disk".to_owned(),
                 "revoke the credential, remove the file, and make the image again",
             ),
-            _ if note.required.starts_with("a stream that every") => (
+            _ if note.required == READ_ALIKE => (
                 "a disk that every reader understands alike".to_owned(),
                 "shut the machine down cleanly and make the image again with current tools",
             ),

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 fn places(bytes: &[u8], range: Range<u64>, needle: &[u8], max: usize) -> Vec<u64> {
     let mut out = Vec::new();
-    let nothing = first_place(&Slice(bytes), range, needle, max, |at| {
+    let nothing = first_place(&bytes, range, needle, max, |at| {
         out.push(at);
         Ok(None::<()>)
     });
@@ -45,7 +45,7 @@ fn headers_are_bounded_and_errors_of_the_disk_are_not_the_programs() {
     assert!(matches!(headers.check(), Err(Broken::Unread(_))));
 
     let bytes = vec![0; 1 << 20];
-    let (program, mut all) = (Slice(&bytes), vec![0; 1 << 20]);
+    let (program, mut all) = (&bytes[..], vec![0; 1 << 20]);
     let headers = Headers::of(&program);
     for _ in 0..HEADER_BYTES_MAX >> 20 {
         assert_eq!(headers.source().read_exact(&mut all), Ok(()));
@@ -67,10 +67,10 @@ proptest! {
         let end = start.saturating_add(count).min(bytes.len() as u64);
         let start = start.min(end);
         let inner = &bytes[start as usize..end as usize];
-        let part = Part { program: &Slice(&bytes), start, bytes: inner.len() as u64 };
+        let part = Part { program: &bytes, start, bytes: inner.len() as u64 };
         let (mut ours, mut plain) = (vec![0; wanted], vec![0; wanted]);
         let read = part.read_exact_at(&mut ours, at).is_ok();
-        prop_assert_eq!(read, Slice(inner).read_exact_at(&mut plain, at).is_ok());
+        prop_assert_eq!(read, inner.read_exact_at(&mut plain, at).is_ok());
         prop_assert_eq!(ours, plain);
     }
 }
