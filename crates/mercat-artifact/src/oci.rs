@@ -1,8 +1,10 @@
 //! OCI and Docker manifests, indexes and image configs (image-spec 1.1.1).
 
+mod config;
 pub mod reference;
 
 use crate::{ReadError, json};
+pub use config::{Config, parse_config};
 use mercat_domain::Digest;
 use mercat_domain::limits::{INDEX_ENTRIES_MAX, LAYERS_MAX, MANIFEST_BYTES_MAX};
 use serde_json::{Map, Value};
@@ -206,107 +208,6 @@ fn descriptor(value: &Value, path: &str) -> Result<Descriptor, ReadError> {
         platform,
         annotations: annotations.unwrap_or_default(),
     })
-}
-
-/// What Mercat reads from an image config.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Config {
-    /// `os/architecture[/variant]`.
-    pub platform: String,
-    /// Uncompressed layer digests, lowest first.
-    pub diff_ids: Vec<Digest>,
-    /// `User`.
-    pub user: String,
-    /// `Env`, as `NAME=value`.
-    pub env: Vec<String>,
-    /// `Entrypoint`.
-    pub entry_point: Vec<String>,
-    /// `Cmd`.
-    pub command: Vec<String>,
-    /// `WorkingDir`.
-    pub directory: String,
-    /// `Labels`.
-    pub labels: Vec<(String, String)>,
-    /// `ExposedPorts`.
-    pub ports: Vec<String>,
-    /// `Volumes`.
-    pub volumes: Vec<String>,
-    /// `history[].created_by`.
-    pub history: Vec<String>,
-    /// Every other text of the document, keys included: credentials hide anywhere.
-    pub texts: Vec<String>,
-}
-
-/// Parses an image config.
-///
-/// # Errors
-/// `JSON-01`, or `CFG-01` to `CFG-03` with what was found.
-pub fn parse_config(bytes: &[u8]) -> Result<Config, ReadError> {
-    let whole = json::parse(bytes)?;
-    let mut texts = Vec::new();
-    collect_texts(&whole, &mut texts);
-    let document = object(whole, "the config")?;
-    let word = |map: &Map<String, Value>, key: &str| {
-        map.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
-    let os = word(&document, "os");
-    let architecture = word(&document, "architecture");
-    if os.is_empty() || architecture.is_empty() {
-        return Err(ReadError::refused("CFG-01", 0, "os or architecture is missing"));
-    }
-    let variant = word(&document, "variant");
-    let platform = if variant.is_empty() {
-        format!("{os}/{architecture}")
-    } else {
-        format!("{os}/{architecture}/{variant}")
-    };
-    let diff_ids = document
-        .get("rootfs")
-        .and_then(|rootfs| rootfs.get("diff_ids"))
-        .and_then(Value::as_array)
-        .ok_or_else(|| ReadError::refused("CFG-02", 0, "rootfs.diff_ids is missing"))?
-        .iter()
-        .map(|id| id.as_str().and_then(Digest::parse))
-        .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| ReadError::refused("CFG-02", 0, "a diff_id is not a sha256 digest"))?;
-    let empty = Map::new();
-    let config = match document.get("config") {
-        None | Some(Value::Null) => &empty,
-        Some(Value::Object(map)) => map,
-        Some(_) => return Err(ReadError::refused("CFG-03", 0, "config is not an object")),
-    };
-    let words = |key: &str| -> Vec<String> {
-        let list = config.get(key).and_then(Value::as_array);
-        list.into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
-    };
-    let keys = |key: &str| config.get(key).and_then(Value::as_object).into_iter().flatten();
-    let history = document.get("history").and_then(Value::as_array).into_iter().flatten();
-    Ok(Config {
-        platform,
-        diff_ids,
-        user: word(config, "User"),
-        env: words("Env"),
-        entry_point: words("Entrypoint"),
-        command: words("Cmd"),
-        directory: word(config, "WorkingDir"),
-        labels: keys("Labels").map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned())).collect(),
-        ports: keys("ExposedPorts").map(|(key, _)| key.clone()).collect(),
-        volumes: keys("Volumes").map(|(key, _)| key.clone()).collect(),
-        history: history.filter_map(|step| step.get("created_by")?.as_str().map(str::to_owned)).collect(),
-        texts,
-    })
-}
-
-fn collect_texts(value: &Value, out: &mut Vec<String>) {
-    match value {
-        Value::String(text) => out.push(text.clone()),
-        Value::Array(list) => list.iter().for_each(|item| collect_texts(item, out)),
-        Value::Object(map) => map.iter().for_each(|(key, item)| {
-            out.push(key.clone());
-            collect_texts(item, out);
-        }),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
 }
 
 #[cfg(test)]

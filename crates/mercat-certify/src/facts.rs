@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
-pub(crate) const FORMAT: &str = concat!("mercat.facts/7 ", env!("CARGO_PKG_VERSION"));
+pub(crate) const FORMAT: &str = concat!("mercat.facts/8 ", env!("CARGO_PKG_VERSION"));
 
 const CAPTURE_BYTES_MAX: u64 = 64 << 20;
 const RPM_BYTES_MAX: u64 = 256 << 20;
@@ -227,6 +227,10 @@ impl LayerScan<'_> {
 
     fn entry<R: Read>(&self, entry: Entry, tar: &mut TarReader<R>) -> Result<(), ReadError> {
         self.scan.begin(&entry.path, &entry.link, &entry.xattrs);
+        if let Some(observed) = entry.overlay() {
+            let fix = "remove it with a whiteout file (.wh.NAME), or leave it out";
+            self.scan.note(Note::new("TAR-27", &entry.path, observed, READ_ALIKE, fix));
+        }
         match entry.whiteout() {
             Some(Whiteout::Path(path)) => self.scan.with(|facts| facts.removed.push(path)),
             Some(Whiteout::Opaque(path)) => self.scan.with(|facts| facts.opaque.push(path)),

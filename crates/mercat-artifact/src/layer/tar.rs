@@ -48,9 +48,22 @@ pub struct Entry {
     pub link: String,
     /// Extended attributes.
     pub xattrs: Vec<(String, Vec<u8>)>,
+    /// Whether it is a character device with the numbers 0 and 0.
+    is_null_device: bool,
 }
 
 impl Entry {
+    /// What the kernel's overlay file system would take this entry for beside what image-spec says: its own form of a
+    /// whiteout (a device 0/0), or a directory or file that its attributes hide or redirect
+    /// (Documentation/filesystems/overlayfs.rst). Some runtimes unpack such entries as they are, others leave them out.
+    pub fn overlay(&self) -> Option<String> {
+        let mark = |(key, _): &&(String, Vec<u8>)| {
+            ["trusted.overlay.", "user.overlay."].iter().any(|space| key.starts_with(space))
+        };
+        let marked = self.xattrs.iter().find(mark).map(|(key, _)| format!("the attribute {key}"));
+        marked.or_else(|| self.is_null_device.then(|| "a character device 0/0".to_owned()))
+    }
+
     /// What a whiteout hides: the path of a removed entry, or a directory whose lower content goes.
     pub fn whiteout(&self) -> Option<Whiteout> {
         let (directory, name) = self.path.rsplit_once('/').unwrap_or(("", &self.path));
@@ -359,7 +372,8 @@ impl<R: Read> TarReader<R> {
             .iter()
             .filter_map(|(key, value)| Some((key.strip_prefix("SCHILY.xattr.")?.to_owned(), value.clone())))
             .collect();
-        Ok(Entry { path, kind, size, mode: header.mode, link, xattrs })
+        let is_null_device = header.kind == b'3' && header.device == (0, 0);
+        Ok(Entry { path, kind, size, mode: header.mode, link, xattrs, is_null_device })
     }
 
     fn effective_size(&self, header: &Header, pax: &pax::Records) -> Result<u64, ReadError> {

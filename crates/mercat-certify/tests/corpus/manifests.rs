@@ -296,11 +296,13 @@ fn configs() -> Vec<Case> {
         ("root as User", swap("\"app\"", "\"root\""), Told("CTR-24")),
         ("0:0 as User", swap("\"app\"", "\"0:0\""), Told("CTR-24")),
         ("no User", swap("\"app\"", "\"\""), Told("CTR-24")),
-        ("User as a number", swap("\"app\"", "0"), Told("CTR-24")),
+        ("User as a number", swap("\"app\"", "0"), Blocks("CFG-04")),
         ("escapes in a label", inside(r#""X":"\u001b[2J\u0000""#), Accepted),
-        ("a port past 65535", inside("\"ExposedPorts\":{\"70000/tcp\":{}}"), Accepted),
-        ("Entrypoint with a NUL", inside(r#""Entrypoint":["\u0000"]"#), Accepted),
-        ("Env as an object", inside("\"Env\":{}"), Accepted),
+        ("a port past 65535", inside("\"ExposedPorts\":{\"70000/tcp\":{}}"), Blocks("CFG-06")),
+        ("Entrypoint with a NUL", inside(r#""Entrypoint":["\u0000"]"#), Blocks("CFG-05")),
+        ("User past 31 bits", swap("\"app\"", "\"4294967296\""), Blocks("CFG-07")),
+        ("Entrypoint as text", inside("\"Entrypoint\":\"run\""), Blocks("CFG-04")),
+        ("Env as an object", inside("\"Env\":{}"), Blocks("CFG-04")),
         ("90,000 steps of history", long.to_string(), Accepted),
     ] {
         out.push(Case::image('B', format!("config: {name}"), of_config(text), expect));

@@ -503,8 +503,17 @@ fn harm() -> Vec<Stream> {
         named("a setgid program of no package", tar(&[mode(b"tmp/x", b"0002755\0")]), Told("CTR-32")),
         named("a file that everybody writes", tar(&[mode(b"etc/x", b"0000777\0")]), Told("CTR-33")),
         named("a file capability", attribute("SCHILY.xattr.security.capability"), Told("CTR-34")),
-        named("an attribute of overlayfs", attribute("SCHILY.xattr.trusted.overlay.redirect"), Accepted),
-        named("a character device 0/0", tar(&[header(b"gone", b'3', 0).to_vec()]), Accepted),
+        named(
+            "an attribute of overlayfs",
+            attribute("SCHILY.xattr.trusted.overlay.redirect"),
+            Blocks("TAR-27"),
+        ),
+        named("a character device 0/0", tar(&[header(b"gone", b'3', 0).to_vec()]), Blocks("TAR-27")),
+        named(
+            "a character device 1/3",
+            tar(&[resealed(header(b"dev/null", b'3', 0), 329, b"0000001\0")]),
+            Accepted,
+        ),
         named(
             "a file and a directory of one name",
             tar(&[entry("a", b"x"), header(b"a/", b'5', 0).to_vec()]),

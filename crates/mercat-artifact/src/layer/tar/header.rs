@@ -15,6 +15,8 @@ pub(super) struct Header {
     pub(super) mode: u32,
     pub(super) size: u64,
     pub(super) kind: u8,
+    /// Major and minor number, of a device.
+    pub(super) device: (u64, u64),
 }
 
 type Bad = (&'static str, String);
@@ -50,12 +52,17 @@ pub(super) fn parse(block: &[u8; 512]) -> Result<Header, Bad> {
     for (range, field) in [(108..116, "uid"), (116..124, "gid"), (136..148, "mtime")] {
         number(&block[range], field)?;
     }
+    let device = match block[156] {
+        b'3' | b'4' => (number(&block[329..337], "devmajor")?, number(&block[337..345], "devminor")?),
+        _ => (0, 0),
+    };
     Ok(Header {
         name,
         link: text(&block[157..257], "link name")?,
         mode: u32::try_from(number(&block[100..108], "mode")? & 0o7777).unwrap_or(0),
         size: number(&block[124..136], "size")?,
         kind: block[156],
+        device,
     })
 }
 

@@ -1,0 +1,264 @@
+//! Image configs (image-spec 1.1.1, "Image Configuration").
+
+use super::object;
+use crate::{ReadError, json};
+use mercat_domain::Digest;
+use serde_json::{Map, Value};
+
+/// What Mercat reads from an image config.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Config {
+    /// `os/architecture[/variant]`.
+    pub platform: String,
+    /// Uncompressed layer digests, lowest first.
+    pub diff_ids: Vec<Digest>,
+    /// `User`.
+    pub user: String,
+    /// `Env`, as `NAME=value`.
+    pub env: Vec<String>,
+    /// `Entrypoint`.
+    pub entry_point: Vec<String>,
+    /// `Cmd`.
+    pub command: Vec<String>,
+    /// `WorkingDir`.
+    pub directory: String,
+    /// `Labels`.
+    pub labels: Vec<(String, String)>,
+    /// `ExposedPorts`.
+    pub ports: Vec<String>,
+    /// `Volumes`.
+    pub volumes: Vec<String>,
+    /// `history[].created_by`.
+    pub history: Vec<String>,
+    /// Every other text of the document, keys included: credentials hide anywhere.
+    pub texts: Vec<String>,
+}
+
+/// Parses an image config. A field that is not of its type is refused: a container engine refuses the image for it, or
+/// takes it for something else.
+///
+/// # Errors
+/// `JSON-01`, or `CFG-01` to `CFG-07` with what was found.
+pub fn parse_config(bytes: &[u8]) -> Result<Config, ReadError> {
+    let whole = json::parse(bytes)?;
+    let mut texts = Vec::new();
+    collect_texts(&whole, &mut texts);
+    let document = object(whole, "the config")?;
+    let os = word(&document, "os").unwrap_or_default();
+    let architecture = word(&document, "architecture").unwrap_or_default();
+    if os.is_empty() || architecture.is_empty() {
+        return Err(ReadError::refused("CFG-01", 0, "os or architecture is missing"));
+    }
+    let variant = word(&document, "variant")?;
+    let platform = if variant.is_empty() {
+        format!("{os}/{architecture}")
+    } else {
+        format!("{os}/{architecture}/{variant}")
+    };
+    let diff_ids = document
+        .get("rootfs")
+        .and_then(|rootfs| rootfs.get("diff_ids"))
+        .and_then(Value::as_array)
+        .ok_or_else(|| ReadError::refused("CFG-02", 0, "rootfs.diff_ids is missing"))?
+        .iter()
+        .map(|id| id.as_str().and_then(Digest::parse))
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(|| ReadError::refused("CFG-02", 0, "a diff_id is not a sha256 digest"))?;
+    let empty = Map::new();
+    let config = match document.get("config") {
+        None | Some(Value::Null) => &empty,
+        Some(Value::Object(map)) => map,
+        Some(_) => return Err(ReadError::refused("CFG-03", 0, "config is not an object")),
+    };
+    let keys = |key| Ok::<_, ReadError>(map(config, key)?.map(|(key, _)| key.clone()).collect::<Vec<_>>());
+    let read = Config {
+        platform,
+        diff_ids,
+        user: word(config, "User")?,
+        env: words(config, "Env")?,
+        entry_point: words(config, "Entrypoint")?,
+        command: words(config, "Cmd")?,
+        directory: word(config, "WorkingDir")?,
+        labels: map(config, "Labels")?
+            .map(|(key, value)| Ok((key.clone(), text(value, "Labels")?)))
+            .collect::<Result<_, ReadError>>()?,
+        ports: keys("ExposedPorts")?,
+        volumes: keys("Volumes")?,
+        history: history(&document)?,
+        texts,
+    };
+    read.check()?;
+    Ok(read)
+}
+
+impl Config {
+    /// What no process can be started with.
+    fn check(&self) -> Result<(), ReadError> {
+        let started = [&self.user, &self.directory].into_iter();
+        let mut started =
+            started.chain(&self.env).chain(&self.entry_point).chain(&self.command).chain(&self.volumes);
+        if let Some(text) = started.find(|text| text.contains('\0')) {
+            return Err(ReadError::refused("CFG-05", 0, format!("a NUL in {}", cut(text))));
+        }
+        if let Some(port) = self.ports.iter().find(|port| !is_port(port)) {
+            return Err(ReadError::refused("CFG-06", 0, format!("the exposed port {}", cut(port))));
+        }
+        // Engines differ about what a number beyond this range comes to.
+        let is_beyond = |id: &str| {
+            id.bytes().all(|byte| byte.is_ascii_digit()) && !id.is_empty() && id.parse::<i32>().is_err()
+        };
+        if self.user.split(':').any(is_beyond) {
+            return Err(ReadError::refused("CFG-07", 0, format!("the user {}", cut(&self.user))));
+        }
+        Ok(())
+    }
+}
+
+/// Quoted, and not longer than a line of a report.
+fn cut(text: &str) -> String {
+    format!("{:?}", text.chars().take(60).collect::<String>())
+}
+
+/// `PORT[-PORT][/tcp|udp|sctp]`, each from 1 to 65535.
+fn is_port(text: &str) -> bool {
+    let (numbers, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let number = |text: &str| {
+        let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<u16>().ok().filter(|port| plain && *port > 0)
+    };
+    let known = ["tcp", "udp", "sctp"].iter().any(|known| protocol.eq_ignore_ascii_case(known));
+    known
+        && match numbers.split_once('-') {
+            Some((first, last)) => number(first).zip(number(last)).is_some_and(|(first, last)| first <= last),
+            None => number(numbers).is_some(),
+        }
+}
+
+fn wrong(key: &str, what: &str) -> ReadError {
+    ReadError::refused("CFG-04", 0, format!("{key} is not {what}"))
+}
+
+fn text(value: &Value, key: &str) -> Result<String, ReadError> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Null => Ok(String::new()),
+        _ => Err(wrong(key, "text")),
+    }
+}
+
+fn word(map: &Map<String, Value>, key: &str) -> Result<String, ReadError> {
+    map.get(key).map_or(Ok(String::new()), |value| text(value, key))
+}
+
+fn words(map: &Map<String, Value>, key: &str) -> Result<Vec<String>, ReadError> {
+    match map.get(key) {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(list)) => list.iter().map(|item| text(item, key)).collect(),
+        Some(_) => Err(wrong(key, "a list")),
+    }
+}
+
+fn map<'m>(
+    map: &'m Map<String, Value>,
+    key: &str,
+) -> Result<impl Iterator<Item = (&'m String, &'m Value)>, ReadError> {
+    match map.get(key) {
+        None | Some(Value::Null) => Ok(None.into_iter().flatten()),
+        Some(Value::Object(map)) => Ok(Some(map).into_iter().flatten()),
+        Some(_) => Err(wrong(key, "an object")),
+    }
+}
+
+fn history(document: &Map<String, Value>) -> Result<Vec<String>, ReadError> {
+    let steps = match document.get("history") {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(steps)) => steps,
+        Some(_) => return Err(wrong("history", "a list")),
+    };
+    let mut out = Vec::new();
+    for step in steps {
+        match step {
+            Value::Object(step) => {
+                out.extend(step.get("created_by").map(|by| text(by, "created_by")).transpose()?)
+            }
+            Value::Null => {}
+            _ => return Err(wrong("history", "a list of objects")),
+        }
+    }
+    Ok(out)
+}
+
+fn collect_texts(value: &Value, out: &mut Vec<String>) {
+    match value {
+        Value::String(text) => out.push(text.clone()),
+        Value::Array(list) => list.iter().for_each(|item| collect_texts(item, out)),
+        Value::Object(map) => map.iter().for_each(|(key, item)| {
+            out.push(key.clone());
+            collect_texts(item, out);
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(inside: &str) -> String {
+        let text = format!(
+            r#"{{"os": "linux", "architecture": "amd64", "rootfs": {{"diff_ids": []}}, "config": {{{inside}}}}}"#
+        );
+        match parse_config(text.as_bytes()) {
+            Ok(_) => String::new(),
+            Err(ReadError::Refused { code, .. }) => code.to_owned(),
+            Err(other) => other.to_string(),
+        }
+    }
+
+    #[test]
+    fn what_an_engine_would_refuse_or_read_otherwise_is_refused() {
+        for (inside, expected) in [
+            (r#""User": null, "Env": null, "Cmd": null, "Labels": null, "Volumes": null"#, ""),
+            (
+                r#""User": "app:2147483647", "ExposedPorts": {"1": {}, "53/udp": {}, "65535/TCP": {}, "8000-8010/tcp": {}}"#,
+                "",
+            ),
+            (r#""User": "12345678901x""#, ""),
+            (r#""User": 0"#, "CFG-04"),
+            (r#""Entrypoint": "sh -c x""#, "CFG-04"),
+            (r#""Cmd": ["sh", 5]"#, "CFG-04"),
+            (r#""Env": {}"#, "CFG-04"),
+            (r#""WorkingDir": []"#, "CFG-04"),
+            (r#""Labels": {"a": 1}"#, "CFG-04"),
+            (r#""Volumes": ["/data"]"#, "CFG-04"),
+            (r#""ExposedPorts": ["80/tcp"]"#, "CFG-04"),
+            (r#""Entrypoint": ["a\u0000b"]"#, "CFG-05"),
+            (r#""Env": ["A=\u0000"]"#, "CFG-05"),
+            (r#""User": "a\u0000""#, "CFG-05"),
+            (r#""ExposedPorts": {"70000/tcp": {}}"#, "CFG-06"),
+            (r#""ExposedPorts": {"0/tcp": {}}"#, "CFG-06"),
+            (r#""ExposedPorts": {"+80/tcp": {}}"#, "CFG-06"),
+            (r#""ExposedPorts": {"80/icmp": {}}"#, "CFG-06"),
+            (r#""ExposedPorts": {"90-80/tcp": {}}"#, "CFG-06"),
+            (r#""ExposedPorts": {"/tcp": {}}"#, "CFG-06"),
+            (r#""User": "2147483648""#, "CFG-07"),
+            (r#""User": "app:99999999999999999999""#, "CFG-07"),
+        ] {
+            assert_eq!(code(inside), expected, "{inside}");
+        }
+    }
+
+    #[test]
+    fn history_is_a_list_of_objects() {
+        let of = |history: &str| {
+            let text = format!(
+                r#"{{"os": "l", "architecture": "a", "rootfs": {{"diff_ids": []}}, "history": {history}}}"#
+            );
+            parse_config(text.as_bytes()).map(|config| config.history)
+        };
+        assert_eq!(of(r#"[{"created_by": "a"}, {}, {"created_by": null}, null]"#).expect("read"), ["a", ""]);
+        for bad in ["{}", "[5]", r#"[{"created_by": 5}]"#] {
+            assert!(matches!(of(bad), Err(ReadError::Refused { code: "CFG-04", .. })), "{bad}");
+        }
+    }
+}
