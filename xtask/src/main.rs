@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mercat-inventory", &["mercat-artifact", "mercat-domain"]),
     ("mercat-advisories", &["mercat-artifact", "mercat-domain"]),
     ("mercat-policy", &["mercat-advisories", "mercat-artifact", "mercat-domain"]),
+    ("mercat-listing", &["mercat-artifact", "mercat-policy", "mercat-secrets", "mercat-domain"]),
     (
         "mercat-certify",
         &[
@@ -47,6 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "mercat-store",
             "mercat-boot",
             "mercat-certify",
+            "mercat-listing",
             "mercat-signatures",
             "mercat-depot",
             "mercat-artifact",

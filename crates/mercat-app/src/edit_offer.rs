@@ -9,7 +9,7 @@ use mercat_domain::{Document, OfferKey};
 use mercat_store::document::{from_json, to_json};
 use mercat_store::{
     Commit, DraftRow, Expect, LedgerError, NewEvent, OfferRow, PublisherRow, SubmissionRow, commit_surely,
-    load, put, remove,
+    find, load, put, remove,
 };
 use serde_json::Value as Json;
 
@@ -44,6 +44,20 @@ impl App {
         let Some(live) = offer.row.live else { return Ok(None) };
         let submission = load::<SubmissionRow>(&*self.ledger, &live).await?.ok_or(AppError::NotFound)?;
         from_json(&submission.row.document).map(Some).map_err(|problems| corrupt(key, &problems))
+    }
+
+    /// The offers of a publisher that customers find: their ids with the titles that are live.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn listed_titles(&self, publisher: &str) -> Result<Vec<(String, String)>, AppError> {
+        let mut out = Vec::new();
+        for offer in find::<OfferRow>(&*self.ledger, "publisher", publisher).await? {
+            let key = OfferKey::new(&offer.row.publisher, &offer.row.offer);
+            let live = self.published(&key).await?;
+            out.extend(live.map(|document| (key.offer, document.text("title").to_owned())));
+        }
+        Ok(out)
     }
 
     /// Saves a draft. `expected` is the version that the caller read; `None` makes a new offer, and

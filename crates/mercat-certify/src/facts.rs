@@ -7,7 +7,7 @@ use crate::files::{Files, Named};
 use crate::kept::Bytes;
 use crate::pipeline::{self, Through};
 use crate::scan::{Scan, Want};
-use crate::{Knowledge, files};
+use crate::{Knowledge, accounts, files};
 use mercat_artifact::ReadError;
 use mercat_artifact::layer::tar::{Entry, Kind, TarReader, Whiteout};
 use mercat_artifact::layer::{Hashed, HashingReader};
@@ -244,7 +244,8 @@ impl LayerScan<'_> {
             }
         }
         if entry.kind == Kind::File {
-            let wanted = is_wanted(&entry.path) && self.may_capture(&entry.path, entry.size);
+            let wanted = (is_wanted(&entry.path) || accounts::is_of_accounts(&entry.path))
+                && self.may_capture(&entry.path, entry.size);
             if entry.path.ends_with("/rpmdb.sqlite-wal") && entry.size > 0 {
                 self.scan.note(Note::unmerged(&entry.path));
             }
@@ -255,8 +256,13 @@ impl LayerScan<'_> {
                 Want { bytes: wanted, mode: entry.mode, ..Want::default() },
             )?;
             // Others may have asked for the bytes too.
-            if let Some(kept) = passed.kept.filter(|_| wanted).and_then(Bytes::in_memory) {
-                self.capture(entry.path, &kept);
+            match passed.kept.filter(|_| wanted).and_then(Bytes::in_memory) {
+                Some(kept) if accounts::is_of_accounts(&entry.path) => {
+                    let notes = accounts::notes(&entry.path, &String::from_utf8_lossy(&kept));
+                    notes.into_iter().for_each(|note| self.scan.note(note));
+                }
+                Some(kept) => self.capture(entry.path, &kept),
+                None => {}
             }
         } else if is_wanted(&entry.path) && entry.kind != Kind::Directory {
             self.scan.with(|facts| facts.captured.push(Captured { path: entry.path, text: None }));

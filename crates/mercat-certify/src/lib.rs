@@ -6,6 +6,7 @@
 //! confined child and in `mercat certify`, and gives the same document for the
 //! same input.
 
+mod accounts;
 mod companion;
 pub mod disk;
 mod eligible;
@@ -14,7 +15,6 @@ mod files;
 mod image;
 mod inventory;
 mod kept;
-pub mod listing;
 mod nested;
 mod pipeline;
 mod sbom;
@@ -204,6 +204,11 @@ impl Knowledge {
         tables: Vec<Box<dyn mercat_artifact::Positioned>>,
     ) -> Result<(), KnowledgeError> {
         self.signatures.add(bodies, tables)
+    }
+
+    /// The kinds of credentials, which are looked for in listings too.
+    pub fn secrets(&self) -> &secrets::Rules {
+        &self.secrets
     }
 
     /// Identifies everything that a verdict depends on beside the artifact itself.

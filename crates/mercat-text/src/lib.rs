@@ -381,7 +381,7 @@ mod tests {
 
     #[test]
     fn rules_about_disks_and_files_have_a_name_and_a_fix_in_both_languages() {
-        let files = ["CTR-27", "CTR-32", "CTR-33", "CTR-34", "PKG-06", "PKG-07", "INC-16"];
+        let files = ["CTR-27", "CTR-32", "CTR-33", "CTR-34", "CTR-35", "PKG-06", "PKG-07", "INC-16"];
         let ids = (1..=15).map(|n| format!("VHD-{n:02}")).chain((1..=29).map(|n| format!("LNX-{n:02}")));
         let ids = ids.chain(files.map(str::to_owned));
         for id in ids {

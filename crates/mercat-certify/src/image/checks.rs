@@ -32,6 +32,7 @@ const SOUGHT: &[(&str, Over, &str, &str)] = &[
     ("CTR-29", Bytes, "Sizes and nesting", "what unpacks within the limits of the policy pack"),
     ("CTR-32", Bytes, "Programs with privileges", "setuid and setgid programs of packages only"),
     ("CTR-33", Bytes, "Files that everybody may write", "none outside of directories for that"),
+    ("CTR-35", Bytes, "Passwords of accounts", "locked passwords"),
     ("PKG-06", Bytes, "Programs of packages", "programs as their package installed them"),
 ];
 

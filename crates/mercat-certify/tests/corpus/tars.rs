@@ -502,6 +502,17 @@ fn harm() -> Vec<Stream> {
         named("a setuid program of no package", tar(&[mode(b"tmp/x", b"0004755\0")]), Told("CTR-32")),
         named("a setgid program of no package", tar(&[mode(b"tmp/x", b"0002755\0")]), Told("CTR-32")),
         named("a file that everybody writes", tar(&[mode(b"etc/x", b"0000777\0")]), Told("CTR-33")),
+        named(
+            "an account with a password",
+            tar(&[entry("etc/shadow", b"root:*:19000::::::\nadmin:$6$salt$hash:19000::::::\n")]),
+            Blocks("CTR-35"),
+        ),
+        named(
+            "root without a password",
+            tar(&[entry("etc/shadow", b"root::19000::::::\n")]),
+            Told("CTR-35-EMPTY"),
+        ),
+        named("locked accounts", tar(&[entry("etc/shadow", b"root:*:1::::::\nbin:!:1::::::\n")]), Accepted),
         named("a file capability", attribute("SCHILY.xattr.security.capability"), Told("CTR-34")),
         named(
             "an attribute of overlayfs",

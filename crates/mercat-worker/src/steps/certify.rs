@@ -6,7 +6,6 @@ use crate::inspect::{Reuse, keys, verdict_key};
 use crate::{InspectError, Inspection, Inspector};
 use mercat_app::{AppError, Report, StepOutcome};
 use mercat_artifact::oci::{self, Config, Manifest};
-use mercat_certify::listing::{inspect_exposed, inspect_listing};
 use mercat_certify::{Knowledge, LayerFacts, Verdict};
 use mercat_depot::{Depot, Imported};
 use mercat_domain::exception;
@@ -14,6 +13,7 @@ use mercat_domain::finding::{Finding, Place, Severity, judge};
 use mercat_domain::limits::CONFIG_BYTES_MAX;
 use mercat_domain::tags::{self, Resolved};
 use mercat_domain::{Digest, OfferKind, Outcome};
+use mercat_listing::{inspect_exposed, inspect_listing};
 use mercat_store::{Expect, FindingRow, OfferRow, PaperRow, load, put};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -34,7 +34,8 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
     let mut report = Report::default();
     let mut findings = Vec::new();
     if work.extent == Extent::Whole {
-        findings = inspect_listing(&work.document, &knowledge);
+        let others = work.worker.app.listed_titles(&work.submission.publisher).await?;
+        findings = inspect_listing(&work.document, &others, &knowledge.policy, knowledge.secrets());
         if !machines {
             findings.extend(tag_findings(work, &images, &knowledge).await?);
             findings.extend(exposed(work, &images, &knowledge).await);
@@ -202,7 +203,7 @@ async fn exposed(work: &Work<'_>, images: &Images, knowledge: &Knowledge) -> Vec
     for (plan, image) in images {
         for (digest, _) in image.manifests.iter().filter(|(digest, _)| seen.insert((plan, digest.clone()))) {
             if let Some(config) = config_of(&work.worker.depot, digest).await {
-                out.extend(inspect_exposed(&work.document, plan, &config, knowledge));
+                out.extend(inspect_exposed(&work.document, plan, &config, &knowledge.policy));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What is left of whoever made the image: LNX-01, 13, 14, 15 and 19.
 
 use super::{Case, Faults, Found, Outcome, lines};
+use crate::accounts::is_locked;
 use crate::disk::wanted::is_history;
 use mercat_guest::Kind;
 
@@ -117,12 +118,6 @@ fn free_to_sudo(line: &str) -> Option<&str> {
 
 fn has_user(passwd: &str, name: &str) -> bool {
     lines(passwd).any(|line| line.split(':').next() == Some(name))
-}
-
-/// Whether nobody can sign in with a password field. An empty one is judged as the shadow file's own
-/// convention says: `pam_unix` refuses it unless `nullok` is set, and the shells of such accounts are none.
-fn is_locked(field: &str) -> bool {
-    field.is_empty() || field == "x" || field.starts_with(['*', '!'])
 }
 
 /// The key that only tells to sign in as another user, as cloud-init writes it for root.

@@ -1,7 +1,5 @@
 use super::*;
-use crate::Extra;
-use crate::advisories::Advisories;
-use crate::listing::inspect_listing;
+use crate::inspect_listing;
 use mercat_artifact::oci::parse_config;
 use mercat_domain::document::{Plan, Value};
 use mercat_domain::{OfferKey, OfferKind};
@@ -49,15 +47,17 @@ fn offer(description: &str, options: &str) -> Document {
     }
 }
 
-fn knowledge() -> Knowledge {
-    Knowledge::load(&Extra::default(), Advisories::default()).unwrap_or_else(|error| panic!("{error}"))
+fn judged(offer: &Document) -> Vec<Finding> {
+    inspect_listing(offer, &[], &policy(), &mercat_secrets::Rules::load())
+}
+
+fn policy() -> Policy {
+    Policy::parse(Policy::built_in()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
 fn modules_tell_their_hardware_and_do_not_ask_for_the_host() {
-    let rules = |offer: &Document| {
-        inspect_listing(offer, &knowledge()).iter().map(|found| found.rule.clone()).collect::<Vec<_>>()
-    };
+    let rules = |offer: &Document| judged(offer).iter().map(|found| found.rule.clone()).collect::<Vec<_>>();
     assert_eq!(rules(&offer("<p>Fast.</p><p>Needs 1 GB of RAM.</p>", "{}")), [""; 0]);
     assert_eq!(rules(&offer("<p>Fast.</p>", r#"{"HostConfig":{"Privileged":true}}"#)), ["CTR-23", "CTR-26"]);
     assert_eq!(rules(&offer("<p>1 GB of RAM.</p>", "{")), ["CTR-23"]);
@@ -69,7 +69,7 @@ fn modules_tell_their_hardware_and_do_not_ask_for_the_host() {
     let key = String::from_utf8(mercat_secrets::control()).expect("text");
     let row = BTreeMap::from([("name".to_owned(), "KEY".to_owned()), ("value".to_owned(), key)]);
     leaky.plans[0].fields.insert("edgeEnv".to_owned(), Value::Rows(vec![row]));
-    let found = inspect_listing(&leaky, &knowledge());
+    let found = judged(&leaky);
     let found: Vec<_> = found.iter().map(|found| (found.rule.as_str(), found.place.field.as_str())).collect();
     assert_eq!(found, [("LST-01", "plans/standard/edgeEnv")]);
 }
@@ -85,7 +85,7 @@ fn ports_and_volumes_are_named_in_the_listing() {
     };
     let offer = offer("<p>Answers on port 8080 (HTTP). 1 GB of RAM.</p>", "");
     let found = |ports: &str, volumes: &str| {
-        inspect_exposed(&offer, "standard", &config(ports, volumes), &knowledge()).map(|found| found.observed)
+        inspect_exposed(&offer, "standard", &config(ports, volumes), &policy()).map(|found| found.observed)
     };
     assert_eq!(found(r#"{"8080/tcp":{}}"#, r#"{"/var/lib/app/":{}}"#), None);
     assert_eq!(found("{}", "null"), None);

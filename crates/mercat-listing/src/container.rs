@@ -1,12 +1,12 @@
 //! What a listing says, and must say, about its containers (CTR-23, CTR-26, CTR-30).
 
-use super::Said;
-use crate::Knowledge;
+use super::{Said, plain};
 use mercat_artifact::create_options::powers;
 use mercat_artifact::oci::Config;
 use mercat_domain::Document;
 use mercat_domain::document::Fields;
 use mercat_domain::finding::{Finding, Place, Severity};
+use mercat_policy::Policy;
 
 /// The category of modules for IoT Edge.
 const MODULES: &str = "iot-edge-modules";
@@ -67,28 +67,12 @@ pub(super) fn inspect(offer: &Document, report: &mut dyn FnMut(Said<'_>)) {
 
 /// The words of the last paragraph of a text in HTML, with what follows it, for example a list.
 fn last_paragraph(html: &str) -> String {
-    let words = |html: &str| {
-        let mut out = String::new();
-        let mut inside = false;
-        for letter in html.chars() {
-            match letter {
-                '<' => inside = true,
-                '>' if inside => {
-                    inside = false;
-                    out.push(' ');
-                }
-                _ if inside => {}
-                letter => out.push(letter),
-            }
-        }
-        out.replace("&nbsp;", " ").split_whitespace().collect::<Vec<_>>().join(" ")
-    };
     let lower = html.to_ascii_lowercase();
     let mut end = html.len();
     loop {
         let starts = ["<p>", "<p ", "<br", "\n\n"].iter().filter_map(|mark| lower[..end].rfind(mark));
         let start = starts.max().unwrap_or(0);
-        let text = words(&html[start..]);
+        let text = plain(&html[start..]);
         if !text.is_empty() || start == 0 {
             return text;
         }
@@ -110,12 +94,7 @@ const TOLD_MAX: usize = 20;
 const TOLD_CHARS_MAX: usize = 100;
 
 /// Ports and volumes of an image of a plan that no text of the listing names: of the first hundred of each.
-pub fn inspect_exposed(
-    offer: &Document,
-    plan: &str,
-    image: &Config,
-    knowledge: &Knowledge,
-) -> Option<Finding> {
+pub fn inspect_exposed(offer: &Document, plan: &str, image: &Config, policy: &Policy) -> Option<Finding> {
     let of_plan = offer.plan(plan).map(|plan| &plan.fields);
     let texts: Vec<&str> = std::iter::once(&offer.fields).chain(of_plan).flat_map(texts).collect();
     // Of a number digits would make another, of a path letters behind it.
@@ -143,7 +122,7 @@ pub fn inspect_exposed(
     if untold.is_empty() {
         return None;
     }
-    knowledge.policy.weigh(Finding {
+    policy.weigh(Finding {
         rule: "CTR-30".to_owned(),
         severity: Severity::Info,
         place: Place {

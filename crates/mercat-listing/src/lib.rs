@@ -1,12 +1,14 @@
 //! Rules on the words of a listing (policy numbers 100.x).
 
+mod claims;
 mod container;
 
-use crate::Knowledge;
 pub use container::inspect_exposed;
 use mercat_domain::document::Value;
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_domain::{Document, OfferKind};
+use mercat_policy::Policy;
+use mercat_secrets::Rules;
 
 /// One thing about a listing that a rule is against.
 struct Said<'a> {
@@ -33,10 +35,17 @@ fn texts_of(value: &Value) -> Box<dyn Iterator<Item = &str> + '_> {
 }
 
 /// Judges the listing text and the plans' availability.
-pub fn inspect_listing(offer: &Document, knowledge: &Knowledge) -> Vec<Finding> {
+///
+/// `others` are the other offers of the publisher that customers can find: id and title.
+pub fn inspect_listing(
+    offer: &Document,
+    others: &[(String, String)],
+    policy: &Policy,
+    secrets: &Rules,
+) -> Vec<Finding> {
     let mut out = Vec::new();
     let mut say = |said: Said<'_>| {
-        out.extend(knowledge.policy.weigh(Finding {
+        out.extend(policy.weigh(Finding {
             rule: said.rule.to_owned(),
             severity: Severity::Info,
             place: Place { field: said.field.to_owned(), ..Place::default() },
@@ -58,7 +67,7 @@ pub fn inspect_listing(offer: &Document, knowledge: &Knowledge) -> Vec<Finding> 
             .map(move |(key, text)| (format!("{base}{key}"), text))
     });
     for (field, text) in texts {
-        knowledge.secrets.scan(text.as_bytes(), |secret| {
+        secrets.scan(text.as_bytes(), |secret| {
             let observed = format!("{}: {}", secret.kind, secret.redacted);
             report(
                 "LST-01",
@@ -90,5 +99,43 @@ pub fn inspect_listing(offer: &Document, knowledge: &Knowledge) -> Vec<Finding> 
         let fix = "say in one sentence what the offer does";
         report("LST-04", "summary", offer.text("summary").to_owned(), "a summary beside the title", fix);
     }
+    let title = offer.text("title");
+    if let Some(why) = claims::not_a_title(title) {
+        let required = "the name of the product: no prices, claims, addresses or symbols";
+        report("LST-05", "title", format!("{why} in {title:?}"), required, "leave it out of the title");
+    }
+    for field in ["summary", "description"] {
+        if let Some(claim) = claims::claim(&plain(offer.text(field))) {
+            let required = "what the offer does, without comparing it with others";
+            report("LST-06", field, format!("the words {claim:?}"), required, "say what it does instead");
+        }
+    }
+    let known = |title: &str| title.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    let same = others.iter().find(|(id, other)| *id != offer.key.offer && known(other) == known(title));
+    if let Some((id, _)) = same.filter(|_| !title.is_empty()) {
+        let fix = "add a plan to that offer, or say in the title what is different";
+        report("LST-07", "title", format!("the title of the offer {id}"), "one listing a product", fix);
+    }
     out
 }
+
+/// The words of a text in HTML, one blank between them.
+fn plain(html: &str) -> String {
+    let mut out = String::new();
+    let mut inside = false;
+    for letter in html.chars() {
+        match letter {
+            '<' => inside = true,
+            '>' if inside => {
+                inside = false;
+                out.push(' ');
+            }
+            _ if inside => {}
+            letter => out.push(letter),
+        }
+    }
+    out.replace("&nbsp;", " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests;
