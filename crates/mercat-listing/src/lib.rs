@@ -2,8 +2,10 @@
 
 mod claims;
 mod container;
+mod links;
 
 pub use container::inspect_exposed;
+pub use links::{Link, Tried, judge_links, links};
 use mercat_domain::document::Value;
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_domain::{Document, OfferKind};
@@ -18,6 +20,10 @@ struct Said<'a> {
     required: &'a str,
     fix: &'a str,
 }
+
+/// The texts in which an offer is described.
+const PRAISED: [&str; 6] =
+    ["summary", "longSummary", "description", "summaryJa", "longSummaryJa", "descriptionJa"];
 
 /// Whether customers can read a field.
 fn is_public(key: &str) -> bool {
@@ -100,11 +106,14 @@ pub fn inspect_listing(
         report("LST-04", "summary", offer.text("summary").to_owned(), "a summary beside the title", fix);
     }
     let title = offer.text("title");
-    if let Some(why) = claims::not_a_title(title) {
-        let required = "the name of the product: no prices, claims, addresses or symbols";
-        report("LST-05", "title", format!("{why} in {title:?}"), required, "leave it out of the title");
+    for field in ["title", "titleJa"] {
+        if let Some(why) = claims::not_a_title(offer.text(field)) {
+            let required = "the name of the product: no prices, claims, addresses or symbols";
+            let observed = format!("{why} in {:?}", offer.text(field));
+            report("LST-05", field, observed, required, "leave it out of the title");
+        }
     }
-    for field in ["summary", "description"] {
+    for field in PRAISED {
         if let Some(claim) = claims::claim(&plain(offer.text(field))) {
             let required = "what the offer does, without comparing it with others";
             report("LST-06", field, format!("the words {claim:?}"), required, "say what it does instead");

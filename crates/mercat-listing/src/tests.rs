@@ -2,7 +2,7 @@ use super::*;
 use mercat_domain::OfferKey;
 use mercat_domain::document::{Fields, Plan};
 
-fn offer(fields: &[(&str, &str)]) -> Document {
+pub(crate) fn offer(fields: &[(&str, &str)]) -> Document {
     let value = |text: &str| Value::Text(text.to_owned());
     Document {
         key: OfferKey::new("contoso", "gateway"),
@@ -30,6 +30,8 @@ fn praise_and_comparisons_are_told_with_their_field() {
     assert_eq!(judged(&[("summary", "Better than others")], &[]), told("LST-06", "summary"));
     let description = [("description", "<p>It is better<br>than all.</p>")];
     assert_eq!(judged(&description, &[]), told("LST-06", "description"));
+    assert_eq!(judged(&[("longSummaryJa", "他社より速い")], &[]), told("LST-06", "longSummaryJa"));
+    assert_eq!(judged(&[("titleJa", "無料ゲートウェイ")], &[]), told("LST-05", "titleJa"));
     // An attribute is no word that customers read.
     assert_eq!(judged(&[("description", "<a href=\"https://example.com/the best\">it</a>")], &[]), []);
 }

@@ -5,6 +5,7 @@ mod boot;
 mod certify;
 mod disk_certify;
 pub(crate) mod disks;
+mod links;
 mod package;
 mod provision;
 mod regions;

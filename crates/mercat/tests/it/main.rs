@@ -21,6 +21,7 @@ mod insights;
 mod inventory;
 mod kill;
 mod leads;
+mod listings;
 mod lives;
 mod machines;
 mod mails;
