@@ -51,6 +51,10 @@ impl Page<'_> {
         plain(&mercat_text::fix(self.locale, &finding.rule).unwrap_or_else(|| finding.fix.clone()))
     }
 
+    fn check_required(&self, check: &crate::Check) -> String {
+        plain(&mercat_text::required(self.locale, &check.rule).unwrap_or_else(|| check.required.clone()))
+    }
+
     fn place(&self, finding: &Finding) -> String {
         plain(&place(finding))
     }

@@ -15,7 +15,7 @@ pub use junit::junit;
 pub use parse::ReportError;
 pub use sarif::sarif;
 pub use self_test::self_test;
-pub use text::{Style, text};
+pub use text::{Style, WIDTH_MIN, text};
 
 use mercat_domain::{Finding, Outcome, Severity};
 use std::collections::BTreeSet;

@@ -66,7 +66,7 @@ fn rule(id: &str, locale: Locale) -> Value {
     let title = mercat_text::rule(locale, id);
     let title = if title.is_empty() { id.to_owned() } else { title };
     let mut rule = json!({"id": plain(id), "shortDescription": {"text": plain(&title)}});
-    if let Some(fix) = mercat_text::fix(locale, id) {
+    if let Some(fix) = mercat_text::advice(locale, id) {
         rule["help"] = json!({"text": fix});
     }
     rule

@@ -6,6 +6,10 @@ use mercat_domain::{Finding, Outcome, Severity};
 use mercat_text::Locale;
 use serde_json::{Value, json};
 
+/// What the tool calls what it tests.
+const VIRTUAL_MACHINE: &str = "Microsoft Single VM Certification";
+/// The tool knows no container images.
+const CONTAINER: &str = "Container Image Certification";
 /// Names this program as the one that tested.
 const PROVIDER: &str = "6d657263-6174-4d00-8000-000000000001";
 
@@ -22,7 +26,7 @@ pub fn self_test(report: &Report, created: &str) -> String {
     tests.extend(report.beside_checks().map(other));
     let document = json!({
         "SchemaVersion": 1,
-        "AppCertificationCategory": "Microsoft Single VM Certification",
+        "AppCertificationCategory": if disk.is_some() { VIRTUAL_MACHINE } else { CONTAINER },
         "ProviderID": PROVIDER,
         "OSName": disk.map_or("", |disk| &disk.os),
         "OSDistro": disk.map_or("", |disk| &disk.os_id),

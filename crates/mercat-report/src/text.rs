@@ -14,30 +14,34 @@ pub struct Style {
     pub colour: bool,
     /// Columns to wrap at; `None` wraps nothing.
     pub width: Option<usize>,
-    /// Language of what rules ask for.
+    /// Language of its words.
     pub locale: Locale,
 }
 
 /// Narrower than this, wrapping gives no readable column.
-const WIDTH_MIN: usize = 40;
+pub const WIDTH_MIN: usize = 40;
 
 /// The text of one report.
 pub fn text(report: &Report, style: &Style) -> String {
-    let subject = if report.subject.is_empty() { "no disk" } else { &report.subject };
-    let outcome = style.paint(of_outcome(report.outcome), report.outcome.name());
+    let none = style.word("text-no-disk", &[]);
+    let subject = if report.subject.is_empty() { &none } else { &report.subject };
+    let outcome = style.word(&format!("text-outcome-{}", report.outcome.name()), &[]);
+    let outcome = style.paint(of_outcome(report.outcome), &outcome);
     let mut out = format!("{} {}: {outcome}\n", plain(&report.name), plain(subject));
     let [name, date, _] = &report.policy;
-    let advisories = if report.advisories.is_empty() { "none" } else { &report.advisories };
-    let about = format!("policy {} of {}, advisories {}", plain(name), plain(date), plain(advisories));
+    let none = style.word("text-none", &[]);
+    let advisories = if report.advisories.is_empty() { &none } else { &report.advisories };
+    let arguments = [("name", plain(name)), ("date", plain(date)), ("advisories", plain(advisories))];
+    let about = style.word("text-about", &arguments.each_ref().map(|(key, value)| (*key, value.as_str())));
     out.push_str(&style.paint(Ansi::new().dimmed(), &about));
     out.push('\n');
     for finding in report.by_weight() {
         one(report, finding, style, &mut out);
     }
-    let tables = [images(report), volumes(report)];
+    let tables = [images(report, style), volumes(report, style)];
     tables.iter().filter(|rows| rows.len() > 1).for_each(|rows| table(rows, style, &mut out));
     if !report.checks.is_empty() {
-        out.push_str(&format!("  rules: {}\n", counts(report)));
+        out.push_str(&format!("  {}\n", style.word("text-rules", &[("counts", &counts(report, style))])));
     }
     out
 }
@@ -66,24 +70,29 @@ fn of_severity(severity: Severity) -> Ansi {
 }
 
 impl Style {
+    fn word(&self, key: &str, arguments: &[(&str, &str)]) -> String {
+        mercat_text::text(self.locale, key, arguments)
+    }
+
     fn paint(&self, style: Ansi, text: &str) -> String {
         if self.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 }
 
 fn one(report: &Report, finding: &Finding, style: &Style, out: &mut String) {
-    let weight = report.weight(finding);
+    let weight = style.word(&format!("text-{}", report.weight(finding)), &[]);
     let rule = plain(&finding.rule);
     let head = format!("  [{weight}] {rule} ");
-    let painted = format!("  [{}] {rule} ", style.paint(of_severity(finding.severity), weight));
+    let painted = format!("  [{}] {rule} ", style.paint(of_severity(finding.severity), &weight));
     wrapped(&head, &painted, &plain(&finding.observed), style, out);
     let place = place(finding);
     let fix = mercat_text::fix(style.locale, &finding.rule).unwrap_or_else(|| finding.fix.clone());
     let required = mercat_text::required(style.locale, &finding.rule);
     let required = required.unwrap_or_else(|| finding.required.clone());
-    for (name, text) in [("where:", &place), ("required:", &required), ("fix:", &fix)] {
+    for (name, text) in [("text-where", &place), ("text-required", &required), ("text-fix", &fix)] {
         if !text.is_empty() {
-            let head = format!("      {name:<9} ");
+            let name = style.word(name, &[]);
+            let head = format!("      {name}{} ", " ".repeat(9_usize.saturating_sub(name.width())));
             wrapped(&head, &head, &plain(text), style, out);
         }
     }
@@ -134,8 +143,9 @@ fn wrap(text: &str, first: usize, later: usize) -> Vec<String> {
     lines
 }
 
-fn images(report: &Report) -> Vec<[String; 5]> {
-    let head = ["platform", "layers", "packed bytes", "files", "packages"].map(str::to_owned);
+fn images(report: &Report, style: &Style) -> Vec<[String; 5]> {
+    let head = ["platform", "layers", "packed", "files", "packages"]
+        .map(|key| style.word(&format!("text-{key}"), &[]));
     let row = |image: &crate::Image| {
         [
             plain(&image.platform),
@@ -148,8 +158,9 @@ fn images(report: &Report) -> Vec<[String; 5]> {
     std::iter::once(head).chain(report.images.iter().map(row)).collect()
 }
 
-fn volumes(report: &Report) -> Vec<[String; 5]> {
-    let head = ["volume", "contents", "bytes", "files", "scanned bytes"].map(str::to_owned);
+fn volumes(report: &Report, style: &Style) -> Vec<[String; 5]> {
+    let head = ["volume", "contents", "bytes", "files", "scanned"]
+        .map(|key| style.word(&format!("text-{key}"), &[]));
     let row = |volume: &crate::Volume| {
         [
             plain(&volume.name),
@@ -186,18 +197,12 @@ fn table(rows: &[[String; 5]], style: &Style, out: &mut String) {
 }
 
 /// How many rules came out how.
-fn counts(report: &Report) -> String {
-    const WORDS: [(&str, &str); 8] = [
-        ("passed", "passed"),
-        ("error", "failed"),
-        ("warning", "with a warning"),
-        ("info", "with a remark"),
-        ("inconclusive", "inconclusive"),
-        ("not-applicable", "not applicable"),
-        ("boot-only", "for the boot test"),
-        ("off", "off"),
-    ];
+fn counts(report: &Report, style: &Style) -> String {
+    const RESULTS: [&str; 8] =
+        ["passed", "error", "warning", "info", "inconclusive", "not-applicable", "boot-only", "off"];
     let count = |result: &str| report.checks.iter().filter(|check| check.result == result).count();
-    let parts = WORDS.iter().map(|(result, word)| (count(result), word)).filter(|(count, _)| *count > 0);
-    parts.map(|(count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
+    let counted = RESULTS.iter().map(|result| (count(result), result)).filter(|(count, _)| *count > 0);
+    let parts = counted
+        .map(|(count, result)| style.word(&format!("text-count-{result}"), &[("count", &count.to_string())]));
+    parts.collect::<Vec<_>>().join(&style.word("text-and", &[]))
 }

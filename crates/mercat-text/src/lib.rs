@@ -112,6 +112,11 @@ pub fn fix(locale: Locale, id: &str) -> Option<String> {
     by_rule(locale, "advice", id).filter(|_| locale != Locale::En)
 }
 
+/// What to do about a rule in general, where that has words.
+pub fn advice(locale: Locale, id: &str) -> Option<String> {
+    fix(locale, id).or_else(|| by_rule(locale, "advice", id))
+}
+
 /// What would have been right, by the rule; `None` when the finding's own words are to be shown.
 pub fn required(locale: Locale, id: &str) -> Option<String> {
     by_rule(locale, "required", id).filter(|_| locale != Locale::En)
@@ -182,12 +187,11 @@ pub fn rules(locale: Locale) -> Vec<(&'static str, String, Option<String>)> {
         let lines = SOURCES[locale as usize].1.into_iter().flat_map(str::lines);
         lines.filter_map(move |line| line.strip_prefix(what)?.split_once(" =")).map(|(id, _)| id)
     };
-    let fix = |id: &str| fix(locale, id).or_else(|| by_rule(locale, "advice", id));
     let named: Vec<&str> = ids("rule-").collect();
     // Some have no name of their own, and say what they ask for.
     let more = ids("required-").filter(|id| id.contains('-') && !named.contains(id));
-    let more = more.map(|id| (id, by_rule(locale, "required", id).unwrap_or_default(), fix(id)));
-    let named = named.iter().map(|id| (*id, rule(locale, id), fix(id)));
+    let more = more.map(|id| (id, by_rule(locale, "required", id).unwrap_or_default(), advice(locale, id)));
+    let named = named.iter().map(|id| (*id, rule(locale, id), advice(locale, id)));
     named.chain(more).collect()
 }
 

@@ -54,7 +54,7 @@ pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
     let temporary = tempfile::tempdir().context("no temporary directory")?;
     let found = match copy(&place, &selector, &args.registry, temporary.path()).await {
         Ok(found) => found,
-        Err(error) => return refused(&error),
+        Err(error) => return refused(&args.image, &error),
     };
     let mut documents = Vec::new();
     let mut worst = Outcome::Pass;
@@ -242,8 +242,8 @@ fn usage(text: &str) -> u8 {
 }
 
 #[expect(clippy::print_stderr, reason = "the command's result")]
-fn refused(error: &SourceError) -> anyhow::Result<u8> {
-    eprintln!("mercat: {}", mercat_worker::chain(error));
+fn refused(image: &str, error: &SourceError) -> anyhow::Result<u8> {
+    eprintln!("mercat: {image}: {}", mercat_worker::chain(error));
     if matches!(error, SourceError::Denied(_)) {
         eprintln!("mercat: pass --allow HOST:PORT to read from a private or plain http registry");
     }

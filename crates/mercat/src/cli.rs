@@ -158,8 +158,8 @@ pub(crate) struct DemoArgs {
 
 #[derive(Args)]
 pub(crate) struct CertifyArgs {
-    /// oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or HOST/REPOSITORY:TAG; or a disk of a virtual
-    /// machine: FILE.vhd, .vhdx, .qcow2, .vmdk, .raw or .img
+    /// oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or HOST/REPOSITORY:TAG (of Docker Hub without HOST); or a
+    /// disk of a virtual machine: FILE.vhd, .vhdx, .qcow2, .vmdk, .raw or .img
     pub(crate) image: String,
     /// How to print the verdict: text or json. An older name of --format; where both are given, --format counts.
     #[arg(long, value_enum, default_value_t = Output::Text)]
@@ -174,9 +174,9 @@ pub(crate) struct CertifyArgs {
     #[arg(long, value_enum, default_value_t = Colour::Auto)]
     pub(crate) color: Colour,
     /// Columns at which text is wrapped; the terminal's when not given, and none without a terminal.
-    #[arg(long)]
+    #[arg(long, value_parser = columns)]
     pub(crate) width: Option<usize>,
-    /// Language of rules and fixes in text, sarif, junit and html: en or ja; that of LANG when not given.
+    /// Language of text, sarif, junit and html: en or ja; that of LANG when not given.
     #[arg(long, value_parser = language)]
     pub(crate) lang: Option<Locale>,
     /// Policy pack instead of the data directory's: default, legacy-2017, legacy-2021, or a file.
@@ -237,8 +237,8 @@ pub(crate) struct RegistryArgs {
                         fault, 64 usage. What is missing is told on standard error."
 )]
 pub(crate) struct SbomArgs {
-    /// oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or HOST/REPOSITORY:TAG; or a disk of a virtual
-    /// machine: FILE.vhd, .vhdx, .qcow2, .vmdk, .raw or .img
+    /// oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or HOST/REPOSITORY:TAG (of Docker Hub without HOST); or a
+    /// disk of a virtual machine: FILE.vhd, .vhdx, .qcow2, .vmdk, .raw or .img
     pub(crate) image: String,
     /// The form of the document: CycloneDX 1.6 or SPDX 2.3, both in JSON.
     #[arg(long, value_enum, default_value_t = SbomFormat::Cyclonedx)]
@@ -452,6 +452,12 @@ fn open_port(text: &str) -> Result<OpenPort, String> {
     };
     let port = port.parse().ok().filter(|port| *port > 0).ok_or("a port is a number from 1 to 65535")?;
     Ok(OpenPort { port, protocol })
+}
+
+/// Narrower text has no readable column.
+fn columns(text: &str) -> Result<usize, String> {
+    let columns = text.parse().ok().filter(|columns| *columns >= mercat_report::WIDTH_MIN);
+    columns.ok_or_else(|| format!("a number from {}", mercat_report::WIDTH_MIN))
 }
 
 fn language(code: &str) -> Result<Locale, String> {

@@ -51,14 +51,34 @@ async fn checks(data: &Path) -> Vec<(&'static str, Health)> {
     let file = data.join("mercat.toml");
     let text = if file.exists() { file.display().to_string() } else { "defaults, no mercat.toml".to_owned() };
     out.push(("configuration", Health::Good(text)));
-    let house = match wiring::open(data, &config).await {
+    out.push(("listen", listen(&config.server.listen)));
+    // Looking makes nothing: what is not there yet is tried in a directory that goes again.
+    let fresh = match data.exists() {
+        true => None,
+        false => match tempfile::tempdir() {
+            Ok(fresh) => Some(fresh),
+            Err(error) => {
+                let told = format!("no temporary directory: {error}");
+                out.push(("temporary files", Health::Bad(told)));
+                return out;
+            }
+        },
+    };
+    let used = fresh.as_ref().map_or(data, |fresh| fresh.path());
+    let house = match wiring::open(used, &config).await {
         Ok(house) => house,
         Err(error) => {
             out.push(("data directory", Health::Bad(format!("{error:#}"))));
             return out;
         }
     };
-    out.push(("data directory", Health::Good(data.display().to_string())));
+    out.push((
+        "data directory",
+        match &fresh {
+            None => Health::Good(data.display().to_string()),
+            Some(_) => Health::Note(format!("{} is not there yet; mercat serve makes it", data.display())),
+        },
+    ));
     examine(&house, &config, &mut out).await;
     out
 }
@@ -127,6 +147,17 @@ async fn examine(house: &wiring::House, config: &Config, out: &mut Vec<(&'static
             None => Health::Note("no [smtp] section: mails stay in the built-in mailbox".to_owned()),
         },
     ));
+}
+
+/// Whether a server could listen here.
+fn listen(address: &str) -> Health {
+    match std::net::TcpListener::bind(address) {
+        Ok(_) => Health::Good(format!("{address} is free")),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            Health::Note(format!("{address} is in use: by a running mercat serve, or by another program"))
+        }
+        Err(error) => Health::Bad(format!("{address}: {error}; see [server] listen in mercat.toml")),
+    }
 }
 
 /// Whether what is live would still pass.

@@ -1,6 +1,6 @@
 //! `mercat sbom`: the inventory of an image or disk, without a certification.
 
-use super::{Bar, bar, cache, copy, disk, is_spdx, refused, usage, write_sboms};
+use super::{Bar, bar, cache, copy, disk, is_spdx, local, refused, usage, write_sboms};
 use crate::cli::{SbomArgs, SbomFormat};
 use crate::config::Config;
 use crate::{EXIT_FINDINGS, EXIT_OURS, wiring};
@@ -43,6 +43,8 @@ pub(crate) async fn run(data: &Path, args: &SbomArgs) -> anyhow::Result<u8> {
         let done = inspector.inspect_disk(&source, &Claims::default(), at).await;
         bar.finish_and_clear();
         inspections.push(done?);
+    } else if let Some(why) = local(&args.image) {
+        return Ok(usage(&why));
     } else {
         let (place, selector) = match reference::parse(&args.image) {
             Ok(parsed) => parsed,
@@ -51,7 +53,7 @@ pub(crate) async fn run(data: &Path, args: &SbomArgs) -> anyhow::Result<u8> {
         let temporary = tempfile::tempdir().context("no temporary directory")?;
         let found = match copy(&place, &selector, &args.registry, temporary.path()).await {
             Ok(found) => found,
-            Err(error) => return refused(&error),
+            Err(error) => return refused(&args.image, &error),
         };
         for (_, image) in &found.images {
             inspections.push(cache::inspect(&inspector, (&found, image), None, true).await?);

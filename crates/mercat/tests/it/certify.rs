@@ -45,6 +45,17 @@ fn doctor_says_what_is_missing_and_what_to_do() {
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     assert_eq!(out.status.code(), Some(0), "{text}");
     assert!(text.contains("mercat advisories import") && text.contains("confines itself"), "{text}");
+    assert!(text.contains("is not there yet") && !data.exists(), "looking makes nothing: {text}");
+    std::fs::create_dir(&data).expect("made");
+    let out = Command::new(BIN).arg("--data").arg(&data).arg("doctor").output().expect("it starts");
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stdout));
+    // A server that is there already has the port.
+    let held = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let listen = format!("[server]\nlisten = \"{}\"\n", held.local_addr().expect("an address"));
+    std::fs::write(data.join("mercat.toml"), listen).expect("written");
+    let out = Command::new(BIN).arg("--data").arg(&data).arg("doctor").output().expect("it starts");
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.code() == Some(0) && text.contains("is in use: by a running mercat serve"), "{text}");
     // A mail server that does not answer, and a key that is another than the one before.
     std::fs::write(
         data.join("mercat.toml"),
