@@ -106,6 +106,7 @@ impl EgressError {
 pub struct Egress {
     client: reqwest::Client,
     rules: Arc<Rules>,
+    lookup: Arc<dyn Lookup>,
 }
 
 impl Egress {
@@ -131,12 +132,22 @@ impl Egress {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .referer(false)
-            .dns_resolver(Arc::new(Checked { exempt, rules: rules.clone(), lookup }))
+            .dns_resolver(Arc::new(Checked { exempt, rules: rules.clone(), lookup: lookup.clone() }))
             .connect_timeout(connect)
             .read_timeout(Duration::from_secs(30))
             .user_agent(concat!("mercat/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { client, rules })
+        Ok(Self { client, rules, lookup })
+    }
+
+    /// The same rules without the operator's exceptions, for addresses that nobody but customers' browsers needs to reach:
+    /// what is told of them must tell nothing of private places.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn public(&self) -> Result<Self, reqwest::Error> {
+        let rules = Rules { allow: Vec::new(), ..(*self.rules).clone() };
+        Self::with(rules, self.lookup.clone())
     }
 
     /// The builder for requests; send them by [`Egress::send`].

@@ -22,10 +22,12 @@ impl UnderWay {
     /// Begins to try the links, beside the inspection.
     pub(super) fn begin(work: &Work<'_>, policy: &Policy) -> Self {
         let mut tasks = JoinSet::new();
-        if policy.severity("LST-08").is_some() {
+        let wanted = policy.severity("LST-08").is_some();
+        // Whoever writes a listing must not learn what answers where only this server may go.
+        if let Some(egress) = work.worker.egress.public().ok().filter(|_| wanted) {
             let places = Arc::new(Semaphore::new(AT_ONCE));
             for (at, link) in links(&work.document).into_iter().enumerate() {
-                let (egress, places) = (work.worker.egress.clone(), places.clone());
+                let (egress, places) = (egress.clone(), places.clone());
                 tasks.spawn(async move {
                     let _place = places.acquire_owned().await;
                     let came = follow(&egress, &link.url).await;
@@ -61,6 +63,52 @@ async fn follow(egress: &Egress, url: &str) -> Tried {
             let header =
                 |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
             Tried::of(answer.status().as_u16(), header(CONTENT_TYPE), header(CONTENT_DISPOSITION))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// A server that answers every request with these lines; its `host:port`.
+    async fn answers(head: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let _ = socket.read(&mut [0; 4096]).await;
+                let _ = socket
+                    .write_all(format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\n\r\n").as_bytes())
+                    .await;
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn answers_are_read_and_private_places_are_left_alone() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let page = answers("200 OK\r\ncontent-type: text/html").await;
+        let gone = answers("404 Not Found").await;
+        let file = answers("200 OK\r\ncontent-type: text/html\r\ncontent-disposition: attachment").await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let nobody = listener.local_addr().expect("an address").to_string();
+        drop(listener);
+        let exempt = [page.clone(), gone.clone(), file.clone(), nobody.clone()];
+        let egress = Egress::new(&exempt).expect("a client");
+        let came = async |egress: &Egress, at: &str| follow(egress, &format!("http://{at}/x")).await;
+        assert_eq!(came(&egress, &page).await, Tried::Leads);
+        assert_eq!(came(&egress, &gone).await, Tried::Broken(404));
+        assert_eq!(came(&egress, &file).await, Tried::Downloads("text/html".to_owned()));
+        assert_eq!(came(&egress, &nobody).await, Tried::Silent(format!("{nobody} does not answer")));
+        assert_eq!(follow(&egress, "http://10.1.2.3/").await, Tried::Untried);
+        // What the operator made an exception for is not to be probed.
+        let public = egress.public().expect("a client");
+        for at in exempt {
+            assert_eq!(came(&public, &at).await, Tried::Untried);
         }
     }
 }
