@@ -196,7 +196,7 @@ fn ways_out(root: &Path, out: &mut Vec<String>) -> anyhow::Result<()> {
 }
 
 /// Families of keys that are put together from names of the domain: `mercat-text` tests that none is missing.
-const MADE: [&str; 26] = [
+const MADE: [&str; 27] = [
     "field-",
     "column-",
     "category-",
@@ -212,6 +212,7 @@ const MADE: [&str; 26] = [
     "ui-price-",
     "ui-type-",
     "report-",
+    "text-",
     "message-boot-",
     "insight-",
     "lead-state-",

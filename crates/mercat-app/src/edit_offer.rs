@@ -46,18 +46,17 @@ impl App {
         from_json(&submission.row.document).map(Some).map_err(|problems| corrupt(key, &problems))
     }
 
-    /// The offers of a publisher that customers find: their ids with the titles that are live.
+    /// The offers of a publisher that everybody finds: their ids with the titles that are live.
     ///
     /// # Errors
     /// When the ledger does not answer.
     pub async fn listed_titles(&self, publisher: &str) -> Result<Vec<(String, String)>, AppError> {
-        let mut out = Vec::new();
-        for offer in find::<OfferRow>(&*self.ledger, "publisher", publisher).await? {
-            let key = OfferKey::new(&offer.row.publisher, &offer.row.offer);
-            let live = self.published(&key).await?;
-            out.extend(live.map(|document| (key.offer, document.text("title").to_owned())));
-        }
-        Ok(out)
+        let offers = find::<OfferRow>(&*self.ledger, "publisher", publisher).await?.into_iter();
+        let listed = offers.filter(|offer| offer.row.live.is_some()).filter_map(|offer| {
+            let card = offer.row.card.filter(|card| card.public)?;
+            Some((offer.row.offer, card.title))
+        });
+        Ok(listed.collect())
     }
 
     /// Saves a draft. `expected` is the version that the caller read; `None` makes a new offer, and

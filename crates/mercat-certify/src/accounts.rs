@@ -1,76 +1,108 @@
 //! Passwords of accounts: `passwd(5)` and `shadow(5)`.
 
-use crate::facts::Note;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
-/// Accounts that one note names.
+/// Bytes of a file of accounts that are read.
+pub(crate) const FILE_BYTES_MAX: u64 = 4 << 20;
+/// Accounts that are named.
 const NAMED_MAX: usize = 20;
 /// Letters of a name that are told.
 const NAME_CHARS_MAX: usize = 40;
 
-/// Whether a file of a layer holds accounts with their passwords, or is the copy that the tools keep of one.
+/// The files in which accounts have their passwords.
+pub(crate) const IN_USE: [&str; 2] = ["etc/shadow", "etc/passwd"];
+/// The copies that the tools keep of them.
+const COPIES: [&str; 2] = ["etc/shadow-", "etc/passwd-"];
+
+/// Whether a file of a layer holds accounts with their passwords, or a copy.
 pub(crate) fn is_of_accounts(path: &str) -> bool {
-    matches!(path, "etc/shadow" | "etc/shadow-" | "etc/passwd" | "etc/passwd-")
+    IN_USE.contains(&path) || COPIES.contains(&path)
 }
 
-/// Whether nobody can sign in with a password field. An empty one is judged as the shadow file's own
-/// convention says: `pam_unix` refuses it unless `nullok` is set, and the shells of such accounts are none.
-pub(crate) fn is_locked(field: &str) -> bool {
-    field.is_empty() || field == "x" || field.starts_with(['*', '!'])
+/// What a file of accounts tells about passwords. The passwords themselves are not kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Accounts {
+    /// Whether it is no regular file of its own, so that nobody looked into it.
+    pub(crate) link: bool,
+    /// The first accounts with a password, in order.
+    pub(crate) named: BTreeSet<String>,
+    /// How many more there are.
+    pub(crate) more: u64,
+    /// Whether root's password is empty.
+    pub(crate) empty_root: bool,
 }
 
-/// What is wrong with the accounts of a layer, a note for those with a password and one for root with an empty one
-/// (CVE-2019-5021). The password itself is not told.
-pub(crate) fn notes(path: &str, text: &str) -> Vec<Note> {
-    let entries = text.lines().map(str::trim).filter(|line| !line.starts_with('#')).filter_map(|line| {
-        let mut fields = line.split(':');
-        Some((fields.next().filter(|name| !name.is_empty())?, fields.next()?))
-    });
-    // Of NIS, an entry that only includes others.
-    let entries: Vec<(&str, &str)> = entries.filter(|(name, _)| !name.starts_with(['+', '-'])).collect();
-    let open = entries.iter().filter(|(_, password)| !is_locked(password));
-    let mut names: Vec<String> = open
-        .map(|(name, _)| name.chars().take(NAME_CHARS_MAX).flat_map(char::escape_debug).collect())
-        .collect();
-    names.sort();
-    names.dedup();
-    let more = names.len().saturating_sub(NAMED_MAX);
-    names.truncate(NAMED_MAX);
-    let mut out = Vec::new();
-    let fix = "lock them (passwd -l), and let whoever deploys the image set one";
-    if !names.is_empty() {
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let observed = format!("accounts with a password: {}{more}", names.join(", "));
-        out.push(Note::new("CTR-35", path, observed, "locked passwords", fix));
+impl Accounts {
+    /// Reads a file.
+    pub(crate) fn of(text: &str) -> Self {
+        let mut out = Self::default();
+        for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
+            let mut fields = line.split(':');
+            let (Some(name), Some(password)) = (fields.next(), fields.next()) else { continue };
+            // Those of NIS only include others.
+            if name.is_empty() || name.starts_with(['+', '-']) {
+                continue;
+            }
+            out.empty_root |= name == "root" && password.is_empty();
+            if is_password(password) {
+                let name: String = name.chars().take(NAME_CHARS_MAX).flat_map(char::escape_debug).collect();
+                if !out.named.contains(&name) {
+                    out.named.insert(name);
+                    if out.named.len() > NAMED_MAX {
+                        out.named.pop_last();
+                        out.more += 1;
+                    }
+                }
+            }
+        }
+        out
     }
-    if entries.iter().any(|(name, password)| *name == "root" && password.is_empty()) {
-        let observed = "root needs no password where programs accept an empty one".to_owned();
-        out.push(Note::new("CTR-35-EMPTY", path, observed, "a locked password", fix));
+
+    /// Whether it says nothing of interest.
+    pub(crate) fn is_calm(&self) -> bool {
+        *self == Self::default()
     }
-    out
+
+    /// The accounts with a password, in words; nothing where there is none.
+    pub(crate) fn with_password(&self) -> Option<String> {
+        let names = self.named.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = if self.more > 0 { format!(" and {} more", self.more) } else { String::new() };
+        (!names.is_empty()).then(|| format!("accounts with a password: {names}{more}"))
+    }
+}
+
+/// Whether somebody can sign in by a password field: what `crypt(3)` can come to, of 13 letters or more where it names no method. Anything else locks the account, also
+/// an empty field, as the shadow file's own convention says: `pam_unix` refuses it unless `nullok` is set.
+pub(crate) fn is_password(field: &str) -> bool {
+    let letters = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./".contains(&byte));
+    field.starts_with('$')
+        || field.len() >= 13 && letters(field)
+        || field.len() == 20 && field.strip_prefix('_').is_some_and(letters)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn told(text: &str) -> Vec<(String, String)> {
-        notes("etc/shadow", text).into_iter().map(|note| (note.rule, note.observed)).collect()
-    }
-
     #[test]
     fn passwords_are_told_by_account_and_never_themselves() {
-        let stock = "root:*:19000:0:99999:7:::\ndaemon:!:19000::::::\nbin:!!:19000::::::\n_apt:!*:1::::::\nnobody:x:1\n";
-        assert_eq!(told(stock), []);
-        assert_eq!(told("# admin:$6$a$b:1\n\nroot\n:$6$a$b:1\n+::::::\n-user\n+@group:pw\n"), []);
-        let found =
-            told("admin:$6$salt$SECRET:19000:0:::::\r\nroot::19000::::::\nold:abJnggxhB/yWI:1::::::\n");
-        assert_eq!(
-            found.iter().map(|(rule, _)| rule.as_str()).collect::<Vec<_>>(),
-            ["CTR-35", "CTR-35-EMPTY"]
+        let stock = "root:*:19000:0:99999:7:::\ndaemon:!:19000::::::\nbin:!!:19000::::::\n_apt:!*:1::::::\nnobody:x:1\n\
+                     root:locked::0:99999:7:::\nold:!$6$a$b:1\nnone:*LK*:1\n";
+        assert!(Accounts::of(stock).is_calm());
+        assert!(
+            Accounts::of("# admin:$6$a$b:1\n\nroot\n:$6$a$b:1\n+::::::\n-user\n+@group:$1$a$b\n").is_calm()
         );
-        assert_eq!(found[0].1, "accounts with a password: admin, old");
-        let many: String = (0..1000).map(|at| format!("u{at:04}\u{1b}:$1$a$b:1\n")).collect();
-        let found = told(&many);
-        assert!(found[0].1.ends_with("u0019\\u{1b} and 980 more") && found[0].1.len() < 400, "{found:?}");
+        let found = Accounts::of(
+            "old:abJnggxhB/yWI:1\nadmin:$6$salt$SECRET:19000:0:::::\r\nroot::19000::::::\nbsd:_J9..rasmBYk8r9AiWNc:1\n",
+        );
+        assert_eq!(found.with_password().as_deref(), Some("accounts with a password: admin, bsd, old"));
+        assert!(found.empty_root && !format!("{found:?}").contains("SECRET"));
+        let many: String = (0..1000).rev().map(|at| format!("u{at:04}\u{1b}:$1$a$b:1\n")).collect();
+        let found = Accounts::of(&many).with_password().unwrap_or_default();
+        assert!(
+            found.contains("u0000\\u{1b}, ") && found.ends_with(" and 980 more") && found.len() < 400,
+            "{found}"
+        );
     }
 }

@@ -3,11 +3,12 @@
 //! Facts depend only on the blob and on the engines ([`crate::Knowledge::engine_digest`]),
 //! so an unchanged layer is never read twice.
 
+use crate::accounts::{self, Accounts};
 use crate::files::{Files, Named};
 use crate::kept::Bytes;
 use crate::pipeline::{self, Through};
 use crate::scan::{Scan, Want};
-use crate::{Knowledge, accounts, files};
+use crate::{Knowledge, files};
 use mercat_artifact::ReadError;
 use mercat_artifact::layer::tar::{Entry, Kind, TarReader, Whiteout};
 use mercat_artifact::layer::{Hashed, HashingReader};
@@ -204,6 +205,22 @@ impl LayerScan<'_> {
         false
     }
 
+    /// Whether a file of accounts is of a size that is read; told when it is not.
+    fn may_read_accounts(&self, path: &str, size: u64) -> bool {
+        if size <= accounts::FILE_BYTES_MAX {
+            return true;
+        }
+        let required = format!("at most {} bytes", accounts::FILE_BYTES_MAX);
+        self.scan.note(Note::new(
+            "INC-10",
+            path,
+            format!("accounts in {size} bytes"),
+            &required,
+            "make it smaller",
+        ));
+        false
+    }
+
     fn tar(&mut self, blob: &mut (dyn Read + Send), compression: Compression) -> Result<(), ReadError> {
         let limits = self.scan.limits();
         let (walked, Through { packed, unpacked }) =
@@ -244,8 +261,11 @@ impl LayerScan<'_> {
             }
         }
         if entry.kind == Kind::File {
-            let wanted = (is_wanted(&entry.path) || accounts::is_of_accounts(&entry.path))
-                && self.may_capture(&entry.path, entry.size);
+            let accounts = accounts::is_of_accounts(&entry.path);
+            let wanted = match accounts {
+                true => self.may_read_accounts(&entry.path, entry.size),
+                false => is_wanted(&entry.path) && self.may_capture(&entry.path, entry.size),
+            };
             if entry.path.ends_with("/rpmdb.sqlite-wal") && entry.size > 0 {
                 self.scan.note(Note::unmerged(&entry.path));
             }
@@ -257,13 +277,16 @@ impl LayerScan<'_> {
             )?;
             // Others may have asked for the bytes too.
             match passed.kept.filter(|_| wanted).and_then(Bytes::in_memory) {
-                Some(kept) if accounts::is_of_accounts(&entry.path) => {
-                    let notes = accounts::notes(&entry.path, &String::from_utf8_lossy(&kept));
-                    notes.into_iter().for_each(|note| self.scan.note(note));
+                Some(kept) if accounts => {
+                    let found = Accounts::of(&String::from_utf8_lossy(&kept));
+                    self.scan.with(|facts| facts.told.accounts(entry.path, found));
                 }
                 Some(kept) => self.capture(entry.path, &kept),
                 None => {}
             }
+        } else if accounts::is_of_accounts(&entry.path) && entry.kind != Kind::Directory {
+            let link = Accounts { link: true, ..Accounts::default() };
+            self.scan.with(|facts| facts.told.accounts(entry.path, link));
         } else if is_wanted(&entry.path) && entry.kind != Kind::Directory {
             self.scan.with(|facts| facts.captured.push(Captured { path: entry.path, text: None }));
         }

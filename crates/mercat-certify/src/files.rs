@@ -6,6 +6,7 @@ pub(crate) mod modes;
 pub(crate) mod owners;
 pub(crate) mod whole;
 
+use crate::accounts::Accounts;
 use crate::facts::Note;
 use crate::kept::Bytes;
 use crate::scan::{OURS, Passed, Scan};
@@ -53,6 +54,8 @@ pub(crate) struct Files {
     pub(crate) modes: BTreeMap<String, Mode>,
     /// Licence files and notices outside of any package.
     pub(crate) notices: Vec<String>,
+    /// Files of accounts that tell of passwords.
+    pub(crate) accounts: BTreeMap<String, Accounts>,
     /// Every name in the layer, as [`key_of`], sorted when the layer has ended.
     pub(crate) names: Vec<String>,
     /// How many programs and modes did not fit.
@@ -112,6 +115,15 @@ impl Files {
         }
     }
 
+    /// Takes note of a file of accounts, where it tells something.
+    pub(crate) fn accounts(&mut self, path: String, found: Accounts) {
+        // Of two entries of one name the last counts.
+        match found.is_calm() {
+            true => self.accounts.remove(&path),
+            false => self.accounts.insert(path, found),
+        };
+    }
+
     /// Keeps which files packages own, from a database or list of theirs; the error says why that is not known.
     pub(crate) fn own(&mut self, path: &str, bytes: &[u8]) -> Result<(), Note> {
         let note = |observed| {
@@ -136,6 +148,7 @@ impl Files {
         self.owned.extend(other.owned);
         self.modes.extend(other.modes);
         self.notices.extend(other.notices);
+        self.accounts.extend(other.accounts);
         self.names.extend(other.names);
         self.left += other.left;
         self.settle();

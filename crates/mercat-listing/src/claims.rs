@@ -35,25 +35,24 @@ const CLAIMS: [&str; 31] = [
     "lowest price",
 ];
 /// The same in Japanese, which has no spaces between words.
-const CLAIMS_JA: [&str; 14] = [
-    "no.1",
+const CLAIMS_JA: [&str; 13] = [
     "ナンバーワン",
-    "業界一",
+    "業界一の",
     "業界初",
     "業界最",
-    "日本一",
+    "日本一の",
     "日本初",
-    "世界一",
+    "世界一の",
     "世界初",
-    "最安",
+    "最安値",
     "他社より",
     "他社製品より",
     "競合製品より",
     "唯一無二",
 ];
 /// Words of prices, which have fields of their own.
-const PRICES: [&str; 6] = ["free", "discount", "sale", "offer ends", "% off", "cheap"];
-const PRICES_JA: [&str; 4] = ["無料", "割引", "セール", "お買い得"];
+const PRICES: [&str; 6] = ["free", "on sale", "special offer", "offer ends", "% off", "cheap"];
+const PRICES_JA: [&str; 4] = ["無料", "特価", "セール中", "お買い得"];
 
 /// Full-width letters and typographic apostrophes as their plain ones, in small letters, one blank between words.
 fn folded(text: &str) -> String {
@@ -75,7 +74,9 @@ fn phrase_in(text: &str, phrases: &[&'static str]) -> Option<&'static str> {
         let ascii = |letter: Option<char>| letter.filter(char::is_ascii);
         let starts = phrase.starts_with(char::is_alphanumeric);
         let ends = phrase.ends_with(char::is_alphanumeric);
-        !(starts && is_part(ascii(before)) || ends && is_part(ascii(behind)))
+        // What is "lead-free" has no price.
+        let is_bound = before == Some('-') || is_part(ascii(before));
+        !(starts && is_bound || ends && is_part(ascii(behind)))
     };
     phrases.iter().copied().find(|phrase| text.match_indices(phrase).any(|(at, _)| stands(phrase, at)))
 }
@@ -136,6 +137,10 @@ mod tests {
             ("see issue #12 and #100", None),
             ("Routes packets between networks", None),
             ("パケットを転送します", None),
+            ("日本一括配送", None),
+            ("日本一の速さ", Some("日本一の")),
+            ("最安定版、業界一般の規格", None),
+            ("ISO standard No.15 and No. 10", None),
             ("", None),
         ] {
             assert_eq!(claim(text), found, "{text}");
@@ -151,6 +156,10 @@ mod tests {
             "PostgreSQL 16 on Debian",
             "FreeBSD 14",
             "Freedom Router",
+            "Point of Sale Server",
+            "Conflict-Free Store",
+            "セールス管理",
+            "Discount Manager",
             "Salesforce Connector",
             "コントソ ゲートウェイ",
             "Yahoo! Search",

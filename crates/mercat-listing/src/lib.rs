@@ -109,14 +109,25 @@ pub fn inspect_listing(
     for field in ["title", "titleJa"] {
         if let Some(why) = claims::not_a_title(offer.text(field)) {
             let required = "the name of the product: no prices, claims, addresses or symbols";
-            let observed = format!("{why} in {:?}", offer.text(field));
-            report("LST-05", field, observed, required, "leave it out of the title");
+            report("LST-05", field, why, required, "leave it out of the title");
         }
     }
-    for field in PRAISED {
-        if let Some(claim) = claims::claim(&plain(offer.text(field))) {
-            let required = "what the offer does, without comparing it with others";
-            report("LST-06", field, format!("the words {claim:?}"), required, "say what it does instead");
+    let of_plans = offer.plans.iter().map(|plan| (format!("plans/{}/", plan.id), &plan.fields));
+    for (base, fields) in std::iter::once((String::new(), &offer.fields)).chain(of_plans) {
+        for key in PRAISED {
+            let Some(Value::Text(text)) = fields.get(key) else { continue };
+            let text = if key.starts_with("description") { plain(text) } else { text.clone() };
+            if let Some(claim) = claims::claim(&text) {
+                let required = "what the offer does, without comparing it with others";
+                let field = format!("{base}{key}");
+                report(
+                    "LST-06",
+                    &field,
+                    format!("the words {claim:?}"),
+                    required,
+                    "say what it does instead",
+                );
+            }
         }
     }
     let known = |title: &str| title.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
@@ -132,9 +143,13 @@ pub fn inspect_listing(
 fn plain(html: &str) -> String {
     let mut out = String::new();
     let mut inside = false;
-    for letter in html.chars() {
+    let mut letters = html.chars().peekable();
+    while let Some(letter) = letters.next() {
         match letter {
-            '<' => inside = true,
+            // Nothing else begins a tag.
+            '<' if letters.peek().is_some_and(|next| next.is_ascii_alphabetic() || "/!?".contains(*next)) => {
+                inside = true;
+            }
             '>' if inside => {
                 inside = false;
                 out.push(' ');

@@ -7,6 +7,10 @@ use mercat_policy::Policy;
 
 /// Links that are tried; a listing has 25 useful ones, and what its texts hold.
 const LINKS_MAX: usize = 50;
+/// Links to one host; nobody is to be asked more often because somebody else writes listings.
+const OF_HOST_MAX: usize = 3;
+/// Letters of a media type that are told.
+const KIND_CHARS_MAX: usize = 60;
 
 /// One link of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,16 +30,18 @@ pub enum Tried {
     Broken(u16),
     /// A file that browsers save, by its media type.
     Downloads(String),
-    /// Nobody answered, or the name is unknown: why.
+    /// Nobody answers under this address: why.
     Silent(String),
-    /// This server may not go there, so nothing is known.
+    /// This server may not go there, or it took too long: nothing is known.
     Untried,
 }
 
 impl Tried {
     /// Reads an answer: its status, `Content-Type` and `Content-Disposition`.
     pub fn of(status: u16, content_type: &str, disposition: &str) -> Self {
-        let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let kind = content_type.split(';').next().unwrap_or_default().trim();
+        let kind: String =
+            kind.chars().take(KIND_CHARS_MAX).map(|letter| letter.to_ascii_lowercase()).collect();
         let is_saved = disposition.trim_start().to_ascii_lowercase().starts_with("attachment")
             || [
                 "application/octet-stream",
@@ -48,9 +54,9 @@ impl Tried {
             || kind.starts_with("application/vnd.microsoft.portable-executable");
         match status {
             200..=299 if is_saved => Self::Downloads(kind),
-            // Who has no account there, or asks as a program, is turned away; there is something.
-            200..=399 | 401 | 403 | 405 | 406 | 429 => Self::Leads,
-            status => Self::Broken(status),
+            404 | 410 => Self::Broken(status),
+            // Who has no account there, asks as a program or comes when they are busy is turned away; there is something.
+            _ => Self::Leads,
         }
     }
 }
@@ -60,8 +66,9 @@ pub fn links(offer: &Document) -> Vec<Link> {
     let mut out: Vec<Link> = Vec::new();
     let mut add = |field: &str, url: &str| {
         let url = url.trim();
-        let is_web = url.starts_with("https://") || url.starts_with("http://");
-        if is_web && out.len() < LINKS_MAX && !out.iter().any(|known| known.url == url) {
+        let Some(host) = host_of(url) else { return };
+        let of_host = out.iter().filter(|known| host_of(&known.url).as_ref() == Some(&host)).count();
+        if of_host < OF_HOST_MAX && out.len() < LINKS_MAX && !out.iter().any(|known| known.url == url) {
             out.push(Link { field: field.to_owned(), url: url.to_owned() });
         }
     };
@@ -81,6 +88,13 @@ pub fn links(offer: &Document) -> Vec<Link> {
         }
     }
     out
+}
+
+/// The host of a link to a page, with its port.
+fn host_of(url: &str) -> Option<String> {
+    let lower = url.to_ascii_lowercase();
+    let rest = lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://"))?;
+    Some(rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned())
 }
 
 /// Targets of the links of a text in the HTML that listings may have (F019).
@@ -113,7 +127,8 @@ pub fn judge_links(tried: &[(Link, Tried)], policy: &Policy) -> Vec<Finding> {
     let answered = tried.iter().any(|(_, came)| !matches!(came, Tried::Silent(_) | Tried::Untried));
     let mut out = Vec::new();
     for (Link { field, url }, came) in tried {
-        let url: String = url.chars().take(200).collect();
+        // Behind a question mark stand credentials, in links that should not be in a listing.
+        let url: String = url.split(['?', '#']).next().unwrap_or_default().chars().take(200).collect();
         let fix = "correct the link, or take it out";
         out.extend(match came {
             Tried::Broken(status) => finding(field, format!("{url} answers with status {status}"), fix),
@@ -150,6 +165,12 @@ mod tests {
         ]);
         let row = BTreeMap::from([("url".to_owned(), "http://d.example/".to_owned())]);
         offer.fields.insert("usefulLinks".to_owned(), Value::Rows(vec![row]));
+        let many: Vec<_> = (0..9)
+            .map(|at| BTreeMap::from([("url".to_owned(), format!("HTTPS://e.example/{at}"))]))
+            .collect();
+        let mut crowded = offer.clone();
+        crowded.fields.insert("usefulLinks".to_owned(), Value::Rows(many));
+        assert_eq!(links(&crowded).iter().filter(|link| link.url.contains("e.example")).count(), 3);
         let found: Vec<String> =
             links(&offer).into_iter().map(|link| format!("{} {}", link.field, link.url)).collect();
         assert_eq!(
@@ -167,7 +188,8 @@ mod tests {
         assert_eq!(Tried::of(200, "text/html; charset=utf-8", ""), Tried::Leads);
         assert_eq!(Tried::of(403, "", ""), Tried::Leads);
         assert_eq!(Tried::of(404, "text/html", ""), Tried::Broken(404));
-        assert_eq!(Tried::of(500, "text/html", ""), Tried::Broken(500));
+        assert_eq!(Tried::of(503, "text/html", ""), Tried::Leads);
+        assert_eq!(Tried::of(200, &"x".repeat(100_000), "attachment"), Tried::Downloads("x".repeat(60)));
         assert_eq!(Tried::of(200, "Application/ZIP", ""), Tried::Downloads("application/zip".to_owned()));
         assert_eq!(
             Tried::of(200, "text/html", "Attachment; filename=x"),
@@ -186,7 +208,7 @@ mod tests {
         };
         assert_eq!(judged(&[(link("https://a"), silent()), (link("https://b"), Tried::Untried)]), [""; 0]);
         assert_eq!(
-            judged(&[(link("https://a"), silent()), (link("https://b"), Tried::Leads)]),
+            judged(&[(link("https://a?key=SECRET"), silent()), (link("https://b"), Tried::Leads)]),
             ["https://a: the name is not known"]
         );
         assert_eq!(

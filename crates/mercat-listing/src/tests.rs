@@ -32,6 +32,8 @@ fn praise_and_comparisons_are_told_with_their_field() {
     assert_eq!(judged(&description, &[]), told("LST-06", "description"));
     assert_eq!(judged(&[("longSummaryJa", "他社より速い")], &[]), told("LST-06", "longSummaryJa"));
     assert_eq!(judged(&[("titleJa", "無料ゲートウェイ")], &[]), told("LST-05", "titleJa"));
+    assert_eq!(judged(&[("summary", "Latency < 1 ms, the best gateway")], &[]), told("LST-06", "summary"));
+    assert_eq!(judged(&[("description", "<p>1 < 2, the best</p>")], &[]), told("LST-06", "description"));
     // An attribute is no word that customers read.
     assert_eq!(judged(&[("description", "<a href=\"https://example.com/the best\">it</a>")], &[]), []);
 }

@@ -260,6 +260,12 @@ impl Policy {
         Some(finding)
     }
 
+    /// Whether the pack names a rule, and does not switch it off. Of a rule that has effects outside of this server
+    /// silence is no order.
+    pub fn asks_for(&self, rule: &str) -> bool {
+        matches!(self.rules.get(rule), Some(Some(_)))
+    }
+
     /// Gives a finding its weight, or drops it.
     pub fn weigh(&self, mut finding: Finding) -> Option<Finding> {
         finding.severity = self.severity(&finding.rule)?;
@@ -276,6 +282,7 @@ mod tests {
         let policy = Policy::parse(BUILT_IN).expect("reads");
         assert_eq!(policy.severity("CTR-24"), Some(Severity::Warning));
         assert_eq!(policy.severity("NEW-99"), Some(Severity::Error));
+        assert!(policy.asks_for("CTR-24") && !policy.asks_for("NEW-99") && !policy.asks_for("LST-08"));
     }
 
     #[test]

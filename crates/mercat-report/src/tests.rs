@@ -192,6 +192,43 @@ fn text_wraps_to_the_width_and_is_coloured_only_when_asked() {
 }
 
 #[test]
+fn text_is_japanese_throughout_where_that_is_asked() {
+    let style = Style { colour: false, width: Some(60), locale: Locale::Ja };
+    let texts: String = reports().iter().map(|report| text(report, &style)).collect();
+    // A key without words would stand there as itself.
+    assert!(!texts.contains("text-"), "{texts}");
+    for word in
+        ["不合格", "ポリシー", "[エラー]", "場所:", "要件:", "対処:", "ルール: 合格 1 件、判定不能 1 件"]
+    {
+        assert!(texts.contains(word), "{word} in {texts}");
+    }
+    for word in ["where:", "required:", "fix:", "rules:", "platform", "policy ", " passed"] {
+        assert!(!texts.contains(word), "{word} in {texts}");
+    }
+    for line in texts.lines().filter(|line| line.starts_with("      ")) {
+        assert!(unicode_width::UnicodeWidthStr::width(line) <= 60, "{line}");
+    }
+}
+
+#[test]
+fn the_tool_is_told_what_was_tested_and_readers_of_sarif_what_to_do() {
+    let reports = reports();
+    let category = |report| {
+        let document: Value = serde_json::from_str(&self_test(report, "11/26/2026 00:00:00")).expect("JSON");
+        document["AppCertificationCategory"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(category(&reports[0]), "Container Image Certification");
+    assert_eq!(category(&reports[2]), "Microsoft Single VM Certification");
+    let document: Value = serde_json::from_str(&sarif(&reports, "1.0.0", Locale::En)).expect("JSON");
+    let rules = document["runs"][0]["tool"]["driver"]["rules"].as_array().expect("rules");
+    let help = |id: &str| rules.iter().find(|rule| rule["id"] == id).map(|rule| rule["help"]["text"].clone());
+    assert!(
+        help("CTR-21").is_some_and(|text| text.as_str().is_some_and(|text| !text.is_empty())),
+        "{rules:?}"
+    );
+}
+
+#[test]
 fn the_schema_takes_both_kinds_of_documents_and_refuses_what_is_neither() {
     for document in [image("pass", &[]), disk("inconclusive", "inconclusive")] {
         let document: Value = serde_json::from_str(&document).expect("JSON");

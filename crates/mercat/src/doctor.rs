@@ -5,6 +5,7 @@ use crate::{EXIT_OURS, wiring};
 use mercat_certify::Knowledge;
 use mercat_domain::Digest;
 use mercat_store::{OfferRow, StandingRow};
+use mercat_worker::Inspector;
 use mercat_worker::inspect::Reuse;
 use mercat_worker::scanners::{Mode, Scanner};
 use std::path::Path;
@@ -52,33 +53,31 @@ async fn checks(data: &Path) -> Vec<(&'static str, Health)> {
     let text = if file.exists() { file.display().to_string() } else { "defaults, no mercat.toml".to_owned() };
     out.push(("configuration", Health::Good(text)));
     out.push(("listen", listen(&config.server.listen)));
-    // Looking makes nothing: what is not there yet is tried in a directory that goes again.
-    let fresh = match data.exists() {
-        true => None,
-        false => match tempfile::tempdir() {
-            Ok(fresh) => Some(fresh),
-            Err(error) => {
-                let told = format!("no temporary directory: {error}");
-                out.push(("temporary files", Health::Bad(told)));
-                return out;
+    match data.try_exists() {
+        Ok(true) => {}
+        // Looking makes nothing: no key, and nothing in a database that would be sealed by it.
+        Ok(false) => {
+            let told = format!("{} is not there yet; mercat serve makes it", data.display());
+            out.push(("data directory", Health::Note(told)));
+            match wiring::inspector(data, &config) {
+                Ok(inspector) => examine_inspector(&inspector, &mut out).await,
+                Err(error) => out.push(("inspector", Health::Bad(format!("{error:#}")))),
             }
-        },
-    };
-    let used = fresh.as_ref().map_or(data, |fresh| fresh.path());
-    let house = match wiring::open(used, &config).await {
+            return out;
+        }
+        Err(error) => {
+            out.push(("data directory", Health::Bad(format!("{}: {error}", data.display()))));
+            return out;
+        }
+    }
+    let house = match wiring::open(data, &config).await {
         Ok(house) => house,
         Err(error) => {
             out.push(("data directory", Health::Bad(format!("{error:#}"))));
             return out;
         }
     };
-    out.push((
-        "data directory",
-        match &fresh {
-            None => Health::Good(data.display().to_string()),
-            Some(_) => Health::Note(format!("{} is not there yet; mercat serve makes it", data.display())),
-        },
-    ));
+    out.push(("data directory", Health::Good(data.display().to_string())));
     examine(&house, &config, &mut out).await;
     out
 }
@@ -99,21 +98,10 @@ async fn examine(house: &wiring::House, config: &Config, out: &mut Vec<(&'static
             Err(error) => Health::Bad(mercat_worker::chain(&error)),
         },
     ));
-    let knowledge = house.worker.inspector.ready().await;
-    out.push((
-        "rules",
-        match &knowledge {
-            Ok(loaded) => Health::Good(format!("policy {} of {}", loaded.policy.name, loaded.policy.date)),
-            Err(why) => Health::Bad(why.clone()),
-        },
-    ));
-    out.push(("advisories", knowledge.as_deref().map_or_else(|why| Health::Bad(why.clone()), advisories)));
-    out.push(("inspector", inspector(house).await));
+    examine_inspector(&house.worker.inspector, out).await;
     for scanner in house.worker.scanners.iter() {
         out.push(("scanner", self::scanner(scanner).await));
     }
-    out.push(("boot test", boot_test(knowledge.as_deref().ok())));
-    out.push(("start test", start_test(knowledge.as_deref().ok())));
     out.push(("live offers", live_offers(house).await));
     let names: Vec<&str> = house.worker.regions.iter().map(mercat_depot::Region::name).collect();
     out.push(("regions", Health::Good(names.join(", "))));
@@ -149,6 +137,21 @@ async fn examine(house: &wiring::House, config: &Config, out: &mut Vec<(&'static
     ));
 }
 
+/// What certifies, which needs no installation.
+async fn examine_inspector(inspector: &Inspector, out: &mut Vec<(&'static str, Health)>) {
+    let knowledge = inspector.ready().await;
+    out.push((
+        "rules",
+        match &knowledge {
+            Ok(loaded) => Health::Good(format!("policy {} of {}", loaded.policy.name, loaded.policy.date)),
+            Err(why) => Health::Bad(why.clone()),
+        },
+    ));
+    out.push(("advisories", knowledge.as_deref().map_or_else(|why| Health::Bad(why.clone()), advisories)));
+    out.push(("inspector", confined(inspector).await));
+    out.push(("boot test", boot_test(knowledge.as_deref().ok())));
+    out.push(("start test", start_test(knowledge.as_deref().ok())));
+}
 /// Whether a server could listen here.
 fn listen(address: &str) -> Health {
     match std::net::TcpListener::bind(address) {
@@ -254,11 +257,10 @@ async fn scanner(scanner: &Scanner) -> Health {
 }
 
 /// A real child on an artifact that does not exist must say so, confined.
-async fn inspector(house: &wiring::House) -> Health {
+async fn confined(inspector: &Inspector) -> Health {
     let nothing = Digest::from_sha256(&[0; 32]);
     let directory = std::env::temp_dir();
-    let run =
-        house.worker.inspector.inspect(&nothing, &directory, false, 0, Reuse::default(), |_, _| {}).await;
+    let run = inspector.inspect(&nothing, &directory, false, 0, Reuse::default(), |_, _| {}).await;
     match run {
         Err(mercat_worker::InspectError::Ended(why)) if why.contains("No such file") => {
             Health::Good("starts and confines itself".to_owned())

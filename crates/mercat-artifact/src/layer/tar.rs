@@ -57,8 +57,12 @@ impl Entry {
     /// whiteout (a device 0/0), or a directory or file that its attributes hide or redirect
     /// (Documentation/filesystems/overlayfs.rst). Some runtimes unpack such entries as they are, others leave them out.
     pub fn overlay(&self) -> Option<String> {
+        // The others only tell where a copy came from; builders without root leave them.
+        const HIDING: [&str; 4] = ["opaque", "redirect", "metacopy", "whiteout"];
         let mark = |(key, _): &&(String, Vec<u8>)| {
-            ["trusted.overlay.", "user.overlay."].iter().any(|space| key.starts_with(space))
+            let of_kernel =
+                ["trusted.overlay.", "user.overlay."].iter().find_map(|space| key.strip_prefix(space));
+            of_kernel.is_some_and(|name| HIDING.contains(&name)) || key == "user.fuseoverlayfs.opaque"
         };
         let marked = self.xattrs.iter().find(mark).map(|(key, _)| format!("the attribute {key}"));
         marked.or_else(|| self.is_null_device.then(|| "a character device 0/0".to_owned()))

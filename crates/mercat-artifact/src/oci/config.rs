@@ -44,6 +44,7 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config, ReadError> {
     let mut texts = Vec::new();
     collect_texts(&whole, &mut texts);
     let document = object(whole, "the config")?;
+    plain_keys(&document, &OF_DOCUMENT)?;
     let os = word(&document, "os").unwrap_or_default();
     let architecture = word(&document, "architecture").unwrap_or_default();
     if os.is_empty() || architecture.is_empty() {
@@ -55,8 +56,9 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config, ReadError> {
     } else {
         format!("{os}/{architecture}/{variant}")
     };
-    let diff_ids = document
-        .get("rootfs")
+    let rootfs = document.get("rootfs").and_then(Value::as_object);
+    rootfs.map_or(Ok(()), |rootfs| plain_keys(rootfs, &["type", "diff_ids"]))?;
+    let diff_ids = rootfs
         .and_then(|rootfs| rootfs.get("diff_ids"))
         .and_then(Value::as_array)
         .ok_or_else(|| ReadError::refused("CFG-02", 0, "rootfs.diff_ids is missing"))?
@@ -70,7 +72,17 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config, ReadError> {
         Some(Value::Object(map)) => map,
         Some(_) => return Err(ReadError::refused("CFG-03", 0, "config is not an object")),
     };
-    let keys = |key| Ok::<_, ReadError>(map(config, key)?.map(|(key, _)| key.clone()).collect::<Vec<_>>());
+    plain_keys(config, &OF_CONFIG)?;
+    word(config, "StopSignal")?;
+    words(config, "OnBuild")?;
+    words(config, "Shell")?;
+    let keys = |name| {
+        let all = map(config, name)?.map(|(key, value)| match value {
+            Value::Object(_) | Value::Null => Ok(key.clone()),
+            _ => Err(wrong(name, "an object of empty objects")),
+        });
+        all.collect::<Result<Vec<_>, ReadError>>()
+    };
     let read = Config {
         platform,
         diff_ids,
@@ -94,24 +106,63 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config, ReadError> {
 impl Config {
     /// What no process can be started with.
     fn check(&self) -> Result<(), ReadError> {
-        let started = [&self.user, &self.directory].into_iter();
-        let mut started =
-            started.chain(&self.env).chain(&self.entry_point).chain(&self.command).chain(&self.volumes);
-        if let Some(text) = started.find(|text| text.contains('\0')) {
-            return Err(ReadError::refused("CFG-05", 0, format!("a NUL in {}", cut(text))));
+        let parts: [(&str, &[String]); 6] = [
+            ("User", std::slice::from_ref(&self.user)),
+            ("WorkingDir", std::slice::from_ref(&self.directory)),
+            ("Env", &self.env),
+            ("Entrypoint", &self.entry_point),
+            ("Cmd", &self.command),
+            ("Volumes", &self.volumes),
+        ];
+        // The text is not told: credentials stand here.
+        if let Some((name, _)) = parts.iter().find(|(_, texts)| texts.iter().any(|text| text.contains('\0')))
+        {
+            return Err(ReadError::refused("CFG-05", 0, format!("a NUL in {name}")));
         }
         if let Some(port) = self.ports.iter().find(|port| !is_port(port)) {
             return Err(ReadError::refused("CFG-06", 0, format!("the exposed port {}", cut(port))));
         }
-        // Engines differ about what a number beyond this range comes to.
+        // Engines differ about what a number beyond this range, with a sign or with zeros in front comes to.
         let is_beyond = |id: &str| {
-            id.bytes().all(|byte| byte.is_ascii_digit()) && !id.is_empty() && id.parse::<i32>().is_err()
+            let digits = id.strip_prefix(['+', '-']).unwrap_or(id);
+            let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            let plain = |number: u32| i32::try_from(number).is_ok() && number.to_string() == id;
+            is_number && !id.parse().is_ok_and(plain)
         };
         if self.user.split(':').any(is_beyond) {
             return Err(ReadError::refused("CFG-07", 0, format!("the user {}", cut(&self.user))));
         }
         Ok(())
     }
+}
+
+/// The fields of a config, as the specification writes them.
+const OF_DOCUMENT: [&str; 9] =
+    ["architecture", "os", "os.version", "variant", "config", "rootfs", "history", "author", "created"];
+/// Those of its `config`.
+const OF_CONFIG: [&str; 11] = [
+    "User",
+    "ExposedPorts",
+    "Env",
+    "Entrypoint",
+    "Cmd",
+    "Volumes",
+    "WorkingDir",
+    "Labels",
+    "StopSignal",
+    "OnBuild",
+    "Shell",
+];
+
+/// Engines read names of fields in any case: one in another case than ours would be theirs alone.
+fn plain_keys(map: &Map<String, Value>, known: &[&str]) -> Result<(), ReadError> {
+    for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
+        let folded = json::folded(key);
+        if let Some(meant) = known.iter().find(|known| json::folded(known) == folded) {
+            return Err(ReadError::refused("CFG-04", 0, format!("{} is written {}", meant, cut(key))));
+        }
+    }
+    Ok(())
 }
 
 /// Quoted, and not longer than a line of a report.
@@ -179,7 +230,8 @@ fn history(document: &Map<String, Value>) -> Result<Vec<String>, ReadError> {
     for step in steps {
         match step {
             Value::Object(step) => {
-                out.extend(step.get("created_by").map(|by| text(by, "created_by")).transpose()?)
+                plain_keys(step, &["created_by"])?;
+                out.extend(step.get("created_by").map(|by| text(by, "created_by")).transpose()?);
             }
             Value::Null => {}
             _ => return Err(wrong("history", "a list of objects")),
@@ -224,6 +276,7 @@ mod tests {
                 "",
             ),
             (r#""User": "12345678901x""#, ""),
+            (r#""User": "0:0""#, ""),
             (r#""User": 0"#, "CFG-04"),
             (r#""Entrypoint": "sh -c x""#, "CFG-04"),
             (r#""Cmd": ["sh", 5]"#, "CFG-04"),
@@ -232,6 +285,10 @@ mod tests {
             (r#""Labels": {"a": 1}"#, "CFG-04"),
             (r#""Volumes": ["/data"]"#, "CFG-04"),
             (r#""ExposedPorts": ["80/tcp"]"#, "CFG-04"),
+            (r#""ExposedPorts": {"80/tcp": 5}"#, "CFG-04"),
+            (r#""exposedports": {"70000/tcp": {}}"#, "CFG-04"),
+            (r#""entrypoint": ["/evil"]"#, "CFG-04"),
+            (r#""OnBuild": "x""#, "CFG-04"),
             (r#""Entrypoint": ["a\u0000b"]"#, "CFG-05"),
             (r#""Env": ["A=\u0000"]"#, "CFG-05"),
             (r#""User": "a\u0000""#, "CFG-05"),
@@ -242,6 +299,9 @@ mod tests {
             (r#""ExposedPorts": {"90-80/tcp": {}}"#, "CFG-06"),
             (r#""ExposedPorts": {"/tcp": {}}"#, "CFG-06"),
             (r#""User": "2147483648""#, "CFG-07"),
+            (r#""User": "00""#, "CFG-07"),
+            (r#""User": "-1""#, "CFG-07"),
+            (r#""User": "+0:app""#, "CFG-07"),
             (r#""User": "app:99999999999999999999""#, "CFG-07"),
         ] {
             assert_eq!(code(inside), expected, "{inside}");

@@ -220,6 +220,22 @@ fn modes_that_give_away_more_are_told_until_a_later_layer_takes_them_back() {
 }
 
 #[test]
+fn a_password_blocks_while_it_is_in_use_and_is_told_where_it_only_lies_in_a_layer() {
+    let open: &[u8] = b"root:*:1::::::\nadmin:$6$salt$hash:1::::::\n";
+    let locked: &[u8] = b"root:*:1::::::\nadmin:!$6$salt$hash:1::::::\n";
+    let first = tar(&[("etc/shadow", FILE, 0o640, open)]);
+    assert_eq!(rules(&of_layers(std::slice::from_ref(&first))), ["CTR-35 etc/shadow"]);
+    // As `passwd -l` leaves it.
+    let second = tar(&[("etc/shadow", FILE, 0o640, locked), ("etc/shadow-", FILE, 0o600, open)]);
+    let found = of_layers(&[first.clone(), second]);
+    assert_eq!(rules(&found), ["CTR-35-LEFT etc/shadow", "CTR-35-LEFT etc/shadow-"]);
+    let removed = tar(&[("etc/.wh.shadow", FILE, 0o644, b"")]);
+    assert_eq!(rules(&of_layers(&[first.clone(), removed])), ["CTR-35-LEFT etc/shadow"]);
+    let other = tar(&[("etc/motd", FILE, 0o644, b"hello")]);
+    assert_eq!(rules(&of_layers(&[first, other])), ["CTR-35 etc/shadow"]);
+}
+
+#[test]
 fn what_cannot_be_read_and_what_is_too_large_have_their_rules() {
     let large = vec![b' '; usize::try_from(mercat_inventory::RECORD_BYTES_MAX).expect("small") + 1];
     let facts = facts_of(&tar(&[

@@ -3,6 +3,7 @@
 use super::modes::Mode;
 use super::owners::{Owned, Owners};
 use super::{Files, Program, key_of};
+use crate::accounts::{Accounts, IN_USE};
 use mercat_artifact::pkgdb::Package;
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_inventory::{Component, Evidence};
@@ -74,6 +75,9 @@ struct Joined<'f> {
     modes: At<'f, &'f Mode>,
     notices: BTreeSet<String>,
     owned: BTreeMap<String, &'f [Owned]>,
+    accounts: At<'f, &'f Accounts>,
+    /// Files of accounts that a later layer replaced or removed.
+    replaced: Vec<(String, &'f str, &'f Accounts)>,
 }
 
 /// Puts layers, lowest first, or volumes together.
@@ -127,6 +131,7 @@ pub(crate) fn whole(parts: &[Part<'_>]) -> Whole {
             package: package.to_owned(),
         });
     }
+    out.findings.extend(of_accounts(&joined.accounts, &joined.replaced));
     let licences = owners.licences.iter();
     out.licences =
         licences.map(|(package, licence)| ((*package).to_owned(), (*licence).to_owned())).collect();
@@ -222,6 +227,14 @@ impl<'f> Joined<'f> {
         self.programs.retain(|path, _| !gone(path) && !replaced(path));
         self.modes.retain(|path, _| !gone(path) && !replaced(path) && !again(path));
         self.notices.retain(|path| !gone(path) && !replaced(path));
+        let left = &mut self.replaced;
+        self.accounts.retain(|path, (place, accounts)| {
+            let stays = !gone(path) && !replaced(path);
+            if !stays {
+                left.push((path.clone(), place, accounts));
+            }
+            stays
+        });
         // What packages own is also known after their lists were removed, as with their databases.
     }
 
@@ -236,6 +249,7 @@ impl<'f> Joined<'f> {
             .extend(part.files.programs.iter().map(|(path, program)| (at(path), (part.place, program))));
         self.modes.extend(part.files.modes.iter().map(|(path, mode)| (at(path), (part.place, mode))));
         self.notices.extend(part.files.notices.iter().map(|path| at(path)));
+        self.accounts.extend(part.files.accounts.iter().map(|(path, of)| (at(path), (part.place, of))));
         self.owned.extend(part.files.owned.iter().map(|(path, owned)| (at(path), owned.as_slice())));
     }
 }
@@ -295,6 +309,37 @@ fn modified(path: &str, place: &str, program: &Program, package: &str, digest: &
     let fix = "install the package again, or ship the program under a path of its own";
     let found = finding("PKG-06", place, path, observed, &format!("the digest {digest} of the package"), fix);
     Finding { place: Place { package: package.to_owned(), ..found.place }, ..found }
+}
+
+/// Passwords that every container of the image has, and such as only lie in one of its layers.
+fn of_accounts(in_use: &At<'_, &Accounts>, replaced: &[(String, &str, &Accounts)]) -> Vec<Finding> {
+    let mut out = Vec::new();
+    let required = "locked passwords";
+    let mut left = |path: &str, place: &str, accounts: &Accounts| {
+        let observed =
+            accounts.with_password().map(|names| format!("{names}, in a layer or copy that is not in use"));
+        let fix = "build the image again without ever setting the password, and use it nowhere else";
+        out.extend(observed.map(|observed| finding("CTR-35-LEFT", place, path, observed, required, fix)));
+    };
+    replaced.iter().for_each(|(path, place, accounts)| left(path, place, accounts));
+    for (path, (place, accounts)) in in_use.iter().filter(|(path, _)| !IN_USE.contains(&path.as_str())) {
+        left(path, place, accounts);
+    }
+    for (path, (place, accounts)) in in_use.iter().filter(|(path, _)| IN_USE.contains(&path.as_str())) {
+        let fix = "lock them (passwd -l), and let whoever deploys the image set one";
+        let observed = accounts.with_password();
+        out.extend(observed.map(|observed| finding("CTR-35", place, path, observed, required, fix)));
+        if accounts.empty_root {
+            let observed = "root needs no password where programs accept an empty one".to_owned();
+            out.push(finding("CTR-35-EMPTY", place, path, observed, required, "lock it (passwd -l root)"));
+        }
+        if accounts.link {
+            let observed = "a link: what it leads to was not looked into".to_owned();
+            let fix = "make it a file of its own";
+            out.push(finding("CTR-35-LINK", place, path, observed, "a regular file", fix));
+        }
+    }
+    out
 }
 
 fn of_mode(path: &str, place: &str, mode: &Mode, package: &str, unknown: bool) -> Vec<Finding> {

@@ -512,11 +512,32 @@ fn harm() -> Vec<Stream> {
             tar(&[entry("etc/shadow", b"root::19000::::::\n")]),
             Told("CTR-35-EMPTY"),
         ),
+        named(
+            "a copy of accounts with a password",
+            tar(&[entry("etc/shadow-", b"admin:$6$salt$hash:19000::::::\n")]),
+            Told("CTR-35-LEFT"),
+        ),
+        named(
+            "accounts in a link",
+            tar(&[resealed(header(b"etc/shadow", b'2', 0), 157, b"opt/s")]),
+            Told("CTR-35-LINK"),
+        ),
+        named(
+            "accounts of 5 MiB",
+            tar(&[entry("etc/shadow", &b"a:*:1\n".repeat(900_000))]),
+            Blocks("INC-10"),
+        ),
         named("locked accounts", tar(&[entry("etc/shadow", b"root:*:1::::::\nbin:!:1::::::\n")]), Accepted),
         named("a file capability", attribute("SCHILY.xattr.security.capability"), Told("CTR-34")),
         named(
             "an attribute of overlayfs",
             attribute("SCHILY.xattr.trusted.overlay.redirect"),
+            Blocks("TAR-27"),
+        ),
+        named("where overlayfs copied from", attribute("SCHILY.xattr.user.overlay.origin"), Accepted),
+        named(
+            "opaque by fuse-overlayfs",
+            attribute("SCHILY.xattr.user.fuseoverlayfs.opaque"),
             Blocks("TAR-27"),
         ),
         named("a character device 0/0", tar(&[header(b"gone", b'3', 0).to_vec()]), Blocks("TAR-27")),

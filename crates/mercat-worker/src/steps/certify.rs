@@ -1,6 +1,6 @@
 //! Certification: tag rules, listing rules, and an inspection of every image in a confined child.
 
-use super::links::UnderWay;
+use super::links;
 use super::validate::held;
 use super::{Ended, Extent, Work};
 use crate::inspect::{Reuse, keys, verdict_key};
@@ -34,9 +34,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
     let machines = work.document.kind == OfferKind::VirtualMachine;
     let mut report = Report::default();
     let mut findings = Vec::new();
-    let mut tried = None;
     if work.extent == Extent::Whole {
-        tried = Some(UnderWay::begin(work, &knowledge.policy));
         let others = work.worker.app.listed_titles(&work.submission.publisher).await?;
         findings = inspect_listing(&work.document, &others, &knowledge.policy, knowledge.secrets());
         if !machines {
@@ -52,8 +50,8 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
         Ok(found) => findings.extend(found),
         Err(waits) => return Ok(waits),
     }
-    if let Some(tried) = tried {
-        findings.extend(tried.findings(&knowledge.policy).await);
+    if work.extent == Extent::Whole {
+        findings.extend(links::findings(work, &knowledge.policy).await);
     }
     findings.sort();
     findings.dedup();

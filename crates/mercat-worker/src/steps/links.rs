@@ -1,50 +1,40 @@
 //! Trying the links of a listing, where the policy pack asks for it (LST-08).
 
 use super::Work;
+use futures::StreamExt as _;
 use mercat_certify::Policy;
 use mercat_domain::Finding;
 use mercat_egress::{Egress, EgressError};
 use mercat_listing::{Link, Tried, judge_links, links};
 use reqwest::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE};
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 /// How long a link has, redirects included.
 const SECONDS: u64 = 10;
 const AT_ONCE: usize = 6;
 
-/// Links on their way; forgotten when the step ends before.
-pub(super) struct UnderWay(JoinSet<(usize, Link, Tried)>);
-
-impl UnderWay {
-    /// Begins to try the links, beside the inspection.
-    pub(super) fn begin(work: &Work<'_>, policy: &Policy) -> Self {
-        let mut tasks = JoinSet::new();
-        let wanted = policy.severity("LST-08").is_some();
-        // Whoever writes a listing must not learn what answers where only this server may go.
-        if let Some(egress) = work.worker.egress.public().ok().filter(|_| wanted) {
-            let places = Arc::new(Semaphore::new(AT_ONCE));
-            for (at, link) in links(&work.document).into_iter().enumerate() {
-                let (egress, places) = (egress.clone(), places.clone());
-                tasks.spawn(async move {
-                    let _place = places.acquire_owned().await;
-                    let came = follow(&egress, &link.url).await;
-                    (at, link, came)
-                });
-            }
+/// What is wrong with the links of the listing.
+pub(super) async fn findings(work: &Work<'_>, policy: &Policy) -> Vec<Finding> {
+    if !policy.asks_for("LST-08") {
+        return Vec::new();
+    }
+    // Whoever writes a listing must not learn what answers where only this server may go.
+    let egress = match work.worker.egress.public() {
+        Ok(egress) => egress,
+        Err(error) => {
+            tracing::warn!("links are not tried: {error}");
+            return Vec::new();
         }
-        Self(tasks)
-    }
-
-    /// What came of them.
-    pub(super) async fn findings(self, policy: &Policy) -> Vec<Finding> {
-        let mut tried = self.0.join_all().await;
-        tried.sort_by_key(|(at, ..)| *at);
-        let tried: Vec<(Link, Tried)> = tried.into_iter().map(|(_, link, came)| (link, came)).collect();
-        judge_links(&tried, policy)
-    }
+    };
+    let tried = futures::stream::iter(links(&work.document)).map(|link| {
+        let egress = &egress;
+        async move {
+            let came = follow(egress, &link.url).await;
+            (link, came)
+        }
+    });
+    let tried: Vec<(Link, Tried)> = tried.buffered(AT_ONCE).collect().await;
+    judge_links(&tried, policy)
 }
 
 /// Asks for a page, and reads nothing but how it is answered.
@@ -53,12 +43,11 @@ async fn follow(egress: &Egress, url: &str) -> Tried {
         return Tried::Silent("no address that can be asked".to_owned());
     };
     match tokio::time::timeout(Duration::from_secs(SECONDS), egress.send(request)).await {
-        Err(_) => Tried::Silent(format!("no answer within {SECONDS} s")),
-        Ok(Err(EgressError::Denied { .. })) => Tried::Untried,
-        Ok(Err(error @ EgressError::Redirects { .. })) => Tried::Silent(error.to_string()),
-        Ok(Err(error)) if error.is_nameless() => Tried::Silent("the name is not known".to_owned()),
+        Err(_) | Ok(Err(EgressError::Denied { .. } | EgressError::Redirects { .. })) => Tried::Untried,
         Ok(Err(error)) if error.is_tls() => Tried::Silent("its certificate is not to be trusted".to_owned()),
-        Ok(Err(error)) => Tried::Silent(error.to_string()),
+        // The same words for a name that nobody knows and for one of a place that is not public: which it is is for
+        // whoever runs this server.
+        Ok(Err(EgressError::Unreachable { .. })) => Tried::Silent("nobody answers".to_owned()),
         Ok(Ok(answer)) => {
             let header =
                 |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -103,7 +92,7 @@ mod tests {
         assert_eq!(came(&egress, &page).await, Tried::Leads);
         assert_eq!(came(&egress, &gone).await, Tried::Broken(404));
         assert_eq!(came(&egress, &file).await, Tried::Downloads("text/html".to_owned()));
-        assert_eq!(came(&egress, &nobody).await, Tried::Silent(format!("{nobody} does not answer")));
+        assert_eq!(came(&egress, &nobody).await, Tried::Silent("nobody answers".to_owned()));
         assert_eq!(follow(&egress, "http://10.1.2.3/").await, Tried::Untried);
         // What the operator made an exception for is not to be probed.
         let public = egress.public().expect("a client");

@@ -36,6 +36,7 @@ async fn links_are_tried_where_the_policy_asks_but_no_private_place_is_probed() 
     let mut house = House::open().await;
     let pack = include_str!("../../../mercat-policy/policy/default.toml");
     let pack = pack.replace("LST-08 = \"off\"", "LST-08 = \"warning\"");
+    assert!(pack.contains("LST-08 = \"warning\""));
     std::fs::write(house.data().join("policy.toml"), pack).expect("written");
     house.kill();
     house.start();

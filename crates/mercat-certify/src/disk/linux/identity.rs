@@ -1,7 +1,7 @@
 //! What is left of whoever made the image: LNX-01, 13, 14, 15 and 19.
 
 use super::{Case, Faults, Found, Outcome, lines};
-use crate::accounts::is_locked;
+use crate::accounts::is_password;
 use crate::disk::wanted::is_history;
 use mercat_guest::Kind;
 
@@ -81,7 +81,7 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
             let (Some(name), Some(password)) = (fields.next(), fields.next()) else { continue };
             if path == "etc/passwd" && password.is_empty() {
                 faults.at(&found, format!("{name} needs no password"));
-            } else if !is_locked(password) {
+            } else if is_password(password) {
                 faults.at(&found, format!("{name} has a password"));
             }
         }
