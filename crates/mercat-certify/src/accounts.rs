@@ -72,8 +72,9 @@ impl Accounts {
     }
 }
 
-/// Whether somebody can sign in by a password field: what `crypt(3)` can come to, of 13 letters or more where it names no method. Anything else locks the account, also
-/// an empty field, as the shadow file's own convention says: `pam_unix` refuses it unless `nullok` is set.
+/// Whether somebody can sign in by a password field: what `crypt(3)` can come to, of 13 letters or more where it names
+/// no method. Anything else locks the account, also an empty field, as the shadow file's own convention says: `pam_unix`
+/// refuses it unless `nullok` is set.
 pub(crate) fn is_password(field: &str) -> bool {
     let letters = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./".contains(&byte));
     field.starts_with('$')
