@@ -134,7 +134,9 @@ pub fn facts_keys(specimen: &Specimen<'_>, knowledge: &Knowledge) -> io::Result<
 impl Reader<'_> {
     fn report(&mut self, platform: &str, error: &ReadError) {
         let (rule, observed) = match error {
-            ReadError::Refused { code, .. } => (*code, error.to_string()),
+            // A place says nothing of a document that is read whole.
+            ReadError::Refused { code, what, offset: 0 } => (*code, what.clone()),
+            ReadError::Refused { code, what, offset } => (*code, format!("{what}, at byte {offset}")),
             ReadError::Io(_) => ("INC-02", error.to_string()),
         };
         self.add(

@@ -120,7 +120,9 @@ impl Config {
             return Err(ReadError::refused("CFG-05", 0, format!("a NUL in {name}")));
         }
         if let Some(port) = self.ports.iter().find(|port| !is_port(port)) {
-            return Err(ReadError::refused("CFG-06", 0, format!("the exposed port {}", cut(port))));
+            let what =
+                format!("the exposed port {}: ports are 1 to 65535, with /tcp, /udp or /sctp", cut(port));
+            return Err(ReadError::refused("CFG-06", 0, what));
         }
         // Engines differ about what a number beyond this range, with a sign or with zeros in front comes to.
         let is_beyond = |id: &str| {
@@ -130,7 +132,8 @@ impl Config {
             is_number && !id.parse().is_ok_and(plain)
         };
         if self.user.split(':').any(is_beyond) {
-            return Err(ReadError::refused("CFG-07", 0, format!("the user {}", cut(&self.user))));
+            let what = format!("the user {}: numbers are 0 to 2147483647, as they are", cut(&self.user));
+            return Err(ReadError::refused("CFG-07", 0, what));
         }
         Ok(())
     }
