@@ -152,6 +152,7 @@ async fn examine_inspector(inspector: &Inspector, out: &mut Vec<(&'static str, H
     out.push(("boot test", boot_test(knowledge.as_deref().ok())));
     out.push(("start test", start_test(knowledge.as_deref().ok())));
 }
+
 /// Whether a server could listen here.
 fn listen(address: &str) -> Health {
     match std::net::TcpListener::bind(address) {
