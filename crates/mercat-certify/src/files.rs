@@ -259,7 +259,8 @@ pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed<'
         (Some(Bytes::Memory(bytes)), _) => mercat_inventory::read(reader, path, bytes),
         (Some(Bytes::Lent(Ok(program))), _) => mercat_inventory::read_program(path, program),
         (Some(Bytes::Lent(Err(error))), _) => Err(Broken::Unread(error.to_string())),
-        (None, max) => return too_large(scan, path, passed.size, max),
+        (None, max) if passed.size > max => return too_large(scan, path, passed.size, max),
+        (None, _) => Err(Broken::Unread(format!("no file was free for its {} bytes", passed.size))),
     };
     let full = scan.with(|facts| facts.told.components.len() > COMPONENTS_MAX);
     match found {
@@ -270,7 +271,7 @@ pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed<'
         Ok(found) => scan.with(|facts| facts.told.components.extend(found)),
         Err(broken @ (Broken::Unread(_) | Broken::Beyond(_))) => {
             let observed = format!("its packages were not read: {broken}");
-            scan.note(Note::new("INC-02", path, observed, "a program that is read whole", OURS));
+            scan.note(Note::new("INC-02", path, observed, "a program that is read whole", UNREAD));
         }
         Err(broken) => {
             let fix = "ship the file as the package manager or build tool wrote it";
@@ -286,6 +287,9 @@ pub(crate) fn own(scan: &Scan<'_>, path: &str, bytes: &[u8]) {
         scan.note(note);
     }
 }
+
+/// What to do where a program was not read.
+const UNREAD: &str = "set TMPDIR to a directory on a disk with room for large programs, and certify again";
 
 fn too_large(scan: &Scan<'_>, path: &str, size: u64, max: u64) {
     let required = format!("at most {max} bytes to be looked into for packages");

@@ -9,6 +9,7 @@ use crate::window::Window;
 use crate::{nested, yara};
 use mercat_artifact::ReadError;
 use mercat_domain::Digest;
+use mercat_inventory::PROGRAM_MEMORY_BYTES_MAX;
 use mercat_signatures::{FileKind, Hasher, Hashing};
 use std::io::{self, BufRead, Read};
 
@@ -120,25 +121,33 @@ impl<'s, 'k> Shown<'s, 'k> {
             && self.kept.is_none()
         {
             self.kept_max = max;
-            self.kept = (self.known_size.unwrap_or(self.size) <= max).then(|| {
-                let mut kept = self.known_size.map_or_else(Kept::all, |size| self.keep(size, asked));
+            self.kept = self.keep(asked).map(|mut kept| {
                 kept.push(&self.window);
                 kept
             });
         }
     }
 
-    fn keep(&self, size: u64, asked: &Asked) -> Kept<'k> {
+    /// Where the file is kept, unless it is too large to be.
+    fn keep(&mut self, asked: &Asked) -> Option<Kept<'k>> {
+        let size = self.known_size.unwrap_or(self.size);
+        if size > self.kept_max {
+            return None;
+        }
         if !asked.in_parts() {
-            return Kept::all();
+            return Some(Kept::all());
         }
+        let lent = self.known_size.and_then(|size| self.scan.knowledge().scratch.lend(size));
         let holes = mercat_inventory::unread(&self.window, size);
-        match self.scan.knowledge().scratch.lend(size) {
-            Some(lent) => Kept::lent(lent, size, holes),
-            // What an archive announces takes no room before it comes.
-            None if self.depth > 0 && size > ANNOUNCED_BYTES_MAX => Kept::all(),
-            None => Kept::sparse(size, holes),
+        if let Some(lent) = lent {
+            return Some(Kept::lent(lent, size, holes));
         }
+        self.kept_max = self.kept_max.min(PROGRAM_MEMORY_BYTES_MAX);
+        (size <= self.kept_max).then(|| match self.known_size {
+            // What an archive announces takes no room before it comes.
+            Some(size) if self.depth == 0 || size <= ANNOUNCED_BYTES_MAX => Kept::sparse(size, holes),
+            _ => Kept::all(),
+        })
     }
 
     /// A buffer for a file, with what was read of it, where it is not too large.

@@ -32,8 +32,10 @@ pub const COMPONENTS_OF_FILE_MAX: usize = 50_000;
 pub const RECORD_BYTES_MAX: u64 = 8 << 20;
 /// Bytes of a list of packages, for example `package-lock.json`.
 pub const LIST_BYTES_MAX: u64 = 32 << 20;
-/// Bytes of a program.
-pub const PROGRAM_BYTES_MAX: u64 = 256 << 20;
+/// Bytes of a program that is kept in memory.
+pub const PROGRAM_MEMORY_BYTES_MAX: u64 = 256 << 20;
+/// Bytes of a program that waits in a file.
+pub const PROGRAM_BYTES_MAX: u64 = 4 << 30;
 /// Bytes of a name or version.
 const WORD_BYTES_MAX: usize = 1024;
 /// Bytes of a licence; longer ones are cut, because some packages write the whole text there.

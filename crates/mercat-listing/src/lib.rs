@@ -5,12 +5,13 @@ mod container;
 mod links;
 
 pub use container::inspect_exposed;
-pub use links::{Link, Tried, judge_links, links};
+pub use links::{Link, Links, Tried, judge_links, links};
 use mercat_domain::document::Value;
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_domain::{Document, OfferKind};
 use mercat_policy::Policy;
 use mercat_secrets::Rules;
+use std::collections::BTreeSet;
 
 /// One thing about a listing that a rule is against.
 struct Said<'a> {
@@ -28,6 +29,11 @@ const PRAISED: [&str; 6] =
 /// Whether customers can read a field.
 fn is_public(key: &str) -> bool {
     !key.starts_with("lead") && !matches!(key, "password" | "username" | "image")
+}
+
+/// Whether a field, of the offer or a plan, holds HTML (F019).
+fn is_html(field: &str) -> bool {
+    matches!(field.rsplit('/').next(), Some("description" | "descriptionJa" | "termsOfUse"))
 }
 
 /// The texts of a value, those of its cells too.
@@ -72,17 +78,19 @@ pub fn inspect_listing(
         all.flat_map(move |(key, value)| texts_of(value).map(move |text| (key, text)))
             .map(move |(key, text)| (format!("{base}{key}"), text))
     });
+    let mut credentials = BTreeSet::new();
     for (field, text) in texts {
-        secrets.scan(text.as_bytes(), |secret| {
-            let observed = format!("{}: {}", secret.kind, secret.redacted);
-            report(
-                "LST-01",
-                &field,
-                observed,
-                "no credentials in public text",
-                "revoke it and remove it from the text",
-            );
-        });
+        // What a browser shows may not be what is written.
+        let shown = is_html(&field).then(|| plain(text));
+        for text in std::iter::once(text).chain(shown.as_deref()) {
+            secrets.scan(text.as_bytes(), |secret| {
+                credentials.insert((field.clone(), format!("{}: {}", secret.kind, secret.redacted)));
+            });
+        }
+    }
+    for (field, observed) in credentials {
+        let fix = "revoke it and remove it from the text";
+        report("LST-01", &field, observed, "no credentials in public text", fix);
     }
     let description = offer.text("description");
     let foreign = description.chars().filter(|c| !c.is_ascii() && c.is_alphabetic()).count();
@@ -116,7 +124,7 @@ pub fn inspect_listing(
     for (base, fields) in std::iter::once((String::new(), &offer.fields)).chain(of_plans) {
         for key in PRAISED {
             let Some(Value::Text(text)) = fields.get(key) else { continue };
-            let text = if key.starts_with("description") { plain(text) } else { text.clone() };
+            let text = if is_html(key) { plain(text) } else { text.clone() };
             if let Some(claim) = claims::claim(&text) {
                 let required = "what the offer does, without comparing it with others";
                 let field = format!("{base}{key}");
@@ -158,7 +166,7 @@ fn plain(html: &str) -> String {
             letter => out.push(letter),
         }
     }
-    out.replace("&nbsp;", " ").split_whitespace().collect::<Vec<_>>().join(" ")
+    htmlize::unescape(out).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

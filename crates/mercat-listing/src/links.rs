@@ -61,15 +61,29 @@ impl Tried {
     }
 }
 
-/// The links that customers can follow, each once, in the order of their fields.
-pub fn links(offer: &Document) -> Vec<Link> {
-    let mut out: Vec<Link> = Vec::new();
+/// The links of a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Links {
+    /// Those that are to be tried, each once, in the order of their fields.
+    pub tried: Vec<Link>,
+    /// How many more there are than are tried.
+    pub left: usize,
+}
+
+/// The links that customers can follow.
+pub fn links(offer: &Document) -> Links {
+    let mut out = Links::default();
     let mut add = |field: &str, url: &str| {
         let url = url.trim();
         let Some(host) = host_of(url) else { return };
-        let of_host = out.iter().filter(|known| host_of(&known.url).as_ref() == Some(&host)).count();
-        if of_host < OF_HOST_MAX && out.len() < LINKS_MAX && !out.iter().any(|known| known.url == url) {
-            out.push(Link { field: field.to_owned(), url: url.to_owned() });
+        if out.tried.iter().any(|known| known.url == url) {
+            return;
+        }
+        let of_host = out.tried.iter().filter(|known| host_of(&known.url).as_ref() == Some(&host)).count();
+        if of_host < OF_HOST_MAX && out.tried.len() < LINKS_MAX {
+            out.tried.push(Link { field: field.to_owned(), url: url.to_owned() });
+        } else {
+            out.left += 1;
         }
     };
     for field in ["privacyUrl", "supportUrl"] {
@@ -106,24 +120,23 @@ fn hrefs(html: &str) -> Vec<String> {
         let rest = html[at + mark.len()..].trim_start();
         let Some(rest) = rest.strip_prefix('=').map(str::trim_start) else { continue };
         let quoted = ['"', '\''].into_iter().find_map(|quote| rest.strip_prefix(quote)?.split(quote).next());
-        out.extend(quoted.map(|url| url.replace("&amp;", "&")));
+        out.extend(quoted.map(|url| htmlize::unescape_attribute(url).into_owned()));
     }
     out
 }
 
-/// Findings about links that were tried. Where not one led anywhere and nobody answered, this server may be the reason,
-/// and nothing is held against the listing.
-pub fn judge_links(tried: &[(Link, Tried)], policy: &Policy) -> Vec<Finding> {
-    let finding = |field: &str, observed: String, fix: &str| {
-        policy.weigh(Finding {
-            rule: "LST-08".to_owned(),
-            severity: Severity::Info,
-            place: Place { field: field.to_owned(), ..Place::default() },
-            observed,
-            required: "links that lead to a page".to_owned(),
-            fix: fix.to_owned(),
-        })
+/// Findings about links that were tried, and that others were not: `left` more than `tried` tells. Where not one led
+/// anywhere and nobody answered, this server may be the reason, and nothing is held against the listing.
+pub fn judge_links(tried: &[(Link, Tried)], left: usize, policy: &Policy) -> Vec<Finding> {
+    let told = |field: &str, observed: String, fix: &str| Finding {
+        rule: "LST-08".to_owned(),
+        severity: Severity::Info,
+        place: Place { field: field.to_owned(), ..Place::default() },
+        observed,
+        required: "links that lead to a page".to_owned(),
+        fix: fix.to_owned(),
     };
+    let finding = |field: &str, observed, fix: &str| policy.weigh(told(field, observed, fix));
     let answered = tried.iter().any(|(_, came)| !matches!(came, Tried::Silent(_) | Tried::Untried));
     let mut out = Vec::new();
     for (Link { field, url }, came) in tried {
@@ -139,6 +152,16 @@ pub fn judge_links(tried: &[(Link, Tried)], policy: &Policy) -> Vec<Finding> {
             }
             Tried::Leads | Tried::Silent(_) | Tried::Untried => None,
         });
+    }
+    let unknown = tried.iter().filter(|(_, came)| match came {
+        Tried::Untried => true,
+        Tried::Silent(_) => !answered,
+        _ => false,
+    });
+    let unknown = unknown.count() + left;
+    if unknown > 0 && policy.asks_for("LST-08") {
+        let observed = format!("{unknown} links were not tried to their end");
+        out.push(told("", observed, "open them by hand: this server could not, or tries no more than these"));
     }
     out
 }
@@ -160,7 +183,7 @@ mod tests {
             ("supportUrl", ""),
             (
                 "description",
-                "<p><A HREF = 'https://b.example/?x=1&amp;y=2'>b</A> <a href=\"https://a.example/privacy\">a</a> <a href=\"mailto:x@example.org\">m</a> href é <a href=https://c.example>c</a></p>",
+                "<p><A HREF = 'https://&#98;.example/?x=1&amp;y=2'>b</A> <a href=\"https://a.example/privacy\">a</a> <a href=\"mailto:x@example.org\">m</a> href é <a href=https://c.example>c</a></p>",
             ),
         ]);
         let row = BTreeMap::from([("url".to_owned(), "http://d.example/".to_owned())]);
@@ -170,9 +193,11 @@ mod tests {
             .collect();
         let mut crowded = offer.clone();
         crowded.fields.insert("usefulLinks".to_owned(), Value::Rows(many));
-        assert_eq!(links(&crowded).iter().filter(|link| link.url.contains("e.example")).count(), 3);
+        let crowded = links(&crowded);
+        assert_eq!(crowded.tried.iter().filter(|link| link.url.contains("e.example")).count(), 3);
+        assert_eq!(crowded.left, 6);
         let found: Vec<String> =
-            links(&offer).into_iter().map(|link| format!("{} {}", link.field, link.url)).collect();
+            links(&offer).tried.into_iter().map(|link| format!("{} {}", link.field, link.url)).collect();
         assert_eq!(
             found,
             [
@@ -204,9 +229,13 @@ mod tests {
         let policy = Policy::parse(&pack).unwrap_or_else(|error| panic!("{error}"));
         let silent = || Tried::Silent("the name is not known".to_owned());
         let judged = |tried: &[(Link, Tried)]| {
-            judge_links(tried, &policy).into_iter().map(|finding| finding.observed).collect::<Vec<_>>()
+            judge_links(tried, 0, &policy).into_iter().map(|finding| finding.observed).collect::<Vec<_>>()
         };
-        assert_eq!(judged(&[(link("https://a"), silent()), (link("https://b"), Tried::Untried)]), [""; 0]);
+        let unknown = "2 links were not tried to their end";
+        assert_eq!(judged(&[(link("https://a"), silent()), (link("https://b"), Tried::Untried)]), [unknown]);
+        let more = judge_links(&[(link("https://a"), Tried::Leads)], 7, &policy);
+        assert_eq!(more.len(), 1);
+        assert_eq!((more[0].severity, more[0].observed.starts_with("7 links")), (Severity::Info, true));
         assert_eq!(
             judged(&[(link("https://a?key=SECRET"), silent()), (link("https://b"), Tried::Leads)]),
             ["https://a: the name is not known"]
@@ -219,6 +248,6 @@ mod tests {
             ["https://a answers with status 404", "https://b begins a download (application/zip)"]
         );
         let off = Policy::parse(Policy::built_in()).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(judge_links(&[(link("https://a"), Tried::Broken(404))], &off), []);
+        assert_eq!(judge_links(&[(link("https://a"), Tried::Broken(404))], 1, &off), []);
     }
 }

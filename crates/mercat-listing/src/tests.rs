@@ -34,6 +34,8 @@ fn praise_and_comparisons_are_told_with_their_field() {
     assert_eq!(judged(&[("titleJa", "無料ゲートウェイ")], &[]), told("LST-05", "titleJa"));
     assert_eq!(judged(&[("summary", "Latency < 1 ms, the best gateway")], &[]), told("LST-06", "summary"));
     assert_eq!(judged(&[("description", "<p>1 < 2, the best</p>")], &[]), told("LST-06", "description"));
+    let written = "<p>&#116;he&nbsp;&#x62;est</p>";
+    assert_eq!(judged(&[("description", written)], &[]), told("LST-06", "description"));
     // An attribute is no word that customers read.
     assert_eq!(judged(&[("description", "<a href=\"https://example.com/the best\">it</a>")], &[]), []);
 }
@@ -47,4 +49,15 @@ fn one_product_has_one_listing() {
     let itself = [("gateway".to_owned(), "Contoso Gateway".to_owned())];
     assert_eq!(judged(&[("title", "Contoso Gateway")], &itself), []);
     assert_eq!(judged(&[("title", "")], &[("router".to_owned(), String::new())]), []);
+}
+
+#[test]
+fn credentials_are_found_however_they_are_written_and_told_once() {
+    let key = ["AKIA", "Z7QX4M2LT9WB3KDE"].concat();
+    let hidden = format!("&#65;{}", &key[1..]);
+    for text in [key, hidden] {
+        let offer = [("description", text.as_str())];
+        let found = judged(&offer, &[]);
+        assert_eq!(found, told("LST-01", "description"), "{text}");
+    }
 }

@@ -122,7 +122,7 @@ struct File {
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// Not TOML, or a key is missing or unknown.
-    #[error("{0}")]
+    #[error("{0}; a pack is what mercat policy show default prints, with other values")]
     Syntax(String),
     /// A severity that does not exist.
     #[error(
@@ -233,6 +233,17 @@ impl Policy {
         PACKS.iter().map(|(name, _)| *name).collect()
     }
 
+    /// The rules that the pack names.
+    pub fn named_rules(&self) -> impl Iterator<Item = &str> {
+        self.rules.keys().map(String::as_str)
+    }
+
+    /// The rules that the packs that come with the program name.
+    pub fn known_rules() -> BTreeSet<String> {
+        let packs = PACKS.iter().filter_map(|(_, text)| toml::from_str::<File>(text).ok());
+        packs.flat_map(|pack| pack.rules.into_keys()).collect()
+    }
+
     /// The weight of a rule; `None` when it is off. Rules the pack does not know block.
     pub fn severity(&self, rule: &str) -> Option<Severity> {
         self.rules.get(rule).copied().unwrap_or(Some(Severity::Error))
@@ -298,5 +309,10 @@ mod tests {
         let text = BUILT_IN.replace("CTR-01 = \"error\"", "CTR-01 = \"bad\"");
         assert!(matches!(Policy::parse(&text), Err(PolicyError::Severity { rule, .. }) if rule == "CTR-01"));
         assert!(Policy::parse("name = 1").is_err());
+        for pack in Policy::names() {
+            let policy = Policy::parse(Policy::named(pack).expect("a pack")).expect("reads");
+            let named: BTreeSet<String> = policy.named_rules().map(str::to_owned).collect();
+            assert_eq!(named, Policy::known_rules(), "{pack}");
+        }
     }
 }

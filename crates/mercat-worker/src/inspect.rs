@@ -214,8 +214,6 @@ fn policies(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, String> {
     paths.iter().map(one).collect()
 }
 
-/// Large programs that may wait at a time: layers are read side by side, and programs may stand in archives.
-const SCRATCH_FILES: usize = 4;
 /// Exit code of a child whose parent is gone.
 const PARENT_GONE: i32 = 3;
 /// Added to the nice value of a gentle child.
@@ -687,14 +685,19 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
     Ok(())
 }
 
+/// Processors for which there are files; the child may have a limited number open.
+const SCRATCH_THREADS_MAX: usize = 32;
+
 /// Files without names for large programs; where there can be none, or they would lie in memory that no limit of the
 /// child counts, those wait in its own.
 fn scratch(directory: &Path) -> Vec<File> {
     const TMPFS: i64 = 0x0102_1994;
+    // As many layers are read side by side as there are processors, and programs may stand in archives behind others.
+    let count = std::thread::available_parallelism().map_or(1, usize::from).min(SCRATCH_THREADS_MAX) + 2;
     if rustix::fs::statfs(directory).is_ok_and(|about| about.f_type == TMPFS) {
         return Vec::new();
     }
-    let files = (0..SCRATCH_FILES).map(|_| tempfile::tempfile_in(directory));
+    let files = (0..count).map(|_| tempfile::tempfile_in(directory));
     files.collect::<io::Result<_>>().unwrap_or_default()
 }
 

@@ -108,8 +108,16 @@ fn missing(args: &CertifyArgs) -> Option<String> {
         let packs = Policy::names().join(", ");
         return Some(format!("--policy {}: no such file, and no pack of {packs}", path.display()));
     }
-    let path = args.vex.iter().find(|path| !path.is_file())?;
-    Some(format!("--vex {}: no such file", path.display()))
+    if let Ok((Source::Archive(path) | Source::DockerArchive(path) | Source::Layout(path), _)) =
+        reference::parse(&args.image)
+        && !path.exists()
+    {
+        return Some(format!("{}: no such file or directory", args.image));
+    }
+    let advisories = args.advisories.iter().map(|path| ("--advisories", path));
+    let mut named = advisories.chain(args.vex.iter().map(|path| ("--vex", path)));
+    let (flag, path) = named.find(|(_, path)| !path.is_file())?;
+    Some(format!("{flag} {}: no such file", path.display()))
 }
 
 fn exit_code(outcome: Outcome) -> u8 {
@@ -121,9 +129,17 @@ fn exit_code(outcome: Outcome) -> u8 {
 }
 
 /// This installation's inspector, with what the command line puts in its place.
+#[expect(clippy::print_stderr, reason = "said to the person at the keyboard")]
 fn inspector(data: &Path, args: &CertifyArgs) -> anyhow::Result<Inspector> {
     let mut inspector = wiring::inspector(data, &Config::load(data)?)?;
     inspector.knowledge.policy = args.policy.clone().or(inspector.knowledge.policy);
+    if let Some(path) = args.policy.as_ref().filter(|path| path.is_file()) {
+        let text = std::fs::read_to_string(path).with_context(|| format!("--policy {}", path.display()))?;
+        let policy = Policy::parse(&text).with_context(|| format!("--policy {}", path.display()))?;
+        for remark in wiring::remarks(&policy) {
+            eprintln!("mercat: --policy {}: {remark}", path.display());
+        }
+    }
     inspector.knowledge.vex.extend(args.vex.iter().cloned());
     // Whoever names a snapshot wants it: that it cannot be used is said before anything is judged without it.
     if let Some(path) = &args.advisories {

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::{EXIT_OURS, wiring};
-use mercat_certify::Knowledge;
+use mercat_certify::{Knowledge, Policy};
 use mercat_domain::Digest;
 use mercat_store::{OfferRow, StandingRow};
 use mercat_worker::Inspector;
@@ -143,7 +143,7 @@ async fn examine_inspector(inspector: &Inspector, out: &mut Vec<(&'static str, H
     out.push((
         "rules",
         match &knowledge {
-            Ok(loaded) => Health::Good(format!("policy {} of {}", loaded.policy.name, loaded.policy.date)),
+            Ok(loaded) => pack(&loaded.policy),
             Err(why) => Health::Bad(why.clone()),
         },
     ));
@@ -151,6 +151,15 @@ async fn examine_inspector(inspector: &Inspector, out: &mut Vec<(&'static str, H
     out.push(("inspector", confined(inspector).await));
     out.push(("boot test", boot_test(knowledge.as_deref().ok())));
     out.push(("start test", start_test(knowledge.as_deref().ok())));
+}
+
+/// Which rules count, and whether the pack may mean others.
+fn pack(policy: &Policy) -> Health {
+    let named = format!("policy {} of {}", policy.name, policy.date);
+    match wiring::remarks(policy) {
+        remarks if remarks.is_empty() => Health::Good(named),
+        remarks => Health::Note(format!("{named}; {}", remarks.join("; "))),
+    }
 }
 
 /// Whether a server could listen here.

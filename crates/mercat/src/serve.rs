@@ -107,6 +107,11 @@ pub(crate) async fn serve(data: &Path, args: &ServeArgs) -> anyhow::Result<u8> {
     if let Err(error) = house.app.registry_key().await {
         tracing::error!(%error, "the master key does not open what this server has sealed: secrets are lost to it");
     }
+    if let Ok(knowledge) = house.worker.inspector.knowledge().await {
+        for remark in wiring::remarks(&knowledge.policy) {
+            tracing::warn!(policy = knowledge.policy.name, "{remark}");
+        }
+    }
     println!("mercat serves {}", house.app.settings.base_url);
     if let Some(link) = house.app.bootstrap().await? {
         println!("operator sign-in, works once: {link}");

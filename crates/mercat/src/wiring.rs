@@ -10,8 +10,10 @@ use mercat_certify::Policy;
 use mercat_courier::{Leads, Mailer};
 use mercat_depot::{Credentials, Depot, Region, Spool};
 use mercat_egress::{Egress, EgressError, SystemLookup};
+use mercat_text::Locale;
 use mercat_worker::deliveries::UnderWay;
 use mercat_worker::{Inspector, KnowledgeFiles, PATIENCE_SECS, Unconfined, Worker};
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -103,6 +105,31 @@ impl WayOut for Out {
     }
 }
 
+/// What whoever wrote a policy pack may not know of it.
+pub(crate) fn remarks(policy: &Policy) -> Vec<String> {
+    fn family(rule: &str) -> &str {
+        rule.split('-').next().unwrap_or(rule)
+    }
+    let known = Policy::known_rules();
+    let is_known = |rule: &str| {
+        // Families that no pack names are those of readers, which have words for all of them together.
+        let by_family = || !known.iter().any(|known| family(known) == family(rule));
+        let words = mercat_text::listed(rule);
+        known.contains(rule)
+            || words == rule
+            || by_family() && !mercat_text::rule(Locale::En, words).is_empty()
+    };
+    let named: BTreeSet<&str> = policy.named_rules().collect();
+    let unknown: Vec<&str> = named.iter().copied().filter(|rule| !is_known(rule)).collect();
+    let unnamed: Vec<&str> = known.iter().map(String::as_str).filter(|rule| !named.contains(rule)).collect();
+    let all = [
+        ("it names rules that this version does not have", unknown),
+        ("it does not name these rules, which block therefore", unnamed),
+    ];
+    let some = all.into_iter().filter(|(_, rules)| !rules.is_empty());
+    some.map(|(what, rules)| format!("{what}: {}", rules.join(", "))).collect()
+}
+
 pub(crate) fn inspector(data: &Path, config: &Config) -> anyhow::Result<Inspector> {
     let program = std::env::current_exe().context("this program cannot find itself")?;
     let mut knowledge = KnowledgeFiles::in_directory(data);
@@ -161,4 +188,22 @@ fn regions(data: &Path, config: &Config, egress: &Egress) -> anyhow::Result<Vec<
         }
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_misspells_a_rule_is_told_and_of_the_one_that_was_meant_too() {
+        let remarks = |text: &str| remarks(&Policy::parse(text).unwrap_or_else(|error| panic!("{error}")));
+        for pack in Policy::names() {
+            assert_eq!(remarks(Policy::named(pack).unwrap_or_default()), [""; 0], "{pack}");
+        }
+        let more = format!("{}TAR-27 = \"warning\"\nINC-99 = \"off\"\n", Policy::built_in());
+        assert_eq!(remarks(&more), ["it names rules that this version does not have: INC-99"]);
+        let other = Policy::built_in().replace("CTR-24 = ", "CTR-240 = ");
+        let unnamed = "it does not name these rules, which block therefore: CTR-24";
+        assert_eq!(remarks(&other), ["it names rules that this version does not have: CTR-240", unnamed]);
+    }
 }

@@ -51,6 +51,9 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config, ReadError> {
         return Err(ReadError::refused("CFG-01", 0, "os or architecture is missing"));
     }
     let variant = word(&document, "variant")?;
+    for key in ["created", "author", "os.version"] {
+        word(&document, key)?;
+    }
     let platform = if variant.is_empty() {
         format!("{os}/{architecture}")
     } else {
@@ -76,6 +79,7 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config, ReadError> {
     word(config, "StopSignal")?;
     words(config, "OnBuild")?;
     words(config, "Shell")?;
+    health(config)?;
     let keys = |name| {
         let all = map(config, name)?.map(|(key, value)| match value {
             Value::Object(_) | Value::Null => Ok(key.clone()),
@@ -143,7 +147,7 @@ impl Config {
 const OF_DOCUMENT: [&str; 9] =
     ["architecture", "os", "os.version", "variant", "config", "rootfs", "history", "author", "created"];
 /// Those of its `config`.
-const OF_CONFIG: [&str; 11] = [
+const OF_CONFIG: [&str; 12] = [
     "User",
     "ExposedPorts",
     "Env",
@@ -155,6 +159,7 @@ const OF_CONFIG: [&str; 11] = [
     "StopSignal",
     "OnBuild",
     "Shell",
+    "Healthcheck",
 ];
 
 /// Engines read names of fields in any case: one in another case than ours would be theirs alone.
@@ -223,6 +228,28 @@ fn map<'m>(
     }
 }
 
+/// What an engine runs again and again beside the entry point (an extension of Docker's).
+fn health(config: &Map<String, Value>) -> Result<(), ReadError> {
+    const OF_HEALTH: [&str; 6] = ["Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries"];
+    let health = match config.get("Healthcheck") {
+        None | Some(Value::Null) => return Ok(()),
+        Some(Value::Object(health)) => health,
+        Some(_) => return Err(wrong("Healthcheck", "an object")),
+    };
+    plain_keys(health, &OF_HEALTH)?;
+    if words(health, "Test")?.iter().any(|word| word.contains('\0')) {
+        return Err(ReadError::refused("CFG-05", 0, "a NUL in Test"));
+    }
+    for key in &OF_HEALTH[1..] {
+        match health.get(*key) {
+            None | Some(Value::Null) => {}
+            Some(Value::Number(number)) if number.is_i64() => {}
+            Some(_) => return Err(wrong(key, "a whole number")),
+        }
+    }
+    Ok(())
+}
+
 fn history(document: &Map<String, Value>) -> Result<Vec<String>, ReadError> {
     let steps = match document.get("history") {
         None | Some(Value::Null) => return Ok(Vec::new()),
@@ -233,7 +260,14 @@ fn history(document: &Map<String, Value>) -> Result<Vec<String>, ReadError> {
     for step in steps {
         match step {
             Value::Object(step) => {
-                plain_keys(step, &["created_by"])?;
+                plain_keys(step, &["created_by", "created", "author", "comment", "empty_layer"])?;
+                for key in ["created", "author", "comment"] {
+                    word(step, key)?;
+                }
+                match step.get("empty_layer") {
+                    None | Some(Value::Null | Value::Bool(_)) => {}
+                    Some(_) => return Err(wrong("empty_layer", "true or false")),
+                }
                 out.extend(step.get("created_by").map(|by| text(by, "created_by")).transpose()?);
             }
             Value::Null => {}
@@ -292,6 +326,14 @@ mod tests {
             (r#""exposedports": {"70000/tcp": {}}"#, "CFG-04"),
             (r#""entrypoint": ["/evil"]"#, "CFG-04"),
             (r#""OnBuild": "x""#, "CFG-04"),
+            (r#""Healthcheck": {"Test": ["CMD", "/up"], "Interval": 3000000000, "Retries": 3}"#, ""),
+            (r#""Healthcheck": ["CMD", "/up"]"#, "CFG-04"),
+            (r#""Healthcheck": {"Test": "/up"}"#, "CFG-04"),
+            (r#""Healthcheck": {"test": ["CMD", "/up"]}"#, "CFG-04"),
+            (r#""HealthCheck": {"Test": ["CMD", "/up"]}"#, "CFG-04"),
+            (r#""Healthcheck": {"Retries": "3"}"#, "CFG-04"),
+            (r#""Healthcheck": {"Retries": 2.5}"#, "CFG-04"),
+            (r#""Healthcheck": {"Test": ["CMD", "\u0000"]}"#, "CFG-05"),
             (r#""Entrypoint": ["a\u0000b"]"#, "CFG-05"),
             (r#""Env": ["A=\u0000"]"#, "CFG-05"),
             (r#""User": "a\u0000""#, "CFG-05"),
@@ -320,7 +362,14 @@ mod tests {
             parse_config(text.as_bytes()).map(|config| config.history)
         };
         assert_eq!(of(r#"[{"created_by": "a"}, {}, {"created_by": null}, null]"#).expect("read"), ["a", ""]);
-        for bad in ["{}", "[5]", r#"[{"created_by": 5}]"#] {
+        for bad in [
+            "{}",
+            "[5]",
+            r#"[{"created_by": 5}]"#,
+            r#"[{"empty_layer": "true"}]"#,
+            r#"[{"Empty_Layer": true}]"#,
+            r#"[{"comment": []}]"#,
+        ] {
             assert!(matches!(of(bad), Err(ReadError::Refused { code: "CFG-04", .. })), "{bad}");
         }
     }

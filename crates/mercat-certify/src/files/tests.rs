@@ -378,5 +378,26 @@ fn a_large_program_waits_in_a_file_that_was_lent_and_is_read_alike() {
     let knowledge = knowledge.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(knowledge.policy.severity("INC-02"), Some(Severity::Inconclusive));
     let told: Vec<_> = failed.notes.iter().map(|note| (&*note.rule, &*note.path, &*note.fix)).collect();
-    assert_eq!(told, [("INC-02", "usr/bin/app", crate::scan::OURS)]);
+    assert_eq!(told, [("INC-02", "usr/bin/app", super::UNREAD)]);
+}
+
+#[test]
+fn a_program_larger_than_memory_allows_is_read_from_a_file_or_told_as_unread() {
+    let size = mercat_inventory::PROGRAM_MEMORY_BYTES_MAX as usize + 1;
+    let layer = tar(&[("usr/bin/go", b'0', 0o755, &go_program(&vec![0x90; size]))]);
+    let facts = |scratch: Vec<std::fs::File>| -> (Vec<String>, Vec<(String, String)>) {
+        let knowledge = Knowledge::load(&Extra::default(), Advisories::default());
+        let mut knowledge = knowledge.unwrap_or_else(|error| panic!("{error}"));
+        knowledge.lend_scratch(scratch);
+        let found = scan_layer(&mut &layer[..], Some(Compression::None), &knowledge).expect("reads");
+        let purls: Vec<String> = found.told.components.iter().map(|c| c.purl()).collect();
+        let notes = found.notes.iter().map(|note| (note.rule.clone(), note.path.clone())).collect();
+        (purls, notes)
+    };
+    let (purls, notes) = facts(vec![tempfile::tempfile().expect("a file")]);
+    assert_eq!(purls, ["pkg:golang/example.com/app@v1.0.0", "pkg:golang/stdlib@1.22.1"]);
+    assert!(notes.is_empty(), "{notes:?}");
+    let (purls, notes) = facts(Vec::new());
+    assert_eq!(purls, [] as [String; 0]);
+    assert_eq!(notes, [("INC-02".to_owned(), "usr/bin/go".to_owned())]);
 }

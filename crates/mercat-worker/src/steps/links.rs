@@ -26,7 +26,8 @@ pub(super) async fn findings(work: &Work<'_>, policy: &Policy) -> Vec<Finding> {
             return Vec::new();
         }
     };
-    let tried = futures::stream::iter(links(&work.document)).map(|link| {
+    let found = links(&work.document);
+    let tried = futures::stream::iter(found.tried).map(|link| {
         let egress = &egress;
         async move {
             let came = follow(egress, &link.url).await;
@@ -34,7 +35,7 @@ pub(super) async fn findings(work: &Work<'_>, policy: &Policy) -> Vec<Finding> {
         }
     });
     let tried: Vec<(Link, Tried)> = tried.buffered(AT_ONCE).collect().await;
-    judge_links(&tried, policy)
+    judge_links(&tried, found.left, policy)
 }
 
 /// Asks for a page, and reads nothing but how it is answered.
