@@ -34,6 +34,9 @@ fn hidden_behind(filler: &[u8]) -> Vec<u8> {
     tar_of(&[("filler", filler), ("bad.gz", &hidden())])
 }
 
+/// How a signature begins whose end may be far away; nothing but its beginnings costs it the most.
+const SLOW: &[u8] = b"mercat-slow-signature";
+
 /// A limit of the policy pack and a value for it; nothing for one that cannot be set.
 type Limit = Option<(&'static str, u64)>;
 
@@ -159,6 +162,20 @@ fn found_anyway() -> Vec<Planted> {
             out.push(planted_in(format!("{less} bytes before {mib} MiB of a file"), None, image, "CTR-20"));
         }
     }
+    let behind_program =
+        [b"MZ".to_vec(), noise(65 * MIB, 11), zip(&[Member::deflated(b"inside", &hidden())])].concat();
+    out.push(planted_in(
+        "a zip behind a large program of Windows",
+        None,
+        Image::of_file("opt/setup.exe", &behind_program),
+        "INC-03",
+    ));
+    out.push(planted_in(
+        "bytes that cost a signature too many steps",
+        None,
+        Image::of_file("opt/slow", &behind(&SLOW.repeat(20_000))),
+        "INC-02",
+    ));
     for depth in 1..=17 {
         let bytes = (0..depth).fold(planted(), |bytes, at| (PACKS[at % PACKS.len()].1)(&bytes));
         let told = if depth > 16 { "CTR-29" } else { "CTR-20" };
@@ -183,6 +200,8 @@ fn knowledge(limit: Limit) -> Knowledge {
     let hashes = (0..16).fold(String::new(), |lines, at| {
         lines + &format!("Other.{at}={}\n", format!("fe0{at:x}").repeat(12))
     });
+    let slow: String = SLOW.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hashes = format!("{hashes}Slow={slow}{{0-60000}}00ff00ff00ff\n");
     let extra = Extra { policy, hashes, ..Extra::default() };
     Knowledge::load(&extra, Advisories::default()).unwrap_or_else(|error| panic!("{limit:?}: {error}"))
 }
