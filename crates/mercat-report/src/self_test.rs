@@ -47,9 +47,9 @@ pub fn self_test(report: &Report, created: &str) -> String {
 
 fn test(check: &Check) -> Value {
     let id = if check.test_id.is_empty() { &check.rule } else { &check.test_id };
-    let description = mercat_text::rule(Locale::En, &check.rule);
+    // What a test asks for reads right beside every result; what many are called is their fault.
     json!({
-        "TestID": id, "TestCaseName": check.title, "Description": description,
+        "TestID": id, "TestCaseName": check.title, "Description": mercat_text::asked(Locale::En, &check.rule),
         "Result": result(&check.result), "ActualValue": check.observed, "RequiredValue": check.required,
     })
 }

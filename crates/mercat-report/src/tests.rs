@@ -219,6 +219,19 @@ fn the_tool_is_told_what_was_tested_and_readers_of_sarif_what_to_do() {
     };
     assert_eq!(category(&reports[0]), "Container Image Certification");
     assert_eq!(category(&reports[2]), "Microsoft Single VM Certification");
+    let mut passed = reports[0].clone();
+    passed.checks.push(Check {
+        rule: "CTR-24".to_owned(),
+        test_id: String::new(),
+        title: "User".to_owned(),
+        result: "passed".to_owned(),
+        observed: "app".to_owned(),
+        required: String::new(),
+    });
+    let tests: Value = serde_json::from_str(&self_test(&passed, "11/26/2026 00:00:00")).expect("JSON");
+    let user =
+        tests["Tests"].as_array().and_then(|tests| tests.iter().find(|test| test["TestID"] == "CTR-24"));
+    assert_eq!(user.map(|test| &test["Description"]), Some(&json!("a user other than root")), "{tests}");
     let document: Value = serde_json::from_str(&sarif(&reports, "1.0.0", Locale::En)).expect("JSON");
     let rules = document["runs"][0]["tool"]["driver"]["rules"].as_array().expect("rules");
     let help = |id: &str| rules.iter().find(|rule| rule["id"] == id).map(|rule| rule["help"]["text"].clone());

@@ -122,6 +122,11 @@ pub fn required(locale: Locale, id: &str) -> Option<String> {
     by_rule(locale, "required", id).filter(|_| locale != Locale::En)
 }
 
+/// What a rule asks for, in general, whatever the language; what it is about where that has no words.
+pub fn asked(locale: Locale, id: &str) -> String {
+    by_rule(locale, "required", id).unwrap_or_else(|| rule(locale, id))
+}
+
 /// What a field requires, as the domain says it in English. `#` stands for a number, `*` for any text that differs.
 static REQUIREMENTS: &str = include_str!("../locales/ja-required.tsv");
 
