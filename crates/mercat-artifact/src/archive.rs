@@ -84,6 +84,10 @@ pub enum Format {
     Lzip,
     /// lzop: recognised, not opened.
     Lzop,
+    /// Something of this list behind zeros, which kernels and other readers pass over: recognised, not opened.
+    Padded,
+    /// A file system or the disk of a machine: recognised, not opened.
+    Disk,
 }
 
 impl Format {
@@ -112,6 +116,8 @@ impl Format {
             Self::LegacyLz4 => "legacy lz4",
             Self::Lzip => "lzip",
             Self::Lzop => "lzop",
+            Self::Padded => "an archive behind zeros",
+            Self::Disk => "a file system or disk",
         }
     }
 
@@ -128,11 +134,13 @@ impl Format {
                 | Self::LegacyLz4
                 | Self::Lzip
                 | Self::Lzop
+                | Self::Padded
+                | Self::Disk
         )
     }
 }
 
-/// Tells a format by the first bytes of a file; 512 are enough.
+/// Tells a format by the first bytes of a file; 512 are enough for most, 64 KiB and 72 for [`Format::Disk`].
 pub fn detect(head: &[u8]) -> Option<Format> {
     match head {
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Format::Zip),
@@ -164,8 +172,11 @@ pub fn detect(head: &[u8]) -> Option<Format> {
 
 /// Formats whose magic is short or not at the beginning, so that more of the head is asked.
 fn detect_weak(head: &[u8]) -> Option<Format> {
-    if head.get(257..262) == Some(b"ustar") {
+    if head.get(257..262) == Some(b"ustar") || is_old_tar(head) {
         return Some(Format::Tar);
+    }
+    if is_disk(head) {
+        return Some(Format::Disk);
     }
     if head.get(7..14) == Some(b"**ACE**") {
         return Some(Format::Ace);
@@ -188,7 +199,61 @@ fn detect_weak(head: &[u8]) -> Option<Format> {
     if is_binary_cpio(head) {
         return Some(Format::BinaryCpio);
     }
+    if head.starts_with(&[0, 0, 0, 0]) {
+        let zeros = head.iter().take_while(|byte| **byte == 0).count();
+        return behind_zeros(head.get(zeros..)?).then_some(Format::Padded);
+    }
     None
+}
+
+/// A tar from before POSIX: nothing but the checksum of its header tells.
+fn is_old_tar(head: &[u8]) -> bool {
+    let Some(header) = head.get(..512).filter(|header| header[0] != 0) else { return false };
+    let digits: Vec<u8> = header[148..156].iter().copied().filter(|byte| !matches!(byte, b' ' | 0)).collect();
+    let wanted = std::str::from_utf8(&digits).ok().and_then(|text| u32::from_str_radix(text, 8).ok());
+    let blank = |at: usize| if (148..156).contains(&at) { b' ' } else { header[at] };
+    wanted == Some((0..512).map(|at| u32::from(blank(at))).sum())
+}
+
+/// File systems and disks of machines, by magics of four bytes or more, or with a plausible field beside.
+fn is_disk(head: &[u8]) -> bool {
+    let at = |place: usize, magic: &[u8]| head.get(place..place + magic.len()) == Some(magic);
+    let small =
+        |place: usize, most: u8| matches!(head.get(place..place + 4), Some([low, 0, 0, 0]) if *low <= most);
+    let first: [&[u8]; 10] = [
+        b"hsqs",
+        b"sqsh",
+        b"XFSB",
+        b"QFI\xfb",
+        b"KDMV",
+        b"vhdxfile",
+        b"conectix",
+        b"-rom1fs-",
+        b"\x45\x3d\xcd\x28",
+        b"LUKS\xba\xbe",
+    ];
+    first.iter().any(|magic| at(0, magic))
+        || at(0x400, b"\xe2\xe1\xf5\xe0")
+        || at(0x438, b"\x53\xef") && small(0x418, 6) && small(0x44c, 1)
+        || at(0x8001, b"CD001")
+        || at(0x10040, b"_BHRfS_M")
+        || at(512, b"EFI PART")
+}
+
+/// Compressed data or an archive, by magics that nothing else begins with.
+fn behind_zeros(rest: &[u8]) -> bool {
+    let magics: [&[u8]; 9] = [
+        &[0x1f, 0x8b, 8, 0],
+        &[0x1f, 0x8b, 8, 8],
+        &[0x28, 0xb5, 0x2f, 0xfd],
+        &[0xfd, b'7', b'z', b'X', b'Z', 0],
+        b"BZh91AY",
+        b"070701",
+        b"PK\x03\x04",
+        b"7z\xbc\xaf",
+        &[0x02, 0x21, 0x4c, 0x18],
+    ];
+    magics.iter().any(|magic| rest.starts_with(magic))
 }
 
 /// `.lzma`: usual properties, a dictionary of a power of two, a size that is unknown or below 1 TiB,

@@ -25,29 +25,48 @@ fn too_many(kind: &str) -> String {
     format!("{kind} database with more than {PACKAGES_MAX} packages")
 }
 
+/// Fields of a stanza that are read.
+const ASKED: [&str; 5] = ["package", "status", "version", "source", "architecture"];
+/// States of packages of which no file is there.
+const GONE: [&str; 2] = ["not-installed", "config-files"];
+
 /// Reads a dpkg status file (deb-control syntax; also the files of distroless `status.d`).
-/// Packages that are not fully installed are left out.
+/// Packages of which nothing but configuration is left are left out; what is unpacked but not configured is there.
 ///
 /// # Errors
-/// The line that is neither a field, a continuation nor blank.
+/// The line that is neither a field, a continuation nor blank, or a stanza that names half of a package.
 pub fn parse_dpkg(text: &str) -> Result<Vec<Package>, String> {
     let mut packages = Vec::new();
     for stanza in stanzas(text) {
         let mut fields: Vec<(String, String)> = Vec::new();
         for line in stanza {
             if line.starts_with([' ', '\t']) {
+                // Of most fields more lines mean nothing to us.
+                if let Some((_, value)) = fields.last_mut().filter(|(key, _)| ASKED.contains(&key.as_str())) {
+                    *value = format!("{value} {}", line.trim()).trim().to_owned();
+                }
                 continue;
             }
             let (key, value) = line
                 .split_once(':')
                 .ok_or_else(|| format!("line {line:?} is not a field of a dpkg status file"))?;
-            fields.push((key.to_ascii_lowercase(), value.trim().to_owned()));
+            fields.push((key.trim_end().to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        let twice = ASKED.iter().find(|key| fields.iter().filter(|(name, _)| name == *key).count() > 1);
+        if let Some(key) = twice {
+            return Err(format!("a stanza with the field {key} twice"));
         }
         let field = |key: &str| fields.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
-        let (Some(name), Some(version)) = (field("package"), field("version")) else { continue };
-        if field("status").is_some_and(|status| !status.ends_with(" installed")) {
+        let state = field("status").and_then(|status| status.split_whitespace().last());
+        if state.is_some_and(|state| GONE.iter().any(|gone| state.eq_ignore_ascii_case(gone))) {
             continue;
         }
+        let (name, version) = match (field("package"), field("version")) {
+            (Some(name), Some(version)) => (name, version),
+            (None, None) => continue,
+            (Some(name), None) => return Err(format!("the package {name:?} has no version")),
+            (None, Some(_)) => return Err("a stanza with a version and no package".to_owned()),
+        };
         let (source, source_version) = match field("source") {
             None => (name, version),
             Some(source) => match source.split_once(" (") {
@@ -84,9 +103,17 @@ pub fn parse_apk(text: &str) -> Result<Vec<Package>, String> {
             let (key, value) = line.split_once(':').filter(|(key, _)| key.len() == 1).ok_or_else(bad)?;
             fields.push((key, value));
         }
+        let twice = ["P", "V"].iter().find(|key| fields.iter().filter(|(name, _)| name == *key).count() > 1);
+        if let Some(key) = twice {
+            return Err(format!("a package with the field {key} twice"));
+        }
         let field =
             |key: &str| fields.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned());
-        let (Some(name), Some(version)) = (field("P"), field("V")) else { continue };
+        let (name, version) = match (field("P"), field("V")) {
+            (Some(name), Some(version)) => (name, version),
+            (None, None) => continue,
+            (name, version) => return Err(format!("a package {name:?} of version {version:?}")),
+        };
         if packages.len() == PACKAGES_MAX {
             return Err(too_many("an apk"));
         }
@@ -106,7 +133,7 @@ pub fn parse_apk(text: &str) -> Result<Vec<Package>, String> {
 fn stanzas(text: &str) -> impl Iterator<Item = Vec<&str>> {
     let lines: Vec<&str> = text.lines().collect();
     lines
-        .split(|line| line.trim().is_empty())
+        .split(|line| line.is_empty())
         .map(<[&str]>::to_vec)
         .filter(|stanza| !stanza.is_empty())
         .collect::<Vec<_>>()
@@ -129,7 +156,9 @@ pub fn parse_os_release(text: &str) -> OsRelease {
     let value = |key: &str| {
         text.lines()
             .filter_map(|line| line.trim().split_once('='))
-            .find(|(name, _)| *name == key)
+            .filter(|(name, _)| *name == key)
+            // As a shell reads it.
+            .last()
             .map(|(_, value)| value.trim_matches(['"', '\'']).to_owned())
             .unwrap_or_default()
     };
@@ -151,6 +180,34 @@ mod tests {
             ("openssl", "3.0.11-1")
         );
         assert!(parse_dpkg("Package: a\nnonsense\n").is_err());
+    }
+
+    #[test]
+    fn dpkg_lists_what_is_there_in_whatever_state_and_however_it_is_written() {
+        for stanza in [
+            "Package: a\nStatus: install ok unpacked\nVersion: 1\n",
+            "Package: a\nStatus: install ok half-configured\nVersion: 1\n",
+            "Package: a\nStatus: install ok half-installed\nVersion: 1\n",
+            "Package: a\nStatus: install ok triggers-pending\nVersion: 1\n",
+            "Package: a\nStatus: install ok Installed\nVersion: 1\n",
+            "Package : a\nstatus: install ok installed\nVERSION\t: 1\n",
+            "Package: a\nDescription: x\n \nVersion: 1\nStatus: install ok installed\n",
+            "Package: a\nStatus: install ok\n installed\nVersion:\n 1\n",
+        ] {
+            let found = parse_dpkg(stanza).expect("reads");
+            let found: Vec<_> = found.iter().map(|p| (p.name.as_str(), p.version.as_str())).collect();
+            assert_eq!(found, [("a", "1")], "{stanza}");
+        }
+        for gone in ["deinstall ok config-files", "purge ok not-installed", "deinstall ok Config-Files"] {
+            assert_eq!(parse_dpkg(&format!("Package: a\nStatus: {gone}\nVersion: 1\n")), Ok(Vec::new()));
+        }
+        for half in ["Package: a\n", "Version: 1\n", "Package: a\nPackage: b\nVersion: 1\n"] {
+            assert!(parse_dpkg(half).is_err(), "{half}");
+        }
+        for half in ["P:a\n", "V:1\n", "P:a\nV:1\nV:2\n"] {
+            assert!(parse_apk(half).is_err(), "{half}");
+        }
+        assert_eq!(parse_os_release("ID=debian\nVERSION_ID=13\nVERSION_ID=12\n").version_id, "12");
     }
 
     #[test]

@@ -44,7 +44,10 @@ impl Accounts {
             if name.is_empty() || name.starts_with(['+', '-']) {
                 continue;
             }
-            out.empty_root |= name == "root" && password.is_empty();
+            // Of `passwd` the third field is the number: 0 is root under any name.
+            let is_root =
+                name == "root" || fields.next() == Some("0") && fields.next().is_some_and(is_number);
+            out.empty_root |= is_root && password.is_empty();
             if is_password(password) {
                 let name: String = name.chars().take(NAME_CHARS_MAX).flat_map(char::escape_debug).collect();
                 if !out.named.contains(&name) {
@@ -70,6 +73,10 @@ impl Accounts {
         let more = if self.more > 0 { format!(" and {} more", self.more) } else { String::new() };
         (!names.is_empty()).then(|| format!("accounts with a password: {names}{more}"))
     }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Whether somebody can sign in by a password field: what `crypt(3)` can come to, of 13 letters or more where it names
@@ -98,6 +105,8 @@ mod tests {
             "old:abJnggxhB/yWI:1\nadmin:$6$salt$SECRET:19000:0:::::\r\nroot::19000::::::\nbsd:_J9..rasmBYk8r9AiWNc:1\n",
         );
         assert_eq!(found.with_password().as_deref(), Some("accounts with a password: admin, bsd, old"));
+        assert!(Accounts::of("toor::0:0:root:/root:/bin/sh\n").empty_root);
+        assert!(!Accounts::of("www::33:33::/:/bin/sh\nshadowed::0::::::\n").empty_root);
         assert!(found.empty_root && !format!("{found:?}").contains("SECRET"));
         let many: String = (0..1000).rev().map(|at| format!("u{at:04}\u{1b}:$1$a$b:1\n")).collect();
         let found = Accounts::of(&many).with_password().unwrap_or_default();

@@ -8,7 +8,7 @@ use crate::files::{Files, Named};
 use crate::kept::Bytes;
 use crate::pipeline::{self, Through};
 use crate::scan::{Scan, Want};
-use crate::{Knowledge, files};
+use crate::{Knowledge, files, links};
 use mercat_artifact::ReadError;
 use mercat_artifact::layer::tar::{Entry, Kind, TarReader, Whiteout};
 use mercat_artifact::layer::{Hashed, HashingReader};
@@ -96,6 +96,8 @@ pub struct LayerFacts {
     pub(crate) captured: Vec<Captured>,
     pub(crate) removed: Vec<String>,
     pub(crate) opaque: Vec<String>,
+    /// Links through which other layers may write what is read by its path, with their targets.
+    pub(crate) aliases: Vec<(String, String)>,
     /// What files tell beside their content.
     pub(crate) told: Files,
 }
@@ -233,6 +235,8 @@ impl LayerScan<'_> {
             })?;
         // A tar is read to the last byte of the stream, or refused.
         walked?;
+        let lower = self.scan.with(|facts| facts.told.of_lower_layers());
+        lower.iter().for_each(|(path, target)| self.linked(path, target));
         self.scan.with(|facts| {
             facts.unpacked_bytes = unpacked.size;
             facts.diff_id = unpacked.digest.to_string();
@@ -260,15 +264,13 @@ impl LayerScan<'_> {
                 self.scan.with(|facts| facts.told.name(&entry.path, named, entry.mode, &entry.xattrs));
             }
         }
+        self.unseen(&entry);
         if entry.kind == Kind::File {
             let accounts = accounts::is_of_accounts(&entry.path);
             let wanted = match accounts {
                 true => self.may_read_accounts(&entry.path, entry.size),
                 false => is_wanted(&entry.path) && self.may_capture(&entry.path, entry.size),
             };
-            if entry.path.ends_with("/rpmdb.sqlite-wal") && entry.size > 0 {
-                self.scan.note(Note::unmerged(&entry.path));
-            }
             let passed = self.scan.file(
                 &entry.path,
                 entry.size,
@@ -291,6 +293,46 @@ impl LayerScan<'_> {
             self.scan.with(|facts| facts.captured.push(Captured { path: entry.path, text: None }));
         }
         Ok(())
+    }
+
+    /// Notes what of an entry keeps readers from what an engine and its programs read.
+    fn unseen(&self, entry: &Entry) {
+        let path = entry.path.as_str();
+        let is_file = entry.kind == Kind::File;
+        let has_bytes =
+            is_file && entry.size > 0 || entry.kind == Kind::HardLink || entry.kind == Kind::Symlink;
+        if has_bytes && is_unmerged(path) {
+            self.scan.note(Note::unmerged(path));
+        }
+        if matches!(entry.kind, Kind::HardLink | Kind::Symlink)
+            && let Some(reader) = mercat_inventory::reader_of(path, b"")
+            && mercat_inventory::reader_of(&entry.link, b"") != Some(reader)
+        {
+            self.linked(path, &entry.link);
+        }
+        if entry.kind == Kind::HardLink {
+            self.scan.with(|facts| facts.told.hard_link(path, &entry.link));
+        }
+        if entry.kind == Kind::Symlink {
+            let target = links::target(path, &entry.link);
+            if links::hides(path, &target) || path == "etc/os-release" && target != "usr/lib/os-release" {
+                self.linked(path, &entry.link);
+            } else if links::is_alias(path, &target) {
+                self.scan.with(|facts| facts.aliases.push((path.to_owned(), target)));
+            }
+        }
+    }
+
+    fn linked(&self, path: &str, target: &str) {
+        let observed = format!("a link to {target}, which was not read as what it is here");
+        let required = "plain files and directories where the system has its records";
+        self.scan.note(Note::new(
+            "INC-11",
+            path,
+            observed,
+            required,
+            "put the file or directory itself there",
+        ));
     }
 
     /// Keeps a package database, rpm's as a list of packages.
@@ -332,21 +374,18 @@ impl<R: Read> Read for Body<'_, R> {
     }
 }
 
+/// What a database, or the package manager, has not yet put into its main file.
+fn is_unmerged(path: &str) -> bool {
+    let of_dpkg = path.strip_prefix("var/lib/dpkg/updates/");
+    path.ends_with("/rpmdb.sqlite-wal")
+        || path.ends_with("/rpmdb.sqlite-journal")
+        || of_dpkg.is_some_and(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// Files from which the inventory is made.
 fn is_wanted(path: &str) -> bool {
-    const EXACT: [&str; 10] = [
-        "var/lib/rpm/Packages",
-        "var/lib/rpm/Packages.db",
-        "var/lib/rpm/rpmdb.sqlite",
-        "usr/lib/sysimage/rpm/Packages.db",
-        "usr/lib/sysimage/rpm/rpmdb.sqlite",
-        "var/lib/dpkg/status",
-        "lib/apk/db/installed",
-        "usr/lib/apk/db/installed",
-        "etc/os-release",
-        "usr/lib/os-release",
-    ];
-    EXACT.contains(&path) || path.starts_with("var/lib/dpkg/status.d/") && !path.ends_with(".md5sums")
+    links::RECORDS.contains(&path)
+        || path.starts_with("var/lib/dpkg/status.d/") && !path.ends_with(".md5sums")
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ use std::collections::BTreeMap;
 const PROGRAMS_MAX: usize = 100_000;
 /// Components of one layer.
 const COMPONENTS_MAX: usize = 500_000;
+/// Components that are looked at for the hard links of a layer.
+const COMPARED_MAX: u64 = 1 << 27;
 /// Names of one layer that are remembered, to know what a later layer replaced.
 const NAMES_MAX: usize = 1_000_000;
 /// Files with notable modes of one layer.
@@ -60,6 +62,12 @@ pub(crate) struct Files {
     pub(crate) names: Vec<String>,
     /// How many programs and modes did not fit.
     pub(crate) left: u64,
+    /// Hard links of the layer and what they are to, until it has ended.
+    #[serde(skip)]
+    hard: Vec<(String, String)>,
+    /// Components that were looked at for hard links.
+    #[serde(skip)]
+    compared: u64,
     owned_count: usize,
 }
 
@@ -122,6 +130,49 @@ impl Files {
             true => self.accounts.remove(&path),
             false => self.accounts.insert(path, found),
         };
+    }
+
+    /// Takes note of a hard link: what is known of a file is known of it under each of its names, of which a later layer
+    /// may remove one.
+    pub(crate) fn hard_link(&mut self, path: &str, target: &str) {
+        self.compared += self.components.len() as u64;
+        if self.hard.len() >= NAMES_MAX
+            || self.compared > COMPARED_MAX
+            || self.components.len() > COMPONENTS_MAX
+        {
+            self.left += 1;
+            return;
+        }
+        self.hard.push((path.to_owned(), target.to_owned()));
+        let named: Vec<Component> = self
+            .components
+            .iter()
+            .filter_map(|found| {
+                let inside = found
+                    .path
+                    .strip_prefix(target)
+                    .filter(|rest| rest.is_empty() || rest.starts_with("!/"))?;
+                Some(Component { path: format!("{path}{inside}"), ..found.clone() })
+            })
+            .collect();
+        self.components.extend(named);
+        if let Some(program) = self.programs.get(target).cloned() {
+            self.programs.insert(path.to_owned(), program);
+        }
+    }
+
+    /// Hard links to files that are not in this layer.
+    pub(crate) fn of_lower_layers(&mut self) -> Vec<(String, String)> {
+        self.names.sort();
+        let mut hard = std::mem::take(&mut self.hard);
+        self.compared = 0;
+        hard.retain(|(_, target)| !self.has(target));
+        hard
+    }
+
+    /// Whether the layer, which has ended, has a file of this name.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.names.binary_search(&key_of(path, false)).is_ok()
     }
 
     /// Keeps which files packages own, from a database or list of theirs; the error says why that is not known.

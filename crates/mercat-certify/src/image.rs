@@ -211,6 +211,14 @@ impl Reader<'_> {
             return Ok(());
         }
         let Some(bytes) = self.small(digest, size, MANIFEST_BYTES_MAX, &shown)? else { return Ok(()) };
+        let mut hits = BTreeSet::new();
+        self.knowledge.secrets.scan(&bytes, |secret| {
+            hits.insert(format!("{}: {}", secret.kind, secret.redacted));
+        });
+        for observed in hits {
+            let fix = "revoke the credential and leave it out of the annotations";
+            self.add("CTR-21", &shown, observed, "no credentials in manifests", fix);
+        }
         match oci::parse_manifest(&bytes, declared) {
             Err(error) => self.report(&shown, &error),
             Ok((Manifest::Index(entries), _)) => {

@@ -104,7 +104,11 @@ pub(crate) fn check_formats(os: &OsRelease, formats: &BTreeSet<&str>, is_documen
         let required = "the same distribution in both";
         out.push(finding("PKG-03", Place::default(), observed, required, "ship the true os-release"));
     }
-    if formats.is_empty() && !is_document {
+    if let Some(family) = family.filter(|_| formats.is_empty() && !is_document) {
+        let observed = format!("no {family} database, though os-release says {}", os.id);
+        let fix = "keep the package manager's own database in the image";
+        out.push(finding("INC-08", Place::default(), observed, "a package database that can be read", fix));
+    } else if formats.is_empty() && !is_document {
         let fix = "nothing to do when the image holds no distribution packages";
         let observed = "no package database".to_owned();
         out.push(finding("PKG-04", Place::default(), observed, "an inventory", fix));

@@ -64,6 +64,12 @@ pub(crate) fn walk<'k>(scan: &Scan<'k>, path: &str, depth: u32, format: Format, 
             whole(scan, path, input).map_or(Ok(()), |bytes| archive::sevenz::walk(&bytes, max, &mut member))
         }
         _ => {
+            if format == Format::Disk {
+                let fix = "ship the files themselves";
+                let observed = "a file system or disk as a file, which is not opened";
+                scan.note(Note::new("INC-23", path, observed.to_owned(), "files that are opened", fix));
+                return;
+            }
             let observed = format!("an archive in the format {}, which is not opened", format.name());
             let fix =
                 "ship the content unpacked, or as zip, 7z, tar, cpio, ar, cab, gzip, zstd, xz, lz4 or bzip2";

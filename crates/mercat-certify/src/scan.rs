@@ -23,6 +23,23 @@ const SPARE_MAX: usize = 4;
 pub(crate) const OURS: &str =
     "nothing to do for the publisher: the operator of this server must repair the scanner";
 
+/// What a window is of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whence {
+    /// Where it begins in its file.
+    pub(crate) start: u64,
+    /// As what the file begins.
+    pub(crate) kind: FileKind,
+    /// Where the ELF program ends that the file is, by its own tables; 0 where it is none.
+    pub(crate) program_end: u64,
+}
+
+impl Default for Whence {
+    fn default() -> Self {
+        Self { start: 0, kind: FileKind::Any, program_end: 0 }
+    }
+}
+
 /// The scanners over one layer, with their positive controls.
 ///
 /// Archives are opened while the bytes around them still pass, so several readers hold this at once;
@@ -122,9 +139,9 @@ impl<'k> Scan<'k> {
     pub(crate) fn begin(&self, path: &str, link: &str, attributes: &[(String, Vec<u8>)]) {
         self.with(|facts| facts.entries += 1);
         let name = if link.is_empty() { path.to_owned() } else { format!("{path}\n{link}") };
-        self.look(path, (0, FileKind::Any), name.as_bytes(), Rules::Whole);
+        self.look(path, Whence::default(), name.as_bytes(), Rules::Whole);
         for (key, value) in attributes {
-            self.look(&format!("{path}#{key}"), (0, FileKind::Any), value, Rules::Whole);
+            self.look(&format!("{path}#{key}"), Whence::default(), value, Rules::Whole);
         }
         self.control_in_turn();
     }
@@ -284,7 +301,7 @@ impl<'k> Scan<'k> {
     pub(crate) fn window(
         &self,
         (path, depth): (&str, u32),
-        of: (u64, FileKind),
+        of: Whence,
         (bytes, carried): (&[u8], usize),
         rules: Rules,
     ) {
@@ -298,7 +315,7 @@ impl<'k> Scan<'k> {
     }
 
     /// Runs every scanner over some bytes; `false` when one of them did not come to its end.
-    fn look(&self, path: &str, (start, kind): (u64, FileKind), bytes: &[u8], rules: Rules) -> bool {
+    fn look(&self, path: &str, of: Whence, bytes: &[u8], rules: Rules) -> bool {
         if bytes.is_empty() {
             return true;
         }
@@ -306,7 +323,7 @@ impl<'k> Scan<'k> {
             return false;
         }
         let knowledge = self.knowledge;
-        let searched = || knowledge.signatures.scan(kind, start, bytes, |name| self.virus(path, name));
+        let searched = || knowledge.signatures.scan(of.kind, of.start, bytes, |name| self.virus(path, name));
         // Where the rules see the window, about as much work as the signatures.
         let rules_and_credentials = || {
             let matched = match rules {
@@ -314,17 +331,21 @@ impl<'k> Scan<'k> {
                 Rules::Whole | Rules::Window => matched(knowledge, path, bytes, rules == Rules::Whole),
             };
             let mut found = Vec::new();
-            knowledge.secrets.scan(bytes, |secret| found.push(secret));
+            // A key behind a program, or behind what only begins like one, is no part of it.
+            let inside = usize::try_from(of.program_end.saturating_sub(of.start)).unwrap_or(usize::MAX);
+            let behind = bytes.get(inside..).unwrap_or_default();
+            knowledge.secrets.scan(bytes, |secret| found.push((secret, inside > 0)));
+            if inside > 0 && !behind.is_empty() {
+                knowledge.secrets.scan(behind, |secret| found.push((secret, false)));
+            }
             (matched, found)
         };
         let (searched, (matched, secrets)) = beside(bytes.len(), rules_and_credentials, searched);
         let whole = searched.and(matched.map(|matched| self.matched(path, matched)));
         // Libraries carry the published keys of their self-tests; those are told, and do not block.
-        let elf = kind == FileKind::Elf;
-        let rule = |kind: &str| if elf && kind == "private key" { "CTR-21-ELF" } else { "CTR-21" };
-        for secret in secrets {
+        for (secret, in_program) in secrets {
             let observed = format!("{}: {}", secret.kind, secret.redacted);
-            let rule = rule(secret.kind);
+            let rule = if in_program && secret.kind == "private key" { "CTR-21-ELF" } else { "CTR-21" };
             let fix = match rule {
                 "CTR-21" => {
                     "revoke the credential, then rebuild the layer without it; deleting it in a later layer is not enough"

@@ -4,7 +4,7 @@ use crate::companion::Before;
 use crate::facts::Note;
 use crate::files::Asked;
 use crate::kept::Kept;
-use crate::scan::{OURS, Passed, Rules, Scan, Want};
+use crate::scan::{OURS, Passed, Rules, Scan, Want, Whence};
 use crate::window::Window;
 use crate::{nested, yara};
 use mercat_artifact::ReadError;
@@ -41,6 +41,7 @@ pub(crate) struct Shown<'s, 'k> {
     size: u64,
     hash: Hasher<'s>,
     kind: FileKind,
+    program_end: u64,
     archive: bool,
     /// Scanners of others; an archive is opened for them.
     before: Option<Vec<Before<'k>>>,
@@ -81,6 +82,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             size: 0,
             hash,
             kind: FileKind::Any,
+            program_end: 0,
             archive: false,
             before: None,
             whole: None,
@@ -97,6 +99,7 @@ impl<'s, 'k> Shown<'s, 'k> {
     pub(crate) fn head(&mut self) -> &[u8] {
         self.more();
         self.kind = FileKind::of(&self.window);
+        self.program_end = mercat_inventory::ends_at(&self.window).unwrap_or(0);
         &self.window
     }
 
@@ -212,10 +215,11 @@ impl<'s, 'k> Shown<'s, 'k> {
             return;
         }
         let fresh = &self.window[self.carried..];
-        let of = (self.size - self.window.len() as u64, self.kind);
+        let start = self.size - self.window.len() as u64;
+        let of = Whence { start, kind: self.kind, program_end: self.program_end };
         self.hash.update(fresh);
         let rules = match &self.whole {
-            _ if self.ended && of.0 == 0 => Rules::Whole,
+            _ if self.ended && start == 0 => Rules::Whole,
             Some(_) => Rules::Later,
             None => Rules::Window,
         };

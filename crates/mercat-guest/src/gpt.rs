@@ -144,6 +144,7 @@ fn partitions(table: &Copy) -> Result<Vec<Partition>, ReadError> {
             number,
             name: name(part(entry, 56, 72)),
             type_id: guid(kind),
+            unique_id: guid(part(entry, 16, 16)),
             start: first * SECTOR,
             size: (last - first + 1) * SECTOR,
             bootable: le64(entry, 48) & 1 << 2 != 0,

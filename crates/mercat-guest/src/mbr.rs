@@ -96,6 +96,10 @@ pub(crate) fn read(disk: &dyn ReadAt, sector: &[u8]) -> Result<Vec<Partition>, R
     if let Some((start, size)) = extended {
         logical(disk, start, size, &mut partitions)?;
     }
+    let signature = le32(sector, 440);
+    for partition in &mut partitions {
+        partition.unique_id = format!("{signature:08x}-{:02x}", partition.number);
+    }
     Ok(partitions)
 }
 
@@ -104,6 +108,7 @@ fn partition(number: u32, slot: &Slot, start: u64, size: u64) -> Partition {
         number,
         name: String::new(),
         type_id: format!("{:#04x}", slot.kind),
+        unique_id: String::new(),
         start,
         size,
         bootable: slot.flag == 0x80,

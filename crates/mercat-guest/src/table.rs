@@ -30,6 +30,8 @@ pub struct Partition {
     pub name: String,
     /// `0x83` for a master boot record, a lower-case GUID for a GUID partition table.
     pub type_id: String,
+    /// What `PARTUUID=` calls it, in lower case: its GUID, or the signature of the disk and its number.
+    pub unique_id: String,
     /// First byte on the disk.
     pub start: u64,
     /// Bytes.

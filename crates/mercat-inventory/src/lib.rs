@@ -202,6 +202,11 @@ pub fn unread(head: &[u8], size: u64) -> Vec<Range<usize>> {
     program::unread(head, size)
 }
 
+/// Where an ELF program ends by its own tables, by its first bytes; nothing for what only looks like one.
+pub fn ends_at(head: &[u8]) -> Option<u64> {
+    program::ends_at(head)
+}
+
 /// Whether something may stand behind what a file begins as: a script, or a program that is shorter than its file.
 pub fn may_carry(head: &[u8], size: u64) -> bool {
     head.starts_with(b"#!") || head.starts_with(b"MZ") || program::ends_at(head).is_some_and(|end| end < size)

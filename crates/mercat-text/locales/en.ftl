@@ -375,6 +375,7 @@ rule-INC-13 = The advisories are too old
 rule-INC-20 = Another scanner gave no clear answer
 rule-INC-21 = The signatures are too old
 rule-INC-22 = An encrypted layer, which nobody can look into
+rule-INC-23 = A file system or disk inside, which is not opened
 rule-INC-17 = The advisory snapshot cannot be used
 rule-INC-18 = No advisories for the packages of a language
 rule-VEX-01 = A statement about a vulnerability that was not found

@@ -1,5 +1,6 @@
 //! From a disk to its verdict.
 
+use super::mounts::Doubt;
 use super::rule::{Case, Outcome, Rule, Status};
 use super::walk::{Progress, Walked, Walks, walk};
 use super::{DiskSpecimen, Layout, OsFamily, Tree, VolumeTree, container, linux, mounts, windows};
@@ -15,7 +16,7 @@ use mercat_artifact::pkgdb::{OsRelease, Package, parse_os_release};
 use mercat_disk::ReadAt;
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_guest::{Contents, Guest, Table, Volume};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -60,10 +61,12 @@ pub fn inspect(
     for walked in walks.volumes.iter().flatten() {
         findings.extend(note_findings(&walked.tree.volume, &walked.facts));
     }
-    let (tree, told) = joined(guest.as_ref(), walks);
+    let (tree, told, doubts) = joined(guest.as_ref(), walks);
+    findings.extend(doubts.into_iter().map(doubted));
     let (os, packages, found) = installed(&tree, specimen.claims.data_disk);
     findings.extend(found);
-    let mut files = on_disk(&tree, &told);
+    let names: HashSet<&str> = packages.iter().map(|package| package.name.as_str()).collect();
+    let mut files = on_disk(&tree, &told, &names);
     let of_distribution =
         |package: &str| vulnerabilities::is_of_distribution(&os, &packages, package, knowledge);
     files.keys_of_packages(&mut findings, of_distribution);
@@ -105,7 +108,7 @@ pub fn inspect(
 
 /// What the files of all volumes tell, under the paths of the guest; a volume that is mounted nowhere
 /// keeps its name in front.
-fn on_disk(tree: &Tree, told: &[Files]) -> Whole {
+fn on_disk(tree: &Tree, told: &[Files], installed: &HashSet<&str>) -> Whole {
     let mount_of = |volume: &VolumeTree| {
         let root = tree.root().is_some_and(|root| root.volume == volume.volume);
         let mount =
@@ -126,7 +129,7 @@ fn on_disk(tree: &Tree, told: &[Files]) -> Whole {
         removed: &[],
         opaque: &[],
     });
-    whole(&parts.collect::<Vec<_>>())
+    whole(&parts.collect::<Vec<_>>(), &|package| installed.contains(package))
 }
 
 fn disk_report(
@@ -397,8 +400,8 @@ fn volume_report(volume: &Volume, walks: &Walks, all: &[Volume]) -> VolumeReport
 }
 
 /// The volumes as the guest joins them, and what their files tell, in the same order.
-fn joined(guest: Option<&Guest>, walks: Walks) -> (Tree, Vec<Files>) {
-    let Some(guest) = guest else { return (Tree::default(), Vec::new()) };
+fn joined(guest: Option<&Guest>, walks: Walks) -> (Tree, Vec<Files>, Vec<Doubt>) {
+    let Some(guest) = guest else { return Default::default() };
     let mut trees: Vec<VolumeTree> = Vec::new();
     let mut names = Vec::new();
     let mut told = Vec::new();
@@ -409,7 +412,20 @@ fn joined(guest: Option<&Guest>, walks: Walks) -> (Tree, Vec<Files>) {
             told.push(facts.told);
         }
     }
-    (mounts::join(trees, &names), told)
+    let (tree, doubts) = mounts::join(trees, &names);
+    (tree, told, doubts)
+}
+
+/// What rules cannot have seen is told as ours.
+fn doubted(Doubt { place, observed }: Doubt) -> Finding {
+    Finding {
+        rule: "INC-11".to_owned(),
+        severity: Severity::Inconclusive,
+        place,
+        observed,
+        required: "a layout of which every part can be told apart".to_owned(),
+        fix: "use one file system, and plain files where the system has them".to_owned(),
+    }
 }
 
 /// The distribution and its packages.

@@ -5,6 +5,7 @@ mod kernel;
 pub(super) mod packages;
 mod services;
 mod storage;
+mod sudo;
 
 pub(super) use kernel::kernel_releases;
 
@@ -224,7 +225,12 @@ fn is_enabled(tree: &Tree, names: &[&str]) -> bool {
     let openrc = ["etc/runlevels/default", "etc/runlevels/boot"];
     let by_openrc =
         openrc.iter().flat_map(|level| tree.below(level)).any(|found| names.contains(&found.node.name()));
-    by_systemd || by_system_v || by_openrc
+    let masked = |name: &&str| {
+        let is_mask =
+            |found: Found<'_>| found.node.link == "/dev/null" || found.node.is_file() && found.node.size == 0;
+        tree.node(&format!("etc/systemd/system/{name}.service")).is_some_and(is_mask)
+    };
+    by_systemd && !names.iter().any(masked) || by_system_v || by_openrc
 }
 
 /// The version of an installed package.

@@ -1,9 +1,10 @@
 //! Which volume is mounted where, as the guest's own `fstab` says.
 
-use super::{Node, Tree, VolumeTree};
+use super::{Tree, VolumeTree};
 use mercat_disk::ReadAt;
-use mercat_guest::{Guest, Volume};
-use std::borrow::Cow;
+use mercat_domain::finding::Place;
+use mercat_guest::{Guest, Kind, Volume};
+use std::collections::BTreeSet;
 
 /// Names by which `fstab` may call a volume.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -12,6 +13,7 @@ pub(super) struct Names {
     label: String,
     volume: String,
     partition_label: String,
+    partition_id: String,
 }
 
 /// Reads a volume's names from its superblock; what cannot be read has none.
@@ -20,6 +22,7 @@ pub(super) fn names(guest: &Guest, volume: &Volume, file_system: &str) -> Names 
     let partition = guest.partitions.iter().find(|partition| Some(partition.number) == number);
     let mut names = Names { volume: volume.name.clone(), ..Names::default() };
     names.partition_label = partition.map(|partition| partition.name.clone()).unwrap_or_default();
+    names.partition_id = partition.map(|partition| partition.unique_id.clone()).unwrap_or_default();
     let Ok(bytes) = guest.bytes(volume) else { return names };
     let field = |at: u64, length: usize| -> Vec<u8> {
         let mut field = vec![0; length];
@@ -70,6 +73,7 @@ impl Names {
                     "UUID" => self.uuid.eq_ignore_ascii_case(value),
                     "LABEL" => self.label == value,
                     "PARTLABEL" => self.partition_label == value,
+                    "PARTUUID" => self.partition_id.eq_ignore_ascii_case(value),
                     _ => false,
                 };
         }
@@ -78,6 +82,12 @@ impl Names {
         }
         if let Some(label) = source.strip_prefix("/dev/disk/by-label/") {
             return self.label == label;
+        }
+        if let Some(label) = source.strip_prefix("/dev/disk/by-partlabel/") {
+            return self.partition_label == label;
+        }
+        if let Some(id) = source.strip_prefix("/dev/disk/by-partuuid/") {
+            return self.partition_id.eq_ignore_ascii_case(id);
         }
         if let Some(mapped) = source.strip_prefix("/dev/mapper/") {
             // The device mapper doubles dashes inside names and joins them with one.
@@ -101,6 +111,13 @@ pub(super) struct Entry {
     pub(super) source: String,
     pub(super) point: String,
     pub(super) kind: String,
+    options: String,
+}
+
+impl Entry {
+    fn has(&self, option: &str) -> bool {
+        self.options.split(',').any(|word| word == option)
+    }
 }
 
 /// Reads `fstab` (its manual page's syntax). Lines without three fields mean nothing.
@@ -108,34 +125,244 @@ pub(super) fn fstab(text: &str) -> Vec<Entry> {
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     lines
         .filter_map(|line| {
-            let mut fields = line.split_whitespace().map(str::to_owned);
-            Some(Entry { source: fields.next()?, point: fields.next()?, kind: fields.next()? })
+            let mut fields = line.split_whitespace().map(unescaped);
+            Some(Entry {
+                source: fields.next()?,
+                point: fields.next()?,
+                kind: fields.next()?,
+                options: fields.next().unwrap_or_default(),
+            })
         })
         .collect()
 }
 
-/// Whether a volume looks like the root of an operating system, and how much.
-fn is_root(volume: &VolumeTree) -> bool {
-    let has = |path: &str| volume.get(path).is_some();
-    if volume.file_system == "ntfs" {
-        return has("windows/system32/ntoskrnl.exe") || has("windows/system32/config/system");
-    }
-    has("etc/passwd") || has("etc/os-release") || has("usr/lib/os-release") && has("etc")
-}
-
-/// Joins the volumes of a disk.
-pub(super) fn join(volumes: Vec<VolumeTree>, names: &[Names]) -> Tree {
-    let Some(root) = volumes.iter().position(is_root) else { return Tree::new(volumes, Vec::new()) };
-    let mut mounts = vec![(String::new(), root)];
-    let text = volumes[root].get("etc/fstab").map(Node::text).unwrap_or(Cow::Borrowed(""));
-    for entry in fstab(&text) {
-        let point = entry.point.trim_matches('/').to_owned();
-        let at = names.iter().position(|names| names.is(&entry.source));
-        if let Some(at) = at.filter(|at| *at != root && !point.is_empty()) {
-            mounts.push((point, at));
+/// A field in which a backslash and three octal digits stand for a byte.
+fn unescaped(field: &str) -> String {
+    let mut out = Vec::new();
+    let mut rest = field.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let octal =
+            behind.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                rest = &behind[3..];
+            }
+            None => {
+                out.push(*first);
+                rest = behind;
+            }
         }
     }
-    Tree::new(volumes, mounts)
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Whether a volume looks like the root of an operating system.
+fn is_root(volume: &VolumeTree) -> bool {
+    let has = |path: &str| volume.get(path).is_some();
+    match volume.file_system.as_str() {
+        "ntfs" => has("windows/system32/ntoskrnl.exe") || has("windows/system32/config/system"),
+        // Links, owners and modes are what a system is made of.
+        kind if kind.starts_with("fat") => false,
+        _ => has("etc/passwd") || has("etc/os-release") || has("usr/lib/os-release") && has("etc"),
+    }
+}
+
+/// Something about the layout of which rules cannot know that they saw what the guest sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Doubt {
+    pub(super) place: Place,
+    pub(super) observed: String,
+}
+
+/// Joins the volumes of a disk, and tells what may hide or replace some of it.
+pub(super) fn join(volumes: Vec<VolumeTree>, names: &[Names]) -> (Tree, Vec<Doubt>) {
+    let roots: Vec<usize> = (0..volumes.len()).filter(|at| is_root(&volumes[*at])).collect();
+    let Some(root) = roots.first().copied() else { return (Tree::new(volumes, Vec::new()), Vec::new()) };
+    let mut doubts = Vec::new();
+    if roots.len() > 1 {
+        let which: Vec<&str> = roots.iter().map(|at| volumes[*at].volume.as_str()).collect();
+        let observed = format!("more than one volume with an operating system: {}", which.join(", "));
+        doubts.push(Doubt { place: Place::default(), observed });
+    }
+    let mut mounts = vec![(String::new(), root)];
+    let alone = Tree::new(volumes, mounts.clone());
+    for (found, entry) in lines_of(&alone) {
+        let point = normal(&entry.point);
+        let later = entry.has("noauto") && !entry.options.contains("automount");
+        if entry.kind == "swap" || later || !entry.point.starts_with('/') {
+            continue;
+        }
+        let at = names.iter().position(|names| names.is(&entry.source));
+        let doubt = |observed| Doubt { place: found.clone(), observed };
+        match at {
+            Some(at) if point.is_empty() && at != root => {
+                doubts.push(doubt(format!(
+                    "the root is {}, another volume than the one with a system",
+                    entry.source
+                )));
+            }
+            Some(at) if at != root => {
+                // The last line of a directory counts.
+                mounts.retain(|(known, _)| *known != point);
+                mounts.push((point, at));
+            }
+            None if !point.is_empty() && !is_aside(&point) && may_be_here(&entry) => {
+                doubts.push(doubt(format!(
+                    "/{point} is {} there: what it holds was not told apart",
+                    entry.source
+                )));
+            }
+            _ => {}
+        }
+    }
+    doubts.extend(units(&alone));
+    let tree = Tree::new(alone.volumes, mounts);
+    doubts.extend(dangling(&tree));
+    (tree, doubts)
+}
+
+/// The lines of `fstab`, and where they stand.
+fn lines_of(tree: &Tree) -> Vec<(Place, Entry)> {
+    let Some(found) = tree.file("etc/fstab") else { return Vec::new() };
+    fstab(&found.node.text()).into_iter().map(|entry| (found.place(), entry)).collect()
+}
+
+/// A path without its first slash, and without parts that mean nothing.
+fn normal(path: &str) -> String {
+    mercat_guest::resolve(path, &|_| None).unwrap_or_default()
+}
+
+/// Whether nothing that rules look at lies in a directory of the guest.
+fn is_aside(point: &str) -> bool {
+    const ASIDE: [&str; 8] = ["mnt", "media", "tmp", "proc", "sys", "dev", "run", "snap"];
+    let top = point.split('/').next().unwrap_or_default();
+    ASIDE.contains(&top) || matches!(point, "var/tmp" | "var/lib/machines" | "var/lib/nfs/rpc_pipefs")
+}
+
+/// Whether what a line mounts may be on this disk, though no volume is called so.
+fn may_be_here(entry: &Entry) -> bool {
+    const ELSEWHERE: [&str; 22] = [
+        "tmpfs",
+        "proc",
+        "sysfs",
+        "devtmpfs",
+        "devpts",
+        "ramfs",
+        "mqueue",
+        "hugetlbfs",
+        "debugfs",
+        "tracefs",
+        "securityfs",
+        "cgroup",
+        "cgroup2",
+        "configfs",
+        "efivarfs",
+        "binfmt_misc",
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "9p",
+        "virtiofs",
+    ];
+    if ELSEWHERE.contains(&entry.kind.as_str()) {
+        return false;
+    }
+    // Every volume that can be read has these names: one that none has is on another disk.
+    let named =
+        ["UUID=", "LABEL=", "PARTUUID=", "PARTLABEL="].iter().any(|key| entry.source.starts_with(key))
+            || ["by-uuid/", "by-label/", "by-partuuid/", "by-partlabel/"].iter().any(|place| {
+                entry.source.strip_prefix("/dev/disk/").is_some_and(|rest| rest.starts_with(place))
+            });
+    let device = entry.source.strip_prefix("/dev/").unwrap_or_default();
+    let other_disk = ["sd", "vd", "hd", "xvd"]
+        .iter()
+        .any(|kind| device.strip_prefix(kind).is_some_and(|rest| !rest.starts_with('a')))
+        || device.starts_with("nvme") && !device.starts_with("nvme0n1")
+        || device.starts_with("sr")
+        || matches!(device, "cdrom" | "dvd" | "fd0");
+    !named && !other_disk
+}
+
+/// Units of systemd that mount something where rules look; they are called as the directory is.
+fn units(tree: &Tree) -> Vec<Doubt> {
+    let mut out = Vec::new();
+    let mut seen = BTreeSet::new();
+    let directories = ["etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"];
+    for found in directories.iter().flat_map(|directory| tree.below(directory)) {
+        let name = found.node.name();
+        let Some(stem) = name.strip_suffix(".mount").or_else(|| name.strip_suffix(".automount")) else {
+            continue;
+        };
+        let point = stem.replace('-', "/").replace("\\x2d", "-");
+        // Those of packages count where something starts them, which the links in /etc tell.
+        let own = found.node.path.starts_with("etc/");
+        if own
+            && !is_aside(&point)
+            && stem != "-"
+            && found.node.link != "/dev/null"
+            && seen.insert(point.clone())
+        {
+            let observed = format!("a unit mounts /{point}: what it holds was not told apart");
+            out.push(Doubt { place: found.place(), observed });
+        }
+    }
+    out
+}
+
+/// Names under which rules look for something, and that are links to what nobody kept.
+fn dangling(tree: &Tree) -> Vec<Doubt> {
+    const FIXED: [&str; 22] = [
+        "etc/fstab",
+        "etc/passwd",
+        "etc/shadow",
+        "etc/shadow-",
+        "etc/group",
+        "etc/sudoers",
+        "etc/sudoers.d",
+        "etc/ssh",
+        "etc/ssh/sshd_config",
+        "etc/ssh/sshd_config.d",
+        "etc/crontab",
+        "etc/cloud",
+        "etc/default/grub",
+        "var/lib/dpkg",
+        "var/lib/dpkg/status",
+        "var/lib/rpm",
+        "lib/apk/db",
+        "boot/grub/grub.cfg",
+        "boot/grub2/grub.cfg",
+        "root/.ssh",
+        "etc",
+        "var/lib",
+    ];
+    let is_own =
+        |name: &str| name == ".ssh" || name.starts_with("authorized_keys") || super::wanted::is_history(name);
+    const BELOW: [&str; 5] =
+        ["etc/sudoers.d/", "etc/ssh/sshd_config.d/", "etc/cloud/", "var/lib/cloud/seed", "etc/cron"];
+    // Directories of which everything is kept.
+    const KEPT: [&str; 4] = ["etc/", "usr/etc/", "usr/lib/sysimage/rpm", "usr/lib/apk"];
+    let mut out = Vec::new();
+    for found in tree.all().filter(|found| found.node.kind == Kind::Symlink && found.node.link != "/dev/null")
+    {
+        let mount = tree.mounts().find(|(_, volume)| volume.volume == found.volume.volume);
+        let Some(path) = mount.map(|(point, _)| normal(&format!("{point}/{}", found.node.path))) else {
+            continue;
+        };
+        let matters = FIXED.contains(&path.as_str())
+            || is_own(found.node.name())
+            || BELOW.iter().any(|place| path.starts_with(place));
+        let seen = tree.find(&path).is_some_and(|target| match target.node.kind {
+            Kind::Directory => KEPT.iter().any(|place| format!("{}/", target.node.path).starts_with(place)),
+            _ => target.node.content.is_some(),
+        });
+        if matters && !seen {
+            let observed = format!("a link to {}, where nothing was looked at", found.node.link);
+            out.push(Doubt { place: found.place(), observed });
+        }
+    }
+    out
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::process::Command;
 
 mod formats;
+mod hidden;
 mod hostile;
 mod rules;
 mod windows;

@@ -256,7 +256,9 @@ impl Visit for Visitor<'_, '_> {
             return Ok(false);
         }
         let again = self.is_again(entry);
-        if again && !matches!(self.wanted, Some(Wanted::Head | Wanted::Whole)) {
+        // Under another name it may be a record of packages.
+        let is_record = mercat_inventory::reader_of(&entry.path, b"").is_some();
+        if again && !is_record && !matches!(self.wanted, Some(Wanted::Head | Wanted::Whole)) {
             if self.wanted.is_some() {
                 self.keep_node(Node::new(entry));
             }
@@ -268,7 +270,8 @@ impl Visit for Visitor<'_, '_> {
     fn content(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), ReadError> {
         let wanted = self.wanted.take();
         let whole = wanted == Some(Wanted::Whole) && self.may_keep(entry);
-        let mut head = Head { inner: content, bytes: Vec::new(), unreported: 0, shared: self.shared };
+        let limit = if entry.size >= LARGE_SWAP_BYTES { LARGE_HEAD_BYTES } else { HEAD_BYTES };
+        let mut head = Head { inner: content, bytes: Vec::new(), limit, unreported: 0, shared: self.shared };
         let kept = self
             .scan
             .file(
@@ -288,7 +291,7 @@ impl Visit for Visitor<'_, '_> {
         if wanted.is_some() || swap {
             let content = match wanted {
                 Some(Wanted::Whole) => kept,
-                Some(Wanted::Head) => Some(head),
+                Some(Wanted::Head) => Some(head[..head.len().min(HEAD_BYTES)].to_vec()),
                 _ if swap => Some(head),
                 _ => None,
             };
@@ -298,15 +301,23 @@ impl Visit for Visitor<'_, '_> {
     }
 }
 
-/// Whether a file begins like swap space with pages of 4 KiB.
+/// Whether a file begins like swap space, also where a machine sleeps in it, with pages that the first bytes hold.
 pub(super) fn is_swap(head: &[u8]) -> bool {
-    head.get(4086..4096).is_some_and(|magic| magic == b"SWAPSPACE2" || magic == b"SWAP-SPACE")
+    const MAGIC: [&[u8]; 4] = [b"SWAPSPACE2", b"SWAP-SPACE", b"S1SUSPEND\0", b"S2SUSPEND\0"];
+    [4096, 8192, 16_384, 65_536]
+        .iter()
+        .any(|page| head.get(page - 10..*page).is_some_and(|end| MAGIC.contains(&end)))
 }
+
+/// Bytes of a file that could be swap with pages of 64 KiB, and how many of them tell.
+const LARGE_SWAP_BYTES: u64 = 640 << 10;
+const LARGE_HEAD_BYTES: usize = 64 << 10;
 
 /// Keeps the first bytes that pass, and counts all.
 struct Head<'r, 's> {
     inner: &'r mut dyn Read,
     bytes: Vec<u8>,
+    limit: usize,
     unreported: u64,
     shared: &'s Shared<'s>,
 }
@@ -314,7 +325,7 @@ struct Head<'r, 's> {
 impl Read for Head<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        let missing = HEAD_BYTES.saturating_sub(self.bytes.len()).min(count);
+        let missing = self.limit.saturating_sub(self.bytes.len()).min(count);
         self.bytes.extend(buffer.iter().take(missing));
         self.unreported += count as u64;
         if self.unreported > 4 << 20 {

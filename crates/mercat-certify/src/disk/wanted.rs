@@ -3,7 +3,7 @@
 use super::{Wanted, windows};
 use mercat_guest::{Entry, Kind};
 
-/// Bytes of a configuration file that is kept whole.
+/// Bytes of a compiled file of configuration that is kept whole.
 const SMALL_BYTES: u64 = 1 << 20;
 
 /// What is kept of a name. Volumes may be mounted below the root, so a path is tried there too.
@@ -15,26 +15,28 @@ pub(super) fn wanted(file_system: &str, entry: &Entry) -> Option<Wanted> {
     let places = ["", "boot/", "usr/", "var/"];
     let found = places.iter().filter_map(|place| linux(&format!("{place}{path}"), entry.kind)).max();
     match found {
-        // A large file of configuration is none; the databases have a limit of their own.
-        Some(Wanted::Whole) if entry.size > SMALL_BYTES && !is_database(path) => Some(Wanted::Name),
+        // What is compiled is no configuration; large texts are, whatever they are padded with.
+        Some(Wanted::Whole) if entry.size > SMALL_BYTES && is_compiled(path) => Some(Wanted::Name),
         other => other,
     }
 }
 
-/// Whether rules need all of a file, however large it is.
-pub(super) fn is_database(path: &str) -> bool {
-    let path = path.trim_start_matches("var/");
-    path.starts_with("lib/dpkg/status")
-        || path.ends_with("apk/db/installed")
-        || path.contains("rpm/Packages")
-        || path.contains("rpm/rpmdb.sqlite")
-        || path.to_lowercase().contains("system32/")
+/// Files that programs read in a form of their own: tables of devices, stores of certificates, caches.
+fn is_compiled(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    path.starts_with("etc/")
+        && (name == "cacerts"
+            || [".bin", ".cache", ".db", ".dat", ".crt", ".pem", ".jks"]
+                .iter()
+                .any(|end| name.ends_with(end)))
 }
 
-/// Names of files in which shells keep what was typed.
+/// Names of files in which shells and clients keep what was typed.
 pub(super) fn is_history(name: &str) -> bool {
-    let dotted = name.starts_with('.') && (name.ends_with("sh_history") || name == ".history");
-    dotted || name == "fish_history"
+    const OTHERS: [&str; 6] =
+        [".history", ".histfile", ".zhistory", ".viminfo", ".lesshst", ".rediscli_history"];
+    let Some(plain) = name.strip_prefix('.') else { return name == "fish_history" };
+    OTHERS.contains(&name) || plain.ends_with("_history") || plain.contains("sh_history")
 }
 
 fn linux(path: &str, kind: Kind) -> Option<Wanted> {
@@ -42,7 +44,7 @@ fn linux(path: &str, kind: Kind) -> Option<Wanted> {
     if is_history(name) || name == "known_hosts" || is_identity(name) {
         return Some(Wanted::Name);
     }
-    if name.starts_with("authorized_keys") && path.contains(".ssh/") {
+    if name.starts_with("authorized_keys") {
         return Some(Wanted::Whole);
     }
     // Links of directories lead to everything else.
@@ -111,6 +113,7 @@ fn var(path: &str) -> Option<Wanted> {
         "var/lib/dhcpcd/",
     ];
     if WHOLE.contains(&path)
+        || path.starts_with("var/lib/cloud/seed/")
         || path.starts_with("var/spool/cron/")
         || path.starts_with("var/lib/dpkg/status.d/") && !path.ends_with(".md5sums")
     {
@@ -140,6 +143,8 @@ fn system(path: &str, name: &str) -> Option<Wanted> {
         || path.starts_with("lib/sysimage/rpm/")
         || path.starts_with("lib/systemd/system-preset/")
         || path.starts_with("lib/systemd/network/")
+        || path.starts_with("lib/tmpfiles.d/")
+        || path.starts_with("lib/userdb/")
         || path.starts_with("lib/modules/") && name == "modules.builtin"
         || path.starts_with("lib/python") && path.ends_with("azurelinuxagent/common/version.py");
     if whole {

@@ -4,6 +4,9 @@ use mercat_artifact::pkgdb::rpm;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// As whose files diverted ones are listed.
+pub(crate) const DIVERSIONS: &str = "diversions";
+
 /// A package with its files.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Owned {
@@ -63,7 +66,7 @@ pub(crate) fn read(path: &str, bytes: &[u8]) -> Result<Vec<Owned>, String> {
             text.lines().map(|line| (line.trim_start_matches('/').to_owned(), String::new())).collect(),
         ),
         Some((stem, "md5sums")) => (stem, text.lines().filter_map(md5_line).collect()),
-        _ if name == "diversions" => ("diversions", diverted(&text)),
+        _ if name == DIVERSIONS => (DIVERSIONS, diverted(&text)),
         _ => return Ok(Vec::new()),
     };
     let package = stem.split(':').next().unwrap_or(stem).to_owned();
@@ -186,12 +189,10 @@ impl<'f> Owners<'f> {
             }
             for (path, digest) in &owned.files {
                 // Of a diverted file the digest is not known.
-                let unknown = owned.package == "diversions";
+                let unknown = owned.package == DIVERSIONS;
                 match self.files.get_mut(path.as_str()) {
                     Some((_, known)) if unknown => *known = "",
-                    Some((package, known)) if *package == owned.package && digest.is_empty() => {
-                        let _ = known;
-                    }
+                    Some((_, known)) if digest.is_empty() && !known.is_empty() => {}
                     _ => {
                         self.files.insert(path, (&owned.package, digest));
                     }

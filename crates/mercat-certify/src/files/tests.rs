@@ -7,11 +7,17 @@ use mercat_artifact::oci::Compression;
 use mercat_domain::finding::{Finding, Place, Severity};
 use sha2::Digest as _;
 
-/// A tar of entries: path, type, mode, content.
+/// A tar of entries: path, type, mode, content; of links the target.
 pub(crate) fn tar(entries: &[(&str, u8, u32, &[u8])]) -> Vec<u8> {
     let mut out = Vec::new();
     for (path, kind, mode, bytes) in entries {
         let mut header = vec![0; 512];
+        let bytes: &[u8] = if matches!(kind, b'1' | b'2') {
+            header[157..157 + bytes.len()].copy_from_slice(bytes);
+            b""
+        } else {
+            bytes
+        };
         header[..path.len()].copy_from_slice(path.as_bytes());
         header[100..107].copy_from_slice(format!("{mode:07o}").as_bytes());
         header[124..135].copy_from_slice(format!("{:011o}", bytes.len()).as_bytes());
@@ -66,7 +72,7 @@ fn of_layers(layers: &[Vec<u8>]) -> Whole {
         removed: &facts.removed,
         opaque: &facts.opaque,
     });
-    whole(&parts.collect::<Vec<_>>())
+    whole(&parts.collect::<Vec<_>>(), &|package| package != "nopkg")
 }
 
 fn purls(whole: &Whole) -> Vec<String> {
@@ -400,4 +406,77 @@ fn a_program_larger_than_memory_allows_is_read_from_a_file_or_told_as_unread() {
     let (purls, notes) = facts(Vec::new());
     assert_eq!(purls, [] as [String; 0]);
     assert_eq!(notes, [("INC-02".to_owned(), "usr/bin/go".to_owned())]);
+}
+
+const HARD: u8 = b'1';
+const LINK: u8 = b'2';
+const RECORD: &[u8] = b"Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n\n";
+
+#[test]
+fn links_to_what_is_read_by_its_name_are_told() {
+    let noted = |entries: &[(&str, u8, u32, &[u8])]| -> Vec<(String, String)> {
+        let facts = facts_of(&tar(entries));
+        facts.notes.iter().map(|note| (note.rule.clone(), note.path.clone())).collect()
+    };
+    for (path, kind, target) in [
+        ("var/lib/dpkg", LINK, "/opt/db"),
+        ("etc", LINK, "e2"),
+        ("var/lib/dpkg/status.d", LINK, "/opt/d"),
+        ("etc/os-release", LINK, "/opt/os"),
+        ("usr/lib/python3/evil.dist-info/METADATA", LINK, "/opt/note"),
+        ("usr/lib/python3/evil.dist-info/METADATA", HARD, "opt/note"),
+        ("srv/y", HARD, "app/x"),
+    ] {
+        let mut entries: Vec<(&str, u8, u32, &[u8])> = vec![(path, kind, 0o644, target.as_bytes())];
+        if target == "opt/note" {
+            entries.insert(0, (target, FILE, 0o644, RECORD));
+        }
+        assert_eq!(noted(&entries), [("INC-11".to_owned(), path.to_owned())], "{path} to {target}");
+    }
+    for name in
+        ["var/lib/rpm/rpmdb.sqlite-wal", "var/lib/rpm/rpmdb.sqlite-journal", "var/lib/dpkg/updates/0000"]
+    {
+        assert_eq!(noted(&[(name, FILE, 0o644, b"x")]), [("INC-08".to_owned(), name.to_owned())]);
+    }
+    // As distributions and builders have them.
+    for (path, kind, target) in [
+        ("lib", LINK, "usr/lib"),
+        ("var/lib/rpm", LINK, "../../usr/lib/sysimage/rpm"),
+        ("etc/os-release", LINK, "../usr/lib/os-release"),
+        ("app/b/package.json", HARD, "app/a/package.json"),
+        ("app/c/package.json", LINK, "../a/package.json"),
+    ] {
+        let entries: [(&str, u8, u32, &[u8]); 2] =
+            [("app/a/package.json", FILE, 0o644, b"{}"), (path, kind, 0o644, target.as_bytes())];
+        assert_eq!(noted(&entries), [], "{path} to {target}");
+    }
+}
+
+#[test]
+fn a_file_is_known_under_each_of_its_names() {
+    let first = tar(&[
+        ("a.dist-info/METADATA", FILE, 0o644, RECORD),
+        ("b.dist-info/METADATA", HARD, 0o644, b"a.dist-info/METADATA"),
+    ]);
+    let second = tar(&[("a.dist-info/.wh.METADATA", FILE, 0o644, b"")]);
+    let found = of_layers(&[first, second]);
+    assert_eq!(purls(&found), ["pkg:pypi/evil@1.0 b.dist-info/METADATA"]);
+}
+
+#[test]
+fn lists_of_packages_that_are_not_installed_own_nothing() {
+    let of = |list: &str| {
+        let listed: &[u8] = b"/usr/lib/evil.dist-info/METADATA\n/opt/su\n";
+        let found = of_layers(&[tar(&[
+            ("usr/lib/evil.dist-info/METADATA", FILE, 0o644, RECORD),
+            ("opt/su", FILE, 0o4755, b"x"),
+            (list, FILE, 0o644, listed),
+            ("var/lib/dpkg/info/other.list", FILE, 0o644, b"/usr/bin/other\n"),
+        ])]);
+        (found.components[0].owner.clone(), rules(&found))
+    };
+    assert_eq!(of("var/lib/dpkg/info/real.list"), ("real".to_owned(), Vec::new()));
+    for list in ["var/lib/dpkg/info/nopkg.list", "lib/dpkg/info/real.list"] {
+        assert_eq!(of(list), (String::new(), vec!["CTR-32 opt/su".to_owned()]), "{list}");
+    }
 }

@@ -1,7 +1,7 @@
 //! The files of all layers together, as the topmost leaves them.
 
 use super::modes::Mode;
-use super::owners::{Owned, Owners};
+use super::owners::{DIVERSIONS, Owned, Owners};
 use super::{Files, Program, key_of};
 use crate::accounts::{Accounts, IN_USE};
 use mercat_artifact::pkgdb::Package;
@@ -80,8 +80,8 @@ struct Joined<'f> {
     replaced: Vec<(String, &'f str, &'f Accounts)>,
 }
 
-/// Puts layers, lowest first, or volumes together.
-pub(crate) fn whole(parts: &[Part<'_>]) -> Whole {
+/// Puts layers, lowest first, or volumes together. Lists of files speak for packages that are installed only.
+pub(crate) fn whole(parts: &[Part<'_>], is_installed: &dyn Fn(&str) -> bool) -> Whole {
     let mut joined = Joined::default();
     for part in parts {
         if part.hides {
@@ -91,10 +91,13 @@ pub(crate) fn whole(parts: &[Part<'_>]) -> Whole {
     }
     let mut owners = Owners::default();
     // Diversions change what lists say.
-    let (diverted, listed): (Vec<_>, Vec<_>) =
-        joined.owned.iter().partition(|(path, _)| path.ends_with("lib/dpkg/diversions"));
+    let (diverted, listed): (Vec<_>, Vec<_>) = joined
+        .owned
+        .iter()
+        .filter(|(path, _)| is_where_it_is_read(path))
+        .partition(|(path, _)| path.ends_with("lib/dpkg/diversions"));
     for (_, owned) in listed.into_iter().chain(diverted) {
-        owners.add(*owned);
+        owners.add(owned.iter().filter(|owned| owned.package == DIVERSIONS || is_installed(&owned.package)));
     }
     let mut out = Whole { left: parts.iter().map(|part| part.files.left).sum(), ..Whole::default() };
     let found = joined.components.into_values().flat_map(|(_, found)| found).collect();
@@ -137,6 +140,11 @@ pub(crate) fn whole(parts: &[Part<'_>]) -> Whole {
         licences.map(|(package, licence)| ((*package).to_owned(), (*licence).to_owned())).collect();
     out.findings = bounded(out.findings);
     out
+}
+
+/// Whether a package manager would look for a list there.
+fn is_where_it_is_read(path: &str) -> bool {
+    !path.contains("lib/dpkg/") || path.starts_with("var/lib/dpkg/")
 }
 
 impl Whole {

@@ -6,11 +6,11 @@ use crate::files::whole::{Part, Whole, whole};
 use crate::sbom::{self, Materials};
 use crate::verdict::{FilesReport, ImageReport, LayerReport};
 use crate::vulnerabilities::{self, Installed};
-use crate::{Knowledge, inventory};
+use crate::{Knowledge, inventory, links};
 use mercat_artifact::pkgdb::{OsRelease, Package, parse_os_release};
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_inventory::{Component, Evidence};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 pub(super) struct Composed {
     pub(super) findings: Vec<Finding>,
@@ -80,7 +80,8 @@ pub(super) fn compose(
     }
     composer.check_config();
     let (os, packages, gone) = composer.inventory(&layers);
-    let mut whole = composer.files(&layers);
+    let names: HashSet<&str> = packages.iter().chain(&gone).map(|package| package.name.as_str()).collect();
+    let mut whole = composer.files(&layers, &names);
     let of_distribution =
         |package: &str| vulnerabilities::is_of_distribution(&os, &packages, package, knowledge);
     whole.keys_of_packages(&mut composer.findings, of_distribution);
@@ -215,6 +216,14 @@ impl Composer<'_> {
                 hits.insert((place, format!("{}: {}", secret.kind, secret.redacted)));
             });
         }
+        // Names tell what values are, and words what follows them.
+        let labels = config.labels.iter().map(|(key, value)| ("config: Labels", format!("{key}={value}")));
+        let words = [&config.entry_point[..], &config.command].concat().join(" ");
+        for (place, text) in labels.chain([("config: Cmd", words)]) {
+            self.knowledge.secrets.scan(text.as_bytes(), |secret: mercat_secrets::Secret| {
+                hits.insert((place, format!("{}: {}", secret.kind, secret.redacted)));
+            });
+        }
         for (path, observed) in hits {
             let place = Place { path: path.to_owned(), ..Place::default() };
             let fix = "revoke the credential and pass it at run time instead";
@@ -223,7 +232,7 @@ impl Composer<'_> {
     }
 
     /// What the files tell beside their content, as the topmost layer leaves them.
-    fn files(&mut self, layers: &[(&str, &LayerFacts)]) -> Whole {
+    fn files(&mut self, layers: &[(&str, &LayerFacts)], installed: &HashSet<&str>) -> Whole {
         let parts = layers.iter().map(|(place, facts)| Part {
             place,
             mount: String::new(),
@@ -233,12 +242,28 @@ impl Composer<'_> {
             opaque: &facts.opaque,
         });
         let parts: Vec<Part<'_>> = parts.collect();
-        let mut whole = whole(&parts);
+        let mut whole = whole(&parts, &|package| installed.contains(package));
+        self.check_aliases(layers);
         std::mem::take(&mut whole.findings).into_iter().for_each(|finding| self.adopt(finding));
         if !self.image.attestation {
             self.check_notices(&whole);
         }
         whole
+    }
+
+    /// What is read by its path and was written by another one, through a link.
+    fn check_aliases(&mut self, layers: &[(&str, &LayerFacts)]) {
+        let aliases = layers.iter().flat_map(|(_, facts)| &facts.aliases);
+        let names: BTreeSet<_> = aliases.flat_map(|(alias, target)| links::by_alias(alias, target)).collect();
+        for (name, read) in names {
+            let written = layers.iter().filter(|(_, facts)| facts.told.has(&name));
+            for (layer, _) in written.collect::<Vec<_>>() {
+                let place = Place { layer: (*layer).to_owned(), path: name.clone(), ..Place::default() };
+                let observed = format!("{read}, written through a link, where it was not read");
+                let fix = "write the file under its own path";
+                self.add("INC-11", place, observed, "files under their own paths", fix);
+            }
+        }
     }
 
     fn check_notices(&mut self, whole: &Whole) {

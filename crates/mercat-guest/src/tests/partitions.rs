@@ -94,11 +94,13 @@ fn a_gpt_gives_its_partitions() {
             number: 1,
             name: "EFI system".to_owned(),
             type_id: "c12a7328-f81f-11d2-ba4b-00a0c93ec93b".to_owned(),
+            unique_id: guest.partitions[0].unique_id.clone(),
             start: MIB,
             size: 4 * MIB,
             bootable: false,
         }
     );
+    assert!(guest.partitions.iter().all(|found| found.unique_id.len() == 36), "{:?}", guest.partitions);
     assert!(guest.partitions[1].bootable);
     let names: Vec<&str> = guest.volumes.iter().map(|volume| volume.name.as_str()).collect();
     assert_eq!(names, ["part1", "part3", "part14"]);

@@ -53,7 +53,7 @@ fn headers(rest: &[u8]) -> (usize, bool) {
     let mut sealed = false;
     for _ in 0..8 {
         let line = &rest[at..rest.len().min(at + 200)];
-        let name = line.iter().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'-').count();
+        let name = line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
         if name == 0 || !line[name..].starts_with(b": ") {
             break;
         }
@@ -77,7 +77,8 @@ fn begins_key(label: &[u8], body: &[u8]) -> bool {
     // A sequence that begins with a version, or with another sequence where it is encrypted.
     let content = match bytes.as_slice() {
         [0x30, length @ 0..=0x7f, rest @ ..] if *length > 8 => rest,
-        [0x30, 0x81, _, rest @ ..] | [0x30, 0x82, _, _, rest @ ..] | [0x30, 0x83, _, _, _, rest @ ..] => rest,
+        // Lengths may have zeros in front, or be told by an end: readers take all of them.
+        [0x30, long @ 0x80..=0x88, rest @ ..] => rest.get(usize::from(long & 0x7f)..).unwrap_or_default(),
         _ => return false,
     };
     matches!(content, [2, 1, 0..=3, ..] | [0x30, ..])

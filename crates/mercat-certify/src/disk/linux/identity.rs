@@ -1,6 +1,7 @@
 //! What is left of whoever made the image: LNX-01, 13, 14, 15 and 19.
 
-use super::{Case, Faults, Found, Outcome, lines};
+use super::services::{keyword, sshd_config};
+use super::{Case, Faults, Found, Outcome, lines, sudo};
 use crate::accounts::is_password;
 use crate::disk::wanted::is_history;
 use mercat_guest::Kind;
@@ -79,7 +80,8 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
         for line in lines(&found.node.text()) {
             let mut fields = line.split(':');
             let (Some(name), Some(password)) = (fields.next(), fields.next()) else { continue };
-            if path == "etc/passwd" && password.is_empty() {
+            // As PAM of most distributions is set up (`nullok`), an empty field lets in without a password.
+            if path != "etc/shadow-" && password.is_empty() && !name.is_empty() {
                 faults.at(&found, format!("{name} needs no password"));
             } else if is_password(password) {
                 faults.at(&found, format!("{name} has a password"));
@@ -89,7 +91,7 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
     let key_file = |found: &Found<'_>| {
         found.node.is_file()
             && found.node.name().starts_with("authorized_keys")
-            && found.node.path.contains(".ssh/")
+            && !found.node.path.contains("share/doc/")
     };
     for found in case.tree.all().filter(key_file) {
         let text = found.node.text();
@@ -98,53 +100,111 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
             faults.at(&found, format!("{keys} authorized keys"));
         }
     }
-    for found in sudoers(case) {
-        for name in lines(&found.node.text()).filter_map(free_to_sudo) {
-            // Groups and aliases name nobody who is there yet.
-            if case.tree.text("etc/passwd").is_some_and(|text| has_user(&text, name)) && name != "root" {
-                faults.at(&found, format!("{name} may use sudo without a password"));
-            }
-        }
+    for (found, who) in sudo::free(case) {
+        faults.at(&found, format!("{who} may use sudo without a password"));
     }
+    provisioned(case, &mut faults);
     faults.judge("nobody has a password or key", required)
 }
 
-/// The user of a sudoers line that asks for no password.
-fn free_to_sudo(line: &str) -> Option<&str> {
-    let name = line.split_whitespace().next()?;
-    let open = line.contains("NOPASSWD") && !name.starts_with('%') && !name.starts_with("Defaults");
-    open.then_some(name)
+/// What gives somebody a password or key when the machine starts, or lets in by keys that stand elsewhere.
+fn provisioned(case: &Case<'_>, faults: &mut Faults) {
+    const OF_CLOUD_INIT: [&str; 9] = [
+        "plain_text_passwd",
+        "hashed_passwd",
+        "passwd",
+        "password",
+        "chpasswd",
+        "ssh_authorized_keys",
+        "ssh-authorized-keys",
+        "ssh_keys",
+        "ssh_import_id",
+    ];
+    let config = case.tree.below("etc/cloud").chain(case.tree.below("var/lib/cloud/seed"));
+    for found in config.filter(|found| found.node.is_file() && !found.node.path.contains("/templates/")) {
+        let text = found.node.text();
+        let sets = |word: &&&str| lines(&text).any(|line| sets(line, word));
+        if let Some(word) = OF_CLOUD_INIT.iter().find(sets) {
+            faults.at(&found, format!("cloud-init sets {word}"));
+        }
+    }
+    for found in case.tree.below("etc/userdb").chain(case.tree.below("usr/lib/userdb")) {
+        if found.node.is_file() {
+            faults.at(&found, "a record of a user");
+        }
+    }
+    for found in case.tree.below("etc/credstore").chain(case.tree.below("etc/credstore.encrypted")) {
+        if found.node.is_file() {
+            faults.at(&found, "a credential that services are given");
+        }
+    }
+    for found in case.tree.below("etc/tmpfiles.d").chain(case.tree.below("usr/lib/tmpfiles.d")) {
+        // With `^` the content is a credential of the host, not of the image.
+        let writes = |line: &str| {
+            let mut words = line.split_whitespace();
+            let kind = words.next().unwrap_or_default();
+            let path = words.next().unwrap_or_default();
+            !kind.contains('^') && (path.contains("authorized_keys") || path == "/etc/shadow")
+        };
+        if lines(&found.node.text()).any(writes) {
+            faults.at(&found, "authorized keys or passwords that are written at the start");
+        }
+    }
+    for (found, line) in sshd_config(case.tree) {
+        let (word, value) = keyword(&line);
+        let mut values = value.split_whitespace().map(|value| value.trim_matches('"'));
+        match word.as_str() {
+            "trustedusercakeys" if values.any(|value| !value.eq_ignore_ascii_case("none")) => {
+                faults.at(&found, "whoever holds a key of TrustedUserCAKeys may sign in");
+            }
+            "authorizedkeysfile" => {
+                if let Some(other) = values.find(|value| !is_usual_key_file(value)) {
+                    faults.at(&found, format!("authorized keys in {other}"));
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
-fn has_user(passwd: &str, name: &str) -> bool {
-    lines(passwd).any(|line| line.split(':').next() == Some(name))
+/// Whether a line of YAML or JSON gives a value to a key.
+fn sets(line: &str, key: &str) -> bool {
+    let line = line.split(" #").next().unwrap_or_default();
+    line.match_indices(key).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let behind = line[at + key.len()..].trim_start_matches(['"', '\'']).trim_start();
+        before.is_none_or(|letter| !letter.is_alphanumeric() && !"_-".contains(letter))
+            && behind.starts_with(':')
+    })
+}
+
+/// Files below the user's own `.ssh`, which are looked at wherever they are.
+fn is_usual_key_file(value: &str) -> bool {
+    let own = value.strip_prefix("%h/").unwrap_or(value);
+    value.eq_ignore_ascii_case("none") || matches!(own, ".ssh/authorized_keys" | ".ssh/authorized_keys2")
 }
 
 /// The key that only tells to sign in as another user, as cloud-init writes it for root.
 fn is_stub(line: &str) -> bool {
-    let command = line.contains("command=\"echo") && line.to_ascii_lowercase().contains("please login as");
+    // Options end at the first blank outside of quotes.
+    let mut quoted = false;
+    let end = line.char_indices().find(|(at, letter)| {
+        quoted ^= *letter == '"' && !line[..*at].ends_with('\\');
+        letter.is_whitespace() && !quoted
+    });
+    let options = end.map_or("", |(at, _)| &line[..at]);
+    let command =
+        options.contains("command=\"echo") && options.to_ascii_lowercase().contains("please login as");
     command
-        && (line.contains("no-pty") || line.contains("no-port-forwarding") || line.starts_with("restrict"))
-}
-
-/// The sudoers file with what it includes.
-fn sudoers<'c>(case: &'c Case<'_>) -> Vec<Found<'c>> {
-    let main = ["etc/sudoers", "usr/etc/sudoers"].iter().filter_map(|path| case.tree.file(path));
-    // sudo leaves out names with a dot or a tilde at the end.
-    let included = |found: &Found<'_>| {
-        found.node.is_file() && !found.node.name().contains('.') && !found.node.name().ends_with('~')
-    };
-    let mut out: Vec<Found<'_>> = main.take(1).collect();
-    for place in ["etc/sudoers.d", "usr/etc/sudoers.d"] {
-        out.extend(case.tree.below(place).filter(included));
-    }
-    out
+        && (options.contains("no-pty")
+            || options.contains("no-port-forwarding")
+            || options.starts_with("restrict"))
 }
 
 /// LNX-15: sudo asks for the caller's password.
 pub(super) fn targetpw(case: &Case<'_>) -> Outcome {
     let mut on: Option<Found<'_>> = None;
-    for found in sudoers(case) {
+    for found in sudo::files(case) {
         for line in lines(&found.node.text()) {
             let Some(settings) = line.strip_prefix("Defaults") else { continue };
             let settings = settings.split('#').next().unwrap_or_default();

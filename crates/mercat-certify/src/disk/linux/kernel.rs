@@ -22,10 +22,17 @@ fn command_lines<'c>(case: &'c Case<'_>) -> Vec<CommandLine<'c>> {
             || path.ends_with("/cmdline.txt")
     };
     let mut out = Vec::new();
+    let environment =
+        case.tree.all().find(|found| found.node.name() == "grubenv").map(|found| found.node.text());
+    let kernelopts = environment
+        .as_deref()
+        .and_then(|text| text.lines().find_map(|line| line.strip_prefix("kernelopts=")));
+    let kernelopts = kernelopts.unwrap_or_default().to_owned();
     let in_etc = |found: &Found<'_>| found.node.path.starts_with("etc/");
     for found in case.tree.all().filter(|found| found.node.content.is_some() && !in_etc(found)) {
         if is_boot(&found) {
-            out.extend(entries(&found.node.text()).into_iter().map(|text| CommandLine { found, text }));
+            let text = entries(&found.node.text(), &kernelopts);
+            out.extend(text.into_iter().map(|text| CommandLine { found, text }));
         }
     }
     if out.is_empty() {
@@ -42,12 +49,13 @@ fn command_lines<'c>(case: &'c Case<'_>) -> Vec<CommandLine<'c>> {
 }
 
 /// Command lines in the configuration of GRUB, boot loader entries, extlinux and plain files.
-fn entries(text: &str) -> Vec<String> {
-    let mut out = Vec::new();
+fn entries(text: &str, kernelopts: &str) -> Vec<String> {
+    let text = &text.replace("\\\n", " ");
+    let (mut out, mut of_recovery) = (Vec::new(), Vec::new());
     // A file that is nothing but parameters, such as `cmdline.txt`.
     let plain = lines(text).count() == 1;
     let mut recovery = false;
-    let mut variables = String::new();
+    let mut variables = std::collections::BTreeMap::from([("kernelopts".to_owned(), kernelopts.to_owned())]);
     for line in lines(text) {
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         match word.to_ascii_lowercase().as_str() {
@@ -55,19 +63,47 @@ fn entries(text: &str) -> Vec<String> {
                 let lower = line.to_ascii_lowercase();
                 recovery = lower.contains("recovery") || lower.contains("rescue");
             }
-            "set" if rest.starts_with("kernelopts=") => variables = rest.to_owned(),
+            "set" => {
+                if let Some((name, value)) = rest.split_once('=') {
+                    variables
+                        .insert(name.trim().to_owned(), value.trim().trim_matches(['"', '\'']).to_owned());
+                }
+            }
             // In a boot loader entry the parameters are on a line of their own.
             "linux" | "linux16" | "linuxefi" | "kernel"
-                if !recovery && (rest.contains('=') || rest.contains(" ro")) =>
+                if rest.contains('=') || rest.contains(" ro") || rest.contains('$') =>
             {
-                out.push(format!("{rest} {variables}"));
+                let line = substituted(rest, &variables);
+                if recovery { of_recovery.push(line) } else { out.push(line) }
             }
-            "options" | "append" if !recovery => out.push(format!("{rest} {variables}")),
+            "options" | "append" => {
+                let line = substituted(rest, &variables);
+                if recovery { of_recovery.push(line) } else { out.push(line) }
+            }
             _ if plain && line.contains("root=") => out.push(line.to_owned()),
             _ => {}
         }
     }
-    out
+    // What is the only entry is the one that starts, whatever it is called.
+    if out.is_empty() { of_recovery } else { out }
+}
+
+/// A line with the values of its variables; those that are not known stay.
+fn substituted(line: &str, variables: &std::collections::BTreeMap<String, String>) -> String {
+    let word = |word: &str| {
+        let name = word.trim_matches('"').strip_prefix('$').map(|name| name.trim_matches(['{', '}']));
+        name.and_then(|name| variables.get(name).cloned()).unwrap_or_else(|| word.to_owned())
+    };
+    line.split_whitespace().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// A parameter as the kernel reads it: without quotes, and with dashes in its name as underscores.
+fn plain(word: &str) -> String {
+    let word = word.replace(['"', '\''], "");
+    match word.split_once('=') {
+        Some((name, value)) => format!("{}={value}", name.replace('-', "_")),
+        None => word.replace('-', "_"),
+    }
 }
 
 /// The values of shell variables, joined.
@@ -80,7 +116,7 @@ fn shell_values(text: &str, names: &[&str]) -> String {
 }
 
 fn has(line: &str, wanted: impl Fn(&str) -> bool) -> bool {
-    line.split_whitespace().map(|word| word.trim_matches('"')).any(wanted)
+    line.split_whitespace().any(|word| wanted(&plain(word)))
 }
 
 /// LNX-03: the serial console, early messages and time for slow disks.

@@ -16,14 +16,26 @@ fn agent_version(case: &Case<'_>) -> Option<String> {
         Some(line.trim_start_matches([' ', '=']).trim_matches(['"', '\'']).to_owned())
     };
     let is_version = |found: &Found<'_>| found.node.path.ends_with("azurelinuxagent/common/version.py");
-    case.tree.all().filter(is_version).find_map(of_files)
+    // Which of several is started is not known: the oldest counts.
+    let versions = case.tree.all().filter(is_version).filter_map(of_files);
+    versions.min_by(|one, other| mercat_advisories::versions::rpm_part(one, other))
 }
 
 /// Whether cloud-init is there and may stand for the agent.
 fn by_cloud_init(case: &Case<'_>) -> bool {
     let installed =
         version(case, &["cloud-init"]).is_some() || case.tree.find("usr/bin/cloud-init").is_some();
-    case.policy.cloud_init_is_agent && installed
+    let disabled = case.tree.node("etc/cloud/cloud-init.disabled").is_some()
+        || case.tree.below("etc/cloud").any(|found| lines(&found.node.text()).any(is_without_source));
+    case.policy.cloud_init_is_agent && installed && !disabled
+}
+
+/// Whether a line of cloud-init's configuration leaves it no place to take data from.
+fn is_without_source(line: &str) -> bool {
+    let Some(list) = line.strip_prefix("datasource_list:") else { return false };
+    let mut names = list.split(|letter: char| !letter.is_alphanumeric()).filter(|name| !name.is_empty());
+    let none = names.clone().next().is_some() && names.all(|name| name.eq_ignore_ascii_case("none"));
+    none
 }
 
 fn has_agent(case: &Case<'_>) -> bool {
@@ -292,7 +304,7 @@ pub(in crate::disk) fn malware(case: &Case<'_>) -> Outcome {
     if count > 0 {
         return Outcome::elsewhere(format!("{count} viruses or malware (CTR-20)"), required);
     }
-    let scanners = ["INC-01", "INC-02", "INC-03", "INC-04", "INC-05"];
+    let scanners = ["INC-01", "INC-02", "INC-03", "INC-04", "INC-05", "INC-23"];
     let unsure = |rule: &str| scanners.contains(&rule) || !rule.contains("CTR") && !rule.starts_with("INC");
     let open = case.findings.iter().find(|f| f.severity == Severity::Inconclusive && unsure(&f.rule));
     match open {

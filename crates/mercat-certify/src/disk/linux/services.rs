@@ -6,7 +6,7 @@ use mercat_guest::Kind;
 
 /// The text of the SSH server's configuration in the order in which it is read: `Include` lines stand
 /// for the files that they name.
-fn sshd_config<'t>(tree: &'t Tree) -> Vec<(Found<'t>, String)> {
+pub(super) fn sshd_config<'t>(tree: &'t Tree) -> Vec<(Found<'t>, String)> {
     let Some(main) =
         ["etc/ssh/sshd_config", "usr/etc/ssh/sshd_config"].iter().find_map(|path| tree.file(path))
     else {
@@ -59,7 +59,7 @@ fn glob<'t>(tree: &'t Tree, pattern: &str) -> Vec<Found<'t>> {
 }
 
 /// A line's keyword in lower case, and what follows.
-fn keyword(line: &str) -> (String, &str) {
+pub(super) fn keyword(line: &str) -> (String, &str) {
     let end = line.find(|c: char| c.is_whitespace() || c == '=').unwrap_or(line.len());
     let (word, rest) = line.split_at(end);
     (word.to_ascii_lowercase(), rest.trim_start_matches(|c: char| c.is_whitespace() || c == '='))

@@ -40,6 +40,9 @@ pub(super) fn swap(case: &Case<'_>) -> Outcome {
             }
         }
     }
+    for found in case.tree.below("etc/systemd/system").filter(|found| found.node.name().ends_with(".swap")) {
+        faults.at(&found, "a unit that uses swap");
+    }
     faults.judge("No. of Swap Partitions: 0", "no swap on the operating system disk")
 }
 

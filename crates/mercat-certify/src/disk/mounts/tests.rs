@@ -7,6 +7,7 @@ fn volumes_answer_to_every_name_that_fstab_uses() {
         label: "boot".into(),
         volume: "part2".into(),
         partition_label: "x".into(),
+        partition_id: "0a1b2c3d-02".into(),
     };
     for name in [
         "UUID=0A1B-2C3D",
@@ -15,6 +16,9 @@ fn volumes_answer_to_every_name_that_fstab_uses() {
         "/dev/sda2",
         "/dev/nvme0n1p2",
         "/dev/disk/by-label/boot",
+        "PARTUUID=0A1B2C3D-02",
+        "/dev/disk/by-partuuid/0a1b2c3d-02",
+        "/dev/disk/by-partlabel/x",
     ] {
         assert!(part.is(name), "{name}");
     }

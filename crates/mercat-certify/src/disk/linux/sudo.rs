@@ -1,0 +1,176 @@
+//! Who may use sudo without a password (the manual page sudoers(5)).
+
+use super::{Case, Found};
+use std::collections::BTreeMap;
+
+/// The sudoers file with what it includes.
+pub(super) fn files<'c>(case: &'c Case<'_>) -> Vec<Found<'c>> {
+    let main = ["etc/sudoers", "usr/etc/sudoers"].iter().filter_map(|path| case.tree.file(path));
+    // sudo leaves out names with a dot or a tilde at the end.
+    let included = |found: &Found<'_>| {
+        found.node.is_file() && !found.node.name().contains('.') && !found.node.name().ends_with('~')
+    };
+    let mut out: Vec<Found<'_>> = main.take(1).collect();
+    let mut places = vec!["etc/sudoers.d".to_owned(), "usr/etc/sudoers.d".to_owned()];
+    for found in &out {
+        for line in joined(&found.node.text()) {
+            let Some(rest) = ["@includedir", "#includedir", "@include", "#include"]
+                .iter()
+                .find_map(|word| line.strip_prefix(word).filter(|rest| rest.starts_with([' ', '\t'])))
+            else {
+                continue;
+            };
+            places.push(rest.trim().trim_matches('"').trim_matches('/').to_owned());
+        }
+    }
+    places.sort();
+    places.dedup();
+    for place in places {
+        out.extend(case.tree.file(&place));
+        out.extend(case.tree.below(&place).filter(included));
+    }
+    out
+}
+
+/// Lines without comments, those that a backslash continues joined.
+fn joined(text: &str) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    let mut goes_on = false;
+    for line in text.lines() {
+        let (line, more) = match line.strip_suffix('\\') {
+            Some(line) => (line, true),
+            None => (line, false),
+        };
+        match out.last_mut().filter(|_| goes_on) {
+            Some(last) => last.push_str(line),
+            None => out.push(line.trim_start().to_owned()),
+        }
+        goes_on = more;
+    }
+    // A sign and digits are the number of a user, and these words are no comments either.
+    let is_said = |line: &String| match line.strip_prefix('#') {
+        Some(rest) => rest.starts_with(|letter: char| letter.is_ascii_digit()) || rest.starts_with("include"),
+        None => !line.is_empty(),
+    };
+    out.into_iter().filter(is_said).collect()
+}
+
+/// Users that are there and need no password, with the file that says so.
+pub(super) fn free<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
+    let files: Vec<(Found<'c>, Vec<String>)> =
+        files(case).into_iter().map(|found| (found, joined(&found.node.text()))).collect();
+    let mut aliases: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in files.iter().flat_map(|(_, lines)| lines) {
+        let Some(rest) = line.strip_prefix("User_Alias") else { continue };
+        for one in rest.split(':') {
+            if let Some((name, users)) = one.split_once('=') {
+                aliases.insert(name.trim().to_owned(), listed(users));
+            }
+        }
+    }
+    let people = People::of(case);
+    let mut out = Vec::new();
+    for (found, lines) in &files {
+        for line in lines {
+            let users = if let Some(settings) = line.strip_prefix("Defaults") {
+                if !settings.contains("!authenticate") {
+                    continue;
+                }
+                match settings.strip_prefix(':') {
+                    Some(of) => listed(of.split_whitespace().next().unwrap_or_default()),
+                    None => vec!["ALL".to_owned()],
+                }
+            } else if line.contains("NOPASSWD") {
+                // The list ends where the hosts begin: at the first blank that no comma stands beside.
+                listed(&user_list(line))
+            } else {
+                continue;
+            };
+            for user in expanded(&users, &aliases, 0) {
+                out.extend(people.meant(&user).into_iter().map(|name| (*found, name)));
+            }
+        }
+    }
+    out.sort_by(|one, other| one.1.cmp(&other.1));
+    out.dedup_by(|one, other| one.1 == other.1);
+    out
+}
+
+fn user_list(line: &str) -> String {
+    let mut out = String::new();
+    for word in line.split_whitespace() {
+        let begins = out.is_empty() || out.ends_with(',') || word.starts_with(',');
+        if !begins {
+            break;
+        }
+        out.push_str(word);
+    }
+    out
+}
+
+fn listed(text: &str) -> Vec<String> {
+    let users = text.split(',').map(|user| user.trim().trim_matches('"'));
+    users.filter(|user| !user.is_empty()).map(str::to_owned).collect()
+}
+
+fn expanded(users: &[String], aliases: &BTreeMap<String, Vec<String>>, depth: u32) -> Vec<String> {
+    let one = |user: &String| match aliases.get(user).filter(|_| depth < 8) {
+        Some(more) => expanded(more, aliases, depth + 1),
+        None => vec![user.clone()],
+    };
+    users.iter().flat_map(one).collect()
+}
+
+/// Users of the image, and which groups they are in.
+struct People {
+    /// Name, number, and number of the first group.
+    users: Vec<(String, String, String)>,
+    /// Name, number and members.
+    groups: Vec<(String, String, Vec<String>)>,
+}
+
+impl People {
+    fn of(case: &Case<'_>) -> Self {
+        let fields = |path: &str| -> Vec<Vec<String>> {
+            let text = case.tree.text(path).unwrap_or_default();
+            text.lines().map(|line| line.split(':').map(str::to_owned).collect()).collect()
+        };
+        let field = |fields: &[String], at: usize| fields.get(at).cloned().unwrap_or_default();
+        let users =
+            fields("etc/passwd").iter().map(|of| (field(of, 0), field(of, 2), field(of, 3))).collect();
+        let groups = fields("etc/group")
+            .iter()
+            .map(|of| (field(of, 0), field(of, 2), listed(&field(of, 3))))
+            .collect();
+        Self { users, groups }
+    }
+
+    /// Who of those that are there an entry means. The superuser needs no sudo, and of everybody are meant those who can
+    /// be persons.
+    fn meant(&self, entry: &str) -> Vec<String> {
+        let group = entry.strip_prefix('%');
+        let all = self.users.iter().filter(|(name, number, first)| match group {
+            Some(group) => {
+                let is_it = |(name, number, _): &&(String, String, Vec<String>)| match group.strip_prefix('#')
+                {
+                    Some(wanted) => number == wanted,
+                    None => name == group,
+                };
+                self.groups
+                    .iter()
+                    .filter(is_it)
+                    .any(|(_, number, members)| members.contains(name) || number == first)
+            }
+            None if entry == "ALL" => {
+                number.parse::<u32>().is_ok_and(|number| (1000..65_534).contains(&number))
+            }
+            None => match entry.strip_prefix('#') {
+                Some(wanted) => number == wanted,
+                None => name == entry,
+            },
+        });
+        all.filter(|(name, number, _)| name != "root" && number != "0" && !name.is_empty())
+            .map(|(name, ..)| name.clone())
+            .collect()
+    }
+}

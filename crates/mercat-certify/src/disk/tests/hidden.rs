@@ -1,0 +1,281 @@
+//! What a guest would do and rules might not see: each of these must be found, or be told as undecided.
+
+use super::*;
+
+type Change = fn(&mut Machine);
+
+const HASH: &str = "root:abJnggxhB/yWI:19000:0:99999:7:::\n";
+const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f someone\n";
+
+fn link(machine: &mut Machine, path: &str, target: &'static str) {
+    machine.files.insert(path.to_owned(), Made::Link(target));
+}
+
+fn person(machine: &mut Machine) {
+    machine.file("etc/passwd", "root:x:0:0:root:/root:/bin/bash\nadmin:x:1000:1000::/home/admin:/bin/bash\n");
+    machine.file("etc/group", "root:x:0:\nsudo:x:27:admin\nadmin:x:1000:\n");
+}
+
+fn padded(text: &str) -> String {
+    format!("{}{text}", "# padding\n".repeat(110_000))
+}
+
+/// What is hidden, how, and the rule that tells.
+const CASES: &[(&str, Change, &str)] = &[
+    ("a password in a padded file", |m| m.file("etc/shadow", &padded(HASH)), "LNX-14"),
+    ("keys in a padded file", |m| m.file("root/.ssh/authorized_keys", &padded(KEY)), "LNX-14"),
+    (
+        "a padded sudoers file",
+        |m| {
+            person(m);
+            m.file("etc/sudoers", &padded("admin ALL=(ALL) NOPASSWD: ALL\n"));
+        },
+        "LNX-14",
+    ),
+    (
+        "a shadow file elsewhere",
+        |m| {
+            m.file("var/lib/x/shadow", HASH);
+            link(m, "etc/shadow", "/var/lib/x/shadow");
+        },
+        "INC-11",
+    ),
+    (
+        "an etc elsewhere",
+        |m| {
+            m.file("opt/e/shadow", HASH);
+            link(m, "etc/ssh/sshd_config.d", "/opt/e");
+            m.files.remove("etc/ssh/sshd_config.d/alive.conf");
+        },
+        "INC-11",
+    ),
+    (
+        "a directory of keys elsewhere",
+        |m| {
+            m.file("opt/s/keys", KEY);
+            link(m, "root/.ssh", "/opt/s");
+        },
+        "INC-11",
+    ),
+    (
+        "a file of keys elsewhere",
+        |m| {
+            m.file("opt/s", KEY);
+            link(m, "root/.ssh/authorized_keys", "/opt/s");
+        },
+        "INC-11",
+    ),
+    ("keys in another directory", |m| m.file("srv/keys/authorized_keys", KEY), "LNX-14"),
+    (
+        "an empty password",
+        |m| {
+            person(m);
+            m.file("etc/shadow", "root:*:19000::::::\nadmin::19000::::::\n");
+        },
+        "LNX-14",
+    ),
+    (
+        "a key whose comment looks like a stub",
+        |m| {
+            let line = format!("restrict,pty {} command=\"echo please login as x\"\n", KEY.trim());
+            m.file("root/.ssh/authorized_keys", &line);
+        },
+        "LNX-14",
+    ),
+    (
+        "a key file of sshd",
+        |m| m.file("etc/ssh/sshd_config.d/a.conf", "AuthorizedKeysFile /etc/keys/%u\n"),
+        "LNX-14",
+    ),
+    (
+        "a key of a CA",
+        |m| m.file("etc/ssh/sshd_config.d/a.conf", "TrustedUserCAKeys /etc/ca.pub\n"),
+        "LNX-14",
+    ),
+    (
+        "keys that are written at the start",
+        |m| m.file("usr/lib/tmpfiles.d/x.conf", "f /root/.ssh/authorized_keys 0600 root root - key\n"),
+        "LNX-14",
+    ),
+    ("a record of a user", |m| m.file("etc/userdb/x.user", "{}\n"), "LNX-14"),
+    (
+        "a password by cloud-init",
+        |m| m.file("etc/cloud/cloud.cfg.d/x.cfg", "users:\n  - {name: x, plain_text_passwd: y}\n"),
+        "LNX-14",
+    ),
+    (
+        "a seed of cloud-init",
+        |m| m.file("var/lib/cloud/seed/nocloud/user-data", "#cloud-config\nchpasswd:\n  list: root:x\n"),
+        "LNX-14",
+    ),
+    ("cloud-init that is off", |m| m.file("etc/cloud/cloud-init.disabled", ""), "LNX-02"),
+    (
+        "cloud-init without a source",
+        |m| m.file("etc/cloud/cloud.cfg", "datasource_list: [ None ]\n"),
+        "LNX-02",
+    ),
+    (
+        "the number of a user in sudoers",
+        |m| {
+            person(m);
+            m.file("etc/sudoers", "#1000 ALL=(ALL) NOPASSWD: ALL\n");
+        },
+        "LNX-14",
+    ),
+    (
+        "settings of sudo",
+        |m| {
+            person(m);
+            m.file("etc/sudoers", "admin ALL=(ALL) ALL\nDefaults:admin !authenticate\n");
+        },
+        "LNX-14",
+    ),
+    (
+        "a line of sudoers that goes on",
+        |m| {
+            person(m);
+            m.file("etc/sudoers", "admin ALL=(ALL) \\\n NOPASSWD: ALL\n");
+        },
+        "LNX-14",
+    ),
+    (
+        "an alias of sudoers",
+        |m| {
+            person(m);
+            m.file("etc/sudoers", "User_Alias ADMINS = admin, other\nADMINS ALL=(ALL) NOPASSWD: ALL\n");
+        },
+        "LNX-14",
+    ),
+    (
+        "a group of sudoers with a member",
+        |m| {
+            person(m);
+            m.file("etc/sudoers", "%sudo ALL=(ALL) NOPASSWD: ALL\n");
+        },
+        "LNX-14",
+    ),
+    (
+        "a mount of an unknown device",
+        |m| m.file("etc/fstab", "/dev/disk/by-path/x-part2 /var ext4 defaults 0 2\n"),
+        "INC-11",
+    ),
+    ("a bind mount", |m| m.file("etc/fstab", "/opt/e /etc none bind 0 0\n"), "INC-11"),
+    ("a file that is mounted", |m| m.file("etc/fstab", "/opt/x.img /srv ext4 loop 0 0\n"), "INC-11"),
+    (
+        "a mount under an escaped name",
+        |m| {
+            m.second = true;
+            m.file("etc/fstab", "LABEL=root / ext4 defaults 0 1\nLABEL=home /./v\\141r ext4 defaults 0 2\n");
+        },
+        "LNX-05",
+    ),
+    (
+        "a table of mounts elsewhere",
+        |m| {
+            m.file("opt/fstab", "/opt/e /etc none bind 0 0\n");
+            link(m, "etc/fstab", "/opt/fstab");
+        },
+        "INC-11",
+    ),
+    (
+        "a unit that mounts",
+        |m| m.file("etc/systemd/system/var-lib.mount", "[Mount]\nWhat=/dev/sda2\n"),
+        "INC-11",
+    ),
+    ("a unit of swap", |m| m.file("etc/systemd/system/swapfile.swap", "[Swap]\nWhat=/swapfile\n"), "LNX-04"),
+    ("swap under an escaped name", |m| m.file("etc/fstab", "/x none sw\\141p sw 0 0\n"), "LNX-04"),
+    ("a database of packages elsewhere", |m| link(m, "var/lib/dpkg/status", "/opt/status"), "INC-11"),
+    ("a masked server", |m| link(m, "etc/systemd/system/ssh.service", "/dev/null"), "LNX-16"),
+    (
+        "a package that is not configured",
+        |m| {
+            let record = "Package: leaky\nStatus: install ok unpacked\nVersion: 1.0\nArchitecture: amd64\n";
+            m.file("var/lib/dpkg/status.d/leaky", record);
+        },
+        "CTR-22",
+    ),
+    ("history of a database client", |m| m.file("root/.psql_history", "select 1\n"), "LNX-01"),
+    (
+        "an older agent beside a newer one",
+        |m| {
+            m.packages.remove("cloud-init");
+            m.file("usr/sbin/waagent", "#!/usr/bin/python3\n");
+            m.file("etc/waagent.conf", "AutoUpdate.Enabled=n\n");
+            m.file("usr/lib/python0/azurelinuxagent/common/version.py", "AGENT_VERSION = '9.9.9.9'\n");
+            m.file("usr/lib/python3/azurelinuxagent/common/version.py", "AGENT_VERSION = '2.0.5'\n");
+        },
+        "LNX-02",
+    ),
+];
+
+#[test]
+fn what_is_hidden_from_rules_is_found_or_told_as_undecided() {
+    let mut wrong = Vec::new();
+    for (what, change, rule) in CASES {
+        let mut machine = Machine::clean();
+        change(&mut machine);
+        let Some(verdict) = machine.inspect() else { return };
+        let rules: Vec<&str> = verdict.findings.iter().map(|finding| finding.rule.as_str()).collect();
+        if !rules.contains(rule) {
+            wrong.push(format!("{what}: {rules:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_images_usually_have_is_not_taken_for_hidden() {
+    let mut machine = Machine::clean();
+    person(&mut machine);
+    machine.file("etc/shadow", "root:*:19000::::::\nadmin:!:19000::::::\n");
+    machine.file("etc/group", "root:x:0:\nsudo:x:27:\n");
+    machine.file(
+        "etc/sudoers",
+        "Defaults env_reset\n%sudo ALL=(ALL) NOPASSWD: ALL\n@includedir /etc/sudoers.d\n",
+    );
+    machine.file(
+        "etc/fstab",
+        "LABEL=root / ext4 defaults,x-systemd.growfs 0 1\ntmpfs /tmp tmpfs nosuid 0 0\n/tmp /var/tmp none bind 0 0\n\
+         /dev/disk/cloud/azure_resource-part1 /mnt auto defaults,nofail 0 2\nserver:/x /srv/x nfs ro 0 0\n\
+         UUID=aaaa /data ext4 nofail 0 2\n/dev/sdb1 /data2 ext4 nofail 0 2\n/dev/sr0 /media/cdrom0 udf,iso9660 user,noauto 0 0\n",
+    );
+    link(&mut machine, "root/.bash_history", "/dev/null");
+    link(&mut machine, "etc/systemd/system/tmp.mount", "/dev/null");
+    machine
+        .file("etc/systemd/system/snap-core20-1.mount", "[Mount]\nWhat=/var/lib/snapd/snaps/core20_1.snap\n");
+    machine.file(
+        "etc/cloud/cloud.cfg",
+        "users:\n  - default\ndisable_root: true\ncloud_init_modules:\n  - set-passwords\n  - ssh-import-id\nsystem_info:\n  default_user:\n    lock_passwd: True\n    sudo: [\"ALL=(ALL) NOPASSWD:ALL\"]\n  ssh_svcname: ssh\n",
+    );
+    machine.file(
+        "etc/cloud/cloud.cfg.d/90_dpkg.cfg",
+        "datasource_list: [ NoCloud, ConfigDrive, Azure, None ]\n",
+    );
+    machine.file(
+        "usr/lib/tmpfiles.d/provision.conf",
+        "d- /root/.ssh :0700 root :root -\nf^ /root/.ssh/authorized_keys - - - - ssh.authorized_keys.root\n",
+    );
+    machine.bytes_of("etc/udev/hwdb.bin", vec![7; 2 << 20]);
+    let Some(verdict) = machine.inspect() else { return };
+    assert_eq!(verdict.findings, []);
+    assert_eq!(verdict.outcome(), Judged::Pass);
+}
+
+#[test]
+fn of_two_systems_on_one_disk_none_is_passed_unseen() {
+    let mut machine = Machine::clean();
+    machine.second = true;
+    let directory = tempfile::tempdir().expect("a directory");
+    let (source, decoy) = (directory.path().join("decoy"), directory.path().join("decoy.img"));
+    fs::create_dir_all(source.join("etc")).expect("made");
+    fs::write(source.join("etc/passwd"), "root:x:0:0::/:/bin/sh\n").expect("written");
+    let Some(mut disk) = machine.disk(directory.path()) else { return };
+    mke2fs(&source, &decoy, "home", 8 * MIB).expect("made");
+    copy(&decoy, &mut disk, 32 * MIB);
+    let disk: Arc<dyn ReadAt> = Arc::new(FileReadAt::new(disk).expect("a file"));
+    let facts = facts(Format::Raw, disk.size());
+    let verdict = machine.judge(disk, facts);
+    assert!(verdict.findings.iter().any(|finding| finding.rule == "INC-11"), "{:?}", verdict.findings);
+    assert_eq!(verdict.outcome(), Judged::Inconclusive);
+}

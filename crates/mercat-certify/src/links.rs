@@ -1,0 +1,108 @@
+//! Links by which a layer has its records elsewhere than where they are read.
+
+use crate::accounts;
+
+/// Databases of packages and the name of the distribution, which are read by their path.
+pub(crate) const RECORDS: [&str; 14] = [
+    "usr/share/rpm/Packages",
+    "usr/share/rpm/Packages.db",
+    "usr/share/rpm/rpmdb.sqlite",
+    "usr/lib/sysimage/rpm/Packages",
+    "usr/lib/sysimage/rpm/Packages.db",
+    "usr/lib/sysimage/rpm/rpmdb.sqlite",
+    "var/lib/rpm/Packages",
+    "var/lib/rpm/Packages.db",
+    "var/lib/rpm/rpmdb.sqlite",
+    "var/lib/dpkg/status",
+    "lib/apk/db/installed",
+    "usr/lib/apk/db/installed",
+    "etc/os-release",
+    "usr/lib/os-release",
+];
+
+/// Those, the files of accounts, and something in the directory of records of dpkg.
+fn read() -> impl Iterator<Item = &'static str> {
+    RECORDS.into_iter().chain(accounts::IN_USE).chain(["var/lib/dpkg/status.d/x"])
+}
+
+/// Where a symbolic link leads, from the root; links on the way are not followed.
+pub(crate) fn target(path: &str, link: &str) -> String {
+    let base =
+        if link.starts_with('/') { "" } else { path.rsplit_once('/').map_or("", |(parent, _)| parent) };
+    let mut out: Vec<&str> = Vec::new();
+    for part in base.split('/').chain(link.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    out.join("/")
+}
+
+fn is_above(directory: &str, path: &str) -> bool {
+    directory.is_empty() || path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Whether what is read by its path lies below a link, and so is somewhere else. Distributions have links of their own,
+/// to places that are read too.
+pub(crate) fn hides(path: &str, target: &str) -> bool {
+    const USUAL: [(&str, &str); 7] = [
+        ("lib", "usr/lib"),
+        ("var/lib/rpm", "usr/lib/sysimage/rpm"),
+        ("var/lib/rpm", "usr/share/rpm"),
+        ("usr/lib/sysimage/rpm", "usr/share/rpm"),
+        ("usr/lib/sysimage/rpm", "var/lib/rpm"),
+        ("usr/lib/apk", "lib/apk"),
+        ("lib/apk", "usr/lib/apk"),
+    ];
+    !USUAL.contains(&(path, target)) && read().any(|read| is_above(path, read))
+}
+
+/// Whether what is read by its path could be written through a link elsewhere.
+pub(crate) fn is_alias(path: &str, target: &str) -> bool {
+    path != target && read().any(|read| is_above(target, read) && !is_above(path, read))
+}
+
+/// The names by which what is read could have been written through a link.
+pub(crate) fn by_alias(alias: &str, target: &str) -> Vec<(String, &'static str)> {
+    let inside = read().filter(|read| is_above(target, read) && !read.ends_with("/x"));
+    let named =
+        inside.map(|read| (format!("{alias}/{}", read[target.len()..].trim_start_matches('/')), read));
+    // What is read under this name, too, was read.
+    named.filter(|(name, _)| !read().any(|read| read == name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_above_what_is_read_hide_it_but_those_of_distributions() {
+        assert_eq!(target("var/lib/rpm", "../../usr/lib/sysimage/rpm"), "usr/lib/sysimage/rpm");
+        assert_eq!(target("a/b", "/../x/./y"), "x/y");
+        for (path, target) in [
+            ("var/lib/rpm", "usr/lib/sysimage/rpm"),
+            ("lib", "usr/lib"),
+            ("var/run", "run"),
+            ("etc/ssl", "usr/lib/ssl"),
+        ] {
+            assert!(!hides(path, target), "{path}");
+        }
+        for (path, target) in
+            [("var/lib/dpkg", "opt/db"), ("etc", "e2"), ("lib", "opt"), ("var/lib/rpm", "opt/rpm")]
+        {
+            assert!(hides(path, target), "{path}");
+        }
+        assert!(is_alias("d", "var/lib") && is_alias("srv/root", "") && is_alias("e", "etc"));
+        assert!(
+            !is_alias("etc/ssl/certs", "etc/pki")
+                && !is_alias("usr/x", "etc/ssh")
+                && by_alias("lib", "usr/lib").iter().all(|(name, _)| name != "lib/apk/db/installed")
+        );
+        assert!(by_alias("d", "var/lib").contains(&("d/dpkg/status".to_owned(), "var/lib/dpkg/status")));
+        assert!(by_alias("r", "").contains(&("r/etc/shadow".to_owned(), "etc/shadow")));
+    }
+}
