@@ -22,6 +22,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mercat-policy", &["mercat-advisories", "mercat-artifact", "mercat-domain"]),
     ("mercat-listing", &["mercat-artifact", "mercat-policy", "mercat-secrets", "mercat-domain"]),
     (
+        "mercat-machine",
+        &[
+            "mercat-advisories",
+            "mercat-artifact",
+            "mercat-disk",
+            "mercat-domain",
+            "mercat-guest",
+            "mercat-policy",
+        ],
+    ),
+    (
         "mercat-certify",
         &[
             "mercat-advisories",
@@ -33,6 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "mercat-artifact",
             "mercat-disk",
             "mercat-guest",
+            "mercat-machine",
             "mercat-domain",
         ],
     ),

@@ -156,9 +156,8 @@ pub fn parse_os_release(text: &str) -> OsRelease {
     let value = |key: &str| {
         text.lines()
             .filter_map(|line| line.trim().split_once('='))
-            .filter(|(name, _)| *name == key)
-            // As a shell reads it.
-            .last()
+            // The last one counts, as a shell reads it.
+            .rfind(|(name, _)| *name == key)
             .map(|(_, value)| value.trim_matches(['"', '\'']).to_owned())
             .unwrap_or_default()
     };

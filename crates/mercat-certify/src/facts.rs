@@ -3,7 +3,6 @@
 //! Facts depend only on the blob and on the engines ([`crate::Knowledge::engine_digest`]),
 //! so an unchanged layer is never read twice.
 
-use crate::accounts::{self, Accounts};
 use crate::files::{Files, Named};
 use crate::kept::Bytes;
 use crate::pipeline::{self, Through};
@@ -14,6 +13,7 @@ use mercat_artifact::layer::tar::{Entry, Kind, TarReader, Whiteout};
 use mercat_artifact::layer::{Hashed, HashingReader};
 use mercat_artifact::oci::{Compression, Descriptor};
 use mercat_domain::{Digest, Finding};
+use mercat_machine::accounts::{self, Accounts};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};

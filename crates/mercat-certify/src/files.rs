@@ -6,11 +6,11 @@ pub(crate) mod modes;
 pub(crate) mod owners;
 pub(crate) mod whole;
 
-use crate::accounts::Accounts;
 use crate::facts::Note;
 use crate::kept::Bytes;
 use crate::scan::{OURS, Passed, Scan};
 use mercat_inventory::{Broken, Component, Reader, reader_of};
+use mercat_machine::accounts::Accounts;
 use modes::Mode;
 use owners::Owned;
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,6 @@
 //! confined child and in `mercat certify`, and gives the same document for the
 //! same input.
 
-mod accounts;
 mod companion;
 pub mod disk;
 mod eligible;

@@ -1,6 +1,6 @@
 //! Links by which a layer has its records elsewhere than where they are read.
 
-use crate::accounts;
+use mercat_machine::accounts;
 
 /// Databases of packages and the name of the distribution, which are read by their path.
 pub(crate) const RECORDS: [&str; 14] = [

@@ -1,9 +1,7 @@
 //! From a disk to its verdict.
 
-use super::mounts::Doubt;
-use super::rule::{Case, Outcome, Rule, Status};
+use super::DiskSpecimen;
 use super::walk::{Progress, Walked, Walks, walk};
-use super::{DiskSpecimen, Layout, OsFamily, Tree, VolumeTree, container, linux, mounts, windows};
 use crate::facts::{LayerFacts, Note, READ_ALIKE};
 use crate::files::Files;
 use crate::files::whole::{Part, Whole, whole};
@@ -16,6 +14,10 @@ use mercat_artifact::pkgdb::{OsRelease, Package, parse_os_release};
 use mercat_disk::ReadAt;
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_guest::{Contents, Guest, Table, Volume};
+use mercat_machine::mounts::{self, Doubt};
+use mercat_machine::{
+    Case, Layout, OsFamily, Outcome, Rule, Status, Tree, VolumeTree, container, linux, windows,
+};
 use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::sync::Arc;

@@ -1,8 +1,6 @@
 //! One walk over every volume: each file goes once through every scanner, and what rules need is kept.
 
 use super::measure::{Measure, measure};
-use super::wanted::wanted;
-use super::{HEAD_BYTES, Node, VolumeTree, Wanted};
 use crate::facts::{LayerFacts, Note};
 use crate::files::Named;
 use crate::kept::Bytes;
@@ -11,6 +9,7 @@ use crate::{Knowledge, files, inventory};
 use mercat_artifact::ReadError;
 use mercat_disk::ReadAt;
 use mercat_guest::{Contents, Entry, Guest, Kind, Visit, Volume};
+use mercat_machine::{HEAD_BYTES, Node, VolumeTree, Wanted, is_swap, wanted};
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -299,14 +298,6 @@ impl Visit for Visitor<'_, '_> {
         }
         Ok(())
     }
-}
-
-/// Whether a file begins like swap space, also where a machine sleeps in it, with pages that the first bytes hold.
-pub(super) fn is_swap(head: &[u8]) -> bool {
-    const MAGIC: [&[u8]; 4] = [b"SWAPSPACE2", b"SWAP-SPACE", b"S1SUSPEND\0", b"S2SUSPEND\0"];
-    [4096, 8192, 16_384, 65_536]
-        .iter()
-        .any(|page| head.get(page - 10..*page).is_some_and(|end| MAGIC.contains(&end)))
 }
 
 /// Bytes of a file that could be swap with pages of 64 KiB, and how many of them tell.

@@ -3,10 +3,10 @@
 use super::modes::Mode;
 use super::owners::{DIVERSIONS, Owned, Owners};
 use super::{Files, Program, key_of};
-use crate::accounts::{Accounts, IN_USE};
 use mercat_artifact::pkgdb::Package;
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_inventory::{Component, Evidence};
+use mercat_machine::accounts::{Accounts, IN_USE};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Findings of one rule; more are counted in the last.

@@ -1,7 +1,7 @@
 //! D: tar streams that readers take differently, or that mean harm where they are unpacked.
 
 use super::Case;
-use super::Expect::{self, Accepted, Blocks, Told};
+use super::Expect::{self, Accepted, Blocks, Told, Unfinished};
 use super::bytes::{entry, gnu, header, padded, pax, raw_pax, resealed, seal, tar, with};
 use super::image::Image;
 

@@ -2,11 +2,15 @@
 //! may differ.
 
 use super::*;
-use crate::disk::windows::tests::drive::{
-    CACHE, Drive, HOSTS, KERNEL, SRV, STATE, TASK, clean, program, task,
-};
-use crate::disk::windows::tests::ntfs;
+use drive::{CACHE, Drive, HOSTS, KERNEL, SRV, STATE, TASK, clean, program, task};
 use std::collections::BTreeSet;
+
+/// As the rules' own tests have it.
+#[path = "../../../../mercat-machine/src/windows/tests/drive.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod drive;
+#[path = "ntfs.rs"]
+mod ntfs;
 
 /// A disk to make.
 #[derive(Clone)]
@@ -166,7 +170,7 @@ fn every_pack_weighs_what_only_warns_as_a_warning_and_the_rest_as_a_reason_to_re
     let warnings = ["WIN-02", "WIN-04", "WIN-20", "WIN-23", "WIN-25"];
     for name in ["default", "legacy-2017", "legacy-2021"] {
         let policy = Policy::parse(Policy::named(name).expect("a pack")).expect("reads");
-        for rule in crate::disk::windows::RULES {
+        for rule in mercat_machine::windows::RULES {
             let expected = if warnings.contains(&rule.id) { Severity::Warning } else { Severity::Error };
             assert_eq!(policy.severity(rule.id), Some(expected), "{name} {}", rule.id);
         }

@@ -1,8 +1,8 @@
 //! How the disk is divided: LNX-04, 05 and 18.
 
 use super::{Case, Faults, Outcome};
-use crate::disk::mounts::fstab;
-use crate::disk::walk::is_swap;
+use crate::is_swap;
+use crate::mounts::fstab;
 use mercat_domain::finding::Place;
 use mercat_guest::Contents;
 

@@ -3,7 +3,7 @@
 use hives::Node;
 use std::collections::BTreeMap;
 
-#[path = "../../../../../mercat-guest/src/hive/writer.rs"]
+#[path = "../../../../mercat-guest/src/hive/writer.rs"]
 pub(crate) mod hives;
 
 /// A drive C.

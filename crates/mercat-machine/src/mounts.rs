@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 /// Names by which `fstab` may call a volume.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Names {
+pub struct Names {
     uuid: String,
     label: String,
     volume: String,
@@ -17,7 +17,7 @@ pub(super) struct Names {
 }
 
 /// Reads a volume's names from its superblock; what cannot be read has none.
-pub(super) fn names(guest: &Guest, volume: &Volume, file_system: &str) -> Names {
+pub fn names(guest: &Guest, volume: &Volume, file_system: &str) -> Names {
     let number = volume.name.strip_prefix("part").and_then(|number| number.parse::<u32>().ok());
     let partition = guest.partitions.iter().find(|partition| Some(partition.number) == number);
     let mut names = Names { volume: volume.name.clone(), ..Names::default() };
@@ -107,10 +107,10 @@ impl Names {
 
 /// One line of `fstab`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) source: String,
-    pub(super) point: String,
-    pub(super) kind: String,
+pub struct Entry {
+    pub source: String,
+    pub point: String,
+    pub kind: String,
     options: String,
 }
 
@@ -121,7 +121,7 @@ impl Entry {
 }
 
 /// Reads `fstab` (its manual page's syntax). Lines without three fields mean nothing.
-pub(super) fn fstab(text: &str) -> Vec<Entry> {
+pub fn fstab(text: &str) -> Vec<Entry> {
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     lines
         .filter_map(|line| {
@@ -170,13 +170,13 @@ fn is_root(volume: &VolumeTree) -> bool {
 
 /// Something about the layout of which rules cannot know that they saw what the guest sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Doubt {
-    pub(super) place: Place,
-    pub(super) observed: String,
+pub struct Doubt {
+    pub place: Place,
+    pub observed: String,
 }
 
 /// Joins the volumes of a disk, and tells what may hide or replace some of it.
-pub(super) fn join(volumes: Vec<VolumeTree>, names: &[Names]) -> (Tree, Vec<Doubt>) {
+pub fn join(volumes: Vec<VolumeTree>, names: &[Names]) -> (Tree, Vec<Doubt>) {
     let roots: Vec<usize> = (0..volumes.len()).filter(|at| is_root(&volumes[*at])).collect();
     let Some(root) = roots.first().copied() else { return (Tree::new(volumes, Vec::new()), Vec::new()) };
     let mut doubts = Vec::new();

@@ -34,8 +34,7 @@ fn by_cloud_init(case: &Case<'_>) -> bool {
 fn is_without_source(line: &str) -> bool {
     let Some(list) = line.strip_prefix("datasource_list:") else { return false };
     let mut names = list.split(|letter: char| !letter.is_alphanumeric()).filter(|name| !name.is_empty());
-    let none = names.clone().next().is_some() && names.all(|name| name.eq_ignore_ascii_case("none"));
-    none
+    names.clone().next().is_some() && names.all(|name| name.eq_ignore_ascii_case("none"))
 }
 
 fn has_agent(case: &Case<'_>) -> bool {
@@ -298,7 +297,7 @@ pub(super) fn patches(case: &Case<'_>) -> Outcome {
 }
 
 /// LNX-28: what the scanners said.
-pub(in crate::disk) fn malware(case: &Case<'_>) -> Outcome {
+pub fn malware(case: &Case<'_>) -> Outcome {
     let required = "no virus or malware, every byte scanned";
     let count = case.findings.iter().filter(|finding| finding.rule == "CTR-20").count();
     if count > 0 {

@@ -7,7 +7,7 @@ use mercat_guest::{Entry, Kind};
 const SMALL_BYTES: u64 = 1 << 20;
 
 /// What is kept of a name. Volumes may be mounted below the root, so a path is tried there too.
-pub(super) fn wanted(file_system: &str, entry: &Entry) -> Option<Wanted> {
+pub fn wanted(file_system: &str, entry: &Entry) -> Option<Wanted> {
     if file_system == "ntfs" {
         return windows::wanted(&entry.path.to_lowercase());
     }

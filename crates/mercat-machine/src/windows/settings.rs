@@ -2,7 +2,7 @@
 
 use super::registry::{NO_SERVICES, control, look, number, services, text};
 use super::{pe, tasks};
-use crate::disk::{Case, Fault, Outcome};
+use crate::{Case, Fault, Outcome};
 use mercat_domain::finding::Place;
 use std::net::IpAddr;
 
@@ -65,7 +65,7 @@ pub(super) fn accounts_of_services(case: &Case<'_>) -> Outcome {
         }
         Ok(Outcome::passed("", required))
     });
-    if seen.status != crate::disk::Status::Passed {
+    if seen.status != crate::Status::Passed {
         return seen;
     }
     for task in case.tree.below(tasks::DIRECTORY).filter(|found| found.node.is_file()) {
@@ -108,7 +108,7 @@ pub(super) fn generalised(case: &Case<'_>) -> Outcome {
             None => Outcome::found(Place::default(), "no ImageState", required),
         })
     });
-    if state.status != crate::disk::Status::Passed {
+    if state.status != crate::Status::Passed {
         return state;
     }
     look(case, "system", required, |hive| {
@@ -206,7 +206,7 @@ pub(super) fn updates(case: &Case<'_>) -> Outcome {
             _ => Outcome::passed("no policy against updates", required),
         })
     });
-    if policy.status != crate::disk::Status::Passed {
+    if policy.status != crate::Status::Passed {
         return policy;
     }
     look(case, "system", required, |hive| {
@@ -243,7 +243,7 @@ pub(super) fn accounts(case: &Case<'_>) -> Outcome {
         let faults = others.map(|key| fault(format!("the account {}", key.name))).collect();
         Ok(Outcome::judged(faults, "built-in accounts only", required))
     });
-    if sam.status != crate::disk::Status::Passed {
+    if sam.status != crate::Status::Passed {
         return sam;
     }
     let Some(hosts) = case.tree.file("windows/system32/drivers/etc/hosts") else { return sam };

@@ -107,4 +107,4 @@ pub fn wanted(path: &str) -> Option<Wanted> {
 }
 
 #[cfg(test)]
-pub(in crate::disk) mod tests;
+mod tests;

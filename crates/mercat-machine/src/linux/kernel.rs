@@ -246,7 +246,7 @@ fn kernels<'c>(case: &'c Case<'_>) -> Vec<Found<'c>> {
 }
 
 /// Releases of the installed kernels, newest first: names of kernel files and of module directories.
-pub(in crate::disk) fn kernel_releases(case: &Case<'_>) -> Vec<String> {
+pub fn kernel_releases(case: &Case<'_>) -> Vec<String> {
     let mut out = BTreeSet::new();
     let starts_with_digit = |text: &&str| text.starts_with(|c: char| c.is_ascii_digit());
     for found in kernels(case) {
@@ -294,7 +294,7 @@ fn floors(case: &Case<'_>) -> Vec<String> {
         other => other,
     };
     let version = &case.os.version_id;
-    let matches = |floor: &&crate::KernelFloor| {
+    let matches = |floor: &&mercat_policy::KernelFloor| {
         let dotted = version
             .strip_prefix(&floor.version)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || floor.version.is_empty());

@@ -18,7 +18,7 @@ const fn rule(
 }
 
 /// The rules, in the order of their numbers.
-pub(super) const RULES: &[Rule] = &[
+pub const RULES: &[Rule] = &[
     rule("VHD-01", "VHD footer", "re-create the image with a tool that writes VHD files", |_| {
         Outcome::passed(OPENED, "a container that is what it says")
     }),
@@ -77,7 +77,7 @@ pub(super) const RULES: &[Rule] = &[
 const OPENED: &str = "the container opened without a contradiction";
 
 /// How the rules come out over a file that did not open.
-pub(super) fn refused(finding: &Finding) -> Vec<(&'static Rule, Outcome)> {
+pub fn refused(finding: &Finding) -> Vec<(&'static Rule, Outcome)> {
     let broken = match finding.rule.as_str() {
         code @ ("VHD-01" | "VHD-05" | "VHD-06") => code,
         "VHD-20" | "VHD-21" | "VHD-22" => "VHD-02",
@@ -93,7 +93,7 @@ pub(super) fn refused(finding: &Finding) -> Vec<(&'static Rule, Outcome)> {
 }
 
 /// The operating system that the disk holds.
-pub(super) fn family_on_disk(case: &Case<'_>) -> Option<OsFamily> {
+pub fn family_on_disk(case: &Case<'_>) -> Option<OsFamily> {
     let root = case.tree.root()?;
     Some(if root.file_system == "ntfs" { OsFamily::Windows } else { OsFamily::Linux })
 }
@@ -103,7 +103,7 @@ fn here() -> Place {
 }
 
 /// Bytes for people.
-pub(super) fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     const GIB: u64 = 1 << 30;
     match bytes {
         bytes if bytes >= GIB && bytes.is_multiple_of(GIB) => format!("{} GiB", bytes / GIB),

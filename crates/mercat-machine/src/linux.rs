@@ -2,12 +2,12 @@
 
 mod identity;
 mod kernel;
-pub(super) mod packages;
+pub mod packages;
 mod services;
 mod storage;
 mod sudo;
 
-pub(super) use kernel::kernel_releases;
+pub use kernel::kernel_releases;
 
 use super::rule::{Case, Fault, Outcome, Rule};
 use super::{Found, Tree};
@@ -24,7 +24,7 @@ const fn rule(
 }
 
 /// The rules, in the order of their numbers.
-pub(super) const RULES: &[Rule] = &[
+pub const RULES: &[Rule] = &[
     rule(
         "LNX-01",
         Some("48"),

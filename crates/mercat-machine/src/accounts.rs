@@ -4,38 +4,38 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Bytes of a file of accounts that are read.
-pub(crate) const FILE_BYTES_MAX: u64 = 4 << 20;
+pub const FILE_BYTES_MAX: u64 = 4 << 20;
 /// Accounts that are named.
 const NAMED_MAX: usize = 20;
 /// Letters of a name that are told.
 const NAME_CHARS_MAX: usize = 40;
 
 /// The files in which accounts have their passwords.
-pub(crate) const IN_USE: [&str; 2] = ["etc/shadow", "etc/passwd"];
+pub const IN_USE: [&str; 2] = ["etc/shadow", "etc/passwd"];
 /// The copies that the tools keep of them.
 const COPIES: [&str; 2] = ["etc/shadow-", "etc/passwd-"];
 
 /// Whether a file of a layer holds accounts with their passwords, or a copy.
-pub(crate) fn is_of_accounts(path: &str) -> bool {
+pub fn is_of_accounts(path: &str) -> bool {
     IN_USE.contains(&path) || COPIES.contains(&path)
 }
 
 /// What a file of accounts tells about passwords. The passwords themselves are not kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Accounts {
+pub struct Accounts {
     /// Whether it is no regular file of its own, so that nobody looked into it.
-    pub(crate) link: bool,
+    pub link: bool,
     /// The first accounts with a password, in order.
-    pub(crate) named: BTreeSet<String>,
+    pub named: BTreeSet<String>,
     /// How many more there are.
-    pub(crate) more: u64,
+    pub more: u64,
     /// Whether root's password is empty.
-    pub(crate) empty_root: bool,
+    pub empty_root: bool,
 }
 
 impl Accounts {
     /// Reads a file.
-    pub(crate) fn of(text: &str) -> Self {
+    pub fn of(text: &str) -> Self {
         let mut out = Self::default();
         for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
             let mut fields = line.split(':');
@@ -63,12 +63,12 @@ impl Accounts {
     }
 
     /// Whether it says nothing of interest.
-    pub(crate) fn is_calm(&self) -> bool {
+    pub fn is_calm(&self) -> bool {
         *self == Self::default()
     }
 
     /// The accounts with a password, in words; nothing where there is none.
-    pub(crate) fn with_password(&self) -> Option<String> {
+    pub fn with_password(&self) -> Option<String> {
         let names = self.named.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         let more = if self.more > 0 { format!(" and {} more", self.more) } else { String::new() };
         (!names.is_empty()).then(|| format!("accounts with a password: {names}{more}"))
@@ -82,7 +82,7 @@ fn is_number(text: &str) -> bool {
 /// Whether somebody can sign in by a password field: what `crypt(3)` can come to, of 13 letters or more where it names
 /// no method. Anything else locks the account, also an empty field, as the shadow file's own convention says: `pam_unix`
 /// refuses it unless `nullok` is set.
-pub(crate) fn is_password(field: &str) -> bool {
+pub fn is_password(field: &str) -> bool {
     let letters = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./".contains(&byte));
     field.starts_with('$')
         || field.len() >= 13 && letters(field)

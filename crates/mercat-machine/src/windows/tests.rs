@@ -1,12 +1,11 @@
 use super::*;
-use crate::Policy;
-use crate::disk::{Claims, Layout, Node, Status, Tree, VolumeTree};
+use crate::{Claims, Layout, Node, Status, Tree, VolumeTree};
 use mercat_artifact::pkgdb::OsRelease;
 use mercat_disk::{Facts, Format};
 use mercat_guest::{Contents, Kind, Table, Volume};
+use mercat_policy::Policy;
 
-pub(in crate::disk) mod drive;
-pub(in crate::disk) mod ntfs;
+mod drive;
 
 use drive::{CACHE, Drive, HOSTS, KERNEL, SRV, STATE, TASK, clean, hives, program, task};
 

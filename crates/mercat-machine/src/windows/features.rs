@@ -1,7 +1,7 @@
 //! Roles and features that must not be installed.
 
 use super::registry::{NO_SERVICES, control, look, services};
-use crate::disk::{Case, Outcome};
+use crate::{Case, Outcome};
 use mercat_domain::finding::Place;
 
 /// A role or feature: its names in the server's component cache, and the services that come with it.
@@ -49,7 +49,7 @@ pub(super) fn absent(case: &Case<'_>, feature: &Feature) -> Outcome {
         }
         Ok(Outcome::passed("not among the installed features", required))
     });
-    if cached.status != crate::disk::Status::Passed {
+    if cached.status != crate::Status::Passed {
         return cached;
     }
     look(case, "system", required, |hive| {

@@ -101,7 +101,7 @@ impl VolumeTree {
     }
 
     /// Takes the nodes out.
-    pub(super) fn into_nodes(self) -> impl Iterator<Item = Node> {
+    pub fn into_nodes(self) -> impl Iterator<Item = Node> {
         self.nodes.into_values()
     }
 

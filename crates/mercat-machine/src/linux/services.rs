@@ -1,7 +1,7 @@
 //! Services, networks and jobs: LNX-08, 16, 17, 26 and 29.
 
 use super::{Case, Faults, Found, Outcome, at, is_enabled, lines};
-use crate::disk::Tree;
+use crate::Tree;
 use mercat_guest::Kind;
 
 /// The text of the SSH server's configuration in the order in which it is read: `Include` lines stand

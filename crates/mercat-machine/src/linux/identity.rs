@@ -3,7 +3,7 @@
 use super::services::{keyword, sshd_config};
 use super::{Case, Faults, Found, Outcome, lines, sudo};
 use crate::accounts::is_password;
-use crate::disk::wanted::is_history;
+use crate::wanted::is_history;
 use mercat_guest::Kind;
 
 /// LNX-01: shell histories.
