@@ -102,7 +102,9 @@ fn var(path: &str) -> Option<Wanted> {
         "var/lib/waagent/provisioned",
         "var/lib/cloud/data/instance-id",
     ];
-    const NAMES: [&str; 8] = [
+    const NAMES: [&str; 10] = [
+        "var/lib/dpkg/updates/",
+        "var/lib/rpm/rpmdb.sqlite-journal",
         "var/lib/waagent/",
         "var/lib/cloud/",
         "var/lib/dhcp/",

@@ -2,7 +2,7 @@
 
 mod pem;
 
-pub(crate) use pem::private_key;
+pub(crate) use pem::{der_key, private_key};
 
 use crate::kind::Class;
 use crate::shape;
@@ -239,7 +239,14 @@ fn is_content(value: &[u8]) -> bool {
 /// A whole file in base64: what is in it is read in its turn.
 pub(crate) fn wrapped(window: &[u8], at: usize) -> Seen {
     let end = run(window, at, WRAPPED, |byte| padded(byte) || matches!(byte, b'\r' | b'\n' | b'\\'));
-    Seen { looked: end - at, secret: None, inner: shape::base64(&window[at..end]) }
+    // The group of four in which the keyword begins.
+    let start = match window[at] {
+        b'0' => at.checked_sub(2),
+        b't' => at.checked_sub(3),
+        _ => Some(at),
+    };
+    let inner = start.and_then(|start| shape::base64(&window[start..end]));
+    Seen { looked: end - at, secret: None, inner }
 }
 
 /// `machine … login … password …` (netrc(5)).

@@ -455,9 +455,12 @@ fn installed(tree: &Tree, data_disk: bool) -> (OsRelease, Vec<Package>, Vec<Find
             continue;
         }
         let path = found.node.path.as_str();
-        let wal = format!("{path}-wal");
-        if found.volume.get(&wal).is_some_and(|log| log.size > 0) {
-            let Note { rule, observed, required, fix, .. } = Note::unmerged(&wal);
+        let logs = [format!("{path}-wal"), format!("{path}-journal")];
+        let logs = logs.iter().filter_map(|log| found.volume.get(log)).filter(|log| log.size > 0);
+        let updates = found.volume.below(&path.replace("dpkg/status", "dpkg/updates"));
+        let updates = updates.filter(|node| path.ends_with("dpkg/status") && node.size > 0);
+        for log in logs.chain(updates) {
+            let Note { rule, observed, required, fix, .. } = Note::unmerged(&log.path);
             let severity = Severity::Inconclusive;
             findings.push(Finding { rule, severity, place: place.clone(), observed, required, fix });
         }

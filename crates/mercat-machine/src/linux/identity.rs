@@ -103,6 +103,9 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
     for (found, who) in sudo::free(case) {
         faults.at(&found, format!("{who} may use sudo without a password"));
     }
+    for (found, place) in sudo::elsewhere(case) {
+        faults.at(&found, format!("sudo reads /{place}, where nothing was looked at"));
+    }
     provisioned(case, &mut faults);
     faults.judge("nobody has a password or key", required)
 }

@@ -12,17 +12,7 @@ pub(super) fn files<'c>(case: &'c Case<'_>) -> Vec<Found<'c>> {
     };
     let mut out: Vec<Found<'_>> = main.take(1).collect();
     let mut places = vec!["etc/sudoers.d".to_owned(), "usr/etc/sudoers.d".to_owned()];
-    for found in &out {
-        for line in joined(&found.node.text()) {
-            let Some(rest) = ["@includedir", "#includedir", "@include", "#include"]
-                .iter()
-                .find_map(|word| line.strip_prefix(word).filter(|rest| rest.starts_with([' ', '\t'])))
-            else {
-                continue;
-            };
-            places.push(rest.trim().trim_matches('"').trim_matches('/').to_owned());
-        }
-    }
+    places.extend(out.iter().flat_map(|found| includes(&found.node.text())));
     places.sort();
     places.dedup();
     for place in places {
@@ -30,6 +20,34 @@ pub(super) fn files<'c>(case: &'c Case<'_>) -> Vec<Found<'c>> {
         out.extend(case.tree.below(&place).filter(included));
     }
     out
+}
+
+/// What the files include of places that are not kept, with the file that says so.
+pub(super) fn elsewhere<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
+    let is_kept = |place: &String| ["etc/", "usr/etc/"].iter().any(|kept| place.starts_with(kept));
+    let all = files(case).into_iter().flat_map(|found| {
+        let places = includes(&found.node.text()).into_iter().filter(|place| !is_kept(place));
+        places.map(move |place| (found, place)).collect::<Vec<_>>()
+    });
+    all.collect()
+}
+
+/// Files and directories that a file includes, without their first slash.
+fn includes(text: &str) -> Vec<String> {
+    let mut places = Vec::new();
+    for line in joined(text) {
+        let Some(rest) = ["@includedir", "#includedir", "@include", "#include"]
+            .iter()
+            .find_map(|word| line.strip_prefix(word).filter(|rest| rest.starts_with([' ', '\t'])))
+        else {
+            continue;
+        };
+        let place = rest.trim().trim_matches('"');
+        let is_absolute = place.starts_with('/');
+        let place = place.trim_matches('/');
+        places.push(if is_absolute { place.to_owned() } else { format!("etc/{place}") });
+    }
+    places
 }
 
 /// Lines without comments, those that a backslash continues joined.

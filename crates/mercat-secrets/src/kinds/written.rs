@@ -19,11 +19,24 @@ const SENDGRID: &[&str] = &[
     "SG.0", "SG.1", "SG.2", "SG.3", "SG.4", "SG.5", "SG.6", "SG.7", "SG.8", "SG.9", "SG._", "SG.-",
 ];
 
+/// What stands near the beginning of private keys in DER: PKCS #8 for RSA, curves, Ed25519 and X25519 (RFC 5958), PKCS #1
+/// (RFC 8017), SEC 1 for the two usual curves (RFC 5915).
+const DER: &[&str] = &[
+    "\x02\x01\x00\x30\x0d\x06\x09\x2a",
+    "\x02\x01\x00\x30\x13\x06\x07\x2a",
+    "\x02\x01\x00\x30\x10\x06\x07\x2a",
+    "\x02\x01\x00\x30\x05\x06\x03\x2b",
+    "\x30\x77\x02\x01\x01\x04\x20",
+    "\x02\x01\x01\x04\x30",
+];
+
 pub(super) const KINDS: &[Kind] = &[
     written("private key", &["PRIVATE KEY"], private_key),
+    written("private key", DER, der_key),
     written("PuTTY private key", &["PuTTY-User-Key-File-"], putty_key),
     written("private JSON Web Key", &["\"kty\""], web_key),
-    written("file in base64", &["LS0tLS1CRUdJTi", "eyJhdXRocyI6"], wrapped),
+    // `-----BEGIN` at each of the three places of a group, and a registry login.
+    written("file in base64", &["LS0tLS1CRUdJTi", "0tLS0tQkVHSU", "tLS0tLUJFR0lO", "eyJhdXRocyI6"], wrapped),
     written("JSON Web Token", &["eyJh", "eyJ0", "eyJr", "eyJj", "eyJ4", "eyJi"], web_token),
     written("registry credentials", &["\"auth\""], registry_login),
     written(

@@ -124,6 +124,11 @@ const CASES: &[(&str, Change, &str)] = &[
         "LNX-14",
     ),
     (
+        "an included directory of sudoers elsewhere",
+        |m| m.file("etc/sudoers", "@includedir /opt/sudo\n"),
+        "LNX-14",
+    ),
+    (
         "settings of sudo",
         |m| {
             person(m);
@@ -195,6 +200,7 @@ const CASES: &[(&str, Change, &str)] = &[
         },
         "CTR-22",
     ),
+    ("what dpkg has not yet written down", |m| m.file("var/lib/dpkg/updates/0000", "Package: x\n"), "INC-08"),
     ("history of a database client", |m| m.file("root/.psql_history", "select 1\n"), "LNX-01"),
     (
         "an older agent beside a newer one",
