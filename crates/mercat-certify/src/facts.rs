@@ -315,9 +315,12 @@ impl LayerScan<'_> {
         }
         if entry.kind == Kind::Symlink {
             let target = links::target(path, &entry.link);
-            if links::hides(path, &target) || path == "etc/os-release" && target != "usr/lib/os-release" {
+            let other_os = path == "etc/os-release" && target != "usr/lib/os-release";
+            let alias = links::is_alias(path, &target);
+            let too_many = alias && self.scan.with(|facts| facts.aliases.len() >= ALIASES_MAX);
+            if links::hides(path, &target) || other_os || too_many {
                 self.linked(path, &entry.link);
-            } else if links::is_alias(path, &target) {
+            } else if alias {
                 self.scan.with(|facts| facts.aliases.push((path.to_owned(), target)));
             }
         }
@@ -373,6 +376,9 @@ impl<R: Read> Read for Body<'_, R> {
         Ok(self.0.read_body(buffer)?)
     }
 }
+
+/// Links of one layer that are remembered for what other layers write through them; none has many.
+const ALIASES_MAX: usize = 1000;
 
 /// What a database, or the package manager, has not yet put into its main file.
 fn is_unmerged(path: &str) -> bool {

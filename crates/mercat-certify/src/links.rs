@@ -29,17 +29,7 @@ fn read() -> impl Iterator<Item = &'static str> {
 pub(crate) fn target(path: &str, link: &str) -> String {
     let base =
         if link.starts_with('/') { "" } else { path.rsplit_once('/').map_or("", |(parent, _)| parent) };
-    let mut out: Vec<&str> = Vec::new();
-    for part in base.split('/').chain(link.split('/')) {
-        match part {
-            "" | "." => {}
-            ".." => {
-                out.pop();
-            }
-            part => out.push(part),
-        }
-    }
-    out.join("/")
+    mercat_guest::resolve(&format!("{base}/{link}"), &|_| None).unwrap_or_default()
 }
 
 fn is_above(directory: &str, path: &str) -> bool {

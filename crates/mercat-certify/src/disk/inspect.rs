@@ -8,7 +8,7 @@ use crate::files::whole::{Part, Whole, whole};
 use crate::scan::OURS;
 use crate::verdict::{Check, DiskReport, FilesReport, VolumeReport};
 use crate::vulnerabilities::{self, Installed};
-use crate::{Knowledge, Verdict, inventory, sbom};
+use crate::{Knowledge, Verdict, inventory, links, sbom};
 use mercat_artifact::ReadError;
 use mercat_artifact::pkgdb::{OsRelease, Package, parse_os_release};
 use mercat_disk::ReadAt;
@@ -432,23 +432,14 @@ fn doubted(Doubt { place, observed }: Doubt) -> Finding {
 
 /// The distribution and its packages.
 fn installed(tree: &Tree, data_disk: bool) -> (OsRelease, Vec<Package>, Vec<Finding>) {
-    const FIXED: [&str; 8] = [
-        "var/lib/dpkg/status",
-        "lib/apk/db/installed",
-        "usr/lib/apk/db/installed",
-        "var/lib/rpm/Packages",
-        "var/lib/rpm/Packages.db",
-        "var/lib/rpm/rpmdb.sqlite",
-        "usr/lib/sysimage/rpm/Packages.db",
-        "usr/lib/sysimage/rpm/rpmdb.sqlite",
-    ];
     let os = ["etc/os-release", "usr/lib/os-release"].iter().find_map(|path| tree.text(path));
     let os = os.map(|text| parse_os_release(&text)).unwrap_or_default();
     let mut packages = Vec::new();
     let mut findings = Vec::new();
     let mut formats = BTreeSet::new();
     let mut seen = BTreeSet::new();
-    let fixed = FIXED.iter().filter_map(|path| tree.file(path));
+    let fixed = links::RECORDS.iter().filter(|path| !path.ends_with("os-release"));
+    let fixed = fixed.filter_map(|path| tree.file(path));
     for found in fixed.chain(tree.below("var/lib/dpkg/status.d")) {
         let place = found.place();
         if !seen.insert((place.layer.clone(), place.path.clone())) || !found.node.is_file() {

@@ -211,15 +211,12 @@ impl Composer<'_> {
             .map(|(_, text)| text)
             .collect();
         let others = config.texts.iter().filter(|text| !named.contains(text)).map(|text| ("config", text));
-        for (place, text) in env.chain(history).chain(labels).chain(command).chain(others) {
-            self.knowledge.secrets.scan(text.as_bytes(), |secret: mercat_secrets::Secret| {
-                hits.insert((place, format!("{}: {}", secret.kind, secret.redacted)));
-            });
-        }
         // Names tell what values are, and words what follows them.
-        let labels = config.labels.iter().map(|(key, value)| ("config: Labels", format!("{key}={value}")));
+        let named = config.labels.iter().map(|(key, value)| ("config: Labels", format!("{key}={value}")));
         let words = [&config.entry_point[..], &config.command].concat().join(" ");
-        for (place, text) in labels.chain([("config: Cmd", words)]) {
+        let joined: Vec<(&str, String)> = named.chain([("config: Cmd", words)]).collect();
+        let joined = joined.iter().map(|(place, text)| (*place, text));
+        for (place, text) in env.chain(history).chain(labels).chain(command).chain(others).chain(joined) {
             self.knowledge.secrets.scan(text.as_bytes(), |secret: mercat_secrets::Secret| {
                 hits.insert((place, format!("{}: {}", secret.kind, secret.redacted)));
             });
