@@ -36,7 +36,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("FS-03", "a volume with data that is nothing known"),
     ("FS-04", "a structure that points behind the end of its volume or file"),
     ("FS-05", "structures that point at each other in circles"),
-    ("FS-06", "holes larger than any real disk has"),
+    ("FS-06", "holes or packed blocks larger than any real disk has"),
     ("FS-07", "a file name that is empty, a dot name, or holds a slash or NUL"),
     ("FS-08", "too many files"),
     ("FS-10", "one name twice in a directory"),
@@ -105,4 +105,9 @@ pub const CODES: &[(&str, &str)] = &[
     ("ISO-05", "Joliet and other names that stand for different files"),
     ("ISO-06", "a path table that names other directories than the tree"),
     ("ISO-08", "a compressed file (zisofs)"),
+    ("SQF-01", "a superblock with a value out of bounds"),
+    ("SQF-02", "a reference, length or inode out of bounds"),
+    ("SQF-03", "a block that does not unpack"),
+    ("SQF-04", "a broken directory"),
+    ("SQF-05", "broken extended attributes"),
 ];

@@ -17,6 +17,7 @@ use crate::ReadError;
 use inode::Inode;
 use journal::Overlay;
 use std::io::{Cursor, Read};
+use std::ops::Range;
 use superblock::Superblock;
 
 /// The inode of the root directory.
@@ -68,7 +69,7 @@ impl Ext {
         if inode.is_inline() {
             return Ok(Box::new(Cursor::new(self.inline(inode)?)));
         }
-        Ok(Box::new(Content::new(&self.source, self.runs(inode)?, inode.size)))
+        Ok(Box::new(Content::of_file(&self.source, self.runs(inode)?, inode.size)))
     }
 
     /// Inline data: what fits stands in the block map, the rest in an extended attribute.
@@ -113,6 +114,10 @@ impl Ext {
 impl Files for Ext {
     type Id = u32;
     type File = Inode;
+
+    fn given(&self) -> Vec<Range<u64>> {
+        self.source.given()
+    }
 
     fn kind(&self) -> &'static str {
         self.superblock.kind()

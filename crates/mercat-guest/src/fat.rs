@@ -13,6 +13,7 @@ use super::walk::{Files, Names, Stat};
 use crate::ReadError;
 use std::cell::RefCell;
 use std::io::Read;
+use std::ops::Range;
 
 /// Largest directory: 65,536 entries of 32 bytes.
 const DIRECTORY_BYTES_MAX: u64 = 2 << 20;
@@ -198,6 +199,10 @@ impl Files for Fat {
     type File = File;
     const FOLDS_CASE: bool = true;
 
+    fn given(&self) -> Vec<Range<u64>> {
+        self.source.given()
+    }
+
     fn kind(&self) -> &'static str {
         match self.width {
             Width::Twelve => "fat12",
@@ -243,6 +248,6 @@ impl Files for Fat {
     }
 
     fn open<'a>(&'a self, file: &'a File) -> Result<Box<dyn Read + 'a>, ReadError> {
-        Ok(Box::new(Content::new(&self.source, file.runs.clone(), file.size)))
+        Ok(Box::new(Content::of_file(&self.source, file.runs.clone(), file.size)))
     }
 }

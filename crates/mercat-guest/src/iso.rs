@@ -15,6 +15,7 @@ use super::walk::{Files, Names, Stat, text};
 use crate::ReadError;
 use record::Record;
 use std::io::Read;
+use std::ops::Range;
 
 /// Bytes of a sector, and of a logical block: other sizes are refused.
 const SECTOR: u64 = 2048;
@@ -128,6 +129,10 @@ impl Files for Iso {
     type Id = Record;
     type File = Record;
 
+    fn given(&self) -> Vec<Range<u64>> {
+        self.source.given()
+    }
+
     fn kind(&self) -> &'static str {
         "iso9660"
     }
@@ -168,7 +173,7 @@ impl Files for Iso {
             let what = "the content of a file is compressed (zisofs)";
             return Err(ReadError::refused("ISO-08", file.at, what));
         }
-        Ok(Box::new(Content::new(&self.source, file.runs(), file.size())))
+        Ok(Box::new(Content::of_file(&self.source, file.runs(), file.size())))
     }
 }
 

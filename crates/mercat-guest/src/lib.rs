@@ -15,6 +15,7 @@ mod mbr;
 mod ntfs;
 mod signature;
 mod source;
+mod squash;
 mod table;
 mod volume;
 mod walk;
@@ -27,6 +28,7 @@ pub use walk::resolve;
 
 pub use mercat_artifact::ReadError;
 use std::io::Read;
+use std::ops::Range;
 
 /// What a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +96,10 @@ pub trait FileTree {
     /// # Errors
     /// The file system's refusal, or what the visitor returned.
     fn walk(&self, visit: &mut dyn Visit) -> Result<(), ReadError>;
+
+    /// The ranges of the volume that were read so far as content of files, in the order of reading; see
+    /// [`Guest::on_disk`]. What was unpacked or stands inside of a structure is not among them.
+    fn given(&self) -> Vec<Range<u64>>;
 }
 
 #[cfg(test)]

@@ -141,6 +141,18 @@ impl Pieces {
         Self { disk, pieces: found, size }
     }
 
+    /// Where a range of the volume is on the disk.
+    pub(super) fn on_disk(&self, mut range: Range<u64>) -> Vec<Range<u64>> {
+        let mut found = Vec::new();
+        while let Some((start, length, from)) = self.piece(range.start).filter(|_| !range.is_empty()) {
+            let skip = range.start - start;
+            let count = (length - skip).min(range.end - range.start);
+            found.push(from + skip..from + skip + count);
+            range.start += count;
+        }
+        found
+    }
+
     /// The piece that has a byte of the volume.
     fn piece(&self, at: u64) -> Option<&(u64, u64, u64)> {
         let index = self.pieces.partition_point(|(start, length, _)| start + length <= at);

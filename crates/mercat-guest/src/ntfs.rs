@@ -18,6 +18,7 @@ use crate::ReadError;
 use attribute::{Attribute, Value};
 use reparse::Reparse;
 use std::io::{Cursor, Read};
+use std::ops::Range;
 use std::sync::Arc;
 
 const STANDARD_INFORMATION: u32 = 0x10;
@@ -178,6 +179,10 @@ impl Files for Ntfs {
     type Id = Id;
     type File = File;
 
+    fn given(&self) -> Vec<Range<u64>> {
+        self.source.given()
+    }
+
     fn kind(&self) -> &'static str {
         "ntfs"
     }
@@ -242,7 +247,9 @@ impl Files for Ntfs {
                 let unit = self.cluster_bytes << attribute.unit;
                 Ok(Box::new(compressed::Reader::new(&self.source, runs, *size, unit, file)?))
             }
-            Value::Runs { runs, size, .. } => Ok(Box::new(Content::new(&self.source, runs.clone(), *size))),
+            Value::Runs { runs, size, .. } => {
+                Ok(Box::new(Content::of_file(&self.source, runs.clone(), *size)))
+            }
         }
     }
 

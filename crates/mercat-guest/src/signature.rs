@@ -1,6 +1,7 @@
 //! What a volume is, by the signatures that formats leave at fixed places.
 
 use super::bytes::{byte, le16, le32};
+use super::squash;
 use crate::ReadError;
 use mercat_disk::ReadAt;
 
@@ -24,8 +25,7 @@ const UNREADABLE: &[(u64, &[u8], &str)] = &[
     (3, b"-FVE-FS-", "BitLocker"),
     (3, b"EXFAT   ", "exFAT"),
     (3, b"ReFS\0\0\0\0", "ReFS"),
-    (0, b"hsqs", "squashfs"),
-    (0, b"sqsh", "squashfs"),
+    (0, b"sqsh", "squashfs of another byte order"),
     (0, b"\x28\xcd\x3d\x45", "cramfs"),
     (0, b"-rom1fs-", "romfs"),
     (0, b"bluestore block device", "Ceph BlueStore"),
@@ -126,6 +126,10 @@ impl Probe<'_> {
             self.found.push((0, Sign::Readable("ntfs")));
         } else if let Some(kind) = fat(&self.front) {
             self.found.push((0, Sign::Readable(kind)));
+        }
+        if front.starts_with(b"hsqs") {
+            let sign = squash::readable(front).map(|()| Sign::Readable("squashfs"));
+            self.found.push((0, sign.unwrap_or_else(Sign::Unreadable)));
         }
         let ext = self.front_at(1024);
         if le16(ext, 0x38) == 0xef53 {

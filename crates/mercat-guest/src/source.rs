@@ -6,6 +6,7 @@ use mercat_disk::ReadAt;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::Arc;
 
 const BLOCK: u64 = 64 << 10;
@@ -23,6 +24,7 @@ pub(crate) struct Source {
     reads_left: Cell<u64>,
     bytes_left: Cell<u64>,
     zeros_left: Cell<u64>,
+    given: RefCell<Vec<Range<u64>>>,
 }
 
 #[derive(Default)]
@@ -42,6 +44,7 @@ impl Source {
             reads_left: Cell::new((mapped / 64).saturating_add(4 << 20)),
             bytes_left: Cell::new(mapped.saturating_mul(16).saturating_add(256 << 20)),
             zeros_left: Cell::new(mapped.saturating_mul(16).saturating_add(4 << 30)),
+            given: RefCell::default(),
         }
     }
 
@@ -127,11 +130,25 @@ impl Source {
         self.bytes.read_at(offset, buffer)
     }
 
-    /// Accounts for zeros that a hole gives.
+    /// The ranges that were read as content of files, in the order of reading.
+    pub(crate) fn given(&self) -> Vec<Range<u64>> {
+        self.given.borrow().clone()
+    }
+
+    fn give(&self, range: Range<u64>) {
+        let mut given = self.given.borrow_mut();
+        match given.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => given.push(range),
+        }
+    }
+
+    /// Accounts for what is in no block of the volume: zeros of a hole, and what unpacking gives.
     pub(crate) fn spend_zeros(&self, count: u64) -> Result<(), ReadError> {
         let left = self.zeros_left.get().checked_sub(count);
         self.zeros_left.set(left.unwrap_or(0));
-        let what = "the holes of its files are larger than 16 times what the disk holds and 4 GiB";
+        let what =
+            "the holes and packed blocks of its files hold more than 16 times what the disk holds and 4 GiB";
         left.map(|_| ()).ok_or_else(|| ReadError::refused("FS-06", 0, what))
     }
 }
@@ -171,11 +188,17 @@ pub(crate) struct Content<'a> {
     size: u64,
     position: u64,
     next: usize,
+    of_file: bool,
 }
 
 impl<'a> Content<'a> {
     pub(crate) fn new(source: &'a Source, runs: Vec<Run>, size: u64) -> Self {
-        Self { source, runs, size, position: 0, next: 0 }
+        Self { source, runs, size, position: 0, next: 0, of_file: false }
+    }
+
+    /// The content of a file that is given to somebody, and not of a structure: what is read of it counts as given.
+    pub(crate) fn of_file(source: &'a Source, runs: Vec<Run>, size: u64) -> Self {
+        Self { of_file: true, ..Self::new(source, runs, size) }
     }
 
     /// Everything, for small files of the file system itself.
@@ -218,7 +241,11 @@ impl Read for Content<'_> {
                 let skip = self.position - run.at;
                 let count = left.min(run.length - skip);
                 let target = &mut buffer[..usize::try_from(count).unwrap_or(0)];
-                self.source.read_content(run.from + skip, target)?;
+                let from = run.from + skip;
+                self.source.read_content(from, target)?;
+                if self.of_file {
+                    self.source.give(from..from + count);
+                }
                 count
             }
             run => {

@@ -17,6 +17,7 @@ mod iso;
 mod lvm;
 mod ntfs;
 mod partitions;
+mod squash;
 mod walk;
 mod xfs;
 

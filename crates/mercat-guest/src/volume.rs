@@ -2,11 +2,12 @@
 
 use super::source::Source;
 use super::table::{self, Partition, Table};
-use super::{FileTree, ext, fat, iso, lvm, ntfs, signature, walk, xfs};
+use super::{FileTree, ext, fat, iso, lvm, ntfs, signature, squash, walk, xfs};
 use crate::ReadError;
 use mercat_disk::{ReadAt, Window};
 use signature::Sign;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A disk with its partitions and volumes.
@@ -23,7 +24,7 @@ pub struct Guest {
     pub volumes: Vec<Volume>,
     disk: Arc<dyn ReadAt>,
     mapped: u64,
-    logical: BTreeMap<String, Arc<dyn ReadAt>>,
+    logical: BTreeMap<String, Arc<lvm::Pieces>>,
 }
 
 /// Bytes that a file system, swap space or the like takes.
@@ -100,6 +101,14 @@ impl Guest {
         Ok(Arc::new(Window::new(self.disk.clone(), volume.start, volume.size)?))
     }
 
+    /// Where a range of a volume is on the disk: one range, or several for a logical volume in pieces.
+    pub fn on_disk(&self, volume: &Volume, range: Range<u64>) -> Vec<Range<u64>> {
+        match self.logical.get(&volume.name) {
+            Some(pieces) => pieces.on_disk(range),
+            None => std::iter::once(volume.start + range.start..volume.start + range.end).collect(),
+        }
+    }
+
     /// The file system of a volume. Every tree has a cache and a budget of its own, so threads that each
     /// open one do not wait for each other.
     ///
@@ -112,6 +121,7 @@ impl Guest {
             Contents::FileSystem("ext2" | "ext3" | "ext4") => Ok(walk::tree(ext::Ext::open(source)?)),
             Contents::FileSystem("iso9660") => Ok(walk::tree(iso::Iso::open(source)?)),
             Contents::FileSystem("ntfs") => Ok(walk::tree(ntfs::Ntfs::open(source)?)),
+            Contents::FileSystem("squashfs") => Ok(walk::tree(squash::Squash::open(source)?)),
             Contents::FileSystem("xfs") => Ok(walk::tree(xfs::Xfs::open(source)?)),
             Contents::FileSystem("fat12" | "fat16" | "fat32") => Ok(walk::tree(fat::Fat::open(source)?)),
             contents => {
@@ -149,8 +159,8 @@ impl Guest {
             let contents = match volume.pieces {
                 Err((what, code)) => Contents::Unreadable { what, code },
                 Ok(pieces) => {
-                    let bytes: Arc<dyn ReadAt> = Arc::new(lvm::Pieces::new(self.disk.clone(), &pieces));
-                    self.logical.insert(volume.name.clone(), bytes.clone());
+                    let bytes = Arc::new(lvm::Pieces::new(self.disk.clone(), &pieces));
+                    self.logical.insert(volume.name.clone(), Arc::clone(&bytes));
                     match contents(&bytes, start, false)? {
                         Contents::LvmPhysical => {
                             Contents::Unreadable { what: "LVM inside LVM".to_owned(), code: "LVM-07" }

@@ -4,6 +4,7 @@ use super::{Entry, FileTree, Kind, Visit};
 use crate::ReadError;
 use std::collections::HashSet;
 use std::io::Read;
+use std::ops::Range;
 
 const PATH_BYTES_MAX: usize = 4096;
 const DEPTH_MAX: usize = 2000;
@@ -41,6 +42,8 @@ pub(crate) trait Files {
     /// Whether names that differ in case only are one name.
     const FOLDS_CASE: bool = false;
 
+    /// The ranges of the volume that were read as content of files.
+    fn given(&self) -> Vec<Range<u64>>;
     fn kind(&self) -> &'static str;
     fn root(&self) -> Result<Self::Id, ReadError>;
     fn load(&self, id: &Self::Id) -> Result<(Stat, Self::File), ReadError>;
@@ -143,6 +146,10 @@ impl<F: Files> Tree<F> {
 impl<F: Files> FileTree for Tree<F> {
     fn kind(&self) -> &'static str {
         self.0.kind()
+    }
+
+    fn given(&self) -> Vec<Range<u64>> {
+        self.0.given()
     }
 
     fn walk(&self, visit: &mut dyn Visit) -> Result<(), ReadError> {

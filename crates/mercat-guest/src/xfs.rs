@@ -17,6 +17,7 @@ use super::walk::{Files, Names, Stat, text};
 use crate::ReadError;
 use inode::{Fork, Inode};
 use std::io::{Cursor, Read};
+use std::ops::Range;
 use superblock::Superblock;
 
 /// Longest target of a symbolic link.
@@ -113,6 +114,10 @@ impl Files for Xfs {
     type Id = u64;
     type File = Inode;
 
+    fn given(&self) -> Vec<Range<u64>> {
+        self.source.given()
+    }
+
     fn kind(&self) -> &'static str {
         "xfs"
     }
@@ -146,7 +151,7 @@ impl Files for Xfs {
         match &file.data {
             // Regular files are never stored in the inode.
             Fork::Local(_) => Ok(Box::new(Cursor::new(Vec::new()))),
-            fork => Ok(Box::new(Content::new(&self.source, self.runs(file, fork)?, file.size))),
+            fork => Ok(Box::new(Content::of_file(&self.source, self.runs(file, fork)?, file.size))),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::super::bytes::{byte, le16, le32, part};
 use super::super::source::Content;
 use super::super::walk::Names;
-use super::inode::{INDEXED, Inode, MAP_BYTES};
+use super::inode::{CASEFOLD, INDEXED, Inode, MAP_BYTES};
 use super::{Ext, checksum, xattr};
 use crate::ReadError;
 
@@ -12,6 +12,11 @@ const SUM_TYPE: u8 = 0xde;
 
 /// Gives all names of a directory.
 pub(super) fn list(ext: &Ext, inode: &Inode, names: &mut Names<u32>) -> Result<(), ReadError> {
+    if inode.flags & CASEFOLD != 0 {
+        // By which table of Unicode names are one is a matter of the kernel.
+        let what = format!("the directory of inode {} does not tell names by case (casefold)", inode.number);
+        return Err(ReadError::refused("EXT-03", inode.at, what));
+    }
     if inode.is_inline() {
         return inline(ext, inode, names);
     }

@@ -7,6 +7,8 @@ use crate::ReadError;
 
 pub(super) const ENCRYPTED: u32 = 0x800;
 pub(super) const INDEXED: u32 = 0x1000;
+/// A directory whose names differ by more than case.
+pub(super) const CASEFOLD: u32 = 0x4000_0000;
 pub(super) const EXTENTS: u32 = 0x8_0000;
 const HUGE: u32 = 0x4_0000;
 const INLINE: u32 = 0x1000_0000;

@@ -59,14 +59,26 @@ fn refuse(at: u64, what: impl std::fmt::Display) -> ReadError {
 }
 
 impl Ext {
-    /// Reads the journal when the file system says that it must be.
+    /// Reads the journal when the file system says that it must be. Where it does not say so and the journal has
+    /// transactions all the same, the kernel forgets them and `e2fsck` replays them: that is refused.
     pub(super) fn replay(&mut self) -> Result<(), ReadError> {
-        let Some(number) = self.superblock.journal else { return Ok(()) };
+        let recover = self.superblock.must_recover();
+        let number = match self.superblock.journal {
+            Some(number) => number,
+            None if recover => return Err(refuse(0, "there is none inside")),
+            None => return Ok(()),
+        };
         let inode = self.inode(number)?;
         let runs = self.runs(&inode)?;
         let size = self.superblock.block_bytes;
         let mut header = vec![0; 1024];
         Content::new(&self.source, runs.clone(), inode.size).read_at(0, &mut header)?;
+        if !recover {
+            return match be32(&header, 0) == MAGIC && be32(&header, 0x1c) != 0 {
+                true => Err(refuse(inode.at, "the file system says that it need not be")),
+                false => Ok(()),
+            };
+        }
         let kind = be32(&header, 4);
         let features = if kind == 4 { be32(&header, 0x28) } else { 0 };
         if be32(&header, 0) != MAGIC || !matches!(kind, 3 | 4) || u64::from(be32(&header, 0xc)) != size {

@@ -37,6 +37,7 @@ pub(super) struct Superblock {
     pub(super) inode_bytes: u16,
     pub(super) seed: u32,
     pub(super) sums: bool,
+    /// The inode of the journal, where it has one inside.
     pub(super) journal: Option<u32>,
     inodes_per_group: u32,
     blocks_per_group: u32,
@@ -78,7 +79,7 @@ impl Superblock {
             inode_bytes: if old { 128 } else { le16(raw, 0x58) },
             seed,
             sums: le32(raw, 0x64) & METADATA_SUMS != 0,
-            journal: (incompatible & RECOVER != 0).then(|| le32(raw, 0xe0)),
+            journal: Some(le32(raw, 0xe0)).filter(|inode| le32(raw, 0x5c) & JOURNAL != 0 && *inode != 0),
             inodes_per_group: le32(raw, 0x28),
             blocks_per_group: le32(raw, 0x20),
             descriptor_bytes,
@@ -105,6 +106,11 @@ impl Superblock {
         } else {
             "ext2"
         }
+    }
+
+    /// Whether the file system says that its journal must be replayed.
+    pub(super) fn must_recover(&self) -> bool {
+        self.incompatible & RECOVER != 0
     }
 
     /// What a later version of the superblock must not change.

@@ -121,6 +121,26 @@ fn a_journal_is_replayed_as_a_mount_would() {
     }
 }
 
+#[test]
+fn a_journal_that_some_would_replay_and_some_would_not_is_refused() {
+    let Some(mut disk) = super::hostile::journaled() else { return };
+    assert!(walk_disk(Arc::new(disk.clone())).is_ok());
+    disk[1024 + 0x60] &= !4;
+    assert_eq!(code(disk), "EXT-17");
+}
+
+#[test]
+fn a_directory_that_folds_case_is_not_read() {
+    let Some((_folder, image)) = make(&["-t", "ext4", "-O", "casefold"], 32 << 20) else { return };
+    let image = image.to_str().unwrap();
+    assert!(walk_disk(Image::open(Path::new(image))).is_ok());
+    run("debugfs", &["-w", "-f", "-", image], "sif /etc flags 0x40080000\n");
+    match walk_disk(Image::open(Path::new(image))) {
+        Err(ReadError::Refused { code, .. }) => assert_eq!(code, "EXT-03"),
+        _ => panic!("read"),
+    }
+}
+
 /// An image without checksums, so that what is changed is read.
 struct Plain {
     disk: Vec<u8>,

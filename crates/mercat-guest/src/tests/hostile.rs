@@ -75,7 +75,7 @@ pub(super) fn ext(options: &[&str]) -> Option<Vec<u8>> {
 }
 
 /// A file system whose journal must be replayed.
-fn journaled() -> Option<Vec<u8>> {
+pub(super) fn journaled() -> Option<Vec<u8>> {
     let disk = ext(&["-t", "ext3", "-b", "1024", "-J", "size=1"])?;
     let folder = tempfile::tempdir().unwrap();
     let (image, block) = (folder.path().join("image"), folder.path().join("block"));
@@ -204,5 +204,6 @@ survives! {
     a_gpt_with_changed_bytes_ends: parted("label: gpt\n2048,8192\n", &ext(&["-t", "ext2"]).unwrap_or_default());
     an_mbr_with_changed_bytes_ends:
         parted("label: dos\n2048,8192,83\n10240,4096,5\n10300,100\n10500,100\n", &[]);
+    squashfs_with_changed_bytes_ends: super::squash::sample();
     lvm_with_changed_bytes_ends: Some(lvm::sample());
 }
