@@ -5,6 +5,7 @@
 //! could read in two ways is refused with a code of its own.
 
 pub mod ar;
+pub mod behind;
 pub mod cab;
 mod compress;
 pub mod cpio;
@@ -66,6 +67,8 @@ pub enum Format {
     Lz4,
     /// Unix `compress`; see [`CompressReader`].
     Compress,
+    /// A zlib stream (RFC 1950), as git keeps its objects. Two bytes tell, so what does not unpack is none.
+    Zlib,
     /// rar: recognised, not opened.
     Rar,
     /// LZMA without a container (`.lzma`): recognised, not opened.
@@ -86,7 +89,7 @@ pub enum Format {
     Lzop,
     /// Something of this list behind zeros, which kernels and other readers pass over: recognised, not opened.
     Padded,
-    /// A file system or the disk of a machine: recognised, not opened.
+    /// A file system or the disk of a machine, which is opened by other readers than those of this module.
     Disk,
 }
 
@@ -107,6 +110,7 @@ impl Format {
             Self::SevenZip => "7z",
             Self::Lz4 => "lz4",
             Self::Compress => "compress (.Z)",
+            Self::Zlib => "zlib",
             Self::Rar => "rar",
             Self::Lzma => "lzma",
             Self::BinaryCpio => "binary cpio",
@@ -192,6 +196,12 @@ fn detect_weak(head: &[u8]) -> Option<Format> {
         && head.get(20).is_some_and(|level| *level <= 3)
     {
         return Some(Format::Lha);
+    }
+    // The usual window, a header whose check is right and that asks for no dictionary, and a kind of block that there is.
+    if let [0x78, 0x01 | 0x5e | 0x9c | 0xda, first, ..] = head
+        && first & 0x06 != 0x06
+    {
+        return Some(Format::Zlib);
     }
     if is_lzma(head) {
         return Some(Format::Lzma);

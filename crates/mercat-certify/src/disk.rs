@@ -2,6 +2,7 @@
 
 mod inspect;
 mod measure;
+mod space;
 #[cfg(test)]
 mod tests;
 mod walk;

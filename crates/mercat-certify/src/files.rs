@@ -244,6 +244,8 @@ pub(crate) struct Asked {
     pub(crate) program: bool,
     /// Also the digests in which package managers write down what they installed.
     pub(crate) packaged: bool,
+    /// All of its bytes, because it is a file system or the disk of a machine.
+    pub(crate) disk: bool,
 }
 
 impl Asked {
@@ -257,11 +259,15 @@ impl Asked {
             list: depth == 0 && owners::is_list(path),
             program: depth == 0 && (elf || head.starts_with(b"MZ")),
             packaged: depth == 0 && elf,
+            disk: false,
         }
     }
 
     /// How many bytes are to be kept at most; nothing when none are.
     pub(crate) fn bytes_max(self) -> Option<u64> {
+        if self.disk {
+            return Some(mercat_inventory::PROGRAM_BYTES_MAX);
+        }
         let reader = self.reader.map(Reader::bytes_max).filter(|max| *max > 0);
         if self.list { Some(reader.unwrap_or(0).max(LIST_BYTES_MAX)) } else { reader }
     }

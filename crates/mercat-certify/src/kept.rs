@@ -1,11 +1,12 @@
 //! The bytes of a file that somebody asked for, kept while they pass.
 
-use mercat_artifact::Positioned;
+use mercat_artifact::{Positioned, ReadError};
+use mercat_disk::ReadAt;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes of a program that waits in a file of ours, where there is one, and not in memory.
 const LARGE_BYTES_MIN: u64 = 8 << 20;
@@ -27,7 +28,7 @@ impl Scratch {
             return None;
         }
         let file = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        file.map(|file| Lent { scratch: self, file: Some(file) })
+        file.map(|file| Lent { scratch: self, file: Some(Arc::new(file)) })
     }
 }
 
@@ -35,19 +36,46 @@ impl Scratch {
 #[derive(Debug)]
 pub(crate) struct Lent<'s> {
     scratch: &'s Scratch,
-    file: Option<File>,
+    file: Option<Arc<File>>,
 }
 
 impl Lent<'_> {
     fn file(&self) -> io::Result<&File> {
-        self.file.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.file.as_deref().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// The bytes for a reader of disks. A file that is still read when it should be given back is not lent again.
+    pub(crate) fn to_disk(&self) -> io::Result<Arc<dyn ReadAt>> {
+        let file = self.file.clone().ok_or(io::ErrorKind::NotFound)?;
+        let size = file.metadata()?.len();
+        Ok(Arc::new(OnDisk { file, size }))
+    }
+}
+
+/// A file of ours as the address space of a disk.
+struct OnDisk {
+    file: Arc<File>,
+    size: u64,
+}
+
+impl ReadAt for OnDisk {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
+        match offset.checked_add(buffer.len() as u64) {
+            Some(end) if end <= self.size => Ok(FileExt::read_exact_at(&*self.file, buffer, offset)?),
+            _ => Err(mercat_disk::past_the_end(offset, buffer.len())),
+        }
     }
 }
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
         // One that cannot be emptied would show a program what another was.
-        if let Some(file) = self.file.take().filter(|file| file.set_len(0).is_ok()) {
+        let file = self.file.take().and_then(Arc::into_inner);
+        if let Some(file) = file.filter(|file| file.set_len(0).is_ok()) {
             self.scratch.0.lock().unwrap_or_else(PoisonError::into_inner).push(file);
         }
     }

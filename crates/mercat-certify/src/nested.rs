@@ -1,13 +1,18 @@
 //! Archives inside files: opened here, so that scanners only see plain bytes.
 
 use crate::facts::{Body, Note};
+use crate::kept::{Bytes, Lent};
 use crate::scan::{Scan, Want};
 use crate::shown::Shown;
 pub(crate) use archive::Format;
 use mercat_artifact::ReadError;
 use mercat_artifact::archive::{self, Member};
 use mercat_artifact::layer::tar::{Kind, TarReader};
+use mercat_disk::ReadAt;
+use mercat_guest::{Contents, Entry, Guest, Kind as EntryKind, Visit};
+use std::collections::HashSet;
 use std::io::{self, Cursor, Read};
+use std::sync::Arc;
 
 /// Whether the end of a file looks like the end of a zip archive (APPNOTE 4.3.16). The four bytes alone
 /// are in every program that reads zip; an archive has a central directory in front of them.
@@ -38,7 +43,6 @@ fn has_directory(before: &[u8], end: &[u8], whole: bool) -> bool {
 /// Opens an archive whose bytes pass, and shows its members to the scanners. Damage becomes a note: what
 /// came before it was scanned, and so is the rest of the bytes around it.
 pub(crate) fn walk<'k>(scan: &Scan<'k>, path: &str, depth: u32, format: Format, input: &mut Shown<'_, 'k>) {
-    input.opened();
     let max = scan.limits().nested_total_bytes;
     let mut member = |member: Member<'_>, body: &mut dyn Read| {
         let want = Want { size: member.size, ..Want::default() };
@@ -53,6 +57,11 @@ pub(crate) fn walk<'k>(scan: &Scan<'k>, path: &str, depth: u32, format: Format, 
         Format::Bzip2 => stream(scan, path, depth, bzip2::bufread::MultiBzDecoder::new(input)),
         Format::Lz4 => stream(scan, path, depth, archive::Lz4Reader::new(input)),
         Format::Compress => stream(scan, path, depth, archive::CompressReader::new(input)),
+        Format::Zlib => {
+            // What does not unpack only begins like it.
+            let _ = stream(scan, path, depth, flate2::bufread::ZlibDecoder::new(input));
+            Ok(())
+        }
         Format::Tar => tar(scan, path, depth, input),
         Format::Ar => archive::ar::walk(input, &mut member),
         Format::Cpio => archive::cpio::walk(input, &mut member),
@@ -65,10 +74,7 @@ pub(crate) fn walk<'k>(scan: &Scan<'k>, path: &str, depth: u32, format: Format, 
         }
         _ => {
             if format == Format::Disk {
-                let fix = "ship the files themselves";
-                let observed = "a file system or disk as a file, which is not opened";
-                scan.note(Note::new("INC-23", path, observed.to_owned(), "files that are opened", fix));
-                return;
+                return unopened(scan, path, "a file system or disk behind a program, which is not opened");
             }
             let observed = format!("an archive in the format {}, which is not opened", format.name());
             let fix =
@@ -88,6 +94,76 @@ pub(crate) fn behind(scan: &Scan<'_>, path: &str, depth: u32, bytes: &[u8]) {
         && let Err(error) = zip(scan, path, depth + 1, bytes)
     {
         damaged(scan, path, &error);
+    }
+}
+
+/// Opens a file system or the disk of a machine, all of whose bytes have passed, and shows its files to the scanners.
+pub(crate) fn disk(scan: &Scan<'_>, path: &str, depth: u32, kept: Option<&Bytes<'_>>) {
+    let bytes: Arc<dyn ReadAt> = match kept {
+        Some(Bytes::Memory(bytes)) => Arc::new(bytes.clone()),
+        Some(Bytes::Lent(lent)) => match lent.as_ref().map(Lent::to_disk) {
+            Ok(Ok(disk)) => disk,
+            Ok(Err(error)) => return unopened(scan, path, &error.to_string()),
+            Err(error) => return unopened(scan, path, &error.to_string()),
+        },
+        None => return unopened(scan, path, "a file system or disk that is too large to be held"),
+    };
+    // Without a container around it, it is one.
+    let disk = match mercat_disk::open(Arc::clone(&bytes), None) {
+        Ok(disk) => Ok(Arc::new(disk) as Arc<dyn ReadAt>),
+        Err(ReadError::Refused { code: "DSK-01", .. }) => Ok(bytes),
+        Err(error) => Err(error),
+    };
+    let walked = disk.and_then(Guest::open).and_then(|guest| {
+        let one = guest.volumes.len() == 1;
+        guest.volumes.iter().try_for_each(|volume| {
+            let front = if one { format!("{path}!") } else { format!("{path}!/{}", volume.name) };
+            match &volume.contents {
+                Contents::FileSystem(_) => {
+                    let tree = guest.tree(volume)?;
+                    let numbered = matches!(tree.kind(), "ext2" | "ext3" | "ext4" | "xfs" | "squashfs");
+                    let seen = numbered.then(HashSet::new);
+                    tree.walk(&mut Members { scan, front, depth, seen })
+                }
+                Contents::Unreadable { what, .. } => {
+                    unopened(scan, path, &format!("{what}, which is not read"));
+                    Ok(())
+                }
+                Contents::Swap | Contents::LvmPhysical | Contents::Empty => Ok(()),
+            }
+        })
+    });
+    if let Err(error) = walked
+        && !scan.is_cut()
+    {
+        unopened(scan, path, &format!("a file system or disk that cannot be read to its end ({error})"));
+    }
+}
+
+fn unopened(scan: &Scan<'_>, path: &str, observed: &str) {
+    let fix = "ship the files themselves";
+    scan.note(Note::new("INC-23", path, observed.to_owned(), "files that are opened", fix));
+}
+
+/// The files of a file system inside of a file.
+struct Members<'s, 'k> {
+    scan: &'s Scan<'k>,
+    /// The path of the file, and of the volume where there are several.
+    front: String,
+    depth: u32,
+    /// What was read under another name, where a number stands for one content.
+    seen: Option<HashSet<u64>>,
+}
+
+impl Visit for Members<'_, '_> {
+    fn entry(&mut self, entry: &Entry) -> Result<bool, ReadError> {
+        let first = self.seen.as_mut().is_none_or(|seen| seen.insert(entry.inode));
+        Ok(first && entry.kind == EntryKind::File)
+    }
+
+    fn content(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), ReadError> {
+        let want = Want { size: Some(entry.size), ..Want::default() };
+        self.scan.content(&format!("{}/{}", self.front, entry.path), self.depth, content, want).map(drop)
     }
 }
 
@@ -177,4 +253,4 @@ fn zip(scan: &Scan<'_>, path: &str, depth: u32, bytes: &[u8]) -> Result<(), Read
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,6 +7,7 @@ use crate::shown::{OVERLAP_BYTES, Shown, WINDOW_BYTES};
 use crate::window::Window;
 use crate::{Knowledge, Limits, companion, files, nested, signatures, yara};
 use mercat_artifact::ReadError;
+use mercat_artifact::archive::{self, Format};
 use mercat_domain::Digest;
 use mercat_signatures::{Beside, Digests, FileKind};
 use std::cell::RefCell;
@@ -176,15 +177,31 @@ impl<'k> Scan<'k> {
     ) -> Result<Passed<'k>, ReadError> {
         let mut shown = Shown::new(self, path, depth, reader, &want);
         let head = shown.head();
-        let format = mercat_artifact::archive::detect(head);
-        let asked = Asked::of(path, head, want.mode, depth);
+        let format = archive::detect(head);
+        let is_disk = format == Some(Format::Disk);
+        let mut asked = Asked::of(path, head, want.mode, depth);
+        asked.disk = is_disk;
         shown.ask(&asked);
-        if let Some(format) = format
-            && self.may_open(path, depth)
-        {
-            nested::walk(self, path, depth + 1, format, &mut shown);
+        match format {
+            // Opened when all of it has passed.
+            Some(Format::Disk) => {}
+            Some(format) if self.may_open(path, depth) => {
+                shown.opened(format);
+                nested::walk(self, path, depth + 1, format, &mut shown);
+            }
+            Some(_) => {}
+            None => {
+                if let Some(format) = shown.pass_to_archive()
+                    && self.may_open(path, depth)
+                {
+                    nested::walk(self, path, depth + 1, format, &mut shown);
+                }
+            }
         }
         let passed = shown.finish()?;
+        if is_disk && self.may_open(path, depth) {
+            nested::disk(self, path, depth + 1, passed.kept.as_ref());
+        }
         files::take(self, path, &asked, &passed);
         Ok(passed)
     }

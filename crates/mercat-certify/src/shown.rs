@@ -8,6 +8,7 @@ use crate::scan::{OURS, Passed, Rules, Scan, Want, Whence};
 use crate::window::Window;
 use crate::{nested, yara};
 use mercat_artifact::ReadError;
+use mercat_artifact::archive::{self, Format};
 use mercat_domain::Digest;
 use mercat_inventory::PROGRAM_MEMORY_BYTES_MAX;
 use mercat_signatures::{FileKind, Hasher, Hashing};
@@ -23,6 +24,9 @@ pub(crate) const OVERLAP_BYTES: usize = mercat_signatures::SPAN_BYTES_MAX;
 const WHOLE_DEPTH_MAX: u32 = 2;
 /// Bytes of a program of Windows in which an archive at its end is opened; most have something behind their last section.
 const BEHIND_PE_BYTES_MAX: u64 = 64 << 20;
+
+/// Bytes of a file system or disk that is held in memory where no file of ours is free for it.
+const DISK_MEMORY_BYTES_MAX: u64 = 8 << 20;
 
 /// Bytes for which room is made because an archive announces them; archives inside archives are open together.
 const ANNOUNCED_BYTES_MAX: u64 = 16 << 20;
@@ -43,6 +47,8 @@ pub(crate) struct Shown<'s, 'k> {
     kind: FileKind,
     program_end: u64,
     archive: bool,
+    /// Whether a zip begins behind the script or program that it is.
+    zip_behind: bool,
     /// Scanners of others; an archive is opened for them.
     before: Option<Vec<Before<'k>>>,
     /// What the rules see when all of it is there, of a file of more than a window.
@@ -84,6 +90,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             kind: FileKind::Any,
             program_end: 0,
             archive: false,
+            zip_behind: false,
             before: None,
             whole: None,
             all: None,
@@ -136,6 +143,14 @@ impl<'s, 'k> Shown<'s, 'k> {
         let size = self.known_size.unwrap_or(self.size);
         if size > self.kept_max {
             return None;
+        }
+        if asked.disk {
+            let lent = self.scan.knowledge().scratch.lend(self.known_size.unwrap_or(u64::MAX));
+            if let Some(lent) = lent {
+                return Some(Kept::lent(lent, size, Vec::new()));
+            }
+            self.kept_max = DISK_MEMORY_BYTES_MAX;
+            return (size <= self.kept_max).then(Kept::all);
         }
         if !asked.in_parts() {
             return Some(Kept::all());
@@ -262,9 +277,41 @@ impl<'s, 'k> Shown<'s, 'k> {
         }
     }
 
+    /// Passes over the script or program that the file begins as, to the archive that follows it, and tells its format.
+    /// A zip is not waited for: its table is at the end.
+    pub(crate) fn pass_to_archive(&mut self) -> Option<Format> {
+        let at = match self.program_end {
+            0 => {
+                let found = archive::behind::in_script(&self.window);
+                let is_archive = |at: &usize| archive::detect(&self.window[*at..]).is_some();
+                found.into_iter().flatten().find(is_archive)? as u64
+            }
+            end => end,
+        };
+        while self.size - ((self.window.len() - self.taken) as u64) < at {
+            let here = self.size - (self.window.len() - self.taken) as u64;
+            let have = self.fill_buf().ok()?.len();
+            if have == 0 {
+                return None;
+            }
+            self.consume(usize::try_from(at - here).map_or(have, |missing| missing.min(have)));
+        }
+        let zeros = self.window[self.taken..].iter().take_while(|byte| **byte == 0).count();
+        self.taken += zeros;
+        let left = self.window.len() - self.taken;
+        if left <= OVERLAP_BYTES && !self.ended {
+            self.more();
+            self.taken -= left;
+        }
+        let format = archive::detect(&self.window[self.taken..]);
+        self.zip_behind = format == Some(Format::Zip);
+        format.filter(|_| !self.zip_behind)
+    }
+
     /// Says that the bytes are an archive that is opened from its beginning.
-    pub(crate) fn opened(&mut self) {
-        self.archive = true;
+    pub(crate) fn opened(&mut self, format: Format) {
+        // Other files begin with the two bytes of zlib, too.
+        self.archive = format != Format::Zlib;
     }
 
     /// Reads what nobody asked for, and tells what passed.
@@ -322,7 +369,21 @@ impl<'s, 'k> Shown<'s, 'k> {
     /// Opens a zip behind other content: an executable jar, a self-extracting program.
     fn tail(&mut self) {
         let whole = self.window.len() as u64 == self.size;
-        if self.archive || self.scan.is_cut() || !nested::has_zip_tail(&self.window, whole) {
+        if self.archive || self.scan.is_cut() {
+            return;
+        }
+        if !nested::has_zip_tail(&self.window, whole) {
+            if self.zip_behind {
+                let observed = "a zip archive behind other content, whose table is not at the end".to_owned();
+                let fix = "ship the archive as a file of its own";
+                self.scan.note(Note::new(
+                    "INC-05",
+                    self.path,
+                    observed,
+                    "an archive that can be read whole",
+                    fix,
+                ));
+            }
             return;
         }
         let all = self.all.take().filter(|all| all.len() as u64 == self.size);

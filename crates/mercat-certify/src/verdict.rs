@@ -126,6 +126,8 @@ pub struct DiskReport {
     pub bytes: u64,
     /// Bytes of its blocks of 4 KiB that are not all zeros.
     pub data_bytes: u64,
+    /// Bytes of data outside of files that every scanner saw: gaps, deleted files, structures of file systems.
+    pub unallocated_bytes: u64,
     /// `none`, `mbr` or `gpt`.
     pub table: String,
     /// The operating system, as it calls itself.
@@ -351,7 +353,8 @@ fn disk_json(disk: &DiskReport) -> Value {
         })
     };
     json!({
-        "bytes": disk.bytes, "dataBytes": disk.data_bytes, "partitionTable": disk.table, "os": disk.os,
+        "bytes": disk.bytes, "dataBytes": disk.data_bytes,
+        "unallocatedBytes": disk.unallocated_bytes, "partitionTable": disk.table, "os": disk.os,
         "osId": disk.os_id, "osVersion": disk.os_version, "kernel": disk.kernel, "packages": disk.packages,
         "sbom": disk.sbom, "spdx": disk.spdx, "files": disk.files.to_json(),
         "volumes": disk.volumes.iter().map(volume).collect::<Vec<_>>(),

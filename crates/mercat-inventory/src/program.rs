@@ -84,7 +84,7 @@ fn end<E: FileHeader<Endian = Endianness>>(head: &[u8]) -> Option<u64> {
         Into::<u64>::into(segment.p_offset(endian)).checked_add(segment.p_filesz(endian).into())
     };
     let segments = header.program_headers(endian, head).ok()?.iter().filter_map(of).max();
-    Some(sections.max(segments.unwrap_or(0)))
+    Some(sections.max(segments.unwrap_or(0)).max(size_of::<E>() as u64))
 }
 
 /// Go modules, Rust crates and the versions that well-known programs carry as text.

@@ -346,13 +346,38 @@ fn formats_are_told_by_their_first_bytes_and_text_is_none() {
     for (name, bytes) in made::samples() {
         assert_eq!(detect(&bytes).map(Format::name).map(|n| &n[..2]), Some(&name[..2]), "{name}");
     }
-    for text in
-        [&b"#!/bin/sh\n"[..], b"\x7fELF", b"07070", b"PK", b"", b"MSCFiles", b"\x1f\x9d\xff", b"]\0\0"]
-    {
+    for text in [
+        &b"#!/bin/sh\n"[..],
+        b"\x7fELF",
+        b"07070",
+        b"PK",
+        b"",
+        b"MSCFiles",
+        b"\x1f\x9d\xff",
+        b"]\0\0",
+        b"x\x9c",
+        b"x\x9c\x07",
+        b"x\x9d\x01",
+    ] {
         assert_eq!(detect(text), None, "{text:?}");
     }
     assert_eq!(detect(b"Rar!\x1a\x07\x01\0"), Some(Format::Rar));
     assert!(!Format::Rar.is_opened() && Format::Cab.is_opened());
+}
+
+#[test]
+fn what_is_behind_a_script_begins_with_its_line_or_its_first_byte_that_is_no_text() {
+    use behind::in_script;
+    let script = |rest: &[u8]| [&b"#!/bin/sh\nexit 0\n"[..], rest].concat();
+    assert_eq!(in_script(&script(b"\x1f\x8b\x08")), [Some(17), Some(17)]);
+    assert_eq!(in_script(&script(b"BZh91AY&SY\xff")), [Some(17), Some(27)]);
+    assert_eq!(in_script(&script(b"# here: \xfd7zXZ\0")), [Some(17), Some(25)]);
+    for text in ["", "# d\u{e9}j\u{e0} \u{1b}[1m\tvu\x0c\r\n"] {
+        assert_eq!(in_script(&script(text.as_bytes())), [None, None]);
+    }
+    // A window that ends inside of a character.
+    assert_eq!(in_script(&script(&"\u{e9}".as_bytes()[..1])), [None, None]);
+    assert_eq!(in_script(b"\x7fELF\x02"), [None, None]);
 }
 
 proptest! {

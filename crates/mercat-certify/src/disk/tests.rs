@@ -16,6 +16,7 @@ mod formats;
 mod hidden;
 mod hostile;
 mod rules;
+mod space;
 mod windows;
 
 const MIB: u64 = 1 << 20;

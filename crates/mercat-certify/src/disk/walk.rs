@@ -1,6 +1,7 @@
 //! One walk over every volume: each file goes once through every scanner, and what rules need is kept.
 
 use super::measure::{Measure, measure};
+use super::space;
 use crate::facts::{LayerFacts, Note};
 use crate::files::Named;
 use crate::kept::Bytes;
@@ -12,8 +13,9 @@ use mercat_guest::{Contents, Entry, Guest, Kind, Visit, Volume};
 use mercat_machine::{HEAD_BYTES, Node, VolumeTree, Wanted, is_swap, wanted};
 use std::collections::HashMap;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Walks of one volume at a time; each reads the content of its share of the files. A number of its own,
 /// not the machine's: what is found must not depend on the machine.
@@ -37,6 +39,8 @@ pub(super) struct Walked {
 /// What all walks gave.
 pub(super) struct Walks {
     pub(super) measure: Measure,
+    /// What scanners found outside of files.
+    pub(super) space: LayerFacts,
     /// By the volume's place in [`Guest::volumes`]; `None` for one without a file system.
     pub(super) volumes: Vec<Option<Walked>>,
 }
@@ -70,7 +74,7 @@ impl Shared<'_> {
 /// # Errors
 /// Bytes that could not be had, or a container that refuses.
 pub(super) fn walk(
-    disk: &dyn ReadAt,
+    disk: &Arc<dyn ReadAt>,
     guest: Option<&Guest>,
     knowledge: &Knowledge,
     progress: Progress<'_>,
@@ -92,6 +96,7 @@ pub(super) fn walk(
     let next = AtomicUsize::new(0);
     let measured = Mutex::new(None);
     let walked: Mutex<Vec<Shard>> = Mutex::default();
+    let given = Mutex::default();
     let work = || {
         while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
             match job {
@@ -101,7 +106,7 @@ pub(super) fn walk(
                 }
                 Job::Shard(at, volume, shard) => {
                     let done = match guest {
-                        Some(guest) => walk_shard(guest, volume, *shard, knowledge, &shared),
+                        Some(guest) => walk_shard(guest, volume, *shard, knowledge, &shared, &given),
                         None => continue,
                     };
                     walked.lock().unwrap_or_else(PoisonError::into_inner).push((*at, *shard, done));
@@ -113,6 +118,8 @@ pub(super) fn walk(
         scope.spawn(work);
         work();
     });
+    let given = given.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let space = space::scan(disk, given, knowledge)?;
     progress(shared.total, shared.total);
     let measure = measured.into_inner().unwrap_or_else(PoisonError::into_inner);
     let measure = measure.unwrap_or_else(|| Err(io::Error::other("the disk was not read").into()))?;
@@ -127,7 +134,7 @@ pub(super) fn walk(
             None => {}
         }
     }
-    Ok(Walks { measure, volumes: out })
+    Ok(Walks { measure, space, volumes: out })
 }
 
 impl Walked {
@@ -143,6 +150,7 @@ fn walk_shard(
     shard: u64,
     knowledge: &Knowledge,
     shared: &Shared<'_>,
+    given: &Mutex<Vec<Range<u64>>>,
 ) -> Result<Walked, ReadError> {
     let kind = match volume.contents {
         Contents::FileSystem(kind) => kind,
@@ -157,7 +165,12 @@ fn walk_shard(
         wanted: None,
         path: String::new(),
     };
-    let done = guest.tree(volume).and_then(|tree| tree.walk(&mut visitor));
+    let done = guest.tree(volume).and_then(|tree| {
+        let done = tree.walk(&mut visitor);
+        let on_disk = tree.given().into_iter().flat_map(|range| guest.on_disk(volume, range));
+        given.lock().unwrap_or_else(PoisonError::into_inner).extend(on_disk);
+        done
+    });
     let Visitor { scan, tree, path, .. } = visitor;
     let facts = match done {
         Ok(()) => scan.finish(None),

@@ -44,10 +44,17 @@ fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     zip.finish().expect("ends").into_inner()
 }
 
-pub(crate) fn facts_of(layer: &[u8]) -> LayerFacts {
+pub(crate) fn knowledge() -> Knowledge {
     let knowledge = Knowledge::load(&Extra::default(), Advisories::default());
-    let knowledge = knowledge.unwrap_or_else(|error| panic!("{error}"));
-    let facts = scan_layer(&mut &layer[..], Some(Compression::None), &knowledge).expect("reads");
+    knowledge.unwrap_or_else(|error| panic!("{error}"))
+}
+
+pub(crate) fn facts_of(layer: &[u8]) -> LayerFacts {
+    facts_with(&knowledge(), layer)
+}
+
+pub(crate) fn facts_with(knowledge: &Knowledge, layer: &[u8]) -> LayerFacts {
+    let facts = scan_layer(&mut &layer[..], Some(Compression::None), knowledge).expect("reads");
     // Facts are kept as text; what comes back must be the same.
     let kept = serde_json::to_string(&facts).expect("serialises");
     assert_eq!(serde_json::from_str::<LayerFacts>(&kept).expect("reads back"), facts);
@@ -299,12 +306,7 @@ fn an_archive_behind_a_large_script_or_program_is_opened() {
     let test = crate::signatures::test_string();
     let random: Vec<u8> = (0..9_000_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let archive = zip(&[("big.bin", &random), ("lib/eicar.com", &test)]);
-    // An ELF file of a head alone: no segments, no sections.
-    let mut elf = b"\x7fELF\x02\x01\x01".to_vec();
-    elf.resize(64, 0);
-    for (at, value) in [(16, 2), (18, 62), (20, 1), (52, 64), (54, 56), (58, 64)] {
-        elf[at] = value;
-    }
+    let elf = crate::nested::tests::elf();
     for (name, front) in [("app.jar", b"#!/bin/sh\nexec java -jar $0\n".to_vec()), ("app.run", elf)] {
         let found = noted(name, 0o755, &[front, archive.clone()].concat(), "");
         assert!(

@@ -73,3 +73,148 @@ fn archives_behind_large_scripts_are_opened_inside_of_two_archives_and_told_deep
         bytes = zipped("a", &bytes);
     }
 }
+
+fn gzipped(content: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(content).expect("written");
+    packed.finish().expect("ends")
+}
+
+/// Rules and paths of what is told of one file.
+fn told(name: &str, content: &[u8]) -> Vec<(String, String)> {
+    use crate::files::tests::{facts_of, tar};
+    let notes = facts_of(&tar(&[(name, b'0', 0o755, content)])).notes;
+    notes.iter().map(|note| (note.rule.clone(), note.path.clone())).collect()
+}
+
+/// An ELF file of a head alone: no segments, no sections.
+pub(crate) fn elf() -> Vec<u8> {
+    let mut elf = b"\x7fELF\x02\x01\x01".to_vec();
+    elf.resize(64, 0);
+    for (at, value) in [(16, 2), (18, 62), (20, 1), (52, 64), (54, 56), (58, 64)] {
+        elf[at] = value;
+    }
+    elf
+}
+
+#[test]
+fn what_installers_carry_behind_themselves_is_opened() {
+    use crate::files::tests::tar;
+    let packed = tar(&[("x", b'0', 0o644, &crate::signatures::test_string())]);
+    let zlib = {
+        use std::io::Write;
+        let mut out = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        out.write_all(&packed).expect("written");
+        out.finish().expect("ends")
+    };
+    let script = b"#!/bin/sh\ntail -n +3 $0 | tar xz\nexit 0\n".to_vec();
+    let commented = b"#!/bin/sh\necho hello\n# here: ".to_vec();
+    let long = [&b"#!/bin/sh\n"[..], "# padding\n".repeat(300_000).as_bytes()].concat();
+    let far = [elf(), vec![0; 100]].concat();
+    for (name, front, archive) in [
+        ("a script", &script, gzipped(&packed)),
+        ("a script with a tar as it is", &script, packed.clone()),
+        ("a script in whose last line it begins", &commented, gzipped(&packed)),
+        ("a long script", &long, gzipped(&packed)),
+        ("a script with zstd", &script, zstd::encode_all(&packed[..], 0).expect("packs")),
+        ("a program", &elf(), gzipped(&packed)),
+        ("a program and zeros", &far, gzipped(&packed)),
+        ("a program with zlib", &elf(), zlib.clone()),
+        ("nothing", &Vec::new(), zlib.clone()),
+    ] {
+        let found = told("opt/app", &[&front[..], &archive].concat());
+        assert!(
+            found.iter().any(|(rule, path)| rule == "CTR-20" && path.starts_with("opt/app!/")),
+            "{name}: {found:?}"
+        );
+        assert!(found.iter().all(|(rule, _)| !rule.starts_with("INC")), "{name}: {found:?}");
+    }
+    for text in [&b"x^2 + y^2 = 1\n"[..], b"x\x9c of something else", b"#!/bin/sh\necho caf\xe9\n", &elf()] {
+        assert_eq!(told("opt/app", text), [], "{text:?}");
+    }
+}
+
+#[test]
+fn a_zip_behind_a_program_whose_table_is_far_from_the_end_is_told() {
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    archive.start_file("x", zip::write::SimpleFileOptions::default()).expect("begins");
+    std::io::Write::write_all(&mut archive, &crate::signatures::test_string()).expect("written");
+    let archive = archive.finish().expect("ends").into_inner();
+    let rules = |behind: usize| -> Vec<String> {
+        let bytes = [elf(), archive.clone(), vec![b'.'; behind]].concat();
+        told("opt/app", &bytes).into_iter().map(|(rule, _)| rule).collect()
+    };
+    assert!(rules(100).contains(&"CTR-20".to_owned()));
+    assert_eq!(rules(100_000), ["INC-05"]);
+}
+
+/// A file system of a directory with the test file in it, by a tool that makes one.
+fn made(tool: &str, arguments: &[&str], padding: usize) -> Option<Vec<u8>> {
+    let folder = tempfile::tempdir().expect("a directory");
+    let (root, image) = (folder.path().join("root"), folder.path().join("image"));
+    std::fs::create_dir(&root).expect("made");
+    std::fs::write(root.join("eicar"), gzipped(&crate::signatures::test_string())).expect("written");
+    std::fs::hard_link(root.join("eicar"), root.join("again")).expect("linked");
+    let mut state = 1_u64;
+    let random = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    });
+    std::fs::write(root.join("padding"), random.take(padding).collect::<Vec<_>>()).expect("written");
+    let place = |argument: &&str| match *argument {
+        "ROOT" => root.display().to_string(),
+        "IMAGE" => image.display().to_string(),
+        other => other.to_owned(),
+    };
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    let arguments: Vec<String> = arguments.iter().map(place).collect();
+    match std::process::Command::new(tool).env("PATH", path).args(&arguments).output() {
+        Ok(done) => assert!(done.status.success(), "{tool}: {}", String::from_utf8_lossy(&done.stderr)),
+        Err(_) => {
+            eprintln!("skipped: {tool} is absent");
+            return None;
+        }
+    }
+    Some(std::fs::read(image).expect("read"))
+}
+
+const SQUASHFS: &[&str] = &["ROOT", "IMAGE", "-quiet", "-no-progress"];
+
+#[test]
+fn file_systems_and_disks_inside_of_files_are_opened() {
+    for (tool, arguments) in [
+        ("mksquashfs", SQUASHFS),
+        ("mke2fs", &["-q", "-t", "ext4", "-d", "ROOT", "IMAGE", "6m"]),
+        ("genisoimage", &["-quiet", "-R", "-o", "IMAGE", "ROOT"]),
+    ] {
+        let Some(image) = made(tool, arguments, 1_000_000) else { continue };
+        let found = told("snap/x.img", &image);
+        let eicar = found.iter().filter(|(rule, path)| rule == "CTR-20" && path.starts_with("snap/x.img!/"));
+        assert!(eicar.count() >= 1, "{tool}: {found:?}");
+        assert!(found.iter().all(|(rule, _)| rule == "CTR-20"), "{tool}: {found:?}");
+        // Packed, and as a member of an archive that does not tell its size.
+        let found = told("disk.img.gz", &gzipped(&image));
+        assert!(
+            found.iter().any(|(_, path)| path.starts_with("disk.img.gz!/content!/")),
+            "{tool}: {found:?}"
+        );
+        let cut = told("x.img", &image[..image.len() / 2]);
+        assert!(cut.iter().any(|(rule, _)| rule == "INC-23"), "{tool}, cut: {cut:?}");
+    }
+    assert!(told("x.luks", b"LUKS\xba\xbe\x00\x02").iter().any(|(rule, _)| rule == "INC-23"));
+}
+
+#[test]
+fn a_large_file_system_waits_in_a_file_that_was_lent_and_is_told_of_where_none_is() {
+    use crate::files::tests::tar;
+    let Some(image) = made("mksquashfs", SQUASHFS, 9 << 20) else { return };
+    let rules = |scratch: Vec<std::fs::File>| -> Vec<String> {
+        let mut knowledge = crate::files::tests::knowledge();
+        knowledge.lend_scratch(scratch);
+        let facts = crate::files::tests::facts_with(&knowledge, &tar(&[("a.snap", b'0', 0o644, &image)]));
+        facts.notes.iter().map(|note| note.rule.clone()).collect()
+    };
+    assert_eq!(rules(vec![tempfile::tempfile().expect("a file")]), ["CTR-20"]);
+    assert_eq!(rules(Vec::new()), ["INC-23"]);
+}

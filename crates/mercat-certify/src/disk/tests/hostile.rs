@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// What may not take longer, on a slow machine too.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn bytes_of(machine: &Machine) -> Option<Vec<u8>> {
+pub(super) fn bytes_of(machine: &Machine) -> Option<Vec<u8>> {
     let directory = tempfile::tempdir().expect("a directory");
     let mut disk = machine.disk(directory.path())?;
     let mut bytes = vec![0; usize::try_from(32 * MIB).expect("fits")];
@@ -15,7 +15,7 @@ fn bytes_of(machine: &Machine) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn judge(machine: &Machine, bytes: Vec<u8>) -> Verdict {
+pub(super) fn judge(machine: &Machine, bytes: Vec<u8>) -> Verdict {
     let started = Instant::now();
     let facts = facts(Format::Raw, bytes.len() as u64);
     let verdict = machine.judge(Arc::new(bytes), facts);
@@ -23,7 +23,7 @@ fn judge(machine: &Machine, bytes: Vec<u8>) -> Verdict {
     verdict
 }
 
-fn small() -> Machine {
+pub(super) fn small() -> Machine {
     let mut machine = Machine::clean();
     machine.policy = machine.policy.replace("linux_bytes = [1073741824", "linux_bytes = [1048576");
     machine.policy =

@@ -24,7 +24,7 @@ fn with_agent(machine: &mut Machine) {
 }
 
 /// Private keys as they are not: the beginning of one, then words, so that nobody mistakes them.
-fn private_key() -> String {
+pub(super) fn private_key() -> String {
     let body: String =
         (0..200_u32).map(|at| char::from(b"aZ3bY7cX9dW1eV5f"[(at * 7 + at / 5) as usize % 16])).collect();
     format!(
