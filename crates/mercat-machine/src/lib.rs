@@ -2,13 +2,16 @@
 
 pub mod accounts;
 pub mod container;
+mod kernel_file;
 pub mod linux;
 pub mod mounts;
+mod pe;
 mod rule;
 mod tree;
 mod wanted;
 pub mod windows;
 
+pub use kernel_file::{KernelFile, Passed, Passing};
 pub use rule::{Case, Fault, Outcome, Rule, Status};
 pub use tree::{Found, Node, Tree, VolumeTree};
 pub use wanted::wanted;

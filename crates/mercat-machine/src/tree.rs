@@ -1,5 +1,6 @@
 //! The guest's files as rules see them: the few that matter, under the paths that the guest gives them.
 
+use super::KernelFile;
 use mercat_domain::finding::Place;
 use mercat_guest::{Entry, Kind, resolve};
 use std::borrow::Cow;
@@ -22,6 +23,8 @@ pub struct Node {
     pub link: String,
     /// The content, or the first bytes of it, where the file was asked for.
     pub content: Option<Vec<u8>>,
+    /// What it says of itself, where it is a kernel.
+    pub kernel: Option<KernelFile>,
 }
 
 impl Node {
@@ -35,6 +38,7 @@ impl Node {
             size: entry.size,
             link: entry.link.clone(),
             content: None,
+            kernel: None,
         }
     }
 

@@ -1,7 +1,6 @@
 //! Windows rules WIN-01 to WIN-26, from files and registry hives (domain 5.3).
 
 mod features;
-mod pe;
 mod registry;
 mod settings;
 mod tasks;

@@ -10,7 +10,7 @@ use crate::{Knowledge, files, inventory};
 use mercat_artifact::ReadError;
 use mercat_disk::ReadAt;
 use mercat_guest::{Contents, Entry, Guest, Kind, Visit, Volume};
-use mercat_machine::{HEAD_BYTES, Node, VolumeTree, Wanted, is_swap, wanted};
+use mercat_machine::{HEAD_BYTES, Node, Passed, Passing, VolumeTree, Wanted, is_swap, wanted};
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -282,55 +282,51 @@ impl Visit for Visitor<'_, '_> {
     fn content(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), ReadError> {
         let wanted = self.wanted.take();
         let whole = wanted == Some(Wanted::Whole) && self.may_keep(entry);
-        let limit = if entry.size >= LARGE_SWAP_BYTES { LARGE_HEAD_BYTES } else { HEAD_BYTES };
-        let mut head = Head { inner: content, bytes: Vec::new(), limit, unreported: 0, shared: self.shared };
+        let passing = Passing::new(entry.size);
+        let mut bytes = Counted { inner: content, passing, unreported: 0, shared: self.shared };
         let kept = self
             .scan
             .file(
                 &entry.path,
                 entry.size,
-                &mut head,
+                &mut bytes,
                 Want { bytes: whole, mode: entry.mode, ..Want::default() },
             )?
             .kept
             .and_then(Bytes::in_memory);
-        let Head { bytes: head, unreported, .. } = head;
-        self.shared.read(unreported);
+        self.shared.read(bytes.unreported);
+        let Passed { head, kernel } = bytes.passing.finish();
         let swap = is_swap(&head);
         if let Some(bytes) = kept.as_ref().filter(|_| inventory::is_database(&entry.path)) {
             files::own(&self.scan, &entry.path, bytes);
         }
-        if wanted.is_some() || swap {
+        if wanted.is_some() || swap || kernel.is_some() {
             let content = match wanted {
                 Some(Wanted::Whole) => kept,
-                Some(Wanted::Head) => Some(head[..head.len().min(HEAD_BYTES)].to_vec()),
                 _ if swap => Some(head),
+                _ if wanted == Some(Wanted::Head) || kernel.is_some() => {
+                    Some(head[..head.len().min(HEAD_BYTES)].to_vec())
+                }
                 _ => None,
             };
-            self.keep_node(Node { content, ..Node::new(entry) });
+            self.keep_node(Node { content, kernel, ..Node::new(entry) });
         }
         Ok(())
     }
 }
 
-/// Bytes of a file that could be swap with pages of 64 KiB, and how many of them tell.
-const LARGE_SWAP_BYTES: u64 = 640 << 10;
-const LARGE_HEAD_BYTES: usize = 64 << 10;
-
-/// Keeps the first bytes that pass, and counts all.
-struct Head<'r, 's> {
+/// Looks at the bytes that pass, and counts them.
+struct Counted<'r, 's> {
     inner: &'r mut dyn Read,
-    bytes: Vec<u8>,
-    limit: usize,
+    passing: Passing,
     unreported: u64,
     shared: &'s Shared<'s>,
 }
 
-impl Read for Head<'_, '_> {
+impl Read for Counted<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        let missing = self.limit.saturating_sub(self.bytes.len()).min(count);
-        self.bytes.extend(buffer.iter().take(missing));
+        self.passing.pass(buffer.get(..count).unwrap_or_default());
         self.unreported += count as u64;
         if self.unreported > 4 << 20 {
             self.shared.read(std::mem::take(&mut self.unreported));

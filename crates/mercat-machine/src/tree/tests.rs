@@ -2,7 +2,7 @@ use super::*;
 
 fn node(path: &str, kind: Kind, link: &str) -> Node {
     let (path, link) = (path.to_owned(), link.to_owned());
-    Node { path, kind, mode: 0o644, uid: 0, size: 0, link, content: Some(b"x".to_vec()) }
+    Node { path, kind, mode: 0o644, uid: 0, size: 0, link, content: Some(b"x".to_vec()), kernel: None }
 }
 
 fn volume(name: &str, file_system: &str, nodes: &[(&str, Kind, &str)]) -> VolumeTree {

@@ -1,8 +1,8 @@
 //! What Windows is set to, by files and hives.
 
 use super::registry::{NO_SERVICES, control, look, number, services, text};
-use super::{pe, tasks};
-use crate::{Case, Fault, Outcome};
+use super::tasks;
+use crate::{Case, Fault, Outcome, pe};
 use mercat_domain::finding::Place;
 use std::net::IpAddr;
 

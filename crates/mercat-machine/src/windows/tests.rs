@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Claims, Layout, Node, Status, Tree, VolumeTree};
+use crate::{Claims, Layout, Node, Status, Tree, VolumeTree, pe};
 use mercat_artifact::pkgdb::OsRelease;
 use mercat_disk::{Facts, Format};
 use mercat_guest::{Contents, Kind, Table, Volume};
@@ -14,7 +14,7 @@ fn tree(drive: &Drive) -> Tree {
     let mut put = |path: &str, content: Vec<u8>| {
         let size = content.len() as u64;
         let (path, link, content) = (path.to_owned(), String::new(), Some(content));
-        volume.insert(Node { path, kind: Kind::File, mode: 0, uid: 0, size, link, content });
+        volume.insert(Node { path, kind: Kind::File, mode: 0, uid: 0, size, link, content, kernel: None });
     };
     drive.contents().into_iter().for_each(|(path, content)| put(&path, content));
     Tree::new(vec![volume], vec![(String::new(), 0)])

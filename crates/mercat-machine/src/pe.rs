@@ -1,7 +1,7 @@
-//! The little of a portable executable that rules need: its machine and its file version.
+//! The little of a portable executable that rules need: its machine, its sections and its file version.
 
 /// Machine types of 64-bit processors: x86-64 and ARM64.
-pub(super) const MACHINES_64: [u16; 2] = [0x8664, 0xaa64];
+pub(crate) const MACHINES_64: [u16; 2] = [0x8664, 0xaa64];
 const VERSION_RESOURCE: u32 = 16;
 const SUBDIRECTORY: u32 = 0x8000_0000;
 /// Entries of one resource directory that are looked at.
@@ -9,7 +9,10 @@ const ENTRIES_MAX: u16 = 4096;
 /// Magic of `VS_FIXEDFILEINFO`.
 const FIXED_INFO: u32 = 0xfeef_04bd;
 
-fn le16(bytes: &[u8], at: usize) -> Option<u16> {
+/// Sections of a file that are looked at, as loaders limit them.
+const SECTIONS_MAX: u16 = 96;
+
+pub(crate) fn le16(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
@@ -23,19 +26,39 @@ fn headers(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The machine; `None` when it is no portable executable.
-pub(super) fn machine(bytes: &[u8]) -> Option<u16> {
+pub(crate) fn machine(bytes: &[u8]) -> Option<u16> {
     le16(bytes, headers(bytes)?.checked_add(4)?)
 }
 
-/// The file version of the first version resource, as four numbers.
-pub(super) fn version(bytes: &[u8]) -> Option<[u16; 4]> {
+/// A section: its name, where it is in memory and in the file, and how many bytes of the file it has.
+pub(crate) struct Section {
+    pub(crate) name: [u8; 8],
+    address: u32,
+    pub(crate) at: u32,
+    pub(crate) bytes: u32,
+}
+
+/// The sections; `None` when it is no portable executable or not all of their headers are there.
+pub(crate) fn sections(bytes: &[u8]) -> Option<Vec<Section>> {
     let at = headers(bytes)?;
-    let sections = at.checked_add(24)?.checked_add(usize::from(le16(bytes, at + 20)?))?;
-    let (start, address) = (0..usize::from(le16(bytes, at + 6)?).min(96)).find_map(|index| {
-        let header = bytes.get(sections.checked_add(index * 40)?..)?.get(..40)?;
-        let resources = header.starts_with(b".rsrc\0\0\0");
-        if resources { Some((le32(header, 20)? as usize, le32(header, 12)?)) } else { None }
-    })?;
+    let first = at.checked_add(24)?.checked_add(usize::from(le16(bytes, at + 20)?))?;
+    let count = le16(bytes, at + 6)?;
+    let section = |index: u16| {
+        let header = bytes.get(first.checked_add(usize::from(index) * 40)?..)?.get(..40)?;
+        // Of a section that is longer in the file than in memory the rest is padding.
+        let bytes = le32(header, 16)?.min(le32(header, 8)?);
+        let name = *header.first_chunk()?;
+        Some(Section { name, address: le32(header, 12)?, at: le32(header, 20)?, bytes })
+    };
+    (count <= SECTIONS_MAX).then(|| (0..count).map(section).collect()).flatten()
+}
+
+/// The file version of the first version resource, as four numbers.
+pub(crate) fn version(bytes: &[u8]) -> Option<[u16; 4]> {
+    let (start, address) = sections(bytes)?
+        .iter()
+        .find(|section| &section.name == b".rsrc\0\0\0")
+        .map(|section| (section.at as usize, section.address))?;
     let resources = bytes.get(start..)?;
     let by_type = child(resources, 0, Some(VERSION_RESOURCE))?;
     let by_name = child(resources, directory(by_type)?, None)?;
