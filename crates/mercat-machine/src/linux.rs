@@ -1,8 +1,10 @@
 //! Linux rules LNX-01 to LNX-29, the static columns (domain 5.2).
 
+mod boot;
 mod identity;
 mod kernel;
 pub mod packages;
+mod script;
 mod services;
 mod storage;
 mod sudo;
@@ -11,6 +13,7 @@ pub use kernel::kernel_releases;
 
 use super::rule::{Case, Fault, Outcome, Rule};
 use super::{Found, Tree};
+use crate::mounts::Doubt;
 use mercat_domain::finding::Place;
 
 const fn rule(
@@ -177,6 +180,11 @@ pub const RULES: &[Rule] = &[
         services::firewall,
     ),
 ];
+
+/// What a guest reads that nobody looked into, so that rules cannot have seen it.
+pub(crate) fn doubts(tree: &Tree) -> Vec<Doubt> {
+    boot::Boot::of(tree).doubts
+}
 
 /// Collects faults.
 #[derive(Default)]

@@ -219,6 +219,9 @@ pub fn join(volumes: Vec<VolumeTree>, names: &[Names]) -> (Tree, Vec<Doubt>) {
     doubts.extend(units(&alone));
     let tree = Tree::new(alone.volumes, mounts);
     doubts.extend(dangling(&tree));
+    if tree.root().is_some_and(|root| root.file_system != "ntfs") {
+        doubts.extend(super::linux::doubts(&tree));
+    }
     (tree, doubts)
 }
 

@@ -5,6 +5,8 @@ use mercat_guest::{Entry, Kind};
 
 /// Bytes of a compiled file of configuration that is kept whole.
 const SMALL_BYTES: u64 = 1 << 20;
+/// Bytes of a file that is kept whole because a boot loader may be told to read it, whatever it is called.
+const SCRIPT_BYTES_MAX: u64 = 64 << 10;
 
 /// What is kept of a name. Volumes may be mounted below the root, so a path is tried there too.
 pub fn wanted(file_system: &str, entry: &Entry) -> Option<Wanted> {
@@ -14,11 +16,28 @@ pub fn wanted(file_system: &str, entry: &Entry) -> Option<Wanted> {
     let path = entry.path.as_str();
     let places = ["", "boot/", "usr/", "var/"];
     let found = places.iter().filter_map(|place| linux(&format!("{place}{path}"), entry.kind)).max();
-    match found {
+    match found.max(boot_loader(file_system, entry)) {
         // What is compiled is no configuration; large texts are, whatever they are padded with.
         Some(Wanted::Whole) if entry.size > SMALL_BYTES && is_compiled(path) => Some(Wanted::Name),
         other => other,
     }
+}
+
+/// Whether every name is kept in a place, so that what is not there is not on the disk: directories of GRUB.
+/// The path is one of a volume.
+pub(super) fn is_of_grub(path: &str) -> bool {
+    ["grub/", "grub2/", "boot/grub/", "boot/grub2/"].iter().any(|place| path.starts_with(place))
+}
+
+/// What boot loaders may be told to read: everything beside them, and on file systems that firmware reads.
+fn boot_loader(file_system: &str, entry: &Entry) -> Option<Wanted> {
+    const COMPILED: [&str; 8] = [".mod", ".pf2", ".img", ".mo", ".efi", ".png", ".tga", ".exec"];
+    let path = entry.path.to_ascii_lowercase();
+    if !is_of_grub(&path) && !file_system.starts_with("fat") {
+        return None;
+    }
+    let is_script = entry.size <= SCRIPT_BYTES_MAX && !COMPILED.iter().any(|end| path.ends_with(end));
+    Some(if is_script && entry.kind == Kind::File { Wanted::Whole } else { Wanted::Name })
 }
 
 /// Files that programs read in a form of their own: tables of devices, stores of certificates, caches.
@@ -145,6 +164,12 @@ fn system(path: &str, name: &str) -> Option<Wanted> {
         || path.starts_with("lib/sysimage/rpm/")
         || path.starts_with("lib/systemd/system-preset/")
         || path.starts_with("lib/systemd/network/")
+        || path.starts_with("local/lib/systemd/network/")
+        || path.starts_with("lib/netplan/")
+        || path.starts_with("lib/NetworkManager/system-connections/")
+        || path.starts_with("lib/pam.d/")
+        // What sshd of Red Hat includes from /etc leads here.
+        || path.starts_with("share/crypto-policies/") && name == "opensshserver.txt"
         || path.starts_with("lib/tmpfiles.d/")
         || path.starts_with("lib/userdb/")
         || path.starts_with("lib/modules/") && name == "modules.builtin"

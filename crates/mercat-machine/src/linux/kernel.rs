@@ -1,104 +1,11 @@
 //! Kernels and their command lines: LNX-03, 09, 12, 20 and 22.
 
+use super::boot::Boot;
 use super::{Case, Faults, Found, Outcome, at_least, here, lines};
 use std::collections::BTreeSet;
 
-/// A kernel command line, and where it stands.
-struct CommandLine<'t> {
-    found: Found<'t>,
-    text: String,
-}
-
-/// The command lines with which the guest may start: of boot loader entries, else of the sources from
-/// which they are made. Recovery entries do not count.
-fn command_lines<'c>(case: &'c Case<'_>) -> Vec<CommandLine<'c>> {
-    let is_boot = |found: &Found<'_>| {
-        let path = format!("/{}", found.node.path.to_ascii_lowercase());
-        path.contains("/grub/")
-            || path.contains("/grub2/")
-            || path.contains("/loader/")
-            || path.contains("linux/")
-            || path.contains("/efi/")
-            || path.ends_with("/cmdline.txt")
-    };
-    let mut out = Vec::new();
-    let environment =
-        case.tree.all().find(|found| found.node.name() == "grubenv").map(|found| found.node.text());
-    let kernelopts = environment
-        .as_deref()
-        .and_then(|text| text.lines().find_map(|line| line.strip_prefix("kernelopts=")));
-    let kernelopts = kernelopts.unwrap_or_default().to_owned();
-    let in_etc = |found: &Found<'_>| found.node.path.starts_with("etc/");
-    for found in case.tree.all().filter(|found| found.node.content.is_some() && !in_etc(found)) {
-        if is_boot(&found) {
-            let text = entries(&found.node.text(), &kernelopts);
-            out.extend(text.into_iter().map(|text| CommandLine { found, text }));
-        }
-    }
-    if out.is_empty() {
-        for path in ["etc/kernel/cmdline", "etc/default/grub"] {
-            let Some(found) = case.tree.file(path) else { continue };
-            let text = match path {
-                "etc/kernel/cmdline" => found.node.text().into_owned(),
-                _ => shell_values(&found.node.text(), &["GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT"]),
-            };
-            out.push(CommandLine { found, text });
-        }
-    }
-    out
-}
-
-/// Command lines in the configuration of GRUB, boot loader entries, extlinux and plain files.
-fn entries(text: &str, kernelopts: &str) -> Vec<String> {
-    let text = &text.replace("\\\n", " ");
-    let (mut out, mut of_recovery) = (Vec::new(), Vec::new());
-    // A file that is nothing but parameters, such as `cmdline.txt`.
-    let plain = lines(text).count() == 1;
-    let mut recovery = false;
-    let mut variables = std::collections::BTreeMap::from([("kernelopts".to_owned(), kernelopts.to_owned())]);
-    for line in lines(text) {
-        let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-        match word.to_ascii_lowercase().as_str() {
-            "menuentry" | "title" | "label" | "menu" => {
-                let lower = line.to_ascii_lowercase();
-                recovery = lower.contains("recovery") || lower.contains("rescue");
-            }
-            "set" => {
-                if let Some((name, value)) = rest.split_once('=') {
-                    variables
-                        .insert(name.trim().to_owned(), value.trim().trim_matches(['"', '\'']).to_owned());
-                }
-            }
-            // In a boot loader entry the parameters are on a line of their own.
-            "linux" | "linux16" | "linuxefi" | "kernel"
-                if rest.contains('=') || rest.contains(" ro") || rest.contains('$') =>
-            {
-                let line = substituted(rest, &variables);
-                if recovery { of_recovery.push(line) } else { out.push(line) }
-            }
-            "options" | "append" => {
-                let line = substituted(rest, &variables);
-                if recovery { of_recovery.push(line) } else { out.push(line) }
-            }
-            _ if plain && line.contains("root=") => out.push(line.to_owned()),
-            _ => {}
-        }
-    }
-    // What is the only entry is the one that starts, whatever it is called.
-    if out.is_empty() { of_recovery } else { out }
-}
-
-/// A line with the values of its variables; those that are not known stay.
-fn substituted(line: &str, variables: &std::collections::BTreeMap<String, String>) -> String {
-    let word = |word: &str| {
-        let name = word.trim_matches('"').strip_prefix('$').map(|name| name.trim_matches(['{', '}']));
-        name.and_then(|name| variables.get(name).cloned()).unwrap_or_else(|| word.to_owned())
-    };
-    line.split_whitespace().map(word).collect::<Vec<_>>().join(" ")
-}
-
 /// A parameter as the kernel reads it: without quotes, and with dashes in its name as underscores.
-fn plain(word: &str) -> String {
+pub(super) fn plain(word: &str) -> String {
     let word = word.replace(['"', '\''], "");
     match word.split_once('=') {
         Some((name, value)) => format!("{}={value}", name.replace('-', "_")),
@@ -106,23 +13,14 @@ fn plain(word: &str) -> String {
     }
 }
 
-/// The values of shell variables, joined.
-fn shell_values(text: &str, names: &[&str]) -> String {
-    let values = lines(text).filter_map(|line| {
-        let (name, value) = line.split_once('=')?;
-        names.contains(&name.trim()).then(|| value.trim().trim_matches(['"', '\'']).to_owned())
-    });
-    values.collect::<Vec<_>>().join(" ")
-}
-
-fn has(line: &str, wanted: impl Fn(&str) -> bool) -> bool {
+pub(super) fn has(line: &str, wanted: impl Fn(&str) -> bool) -> bool {
     line.split_whitespace().any(|word| wanted(&plain(word)))
 }
 
 /// LNX-03: the serial console, early messages and time for slow disks.
 pub(super) fn parameters(case: &Case<'_>) -> Outcome {
     let required = "console=ttyS0 (ttyAMA0 on arm64), earlyprintk=ttyS0, rootdelay=300";
-    let found = command_lines(case);
+    let found = Boot::of(case.tree).lines;
     let Some(first) = found.first() else {
         return Outcome::found(here(), "no kernel command line in any boot loader configuration", required);
     };
@@ -155,7 +53,7 @@ pub(super) fn harmful_parameters(case: &Case<'_>) -> Outcome {
     let required = "neither libata.atapi_enabled=0 nor reserve=0x1f0,0x8";
     let old = case.os.id == "rhel" && !case.os.version_id.is_empty() && !at_least(&case.os.version_id, "6.6");
     let mut faults = Faults::default();
-    for line in command_lines(case) {
+    for line in Boot::of(case.tree).lines {
         for harmful in ["libata.atapi_enabled=0", "reserve=0x1f0,0x8"] {
             if has(&line.text, |word| word == harmful) {
                 faults.at(&line.found, format!("{harmful} on the kernel command line"));
@@ -190,7 +88,7 @@ fn machine(head: &[u8]) -> Option<Result<&'static str, &'static str>> {
 
 /// The machine of a kernel file: x86 boot protocol, arm64 image header, or PE.
 fn kernel_machine(head: &[u8]) -> Option<Result<&'static str, &'static str>> {
-    if head.get(0x202..0x206) == Some(b"HdrS") {
+    if is_of_x86(head) {
         // XLF_KERNEL_64 of the boot protocol 2.12.
         let flags = head.get(0x236).copied().unwrap_or(0);
         return Some(if flags & 1 == 1 { Ok("x86_64") } else { Err("a 32-bit kernel") });
@@ -218,8 +116,9 @@ pub(super) fn architecture(case: &Case<'_>) -> Outcome {
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     let programs = PROGRAMS.iter().filter_map(|path| case.tree.file(path));
     let programs = programs.filter_map(|found| Some((found, machine(found.node.bytes())?)));
-    let kernels =
-        kernels(case).into_iter().filter_map(|found| Some((found, kernel_machine(found.node.bytes())?)));
+    let kernels = kernels(case, &Boot::of(case.tree))
+        .into_iter()
+        .filter_map(|found| Some((found, kernel_machine(found.node.bytes())?)));
     let mut told = BTreeSet::new();
     for (found, machine) in programs.chain(kernels) {
         match machine {
@@ -236,27 +135,41 @@ pub(super) fn architecture(case: &Case<'_>) -> Outcome {
     faults.judge(seen.into_iter().collect::<Vec<_>>().join(", "), required)
 }
 
-/// Kernel files.
-fn kernels<'c>(case: &'c Case<'_>) -> Vec<Found<'c>> {
+/// Kernel files: by their names, and those that boot loaders start.
+fn kernels<'c>(case: &'c Case<'_>, boot: &Boot<'c>) -> Vec<Found<'c>> {
     let is_kernel = |found: &Found<'_>| {
         let name = found.node.name();
-        found.node.is_file() && (name.starts_with("vmlinu") || name.starts_with("Image"))
+        let named = name.starts_with("vmlinu") || name.starts_with("Image");
+        found.node.is_file() && named
     };
-    case.tree.all().filter(is_kernel).collect()
+    let is_other = |found: &Found<'_>| !is_kernel(found);
+    let started = boot.kernels.values().copied().filter(is_other);
+    case.tree.all().filter(is_kernel).chain(started).collect()
 }
 
-/// Releases of the installed kernels, newest first: names of kernel files and of module directories.
+/// The release in the name of a kernel file. That of a rescue kernel is the number of a machine.
+fn release_of_name(name: &str) -> Option<&str> {
+    let (_, release) = name.split_once('-')?;
+    (release.starts_with(|c: char| c.is_ascii_digit()) && !release.starts_with("0-rescue")).then_some(release)
+}
+
+/// Releases of the installed kernels, newest first: names of kernel files and of module directories, and what kernels
+/// say themselves.
 pub fn kernel_releases(case: &Case<'_>) -> Vec<String> {
+    releases(case, &Boot::of(case.tree))
+}
+
+fn releases(case: &Case<'_>, boot: &Boot<'_>) -> Vec<String> {
     let mut out = BTreeSet::new();
-    let starts_with_digit = |text: &&str| text.starts_with(|c: char| c.is_ascii_digit());
-    for found in kernels(case) {
-        let release = found.node.name().split_once('-').map(|(_, release)| release);
-        out.extend(release.filter(starts_with_digit).map(str::to_owned));
+    for found in kernels(case, boot) {
+        out.extend(release_of_name(found.node.name()).map(str::to_owned));
+        out.extend(found.node.kernel.iter().flat_map(|kernel| kernel.releases.clone()));
     }
     for directory in ["lib/modules", "usr/lib/modules"] {
         for found in case.tree.below(directory) {
             let mut parts = found.node.path.split('/').skip_while(|part| *part != "modules");
-            out.extend(parts.nth(1).filter(starts_with_digit).map(str::to_owned));
+            let release = parts.nth(1).filter(|part| part.starts_with(|c: char| c.is_ascii_digit()));
+            out.extend(release.map(str::to_owned));
         }
     }
     let mut out: Vec<String> = out.into_iter().collect();
@@ -264,17 +177,45 @@ pub fn kernel_releases(case: &Case<'_>) -> Vec<String> {
     out
 }
 
+/// A kernel that boot loaders start and that does not say its release, so that no file tells how old it is.
+fn without_release(boot: &Boot<'_>) -> Option<String> {
+    let is_silent = |found: &&Found<'_>| {
+        let kernel = found.node.kernel.as_ref();
+        let name = found.node.name();
+        let says =
+            release_of_name(name).is_some() || kernel.is_some_and(|kernel| !kernel.releases.is_empty());
+        // Kernels of ARM have no header with a release; of those with usual names the modules tell.
+        let usual = kernel.is_none_or(|kernel| !kernel.is_unified)
+            && !is_of_x86(found.node.bytes())
+            && (name.starts_with("vmlinu") || name.starts_with("Image"));
+        !says && !usual && !name.contains("memtest")
+    };
+    let silent = boot.kernels.values().find(is_silent).map(|found| found.node.path.clone());
+    silent.or_else(|| boot.unknown.first().cloned())
+}
+
+fn is_of_x86(head: &[u8]) -> bool {
+    head.get(0x202..0x206) == Some(b"HdrS")
+}
+
 /// LNX-12: every kernel is as new as its line's fix for CVE-2019-11477, 11478 and 11479.
 pub(super) fn sack(case: &Case<'_>) -> Outcome {
     let floors = floors(case);
     let required = format!("a kernel with the fixes: {}, or a newer line", floors.join(", "));
-    let releases = kernel_releases(case);
+    let boot = Boot::of(case.tree);
+    let releases = releases(case, &boot);
     if releases.is_empty() {
         return Outcome::inconclusive("no kernel whose release could be read", required);
     }
     let mut faults = Faults::default();
     for release in releases.iter().filter(|release| !is_fixed(&full(case, release), &floors)) {
         faults.add(here(), format!("kernel {release}"));
+    }
+    if let Some(name) = without_release(&boot).filter(|_| faults.0.is_empty()) {
+        return Outcome::inconclusive(
+            format!("the kernel {name}, whose release could not be read"),
+            required,
+        );
     }
     faults.judge(releases.join(", "), required)
 }

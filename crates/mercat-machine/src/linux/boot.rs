@@ -1,0 +1,311 @@
+//! With which kernels and command lines boot loaders start the guest.
+
+use super::script::{Variables, assign, commands, expanded, first_word};
+use super::{Found, lines};
+use crate::mounts::Doubt;
+use crate::wanted::is_of_grub;
+use crate::{KernelFile, Tree};
+use mercat_guest::{Kind, resolve};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Scripts that lead to each other.
+const DEPTH_MAX: usize = 8;
+/// Bytes of the scripts that others lead to.
+const FOLLOWED_BYTES_MAX: usize = 16 << 20;
+/// Command lines that are looked at.
+const LINES_MAX: usize = 10_000;
+/// Names and doubts that are told.
+const TOLD_MAX: usize = 100;
+
+/// A file by its volume and its path there.
+type At<'t> = (&'t str, &'t str);
+
+/// A kernel command line, and where it stands.
+pub(super) struct CommandLine<'t> {
+    pub(super) found: Found<'t>,
+    pub(super) text: String,
+}
+
+/// What boot loaders start.
+#[derive(Default)]
+pub(super) struct Boot<'t> {
+    /// The command lines with which the guest may start: of boot loader entries and unified kernel images, else of the
+    /// sources from which they are made. Recovery entries do not count.
+    pub(super) lines: Vec<CommandLine<'t>>,
+    /// Kernels that an entry names, and unified kernel images.
+    pub(super) kernels: BTreeMap<At<'t>, Found<'t>>,
+    /// Names of kernels in entries that lead to no kernel that was seen.
+    pub(super) unknown: BTreeSet<String>,
+    /// What boot loaders read and nobody looked into.
+    pub(super) doubts: Vec<Doubt>,
+}
+
+impl<'t> Boot<'t> {
+    /// Reads the scripts and images of a guest.
+    pub(super) fn of(tree: &'t Tree) -> Self {
+        let mut reader =
+            Reader { tree, boot: Self::default(), read: BTreeSet::new(), started: BTreeSet::new(), bytes: 0 };
+        let environment = environment(tree);
+        let is_script = |found: &Found<'_>| {
+            let is_text = found.node.kernel.is_none() && found.node.name() != "grubenv";
+            is_text && found.node.content.is_some() && is_boot(&found.node.path)
+        };
+        let mut scripts: Vec<Found<'_>> = tree.all().filter(is_script).collect();
+        // The others may be read by this one, with its variables.
+        scripts.sort_by_key(|found| found.node.name() != "grub.cfg");
+        for found in scripts {
+            if !reader.read.contains(&at(&found)) {
+                let mut variables = environment.clone();
+                let directory = format!("/{}", directory(&found.node.path));
+                for name in ["prefix", "config_directory", "cmdpath"] {
+                    variables.insert(name.to_owned(), directory.clone());
+                }
+                reader.script(found, &mut variables, &mut Vec::new());
+            }
+        }
+        reader.images();
+        let mut boot = reader.boot;
+        if boot.lines.is_empty() {
+            boot.lines = sources(tree);
+        }
+        boot
+    }
+}
+
+/// From what boot loader entries are made.
+fn sources(tree: &Tree) -> Vec<CommandLine<'_>> {
+    let line = |path: &&str| {
+        let found = tree.file(path)?;
+        let text = match *path {
+            "etc/kernel/cmdline" => found.node.text().into_owned(),
+            _ => shell_values(&found.node.text(), &["GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT"]),
+        };
+        Some(CommandLine { found, text })
+    };
+    ["etc/kernel/cmdline", "etc/default/grub"].iter().filter_map(line).collect()
+}
+
+/// The values of shell variables, joined.
+fn shell_values(text: &str, names: &[&str]) -> String {
+    let values = lines(text).filter_map(|line| {
+        let (name, value) = line.split_once('=')?;
+        names.contains(&name.trim()).then(|| value.trim().trim_matches(['"', '\'']).to_owned())
+    });
+    values.collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a path is one of boot loaders' scripts.
+fn is_boot(path: &str) -> bool {
+    let path = format!("/{}", path.to_ascii_lowercase());
+    !path.starts_with("/etc/")
+        && (["/grub/", "/grub2/", "/loader/", "linux/", "/efi/"].iter().any(|place| path.contains(place))
+            || ["/cmdline.txt", "/syslinux.cfg", "/extlinux.conf"].iter().any(|name| path.ends_with(name)))
+}
+
+/// Whether boot loaders look at a file by themselves, not at a copy that a package brings.
+fn is_used(tree: &Tree, found: &Found<'_>) -> bool {
+    let is_of_boot = |path: &str| ["boot", "efi"].iter().any(|top| path.split('/').next() == Some(top));
+    match tree.mounts().find(|(_, volume)| volume.volume == found.volume.volume) {
+        Some(("", _)) => is_of_boot(&found.node.path),
+        Some((point, _)) => is_of_boot(point),
+        None => true,
+    }
+}
+
+/// What GRUB keeps from one start to the next.
+fn environment(tree: &Tree) -> Variables {
+    let named = |found: &Found<'_>| found.node.name() == "grubenv" && found.node.is_file();
+    let found = tree.all().find(|found| named(found) && is_used(tree, found)).or(tree.all().find(named));
+    let text = found.map(|found| found.node.text()).unwrap_or_default();
+    let mut variables = Variables::from([("kernelopts".to_owned(), String::new())]);
+    let values = lines(&text).filter_map(|line| line.split_once('='));
+    variables.extend(values.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    variables
+}
+
+fn directory(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(directory, _)| directory)
+}
+
+fn at<'t>(found: &Found<'t>) -> At<'t> {
+    (&found.volume.volume, &found.node.path)
+}
+
+struct Reader<'t> {
+    tree: &'t Tree,
+    boot: Boot<'t>,
+    /// Scripts that were read.
+    read: BTreeSet<At<'t>>,
+    /// Programs that entries start.
+    started: BTreeSet<At<'t>>,
+    /// Bytes of scripts to which others lead.
+    bytes: usize,
+}
+
+impl<'t> Reader<'t> {
+    fn doubt(&mut self, found: &Found<'_>, observed: String) {
+        if self.boot.doubts.len() < TOLD_MAX {
+            self.boot.doubts.push(Doubt { place: found.place(), observed });
+        }
+    }
+
+    /// Reads the configuration of GRUB, boot loader entries, extlinux and plain files.
+    fn script(&mut self, found: Found<'t>, variables: &mut Variables, chain: &mut Vec<At<'t>>) {
+        self.read.insert(at(&found));
+        if found.node.bytes().starts_with(&[0x1f, 0x8b]) {
+            return self.doubt(&found, "a compressed script of a boot loader".to_owned());
+        }
+        let is_used = !chain.is_empty() || is_used(self.tree, &found);
+        chain.push(at(&found));
+        let text = found.node.text().replace("\\\n", " ");
+        let (mut out, mut of_recovery) = (Vec::new(), Vec::new());
+        // A file that is nothing but parameters, such as `cmdline.txt`.
+        let plain = lines(&text).count() == 1;
+        let mut recovery = false;
+        for line in lines(&text).flat_map(commands) {
+            let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+            let own: &mut Vec<String> = if recovery { &mut of_recovery } else { &mut out };
+            // One more than are looked at shows that there are more.
+            own.truncate(LINES_MAX);
+            match word.replace(['"', '\'', '\\'], "").to_ascii_lowercase().as_str() {
+                "menuentry" | "title" | "label" | "menu" => {
+                    let lower = line.to_ascii_lowercase();
+                    recovery = lower.contains("recovery") || lower.contains("rescue");
+                }
+                "set" => assign(rest, variables),
+                "linux" | "linux16" | "linuxefi" | "kernel" => {
+                    // In a boot loader entry the parameters are on a line of their own.
+                    if rest.contains('=') || rest.contains(" ro") || rest.contains('$') {
+                        own.push(expanded(rest, variables));
+                    }
+                    if is_used {
+                        self.kernel(&found, &expanded(rest, variables));
+                    }
+                }
+                "options" | "append" => own.push(expanded(rest, variables)),
+                "chainloader" | "efi" | "uki" if is_used => {
+                    let started = self.named(&found, &expanded(rest, variables)).unwrap_or_default();
+                    self.started.extend(started.iter().map(at));
+                }
+                "configfile" | "source" | "." | "normal" | "include" | "legacy_configfile"
+                    if is_used && !rest.is_empty() =>
+                {
+                    self.follow(found, rest, variables, chain);
+                }
+                _ if plain && line.contains("root=") => own.push(line.to_owned()),
+                _ => assign(line, variables),
+            }
+        }
+        chain.pop();
+        // What is the only entry is the one that starts, whatever it is called.
+        let texts = if out.is_empty() { of_recovery } else { out };
+        let free = LINES_MAX.saturating_sub(self.boot.lines.len());
+        if texts.len() > free {
+            self.doubt(&found, format!("more than {LINES_MAX} kernel command lines"));
+        }
+        self.boot.lines.extend(texts.into_iter().take(free).map(|text| CommandLine { found, text }));
+    }
+
+    /// Reads what a script leads to.
+    fn follow(&mut self, found: Found<'t>, rest: &str, variables: &mut Variables, chain: &mut Vec<At<'t>>) {
+        let name = expanded(rest, variables);
+        let Some(targets) = self.named(&found, &name) else {
+            return self
+                .doubt(&found, format!("a boot loader reads {}, which is not told", first_word(&name)));
+        };
+        let path = path_of(&found, &name).unwrap_or_default().to_ascii_lowercase();
+        // Of these names all are kept: what is not there is not on the disk.
+        let is_listed = is_of_grub(&path) || [".cfg", ".conf", ".lst"].iter().any(|end| path.ends_with(end));
+        let unseen = targets.is_empty() && !is_listed;
+        let unread = targets.iter().any(|target| target.node.is_file() && target.node.content.is_none());
+        let deep = chain.len() >= DEPTH_MAX && targets.iter().any(|target| !chain.contains(&at(target)));
+        if unseen || unread || deep || self.bytes > FOLLOWED_BYTES_MAX {
+            return self.doubt(&found, format!("a boot loader reads /{path}, where nothing was looked at"));
+        }
+        for target in targets.into_iter().filter(|target| target.node.content.is_some()) {
+            self.bytes += target.node.bytes().len() + 1;
+            if !chain.contains(&at(&target)) {
+                self.script(target, variables, chain);
+            }
+        }
+    }
+
+    /// A kernel that an entry names.
+    fn kernel(&mut self, found: &Found<'t>, line: &str) {
+        let mut named = self.named(found, line).unwrap_or_default();
+        named.retain(|kernel| kernel.node.is_file());
+        let name = first_word(line);
+        // Menus of extlinux, and a test of memory, which is no kernel.
+        let is_other = name.ends_with(".c32") || name.contains("memtest");
+        if named.is_empty() && !is_other && !name.is_empty() && self.boot.unknown.len() < TOLD_MAX {
+            self.boot.unknown.insert(name);
+        }
+        self.boot.kernels.extend(named.into_iter().map(|kernel| (at(&kernel), kernel)));
+    }
+
+    /// Files that a name means on any volume; `None` when the name is not told.
+    fn named(&self, found: &Found<'_>, line: &str) -> Option<Vec<Found<'t>>> {
+        let path = path_of(found, line)?;
+        let on = |volume: &'t crate::VolumeTree| {
+            let link = |at: &str| {
+                let node = volume.get(at).filter(|node| node.kind == Kind::Symlink)?;
+                Some(node.link.clone())
+            };
+            let node = volume.get(&resolve(&path, &link)?)?;
+            Some(Found { volume, node })
+        };
+        Some(self.tree.volumes.iter().filter_map(on).collect())
+    }
+
+    /// Takes the command lines out of unified kernel images that firmware or a boot loader starts. Addons add to them.
+    fn images(&mut self) {
+        let tree = self.tree;
+        let images = tree.all().filter_map(|found| Some((found, found.node.kernel.as_ref()?)));
+        let is_addon = |found: &Found<'_>| found.node.name().to_ascii_lowercase().ends_with(".addon.efi");
+        let images: Vec<(Found<'t>, &KernelFile)> =
+            images.filter(|(found, _)| is_used(tree, found) || self.started.contains(&at(found))).collect();
+        let addons = images.iter().filter(|(found, _)| is_addon(found));
+        let added = addons.flat_map(|(_, image)| image.lines.clone()).collect::<Vec<_>>().join(" ");
+        for (found, image) in images {
+            let is_started = self.started.contains(&at(&found));
+            let is_program = found.node.name().to_ascii_lowercase().ends_with(".efi");
+            if let Some(what) = image.unread.filter(|_| is_program || is_started || image.is_unified) {
+                self.doubt(&found, format!("a program that firmware starts, of which nobody read {what}"));
+            }
+            if image.is_unified {
+                self.boot.kernels.insert(at(&found), found);
+            }
+            if is_addon(&found) {
+                continue;
+            }
+            let mut texts = image.lines.clone();
+            // Without a line of its own it has that of its entry, or none.
+            if image.is_unified && texts.is_empty() && image.unread.is_none() && !is_started {
+                texts.push(String::new());
+            }
+            let texts = texts.into_iter().map(|text| format!("{text} {added}"));
+            self.boot.lines.extend(texts.map(|text| CommandLine { found, text }));
+        }
+    }
+}
+
+/// The path on a volume that the first word of a line means; `None` where a variable of it is not known.
+fn path_of(found: &Found<'_>, line: &str) -> Option<String> {
+    let word = first_word(line);
+    // The device, in parentheses, may be any.
+    let path = match word.strip_prefix('(') {
+        Some(rest) => rest.split_once(')')?.1,
+        None => &word,
+    };
+    if path.contains('$') || path.is_empty() {
+        return None;
+    }
+    let path = match path.starts_with('/') {
+        true => path.to_owned(),
+        false => format!("{}/{path}", directory(&found.node.path)),
+    };
+    resolve(&path, &|_| None)
+}
+
+#[cfg(test)]
+mod tests;
