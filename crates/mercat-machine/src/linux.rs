@@ -2,7 +2,9 @@
 
 mod boot;
 mod identity;
+mod jobs;
 mod kernel;
+mod network;
 pub mod packages;
 mod script;
 mod services;
@@ -121,7 +123,7 @@ pub const RULES: &[Rule] = &[
         None,
         "Network by DHCP",
         "let the first interface use DHCP, and remove fixed addresses and persistent interface names",
-        services::network,
+        network::network,
     ),
     rule("LNX-18", None, "No LVM on OS disk", "keep the operating system outside LVM", storage::lvm),
     rule(
@@ -163,7 +165,7 @@ pub const RULES: &[Rule] = &[
         "remove agents that customers did not ask for",
         packages::foreign_agents,
     ),
-    rule("LNX-26", None, "Scheduled jobs", "describe or remove jobs that no package brings", services::jobs),
+    rule("LNX-26", None, "Scheduled jobs", "describe or remove jobs that no package brings", jobs::jobs),
     rule("LNX-27", None, "Security patches", "install the newest security updates", packages::patches),
     rule(
         "LNX-28",
@@ -183,7 +185,9 @@ pub const RULES: &[Rule] = &[
 
 /// What a guest reads that nobody looked into, so that rules cannot have seen it.
 pub(crate) fn doubts(tree: &Tree) -> Vec<Doubt> {
-    boot::Boot::of(tree).doubts
+    let mut doubts = boot::Boot::of(tree).doubts;
+    doubts.extend(services::sshd_doubts(tree));
+    doubts
 }
 
 /// Collects faults.

@@ -342,8 +342,17 @@ fn dangling(tree: &Tree) -> Vec<Doubt> {
     ];
     let is_own =
         |name: &str| name == ".ssh" || name.starts_with("authorized_keys") || super::wanted::is_history(name);
-    const BELOW: [&str; 5] =
-        ["etc/sudoers.d/", "etc/ssh/sshd_config.d/", "etc/cloud/", "var/lib/cloud/seed", "etc/cron"];
+    const BELOW: [&str; 9] = [
+        "etc/sudoers.d/",
+        "etc/ssh/sshd_config.d/",
+        "etc/cloud/",
+        "var/lib/cloud/seed",
+        "etc/cron",
+        "etc/netplan",
+        "etc/network/interfaces",
+        "etc/systemd/network",
+        "etc/NetworkManager/system-connections",
+    ];
     // Directories of which everything is kept.
     const KEPT: [&str; 4] = ["etc/", "usr/etc/", "usr/lib/sysimage/rpm", "usr/lib/apk"];
     let mut out = Vec::new();

@@ -180,13 +180,18 @@ impl Tree {
         Some(Found { volume, node: volume.get(path)? })
     }
 
-    /// The node that a path means when links are followed, inside the guest only.
-    pub fn find(&self, path: &str) -> Option<Found<'_>> {
+    /// The path that a path means when links are followed, inside the guest only, whether something is there or not.
+    pub fn real(&self, path: &str) -> Option<String> {
         let link = |path: &str| {
             let found = self.node(path)?;
             (found.node.kind == Kind::Symlink).then(|| found.node.link.clone())
         };
-        self.node(&resolve(path, &link)?)
+        resolve(path, &link)
+    }
+
+    /// The node that a path means when links are followed.
+    pub fn find(&self, path: &str) -> Option<Found<'_>> {
+        self.node(&self.real(path)?)
     }
 
     /// The regular file that a path means.
@@ -201,16 +206,23 @@ impl Tree {
 
     /// The nodes below a directory of the guest, at any depth, on the volume that the directory is on.
     pub fn below(&self, directory: &str) -> impl Iterator<Item = Found<'_>> {
-        let link = |path: &str| {
-            let found = self.node(path)?;
-            (found.node.kind == Kind::Symlink).then(|| found.node.link.clone())
-        };
-        let resolved = resolve(directory, &link);
+        let resolved = self.real(directory);
         let located = resolved.as_deref().and_then(|path| {
             let (volume, path) = self.locate(path)?;
             Some((volume, volume.below(path)))
         });
         located.into_iter().flat_map(|(volume, nodes)| nodes.map(move |node| Found { volume, node }))
+    }
+
+    /// The regular files below a directory of the guest, each with the node that stands there: a link to it, or itself.
+    pub fn files<'t>(&'t self, directory: &str) -> impl Iterator<Item = (&'t Node, Found<'t>)> {
+        self.below(directory).filter_map(|found| match found.node.kind {
+            Kind::Symlink => {
+                let (point, _) = self.mounts().find(|(_, volume)| volume.volume == found.volume.volume)?;
+                Some((found.node, self.file(&format!("{point}/{}", found.node.path))?))
+            }
+            _ => found.node.is_file().then_some((found.node, found)),
+        })
     }
 
     /// Every node of every volume, mounted or not.

@@ -29,11 +29,14 @@ pub(super) fn history(case: &Case<'_>) -> Outcome {
 pub(super) fn generalised(case: &Case<'_>) -> Outcome {
     let required = "no SSH host keys, empty machine-id, no leases, no traces of provisioning";
     let mut faults = Faults::default();
+    // Those of OpenSSH, and of dropbear, which may also stand in the directory of its initramfs.
     let host_key = |found: &Found<'_>| {
-        let name = found.node.name();
-        name.starts_with("ssh_host_") && name.contains("_key") && found.node.size > 0
+        let (name, path) = (found.node.name(), found.node.path.as_str());
+        let of_openssh = path.contains("ssh/") && name.starts_with("ssh_host_") && name.contains("_key");
+        let of_dropbear = name.starts_with("dropbear_") && name.ends_with("_host_key");
+        (of_openssh || of_dropbear) && found.node.size > 0
     };
-    for found in case.tree.below("etc/ssh").filter(host_key) {
+    for found in case.tree.below("etc").filter(host_key) {
         faults.at(&found, "an SSH host key");
     }
     for path in ["etc/machine-id", "var/lib/dbus/machine-id"] {
@@ -125,9 +128,8 @@ fn provisioned(case: &Case<'_>, faults: &mut Faults) {
     ];
     let config = case.tree.below("etc/cloud").chain(case.tree.below("var/lib/cloud/seed"));
     for found in config.filter(|found| found.node.is_file() && !found.node.path.contains("/templates/")) {
-        let text = found.node.text();
-        let sets = |word: &&&str| lines(&text).any(|line| sets(line, word));
-        if let Some(word) = OF_CLOUD_INIT.iter().find(sets) {
+        let text = uncommented(&found.node.text());
+        if let Some(word) = OF_CLOUD_INIT.iter().find(|word| sets(&text, word)) {
             faults.at(&found, format!("cloud-init sets {word}"));
         }
     }
@@ -170,12 +172,29 @@ fn provisioned(case: &Case<'_>, faults: &mut Faults) {
     }
 }
 
-/// Whether a line of YAML or JSON gives a value to a key.
-fn sets(line: &str, key: &str) -> bool {
-    let line = line.split(" #").next().unwrap_or_default();
-    line.match_indices(key).any(|(at, _)| {
-        let before = line[..at].chars().next_back();
-        let behind = line[at + key.len()..].trim_start_matches(['"', '\'']).trim_start();
+/// YAML without its comments. A quote opens where a value begins.
+pub(super) fn uncommented(text: &str) -> String {
+    let plain = |line: &str| {
+        let (mut quote, mut before) = (None, ' ');
+        for (at, letter) in line.char_indices() {
+            match (quote, letter) {
+                (Some(open), _) if open == letter && before != '\\' => quote = None,
+                (None, '"' | '\'') if " [{,".contains(before) => quote = Some(letter),
+                (None, '#') if before.is_whitespace() => return line[..at].to_owned(),
+                _ => {}
+            }
+            before = letter;
+        }
+        line.to_owned()
+    };
+    lines(text).map(plain).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether YAML or JSON without comments gives a value to a key: in a line, in braces, or with the colon on the next one.
+pub(super) fn sets(text: &str, key: &str) -> bool {
+    text.match_indices(key).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let behind = text[at + key.len()..].trim_start_matches(['"', '\'']).trim_start();
         before.is_none_or(|letter| !letter.is_alphanumeric() && !"_-".contains(letter))
             && behind.starts_with(':')
     })

@@ -1,20 +1,37 @@
-//! Services, networks and jobs: LNX-08, 16, 17, 26 and 29.
+//! Services: LNX-08, 16 and 29.
 
 use super::{Case, Faults, Found, Outcome, at, is_enabled, lines};
-use crate::Tree;
-use mercat_guest::Kind;
+use crate::mounts::Doubt;
+use crate::{Node, Tree};
 
-/// The text of the SSH server's configuration in the order in which it is read: `Include` lines stand
-/// for the files that they name.
-pub(super) fn sshd_config<'t>(tree: &'t Tree) -> Vec<(Found<'t>, String)> {
-    let Some(main) =
-        ["etc/ssh/sshd_config", "usr/etc/ssh/sshd_config"].iter().find_map(|path| tree.file(path))
-    else {
-        return Vec::new();
-    };
-    let mut out = Vec::new();
-    include(tree, main, 0, &mut out);
-    out
+/// The SSH server's configuration.
+#[derive(Default)]
+struct Config<'t> {
+    /// Its lines in the order in which they are read: `Include` lines stand for the files that they name.
+    lines: Vec<(Found<'t>, String)>,
+    /// What it includes of places that are not kept.
+    doubts: Vec<Doubt>,
+}
+
+impl<'t> Config<'t> {
+    fn of(tree: &'t Tree) -> Self {
+        let mut out = Self::default();
+        let main = ["etc/ssh/sshd_config", "usr/etc/ssh/sshd_config"].iter().find_map(|path| tree.file(path));
+        if let Some(main) = main {
+            include(tree, main, 0, &mut out);
+        }
+        out
+    }
+}
+
+/// The lines of the SSH server's configuration, and where they stand.
+pub(super) fn sshd_config(tree: &Tree) -> Vec<(Found<'_>, String)> {
+    Config::of(tree).lines
+}
+
+/// What the SSH server reads that nobody looked into.
+pub(super) fn sshd_doubts(tree: &Tree) -> Vec<Doubt> {
+    Config::of(tree).doubts
 }
 
 /// Depth of includes, as the server limits them.
@@ -22,14 +39,14 @@ const INCLUDE_DEPTH_MAX: u32 = 16;
 /// Lines that are looked at, whatever includes what.
 const LINES_MAX: usize = 100_000;
 
-fn include<'t>(tree: &'t Tree, found: Found<'t>, depth: u32, out: &mut Vec<(Found<'t>, String)>) {
+fn include<'t>(tree: &'t Tree, found: Found<'t>, depth: u32, out: &mut Config<'t>) {
     for line in lines(&found.node.text()) {
-        if out.len() >= LINES_MAX {
+        if out.lines.len() + out.doubts.len() >= LINES_MAX {
             return;
         }
         let (word, rest) = keyword(line);
         if word != "include" || depth >= INCLUDE_DEPTH_MAX {
-            out.push((found, line.to_owned()));
+            out.lines.push((found, line.to_owned()));
             continue;
         }
         for pattern in rest.split_whitespace().map(|pattern| pattern.trim_matches('"')) {
@@ -37,25 +54,43 @@ fn include<'t>(tree: &'t Tree, found: Found<'t>, depth: u32, out: &mut Vec<(Foun
                 Some(absolute) => absolute.to_owned(),
                 None => format!("etc/ssh/{pattern}"),
             };
-            for found in glob(tree, &pattern) {
+            let Some(files) = glob(tree, &pattern) else {
+                let observed = format!("sshd reads /{pattern}, where nothing was looked at");
+                out.doubts.push(Doubt { place: found.place(), observed });
+                continue;
+            };
+            for found in files {
                 include(tree, found, depth + 1, out);
             }
         }
     }
 }
 
-/// Files that a pattern with `*` in its last part names, in their order.
-fn glob<'t>(tree: &'t Tree, pattern: &str) -> Vec<Found<'t>> {
-    let Some((directory, name)) = pattern.rsplit_once('/') else { return Vec::new() };
-    let Some((front, back)) = name.split_once('*') else { return tree.file(pattern).into_iter().collect() };
-    let fits = |found: &Found<'_>| {
-        let name = found.node.name();
-        name.len() >= front.len() + back.len() && name.starts_with(front) && name.ends_with(back)
+/// Files that a pattern with `*` in its last part names, in their order; `None` where not all of them are kept, or the
+/// pattern is another one.
+fn glob<'t>(tree: &'t Tree, pattern: &str) -> Option<Vec<Found<'t>>> {
+    let (directory, name) = pattern.rsplit_once('/')?;
+    let is_plain = |text: &str| !text.contains(['*', '?', '[', '\\']);
+    let is_kept = |path: &str| {
+        let real = tree.real(path).unwrap_or_default() + "/";
+        ["etc/", "usr/etc/"].iter().any(|kept| real.starts_with(kept))
     };
-    let below =
-        tree.below(directory).filter(|found| found.node.is_file() && !found.node.name().starts_with('.'));
+    let Some((front, back)) = name.split_once('*') else {
+        let found = tree.file(pattern).filter(|found| found.node.content.is_some());
+        return (is_plain(pattern) && (found.is_some() || is_kept(pattern)))
+            .then(|| found.into_iter().collect());
+    };
+    if !is_kept(directory) || ![directory, front, back].iter().all(|part| is_plain(part)) {
+        return None;
+    }
+    let fits = |node: &Node| {
+        let name = node.name();
+        let long = name.len() >= front.len() + back.len() && !name.starts_with('.');
+        long && name.starts_with(front) && name.ends_with(back)
+    };
     let depth = directory.split('/').count() + 1;
-    below.filter(|found| found.node.path.split('/').count() <= depth).filter(fits).collect()
+    let files = tree.files(directory).filter(|(node, _)| node.path.split('/').count() <= depth && fits(node));
+    Some(files.map(|(_, found)| found).collect())
 }
 
 /// A line's keyword in lower case, and what follows.
@@ -147,145 +182,6 @@ fn by_preset(tree: &Tree) -> bool {
         })
     };
     fresh && files.into_iter().any(|found| enables(&found.node.text()))
-}
-
-/// LNX-17: the first interface takes its address by DHCP, under whatever name it gets.
-pub(super) fn network(case: &Case<'_>) -> Outcome {
-    let tree = case.tree;
-    let mut faults = Faults::default();
-    const NAMING: [&str; 4] = [
-        "etc/udev/rules.d/70-persistent-net.rules",
-        "etc/udev/rules.d/75-persistent-net-generator.rules",
-        "lib/udev/rules.d/75-persistent-net-generator.rules",
-        "usr/lib/udev/rules.d/75-persistent-net-generator.rules",
-    ];
-    for found in NAMING.iter().filter_map(|path| tree.file(path)).filter(|found| found.node.size > 0) {
-        if !faults.0.iter().any(|fault| fault.place == found.place()) {
-            faults.at(&found, "persistent names of network interfaces");
-        }
-    }
-    if let Some(found) = tree.file("etc/network/interfaces") {
-        ifupdown(&found, &mut faults);
-    }
-    tree.below("etc/network/interfaces.d").for_each(|found| ifupdown(&found, &mut faults));
-    for found in tree.below("etc/netplan").filter(|found| found.node.name().ends_with(".yaml")) {
-        if lines(&found.node.text()).any(|line| line.trim_start_matches("- ").starts_with("addresses:")) {
-            faults.at(&found, "a fixed address");
-        }
-    }
-    for found in tree.below("etc/systemd/network").filter(|found| found.node.name().ends_with(".network")) {
-        if lines(&found.node.text()).any(|line| keyword(line).0 == "address") {
-            faults.at(&found, "a fixed address");
-        }
-    }
-    for found in tree.below("etc/NetworkManager/system-connections") {
-        if lines(&found.node.text()).any(|line| line.replace(' ', "") == "method=manual") {
-            faults.at(&found, "a fixed address");
-        }
-    }
-    ifcfg(tree, &mut faults);
-    // A file that a running machine wrote; links lead to what the next one writes.
-    let resolvers = tree.node("etc/resolv.conf").filter(|found| found.node.kind == Kind::File);
-    let named = |found: &Found<'_>| lines(&found.node.text()).any(|line| line.starts_with("nameserver"));
-    if let Some(found) = resolvers.filter(named) {
-        faults.advise(found.place(), "name servers in /etc/resolv.conf");
-    }
-    faults.judge("nothing fixed", "DHCP on the first interface, no persistent interface names")
-}
-
-fn ifupdown(found: &Found<'_>, faults: &mut Faults) {
-    let is_static = |line: &str| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        words.first() == Some(&"iface") && words.get(1) != Some(&"lo") && words.last() == Some(&"static")
-    };
-    if lines(&found.node.text()).any(is_static) {
-        faults.at(found, "a fixed address");
-    }
-}
-
-/// Interfaces of Red Hat's and SUSE's network scripts.
-fn ifcfg(tree: &Tree, faults: &mut Faults) {
-    let places = ["etc/sysconfig/network-scripts", "etc/sysconfig/network"];
-    let scripts = places.iter().flat_map(|place| tree.below(place));
-    for found in
-        scripts.filter(|found| found.node.name().starts_with("ifcfg-") && found.node.name() != "ifcfg-lo")
-    {
-        let text = found.node.text();
-        let value = |key: &str| {
-            let values = lines(&text).filter_map(|line| line.split_once('='));
-            let value = values.filter(|(name, _)| name.trim() == key).map(|(_, value)| value.trim()).last();
-            value.map(|value| value.trim_matches(['"', '\'']).to_ascii_lowercase())
-        };
-        let protocol = value("BOOTPROTO").unwrap_or_default();
-        if !protocol.starts_with("dhcp") || value("IPADDR").is_some() {
-            faults.at(&found, format!("BOOTPROTO is {protocol:?}"));
-        }
-        if found.node.name() == "ifcfg-eth0" && value("ONBOOT").is_some_and(|value| value == "no") {
-            faults.at(&found, "ONBOOT is no");
-        }
-        if value("HWADDR").is_some() || value("UUID").is_some() && value("DEVICE").is_none() {
-            faults.advise(found.place(), "bound to one network card");
-        }
-    }
-}
-
-/// LNX-26: jobs that no package of the distribution brings.
-pub(super) fn jobs(case: &Case<'_>) -> Outcome {
-    let mut faults = Faults::default();
-    for found in case.tree.below("var/spool/cron").filter(|found| found.node.is_file()) {
-        let own =
-            !found.node.name().starts_with('.') && !found.node.path.contains("/at") && found.node.size > 0;
-        if own && lines(&found.node.text()).next().is_some() {
-            faults.at(&found, "a user's crontab");
-        }
-    }
-    const KNOWN: [&str; 30] = [
-        "e2scrub_all",
-        "anacron",
-        "0hourly",
-        "sysstat",
-        "popularity-contest",
-        "mdadm",
-        "raid-check",
-        "php",
-        "apt-compat",
-        "dpkg",
-        "logrotate",
-        "man-db",
-        "apport",
-        "bsdmainutils",
-        "passwd",
-        "mlocate",
-        "plocate",
-        "update-notifier-common",
-        "ubuntu-advantage-tools",
-        "0anacron",
-        "rhsmd",
-        "cron",
-        "aptitude",
-        "exim4-base",
-        "samba",
-        "apache2",
-        "ntp",
-        "suse.de-backup-rpmdb",
-        "suse-clean_catman",
-        "dnf-automatic",
-    ];
-    const PLACES: [&str; 5] =
-        ["etc/cron.d", "etc/cron.hourly", "etc/cron.daily", "etc/cron.weekly", "etc/cron.monthly"];
-    for found in PLACES.iter().flat_map(|place| case.tree.below(place)).filter(|found| found.node.is_file()) {
-        let name = found.node.name();
-        if !name.starts_with('.') && !KNOWN.contains(&name) {
-            faults.at(&found, "a scheduled job");
-        }
-    }
-    for found in case.tree.below("etc/systemd/system") {
-        // A timer of a package is a link; a file was written here.
-        if found.node.is_file() && found.node.name().ends_with(".timer") {
-            faults.at(&found, "a timer");
-        }
-    }
-    faults.judge("only those of packages", "no scheduled jobs but the distribution's")
 }
 
 /// LNX-29: no firewall that is on from the first start.

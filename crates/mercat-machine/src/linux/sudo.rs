@@ -1,15 +1,14 @@
 //! Who may use sudo without a password (the manual page sudoers(5)).
 
 use super::{Case, Found};
+use crate::Node;
 use std::collections::BTreeMap;
 
 /// The sudoers file with what it includes.
 pub(super) fn files<'c>(case: &'c Case<'_>) -> Vec<Found<'c>> {
     let main = ["etc/sudoers", "usr/etc/sudoers"].iter().filter_map(|path| case.tree.file(path));
     // sudo leaves out names with a dot or a tilde at the end.
-    let included = |found: &Found<'_>| {
-        found.node.is_file() && !found.node.name().contains('.') && !found.node.name().ends_with('~')
-    };
+    let included = |node: &Node| !node.name().contains('.') && !node.name().ends_with('~');
     let mut out: Vec<Found<'_>> = main.take(1).collect();
     let mut places = vec!["etc/sudoers.d".to_owned(), "usr/etc/sudoers.d".to_owned()];
     places.extend(out.iter().flat_map(|found| includes(&found.node.text())));
@@ -17,7 +16,7 @@ pub(super) fn files<'c>(case: &'c Case<'_>) -> Vec<Found<'c>> {
     places.dedup();
     for place in places {
         out.extend(case.tree.file(&place));
-        out.extend(case.tree.below(&place).filter(included));
+        out.extend(case.tree.files(&place).filter(|(node, _)| included(node)).map(|(_, found)| found));
     }
     out
 }

@@ -1,0 +1,127 @@
+//! Scheduled jobs: LNX-26.
+
+use super::{Case, Faults, Outcome, lines};
+use mercat_guest::Kind;
+
+/// LNX-26: jobs that no package of the distribution brings.
+pub(super) fn jobs(case: &Case<'_>) -> Outcome {
+    let mut faults = Faults::default();
+    for found in case.tree.below("var/spool/cron").filter(|found| found.node.is_file()) {
+        let own =
+            !found.node.name().starts_with('.') && !found.node.path.contains("/at") && found.node.size > 0;
+        if own && lines(&found.node.text()).next().is_some() {
+            faults.at(&found, "a user's crontab");
+        }
+    }
+    const KNOWN: [&str; 30] = [
+        "e2scrub_all",
+        "anacron",
+        "0hourly",
+        "sysstat",
+        "popularity-contest",
+        "mdadm",
+        "raid-check",
+        "php",
+        "apt-compat",
+        "dpkg",
+        "logrotate",
+        "man-db",
+        "apport",
+        "bsdmainutils",
+        "passwd",
+        "mlocate",
+        "plocate",
+        "update-notifier-common",
+        "ubuntu-advantage-tools",
+        "0anacron",
+        "rhsmd",
+        "cron",
+        "aptitude",
+        "exim4-base",
+        "samba",
+        "apache2",
+        "ntp",
+        "suse.de-backup-rpmdb",
+        "suse-clean_catman",
+        "dnf-automatic",
+    ];
+    const PLACES: [&str; 7] = [
+        "etc/cron.d",
+        "etc/cron.hourly",
+        "etc/cron.daily",
+        "etc/cron.weekly",
+        "etc/cron.monthly",
+        "etc/cron.yearly",
+        "etc/periodic",
+    ];
+    for (node, found) in PLACES.iter().flat_map(|place| case.tree.files(place)) {
+        let name = node.name();
+        if !name.starts_with('.') && !KNOWN.contains(&name) {
+            faults.at(&found, "a scheduled job");
+        }
+    }
+    let tables = ["etc/crontab", "etc/anacrontab"].into_iter().filter_map(|path| case.tree.file(path));
+    for found in tables.chain(case.tree.files("etc/crontabs").map(|(_, found)| found)) {
+        if lines(&found.node.text()).any(|line| !is_usual(line)) {
+            faults.at(&found, "a scheduled job");
+        }
+    }
+    for found in case.tree.below("etc/systemd/system") {
+        // A timer of a package is a link to where packages have them; a file was written here.
+        let real = case.tree.real(&found.node.path).unwrap_or_default();
+        let places = ["usr/lib/systemd/", "lib/systemd/", "etc/systemd/", "dev/null"];
+        let is_packaged =
+            found.node.kind == Kind::Symlink && places.iter().any(|place| real.starts_with(place));
+        if found.node.name().ends_with(".timer") && !is_packaged {
+            faults.at(&found, "a timer");
+        }
+    }
+    faults.judge("only those of packages", "no scheduled jobs but the distribution's")
+}
+
+/// Whether a line of a table of jobs only sets a variable, or runs the directories of jobs, which are looked at
+/// themselves, as those of Debian, Red Hat, SUSE and Alpine do.
+fn is_usual(line: &str) -> bool {
+    const WORDS: [&str; 21] = [
+        "root",
+        "cd",
+        "/",
+        "&&",
+        "||",
+        "{",
+        "}",
+        "test",
+        "-x",
+        "[",
+        "]",
+        "nice",
+        "ionice",
+        "-n",
+        "run-parts",
+        "--report",
+        "/usr/sbin/anacron",
+        "/usr/lib/cron/run-crons",
+        ">/dev/null",
+        "2>&1",
+        "-",
+    ];
+    let is_variable = line.split_once('=').is_some_and(|(name, _)| {
+        name.trim_end().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    });
+    let is_time = |word: &str| {
+        word.starts_with('@') || word.bytes().all(|byte| byte.is_ascii_digit() || b"*/,-".contains(&byte))
+    };
+    let is_directory = |word: &str| {
+        let name = word.strip_prefix("/etc/").unwrap_or(word);
+        let period = name.strip_prefix("cron.").or_else(|| name.strip_prefix("periodic/"));
+        period.is_some_and(|period| {
+            ["15min", "hourly", "daily", "weekly", "monthly", "yearly"].contains(&period)
+        })
+    };
+    let mut words = line.split_whitespace().map(|word| word.trim_matches(['(', ')', ';']));
+    is_variable
+        || words.all(|word| WORDS.contains(&word) || is_time(word) || is_directory(word) || word.is_empty())
+}
+
+#[cfg(test)]
+mod tests;
