@@ -37,14 +37,13 @@ impl Accounts {
     /// Reads a file.
     pub fn of(text: &str) -> Self {
         let mut out = Self::default();
-        for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
-            let mut fields = line.split(':');
-            let (Some(name), Some(password)) = (fields.next(), fields.next()) else { continue };
+        for (name, password, rest) in entries(text) {
             // Those of NIS only include others.
             if name.is_empty() || name.starts_with(['+', '-']) {
                 continue;
             }
             // Of `passwd` the third field is the number: 0 is root under any name.
+            let mut fields = rest.split(':');
             let is_root =
                 name == "root" || fields.next() == Some("0") && fields.next().is_some_and(is_number);
             out.empty_root |= is_root && password.is_empty();
@@ -73,6 +72,15 @@ impl Accounts {
         let more = if self.more > 0 { format!(" and {} more", self.more) } else { String::new() };
         (!names.is_empty()).then(|| format!("accounts with a password: {names}{more}"))
     }
+}
+
+/// The accounts of a file: name, password, and the fields behind.
+pub fn entries(text: &str) -> impl Iterator<Item = (&str, &str, &str)> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| {
+        let mut fields = line.splitn(3, ':');
+        Some((fields.next()?, fields.next()?, fields.next().unwrap_or_default()))
+    })
 }
 
 fn is_number(text: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use super::services::{keyword, sshd_config};
 use super::{Case, Faults, Found, Outcome, lines, sudo};
-use crate::accounts::is_password;
+use crate::accounts::{entries, is_password};
 use crate::wanted::is_history;
 use mercat_guest::Kind;
 
@@ -80,9 +80,7 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
     let mut faults = Faults::default();
     for path in ["etc/shadow", "etc/shadow-", "etc/passwd"] {
         let Some(found) = case.tree.file(path) else { continue };
-        for line in lines(&found.node.text()) {
-            let mut fields = line.split(':');
-            let (Some(name), Some(password)) = (fields.next(), fields.next()) else { continue };
+        for (name, password, _) in entries(&found.node.text()) {
             // As PAM of most distributions is set up (`nullok`), an empty field lets in without a password.
             if path != "etc/shadow-" && password.is_empty() && !name.is_empty() {
                 faults.at(&found, format!("{name} needs no password"));
