@@ -6,6 +6,7 @@ mod jobs;
 mod kernel;
 mod network;
 pub mod packages;
+mod pam;
 mod script;
 mod services;
 mod storage;

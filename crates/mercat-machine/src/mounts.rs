@@ -342,12 +342,13 @@ fn dangling(tree: &Tree) -> Vec<Doubt> {
     ];
     let is_own =
         |name: &str| name == ".ssh" || name.starts_with("authorized_keys") || super::wanted::is_history(name);
-    const BELOW: [&str; 9] = [
+    const BELOW: [&str; 10] = [
         "etc/sudoers.d/",
         "etc/ssh/sshd_config.d/",
         "etc/cloud/",
         "var/lib/cloud/seed",
         "etc/cron",
+        "etc/pam.d",
         "etc/netplan",
         "etc/network/interfaces",
         "etc/systemd/network",

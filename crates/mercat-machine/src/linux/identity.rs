@@ -1,7 +1,7 @@
 //! What is left of whoever made the image: LNX-01, 13, 14, 15 and 19.
 
 use super::services::{keyword, sshd_config};
-use super::{Case, Faults, Found, Outcome, lines, sudo};
+use super::{Case, Faults, Found, Outcome, lines, pam, sudo};
 use crate::accounts::{entries, is_password};
 use crate::wanted::is_history;
 use mercat_guest::Kind;
@@ -106,6 +106,12 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
     }
     for (found, place) in sudo::elsewhere(case) {
         faults.at(&found, format!("sudo reads /{place}, where nothing was looked at"));
+    }
+    for (found, service) in pam::open(case.tree) {
+        faults.at(&found, format!("PAM lets in without a password ({service})"));
+    }
+    for (found, place) in pam::elsewhere(case.tree) {
+        faults.at(&found, format!("PAM reads {place}, where nothing was looked at"));
     }
     provisioned(case, &mut faults);
     faults.judge("nobody has a password or key", required)

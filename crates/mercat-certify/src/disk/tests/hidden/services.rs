@@ -1,4 +1,4 @@
-//! What services read: networks, sshd and jobs.
+//! What services read: networks, sshd, jobs and PAM.
 
 use super::boot::CALM;
 use super::*;
@@ -79,9 +79,11 @@ pub(super) const CASES: &[Case] = &[
     ("a job of anacron", |m| m.file("etc/anacrontab", "1 5 x /opt/x\n"), "LNX-26"),
     ("a job of Alpine", |m| m.file("etc/periodic/daily/x", "#!/usr/bin/lua\n"), "LNX-26"),
     ("a timer elsewhere", |m| link(m, "etc/systemd/system/x.timer", "/opt/x.timer"), "LNX-26"),
+    ("everybody by PAM", |m| m.file("etc/pam.d/sshd", "auth sufficient pam_permit.so\n"), "LNX-14"),
+    ("a stack of PAM elsewhere", |m| m.file("etc/pam.d/sshd", "auth include /opt/x\n"), "LNX-14"),
 ];
 
-/// Networks and jobs as distributions set them up.
+/// Networks, jobs and PAM as distributions set them up.
 pub(super) fn usual(machine: &mut Machine) {
     for (path, text) in [
         ("etc/netplan/50-cloud-init.yaml", "network:\n  version: 2\n  ethernets:\n    eth0: {dhcp4: true}\n"),
@@ -96,6 +98,12 @@ pub(super) fn usual(machine: &mut Machine) {
         ("etc/NetworkManager/system-connections/x.nmconnection", "[ipv4]\nmethod=auto\n"),
         ("etc/crontab", "SHELL=/bin/sh\n17 * * * * root cd / && run-parts --report /etc/cron.hourly\n"),
         ("etc/anacrontab", "RANDOM_DELAY=45\n1 5 cron.daily nice run-parts /etc/cron.daily\n"),
+        (
+            "etc/pam.d/common-auth",
+            "auth [success=1 default=ignore] pam_unix.so nullok\nauth requisite pam_deny.so\nauth required pam_permit.so\n",
+        ),
+        ("etc/pam.d/sshd", "@include common-auth\naccount required pam_nologin.so\n"),
+        ("etc/pam.d/su", "auth sufficient pam_rootok.so\n@include common-auth\n"),
         (
             "etc/ssh/sshd_config.d/50.conf",
             "Include /etc/crypto-policies/back-ends/opensshserver.config\nInclude /etc/no/*.conf\n",

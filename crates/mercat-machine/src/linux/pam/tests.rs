@@ -1,0 +1,90 @@
+use super::*;
+use crate::{Node, VolumeTree};
+use mercat_guest::Kind;
+
+/// Services that let in whoever asks.
+fn opened(files: &[(&str, &str)]) -> Vec<&'static str> {
+    let mut volume = VolumeTree::new("part1", "ext4");
+    for (path, text) in files {
+        let content = Some(text.as_bytes().to_vec());
+        let (path, link, kind) = (format!("etc/pam.d/{path}"), String::new(), Kind::File);
+        volume.insert(Node { path, kind, mode: 0o644, uid: 0, size: 0, link, content, kernel: None });
+    }
+    let tree = Tree::new(vec![volume], vec![(String::new(), 0)]);
+    open(&tree).into_iter().map(|(_, service)| service).collect()
+}
+
+const DEBIAN: &str = "auth\t[success=1 default=ignore]\tpam_unix.so nullok\nauth\trequisite\t\t\tpam_deny.so\n\
+                      auth\trequired\t\t\tpam_permit.so\nauth\toptional\t\t\tpam_cap.so\n";
+const RED_HAT: &str = "auth required pam_env.so\nauth required pam_faildelay.so delay=2000000\n\
+    auth required pam_faillock.so preauth silent\n\
+    auth [default=1 ignore=ignore success=ok] pam_usertype.so isregular\n\
+    auth [default=1 ignore=ignore success=ok] pam_localuser.so\nauth sufficient pam_unix.so nullok\n\
+    auth [default=1 ignore=ignore success=ok] pam_usertype.so isregular\n\
+    auth sufficient pam_sss.so forward_pass\nauth required pam_deny.so\n";
+const ARCH: &str = "auth required pam_faillock.so preauth\n-auth [success=2 default=ignore] pam_systemd_home.so\n\
+    auth [success=1 default=bad] pam_unix.so try_first_pass nullok\nauth [default=die] pam_faillock.so authfail\n\
+    auth optional pam_permit.so\nauth required pam_env.so\nauth required pam_faillock.so authsucc\n";
+
+#[test]
+fn stacks_of_distributions_let_nobody_in() {
+    let with_sssd = "auth [success=2 default=ignore] pam_unix.so nullok\n\
+        auth [success=1 default=ignore] pam_sss.so use_first_pass\nauth requisite pam_deny.so\n\
+        auth required pam_permit.so\n";
+    let login = "auth optional pam_faildelay.so delay=3000000\nauth requisite pam_nologin.so\n@include common-auth\n\
+        auth optional pam_group.so\naccount required pam_permit.so\nsession optional pam_permit.so\n";
+    let su = "auth sufficient pam_rootok.so\n#auth sufficient pam_permit.so\n@include common-auth\n";
+    for common in [DEBIAN, with_sssd] {
+        assert_eq!(
+            opened(&[
+                ("common-auth", common),
+                ("login", login),
+                ("su", su),
+                ("sshd", "@include common-auth\n")
+            ]),
+            [""; 0]
+        );
+    }
+    let sshd = "auth substack password-auth\nauth include postlogin\naccount required pam_sepermit.so\n";
+    let su = "auth required pam_env.so\nauth sufficient pam_rootok.so\n\
+        auth sufficient pam_succeed_if.so use_uid user ingroup wheel\nauth substack system-auth\nauth include postlogin\n";
+    for shared in [RED_HAT, ARCH, "auth required pam_env.so\nauth required pam_unix.so try_first_pass\n"] {
+        let files = [
+            ("system-auth", shared),
+            ("password-auth", shared),
+            ("sshd", sshd),
+            ("su", su),
+            ("postlogin", ""),
+        ];
+        assert_eq!(opened(&files), [""; 0], "{shared}");
+    }
+    assert_eq!(opened(&[("sshd", "auth include missing\nauth sufficient pam_permit.so\n")]), [""; 0]);
+}
+
+#[test]
+fn whoever_may_come_in_is_told() {
+    for open in [
+        "auth sufficient pam_permit.so\n",
+        "auth required pam_permit.so\n",
+        "auth required /lib/security/pam_permit.so\n",
+        "AUTH Sufficient \\\n pam_permit.so\n",
+        "auth [success=done default=ignore] pam_permit.so\nauth required pam_deny.so\n",
+        "auth [success=1 default=ignore] pam_succeed_if.so uid >= 0\nauth requisite pam_deny.so\nauth required pam_permit.so\n",
+        "auth [default=1] pam_unix.so\nauth requisite pam_deny.so\nauth required pam_permit.so\n",
+        "auth required pam_unix.so\nauth [default=reset] pam_env.so\nauth optional pam_permit.so\n",
+        "auth sufficient pam_succeed_if.so uid >= 0\nauth required pam_deny.so\n",
+        "auth required pam_env.so\nauth sufficient pam_permit.so\nauth required pam_unix.so\n",
+    ] {
+        assert_eq!(opened(&[("sshd", open)]), ["sshd"], "{open}");
+    }
+    let all = [("common-auth", "auth required pam_permit.so\n"), ("sshd", "@include common-auth\n")];
+    assert_eq!(opened(&all), ["common-auth"]);
+    let below = [
+        ("x", "auth sufficient pam_permit.so\nauth required pam_deny.so\n"),
+        ("sshd", "auth substack x\nauth optional pam_cap.so\n"),
+    ];
+    assert_eq!(opened(&below), ["sshd"]);
+    let behind =
+        [("x", "auth sufficient pam_permit.so\n"), ("sshd", "auth substack x\nauth required pam_unix.so\n")];
+    assert_eq!(opened(&behind), [""; 0]);
+}
