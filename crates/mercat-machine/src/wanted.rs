@@ -191,3 +191,6 @@ fn system(path: &str, name: &str) -> Option<Wanted> {
         || matches!(path.split('/').count(), 1 | 2) && path.starts_with("opt/");
     named.then_some(Wanted::Name)
 }
+
+#[cfg(test)]
+mod tests;

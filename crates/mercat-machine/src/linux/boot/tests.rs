@@ -137,3 +137,34 @@ fn command_lines_of_unified_images_count_where_something_starts_them() {
     assert_eq!(lines, [" b", "a b", "other/x.efi b"]);
     assert_eq!((boot.kernels.len(), boot.doubts.len()), (3, 1));
 }
+
+#[test]
+fn entries_of_distributions_lead_to_their_kernels() {
+    let alpine = root(&[
+        (
+            "boot/extlinux.conf",
+            "DEFAULT menu.c32\nLABEL virt\n  MENU LABEL Linux virt\n  LINUX vmlinuz-virt\n  APPEND root=x\n",
+        ),
+        ("boot/vmlinuz-virt", "kernel"),
+    ]);
+    let entry = "title x\nlinux /vmlinuz-5.14\noptions root=x $tuned_params\n";
+    let files =
+        [("loader/entries/a.conf", entry), ("vmlinuz-5.14", "kernel"), ("grub2/grub.cfg", "blscfg\n")];
+    let esp = [(
+        "EFI/redhat/grub.cfg",
+        "set prefix=($dev)/grub2\nexport $prefix\nconfigfile $prefix/grub.cfg\nnormal\n",
+    )];
+    let volumes =
+        vec![volume("part1", "fat32", &esp), volume("part2", "xfs", &files), volume("part3", "xfs", &[])];
+    let mounts = [("boot/efi", 0), ("boot", 1), ("", 2)].map(|(point, at)| (point.to_owned(), at));
+    for tree in [alpine, Tree::new(volumes, mounts.to_vec())] {
+        let boot = Boot::of(&tree);
+        assert_eq!(
+            (boot.lines.len(), boot.kernels.len(), boot.unknown.len()),
+            (1, 1, 0),
+            "{:?}",
+            boot.unknown
+        );
+        assert_eq!(boot.doubts, []);
+    }
+}

@@ -30,3 +30,11 @@ fn machines_are_read_from_the_first_bytes() {
     kernel[0x236] = 1;
     assert_eq!(kernel_machine(&kernel), Some(Ok("x86_64")));
 }
+
+#[test]
+fn names_of_kernels_tell_releases_but_those_of_rescue() {
+    assert_eq!(release_of_name("vmlinuz-6.1.0-31-amd64"), Some("6.1.0-31-amd64"));
+    for other in ["vmlinuz", "vmlinuz-virt", "vmlinuz-0-rescue-0123456789abcdef0123456789abcdef", "bzImage"] {
+        assert_eq!(release_of_name(other), None, "{other}");
+    }
+}
