@@ -1,8 +1,10 @@
 //! Kinds that are told by what stands around them, or that are wrapped.
 
+mod der;
 mod pem;
 
-pub(crate) use pem::{der_key, private_key};
+pub(crate) use der::{der_key, sealed_der_key};
+pub(crate) use pem::private_key;
 
 use crate::kind::Class;
 use crate::shape;

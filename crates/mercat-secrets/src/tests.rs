@@ -3,6 +3,7 @@ use kind::{Check, Class, Part};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
+mod der;
 mod samples;
 
 static RULES: LazyLock<Rules> = LazyLock::new(Rules::load);
@@ -252,36 +253,6 @@ fn made_up_credentials_of_uneven_chance_are_found() {
 fn an_example_does_not_stand_in_for_what_is_beside_it() {
     let key = ["AKIA", "Z7QX4M2LT9WB3KDE"].concat();
     assert_eq!(kinds(format!("AKIAIOSFODNN7EXAMPLE\n{key}\n")), ["AWS access key id"]);
-}
-
-/// Keys in DER as they are not: their beginning, then bytes of nobody.
-fn der(head: &[u8], bytes: usize) -> Vec<u8> {
-    let body = (0..bytes).map(|at| (at * 151 + at / 7 * 31 + 17) as u8);
-    head.iter().copied().chain(body).collect()
-}
-
-#[test]
-fn private_keys_are_found_without_any_words_around_them() {
-    let rsa = der(
-        b"\x30\x82\x04\xbd\x02\x01\x00\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00\x04\x82\x04\xa7",
-        1190,
-    );
-    let curve = der(
-        b"\x30\x81\x87\x02\x01\x00\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x04\x6d\x30",
-        108,
-    );
-    let edwards = der(b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20", 32);
-    let sec1 = der(b"\x30\x77\x02\x01\x01\x04\x20", 114);
-    for key in [&rsa, &curve, &edwards, &sec1] {
-        assert_eq!(kinds([b"x".as_slice(), key, b"y"].concat()), ["private key"], "{key:02x?}");
-    }
-    // A public key, zeros in the place of a key, and a length that fits nothing.
-    let public = der(b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01", 80);
-    let empty = [&rsa[..26], &[0; 1190]].concat();
-    let odd = [b"\x30\x05", &edwards[2..]].concat();
-    for other in [public, empty, odd] {
-        assert_eq!(kinds(other), [""; 0]);
-    }
 }
 
 #[test]

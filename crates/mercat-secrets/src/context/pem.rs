@@ -36,33 +36,6 @@ pub(crate) fn private_key(window: &[u8], at: usize) -> Seen {
     Seen::of(looked, from + start..from + end)
 }
 
-/// Private keys in DER: a sequence that is as long as the key it holds, of random bytes.
-pub(crate) fn der_key(window: &[u8], at: usize) -> Seen {
-    const LOOKED: usize = 96;
-    let nothing = Seen::nothing(LOOKED);
-    // The keyword begins with the version; that of SEC 1 for P-256 with the sequence.
-    let version = if window[at] == 0x30 { at + 2 } else { at };
-    let head = &window[version.saturating_sub(4)..version];
-    let (start, length) = match head {
-        [.., 0x30, length @ 8..=0x7f] => (version - 2, usize::from(*length)),
-        [.., 0x30, 0x81, length] => (version - 3, usize::from(*length)),
-        [0x30, 0x82, high, low] => (version - 4, usize::from(*high) << 8 | usize::from(*low)),
-        _ => return nothing,
-    };
-    if !(40..=REACH).contains(&length) {
-        return nothing;
-    }
-    // Public keys and certificates have the names of algorithms too, but no octets of a key behind them.
-    let behind = &window[version..window.len().min(version + 48)];
-    let holds_octets = behind.windows(2).skip(3).any(|pair| pair[0] == 0x04 && pair[1] >= 0x20);
-    let end = window.len().min(version + length);
-    let key = &window[end - (end - version).min(32)..end];
-    let mut kinds = [false; 256];
-    key.iter().for_each(|byte| kinds[usize::from(*byte)] = true);
-    let is_random = kinds.iter().filter(|kind| **kind).count() > 18;
-    if holds_octets && is_random { Seen::of(LOOKED, start..end) } else { nothing }
-}
-
 /// Passes over line ends that are written as `\n` or `\r`, and blanks.
 fn after_escapes(rest: &[u8], mut at: usize) -> usize {
     loop {

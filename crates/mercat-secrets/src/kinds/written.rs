@@ -19,20 +19,26 @@ const SENDGRID: &[&str] = &[
     "SG.0", "SG.1", "SG.2", "SG.3", "SG.4", "SG.5", "SG.6", "SG.7", "SG.8", "SG.9", "SG._", "SG.-",
 ];
 
-/// What stands near the beginning of private keys in DER: PKCS #8 for RSA, curves, Ed25519 and X25519 (RFC 5958), PKCS #1
-/// (RFC 8017), SEC 1 for the two usual curves (RFC 5915).
-const DER: &[&str] = &[
-    "\x02\x01\x00\x30\x0d\x06\x09\x2a",
-    "\x02\x01\x00\x30\x13\x06\x07\x2a",
-    "\x02\x01\x00\x30\x10\x06\x07\x2a",
-    "\x02\x01\x00\x30\x05\x06\x03\x2b",
-    "\x30\x77\x02\x01\x01\x04\x20",
-    "\x02\x01\x01\x04\x30",
+/// How private keys in DER begin: their version, and whether a sequence, a number or octets follow.
+const DER: &[&str] = &["\x02\x01\x00\x30", "\x02\x01\x01\x30", "\x02\x01\x00\x02", "\x02\x01\x01\x04"];
+
+/// Names of the algorithms that seal private keys in DER, without what is no ASCII: of PKCS #5 (RFC 8018,
+/// 1.2.840.113549.1.5), of PKCS #12 (RFC 7292, 1.2.840.113549.1.12.1), and of Java's two key stores.
+const SEALED_DER: &[&str] = &[
+    "\x0d\x01\x05\x03",
+    "\x0d\x01\x05\x06",
+    "\x0d\x01\x05\x0a",
+    "\x0d\x01\x05\x0b",
+    "\x0d\x01\x05\x0d",
+    "\x0d\x01\x0c\x01",
+    "\x2b\x06\x01\x04\x01\x2a\x02\x11\x01\x01",
+    "\x2b\x06\x01\x04\x01\x2a\x02\x13\x01",
 ];
 
 pub(super) const KINDS: &[Kind] = &[
     written("private key", &["PRIVATE KEY"], private_key),
     written("private key", DER, der_key),
+    written("private key", SEALED_DER, sealed_der_key),
     written("PuTTY private key", &["PuTTY-User-Key-File-"], putty_key),
     written("private JSON Web Key", &["\"kty\""], web_key),
     // `-----BEGIN` at each of the three places of a group, and a registry login.

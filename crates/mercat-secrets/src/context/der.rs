@@ -1,0 +1,128 @@
+//! Private keys in DER (X.690). No words stand around them: the structure is what proves them.
+
+use super::{REACH, Seen};
+use std::ops::Range;
+
+/// Bytes that one key is as work: its heads are read, not what they hold.
+const LOOKED: usize = 96;
+/// Bytes of a key, most: RSA of 16384 bits has 9 KiB.
+const KEY_BYTES_MAX: usize = 16 << 10;
+
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+const OCTETS: u8 = 0x04;
+/// Octets in pieces, as BER allows.
+const OCTETS_IN_PIECES: u8 = 0x24;
+const NAME: u8 = 0x06;
+const SEQUENCE: u8 = 0x30;
+
+/// Keys that nothing seals; the keyword begins with the version, with which each of them begins: PKCS #8
+/// (RFC 5958), RSA's own (RFC 8017, PKCS #1), OpenSSL's of DSA, and curves' own (RFC 5915, SEC 1).
+pub(crate) fn der_key(window: &[u8], at: usize) -> Seen {
+    let nothing = Seen::nothing(LOOKED);
+    let Some(whole) = sequence_around(window, at) else { return nothing };
+    let end = window.len().min(whole.end);
+    let Some((INTEGER, _, body)) = element(&window[at..end.min(at + REACH)]) else { return nothing };
+    let is_key = match body.first() {
+        Some(&SEQUENCE) => is_sealed_or_wrapped(body),
+        Some(&INTEGER) => is_numbers(body),
+        Some(&OCTETS) => is_curve_key(body),
+        _ => false,
+    };
+    if is_key { Seen::of(LOOKED, whole.start..end) } else { nothing }
+}
+
+/// Keys that a password seals (RFC 5958, `EncryptedPrivateKeyInfo`), in files of their own, in the key bags
+/// of PKCS #12 (RFC 7292) and in the entries of Java's key stores. Certificates in such files are sealed by
+/// the same algorithms, but as content of PKCS #7, whose octets have another tag. The keyword is the name
+/// of the algorithm, or the end of it.
+pub(crate) fn sealed_der_key(window: &[u8], at: usize) -> Seen {
+    /// How the names of RSA Laboratories begin: 1.2.840.113549.
+    const RSA_LABORATORIES: [u8; 5] = [0x2a, 0x86, 0x48, 0x86, 0xf7];
+    let nothing = Seen::nothing(LOOKED);
+    let before = if window[..at].ends_with(&RSA_LABORATORIES) { RSA_LABORATORIES.len() } else { 0 };
+    let name = at.checked_sub(before + 2).filter(|name| window[*name] == NAME);
+    let Some(algorithm) = name.and_then(|name| sequence_around(window, name)) else { return nothing };
+    let Some(whole) = sequence_around(window, algorithm.start) else { return nothing };
+    let end = window.len().min(whole.end);
+    let is_key = is_sealed_or_wrapped(&window[algorithm.start..end.min(algorithm.start + REACH)]);
+    if is_key { Seen::of(LOOKED, whole.start..end) } else { nothing }
+}
+
+/// Whether these are the name of an algorithm and the octets of a key. Public keys and certificates have
+/// such names too, but no octets behind them.
+fn is_sealed_or_wrapped(body: &[u8]) -> bool {
+    let Some((SEQUENCE, [NAME, ..], rest)) = element(body) else { return false };
+    match element(rest) {
+        Some((OCTETS | OCTETS_IN_PIECES, key, _)) => key.len() >= 22 && is_random(key),
+        _ => false,
+    }
+}
+
+/// Whether these are the numbers of RSA (modulus, public exponent, private one) or of DSA (prime, order of
+/// the group, its generator).
+fn is_numbers(body: &[u8]) -> bool {
+    let Some((INTEGER, first, rest)) = element(body) else { return false };
+    let Some((INTEGER, second, rest)) = element(rest) else { return false };
+    let Some((INTEGER, third, _)) = element(rest) else { return false };
+    let is_exponent = second.len() <= 8 && second.last().is_some_and(|low| low & 1 == 1);
+    let is_order = (20..=33).contains(&second.len());
+    first.len() >= 64 && third.len() >= 32 && is_random(first) && (is_exponent || is_order)
+}
+
+/// Whether these are the octets of a curve's key, and behind them nothing, the name or numbers of the
+/// curve, or the public key. Messages of SNMP begin as they do, and go on otherwise.
+fn is_curve_key(body: &[u8]) -> bool {
+    let Some((OCTETS, key, rest)) = element(body) else { return false };
+    let goes_on = match element(rest) {
+        None => rest.is_empty(),
+        Some((tag, content, _)) => {
+            matches!((tag, content.first()), (0xa0, Some(&(NAME | SEQUENCE))) | (0xa1, Some(&BIT_STRING)))
+        }
+    };
+    (20..=66).contains(&key.len()) && is_random(key) && goes_on
+}
+
+/// The sequence whose content begins here. Lengths may have zeros in front, or be told by an end: readers
+/// take all of them.
+fn sequence_around(window: &[u8], content: usize) -> Option<Range<usize>> {
+    (0..=4).find_map(|count| {
+        let start = content.checked_sub(count + 2)?;
+        let (tag, form) = (window[start], window[start + 1]);
+        let length = match count {
+            0 if form < 0x80 => usize::from(form),
+            0 if form == 0x80 => REACH,
+            1.. if usize::from(form) == 0x80 | count => number(&window[start + 2..content]),
+            _ => return None,
+        };
+        (tag == SEQUENCE && length <= KEY_BYTES_MAX).then_some(start..content + length)
+    })
+}
+
+/// The element that the bytes begin with: tag, as much of its content as is there, and what follows it.
+fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let [tag, form, rest @ ..] = bytes else { return None };
+    let (length, rest) = match form {
+        0..=0x7f => (usize::from(*form), rest),
+        0x80 => (rest.len(), rest),
+        0x81..=0x84 => {
+            let (digits, rest) = rest.split_at_checked(usize::from(form & 0x7f))?;
+            (number(digits), rest)
+        }
+        _ => return None,
+    };
+    let (content, behind) = rest.split_at(length.min(rest.len()));
+    Some((*tag, content, behind))
+}
+
+fn number(digits: &[u8]) -> usize {
+    digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit))
+}
+
+/// Whether most of its last bytes differ from each other, as those of chance do.
+fn is_random(key: &[u8]) -> bool {
+    let tail = &key[key.len().saturating_sub(32)..];
+    let mut kinds = [false; 256];
+    tail.iter().for_each(|byte| kinds[usize::from(*byte)] = true);
+    kinds.iter().filter(|kind| **kind).count() * 16 > tail.len() * 9
+}

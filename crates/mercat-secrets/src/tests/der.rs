@@ -1,0 +1,134 @@
+//! Keys in DER as they are not: their structure, around bytes of nobody.
+
+use super::kinds;
+
+const RSA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+const P256: &[u8] = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
+const CERTIFICATE_BAG: &[u8] = b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01\x03";
+const SEALED_KEY_BAG: &[u8] = b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01\x02";
+const DATA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01";
+const SEALED_DATA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x06";
+const PBES2: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0d";
+const PKCS12_3DES: &[u8] = b"\x06\x0a\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01\x03";
+const JKS: &[u8] = b"\x06\x0a\x2b\x06\x01\x04\x01\x2a\x02\x11\x01\x01\x05\x00";
+const JCEKS: &[u8] = b"\x06\x09\x2b\x06\x01\x04\x01\x2a\x02\x13\x01";
+
+const SEQUENCE: u8 = 0x30;
+const INTEGER: u8 = 2;
+const OCTETS: u8 = 4;
+
+fn noise(bytes: usize) -> Vec<u8> {
+    (0..bytes).map(|at| (at * 151 + at / 7 * 31 + 17) as u8).collect()
+}
+
+fn item(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let length = match content.len() {
+        short @ 0..=0x7f => vec![short as u8],
+        middle @ 0x80..=0xff => vec![0x81, middle as u8],
+        long => vec![0x82, (long >> 8) as u8, long as u8],
+    };
+    [vec![tag], length, content].concat()
+}
+
+fn version(number: u8) -> Vec<u8> {
+    item(INTEGER, &[&[number]])
+}
+
+/// A number of so many bits, with the zero that keeps it from being negative.
+fn number(bits: usize) -> Vec<u8> {
+    item(INTEGER, &[&[0], &[0xc5], &noise(bits / 8 - 1)])
+}
+
+fn sealed(algorithm: &[u8]) -> Vec<u8> {
+    let algorithm = item(SEQUENCE, &[algorithm, &item(SEQUENCE, &[&item(OCTETS, &[&noise(8)])])]);
+    item(SEQUENCE, &[&algorithm, &item(OCTETS, &[&noise(1232)])])
+}
+
+/// A file of PKCS #12: its version, and bags or what seals them.
+fn pfx(content: &[u8]) -> Vec<u8> {
+    let safes = item(OCTETS, &[&item(SEQUENCE, &[content])]);
+    item(SEQUENCE, &[&version(3), &item(SEQUENCE, &[DATA, &item(0xa0, &[&safes])])])
+}
+
+fn is_found(key: &[u8]) {
+    assert_eq!(kinds([b"x", key, b"y"].concat()), ["private key"], "{key:02x?}");
+}
+
+fn is_silent(other: &[u8]) {
+    assert_eq!(kinds([b"x", other, b"y"].concat()), [""; 0], "{other:02x?}");
+}
+
+#[test]
+fn keys_of_pkcs_8_are_found_in_every_algorithm() {
+    let name = |name: &[u8]| item(SEQUENCE, &[name]);
+    let edwards = name(b"\x06\x03\x2b\x65\x70");
+    let edwards_key = item(OCTETS, &[&item(OCTETS, &[&noise(32)])]);
+    let dsa = item(SEQUENCE, &[b"\x06\x07\x2a\x86\x48\xce\x38\x04\x01", &item(SEQUENCE, &[&number(1024)])]);
+    let lattice = name(b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x12");
+    let public = item(0x81, &[&[0], &noise(32)]);
+    is_found(&item(SEQUENCE, &[&version(0), &name(RSA), &item(OCTETS, &[&noise(1191)])]));
+    is_found(&item(SEQUENCE, &[&version(0), &edwards, &edwards_key]));
+    is_found(&item(SEQUENCE, &[&version(1), &edwards, &edwards_key, &public]));
+    is_found(&item(SEQUENCE, &[&version(0), &dsa, &item(OCTETS, &[&item(INTEGER, &[&noise(20)])])]));
+    is_found(&item(SEQUENCE, &[&version(0), &lattice, &item(OCTETS, &[&noise(4032)])]));
+    // A length that is told by an end, and one with a zero in front.
+    let body = [version(0), name(RSA), item(OCTETS, &[&noise(1191)])].concat();
+    is_found(&[&[SEQUENCE, 0x80], &body[..], &[0, 0]].concat());
+    is_found(&[&[SEQUENCE, 0x83, 0, (body.len() >> 8) as u8, body.len() as u8], &body[..]].concat());
+
+    // A public key, a request for a certificate, zeros in the place of a key, and a length that fits nothing.
+    is_silent(&item(SEQUENCE, &[&name(RSA), &item(3, &[&noise(270)])]));
+    is_silent(&item(SEQUENCE, &[&version(0), &item(SEQUENCE, &[&item(0x31, &[&noise(60)])]), &name(RSA)]));
+    is_silent(&item(SEQUENCE, &[&version(0), &name(RSA), &item(OCTETS, &[&[0; 1191]])]));
+    is_silent(&[&[0x31, 0x2e], &version(0)[..], &edwards, &edwards_key].concat());
+}
+
+#[test]
+fn keys_in_the_formats_before_pkcs_8_are_found() {
+    let exponent = item(INTEGER, &[&[1, 0, 1]]);
+    for bits in [512, 1024, 2048, 4096, 8192] {
+        is_found(&item(SEQUENCE, &[&version(0), &number(bits), &exponent, &number(bits), &number(bits / 2)]));
+        // A public key, and a list of numbers.
+        is_silent(&item(SEQUENCE, &[&number(bits), &exponent]));
+        is_silent(&item(SEQUENCE, &[&version(0), &number(bits), &number(bits), &number(bits)]));
+    }
+    is_found(&item(SEQUENCE, &[&version(0), &number(2048), &number(256), &number(2048), &number(2048)]));
+    is_silent(&item(SEQUENCE, &[&number(2048), &number(256), &number(2048)]));
+    let (curve, public) = (item(0xa0, &[P256]), item(0xa1, &[&item(3, &[&noise(66)])]));
+    for bytes in [28, 32, 48, 66] {
+        let key = item(OCTETS, &[&noise(bytes)]);
+        is_found(&item(SEQUENCE, &[&version(1), &key, &curve, &public]));
+        is_found(&item(SEQUENCE, &[&version(1), &key, &curve]));
+        is_found(&item(SEQUENCE, &[&version(1), &key, &public]));
+        is_found(&item(SEQUENCE, &[&version(1), &key]));
+    }
+    // A message of SNMP with a long name of its community.
+    let community = item(OCTETS, &[b"monitoring-of-all-networks-2024"]);
+    is_silent(&item(SEQUENCE, &[&version(1), &community, &item(0xa0, &[&version(7), &noise(20)])]));
+}
+
+#[test]
+fn keys_that_a_password_seals_are_found_in_files_and_in_stores() {
+    for algorithm in [PBES2, PKCS12_3DES, JKS, JCEKS] {
+        is_found(&sealed(algorithm));
+    }
+    let certificates = item(SEQUENCE, &[SEALED_DATA, &noise(700)]);
+    let bag = item(SEQUENCE, &[SEALED_KEY_BAG, &item(0xa0, &[&sealed(PBES2)])]);
+    is_found(&pfx(&[certificates, bag].concat()));
+}
+
+#[test]
+fn stores_that_hold_only_certificates_are_left_alone() {
+    for algorithm in [PBES2, PKCS12_3DES] {
+        let algorithm = item(SEQUENCE, &[algorithm, &item(SEQUENCE, &[&item(OCTETS, &[&noise(8)])])]);
+        let content = item(SEQUENCE, &[DATA, &algorithm, &item(0x80, &[&noise(1232)])]);
+        let sealed =
+            item(SEQUENCE, &[SEALED_DATA, &item(0xa0, &[&item(SEQUENCE, &[&version(0), &content])])]);
+        is_silent(&pfx(&sealed));
+    }
+    is_silent(&pfx(&item(SEQUENCE, &[CERTIFICATE_BAG, &item(0xa0, &[&noise(900)])])));
+    // Libraries have the names of all bags and algorithms in a row.
+    is_silent(&[CERTIFICATE_BAG, SEALED_KEY_BAG, PBES2, PKCS12_3DES, JKS, &noise(200)].concat());
+    is_silent(&[b"\xfe\xed\xfe\xed\0\0\0\x02\0\0\0\x01\0\0\0\x02\0\x01c", &noise(900)[..]].concat());
+}
