@@ -2,9 +2,12 @@
 
 mod der;
 mod pem;
+mod wrapped;
 
 pub(crate) use der::{der_key, sealed_der_key};
 pub(crate) use pem::private_key;
+use wrapped::WRAPPED;
+pub(crate) use wrapped::{in_base64, in_escapes, in_hexadecimal, in_utf_32, numbered};
 
 use crate::kind::Class;
 use crate::shape;
@@ -35,18 +38,20 @@ impl Seen {
 const REACH: usize = crate::REACH;
 /// Bytes in front of a keyword that are looked at, most.
 const BACK: usize = 1024;
-/// Bytes of a value that is wrapped in base64, most.
-const WRAPPED: usize = 16 << 10;
 
 /// What stands between a name and its value: its length. Quotes, brackets and blanks, then `=`, `:` or
-/// the like, then quotes and blanks.
+/// the like, which JSON may escape, then quotes and blanks.
 pub(crate) fn assign(rest: &[u8]) -> Option<usize> {
     let skip = |from: usize, most: usize, set: &[u8]| {
         rest[from..].iter().take(most).take_while(|byte| set.contains(byte)).count()
     };
     let mut at = skip(0, 4, b"\"'`] \t\\");
-    matches!(rest.get(at), Some(b'=' | b':' | b'>')).then_some(())?;
-    at += 1;
+    at += match rest.get(at..)? {
+        [b'=' | b':' | b'>', ..] => 1,
+        // Of the escape, the sign in front is passed already.
+        [b'u', b'0', b'0', b'3', b'a' | b'A' | b'd' | b'D', ..] if rest[..at].ends_with(b"\\") => 5,
+        _ => return None,
+    };
     at += skip(at, 1, b"=>:");
     Some(at + skip(at, 5, b" \t\"'`\\("))
 }
@@ -236,19 +241,6 @@ fn is_content(value: &[u8]) -> bool {
             && bytes.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
             && !shape::is_placeholder(&bytes)
     })
-}
-
-/// A whole file in base64: what is in it is read in its turn.
-pub(crate) fn wrapped(window: &[u8], at: usize) -> Seen {
-    let end = run(window, at, WRAPPED, |byte| padded(byte) || matches!(byte, b'\r' | b'\n' | b'\\'));
-    // The group of four in which the keyword begins.
-    let start = match window[at] {
-        b'0' => at.checked_sub(2),
-        b't' => at.checked_sub(3),
-        _ => Some(at),
-    };
-    let inner = start.and_then(|start| shape::base64(&window[start..end]));
-    Seen { looked: end - at, secret: None, inner }
 }
 
 /// `machine … login … password …` (netrc(5)).

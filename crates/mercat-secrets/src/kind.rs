@@ -146,7 +146,9 @@ impl Kind {
     fn stands_alone(&self, window: &[u8], secret: &Range<usize>, parts: &[Part]) -> bool {
         let before = secret.start.checked_sub(1).map(|at| window[at]);
         let after = window.get(secret.end).copied();
-        let opens = !before.is_some_and(|byte| byte.is_ascii_alphanumeric());
+        // The sign in front may be escaped, which ends with a letter.
+        let assigned = matches!(parts.get(1), Some(Part::Assign));
+        let opens = assigned || !before.is_some_and(|byte| byte.is_ascii_alphanumeric());
         let closes = match parts.last() {
             Some(Part::Run(class, ..)) => !after.is_some_and(|byte| class.has(byte)),
             _ => true,

@@ -1,5 +1,6 @@
 //! What distinguishes a credential from text that only looks like one.
 
+use crate::context::numbered;
 use std::ops::Range;
 
 /// Values that documentation uses and nobody can sign in with.
@@ -118,18 +119,22 @@ pub(crate) fn is_chosen(secret: &[u8]) -> bool {
 pub(crate) fn base64(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
     let (mut bits, mut have) = (0_u32, 0);
-    let mut rest = text.iter();
-    while let Some(byte) = rest.next() {
+    let mut rest = text;
+    while let Some((first, behind)) = rest.split_first() {
+        // Writers of JSON escape `+`, `/` and `=`, and line ends.
+        let (byte, length) = match (numbered(rest), first, behind.first()) {
+            (Some(escape), ..) => escape,
+            (None, b'\\', Some(b'/')) => (b'/', 2),
+            (None, b'\\', _) => (b' ', 2),
+            _ => (*first, 1),
+        };
+        rest = rest.get(length..).unwrap_or_default();
         let value = match byte {
             b'A'..=b'Z' => byte - b'A',
             b'a'..=b'z' => byte - b'a' + 26,
             b'0'..=b'9' => byte - b'0' + 52,
             b'+' | b'-' => 62,
             b'/' | b'_' => 63,
-            b'\\' => {
-                rest.next();
-                continue;
-            }
             b'\r' | b'\n' | b' ' | b'\t' => continue,
             b'=' => break,
             _ => return None,

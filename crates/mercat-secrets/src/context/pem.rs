@@ -1,6 +1,6 @@
 //! Private keys as text.
 
-use super::{REACH, Seen, find, run};
+use super::{REACH, Seen, find, numbered, run};
 use crate::kind::Class;
 use crate::shape;
 
@@ -36,13 +36,17 @@ pub(crate) fn private_key(window: &[u8], at: usize) -> Seen {
     Seen::of(looked, from + start..from + end)
 }
 
-/// Passes over line ends that are written as `\n` or `\r`, and blanks.
+/// Passes over line ends that are written as `\n`, `\r` or by their number, and blanks.
 fn after_escapes(rest: &[u8], mut at: usize) -> usize {
     loop {
         match rest.get(at..) {
             Some([b'\\', b'n' | b'r', ..]) => at += 2,
             Some([b'\r' | b'\n' | b' ' | b'\t', ..]) => at += 1,
-            _ => return at,
+            Some(escape) => match numbered(escape) {
+                Some((b'\r' | b'\n', length)) => at += length,
+                _ => return at,
+            },
+            None => return at,
         }
     }
 }

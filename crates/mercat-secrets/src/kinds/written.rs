@@ -42,7 +42,19 @@ pub(super) const KINDS: &[Kind] = &[
     written("PuTTY private key", &["PuTTY-User-Key-File-"], putty_key),
     written("private JSON Web Key", &["\"kty\""], web_key),
     // `-----BEGIN` at each of the three places of a group, and a registry login.
-    written("file in base64", &["LS0tLS1CRUdJTi", "0tLS0tQkVHSU", "tLS0tLUJFR0lO", "eyJhdXRocyI6"], wrapped),
+    written(
+        "file in base64",
+        &["LS0tLS1CRUdJTi", "0tLS0tQkVHSU", "tLS0tLUJFR0lO", "eyJhdXRocyI6"],
+        in_base64,
+    ),
+    // The same of `-----BEGIN`.
+    written("file in hexadecimal", &["2d2d2d2d2d424547494e", "2D2D2D2D2D424547494E"], in_hexadecimal),
+    written("file in UTF-32", &["-\0\0\0-\0\0\0-\0\0\0-\0\0\0-\0\0\0B"], in_utf_32),
+    written(
+        "file in escapes",
+        &["\\u00", "\\x2d\\x2d\\x2d\\x2d\\x2d", "\\x2D\\x2D\\x2D\\x2D\\x2D"],
+        in_escapes,
+    ),
     written("JSON Web Token", &["eyJh", "eyJ0", "eyJr", "eyJj", "eyJ4", "eyJi"], web_token),
     written("registry credentials", &["\"auth\""], registry_login),
     written(

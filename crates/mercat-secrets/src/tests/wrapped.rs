@@ -1,0 +1,68 @@
+//! Credentials that are written in another way than their own.
+
+use super::{control, kinds};
+
+/// A key whose body is base64 with every sign that there is.
+fn key() -> String {
+    String::from_utf8(control()).expect("text").replace("ZWQyNTUx", "Z+/QyNTUx")
+}
+
+fn escaped(text: &str, is_escaped: impl Fn(char) -> bool, escape: impl Fn(u32) -> String) -> String {
+    let each = text.chars().map(|c| if is_escaped(c) { escape(u32::from(c)) } else { c.to_string() });
+    format!("{{\"tls\": \"{}\"}}", each.collect::<String>())
+}
+
+#[test]
+fn a_key_in_base64_is_found_wherever_it_begins_in_a_group() {
+    use base64::Engine as _;
+    let key = key();
+    for before in ["", "\n", "ab", "abc"] {
+        let text = base64::engine::general_purpose::STANDARD.encode(format!("{before}{key}"));
+        assert_eq!(kinds(text), ["private key"], "{before:?}");
+    }
+}
+
+#[test]
+fn a_key_whose_line_ends_or_signs_json_escapes_is_found() {
+    let lower = |code| format!("\\u{code:04x}");
+    for (name, text) in [
+        ("line ends", escaped(&key(), |c| c == '\n', lower)),
+        ("line ends of Windows", escaped(&key().replace('\n', "\r\n"), |c| c < ' ', lower)),
+        ("signs", escaped(&key(), |c| !c.is_ascii_alphanumeric() && c != ' ', lower)),
+        ("signs in upper case", escaped(&key(), |c| "-+/=\n".contains(c), |code| format!("\\u{code:04X}"))),
+        ("everything", escaped(&key(), |_| true, lower)),
+        ("signs, as languages do", escaped(&key(), |c| c == '-', |code| format!("\\x{code:02x}"))),
+        ("slashes", format!("{{\"tls\": \"{}\"}}", key().replace('\n', "\\n").replace('/', "\\/"))),
+    ] {
+        assert_eq!(kinds(&text), ["private key"], "{name}: {text}");
+    }
+    let note = "-----BEGIN NOTE-----\nhere goes the text of somebody who wrote sixty letters of it\n";
+    for text in [
+        escaped(note, |_| true, lower),
+        escaped(note, |c| c == '-', lower),
+        // Signs in a row, as tables of characters have them.
+        escaped("abcdefghijklmnopqrstuvwxyz0123456789", |_| true, lower),
+    ] {
+        assert_eq!(kinds(&text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn a_value_whose_equals_sign_json_escapes_is_found() {
+    let password = |sign: &str| format!("{{\"Env\": [\"POSTGRES_PASSWORD{sign}hK3v9Qz71xWm\"]}}");
+    assert_eq!(kinds(password("\\u003d")), ["PostgreSQL password"]);
+    assert_eq!(kinds(password("\\u003D")), ["PostgreSQL password"]);
+    assert_eq!(kinds(password("\\u002d")), [""; 0]);
+    assert_eq!(kinds(password("u003d")), [""; 0]);
+}
+
+#[test]
+fn a_key_in_hexadecimal_or_utf_32_is_found() {
+    let hexadecimal: String = key().bytes().map(|byte| format!("{byte:02x}")).collect();
+    let little: Vec<u8> = key().bytes().flat_map(|byte| [byte, 0, 0, 0]).collect();
+    let big: Vec<u8> = key().bytes().flat_map(|byte| [0, 0, 0, byte]).collect();
+    for text in [hexadecimal.to_uppercase().into_bytes(), hexadecimal.into_bytes(), little, big] {
+        assert_eq!(kinds([b"x", &text[..], b"y"].concat()), ["private key"]);
+        assert_eq!(kinds(&text[..text.len() / 4]), [""; 0]);
+    }
+}
