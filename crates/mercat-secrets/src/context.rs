@@ -1,11 +1,16 @@
 //! Kinds that are told by what stands around them, or that are wrapped.
 
 mod der;
+mod logins;
 mod pem;
+mod settings;
 mod wrapped;
 
 pub(crate) use der::{der_key, sealed_der_key};
+use logins::password_of;
+pub(crate) use logins::{netrc, npm_login, pgpass, registry_login, url_password};
 pub(crate) use pem::private_key;
+pub(crate) use settings::{data_source, option_file, php_constant, property};
 use wrapped::WRAPPED;
 pub(crate) use wrapped::{in_base64, in_escapes, in_hexadecimal, in_utf_32, numbered};
 
@@ -77,32 +82,6 @@ pub(crate) fn putty_key(window: &[u8], at: usize) -> Seen {
     Seen::of(rest.len(), at + start..at + end)
 }
 
-/// `scheme://user:password@host`; `at` is the last letter of the scheme.
-pub(crate) fn url_password(window: &[u8], at: usize) -> Seen {
-    let scheme =
-        window[at.saturating_sub(9)..=at].iter().rev().take_while(|byte| Class::Lower.has(**byte)).count();
-    let user_at = at + 4;
-    let user_end = run(window, user_at, 40, |byte| Class::Dotted.has(byte) || byte == b'%');
-    if scheme < 2 || window.get(user_end) != Some(&b':') {
-        return Seen::nothing(user_end - at);
-    }
-    let end = run(window, user_end + 1, 65, |byte| {
-        byte.is_ascii_graphic() && !b":/@\"'<>${}*`\\()[]".contains(&byte)
-    });
-    let looked = end - at + 64;
-    let password = &window[user_end + 1..end];
-    let host_end = run(window, end + 1, 64, |byte| Class::Dotted.has(byte));
-    let host = window.get(end + 1..host_end).unwrap_or_default();
-    let known = host.contains(&b'.') || matches!(window.get(host_end), Some(b':' | b'/'));
-    let fits =
-        (8..=64).contains(&password.len()) && window.get(end) == Some(&b'@') && !host.is_empty() && known;
-    if !fits || shape::is_placeholder(password) || shape::entropy(password) < 2.9 {
-        return Seen::nothing(looked);
-    }
-    let strong = shape::is_chosen(password) || shape::entropy(password) >= 3.3;
-    if strong { Seen::of(looked, user_end + 1..end) } else { Seen::nothing(looked) }
-}
-
 /// JSON Web Tokens with a signature (RFC 7519).
 pub(crate) fn web_token(window: &[u8], at: usize) -> Seen {
     let url = |byte| Class::Url.has(byte);
@@ -124,42 +103,15 @@ pub(crate) fn web_token(window: &[u8], at: usize) -> Seen {
     Seen::of(looked, at..end)
 }
 
-/// `user:password` in base64; where the password stands there.
-fn is_pair(text: &[u8]) -> bool {
-    let Some(bytes) = shape::base64(text) else { return false };
-    let Some(colon) = bytes.iter().position(|byte| *byte == b':') else { return false };
-    let password = &bytes[colon + 1..];
-    colon > 0
-        && !shape::is_placeholder(text)
-        && password.len() >= 5
-        && bytes.iter().all(|byte| (0x20..0x7f).contains(byte))
-        && !shape::is_placeholder(password)
-        && shape::entropy(password) >= 2.2
-        && !password.eq_ignore_ascii_case(b"password")
-}
-
 fn padded(byte: u8) -> bool {
     Class::Base64.has(byte) || byte == b'='
-}
-
-/// The logins of a container engine: `"auth"` below `"auths"`.
-pub(crate) fn registry_login(window: &[u8], at: usize) -> Seen {
-    let before = &window[at.saturating_sub(BACK)..at];
-    let Some(between) = assign(&window[at + 6..]) else { return Seen::nothing(8) };
-    let start = at + 6 + between;
-    let end = run(window, start, 2048, padded);
-    let looked = BACK + end - at;
-    if find(before, b"\"auths\"").is_none() || end - start < 8 || !is_pair(&window[start..end]) {
-        return Seen::nothing(looked);
-    }
-    Seen::of(looked, start..end)
 }
 
 /// `Authorization: Basic …` (RFC 7617).
 pub(crate) fn basic_header(window: &[u8], at: usize) -> Seen {
     let start = at + b"uthorization: Basic ".len();
     let end = run(window, start, 512, padded);
-    if end - start < 8 || !is_pair(&window[start..end]) {
+    if end - start < 8 || password_of(&window[start..end]).is_none() {
         return Seen::nothing(end - at);
     }
     Seen::of(end - at, start..end)
@@ -241,39 +193,6 @@ fn is_content(value: &[u8]) -> bool {
             && bytes.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
             && !shape::is_placeholder(&bytes)
     })
-}
-
-/// `machine … login … password …` (netrc(5)).
-pub(crate) fn netrc(window: &[u8], at: usize) -> Seen {
-    let rest = &window[at..window.len().min(at + 400)];
-    let mut words = rest.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).skip(1);
-    let found = (words.next(), words.next(), words.next(), words.next(), words.next());
-    let (Some(_), Some(b"login"), Some(_), Some(b"password"), Some(password)) = found else {
-        return Seen::nothing(rest.len());
-    };
-    if password.len() < 6 || shape::is_placeholder(password) || !shape::is_chosen(password) {
-        return Seen::nothing(rest.len());
-    }
-    let start = find(rest, b"password").unwrap_or(0) + 8;
-    let start = run(rest, start, 64, |byte| byte.is_ascii_whitespace());
-    Seen::of(rest.len(), at + start..at + start + password.len())
-}
-
-/// `host:5432:database:user:password` (libpq's password file).
-pub(crate) fn pgpass(window: &[u8], at: usize) -> Seen {
-    let line = &window[at + 6..window.len().min(at + 6 + 300)];
-    let line = &line[..line.iter().position(|byte| matches!(byte, b'\n' | b'\r' | 0)).unwrap_or(line.len())];
-    let mut fields = line.split(|byte| *byte == b':');
-    let (Some(_), Some(_), Some(password), None) =
-        (fields.next(), fields.next(), fields.next(), fields.next())
-    else {
-        return Seen::nothing(line.len());
-    };
-    if password.len() < 6 || !password.iter().all(u8::is_ascii_graphic) || !shape::is_chosen(password) {
-        return Seen::nothing(line.len());
-    }
-    let end = at + 6 + line.len();
-    Seen::of(line.len(), end - password.len()..end)
 }
 
 /// Private JSON Web Keys (RFC 7517): an object with `kty` and `d`.

@@ -115,6 +115,59 @@ pub(crate) fn is_chosen(secret: &[u8]) -> bool {
     !opens && !template && digit && sorts >= 2 && entropy(secret) >= 2.5
 }
 
+/// Whether a value that stands where only a password does is one: unlike elsewhere, every sign may be in it.
+pub(crate) fn is_password(value: &[u8]) -> bool {
+    value.len() >= 6
+        && value.iter().all(|byte| (b' '..=b'~').contains(byte))
+        && !is_template(value)
+        && !is_placeholder(value)
+        && is_mixed(value)
+        && entropy(value) >= 2.5
+}
+
+/// Whether a value has two or more of letters, digits and signs that do not join words.
+pub(crate) fn is_mixed(value: &[u8]) -> bool {
+    let letter = value.iter().any(u8::is_ascii_alphabetic);
+    let digit = value.iter().any(u8::is_ascii_digit);
+    let sign = value.iter().any(|byte| byte.is_ascii_punctuation() && !b"_-.:".contains(byte));
+    usize::from(letter) + usize::from(digit) + usize::from(sign) >= 2
+}
+
+/// Whether a program puts something else in the place of the value, or of a part of it.
+pub(crate) fn is_template(value: &[u8]) -> bool {
+    const OPENING: [&[u8]; 6] = [b"${", b"$(", b"{{", b"%(", b"<%", b"%{"];
+    let has = |text: &&[u8]| value.windows(text.len()).any(|part| part == *text);
+    let is_name =
+        |name: &[u8]| name.iter().take_while(|byte| byte.is_ascii_uppercase() || **byte == b'_').count() >= 3;
+    let has_variable = value.windows(4).any(|part| part[0] == b'$' && is_name(&part[1..]));
+    let is_variable = match value {
+        [b'$', name @ ..] => name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_'),
+        // Of URLs, an escape begins so too.
+        [b'%', high, low, ..] => !(high.is_ascii_hexdigit() && low.is_ascii_hexdigit()),
+        [b'{' | b'(' | b'[' | b'*' | b'<' | b'%', ..] => true,
+        _ => value.contains(&b'{') && value.contains(&b'}'),
+    };
+    is_variable || has_variable || OPENING.iter().any(has)
+}
+
+/// What a part of a URL says (RFC 3986, percent-encoding).
+pub(crate) fn unescaped_url(text: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, behind)) = rest.split_first() {
+        let escaped = match behind {
+            [high, low, ..] if *first == b'%' => {
+                digit(*high).zip(digit(*low)).and_then(|(high, low)| u8::try_from(high << 4 | low).ok())
+            }
+            _ => None,
+        };
+        out.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { &behind[2..] } else { behind };
+    }
+    out
+}
+
 /// Base64 of either alphabet; blanks, line ends and their escapes are passed over.
 pub(crate) fn base64(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use std::sync::LazyLock;
 
 mod der;
+mod logins;
 mod samples;
 mod wrapped;
 

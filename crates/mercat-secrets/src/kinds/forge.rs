@@ -1,6 +1,6 @@
 //! Forges, registries and build systems.
 
-use crate::kind::Class::{Alnum, Base64, Dotted, Hex, Lower, Url, Uuid};
+use crate::kind::Class::{Alnum, Dotted, Hex, Lower, Url, Uuid};
 use crate::kind::Part::{Assign, Lit, NoCase, Run};
 use crate::kind::{Check, Kind, named, token};
 
@@ -31,8 +31,9 @@ pub(super) const KINDS: &[Kind] = &[
     token("Atlassian API token", &[Lit("ATATT3xFfG"), Run(Url, 150, 250)]),
     named("Gitea token", &[NoCase("GITEA_TOKEN"), Assign, Run(Hex, 40, 40)]),
     token("npm token", &[Lit("npm_"), Run(Alnum, 36, 36)]).with(Check::Checksum),
-    named("npm registry token", &[Lit("_authToken"), Assign, Run(Url, 32, 64)]),
-    named("npm registry login", &[NoCase(":_password"), Assign, Run(Base64, 12, 64), Lit("=")]),
+    named("npm registry token", &[Lit("_authToken"), Assign, Run(Dotted, 20, 512)]),
+    named("npm registry token", &[Lit("npmAuthToken"), Assign, Run(Dotted, 20, 512)]),
+    named("registry identity token", &[Lit("\"identitytoken\""), Assign, Run(Dotted, 32, 2048)]),
     token("PyPI token", &[Lit("pypi-AgEIcHlwaS5vcmc"), Run(Url, 50, 400)]),
     token("TestPyPI token", &[Lit("pypi-AgENdGVzdC5weXBpLm9yZw"), Run(Url, 50, 400)]),
     token("RubyGems key", &[Lit("rubygems_"), Run(Hex, 48, 48)]),

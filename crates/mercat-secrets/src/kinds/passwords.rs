@@ -40,6 +40,8 @@ pub(super) const KINDS: &[Kind] = &[
         .with(Check::Chosen),
     named("database password", &[NoCase("DATABASE_PASSWORD"), Assign, Run(Password, 8, 64)])
         .with(Check::Chosen),
+    named("database password", &[NoCase("DATASOURCE_PASSWORD"), Assign, Run(Password, 8, 64)])
+        .with(Check::Chosen),
     named("database password", &[NoCase("DB_PASSWORD"), Assign, Run(Password, 8, 64)]).with(Check::Chosen),
     named("database password", &[NoCase("DB_PASS"), Assign, Run(Password, 8, 64)]).with(Check::Chosen),
     named("SSH password", &[Lit("SSHPASS"), Assign, Run(Password, 8, 64)]).with(Check::Chosen),

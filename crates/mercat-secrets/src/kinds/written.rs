@@ -35,16 +35,38 @@ const SEALED_DER: &[&str] = &[
     "\x2b\x06\x01\x04\x01\x2a\x02\x13\x01",
 ];
 
+/// The port in PostgreSQL's password files: none, behind all that a host may end with, or how those end that the server
+/// and the programs in front of it have: 5432 and its neighbours, 6432, 6543, 26257, 54322.
+const PGPASS: &[&str] = &[
+    "*:*:", "a:*:", "b:*:", "c:*:", "d:*:", "e:*:", "f:*:", "g:*:", "h:*:", "i:*:", "j:*:", "k:*:", "l:*:",
+    "m:*:", "n:*:", "o:*:", "p:*:", "q:*:", "r:*:", "s:*:", "t:*:", "u:*:", "v:*:", "w:*:", "x:*:", "y:*:",
+    "z:*:", "0:*:", "1:*:", "2:*:", "3:*:", "4:*:", "5:*:", "6:*:", "7:*:", "8:*:", "9:*:", "430:", "431:",
+    "432:", "433:", "434:", "435:", "436:", "437:", "438:", "439:", "543:", "322:", "257:",
+];
+
+/// Constants of WordPress that are secret.
+const WORDPRESS: &[&str] =
+    &["AUTH_KEY", "LOGGED_IN_KEY", "NONCE_KEY", "AUTH_SALT", "LOGGED_IN_SALT", "NONCE_SALT"];
+
 pub(super) const KINDS: &[Kind] = &[
     written("private key", &["PRIVATE KEY"], private_key),
     written("private key", DER, der_key),
     written("private key", SEALED_DER, sealed_der_key),
     written("PuTTY private key", &["PuTTY-User-Key-File-"], putty_key),
     written("private JSON Web Key", &["\"kty\""], web_key),
-    // `-----BEGIN` at each of the three places of a group, and a registry login.
+    // `-----BEGIN` at each of the three places of a group, and a registry login as programs
+    // indent it.
     written(
         "file in base64",
-        &["LS0tLS1CRUdJTi", "0tLS0tQkVHSU", "tLS0tLUJFR0lO", "eyJhdXRocyI6"],
+        &[
+            "LS0tLS1CRUdJTi",
+            "0tLS0tQkVHSU",
+            "tLS0tLUJFR0lO",
+            "eyJhdXRocyI6",
+            "ewoJImF1dGhz",
+            "ewogICJhdXRocyI6",
+            "ewogICAgImF1dGhz",
+        ],
         in_base64,
     ),
     // The same of `-----BEGIN`.
@@ -71,7 +93,13 @@ pub(super) const KINDS: &[Kind] = &[
         password_hash,
     ),
     written("netrc login", &["machine "], netrc),
-    written("PostgreSQL password file", &[":5432:"], pgpass),
+    written("PostgreSQL password file", PGPASS, pgpass),
+    written("npm registry login", &["_auth=", "_auth =", "_password=", "_password ="], npm_login),
+    written("MySQL password", &["[client", "[mysql", "[mariadb"], option_file),
+    written("database password", &["DB_PASSWORD"], php_constant),
+    written("WordPress secret key", WORDPRESS, php_constant),
+    written("Java property password", &[".password"], property),
+    written("database password", &["datasource:"], data_source),
     written("OpenAI key", &["T3BlbkFJ"], openai_key),
     written("SendGrid key", SENDGRID, sendgrid_key),
     written(

@@ -26,7 +26,7 @@ fn random(count: usize) -> String {
 }
 
 pub(super) fn all() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
-    let rows = [keys(), logins(), tokens()].concat();
+    let rows = [keys(), logins(), settings(), tokens()].concat();
     rows.into_iter().map(|(name, good, near)| (name, good.into_bytes(), near.into_bytes())).collect()
 }
 
@@ -117,6 +117,41 @@ fn logins() -> Vec<Row> {
             "db.internal:5432:app:app:hK3v9Qz71x\n".into(),
             "127.0.0.1:5432:5432\n".into(),
         ),
+    ]
+}
+
+fn settings() -> Vec<Row> {
+    let pair = base64(b"robot:hK3v9Qz71xWm");
+    let yaml =
+        |password: &str| format!("spring:\n  datasource:\n    username: app\n    password: {password}\n");
+    vec![
+        ("npm registry login", format!("//npm.internal/:_auth={pair}\n"), "_auth=bm90aGluZw==\n".into()),
+        (
+            "npm registry login",
+            format!("_password = {}\n", base64(b"hK3v9Qz71")),
+            "_password=hK3v9Qz71xWm\n".into(),
+        ),
+        (
+            "MySQL password",
+            "[client]\nuser=app\npassword=!Qz#7xWm\n".into(),
+            "[client]\n#password=hK3v9Qz71\n".into(),
+        ),
+        (
+            "database password",
+            "define( 'DB_PASSWORD', '$Qz7(xWm' );".into(),
+            "define( 'DB_PASSWORD', 'password_here' );".into(),
+        ),
+        (
+            "WordPress secret key",
+            format!("define('AUTH_KEY',  '{}');", random(64)),
+            "define('AUTH_KEY',  'put your unique phrase here');".into(),
+        ),
+        (
+            "Java property password",
+            "\nspring.datasource.password=hK3v9;Qz71\n".into(),
+            "\nspring.datasource.password=${DB_PASSWORD}\n".into(),
+        ),
+        ("database password", yaml("hK3v9;Qz71"), yaml("${DB_PASSWORD:}")),
     ]
 }
 

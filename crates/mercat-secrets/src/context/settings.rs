@@ -1,0 +1,163 @@
+//! Passwords in settings of programs, where only the place tells that the value is one.
+
+use super::{REACH, Seen, run};
+use crate::kind::Class;
+use crate::shape;
+use std::ops::Range;
+
+/// Programs whose properties name passwords.
+const PROPERTIES: [&[u8]; 6] = [
+    b"spring.",
+    b"quarkus.datasource.",
+    b"jdbc.",
+    b"hibernate.connection.",
+    b"javax.persistence.jdbc.",
+    b"jakarta.persistence.jdbc.",
+];
+/// How values begin that another program has sealed: Jasypt's, and those of Spring's configuration server.
+const SEALED: [&[u8]; 2] = [b"ENC(", b"{cipher}"];
+
+/// `password` below `[client]` and other groups of MySQL's option files.
+pub(crate) fn option_file(window: &[u8], at: usize) -> Seen {
+    let head = run(window, at + 1, 40, |byte| Class::Dotted.has(byte));
+    if !begins_line(window, at) || window.get(head) != Some(&b']') {
+        return Seen::nothing(head - at);
+    }
+    let end = window.len().min(at + REACH);
+    for line in lines(window, head + 1..end) {
+        match &window[line.clone()] {
+            [b'[', ..] => return Seen::nothing(line.start - at),
+            text if text.starts_with(b"password") => {
+                let found = value(window, line.start + 8..line.end, b"=");
+                if let Some(password) = found.filter(|value| shape::is_password(&window[value.clone()])) {
+                    return Seen::of(line.end - at, password);
+                }
+            }
+            _ => {}
+        }
+    }
+    Seen::nothing(end - at)
+}
+
+/// `password` below `datasource` in YAML, as Spring and Quarkus have it.
+pub(crate) fn data_source(window: &[u8], at: usize) -> Seen {
+    let blanks = |from: usize| run(window, from, 64, |byte| byte == b' ') - from;
+    let indent = window[at.saturating_sub(64)..at].iter().rev().take_while(|byte| **byte == b' ').count();
+    let head = at + b"datasource:".len();
+    if !begins_line(window, at - indent) || !matches!(window.get(head + blanks(head)), Some(b'\r' | b'\n')) {
+        return Seen::nothing(96);
+    }
+    let end = window.len().min(at + REACH);
+    for line in lines(window, head..end).filter(|line| !line.is_empty()) {
+        let first = window[..line.start].iter().rev().take_while(|byte| **byte == b' ').count();
+        if first <= indent {
+            return Seen::nothing(line.start - at);
+        }
+        if window[line.clone()].starts_with(b"password") {
+            let found = value(window, line.start + 8..line.end, b":");
+            if let Some(password) = found.filter(|value| is_plain(&window[value.clone()])) {
+                return Seen::of(line.end - at, password);
+            }
+        }
+    }
+    Seen::nothing(end - at)
+}
+
+/// `spring.datasource.password=…` and other properties of Java, in files and on command lines.
+pub(crate) fn property(window: &[u8], at: usize) -> Seen {
+    let before = &window[at.saturating_sub(80)..at];
+    let length = before.iter().rev().take_while(|byte| Class::Dotted.has(**byte)).count();
+    let name = &before[before.len() - length..];
+    let name = name.strip_prefix(b"-D").or_else(|| name.strip_prefix(b"--")).unwrap_or(name);
+    // The keyword begins with the dot that ends the name of its group.
+    let is_known = |group: &&[u8]| {
+        name.starts_with(&group[..group.len() - 1]) && matches!(name.get(group.len() - 1), None | Some(b'.'))
+    };
+    if !PROPERTIES.iter().any(is_known) {
+        return Seen::nothing(length + 1);
+    }
+    let name_end = at + b".password".len();
+    let end = run(window, name_end, 200, |byte| byte == b' ' || byte.is_ascii_graphic());
+    let found = value(window, name_end..end, b"=:").and_then(|value| {
+        let word = run(window, value.start, value.len(), |byte| byte.is_ascii_graphic());
+        is_plain(&window[value.start..word]).then_some(value.start..word)
+    });
+    Seen { looked: 80 + end - at, secret: found, inner: None }
+}
+
+/// `define('DB_PASSWORD', '…')` of PHP, and the keys that WordPress signs cookies with.
+pub(crate) fn php_constant(window: &[u8], at: usize) -> Seen {
+    let before = &window[at.saturating_sub(40)..at];
+    let named = before.iter().rev().take_while(|byte| byte.is_ascii_uppercase() || **byte == b'_').count();
+    let Some((quote @ (b'"' | b'\''), front)) = before[..before.len() - named].split_last() else {
+        return Seen::nothing(24);
+    };
+    let end = run(window, at, 24, |byte| byte.is_ascii_uppercase() || byte == b'_');
+    let comma = run(window, end + 1, 8, |byte| byte == b' ');
+    let opened = run(window, comma + 1, 8, |byte| byte == b' ');
+    let closing = window.get(opened).filter(|byte| matches!(byte, b'"' | b'\''));
+    let (Some(closing), Some(&b','), true, true) = (
+        closing,
+        window.get(comma),
+        window.get(end) == Some(quote),
+        front.trim_ascii_end().ends_with(b"define("),
+    ) else {
+        return Seen::nothing(96);
+    };
+    let start = opened + 1;
+    let end_of_value = run(window, start, 200, |byte| byte != *closing && (b' '..=b'~').contains(&byte));
+    let value = &window[start..end_of_value];
+    let is_secret = match &window[at..end] {
+        b"DB_PASSWORD" => shape::is_password(value),
+        _ => value.len() >= 32 && !shape::is_placeholder(value) && shape::is_random(value),
+    };
+    let looked = 96 + value.len();
+    if window.get(end_of_value) == Some(closing) && is_secret {
+        return Seen::of(looked, start..end_of_value);
+    }
+    Seen::nothing(looked)
+}
+
+/// Whether the value is a password and neither a tag, an anchor nor a block of YAML, nor sealed.
+fn is_plain(value: &[u8]) -> bool {
+    let other = SEALED.iter().any(|sealed| value.starts_with(sealed));
+    !other
+        && !matches!(value.first(), Some(b'!' | b'&' | b'*' | b'|' | b'>' | b'@'))
+        && shape::is_password(value)
+}
+
+fn begins_line(window: &[u8], at: usize) -> bool {
+    at == 0 || matches!(window[at - 1], b'\n' | b'\r' | 0)
+}
+
+/// The lines in a range, without the blanks around them.
+fn lines(window: &[u8], range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let mut from = range.start;
+    std::iter::from_fn(move || {
+        let rest = window.get(from..range.end).filter(|rest| !rest.is_empty())?;
+        let length = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+        let start = from;
+        from += length + 1;
+        Some(trimmed(window, start..start + length))
+    })
+}
+
+fn trimmed(window: &[u8], range: Range<usize>) -> Range<usize> {
+    let text = &window[range.clone()];
+    let start = range.start + text.len() - text.trim_ascii_start().len();
+    start..start + text.trim_ascii().len()
+}
+
+/// What is assigned behind a name, without quotes and without the comment behind it.
+fn value(window: &[u8], range: Range<usize>, signs: &[u8]) -> Option<Range<usize>> {
+    let named = run(window, range.start, 4, |byte| matches!(byte, b' ' | b'\t' | b'"' | b'\''));
+    let sign = window[..range.end].get(named)?;
+    let rest = signs.contains(sign).then(|| trimmed(window, named + 1..range.end))?;
+    let text = &window[rest.clone()];
+    let (start, length) = match text {
+        [quote @ (b'"' | b'\''), inner @ ..] => (rest.start + 1, inner.iter().position(|byte| byte == quote)),
+        _ => (rest.start, text.windows(2).position(|pair| matches!(pair, b" #" | b"\t#"))),
+    };
+    let end = length.map_or(rest.end, |length| start + length);
+    Some(trimmed(window, start..end))
+}

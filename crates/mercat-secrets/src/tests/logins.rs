@@ -1,0 +1,218 @@
+//! Logins as programs keep them, and what stands in their place in manuals and stock files.
+
+use super::kinds;
+use base64::Engine as _;
+
+fn base64(text: &str) -> String {
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+fn are_found(kind: &str, texts: &[&str]) {
+    for text in texts {
+        assert_eq!(kinds(text), [kind], "{text}");
+    }
+}
+
+fn are_silent(texts: &[&str]) {
+    for text in texts {
+        assert_eq!(kinds(text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn registry_logins_are_found_however_far_the_name_of_their_list_is() {
+    let pair = base64("robot:hK3v9Qz71xWm");
+    let empty: String = (0..200).map(|at| format!("\"mirror{at}.example.org\": {{}}, ")).collect();
+    let far = format!("{{\"auths\": {{{empty}\"registry.example.org\": {{\"auth\": \"{pair}\"}}}}}}");
+    let old = format!("{{\"registry.example.org\": {{\"auth\": \"{pair}\", \"email\": \"\"}}}}");
+    let pretty = |indent: &str| {
+        base64(&format!(
+            "{{\n{indent}\"auths\": {{\n\"r.example.org\": {{\n\"auth\": \"{pair}\"\n}}\n}}\n}}\n"
+        ))
+    };
+    are_found("registry credentials", &[&far, &old, &pretty("\t"), &pretty("  "), &pretty("    ")]);
+    are_found(
+        "registry identity token",
+        &["{\"auth\": \"\", \"identitytoken\": \"hK3v9Qz71xWmT4bN8cR2yL6pD5sF0gJw\"}"],
+    );
+    let word = format!("{{\"r.example.org\": {{\"auth\": \"{}\"}}}}", base64("user:password"));
+    let words = format!("{{\"r.example.org\": {{\"auth\": \"{}\"}}}}", base64("some:thing else"));
+    are_silent(&[&word, &words, "{\"auth\": \"required\"}", "{\"auth\": {\"type\": \"basic\"}}"]);
+}
+
+#[test]
+fn logins_of_npm_are_found() {
+    let (pair, password) = (base64("robot:hK3v9Qz71xWm"), base64("hK3v9Qz71xW"));
+    are_found(
+        "npm registry login",
+        &[
+            &format!("_auth={pair}"),
+            &format!("email=a@b.c\n_auth = \"{pair}\"\n"),
+            &format!("//npm.internal/:_password=\"{password}\"\n"),
+            &format!("//npm.internal/:_password={}\n", base64("hK3v9Qz71")),
+        ],
+    );
+    are_found(
+        "npm registry token",
+        &[
+            "//npm.internal/:_authToken=3f9a1c7e-5b2d-4064-a9e1-f37c5d0b8246\n",
+            "//npm.internal/:_authToken=NpmToken.3f9a1c7e-5b2d-4064-a9e1-f37c5d0b8246\n",
+            "npmAuthToken: \"hK3v9Qz71xWmT4bN8cR2yL6pD5sF0gJw\"\n",
+        ],
+    );
+    are_silent(&[
+        "//npm.internal/:_authToken=${NPM_TOKEN}\n",
+        "//npm.internal/:_auth=${NPM_AUTH}\n_password=${NPM_PASSWORD}\n",
+        "_auth=\n_password=\n",
+        &format!("_auth={}\n", base64("username:password")),
+        &format!("proxy_auth={pair}\nold_password={password}\n"),
+        "_password=somevalue\n_auth=yes\n",
+    ]);
+}
+
+#[test]
+fn passwords_in_option_files_of_mysql_are_found() {
+    are_found(
+        "MySQL password",
+        &[
+            "[client]\nhost = localhost\nuser = maint\npassword = hK3v9Qz71xWm\nsocket = /run/x\n",
+            "x\r\n[mysqldump]\r\nquick\r\npassword=\"a b#c 9!\"\r\n",
+            "[client-server]\n[client]\n# its own\n  password=hunter2 # mine\n",
+            "[mariadb-client]\npassword='$ecret!1'\n",
+        ],
+    );
+    are_silent(&[
+        "[client]\n# password = your_password\nport = 3306\n",
+        "[client]\npassword\n",
+        "[client]\npassword=\n",
+        "[client]\npassword = <password>\n",
+        "[client]\npassword = ${DB_PASSWORD}\n",
+        "[client]\npassword = changeme\n",
+        "[client]\npassword = your_password1\n",
+        "[client]\nuser = app\n[other]\npassword = hK3v9Qz71xWm\n",
+        "see [client]\npassword = hK3v9Qz71xWm\n",
+        "[client handshake]\npassword = hK3v9Qz71xWm\n",
+    ]);
+}
+
+#[test]
+fn constants_of_php_are_found() {
+    let salt = r"}.G&L*q5(fV0B/#Y}_6vN{:x8h@Z3k;dT^w!s%7m~R+C|e1jP2uK<aO>b-9gI=?J";
+    are_found(
+        "WordPress secret key",
+        &[
+            &format!("define('SECURE_AUTH_KEY', '{salt}');"),
+            &format!("define( \"NONCE_SALT\",       \"{salt}\" );"),
+        ],
+    );
+    are_found(
+        "database password",
+        &["define(\"DB_PASSWORD\",\"hunter2\");", "define( 'DB_PASSWORD', 'pa$$w0rd' );"],
+    );
+    are_silent(&[
+        "define('DB_PASSWORD', '');",
+        "define('DB_PASSWORD', getenv_docker('WORDPRESS_DB_PASSWORD', 'example password'));",
+        "define('DB_PASSWORD', 'password');",
+        "define('DB_PASSWORD', '{{ db_password }}');",
+        "define('DB_PASSWORD', '${DB_PASSWORD}');",
+        "$keys = array('AUTH_KEY', 'SECURE_AUTH_KEY', 'LOGGED_IN_KEY', 'NONCE_KEY');",
+        "define('AUTH_KEY', getenv_docker('WORDPRESS_AUTH_KEY', 'put your unique phrase here'));",
+        "define('AUTH_KEY', 'the quick brown fox');",
+    ]);
+}
+
+#[test]
+fn passwords_in_properties_of_java_are_found() {
+    are_found(
+        "Java property password",
+        &[
+            "spring.datasource.password=hunter2\n",
+            "spring.data.redis.password: hK3v(9)Qz\r\n",
+            "CMD java -Dspring.datasource.hikari.password=hK3v9Qz71 -jar app.jar",
+            "[\"java\", \"--spring.mail.password=hK3v9Qz71\"]",
+            "hibernate.connection.password = p@ss;w0rd\njdbc.url=x\n",
+        ],
+    );
+    are_found(
+        "database password",
+        &[
+            "spring:\n  datasource:\n    hikari:\n      # its own\n      password: \"hK3v9#Qz71\" # ours\n",
+            "\ndatasource:\r\n  username: app\r\n\r\n  password: hunter2\r\n",
+            "SPRING_DATASOURCE_PASSWORD=hK3v9Qz71xWm\n",
+        ],
+    );
+    are_silent(&[
+        "spring.datasource.password=\nserver.port=8080\n",
+        "spring.datasource.password=secret\n",
+        "spring.datasource.password=changeme1\n",
+        "spring.datasource.password=ENC(G6N718UuyPE5bHyWKyuLQSm02auQPUtm)\n",
+        "spring.datasource.password={cipher}3f9a1c7e5b2d8064a9e1f37c5d0b8246\n",
+        "spring.datasource.password=@db.password1@\n",
+        "spring.datasource.password=<password1>\n",
+        "spring.security.user.passwords=hunter2\n",
+        "self.password = password2\nconfig.jdbcs.password=hunter2\n",
+        "@Value(\"${spring.datasource.password}\") String password1;",
+        "datasource:\n  password: !vault |\n    3f9a1c7e5b2d8064\n",
+        "datasource:\n  password: *anchor1\n",
+        "datasource:\n  url: x\nother:\n  password: hK3v9Qz71xWm\n",
+        "  datasource: x\n    password: hK3v9Qz71xWm\n",
+        "spring:\n  datasource:\n    password:\n    username: app2\n",
+    ]);
+}
+
+#[test]
+fn password_files_of_postgresql_are_found_with_any_usual_port() {
+    are_found(
+        "PostgreSQL password file",
+        &[
+            "*:*:*:*:hunter2\n",
+            "# mine\ndb.internal:*:app:app:hK3v9Qz71\n",
+            "localhost:6432:*:app:hK3v\\:9Qz71\n",
+            "10.0.0.7:15432:app:app:p@ss!word\n",
+            "db:5433:app:app:hK3v9Qz71\nother:5433:a:b:secret\n",
+            "RUN echo 'db:26257:app:app:hK3v9Qz71' > ~/.pgpass",
+        ],
+    );
+    are_silent(&[
+        "hostname:5432:database:username:password\n",
+        "*:*:*:postgres:${PGPASS1}\n",
+        "*:*:*:postgres:changeme\n",
+        "case $x in *:*:*:*:*) ;;\n",
+        "127.0.0.1:5432:5432\n0.0.0.0:15432:5432\n",
+        "app:x:432:433:Some User1:/home/app1:/bin/sh\n",
+        "2024-01-01T10:11:12.432:INFO:main:started1\n",
+        "db:5432:app:app:user:pass1\n",
+        "lib.rs:5432::a:hunter2\n",
+    ]);
+}
+
+#[test]
+fn passwords_with_any_signs_are_found_in_urls() {
+    are_found(
+        "URL with a password",
+        &[
+            "postgres://app:hK3v%219Qz%40x@db.internal/x",
+            "mysql://app:hK3v$9*Qz(x)@db.internal/x",
+            "amqp://app:hK3v@9Qz:7xWm@db.internal:5672",
+            "redis://:hK3v,9;Qz=7+x@cache:6379/0",
+            "https://robot%40a.org:hK3v9Qz71xWm@[::1]:8443/",
+            "mongodb://a+b:hK3v9Qz7!xWm@h1:27017,h2:27017/x",
+        ],
+    );
+    are_silent(&[
+        "https://user:p%61ssword@example.org/",
+        "postgres://app:$DB_PASSWORD1@db.internal/x",
+        "postgres://app:pre$DB_PASSWORD1@db.internal/x",
+        "postgres://app:%(password1)s@db.internal/x",
+        "postgres://app:{password1}@db.internal/x",
+        "postgres://app:%PASSWORD12%@db.internal/x",
+        "https://user:changeme%21123@host.org/",
+        "://[^:]+:([^@]+)@host.org/",
+        "https://user:(?<pass12>.+)@host.org/",
+        "cvs://:pserver:anonymous@sources.example.org:/cvs/src",
+        "https://one.org:123,foo:bar@two.org/path",
+        "https://host.org:8443/a@b.org",
+        "see http://host:8080,or12/mail@me.org",
+        "https://user:*****12345@host.org/",
+    ]);
+}
