@@ -35,6 +35,22 @@ pub(crate) fn folded(key: &str) -> String {
     key.chars().map(fold).collect()
 }
 
+/// Refuses fields that are known under another case only: engines read names in any case, so one would be theirs alone.
+pub(crate) fn plain_keys(
+    code: &'static str,
+    map: &Map<String, Value>,
+    known: &[&str],
+) -> Result<(), ReadError> {
+    for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
+        let folded = folded(key);
+        if let Some(meant) = known.iter().find(|known| self::folded(known) == folded) {
+            let key: String = key.chars().take(60).collect();
+            return Err(ReadError::refused(code, 0, format!("{meant} is written {key:?}")));
+        }
+    }
+    Ok(())
+}
+
 struct Strict {
     depth: usize,
 }

@@ -113,6 +113,7 @@ pub fn parse_manifest(bytes: &[u8], declared: Option<&str>) -> Result<(Manifest,
         return Err(ReadError::refused("MAN-01", 0, what));
     }
     let document = object(json::parse(bytes)?, "the manifest")?;
+    json::plain_keys("MAN-02", &document, &OF_MANIFEST)?;
     if document.get("schemaVersion").and_then(Value::as_u64) != Some(2) {
         return Err(ReadError::refused("MAN-02", 0, "schemaVersion is not 2"));
     }
@@ -156,6 +157,13 @@ pub fn parse_manifest(bytes: &[u8], declared: Option<&str>) -> Result<(Manifest,
     Ok((manifest, media_type.to_owned()))
 }
 
+/// Fields of manifests, descriptors and platforms (image-spec 1.1.1).
+const OF_MANIFEST: [&str; 8] =
+    ["schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "subject", "annotations"];
+const OF_DESCRIPTOR: [&str; 8] =
+    ["mediaType", "digest", "size", "urls", "annotations", "data", "artifactType", "platform"];
+const OF_PLATFORM: [&str; 5] = ["architecture", "os", "os.version", "os.features", "variant"];
+
 fn object(value: Value, what: &str) -> Result<Map<String, Value>, ReadError> {
     match value {
         Value::Object(map) => Ok(map),
@@ -176,21 +184,23 @@ fn list<'a>(map: &'a Map<String, Value>, key: &str, max: usize) -> Result<&'a [V
 fn descriptor(value: &Value, path: &str) -> Result<Descriptor, ReadError> {
     let refuse = |what: &str| ReadError::refused("MAN-05", 0, format!("{path}: {what}"));
     let Value::Object(map) = value else { return Err(refuse("not a descriptor")) };
+    json::plain_keys("MAN-05", map, &OF_DESCRIPTOR)?;
     let media_type = map.get("mediaType").and_then(Value::as_str).ok_or_else(|| refuse("no mediaType"))?;
     let digest = map.get("digest").and_then(Value::as_str).unwrap_or("");
     let digest =
         Digest::parse(digest).ok_or_else(|| refuse(&format!("the digest {digest:?} is not sha256")))?;
     let size = map.get("size").and_then(Value::as_u64).ok_or_else(|| refuse("size is not a whole number"))?;
-    if let Some(Value::Array(urls)) = map.get("urls")
-        && !urls.is_empty()
-    {
+    let no_urls = |urls: &Value| urls.is_null() || urls.as_array().is_some_and(Vec::is_empty);
+    if !map.get("urls").is_none_or(no_urls) {
         return Err(ReadError::refused("MAN-07", 0, format!("{path}: content at foreign URLs")));
     }
     if map.contains_key("data") {
         return Err(ReadError::refused("MAN-09", 0, format!("{path}: embedded data beside a digest")));
     }
     let word = |map: &Map<String, Value>, key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
-    let platform = map.get("platform").and_then(Value::as_object).map(|platform| {
+    let platform = map.get("platform").and_then(Value::as_object);
+    platform.map_or(Ok(()), |platform| json::plain_keys("MAN-05", platform, &OF_PLATFORM))?;
+    let platform = platform.map(|platform| {
         let os = word(platform, "os").unwrap_or_default();
         let architecture = word(platform, "architecture").unwrap_or_default();
         match word(platform, "variant") {
@@ -244,6 +254,16 @@ mod tests {
         assert_eq!(code(&image(&good, &format!("[{}]", vec![good.clone(); 128].join(",")))), "MAN-06");
         let foreign = good.replace("}", r#", "urls": ["http://169.254.169.254/"]}"#);
         assert_eq!(code(&image(&good, &format!("[{foreign}]"))), "MAN-07");
+        let foreign = good.replace("}", r#", "urls": "http://169.254.169.254/"}"#);
+        assert_eq!(code(&image(&good, &format!("[{foreign}]"))), "MAN-07");
+        for other in [
+            r#", "Urls": ["http://169.254.169.254/"]}"#,
+            r#", "DATA": "e30="}"#,
+            r#", "platform": {"OS": "x"}}"#,
+        ] {
+            assert_eq!(code(&image(&good.replace("}", other), "[]")), "MAN-05", "{other}");
+        }
+        assert_eq!(code(r#"{"schemaVersion": 2, "manifests": [], "mediatype": "a/b"}"#), "MAN-02");
         let data = good.replace("}", r#", "data": "e30="}"#);
         assert_eq!(code(&image(&data, "[]")), "MAN-09");
         assert_eq!(code(&" ".repeat(5 << 20)), "MAN-01");

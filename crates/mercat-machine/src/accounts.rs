@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 pub const FILE_BYTES_MAX: u64 = 4 << 20;
 /// Accounts that are named.
 const NAMED_MAX: usize = 20;
+/// Accounts with the rights of root that are kept.
+const ROOTS_MAX: usize = 1000;
 /// Letters of a name that are told.
 const NAME_CHARS_MAX: usize = 40;
 
@@ -31,6 +33,8 @@ pub struct Accounts {
     pub more: u64,
     /// Whether root's password is empty.
     pub empty_root: bool,
+    /// Of `passwd`: names beside `root` that engines take for user 0, the first of them in order.
+    pub roots: BTreeSet<String>,
 }
 
 impl Accounts {
@@ -47,6 +51,11 @@ impl Accounts {
             let is_root =
                 name == "root" || fields.next() == Some("0") && fields.next().is_some_and(is_number);
             out.empty_root |= is_root && password.is_empty();
+            // What is no number is 0 to them (moby/sys/user).
+            let number = rest.split(':').next().unwrap_or_default();
+            if name != "root" && number.parse::<i64>().unwrap_or(0) == 0 && out.roots.len() < ROOTS_MAX {
+                out.roots.insert(name.to_owned());
+            }
             if is_password(password) {
                 let name: String = name.chars().take(NAME_CHARS_MAX).flat_map(char::escape_debug).collect();
                 if !out.named.contains(&name) {
@@ -116,6 +125,9 @@ mod tests {
         assert!(Accounts::of("toor::0:0:root:/root:/bin/sh\n").empty_root);
         assert!(!Accounts::of("www::33:33::/:/bin/sh\nshadowed::0::::::\n").empty_root);
         assert!(found.empty_root && !format!("{found:?}").contains("SECRET"));
+        let passwd =
+            "root:x:0:0::/:\ntoor:x:0:0::/:\nzero:x:000:1::/:\nodd:x:y:1::/:\nshort:x\napp:x:1000:1000::/:\n";
+        assert_eq!(Accounts::of(passwd).roots.iter().collect::<Vec<_>>(), ["odd", "short", "toor", "zero"]);
         let many: String = (0..1000).rev().map(|at| format!("u{at:04}\u{1b}:$1$a$b:1\n")).collect();
         let found = Accounts::of(&many).with_password().unwrap_or_default();
         assert!(

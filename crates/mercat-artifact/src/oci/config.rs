@@ -44,7 +44,7 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config, ReadError> {
     let mut texts = Vec::new();
     collect_texts(&whole, &mut texts);
     let document = object(whole, "the config")?;
-    plain_keys(&document, &OF_DOCUMENT)?;
+    json::plain_keys("CFG-04", &document, &OF_DOCUMENT)?;
     let os = word(&document, "os").unwrap_or_default();
     let architecture = word(&document, "architecture").unwrap_or_default();
     if os.is_empty() || architecture.is_empty() {
@@ -60,7 +60,7 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config, ReadError> {
         format!("{os}/{architecture}/{variant}")
     };
     let rootfs = document.get("rootfs").and_then(Value::as_object);
-    rootfs.map_or(Ok(()), |rootfs| plain_keys(rootfs, &["type", "diff_ids"]))?;
+    rootfs.map_or(Ok(()), |rootfs| json::plain_keys("CFG-04", rootfs, &["type", "diff_ids"]))?;
     let diff_ids = rootfs
         .and_then(|rootfs| rootfs.get("diff_ids"))
         .and_then(Value::as_array)
@@ -75,7 +75,7 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config, ReadError> {
         Some(Value::Object(map)) => map,
         Some(_) => return Err(ReadError::refused("CFG-03", 0, "config is not an object")),
     };
-    plain_keys(config, &OF_CONFIG)?;
+    json::plain_keys("CFG-04", config, &OF_CONFIG)?;
     word(config, "StopSignal")?;
     words(config, "OnBuild")?;
     words(config, "Shell")?;
@@ -162,17 +162,6 @@ const OF_CONFIG: [&str; 12] = [
     "Healthcheck",
 ];
 
-/// Engines read names of fields in any case: one in another case than ours would be theirs alone.
-fn plain_keys(map: &Map<String, Value>, known: &[&str]) -> Result<(), ReadError> {
-    for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
-        let folded = json::folded(key);
-        if let Some(meant) = known.iter().find(|known| json::folded(known) == folded) {
-            return Err(ReadError::refused("CFG-04", 0, format!("{} is written {}", meant, cut(key))));
-        }
-    }
-    Ok(())
-}
-
 /// Quoted, and not longer than a line of a report.
 fn cut(text: &str) -> String {
     format!("{:?}", text.chars().take(60).collect::<String>())
@@ -236,7 +225,7 @@ fn health(config: &Map<String, Value>) -> Result<(), ReadError> {
         Some(Value::Object(health)) => health,
         Some(_) => return Err(wrong("Healthcheck", "an object")),
     };
-    plain_keys(health, &OF_HEALTH)?;
+    json::plain_keys("CFG-04", health, &OF_HEALTH)?;
     if words(health, "Test")?.iter().any(|word| word.contains('\0')) {
         return Err(ReadError::refused("CFG-05", 0, "a NUL in Test"));
     }
@@ -260,7 +249,11 @@ fn history(document: &Map<String, Value>) -> Result<Vec<String>, ReadError> {
     for step in steps {
         match step {
             Value::Object(step) => {
-                plain_keys(step, &["created_by", "created", "author", "comment", "empty_layer"])?;
+                json::plain_keys(
+                    "CFG-04",
+                    step,
+                    &["created_by", "created", "author", "comment", "empty_layer"],
+                )?;
                 for key in ["created", "author", "comment"] {
                     word(step, key)?;
                 }

@@ -322,7 +322,8 @@ fn unreadable(volume: &Volume) -> Option<Finding> {
         severity: Severity::Inconclusive,
         place: Place { layer: volume.name.clone(), ..Place::default() },
         observed: format!("{what}, in the volume at byte {}", volume.start),
-        required: "file systems that are read here: ext2, ext3, ext4, XFS, FAT, NTFS, ISO 9660, squashfs".to_owned(),
+        required: "file systems that are read here: ext2, ext3, ext4, XFS, FAT, NTFS, ISO 9660, squashfs"
+            .to_owned(),
         fix: OURS.to_owned(),
     })
 }

@@ -249,6 +249,15 @@ fn a_password_blocks_while_it_is_in_use_and_is_told_where_it_only_lies_in_a_laye
 }
 
 #[test]
+fn accounts_with_the_rights_of_root_are_those_of_the_topmost_passwd() {
+    let with = tar(&[("etc/passwd", FILE, 0o644, b"root:x:0:0::/:\napp:x:0:0::/:\n")]);
+    let without = tar(&[("etc/passwd", FILE, 0o644, b"root:x:0:0::/:\napp:x:1000:1000::/:\n")]);
+    let roots = |layers: &[Vec<u8>]| of_layers(layers).roots.into_iter().collect::<Vec<_>>();
+    assert_eq!(roots(&[without.clone(), with.clone()]), ["app"]);
+    assert_eq!(roots(&[with, without]), [""; 0]);
+}
+
+#[test]
 fn what_cannot_be_read_and_what_is_too_large_have_their_rules() {
     let large = vec![b' '; usize::try_from(mercat_inventory::RECORD_BYTES_MAX).expect("small") + 1];
     let facts = facts_of(&tar(&[

@@ -56,6 +56,8 @@ pub(crate) struct Whole {
     pub(crate) licences: BTreeMap<String, String>,
     pub(crate) notices: Vec<String>,
     pub(crate) programs: usize,
+    /// Names beside `root` of accounts with its rights.
+    pub(crate) roots: BTreeSet<String>,
     /// Programs as their package installed them, by the digest that it has for them: place and path there; package and
     /// SHA-256.
     pub(crate) as_installed: BTreeMap<(String, String), (String, String)>,
@@ -134,6 +136,7 @@ pub(crate) fn whole(parts: &[Part<'_>], is_installed: &dyn Fn(&str) -> bool) -> 
             package: package.to_owned(),
         });
     }
+    out.roots = joined.accounts.get("etc/passwd").map(|(_, of)| of.roots.clone()).unwrap_or_default();
     out.findings.extend(of_accounts(&joined.accounts, &joined.replaced));
     let licences = owners.licences.iter();
     out.licences =

@@ -82,6 +82,7 @@ pub(super) fn compose(
     let (os, packages, gone) = composer.inventory(&layers);
     let names: HashSet<&str> = packages.iter().chain(&gone).map(|package| package.name.as_str()).collect();
     let mut whole = composer.files(&layers, &names);
+    composer.check_user(&whole.roots);
     let of_distribution =
         |package: &str| vulnerabilities::is_of_distribution(&os, &packages, package, knowledge);
     whole.keys_of_packages(&mut composer.findings, of_distribution);
@@ -172,16 +173,23 @@ impl Composer<'_> {
         }
     }
 
+    /// Whether the image starts as root; `roots` are names of accounts with its rights.
+    fn check_user(&mut self, roots: &BTreeSet<String>) {
+        let config = &self.image.config;
+        let user = config.user.split(':').next().unwrap_or("");
+        // Engines read a number wherever one stands, with a sign and zeros in front.
+        let is_root = matches!(user, "" | "root") || user.parse::<i64>() == Ok(0) || roots.contains(user);
+        if is_root && !self.image.attestation {
+            let observed = format!("User is {:?}", config.user);
+            self.add("CTR-24", Place::default(), observed, "a user other than root", "set USER in the image");
+        }
+    }
+
     fn check_config(&mut self) {
         if self.image.attestation {
             return;
         }
         let config = &self.image.config;
-        let user = config.user.split(':').next().unwrap_or("");
-        if matches!(user, "" | "root" | "0") {
-            let observed = format!("User is {:?}", config.user);
-            self.add("CTR-24", Place::default(), observed, "a user other than root", "set USER in the image");
-        }
         const LABELS: [&str; 5] = ["title", "version", "source", "licenses", "vendor"];
         let lacking: Vec<String> = LABELS
             .iter()

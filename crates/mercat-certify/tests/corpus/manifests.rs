@@ -66,7 +66,7 @@ fn manifest_texts() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("layers twice", swap("{", "{\"layers\":[],"), "JSON-01"),
         ("config twice", swap("{", "{\"config\":{},"), "JSON-01"),
         ("Layers beside layers", swap("{", "{\"Layers\":[],"), "JSON-01"),
-        ("LAYERS alone", swap("\"layers\"", "\"LAYERS\""), "MAN-05"),
+        ("LAYERS alone", swap("\"layers\"", "\"LAYERS\""), "MAN-02"),
         ("MediaType beside mediaType", swap("{", "{\"MediaType\":\"x\","), "JSON-01"),
         ("a byte order mark", [b"\xef\xbb\xbf", good.as_bytes()].concat(), "JSON-01"),
         ("garbage behind", [good.as_bytes(), b"x"].concat(), "JSON-01"),
