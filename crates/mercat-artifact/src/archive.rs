@@ -124,24 +124,6 @@ impl Format {
             Self::Disk => "a file system or disk",
         }
     }
-
-    /// Whether some reader of ours opens it.
-    pub fn is_opened(self) -> bool {
-        !matches!(
-            self,
-            Self::Rar
-                | Self::Lzma
-                | Self::BinaryCpio
-                | Self::Arj
-                | Self::Ace
-                | Self::Lha
-                | Self::LegacyLz4
-                | Self::Lzip
-                | Self::Lzop
-                | Self::Padded
-                | Self::Disk
-        )
-    }
 }
 
 /// Tells a format by the first bytes of a file; 512 are enough for most, 64 KiB and 72 for [`Format::Disk`].

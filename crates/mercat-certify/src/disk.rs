@@ -2,7 +2,6 @@
 
 mod inspect;
 mod measure;
-mod space;
 #[cfg(test)]
 mod tests;
 mod walk;

@@ -314,6 +314,9 @@ pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed<'
     let found = match (&passed.kept, reader.bytes_max()) {
         (_, 0) => mercat_inventory::read(reader, path, &[]),
         (Some(Bytes::Memory(bytes)), _) => mercat_inventory::read(reader, path, bytes),
+        (Some(Bytes::Lent(_)), max) if reader != Reader::Program => {
+            return too_large(scan, path, passed.size, max);
+        }
         (Some(Bytes::Lent(Ok(program))), _) => mercat_inventory::read_program(path, program),
         (Some(Bytes::Lent(Err(error))), _) => Err(Broken::Unread(error.to_string())),
         (None, max) if passed.size > max => return too_large(scan, path, passed.size, max),

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Bytes of a program that waits in a file of ours, where there is one, and not in memory.
+/// Bytes of a program or disk that waits in a file of ours, where there is one, and not in memory.
 const LARGE_BYTES_MIN: u64 = 8 << 20;
 
 /// Files of ours, without names, in which large programs wait until all of them has passed: what a reader wants of them
@@ -22,7 +22,7 @@ impl Scratch {
         Self(Mutex::new(files))
     }
 
-    /// An empty file for a program of this size, where it is large and one is free.
+    /// An empty file for a program or disk of this size, where it is large and one is free.
     pub(crate) fn lend(&self, bytes: u64) -> Option<Lent<'_>> {
         if bytes < LARGE_BYTES_MIN {
             return None;

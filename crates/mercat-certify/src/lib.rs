@@ -21,6 +21,7 @@ mod sbom;
 mod scan;
 mod shown;
 mod signatures;
+mod space;
 mod verdict;
 mod vulnerabilities;
 mod window;

@@ -2,8 +2,9 @@
 
 use crate::facts::{Body, Note};
 use crate::kept::{Bytes, Lent};
-use crate::scan::{Scan, Want};
+use crate::scan::{Rules, Scan, Want, Whence};
 use crate::shown::Shown;
+use crate::space;
 pub(crate) use archive::Format;
 use mercat_artifact::ReadError;
 use mercat_artifact::archive::{self, Member};
@@ -12,6 +13,7 @@ use mercat_disk::ReadAt;
 use mercat_guest::{Contents, Entry, Guest, Kind as EntryKind, Visit};
 use std::collections::HashSet;
 use std::io::{self, Cursor, Read};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Whether the end of a file looks like the end of a zip archive (APPNOTE 4.3.16). The four bytes alone
@@ -40,9 +42,18 @@ fn has_directory(before: &[u8], end: &[u8], whole: bool) -> bool {
     }
 }
 
-/// Opens an archive whose bytes pass, and shows its members to the scanners. Damage becomes a note: what
-/// came before it was scanned, and so is the rest of the bytes around it.
-pub(crate) fn walk<'k>(scan: &Scan<'k>, path: &str, depth: u32, format: Format, input: &mut Shown<'_, 'k>) {
+/// Bytes that may come out of what is no zlib stream.
+const CHANCE_BYTES: u64 = 4096;
+
+/// Opens an archive whose bytes pass, and shows its members to the scanners. Damage becomes a note where it is sure
+/// that it is one: what came before it was scanned, and so is the rest of the bytes around it.
+pub(crate) fn walk<'k>(
+    scan: &Scan<'k>,
+    path: &str,
+    depth: u32,
+    (format, sure): (Format, bool),
+    input: &mut Shown<'_, 'k>,
+) {
     let max = scan.limits().nested_total_bytes;
     let mut member = |member: Member<'_>, body: &mut dyn Read| {
         let want = Want { size: member.size, ..Want::default() };
@@ -58,9 +69,11 @@ pub(crate) fn walk<'k>(scan: &Scan<'k>, path: &str, depth: u32, format: Format, 
         Format::Lz4 => stream(scan, path, depth, archive::Lz4Reader::new(input)),
         Format::Compress => stream(scan, path, depth, archive::CompressReader::new(input)),
         Format::Zlib => {
-            // What does not unpack only begins like it.
-            let _ = stream(scan, path, depth, flate2::bufread::ZlibDecoder::new(input));
-            Ok(())
+            let came = || scan.with(|facts| facts.nested_bytes);
+            let before = came();
+            let done = stream(scan, path, depth, flate2::bufread::ZlibDecoder::new(input));
+            // What gives next to nothing only begins like it.
+            if came() - before > CHANCE_BYTES { done } else { Ok(()) }
         }
         Format::Tar => tar(scan, path, depth, input),
         Format::Ar => archive::ar::walk(input, &mut member),
@@ -83,7 +96,9 @@ pub(crate) fn walk<'k>(scan: &Scan<'k>, path: &str, depth: u32, format: Format, 
             Ok(())
         }
     };
-    if let Err(error) = done {
+    if let Err(error) = done
+        && sure
+    {
         damaged(scan, path, &error);
     }
 }
@@ -97,47 +112,80 @@ pub(crate) fn behind(scan: &Scan<'_>, path: &str, depth: u32, bytes: &[u8]) {
     }
 }
 
-/// Opens a file system or the disk of a machine, all of whose bytes have passed, and shows its files to the scanners.
-pub(crate) fn disk(scan: &Scan<'_>, path: &str, depth: u32, kept: Option<&Bytes<'_>>) {
-    let bytes: Arc<dyn ReadAt> = match kept {
-        Some(Bytes::Memory(bytes)) => Arc::new(bytes.clone()),
+/// Opens a file system or the disk of a machine, all of whose bytes have passed, and shows its files to the scanners;
+/// where a container was around the disk, which may pack it, also what is in none of them.
+pub(crate) fn disk(scan: &Scan<'_>, path: &str, depth: u32, kept: Option<Bytes<'_>>) {
+    let bytes: Arc<dyn ReadAt> = match kept.as_ref() {
         Some(Bytes::Lent(lent)) => match lent.as_ref().map(Lent::to_disk) {
             Ok(Ok(disk)) => disk,
             Ok(Err(error)) => return unopened(scan, path, &error.to_string()),
             Err(error) => return unopened(scan, path, &error.to_string()),
         },
+        Some(Bytes::Memory(_)) => match kept {
+            Some(Bytes::Memory(bytes)) => Arc::new(bytes),
+            _ => return,
+        },
         None => return unopened(scan, path, "a file system or disk that is too large to be held"),
     };
     // Without a container around it, it is one.
-    let disk = match mercat_disk::open(Arc::clone(&bytes), None) {
-        Ok(disk) => Ok(Arc::new(disk) as Arc<dyn ReadAt>),
-        Err(ReadError::Refused { code: "DSK-01", .. }) => Ok(bytes),
+    let walked = match mercat_disk::open(Arc::clone(&bytes), None) {
+        Ok(disk) => {
+            let disk: Arc<dyn ReadAt> = Arc::new(disk);
+            volumes(scan, path, depth, &disk)
+                .and_then(|given| beside_files(scan, path, depth, (&*disk, given)))
+        }
+        Err(ReadError::Refused { code: "DSK-01", .. }) => volumes(scan, path, depth, &bytes).map(drop),
         Err(error) => Err(error),
     };
-    let walked = disk.and_then(Guest::open).and_then(|guest| {
-        let one = guest.volumes.len() == 1;
-        guest.volumes.iter().try_for_each(|volume| {
-            let front = if one { format!("{path}!") } else { format!("{path}!/{}", volume.name) };
-            match &volume.contents {
-                Contents::FileSystem(_) => {
-                    let tree = guest.tree(volume)?;
-                    let numbered = matches!(tree.kind(), "ext2" | "ext3" | "ext4" | "xfs" | "squashfs");
-                    let seen = numbered.then(HashSet::new);
-                    tree.walk(&mut Members { scan, front, depth, seen })
-                }
-                Contents::Unreadable { what, .. } => {
-                    unopened(scan, path, &format!("{what}, which is not read"));
-                    Ok(())
-                }
-                Contents::Swap | Contents::LvmPhysical | Contents::Empty => Ok(()),
-            }
-        })
-    });
     if let Err(error) = walked
         && !scan.is_cut()
     {
         unopened(scan, path, &format!("a file system or disk that cannot be read to its end ({error})"));
     }
+}
+
+/// Shows the files of all volumes, and gives the ranges of the disk that they are in.
+fn volumes(
+    scan: &Scan<'_>,
+    path: &str,
+    depth: u32,
+    disk: &Arc<dyn ReadAt>,
+) -> Result<Vec<Range<u64>>, ReadError> {
+    let guest = Guest::open(Arc::clone(disk))?;
+    let mut given = Vec::new();
+    for volume in &guest.volumes {
+        let front =
+            if guest.volumes.len() == 1 { format!("{path}!") } else { format!("{path}!/{}", volume.name) };
+        match &volume.contents {
+            Contents::FileSystem(_) => {
+                let tree = guest.tree(volume)?;
+                let numbered = matches!(tree.kind(), "ext2" | "ext3" | "ext4" | "xfs" | "squashfs");
+                let seen = numbered.then(HashSet::new);
+                tree.walk(&mut Members { scan, front, depth, seen })?;
+                given.extend(tree.given().into_iter().flat_map(|range| guest.on_disk(volume, range)));
+            }
+            // Firmware and the like: its bytes are looked at as they are.
+            Contents::Unreadable { code: "FS-03", .. } => {}
+            Contents::Unreadable { what, .. } => unopened(scan, path, &format!("{what}, which is not read")),
+            Contents::Swap | Contents::LvmPhysical | Contents::Empty => {}
+        }
+    }
+    Ok(given)
+}
+
+/// Shows what is not among the given ranges of a disk.
+fn beside_files(
+    scan: &Scan<'_>,
+    path: &str,
+    depth: u32,
+    (disk, given): (&dyn ReadAt, Vec<Range<u64>>),
+) -> Result<(), ReadError> {
+    space::each_part(disk, given, &mut |part| {
+        let path = format!("{path}!/@{}-{}", part.range.start, part.range.end);
+        if scan.count(&path, depth, part.bytes.len() - part.carried) {
+            scan.window((&path, depth), Whence::default(), (part.bytes, part.carried), Rules::Window);
+        }
+    })
 }
 
 fn unopened(scan: &Scan<'_>, path: &str, observed: &str) {
@@ -157,6 +205,7 @@ struct Members<'s, 'k> {
 
 impl Visit for Members<'_, '_> {
     fn entry(&mut self, entry: &Entry) -> Result<bool, ReadError> {
+        self.scan.name(&format!("{}/{}", self.front, entry.path), &entry.link, &entry.xattrs);
         let first = self.seen.as_mut().is_none_or(|seen| seen.insert(entry.inode));
         Ok(first && entry.kind == EntryKind::File)
     }

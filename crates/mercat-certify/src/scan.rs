@@ -139,12 +139,17 @@ impl<'k> Scan<'k> {
     /// Begins a name: a file, directory or link. The scanners see it, with what hangs on it.
     pub(crate) fn begin(&self, path: &str, link: &str, attributes: &[(String, Vec<u8>)]) {
         self.with(|facts| facts.entries += 1);
+        self.name(path, link, attributes);
+        self.control_in_turn();
+    }
+
+    /// Shows a name to the scanners, with what hangs on it.
+    pub(crate) fn name(&self, path: &str, link: &str, attributes: &[(String, Vec<u8>)]) {
         let name = if link.is_empty() { path.to_owned() } else { format!("{path}\n{link}") };
         self.look(path, Whence::default(), name.as_bytes(), Rules::Whole);
         for (key, value) in attributes {
             self.look(&format!("{path}#{key}"), Whence::default(), value, Rules::Whole);
         }
-        self.control_in_turn();
     }
 
     /// Shows a regular file to every scanner.
@@ -182,27 +187,31 @@ impl<'k> Scan<'k> {
         let mut asked = Asked::of(path, head, want.mode, depth);
         asked.disk = is_disk;
         shown.ask(&asked);
-        match format {
-            // Opened when all of it has passed.
-            Some(Format::Disk) => {}
+        match format.filter(|_| !is_disk) {
             Some(format) if self.may_open(path, depth) => {
                 shown.opened(format);
-                nested::walk(self, path, depth + 1, format, &mut shown);
+                nested::walk(self, path, depth + 1, (format, true), &mut shown);
             }
             Some(_) => {}
+            // What is a disk for one reader may be a script or program for another.
             None => {
-                if let Some(format) = shown.pass_to_archive()
+                if let Some(found) = shown.pass_to_archive()
                     && self.may_open(path, depth)
                 {
-                    nested::walk(self, path, depth + 1, format, &mut shown);
+                    nested::walk(self, path, depth + 1, found, &mut shown);
                 }
             }
         }
-        let passed = shown.finish()?;
-        if is_disk && self.may_open(path, depth) {
-            nested::disk(self, path, depth + 1, passed.kept.as_ref());
-        }
+        let mut passed = shown.finish()?;
         files::take(self, path, &asked, &passed);
+        // Opened when all of it has passed.
+        if is_disk && self.may_open(path, depth) {
+            let kept = match (&passed.kept, want.bytes) {
+                (Some(Bytes::Memory(bytes)), true) => Some(Bytes::Memory(bytes.clone())),
+                _ => passed.kept.take(),
+            };
+            nested::disk(self, path, depth + 1, kept);
+        }
         Ok(passed)
     }
 

@@ -277,35 +277,69 @@ impl<'s, 'k> Shown<'s, 'k> {
         }
     }
 
-    /// Passes over the script or program that the file begins as, to the archive that follows it, and tells its format.
-    /// A zip is not waited for: its table is at the end.
-    pub(crate) fn pass_to_archive(&mut self) -> Option<Format> {
-        let at = match self.program_end {
-            0 => {
-                let found = archive::behind::in_script(&self.window);
-                let is_archive = |at: &usize| archive::detect(&self.window[*at..]).is_some();
-                found.into_iter().flatten().find(is_archive)? as u64
-            }
-            end => end,
+    /// Passes over the script or program that the file begins as, to the archive behind it, and tells its format, and
+    /// whether it begins where the other ends; if not, it may be none. A zip is not waited for: its table is at the end.
+    pub(crate) fn pass_to_archive(&mut self) -> Option<(Format, bool)> {
+        let found = match self.program_end {
+            0 if self.window.starts_with(b"#!") => self.pass_script()?,
+            0 => return None,
+            end => self.pass_program(end)?,
         };
-        while self.size - ((self.window.len() - self.taken) as u64) < at {
-            let here = self.size - (self.window.len() - self.taken) as u64;
-            let have = self.fill_buf().ok()?.len();
-            if have == 0 {
-                return None;
-            }
-            self.consume(usize::try_from(at - here).map_or(have, |missing| missing.min(have)));
+        self.zip_behind = found.0 == Format::Zip;
+        Some(found).filter(|_| !self.zip_behind)
+    }
+
+    fn pass_program(&mut self, end: u64) -> Option<(Format, bool)> {
+        while self.position() < end {
+            let have = self.fill_buf().ok().filter(|bytes| !bytes.is_empty())?.len();
+            let missing = usize::try_from(end - self.position()).unwrap_or(have);
+            self.consume(missing.min(have));
         }
-        let zeros = self.window[self.taken..].iter().take_while(|byte| **byte == 0).count();
-        self.taken += zeros;
+        loop {
+            let bytes = self.fill_buf().ok().filter(|bytes| !bytes.is_empty())?;
+            let have = bytes.len();
+            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            self.consume(zeros);
+            if zeros < have {
+                return self.here_or_behind(0);
+            }
+        }
+    }
+
+    fn pass_script(&mut self) -> Option<(Format, bool)> {
+        loop {
+            let bytes = self.fill_buf().ok().filter(|bytes| !bytes.is_empty())?;
+            let have = bytes.len();
+            if let Some(binary) = archive::behind::first_binary(bytes) {
+                let line = bytes[..binary].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+                self.consume(line);
+                return self.here_or_behind(binary - line);
+            }
+            self.consume(have);
+        }
+    }
+
+    /// The archive that begins here or at another place, else the next that begins in this window.
+    fn here_or_behind(&mut self, other: usize) -> Option<(Format, bool)> {
         let left = self.window.len() - self.taken;
         if left <= OVERLAP_BYTES && !self.ended {
             self.more();
             self.taken -= left;
         }
-        let format = archive::detect(&self.window[self.taken..]);
-        self.zip_behind = format == Some(Format::Zip);
-        format.filter(|_| !self.zip_behind)
+        for at in [0, other] {
+            if let Some(format) = archive::detect(&self.window[self.taken + at..]) {
+                self.consume(at);
+                return Some((format, true));
+            }
+        }
+        let at = archive::behind::search(&self.window[self.taken..])?;
+        self.consume(at);
+        archive::detect(&self.window[self.taken..]).map(|format| (format, false))
+    }
+
+    /// Where in the file the next byte is that is handed on.
+    fn position(&self) -> u64 {
+        self.size - (self.window.len() - self.taken) as u64
     }
 
     /// Says that the bytes are an archive that is opened from its beginning.

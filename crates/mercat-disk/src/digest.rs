@@ -4,6 +4,7 @@ use crate::ReadAt;
 use crate::ReadError;
 use mercat_domain::Digest;
 use sha2::{Digest as _, Sha256};
+use std::ops::Range;
 
 /// Bytes of the pieces that are hashed on their own.
 pub const PIECE_BYTES: u64 = 4 << 20;
@@ -20,16 +21,33 @@ pub const BLOCK_BYTES: u64 = 4096;
 pub fn each_data<E: From<ReadError>>(
     disk: &dyn ReadAt,
     from: u64,
+    each: impl FnMut(u64, &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    each_data_in(disk, from..disk.size(), &mut Vec::new(), each)
+}
+
+/// The same of a part of the disk, which may begin and end inside of a block; the buffer is used again.
+///
+/// # Errors
+/// Those of the disk, and what `each` returns.
+pub fn each_data_in<E: From<ReadError>>(
+    disk: &dyn ReadAt,
+    part: Range<u64>,
+    window: &mut Vec<u8>,
     mut each: impl FnMut(u64, &[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut window = vec![0; WINDOW_BYTES as usize];
-    let mut at = from;
-    while let Some(range) = disk.next_data(at)? {
+    let mut at = part.start;
+    while at < part.end
+        && let Some(range) = disk.next_data(at)?
+    {
         // Containers may map in units that are no multiple of a block.
         at = at.max(range.start - range.start % BLOCK_BYTES);
-        let end = range.end.next_multiple_of(BLOCK_BYTES).min(disk.size());
+        let end = range.end.next_multiple_of(BLOCK_BYTES).min(part.end);
         while at < end {
             let size = (WINDOW_BYTES - at % WINDOW_BYTES).min(end - at);
+            if window.len() < size as usize {
+                window.resize(size as usize, 0);
+            }
             let window = &mut window[..size as usize];
             disk.read_at(at, window)?;
             each_run(at, window, &mut each)?;

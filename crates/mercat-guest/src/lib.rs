@@ -97,8 +97,8 @@ pub trait FileTree {
     /// The file system's refusal, or what the visitor returned.
     fn walk(&self, visit: &mut dyn Visit) -> Result<(), ReadError>;
 
-    /// The ranges of the volume that were read so far as content of files, in the order of reading; see
-    /// [`Guest::on_disk`]. What was unpacked or stands inside of a structure is not among them.
+    /// Gives the ranges of the volume that were read as content of files since it was asked last, in the order of
+    /// reading; see [`Guest::on_disk`]. What was unpacked or stands inside of a structure is not among them.
     fn given(&self) -> Vec<Range<u64>>;
 }
 

@@ -12,6 +12,8 @@ use std::sync::Arc;
 const BLOCK: u64 = 64 << 10;
 /// Blocks read at once, at most, when reads go forward: 1 MiB.
 const AHEAD: u64 = 16;
+/// Ranges that were given as content and are remembered: 64 MiB.
+const GIVEN_MAX: usize = 4 << 20;
 /// Places where reads may go forward at the same time: tables, directories, content.
 const STREAMS: usize = 8;
 /// Blocks kept: 16 MiB.
@@ -41,9 +43,14 @@ impl Source {
         Self {
             bytes,
             cache: RefCell::default(),
-            reads_left: Cell::new((mapped / 64).saturating_add(4 << 20)),
+            // What a small one may cost beside is small: there may be many, each inside of a file.
+            reads_left: Cell::new((mapped / 64).saturating_add(mapped.clamp(64 << 10, 4 << 20))),
             bytes_left: Cell::new(mapped.saturating_mul(16).saturating_add(256 << 20)),
-            zeros_left: Cell::new(mapped.saturating_mul(16).saturating_add(4 << 30)),
+            zeros_left: Cell::new(
+                mapped
+                    .saturating_mul(16)
+                    .saturating_add(mapped.saturating_mul(1024).clamp(64 << 20, 4 << 30)),
+            ),
             given: RefCell::default(),
         }
     }
@@ -132,14 +139,17 @@ impl Source {
 
     /// The ranges that were read as content of files, in the order of reading.
     pub(crate) fn given(&self) -> Vec<Range<u64>> {
-        self.given.borrow().clone()
+        self.given.take()
     }
 
     fn give(&self, range: Range<u64>) {
         let mut given = self.given.borrow_mut();
+        let has_room = given.len() < GIVEN_MAX;
         match given.last_mut() {
             Some(last) if last.end == range.start => last.end = range.end,
-            _ => given.push(range),
+            _ if has_room => given.push(range),
+            // What is not remembered is only looked at twice.
+            _ => {}
         }
     }
 

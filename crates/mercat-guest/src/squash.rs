@@ -15,9 +15,10 @@ use super::walk::{Files, Names, Stat, text};
 use crate::ReadError;
 use inode::{File, Inode};
 use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Read;
 use std::ops::Range;
-use table::Metadata;
+use table::{Metadata, Place};
 use unpack::Method;
 
 /// A table that is not there.
@@ -26,8 +27,15 @@ const ABSENT: u64 = u64::MAX;
 const NO_FRAGMENT: u32 = u32::MAX;
 /// Bytes of the superblock.
 const SUPERBLOCK_BYTES: usize = 96;
+/// Fragment blocks that are held: 16 MiB at most.
+const HELD: usize = 16;
+/// Bytes of a name, as the kernel limits them.
+const NAME_BYTES_MAX: u64 = 256;
 /// A directory of a million names of 256 bytes.
 const DIRECTORY_BYTES_MAX: u64 = 272 << 20;
+
+/// Heads in a directory by the bytes before them: block and byte in it, and the first name.
+type Heads = BTreeMap<u64, (u64, usize, Vec<u8>)>;
 
 /// A file system.
 pub(crate) struct Squash {
@@ -44,8 +52,8 @@ pub(crate) struct Squash {
     directory_table: u64,
     fragment_table: u64,
     metadata: RefCell<Metadata>,
-    /// The fragment block that was unpacked last, by its number: small files follow each other in it.
-    fragment: RefCell<Option<(u32, Vec<u8>)>>,
+    /// The fragment blocks that were unpacked last, by their number: small files follow each other in them.
+    held: RefCell<VecDeque<(u32, Vec<u8>)>>,
 }
 
 /// Whether a superblock is of a version and compression that are read here; the name of what it is otherwise.
@@ -77,7 +85,7 @@ impl Squash {
             directory_table: le64(&raw, 72),
             fragment_table: le64(&raw, 80),
             metadata: RefCell::default(),
-            fragment: RefCell::default(),
+            held: RefCell::default(),
             source,
         };
         let log = u32::from(le16(&raw, 22));
@@ -127,18 +135,20 @@ impl Squash {
 
     /// The part of a fragment block that is the end of a file.
     fn tail(&self, number: u32, offset: u32, length: usize) -> Result<Vec<u8>, ReadError> {
-        let mut held = self.fragment.borrow_mut();
-        if held.as_ref().is_none_or(|(held, _)| *held != number) {
+        let mut held = self.held.borrow_mut();
+        if !held.iter().any(|(known, _)| *known == number) {
             if number >= self.fragments || self.fragment_table == ABSENT {
                 let what = format!("fragment {number} is wanted, there are {}", self.fragments);
                 return Err(ReadError::refused("SQF-02", self.fragment_table, what));
             }
             let entry = self.entry(self.fragment_table, u64::from(number), 16)?;
             let block = self.block(le64(&entry, 0), le32(&entry, 8), self.block_bytes)?;
-            *held = Some((number, block));
+            held.truncate(HELD - 1);
+            held.push_front((number, block));
         }
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        let found = held.as_ref().and_then(|(_, block)| block.get(start..start.checked_add(length)?));
+        let block = held.iter().find(|(known, _)| *known == number).map(|(_, block)| block);
+        let found = block.and_then(|block| block.get(start..start.checked_add(length)?));
         found.map(<[u8]>::to_vec).ok_or_else(|| {
             let what =
                 format!("{length} bytes at {offset} are wanted of fragment {number}, which is shorter");
@@ -155,25 +165,59 @@ impl Squash {
         };
         let (start, offset) = inode.listing;
         let mut place = self.place(self.directory_table, u64::from(start), offset)?;
-        let mut take = |length: u64, left: &mut u64| match left.checked_sub(length) {
+        let whole = left;
+        let mut heads = Heads::new();
+        let take = |place: &mut Place, length: u64, left: &mut u64| match left.checked_sub(length) {
             Some(rest) => {
                 *left = rest;
-                self.read(&mut place, usize::try_from(length).unwrap_or(0)).map(Some)
+                self.read(place, usize::try_from(length).unwrap_or(0)).map(Some)
             }
             None => Ok(None),
         };
         while left > 0 {
-            let Some(header) = take(12, &mut left)? else { return broken("that ends early".to_owned()) };
+            let head = (whole - left, place.block, place.offset);
+            let Some(header) = take(&mut place, 12, &mut left)? else {
+                return broken("that ends early".to_owned());
+            };
             let (count, block) = (le32(&header, 0), le32(&header, 4));
             if count >= 256 {
                 return broken(format!("with {count} names under one head"));
             }
-            for _ in 0..=count {
-                let Some(entry) = take(8, &mut left)? else { return broken("that ends early".to_owned()) };
-                let Some(name) = take(u64::from(le16(&entry, 6)) + 1, &mut left)? else {
+            for at in 0..=count {
+                let Some(entry) = take(&mut place, 8, &mut left)? else {
                     return broken("that ends early".to_owned());
                 };
+                let length = u64::from(le16(&entry, 6)) + 1;
+                if length > NAME_BYTES_MAX {
+                    return broken(format!("with a name of {length} bytes"));
+                }
+                let Some(name) = take(&mut place, length, &mut left)? else {
+                    return broken("that ends early".to_owned());
+                };
+                if at == 0 && inode.index.is_some() {
+                    heads.insert(head.0, (head.1, head.2, name.clone()));
+                }
                 names.add(&name, u64::from(block) << 16 | u64::from(le16(&entry, 0)), inode.at)?;
+            }
+        }
+        self.check_index(inode, &heads)
+    }
+
+    /// The kernel looks names up by an index: one that leads elsewhere would give files that nobody lists.
+    fn check_index(&self, inode: &Inode, heads: &Heads) -> Result<(), ReadError> {
+        let Some((mut place, count)) = inode.index else { return Ok(()) };
+        for _ in 0..count {
+            let entry = self.read(&mut place, 12)?;
+            let name = self.read(&mut place, usize::try_from(le32(&entry, 8)).unwrap_or(0).min(256) + 1)?;
+            let (before, block) = (u64::from(le32(&entry, 0)), u64::from(le32(&entry, 4)));
+            let byte = (before + u64::from(inode.listing.1)) % table::BLOCK_BYTES as u64;
+            let head = heads.get(&before);
+            let leads_there = head.is_some_and(|(in_block, at, first)| {
+                (*in_block, *at as u64) == (self.directory_table + block, byte) && *first == name
+            });
+            if !leads_there {
+                let what = format!("the index of a directory leads to byte {before} of it, where no head is");
+                return Err(ReadError::refused("SQF-04", inode.at, what));
             }
         }
         Ok(())
@@ -186,7 +230,7 @@ impl Files for Squash {
     type File = Inode;
 
     fn given(&self) -> Vec<Range<u64>> {
-        // What is packed is never given as it is.
+        // Blocks are given unpacked, so where they stand they were not seen.
         Vec::new()
     }
 

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 pub const FILE_BYTES_MAX: u64 = 4 << 20;
 /// Accounts that are named.
 const NAMED_MAX: usize = 20;
-/// Accounts with the rights of root that are kept.
-const ROOTS_MAX: usize = 1000;
+/// Accounts with the rights of root that are kept; where there are as many, there may be more.
+pub const ROOTS_MAX: usize = 1000;
 /// Letters of a name that are told.
 const NAME_CHARS_MAX: usize = 40;
 
@@ -42,6 +42,14 @@ impl Accounts {
     pub fn of(text: &str) -> Self {
         let mut out = Self::default();
         for (name, password, rest) in entries(text) {
+            // What is no number is 0 to engines (moby/sys/user). Lines of `shadow` have more fields.
+            let mut fields = rest.split(':');
+            let number = fields.next().unwrap_or_default();
+            let is_root = fields.count() <= 4 && number.parse::<i64>().unwrap_or(0) == 0;
+            let is_name = !matches!(name, "" | "+" | "-" | "root") && !name.starts_with("+@");
+            if is_root && is_name && out.roots.len() < ROOTS_MAX {
+                out.roots.insert(name.to_owned());
+            }
             // Those of NIS only include others.
             if name.is_empty() || name.starts_with(['+', '-']) {
                 continue;
@@ -51,11 +59,6 @@ impl Accounts {
             let is_root =
                 name == "root" || fields.next() == Some("0") && fields.next().is_some_and(is_number);
             out.empty_root |= is_root && password.is_empty();
-            // What is no number is 0 to them (moby/sys/user).
-            let number = rest.split(':').next().unwrap_or_default();
-            if name != "root" && number.parse::<i64>().unwrap_or(0) == 0 && out.roots.len() < ROOTS_MAX {
-                out.roots.insert(name.to_owned());
-            }
             if is_password(password) {
                 let name: String = name.chars().take(NAME_CHARS_MAX).flat_map(char::escape_debug).collect();
                 if !out.named.contains(&name) {

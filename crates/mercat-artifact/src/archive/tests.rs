@@ -362,22 +362,28 @@ fn formats_are_told_by_their_first_bytes_and_text_is_none() {
         assert_eq!(detect(text), None, "{text:?}");
     }
     assert_eq!(detect(b"Rar!\x1a\x07\x01\0"), Some(Format::Rar));
-    assert!(!Format::Rar.is_opened() && Format::Cab.is_opened());
 }
 
 #[test]
-fn what_is_behind_a_script_begins_with_its_line_or_its_first_byte_that_is_no_text() {
-    use behind::in_script;
-    let script = |rest: &[u8]| [&b"#!/bin/sh\nexit 0\n"[..], rest].concat();
-    assert_eq!(in_script(&script(b"\x1f\x8b\x08")), [Some(17), Some(17)]);
-    assert_eq!(in_script(&script(b"BZh91AY&SY\xff")), [Some(17), Some(27)]);
-    assert_eq!(in_script(&script(b"# here: \xfd7zXZ\0")), [Some(17), Some(25)]);
-    for text in ["", "# d\u{e9}j\u{e0} \u{1b}[1m\tvu\x0c\r\n"] {
-        assert_eq!(in_script(&script(text.as_bytes())), [None, None]);
+fn text_is_told_from_what_is_none_and_compressed_data_is_found_in_other_bytes() {
+    use behind::{first_binary, search};
+    for (bytes, at) in [
+        (&b"exit 0\n\x1f\x8b\x08"[..], Some(7)),
+        (b"BZh91AY&SY\xff", Some(10)),
+        (b"# here: \xfd7zXZ\0", Some(8)),
+        ("# d\u{e9}j\u{e0} \u{1b}[1m\tvu\x0c\r\n".as_bytes(), None),
+        // A window that ends inside of a character.
+        (&"\u{e9}".as_bytes()[..1], None),
+        (b"a\x01\xc3", Some(1)),
+        (b"", None),
+    ] {
+        assert_eq!(first_binary(bytes), at, "{bytes:?}");
     }
-    // A window that ends inside of a character.
-    assert_eq!(in_script(&script(&"\u{e9}".as_bytes()[..1])), [None, None]);
-    assert_eq!(in_script(b"\x7fELF\x02"), [None, None]);
+    let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03";
+    let zstd = b"\x28\xb5\x2f\xfd\x04";
+    assert_eq!(search(&[&b"BZ 7 ( "[..], gzip, zstd].concat()), Some(7));
+    assert_eq!(search(&[&b"\x1f\x8b\x08\xff "[..], zstd].concat()), Some(5));
+    assert_eq!(search(b"7z\xbc\xaf' BZh9 \x1f\x8b"), None);
 }
 
 proptest! {

@@ -1,7 +1,6 @@
 //! From a disk to its verdict.
 
 use super::DiskSpecimen;
-use super::space;
 use super::walk::{Progress, Walked, Walks, walk};
 use crate::facts::{LayerFacts, Note, READ_ALIKE};
 use crate::files::Files;
@@ -26,6 +25,9 @@ use std::sync::Arc;
 /// Codes of what could not be looked into, beside those of [`mercat_disk::INCONCLUSIVE`]: ours.
 const UNREADABLE: &[&str] =
     &["FS-01", "FS-03", "EXT-03", "EXT-16", "XFS-03", "LVM-06", "LVM-07", "NTF-09", "ISO-08"];
+
+/// The volume that findings in space of no file are told under.
+const BESIDE_FILES: &str = "unallocated";
 
 /// Certifies a disk. The verdict depends on the disk and the claims, not on the container that the disk
 /// came in, except where the rules are about the container.
@@ -64,7 +66,7 @@ pub fn inspect(
     for walked in walks.volumes.iter().flatten() {
         findings.extend(note_findings(&walked.tree.volume, &walked.facts));
     }
-    findings.extend(note_findings(space::PLACE, &walks.space));
+    findings.extend(note_findings(BESIDE_FILES, &walks.space));
     let unallocated_bytes = walks.space.scanned_bytes;
     let (tree, told, doubts) = joined(guest.as_ref(), walks);
     findings.extend(doubts.into_iter().map(doubted));
@@ -329,7 +331,7 @@ fn unreadable(volume: &Volume) -> Option<Finding> {
 }
 
 fn note_findings(volume: &str, facts: &LayerFacts) -> Vec<Finding> {
-    let outside = volume == space::PLACE;
+    let outside = volume == BESIDE_FILES;
     let note = |note: &Note| {
         // Whose key it was is not told there: libraries that were replaced leave their self-tests behind.
         let rule = if outside && note.rule == "CTR-21" { "CTR-21-UNALLOCATED" } else { &note.rule };

@@ -1,12 +1,11 @@
 //! One walk over every volume: each file goes once through every scanner, and what rules need is kept.
 
 use super::measure::{Measure, measure};
-use super::space;
 use crate::facts::{LayerFacts, Note};
 use crate::files::Named;
 use crate::kept::Bytes;
-use crate::scan::{OURS, Scan, Want};
-use crate::{Knowledge, files, inventory};
+use crate::scan::{OURS, Rules, Scan, Want, Whence};
+use crate::{Knowledge, files, inventory, space};
 use mercat_artifact::ReadError;
 use mercat_disk::ReadAt;
 use mercat_guest::{Contents, Entry, Guest, Kind, Visit, Volume};
@@ -15,7 +14,7 @@ use std::collections::HashMap;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// Walks of one volume at a time; each reads the content of its share of the files. A number of its own,
 /// not the machine's: what is found must not depend on the machine.
@@ -74,7 +73,7 @@ impl Shared<'_> {
 /// # Errors
 /// Bytes that could not be had, or a container that refuses.
 pub(super) fn walk(
-    disk: &Arc<dyn ReadAt>,
+    disk: &dyn ReadAt,
     guest: Option<&Guest>,
     knowledge: &Knowledge,
     progress: Progress<'_>,
@@ -119,7 +118,7 @@ pub(super) fn walk(
         work();
     });
     let given = given.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let space = space::scan(disk, given, knowledge)?;
+    let space = beside_files(disk, given, knowledge)?;
     progress(shared.total, shared.total);
     let measure = measured.into_inner().unwrap_or_else(PoisonError::into_inner);
     let measure = measure.unwrap_or_else(|| Err(io::Error::other("the disk was not read").into()))?;
@@ -135,6 +134,21 @@ pub(super) fn walk(
         }
     }
     Ok(Walks { measure, space, volumes: out })
+}
+
+/// What scanners find in what is not among the given ranges.
+fn beside_files(
+    disk: &dyn ReadAt,
+    given: Vec<Range<u64>>,
+    knowledge: &Knowledge,
+) -> Result<LayerFacts, ReadError> {
+    let scan = Scan::new(knowledge);
+    space::each_part(disk, given, &mut |part| {
+        scan.with(|facts| facts.file_bytes += (part.bytes.len() - part.carried) as u64);
+        let path = format!("@{}-{}", part.range.start, part.range.end);
+        scan.window((&path, 0), Whence::default(), (part.bytes, part.carried), Rules::Window);
+    })?;
+    Ok(scan.finish(None))
 }
 
 impl Walked {
@@ -235,6 +249,11 @@ impl Visitor<'_, '_> {
         false
     }
 
+    /// Whether the first bytes of a file can be kept; told when they cannot.
+    fn may_keep_head(&mut self, entry: &Entry, bytes: usize) -> bool {
+        self.may_keep(&Entry { size: bytes as u64, ..entry.clone() })
+    }
+
     /// Whether the file was read under another name. ISO 9660 knows no inodes, and streams share theirs.
     fn is_again(&mut self, entry: &Entry) -> bool {
         let shared_number = match self.tree.file_system.as_str() {
@@ -303,10 +322,10 @@ impl Visit for Visitor<'_, '_> {
         if wanted.is_some() || swap || kernel.is_some() {
             let content = match wanted {
                 Some(Wanted::Whole) => kept,
-                _ if swap => Some(head),
-                _ if wanted == Some(Wanted::Head) || kernel.is_some() => {
-                    Some(head[..head.len().min(HEAD_BYTES)].to_vec())
-                }
+                _ if swap => self.may_keep_head(entry, head.len()).then_some(head),
+                _ if wanted == Some(Wanted::Head) || kernel.is_some() => self
+                    .may_keep_head(entry, head.len().min(HEAD_BYTES))
+                    .then(|| head[..head.len().min(HEAD_BYTES)].to_vec()),
                 _ => None,
             };
             self.keep_node(Node { content, kernel, ..Node::new(entry) });

@@ -10,6 +10,7 @@ use crate::{Knowledge, inventory, links};
 use mercat_artifact::pkgdb::{OsRelease, Package, parse_os_release};
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_inventory::{Component, Evidence};
+use mercat_machine::accounts::ROOTS_MAX;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 pub(super) struct Composed {
@@ -178,7 +179,10 @@ impl Composer<'_> {
         let config = &self.image.config;
         let user = config.user.split(':').next().unwrap_or("");
         // Engines read a number wherever one stands, with a sign and zeros in front.
-        let is_root = matches!(user, "" | "root") || user.parse::<i64>() == Ok(0) || roots.contains(user);
+        let is_root = matches!(user, "" | "root")
+            || user.parse::<i64>() == Ok(0)
+            || roots.contains(user)
+            || roots.len() >= ROOTS_MAX;
         if is_root && !self.image.attestation {
             let observed = format!("User is {:?}", config.user);
             self.add("CTR-24", Place::default(), observed, "a user other than root", "set USER in the image");

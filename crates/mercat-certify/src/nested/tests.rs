@@ -111,6 +111,7 @@ fn what_installers_carry_behind_themselves_is_opened() {
     let script = b"#!/bin/sh\ntail -n +3 $0 | tar xz\nexit 0\n".to_vec();
     let commented = b"#!/bin/sh\necho hello\n# here: ".to_vec();
     let long = [&b"#!/bin/sh\n"[..], "# padding\n".repeat(300_000).as_bytes()].concat();
+    let long_script = [&b"#!/bin/sh\n"[..], "# padding\n".repeat(900_000).as_bytes()].concat();
     let far = [elf(), vec![0; 100]].concat();
     for (name, front, archive) in [
         ("a script", &script, gzipped(&packed)),
@@ -122,6 +123,10 @@ fn what_installers_carry_behind_themselves_is_opened() {
         ("a program and zeros", &far, gzipped(&packed)),
         ("a program with zlib", &elf(), zlib.clone()),
         ("nothing", &Vec::new(), zlib.clone()),
+        ("a script and other bytes", &b"#!/bin/sh\n\x01\x02\x03 rest".to_vec(), gzipped(&packed)),
+        ("a program and other bytes", &[elf(), b"other".to_vec()].concat(), gzipped(&packed)),
+        ("a program and zeros for windows", &[elf(), vec![0; 9 << 20]].concat(), gzipped(&packed)),
+        ("a script of windows", &long_script, gzipped(&packed)),
     ] {
         let found = told("opt/app", &[&front[..], &archive].concat());
         assert!(
@@ -203,6 +208,42 @@ fn file_systems_and_disks_inside_of_files_are_opened() {
         assert!(cut.iter().any(|(rule, _)| rule == "INC-23"), "{tool}, cut: {cut:?}");
     }
     assert!(told("x.luks", b"LUKS\xba\xbe\x00\x02").iter().any(|(rule, _)| rule == "INC-23"));
+}
+
+#[test]
+fn what_is_a_disk_and_a_program_at_once_is_opened_as_both() {
+    let Some(mut image) = made("genisoimage", &["-quiet", "-R", "-o", "IMAGE", "ROOT"], 0) else { return };
+    let carried = [elf(), gzipped(&crate::signatures::test_string())].concat();
+    image[..carried.len()].copy_from_slice(&carried);
+    let found = told("opt/app", &image);
+    for part in ["opt/app!/content", "opt/app!/eicar!/content"] {
+        assert!(found.contains(&("CTR-20".to_owned(), part.to_owned())), "{part}: {found:?}");
+    }
+}
+
+#[test]
+fn what_is_in_no_file_of_a_packed_disk_is_looked_at() {
+    let Some(mut disk) = made("mke2fs", &["-q", "-t", "ext4", "-d", "ROOT", "IMAGE", "6m"], 0) else {
+        return;
+    };
+    let test = crate::signatures::test_string();
+    let free = disk.len() - 4096;
+    assert!(disk[free..].iter().all(|byte| *byte == 0));
+    disk[free..free + test.len()].copy_from_slice(&test);
+    let folder = tempfile::tempdir().expect("a directory");
+    let (raw, packed) = (folder.path().join("raw"), folder.path().join("packed"));
+    std::fs::write(&raw, &disk).expect("written");
+    let convert = ["convert", "-c", "-f", "raw", "-O", "qcow2"];
+    let done = std::process::Command::new("qemu-img").args(convert).args([&raw, &packed]).status();
+    if !done.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: qemu-img is absent");
+        return;
+    }
+    let found = told("opt/disk", &std::fs::read(&packed).expect("read"));
+    let beside = found.iter().filter(|(rule, path)| rule == "CTR-20" && path.starts_with("opt/disk!/@"));
+    assert_eq!(beside.count(), 1, "{found:?}");
+    assert!(found.iter().any(|(_, path)| path.ends_with("!/content")), "{found:?}");
+    assert!(found.iter().all(|(rule, _)| rule == "CTR-20"), "{found:?}");
 }
 
 #[test]

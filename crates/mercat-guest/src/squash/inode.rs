@@ -25,6 +25,8 @@ pub(crate) struct Inode {
     pub(super) link: Vec<u8>,
     /// Of a directory: where its names are, in its table.
     pub(super) listing: (u32, u16),
+    /// Of a large directory: where its index is, and how many entries it has.
+    pub(super) index: Option<(Place, u16)>,
     pub(super) xattrs: Option<u32>,
     /// Where the block of its table is.
     pub(super) at: u64,
@@ -53,6 +55,7 @@ impl Squash {
             size: 0,
             link: Vec::new(),
             listing: (0, 0),
+            index: None,
             xattrs: None,
             at,
             data: (0, NO_FRAGMENT, 0, place),
@@ -69,6 +72,7 @@ impl Squash {
                 inode.kind = Kind::Directory;
                 inode.size = u64::from(le32(&raw, 4));
                 inode.listing = (le32(&raw, 8), le16(&raw, 18));
+                inode.index = Some((place, le16(&raw, 16))).filter(|(_, count)| *count > 0);
                 inode.xattrs = Some(le32(&raw, 20));
             }
             2 => {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Bytes of a block of metadata, unpacked.
-const BLOCK_BYTES: usize = 8192;
+pub(super) const BLOCK_BYTES: usize = 8192;
 /// Blocks that are kept unpacked: 2 MiB.
 const KEPT: usize = 256;
 

@@ -12,6 +12,8 @@ const NONE: u32 = u32::MAX;
 /// Attributes of one file, and bytes of a value, at most: those of the kernel's interface.
 const COUNT_MAX: u32 = 1024;
 const VALUE_BYTES_MAX: u32 = 64 << 10;
+/// Bytes of all attributes of a file, with their names.
+const TOTAL_BYTES_MAX: usize = 1 << 20;
 /// The value is elsewhere, and a reference to it stands here.
 const ELSEWHERE: u16 = 0x100;
 
@@ -38,6 +40,7 @@ impl Squash {
         };
         let mut place = at(reference)?;
         let mut found = Vec::new();
+        let mut total = 0;
         for _ in 0..count {
             let head = self.read(&mut place, 4)?;
             let kind = le16(&head, 0);
@@ -53,6 +56,8 @@ impl Squash {
                 if length > VALUE_BYTES_MAX {
                     return Err(broken(format!("with a value of {length} bytes")));
                 }
+                // Blocks that are held cost nothing to read again, and one set may be that of every file.
+                self.source.spend_zeros(u64::from(length))?;
                 self.read(place, usize::try_from(length).unwrap_or(0))
             };
             let stored = value(&mut place)?;
@@ -60,6 +65,10 @@ impl Squash {
                 0 => stored,
                 _ => value(&mut at(le64(&stored, 0))?)?,
             };
+            total += name.len() + bytes.len();
+            if total > TOTAL_BYTES_MAX {
+                return Err(broken(format!("of more than {TOTAL_BYTES_MAX} bytes")));
+            }
             found.push((format!("{prefix}{}", text(&name)), bytes));
         }
         Ok(found)

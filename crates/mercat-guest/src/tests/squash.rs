@@ -88,6 +88,12 @@ fn a_squashfs_that_lies_is_refused() {
     assert_eq!(with(root + 24, &[1, 0]), "SQF-04");
     assert_eq!(with(root + 24, &[255, 255]), "SQF-04");
     assert_eq!(with(le(64), &[0xff, 0x3f]), "SQF-03");
+    // The directory of 600 files has an index; its inode is the first of kind 8.
+    let large = (le(64) + 2..le(72)).find(|at| disk[*at] == 8 && disk[at + 1] == 0 && disk[at + 32] == 2);
+    let index = large.expect("a large directory") + 40;
+    assert_eq!(with(index, &[1]), "SQF-04");
+    assert_eq!(with(index + 4, &[1]), "SQF-04");
+    assert_eq!(with(index + 12, b"X"), "SQF-04");
     let names = le(72) + 2;
     let first = memchr(&disk[names..], b"os-release") + names;
     assert_eq!(with(first, b"/"), "FS-07");

@@ -164,6 +164,7 @@ impl<'t> Reader<'t> {
         let mut recovery = false;
         for line in lines(&text).flat_map(commands) {
             let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+            let word = if word.starts_with('$') { expanded(word, variables) } else { word.to_owned() };
             let own: &mut Vec<String> = if recovery { &mut of_recovery } else { &mut out };
             // One more than are looked at shows that there are more.
             own.truncate(LINES_MAX);
@@ -187,7 +188,16 @@ impl<'t> Reader<'t> {
                     let started = self.named(&found, &expanded(rest, variables)).unwrap_or_default();
                     self.started.extend(started.iter().map(at));
                 }
-                "configfile" | "source" | "." | "normal" | "include" | "legacy_configfile"
+                "configfile"
+                | "source"
+                | "."
+                | "normal"
+                | "include"
+                | "legacy_configfile"
+                | "legacy_source"
+                | "syslinux_configfile"
+                | "syslinux_source"
+                | "extract_entries_configfile"
                     if is_used && !rest.is_empty() =>
                 {
                     self.follow(found, rest, variables, chain);

@@ -82,6 +82,8 @@ pub(super) fn jobs(case: &Case<'_>) -> Outcome {
 /// Whether a line of a table of jobs only sets a variable, or runs the directories of jobs, which are looked at
 /// themselves, as those of Debian, Red Hat, SUSE and Alpine do.
 fn is_usual(line: &str) -> bool {
+    const SYSTEM_PATHS: [&str; 7] =
+        ["/sbin", "/bin", "/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/usr/lib/news/bin"];
     const WORDS: [&str; 21] = [
         "root",
         "cd",
@@ -105,8 +107,15 @@ fn is_usual(line: &str) -> bool {
         "2>&1",
         "-",
     ];
-    let is_variable = line.split_once('=').is_some_and(|(name, _)| {
-        name.trim_end().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    // Others may lead to programs that are started.
+    let is_variable = line.split_once('=').is_some_and(|(name, value)| {
+        let value = value.trim().trim_matches(['"', '\'']);
+        match name.trim_end() {
+            "SHELL" => ["/bin/sh", "/bin/bash", "/usr/bin/bash"].contains(&value),
+            "PATH" => value.split(':').all(|path| SYSTEM_PATHS.contains(&path)),
+            "MAILTO" | "HOME" | "LOGNAME" | "CRON_TZ" | "RANDOM_DELAY" | "START_HOURS_RANGE" | "LANG" => true,
+            _ => false,
+        }
     });
     let is_time = |word: &str| {
         word.starts_with('@') || word.bytes().all(|byte| byte.is_ascii_digit() || b"*/,-".contains(&byte))

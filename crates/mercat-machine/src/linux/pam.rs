@@ -5,12 +5,25 @@ use crate::Tree;
 use std::collections::BTreeSet;
 
 /// Services by which somebody signs in, and the files that they share.
-const SERVICES: [&str; 8] =
-    ["common-auth", "system-auth", "password-auth", "sshd", "login", "su", "su-l", "sudo"];
+const SERVICES: [&str; 11] = [
+    "common-auth",
+    "system-auth",
+    "password-auth",
+    "sshd",
+    "login",
+    "remote",
+    "su",
+    "su-l",
+    "sudo",
+    "sudo-i",
+    "cockpit",
+];
 /// Where services are described: the first that has a name counts.
 const PLACES: [&str; 3] = ["etc/pam.d", "usr/lib/pam.d", "usr/etc/pam.d"];
 /// Steps of one service.
 const STEPS_MAX: usize = 300;
+/// Lines of one service, with all that it includes.
+const LINES_MAX: usize = 10_000;
 /// Depth of files that include each other, as the library limits them.
 const DEPTH_MAX: usize = 16;
 
@@ -88,6 +101,8 @@ pub(super) fn elsewhere(tree: &Tree) -> Vec<(Found<'_>, String)> {
 struct Stack<'t> {
     steps: Vec<Step<'t>>,
     elsewhere: Vec<(Found<'t>, String)>,
+    /// Lines that were read: files may include each other over and over.
+    lines: usize,
 }
 
 impl<'t> Stack<'t> {
@@ -95,12 +110,22 @@ impl<'t> Stack<'t> {
         if let Some(found) = PLACES.iter().find_map(|place| tree.file(&format!("{place}/{name}"))) {
             self.read(tree, found, 0, 0);
         }
+        // What a service leaves open is asked of this one.
+        let other = PLACES.iter().find_map(|place| tree.file(&format!("{place}/other")));
+        if let Some(found) = other.filter(|_| self.steps.is_empty() && !name.ends_with("-auth")) {
+            self.read(tree, found, 0, 0);
+        }
     }
 
     fn read(&mut self, tree: &'t Tree, found: Found<'t>, level: usize, depth: usize) {
         let text = found.node.text().replace("\\\n", " ");
         for line in lines(&text) {
-            if self.steps.len() >= STEPS_MAX || depth > DEPTH_MAX {
+            self.lines += 1;
+            if self.lines > LINES_MAX {
+                return;
+            }
+            if self.lines == LINES_MAX || self.steps.len() >= STEPS_MAX || depth > DEPTH_MAX {
+                self.lines = LINES_MAX;
                 return self.elsewhere.push((found, format!("more than {STEPS_MAX} modules")));
             }
             let Some((control, module, arguments)) = parts(line) else { continue };
@@ -221,6 +246,9 @@ fn parts(line: &str) -> Option<(&str, &str, &str)> {
 fn answer(module: &str, arguments: &str) -> &'static [Answer] {
     const CONDITIONS: [&str; 5] =
         ["pam_succeed_if", "pam_localuser", "pam_usertype", "pam_listfile", "pam_shells"];
+    // What they answer is written elsewhere, in a program, a script or their arguments.
+    const TOLD: [&str; 6] =
+        ["pam_debug", "pam_exec", "pam_python", "pam_rhosts", "pam_rhosts_auth", "pam_script"];
     const ASIDE: [&str; 22] = [
         "pam_cap",
         "pam_echo",
@@ -250,6 +278,10 @@ fn answer(module: &str, arguments: &str) -> &'static [Answer] {
         "pam_permit" => &[Answer::Success],
         // Who asks to be another has signed in already.
         _ if CONDITIONS.contains(&name) && !arguments.contains("use_uid") => {
+            &[Answer::Success, Answer::Failure]
+        }
+        _ if TOLD.contains(&name) => &[Answer::Success, Answer::Failure],
+        "pam_wheel" if arguments.split_whitespace().any(|word| word == "trust") => {
             &[Answer::Success, Answer::Failure]
         }
         _ if ASIDE.contains(&name) => &[Answer::Ignore],

@@ -23,7 +23,7 @@ pub(super) fn commands(line: &str) -> Vec<&str> {
     for (at, letter) in line.char_indices() {
         match (quote, letter) {
             (None, '"' | '\'') if before != '\\' => quote = Some(letter),
-            (Some(open), _) if open == letter => quote = None,
+            (Some(open), _) if open == letter && (open == '\'' || before != '\\') => quote = None,
             (None, ';' | '{')
                 if letter == ';' && before != '\\' || letter == '{' && has_body && before != '$' =>
             {
@@ -43,7 +43,7 @@ pub(super) fn commands(line: &str) -> Vec<&str> {
 fn bare(mut command: &str) -> &str {
     command = command.trim();
     while let Some((word, rest)) = command.split_once(char::is_whitespace) {
-        if !["then", "else", "do", "{", "}", "!"].contains(&word) {
+        if !["if", "elif", "while", "until", "then", "else", "do", "{", "}", "!"].contains(&word) {
             break;
         }
         command = rest.trim();

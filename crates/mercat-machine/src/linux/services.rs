@@ -7,6 +7,8 @@ use crate::{Node, Tree};
 /// The SSH server's configuration.
 #[derive(Default)]
 struct Config<'t> {
+    /// Lines that were read: files may include each other over and over.
+    read: usize,
     /// Its lines in the order in which they are read: `Include` lines stand for the files that they name.
     lines: Vec<(Found<'t>, String)>,
     /// What it includes of places that are not kept.
@@ -41,7 +43,12 @@ const LINES_MAX: usize = 100_000;
 
 fn include<'t>(tree: &'t Tree, found: Found<'t>, depth: u32, out: &mut Config<'t>) {
     for line in lines(&found.node.text()) {
-        if out.lines.len() + out.doubts.len() >= LINES_MAX {
+        out.read += 1;
+        if out.read == LINES_MAX {
+            let observed = format!("sshd reads more than {LINES_MAX} lines, with what they include");
+            out.doubts.push(Doubt { place: found.place(), observed });
+        }
+        if out.read >= LINES_MAX {
             return;
         }
         let (word, rest) = keyword(line);

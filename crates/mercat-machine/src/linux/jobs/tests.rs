@@ -4,6 +4,8 @@ use super::*;
 fn tables_of_distributions_are_told_from_jobs() {
     for usual in [
         "SHELL=/bin/sh",
+        "PATH=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin",
+        "MAILTO=root",
         "START_HOURS_RANGE=3-22",
         "17 *\t* * *\troot    cd / && run-parts --report /etc/cron.hourly",
         "25 6 * * * root test -x /usr/sbin/anacron || { cd / && run-parts --report /etc/cron.daily; }",
@@ -18,6 +20,9 @@ fn tables_of_distributions_are_told_from_jobs() {
     for job in [
         "* * * * * root php /srv/x.php",
         "@reboot root /opt/x",
+        "SHELL=/opt/x",
+        "BASH_ENV=/opt/x",
+        "PATH=/opt/bin:/usr/bin",
         "17 * * * * root cd / && run-parts --report /etc/cron.hourly; /opt/x",
         "* * * * * root X=1 lua x",
         "1 5 x nice run-parts /etc/cron.other",

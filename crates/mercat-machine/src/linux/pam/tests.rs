@@ -66,6 +66,8 @@ fn whoever_may_come_in_is_told() {
     for open in [
         "auth sufficient pam_permit.so\n",
         "auth required pam_permit.so\n",
+        "auth sufficient pam_exec.so quiet /bin/true\nauth required pam_unix.so\n",
+        "auth sufficient pam_wheel.so trust\nauth required pam_unix.so\n",
         "auth required /lib/security/pam_permit.so\n",
         "AUTH Sufficient \\\n pam_permit.so\n",
         "auth [success=done default=ignore] pam_permit.so\nauth required pam_deny.so\n",
@@ -87,4 +89,19 @@ fn whoever_may_come_in_is_told() {
     let behind =
         [("x", "auth sufficient pam_permit.so\n"), ("sshd", "auth substack x\nauth required pam_unix.so\n")];
     assert_eq!(opened(&behind), [""; 0]);
+}
+
+#[test]
+fn what_a_service_leaves_open_is_asked_of_other() {
+    let other = ("other", "auth required pam_permit.so\n");
+    assert_eq!(opened(&[other, ("sshd", "session required pam_unix.so\n")]), ["sshd"]);
+    assert_eq!(opened(&[("other", "auth required pam_deny.so\n"), ("sshd", "")]), [""; 0]);
+    let open = opened(&[other, ("sshd", DEBIAN)]);
+    assert!(!open.contains(&"sshd"), "{open:?}");
+}
+
+#[test]
+fn files_that_include_each_other_come_to_an_end() {
+    let again = "auth include sshd\n".repeat(10);
+    assert_eq!(opened(&[("sshd", &again)]), [""; 0]);
 }
