@@ -314,7 +314,7 @@ fn every_code_has_a_meaning_and_every_meaning_a_code() {
             text.push_str(&fs::read_to_string(&path).unwrap());
         }
     }
-    let prefixes = ["PRT-", "LVM-", "FS-", "EXT-", "XFS-", "FAT-", "NTF-", "ISO-", "HIV-"];
+    let prefixes = ["PRT-", "LVM-", "FS-", "EXT-", "XFS-", "FAT-", "NTF-", "ISO-", "HIV-", "SQF-"];
     let used: std::collections::BTreeSet<&str> = text
         .split('"')
         .filter(|word| word.len() <= 6 && prefixes.iter().any(|prefix| word.starts_with(prefix)))

@@ -17,7 +17,7 @@ const NAME: u8 = 0x06;
 const SEQUENCE: u8 = 0x30;
 
 /// Keys that nothing seals; the keyword begins with the version, with which each of them begins: PKCS #8
-/// (RFC 5958), RSA's own (RFC 8017, PKCS #1), OpenSSL's of DSA, and curves' own (RFC 5915, SEC 1).
+/// (RFC 5958) and curves' own (RFC 5915, SEC 1).
 pub(crate) fn der_key(window: &[u8], at: usize) -> Seen {
     let nothing = Seen::nothing(LOOKED);
     let Some(whole) = sequence_around(window, at) else { return nothing };
@@ -25,7 +25,6 @@ pub(crate) fn der_key(window: &[u8], at: usize) -> Seen {
     let Some((INTEGER, _, body)) = element(&window[at..end.min(at + REACH)]) else { return nothing };
     let is_key = match body.first() {
         Some(&SEQUENCE) => is_sealed_or_wrapped(body),
-        Some(&INTEGER) => is_numbers(body),
         Some(&OCTETS) => is_curve_key(body),
         _ => false,
     };
@@ -57,17 +56,6 @@ fn is_sealed_or_wrapped(body: &[u8]) -> bool {
         Some((OCTETS | OCTETS_IN_PIECES, key, _)) => key.len() >= 22 && is_random(key),
         _ => false,
     }
-}
-
-/// Whether these are the numbers of RSA (modulus, public exponent, private one) or of DSA (prime, order of
-/// the group, its generator).
-fn is_numbers(body: &[u8]) -> bool {
-    let Some((INTEGER, first, rest)) = element(body) else { return false };
-    let Some((INTEGER, second, rest)) = element(rest) else { return false };
-    let Some((INTEGER, third, _)) = element(rest) else { return false };
-    let is_exponent = second.len() <= 8 && second.last().is_some_and(|low| low & 1 == 1);
-    let is_order = (20..=33).contains(&second.len());
-    first.len() >= 64 && third.len() >= 32 && is_random(first) && (is_exponent || is_order)
 }
 
 /// Whether these are the octets of a curve's key, and behind them nothing, the name or numbers of the

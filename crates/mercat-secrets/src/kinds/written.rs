@@ -19,8 +19,9 @@ const SENDGRID: &[&str] = &[
     "SG.0", "SG.1", "SG.2", "SG.3", "SG.4", "SG.5", "SG.6", "SG.7", "SG.8", "SG.9", "SG._", "SG.-",
 ];
 
-/// How private keys in DER begin: their version, and whether a sequence, a number or octets follow.
-const DER: &[&str] = &["\x02\x01\x00\x30", "\x02\x01\x01\x30", "\x02\x01\x00\x02", "\x02\x01\x01\x04"];
+/// How private keys in DER begin: their version, and whether a sequence or octets follow. Of those of RSA alone
+/// (PKCS #1) kernels and libraries carry published ones for their self-tests.
+const DER: &[&str] = &["\x02\x01\x00\x30", "\x02\x01\x01\x30", "\x02\x01\x01\x04"];
 
 /// Names of the algorithms that seal private keys in DER, without what is no ASCII: PBES2
 /// (RFC 8018, 1.2.840.113549.1.5.13), those of PKCS #12 (RFC 7292, 1.2.840.113549.1.12.1) and of Java's key

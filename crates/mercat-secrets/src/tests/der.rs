@@ -86,15 +86,10 @@ fn keys_of_pkcs_8_are_found_in_every_algorithm() {
 
 #[test]
 fn keys_in_the_formats_before_pkcs_8_are_found() {
+    // Those of RSA alone are left: the self-tests of the kernel and of OpenSSL carry published ones.
     let exponent = item(INTEGER, &[&[1, 0, 1]]);
-    for bits in [512, 1024, 2048, 4096, 8192] {
-        is_found(&item(SEQUENCE, &[&version(0), &number(bits), &exponent, &number(bits), &number(bits / 2)]));
-        // A public key, and a list of numbers.
-        is_silent(&item(SEQUENCE, &[&number(bits), &exponent]));
-        is_silent(&item(SEQUENCE, &[&version(0), &number(bits), &number(bits), &number(bits)]));
-    }
-    is_found(&item(SEQUENCE, &[&version(0), &number(2048), &number(256), &number(2048), &number(2048)]));
-    is_silent(&item(SEQUENCE, &[&number(2048), &number(256), &number(2048)]));
+    is_silent(&item(SEQUENCE, &[&version(0), &number(2048), &exponent, &number(2048), &number(1024)]));
+    is_silent(&item(SEQUENCE, &[&number(2048), &exponent]));
     let (curve, public) = (item(0xa0, &[P256]), item(0xa1, &[&item(3, &[&noise(66)])]));
     for bytes in [28, 32, 48, 66] {
         let key = item(OCTETS, &[&noise(bytes)]);
