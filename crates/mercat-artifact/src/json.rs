@@ -44,11 +44,15 @@ pub(crate) fn plain_keys(
     for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
         let folded = folded(key);
         if let Some(meant) = known.iter().find(|known| self::folded(known) == folded) {
-            let key: String = key.chars().take(60).collect();
-            return Err(ReadError::refused(code, 0, format!("{meant} is written {key:?}")));
+            return Err(ReadError::refused(code, 0, format!("{meant} is written {}", cut(key))));
         }
     }
     Ok(())
+}
+
+/// Quoted, and not longer than a line of a report.
+pub(crate) fn cut(text: &str) -> String {
+    format!("{:?}", text.chars().take(60).collect::<String>())
 }
 
 struct Strict {

@@ -1,7 +1,7 @@
 //! Archives inside files: opened here, so that scanners only see plain bytes.
 
 use crate::facts::{Body, Note};
-use crate::kept::{Bytes, Lent};
+use crate::kept::Bytes;
 use crate::scan::{Rules, Scan, Want, Whence};
 use crate::shown::Shown;
 use crate::space;
@@ -115,15 +115,12 @@ pub(crate) fn behind(scan: &Scan<'_>, path: &str, depth: u32, bytes: &[u8]) {
 /// Opens a file system or the disk of a machine, all of whose bytes have passed, and shows its files to the scanners;
 /// where a container was around the disk, which may pack it, also what is in none of them.
 pub(crate) fn disk(scan: &Scan<'_>, path: &str, depth: u32, kept: Option<Bytes<'_>>) {
-    let bytes: Arc<dyn ReadAt> = match kept.as_ref() {
-        Some(Bytes::Lent(lent)) => match lent.as_ref().map(Lent::to_disk) {
-            Ok(Ok(disk)) => disk,
-            Ok(Err(error)) => return unopened(scan, path, &error.to_string()),
+    // In this order: a file of ours is given back when nobody reads it any more.
+    let (_lent, bytes): (_, Arc<dyn ReadAt>) = match kept {
+        Some(Bytes::Memory(bytes)) => (None, Arc::new(bytes)),
+        Some(Bytes::Lent(file)) => match file.and_then(|file| Ok((file.to_disk()?, file))) {
+            Ok((disk, file)) => (Some(file), disk),
             Err(error) => return unopened(scan, path, &error.to_string()),
-        },
-        Some(Bytes::Memory(_)) => match kept {
-            Some(Bytes::Memory(bytes)) => Arc::new(bytes),
-            _ => return,
         },
         None => return unopened(scan, path, "a file system or disk that is too large to be held"),
     };

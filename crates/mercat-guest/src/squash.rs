@@ -1,4 +1,4 @@
-//! squashfs 4.0: snaps, AppImages, live systems. After the kernel's `squashfs_fs.h` and its documentation.
+//! squashfs 4.0: snaps and live systems. After the kernel's `squashfs_fs.h` and its documentation.
 //!
 //! Written here because the crate for it holds all tables in memory, takes names and sizes as they come, and brings
 //! compressors of its own.

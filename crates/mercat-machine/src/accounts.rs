@@ -43,11 +43,10 @@ impl Accounts {
         let mut out = Self::default();
         for (name, password, rest) in entries(text) {
             // What is no number is 0 to engines (moby/sys/user). Lines of `shadow` have more fields.
-            let mut fields = rest.split(':');
-            let number = fields.next().unwrap_or_default();
-            let is_root = fields.count() <= 4 && number.parse::<i64>().unwrap_or(0) == 0;
+            let number = rest.split(':').next().unwrap_or_default();
+            let is_zero = rest.split(':').count() <= 5 && number.parse::<i64>().unwrap_or(0) == 0;
             let is_name = !matches!(name, "" | "+" | "-" | "root") && !name.starts_with("+@");
-            if is_root && is_name && out.roots.len() < ROOTS_MAX {
+            if is_zero && is_name && out.roots.len() < ROOTS_MAX {
                 out.roots.insert(name.to_owned());
             }
             // Those of NIS only include others.

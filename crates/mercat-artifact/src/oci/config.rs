@@ -124,8 +124,10 @@ impl Config {
             return Err(ReadError::refused("CFG-05", 0, format!("a NUL in {name}")));
         }
         if let Some(port) = self.ports.iter().find(|port| !is_port(port)) {
-            let what =
-                format!("the exposed port {}: ports are 1 to 65535, with /tcp, /udp or /sctp", cut(port));
+            let what = format!(
+                "the exposed port {}: ports are 1 to 65535, with /tcp, /udp or /sctp",
+                json::cut(port)
+            );
             return Err(ReadError::refused("CFG-06", 0, what));
         }
         // Engines differ about what a number beyond this range, with a sign or with zeros in front comes to.
@@ -136,7 +138,8 @@ impl Config {
             is_number && !id.parse().is_ok_and(plain)
         };
         if self.user.split(':').any(is_beyond) {
-            let what = format!("the user {}: numbers are 0 to 2147483647, as they are", cut(&self.user));
+            let what =
+                format!("the user {}: numbers are 0 to 2147483647, as they are", json::cut(&self.user));
             return Err(ReadError::refused("CFG-07", 0, what));
         }
         Ok(())
@@ -161,11 +164,6 @@ const OF_CONFIG: [&str; 12] = [
     "Shell",
     "Healthcheck",
 ];
-
-/// Quoted, and not longer than a line of a report.
-fn cut(text: &str) -> String {
-    format!("{:?}", text.chars().take(60).collect::<String>())
-}
 
 /// `PORT[-PORT][/tcp|udp|sctp]`, each from 1 to 65535.
 fn is_port(text: &str) -> bool {

@@ -100,8 +100,7 @@ pub fn inspect(
         findings: &findings,
     };
     let outcomes = run_rules(&case, whole);
-    let disk =
-        DiskReport { unallocated_bytes, ..disk_report(&case, reports, &documents, FilesReport::of(&files)) };
+    let disk = disk_report(&case, (reports, unallocated_bytes), &documents, FilesReport::of(&files));
     let (checks, found) = answers(&outcomes, &findings, &specimen.claims.plan, knowledge);
     let mut verdict = blank(subject, knowledge);
     verdict.disk = Some(disk);
@@ -142,14 +141,14 @@ fn on_disk(tree: &Tree, told: &[Files], installed: &HashSet<&str>) -> Whole {
 
 fn disk_report(
     case: &Case<'_>,
-    volumes: Vec<VolumeReport>,
+    (volumes, unallocated_bytes): (Vec<VolumeReport>, u64),
     documents: &sbom::Documents,
     files: FilesReport,
 ) -> DiskReport {
     DiskReport {
         bytes: case.layout.bytes,
         data_bytes: case.layout.data_bytes,
-        unallocated_bytes: 0,
+        unallocated_bytes,
         table: table_name(case.layout.table).to_owned(),
         os: case.os.pretty_name.clone(),
         os_id: case.os.id.clone(),

@@ -236,22 +236,17 @@ impl Visitor<'_, '_> {
         }
     }
 
-    /// Whether the whole of a file can be kept; told when it cannot.
-    fn may_keep(&mut self, entry: &Entry) -> bool {
-        let kept = self.shared.kept_bytes.fetch_add(entry.size, Ordering::Relaxed);
-        if entry.size <= FILE_BYTES_MAX && kept.saturating_add(entry.size) <= KEPT_BYTES_MAX {
+    /// Whether so many bytes of a file can be kept; told when they cannot.
+    fn may_keep(&mut self, path: &str, bytes: u64) -> bool {
+        let kept = self.shared.kept_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if bytes <= FILE_BYTES_MAX && kept.saturating_add(bytes) <= KEPT_BYTES_MAX {
             return true;
         }
-        self.shared.kept_bytes.fetch_sub(entry.size, Ordering::Relaxed);
-        let observed = format!("a file of {} bytes", entry.size);
+        self.shared.kept_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        let observed = format!("a file of {bytes} bytes");
         let required = format!("at most {FILE_BYTES_MAX} bytes, and {KEPT_BYTES_MAX} in all such files");
-        self.scan.note(Note::new("INC-10", &entry.path, observed, &required, OURS));
+        self.scan.note(Note::new("INC-10", path, observed, &required, OURS));
         false
-    }
-
-    /// Whether the first bytes of a file can be kept; told when they cannot.
-    fn may_keep_head(&mut self, entry: &Entry, bytes: usize) -> bool {
-        self.may_keep(&Entry { size: bytes as u64, ..entry.clone() })
     }
 
     /// Whether the file was read under another name. ISO 9660 knows no inodes, and streams share theirs.
@@ -300,7 +295,7 @@ impl Visit for Visitor<'_, '_> {
 
     fn content(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), ReadError> {
         let wanted = self.wanted.take();
-        let whole = wanted == Some(Wanted::Whole) && self.may_keep(entry);
+        let whole = wanted == Some(Wanted::Whole) && self.may_keep(&entry.path, entry.size);
         let passing = Passing::new(entry.size);
         let mut bytes = Counted { inner: content, passing, unreported: 0, shared: self.shared };
         let kept = self
@@ -320,12 +315,12 @@ impl Visit for Visitor<'_, '_> {
             files::own(&self.scan, &entry.path, bytes);
         }
         if wanted.is_some() || swap || kernel.is_some() {
+            let short = if swap { head.len() } else { head.len().min(HEAD_BYTES) };
             let content = match wanted {
                 Some(Wanted::Whole) => kept,
-                _ if swap => self.may_keep_head(entry, head.len()).then_some(head),
-                _ if wanted == Some(Wanted::Head) || kernel.is_some() => self
-                    .may_keep_head(entry, head.len().min(HEAD_BYTES))
-                    .then(|| head[..head.len().min(HEAD_BYTES)].to_vec()),
+                _ if swap || wanted == Some(Wanted::Head) || kernel.is_some() => {
+                    self.may_keep(&entry.path, short as u64).then(|| head[..short].to_vec())
+                }
                 _ => None,
             };
             self.keep_node(Node { content, kernel, ..Node::new(entry) });
