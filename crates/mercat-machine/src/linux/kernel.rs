@@ -177,7 +177,7 @@ fn releases(case: &Case<'_>, boot: &Boot<'_>) -> Vec<String> {
     out
 }
 
-/// A kernel that boot loaders start and that does not say its release, so that no file tells how old it is.
+/// A kernel that boot loaders start and of which no file tells how old it is, in words.
 fn without_release(boot: &Boot<'_>) -> Option<String> {
     let is_silent = |found: &&Found<'_>| {
         let kernel = found.node.kernel.as_ref();
@@ -190,8 +190,12 @@ fn without_release(boot: &Boot<'_>) -> Option<String> {
             && (name.starts_with("vmlinu") || name.starts_with("Image"));
         !says && !usual && !name.contains("memtest")
     };
-    let silent = boot.kernels.values().find(is_silent).map(|found| found.node.path.clone());
-    silent.or_else(|| boot.unknown.first().cloned())
+    let silent = boot.kernels.values().find(is_silent).map(|found| &found.node.path);
+    let silent = silent.map(|path| format!("the kernel {path}, whose release could not be read"));
+    let absent = boot.unknown.first();
+    silent.or_else(|| {
+        absent.map(|path| format!("the kernel {path}, which the boot loader names and no volume has"))
+    })
 }
 
 fn is_of_x86(head: &[u8]) -> bool {
@@ -211,11 +215,8 @@ pub(super) fn sack(case: &Case<'_>) -> Outcome {
     for release in releases.iter().filter(|release| !is_fixed(&full(case, release), &floors)) {
         faults.add(here(), format!("kernel {release}"));
     }
-    if let Some(name) = without_release(&boot).filter(|_| faults.0.is_empty()) {
-        return Outcome::inconclusive(
-            format!("the kernel {name}, whose release could not be read"),
-            required,
-        );
+    if let Some(silent) = without_release(&boot).filter(|_| faults.0.is_empty()) {
+        return Outcome::inconclusive(silent, required);
     }
     faults.judge(releases.join(", "), required)
 }

@@ -77,7 +77,9 @@ pub(crate) fn files(faults: Faults) -> Vec<Item> {
         text(
             "boot/grub/grub.cfg",
             0o600,
-            "linux /boot/vmlinuz root=LABEL=root ro console=ttyS0 earlyprintk=ttyS0 rootdelay=300\n",
+            &format!(
+                "linux /boot/vmlinuz-{KERNEL} root=LABEL=root ro console=ttyS0 earlyprintk=ttyS0 rootdelay=300\n"
+            ),
         ),
         text(
             "etc/default/grub",
