@@ -125,6 +125,12 @@ pub enum Wanted {
 /// Bytes that are kept of a file of which only the head is wanted.
 pub const HEAD_BYTES: usize = 4096;
 
+/// Whether a path is that of a file of keys with which somebody may sign in, and no text about such files.
+fn is_key_file(path: &str) -> bool {
+    let is_text = ["share/doc/", "share/man/"].iter().any(|place| path.contains(place));
+    path.rsplit('/').next().unwrap_or(path).starts_with("authorized_keys") && !is_text
+}
+
 /// Whether a file begins like swap space, also where a machine sleeps in it, with pages that the first bytes hold.
 pub fn is_swap(head: &[u8]) -> bool {
     const MAGIC: [&[u8]; 4] = [b"SWAPSPACE2", b"SWAP-SPACE", b"S1SUSPEND\0", b"S2SUSPEND\0"];

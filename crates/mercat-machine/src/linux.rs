@@ -18,6 +18,7 @@ use super::rule::{Case, Fault, Outcome, Rule};
 use super::{Found, Tree};
 use crate::mounts::Doubt;
 use mercat_domain::finding::Place;
+use std::cell::OnceCell;
 
 const fn rule(
     id: &'static str,
@@ -184,10 +185,27 @@ pub const RULES: &[Rule] = &[
     ),
 ];
 
+/// What several rules look at, read when the first of them does.
+#[derive(Default)]
+pub struct Readings<'t> {
+    boot: OnceCell<boot::Boot<'t>>,
+    sshd: OnceCell<services::Config<'t>>,
+}
+
+impl<'t> Case<'t> {
+    fn boot(&self) -> &boot::Boot<'t> {
+        self.readings.boot.get_or_init(|| boot::Boot::of(self.tree))
+    }
+
+    fn sshd(&self) -> &services::Config<'t> {
+        self.readings.sshd.get_or_init(|| services::Config::of(self.tree))
+    }
+}
+
 /// What a guest reads that nobody looked into, so that rules cannot have seen it.
 pub(crate) fn doubts(tree: &Tree) -> Vec<Doubt> {
     let mut doubts = boot::Boot::of(tree).doubts;
-    doubts.extend(services::sshd_doubts(tree));
+    doubts.extend(services::Config::of(tree).doubts);
     doubts
 }
 

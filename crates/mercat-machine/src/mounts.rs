@@ -1,6 +1,6 @@
 //! Which volume is mounted where, as the guest's own `fstab` says.
 
-use super::{Tree, VolumeTree};
+use super::{Found, Tree, VolumeTree};
 use mercat_disk::ReadAt;
 use mercat_domain::finding::Place;
 use mercat_guest::{Guest, Kind, Volume};
@@ -216,7 +216,7 @@ pub fn join(volumes: Vec<VolumeTree>, names: &[Names]) -> (Tree, Vec<Doubt>) {
             _ => {}
         }
     }
-    doubts.extend(units(&alone));
+    doubts.extend(units(&alone, names));
     let tree = Tree::new(alone.volumes, mounts);
     doubts.extend(dangling(&tree));
     if tree.root().is_some_and(|root| root.file_system != "ntfs") {
@@ -240,12 +240,24 @@ fn normal(path: &str) -> String {
 fn is_aside(point: &str) -> bool {
     const ASIDE: [&str; 8] = ["mnt", "media", "tmp", "proc", "sys", "dev", "run", "snap"];
     let top = point.split('/').next().unwrap_or_default();
-    ASIDE.contains(&top) || matches!(point, "var/tmp" | "var/lib/machines" | "var/lib/nfs/rpc_pipefs")
+    const BELOW: [&str; 5] =
+        ["var/tmp", "var/lib/machines", "var/lib/nfs/rpc_pipefs", "var/snap", "var/lib/snapd"];
+    let is_below = |place: &&str| {
+        point.strip_prefix(*place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    ASIDE.contains(&top) || BELOW.iter().any(is_below)
+}
+
+/// Whether rules look for files of this path, and not only for names that files may have anywhere.
+fn is_looked_at(point: &str) -> bool {
+    const TOPS: [&str; 12] =
+        ["etc", "usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "boot", "efi", "opt", "var"];
+    TOPS.contains(&point.split('/').next().unwrap_or_default()) || point.is_empty() || point == "root"
 }
 
 /// Whether what a line mounts may be on this disk, though no volume is called so.
 fn may_be_here(entry: &Entry) -> bool {
-    const ELSEWHERE: [&str; 22] = [
+    const ELSEWHERE: [&str; 31] = [
         "tmpfs",
         "proc",
         "sysfs",
@@ -268,8 +280,21 @@ fn may_be_here(entry: &Entry) -> bool {
         "smb3",
         "9p",
         "virtiofs",
+        "afs",
+        "beegfs",
+        "ceph",
+        "efs",
+        "fuse.glusterfs",
+        "fuse.s3fs",
+        "fuse.sshfs",
+        "glusterfs",
+        "lustre",
     ];
     if ELSEWHERE.contains(&entry.kind.as_str()) {
+        return false;
+    }
+    // What lies under another name too was looked at there.
+    if (entry.has("bind") || entry.has("rbind")) && !is_looked_at(&normal(&entry.point)) {
         return false;
     }
     // Every volume that can be read has these names: one that none has is on another disk.
@@ -288,8 +313,18 @@ fn may_be_here(entry: &Entry) -> bool {
     !named && !other_disk
 }
 
+/// What a unit mounts, as a line of `fstab` would say it; `None` where it does not say what.
+fn unit(text: &str, point: &str) -> Option<Entry> {
+    let value = |key: &str| {
+        let values = text.lines().filter_map(|line| line.trim().split_once('='));
+        values.filter(|(name, _)| name.trim() == key).map(|(_, value)| value.trim().to_owned()).next_back()
+    };
+    let (kind, options) = (value("Type").unwrap_or_default(), value("Options").unwrap_or_default());
+    Some(Entry { source: value("What")?, point: format!("/{point}"), kind, options })
+}
+
 /// Units of systemd that mount something where rules look; they are called as the directory is.
-fn units(tree: &Tree) -> Vec<Doubt> {
+fn units(tree: &Tree, names: &[Names]) -> Vec<Doubt> {
     let mut out = Vec::new();
     let mut seen = BTreeSet::new();
     let directories = ["etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"];
@@ -301,10 +336,17 @@ fn units(tree: &Tree) -> Vec<Doubt> {
         let point = stem.replace('-', "/").replace("\\x2d", "-");
         // Those of packages count where something starts them, which the links in /etc tell.
         let own = found.node.path.starts_with("etc/");
+        let entry = directories.iter().find_map(|directory| {
+            let file = tree.file(&format!("{directory}/{stem}.mount"))?;
+            unit(&file.node.text(), &point)
+        });
+        let is_of_this_disk =
+            |entry: &Entry| names.iter().any(|names| names.is(&entry.source)) || may_be_here(entry);
         if own
             && !is_aside(&point)
             && stem != "-"
             && found.node.link != "/dev/null"
+            && entry.as_ref().is_none_or(is_of_this_disk)
             && seen.insert(point.clone())
         {
             let observed = format!("a unit mounts /{point}: what it holds was not told apart");
@@ -340,14 +382,17 @@ fn dangling(tree: &Tree) -> Vec<Doubt> {
         "etc",
         "var/lib",
     ];
-    let is_own =
-        |name: &str| name == ".ssh" || name.starts_with("authorized_keys") || super::wanted::is_history(name);
+    let is_own = |found: &Found<'_>| {
+        let name = found.node.name();
+        name == ".ssh" || super::wanted::is_history(name) || super::is_key_file(&found.node.path)
+    };
+    // Links to jobs are jobs (LNX-26).
     const BELOW: [&str; 10] = [
         "etc/sudoers.d/",
         "etc/ssh/sshd_config.d/",
         "etc/cloud/",
         "var/lib/cloud/seed",
-        "etc/cron",
+        "etc/crontabs",
         "etc/pam.d",
         "etc/netplan",
         "etc/network/interfaces",
@@ -364,7 +409,7 @@ fn dangling(tree: &Tree) -> Vec<Doubt> {
             continue;
         };
         let matters = FIXED.contains(&path.as_str())
-            || is_own(found.node.name())
+            || is_own(&found)
             || BELOW.iter().any(|place| path.starts_with(place));
         let seen = tree.find(&path).is_some_and(|target| match target.node.kind {
             Kind::Directory => KEPT.iter().any(|place| format!("{}/", target.node.path).starts_with(place)),

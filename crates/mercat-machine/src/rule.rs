@@ -1,5 +1,6 @@
 //! What a certification rule is, and what it can answer.
 
+use super::linux::Readings;
 use super::{Claims, Layout, Tree};
 use mercat_artifact::pkgdb::{OsRelease, Package};
 use mercat_disk::Facts;
@@ -39,6 +40,8 @@ pub struct Case<'a> {
     pub packages: &'a [Package],
     /// What the scanners and the advisories found, already weighed.
     pub findings: &'a [Finding],
+    /// What rules have read; empty at first.
+    pub readings: Readings<'a>,
 }
 
 /// How a rule came out.

@@ -185,7 +185,8 @@ fn system(path: &str, name: &str) -> Option<Wanted> {
         || name.starts_with("libssl.so")
         || name.starts_with("libcrypto.so")
         || path.starts_with("bin/python")
-        || matches!(path, "sbin/waagent" | "bin/waagent" | "sbin/sshd" | "bin/cloud-init")
+        || matches!(path, "sbin/waagent" | "bin/waagent" | "bin/cloud-init")
+        || matches!(path, "sbin/sshd" | "bin/sshd" | "sbin/dropbear" | "bin/dropbear")
         || matches!(path, "opt/omi/bin/omiserver" | "omi/bin/omiserver")
         || path.starts_with("lib/cloud-init/")
         || matches!(path.split('/').count(), 1 | 2) && path.starts_with("opt/");

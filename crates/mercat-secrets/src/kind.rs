@@ -78,6 +78,8 @@ pub(crate) enum Check {
     Chosen,
     /// Letters and digits both.
     Mixed,
+    /// As [`Check::Mixed`], and no part of a longer name: it begins with a word that names have.
+    Alone,
 }
 
 pub(crate) type Reader = fn(&[u8], usize) -> context::Seen;
@@ -148,7 +150,9 @@ impl Kind {
         let after = window.get(secret.end).copied();
         // The sign in front may be escaped, which ends with a letter.
         let assigned = matches!(parts.get(1), Some(Part::Assign));
-        let opens = assigned || !before.is_some_and(|byte| byte.is_ascii_alphanumeric());
+        let joins =
+            |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' && matches!(self.check, Check::Alone);
+        let opens = assigned || !before.is_some_and(joins);
         let closes = match parts.last() {
             Some(Part::Run(class, ..)) => !after.is_some_and(|byte| class.has(byte)),
             _ => true,
@@ -170,7 +174,7 @@ impl Kind {
             }
             Check::Uuid => shape::is_uuid(secret) && random(),
             Check::Chosen => shape::is_chosen(secret),
-            Check::Mixed => {
+            Check::Mixed | Check::Alone => {
                 random()
                     && secret.iter().any(u8::is_ascii_digit)
                     && secret.iter().any(u8::is_ascii_lowercase)

@@ -220,6 +220,7 @@ fn what_only_looks_like_a_secret_is_left_alone() {
         "POSTGRES_PASSWORD=changeme123",
         "MYSQL_ROOT_PASSWORD: /run/secrets/db1",
         "CLOUDFLARE_API_TOKEN=<your-token-of-forty-characters-goes-here>",
+        "_Z8ssa_live_varsP8functionP8hash_mapI8int_hashIjLj42",
         "kind: Secret\ndata: {}\n",
         "kind: Secret\nmetadata:\n  name: x\ndata:\n  key: ''\n",
     ] {

@@ -98,6 +98,7 @@ pub fn inspect(
         os: &os,
         packages: &packages,
         findings: &findings,
+        readings: linux::Readings::default(),
     };
     let outcomes = run_rules(&case, whole);
     let disk = disk_report(&case, (reports, unallocated_bytes), &documents, FilesReport::of(&files));

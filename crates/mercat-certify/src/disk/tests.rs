@@ -29,6 +29,8 @@ const ROOT_BYTES: u64 = 24 * MIB;
 enum Made {
     File(Vec<u8>),
     Link(&'static str),
+    /// Another name of a file that sorts before it.
+    Hard(&'static str),
     Directory,
 }
 
@@ -184,6 +186,7 @@ impl Machine {
                     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("set");
                 }
                 Made::Link(target) => symlink(target, &path).expect("linked"),
+                Made::Hard(other) => fs::hard_link(directory.join(other), &path).expect("linked"),
                 Made::Directory => fs::create_dir_all(&path).expect("made"),
             }
         }

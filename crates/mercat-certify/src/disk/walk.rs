@@ -176,6 +176,7 @@ fn walk_shard(
         shard,
         shared,
         seen: Seen::default(),
+        programs: HashMap::new(),
         wanted: None,
         path: String::new(),
     };
@@ -216,6 +217,8 @@ struct Visitor<'k, 's> {
     shard: u64,
     shared: &'s Shared<'s>,
     seen: Seen,
+    /// Programs by their inode, with the name under which they were read.
+    programs: HashMap<u64, String>,
     wanted: Option<Wanted>,
     /// Where the walk is, for a refusal.
     path: String,
@@ -282,6 +285,9 @@ impl Visit for Visitor<'_, '_> {
             return Ok(false);
         }
         let again = self.is_again(entry);
+        if again && let Some(first) = self.programs.get(&entry.inode) {
+            self.scan.with(|facts| facts.told.hard_link(&entry.path, first));
+        }
         // Under another name it may be a record of packages.
         let is_record = mercat_inventory::reader_of(&entry.path, b"").is_some();
         if again && !is_record && !matches!(self.wanted, Some(Wanted::Head | Wanted::Whole)) {
@@ -324,6 +330,9 @@ impl Visit for Visitor<'_, '_> {
                 _ => None,
             };
             self.keep_node(Node { content, kernel, ..Node::new(entry) });
+        }
+        if self.scan.with(|facts| facts.told.programs.contains_key(&entry.path)) {
+            self.programs.entry(entry.inode).or_insert_with(|| entry.path.clone());
         }
         Ok(())
     }

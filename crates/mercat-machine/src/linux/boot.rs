@@ -17,6 +17,9 @@ const LINES_MAX: usize = 10_000;
 /// Names and doubts that are told.
 const TOLD_MAX: usize = 100;
 
+/// The variable with the parameters of Red Hat's boot loader entries.
+const OPTIONS: &str = "kernelopts";
+
 /// A file by its volume and its path there.
 type At<'t> = (&'t str, &'t str);
 
@@ -43,12 +46,23 @@ pub(super) struct Boot<'t> {
 impl<'t> Boot<'t> {
     /// Reads the scripts and images of a guest.
     pub(super) fn of(tree: &'t Tree) -> Self {
-        let mut reader =
-            Reader { tree, boot: Self::default(), read: BTreeSet::new(), started: BTreeSet::new(), bytes: 0 };
-        let environment = environment(tree);
+        let mut reader = Reader {
+            tree,
+            boot: Self::default(),
+            of_recovery: Vec::new(),
+            read: BTreeSet::new(),
+            started: BTreeSet::new(),
+            bytes: 0,
+        };
+        let mut environment = environment(tree);
         let is_script = |found: &Found<'_>| {
             let is_text = found.node.kernel.is_none() && found.node.name() != "grubenv";
-            is_text && found.node.content.is_some() && is_boot(&found.node.path)
+            // The first GRUB read another file, and the second one leaves that alone.
+            let is_old = found.node.name() == "menu.lst" && {
+                let newer = format!("{}/grub.cfg", directory(&found.node.path));
+                found.volume.get(&newer).is_some()
+            };
+            is_text && !is_old && found.node.content.is_some() && is_boot(&found.node.path)
         };
         let mut scripts: Vec<Found<'_>> = tree.all().filter(is_script).collect();
         // The others may be read by this one, with its variables.
@@ -61,10 +75,20 @@ impl<'t> Boot<'t> {
                     variables.insert(name.to_owned(), directory.clone());
                 }
                 reader.script(found, &mut variables, &mut Vec::new());
+                // What entries are started with where nothing was kept of an earlier start.
+                let own = variables.remove(OPTIONS).unwrap_or_default();
+                let kept = environment.entry(OPTIONS.to_owned()).or_default();
+                if kept.is_empty() && found.node.name() == "grub.cfg" {
+                    *kept = own;
+                }
             }
         }
         reader.images();
         let mut boot = reader.boot;
+        // What are the only entries are those that start, whatever they are called.
+        if boot.lines.is_empty() {
+            boot.lines = reader.of_recovery;
+        }
         if boot.lines.is_empty() {
             boot.lines = sources(tree);
         }
@@ -115,9 +139,11 @@ fn is_used(tree: &Tree, found: &Found<'_>) -> bool {
 /// What GRUB keeps from one start to the next.
 fn environment(tree: &Tree) -> Variables {
     let named = |found: &Found<'_>| found.node.name() == "grubenv" && found.node.is_file();
-    let found = tree.all().find(|found| named(found) && is_used(tree, found)).or(tree.all().find(named));
+    // There may be one for each kind of firmware.
+    let rank = |found: &Found<'_>| (!found.node.text().contains(OPTIONS), !is_used(tree, found));
+    let found = tree.all().filter(named).min_by_key(rank);
     let text = found.map(|found| found.node.text()).unwrap_or_default();
-    let mut variables = Variables::from([("kernelopts".to_owned(), String::new())]);
+    let mut variables = Variables::from([(OPTIONS.to_owned(), String::new())]);
     let values = lines(&text).filter_map(|line| line.split_once('='));
     variables.extend(values.map(|(name, value)| (name.to_owned(), value.to_owned())));
     variables
@@ -134,6 +160,8 @@ fn at<'t>(found: &Found<'t>) -> At<'t> {
 struct Reader<'t> {
     tree: &'t Tree,
     boot: Boot<'t>,
+    /// Command lines of entries for recovery.
+    of_recovery: Vec<CommandLine<'t>>,
     /// Scripts that were read.
     read: BTreeSet<At<'t>>,
     /// Programs that entries start.
@@ -176,7 +204,8 @@ impl<'t> Reader<'t> {
                 "set" => assign(rest, variables),
                 "linux" | "linux16" | "linuxefi" | "kernel" => {
                     // In a boot loader entry the parameters are on a line of their own.
-                    if rest.contains('=') || rest.contains(" ro") || rest.contains('$') {
+                    if is_memory_test(&expanded(rest, variables)) {
+                    } else if rest.contains('=') || rest.contains(" ro") || rest.contains('$') {
                         own.push(expanded(rest, variables));
                     }
                     if is_used {
@@ -207,13 +236,14 @@ impl<'t> Reader<'t> {
             }
         }
         chain.pop();
-        // What is the only entry is the one that starts, whatever it is called.
-        let texts = if out.is_empty() { of_recovery } else { out };
         let free = LINES_MAX.saturating_sub(self.boot.lines.len());
-        if texts.len() > free {
+        if out.len() > free {
             self.doubt(&found, format!("more than {LINES_MAX} kernel command lines"));
         }
-        self.boot.lines.extend(texts.into_iter().take(free).map(|text| CommandLine { found, text }));
+        let line = |text| CommandLine { found, text };
+        self.boot.lines.extend(out.into_iter().take(free).map(line));
+        let free = LINES_MAX.saturating_sub(self.of_recovery.len());
+        self.of_recovery.extend(of_recovery.into_iter().take(free).map(line));
     }
 
     /// Reads what a script leads to.
@@ -245,8 +275,11 @@ impl<'t> Reader<'t> {
         let mut named = self.named(found, line).unwrap_or_default();
         named.retain(|kernel| kernel.node.is_file());
         let name = first_word(line);
-        // Menus of extlinux, and a test of memory, which is no kernel.
-        let is_other = name.ends_with(".c32") || name.contains("memtest");
+        if is_memory_test(line) {
+            return;
+        }
+        // Menus of extlinux.
+        let is_other = name.ends_with(".c32");
         if named.is_empty() && !is_other && !name.is_empty() && self.boot.unknown.len() < TOLD_MAX {
             self.boot.unknown.insert(name);
         }
@@ -297,6 +330,11 @@ impl<'t> Reader<'t> {
             self.boot.lines.extend(texts.map(|text| CommandLine { found, text }));
         }
     }
+}
+
+/// Whether a line starts the test of memory that distributions bring, which is no kernel.
+fn is_memory_test(line: &str) -> bool {
+    first_word(line).rsplit('/').next().is_some_and(|name| name.starts_with("memtest86"))
 }
 
 /// The path on a volume that the first word of a line means; `None` where a variable of it is not known.

@@ -1,6 +1,6 @@
 //! What is left of whoever made the image: LNX-01, 13, 14, 15 and 19.
 
-use super::services::{keyword, sshd_config};
+use super::services::{Line, keyword};
 use super::{Case, Faults, Found, Outcome, lines, pam, sudo};
 use crate::accounts::{entries, is_password};
 use crate::wanted::is_history;
@@ -89,11 +89,7 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
             }
         }
     }
-    let key_file = |found: &Found<'_>| {
-        found.node.is_file()
-            && found.node.name().starts_with("authorized_keys")
-            && !found.node.path.contains("share/doc/")
-    };
+    let key_file = |found: &Found<'_>| found.node.is_file() && crate::is_key_file(&found.node.path);
     for found in case.tree.all().filter(key_file) {
         let text = found.node.text();
         let keys = lines(&text).filter(|line| !is_stub(line)).count();
@@ -107,11 +103,8 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
     for (found, place) in sudo::elsewhere(case) {
         faults.at(&found, format!("sudo reads /{place}, where nothing was looked at"));
     }
-    for (found, service) in pam::open(case.tree) {
-        faults.at(&found, format!("PAM lets in without a password ({service})"));
-    }
-    for (found, place) in pam::elsewhere(case.tree) {
-        faults.at(&found, format!("PAM reads {place}, where nothing was looked at"));
+    for (found, observed) in pam::faults(case.tree) {
+        faults.at(&found, observed);
     }
     provisioned(case, &mut faults);
     faults.judge("nobody has a password or key", required)
@@ -153,22 +146,27 @@ fn provisioned(case: &Case<'_>, faults: &mut Faults) {
             let mut words = line.split_whitespace();
             let kind = words.next().unwrap_or_default();
             let path = words.next().unwrap_or_default();
-            !kind.contains('^') && (path.contains("authorized_keys") || path == "/etc/shadow")
+            // These change modes and owners only.
+            let writes =
+                !kind.contains('^') && !kind.starts_with(['z', 'Z', 'm', 'h', 'H', 't', 'T', 'a', 'A']);
+            writes && (path.contains("authorized_keys") || path == "/etc/shadow")
         };
         if lines(&found.node.text()).any(writes) {
             faults.at(&found, "authorized keys or passwords that are written at the start");
         }
     }
-    for (found, line) in sshd_config(case.tree) {
-        let (word, value) = keyword(&line);
+    for Line { found, text, .. } in &case.sshd().lines {
+        let (word, value) = keyword(text);
         let mut values = value.split_whitespace().map(|value| value.trim_matches('"'));
         match word.as_str() {
             "trustedusercakeys" if values.any(|value| !value.eq_ignore_ascii_case("none")) => {
-                faults.at(&found, "whoever holds a key of TrustedUserCAKeys may sign in");
+                faults.at(found, "whoever holds a key of TrustedUserCAKeys may sign in");
             }
             "authorizedkeysfile" => {
-                if let Some(other) = values.find(|value| !is_usual_key_file(value)) {
-                    faults.at(&found, format!("authorized keys in {other}"));
+                // Behind the last value may stand a comment.
+                let mut named = values.take_while(|value| !value.starts_with('#'));
+                if let Some(other) = named.find(|value| !is_usual_key_file(value)) {
+                    faults.at(found, format!("authorized keys in {other}"));
                 }
             }
             _ => {}
@@ -275,7 +273,7 @@ pub(super) fn secrets(case: &Case<'_>) -> Outcome {
 
 /// Logs of a machine that ran; those of the installation of packages name nobody.
 fn is_log(found: &Found<'_>) -> bool {
-    const INSTALL: [&str; 9] = [
+    const INSTALL: [&str; 14] = [
         "dpkg.log",
         "alternatives.log",
         "bootstrap.log",
@@ -285,10 +283,18 @@ fn is_log(found: &Found<'_>) -> bool {
         "dnf.log",
         "zypper.log",
         "fontconfig.log",
+        "hawkey.log",
+        "dnf5.log",
+        "yum.log",
+        "pacman.log",
+        "apk.log",
     ];
     let (name, path) = (found.node.name(), found.node.path.as_str());
     let kept = INSTALL.contains(&name) || name.starts_with("dnf.") || name == "README";
-    let install = path.contains("log/apt/") || path.contains("log/anaconda/") || path.contains("log/YaST2/");
+    let install = path.contains("log/apt/")
+        || path.contains("log/zypp/")
+        || path.contains("log/anaconda/")
+        || path.contains("log/YaST2/");
     // These have a fixed size whatever they hold.
     let fixed = name == "lastlog" || name == "faillog" || name == "tallylog";
     found.node.size > 0 && !kept && !install && !fixed

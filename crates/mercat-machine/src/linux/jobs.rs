@@ -1,6 +1,6 @@
 //! Scheduled jobs: LNX-26.
 
-use super::{Case, Faults, Outcome, lines};
+use super::{Case, Faults, Found, Outcome, lines};
 use mercat_guest::Kind;
 
 /// LNX-26: jobs that no package of the distribution brings.
@@ -13,7 +13,7 @@ pub(super) fn jobs(case: &Case<'_>) -> Outcome {
             faults.at(&found, "a user's crontab");
         }
     }
-    const KNOWN: [&str; 30] = [
+    const KNOWN: [&str; 44] = [
         "e2scrub_all",
         "anacron",
         "0hourly",
@@ -44,6 +44,20 @@ pub(super) fn jobs(case: &Case<'_>) -> Outcome {
         "suse.de-backup-rpmdb",
         "suse-clean_catman",
         "dnf-automatic",
+        "0yum-daily.cron",
+        "aide",
+        "certbot",
+        "cracklib-runtime",
+        "etckeeper",
+        "fstrim",
+        "man-db.cron",
+        "mlocate.cron",
+        "packagekit-background.cron",
+        "quota",
+        "suse.de-snapper",
+        "zfsutils-linux",
+        "0yum-hourly.cron",
+        "spamassassin",
     ];
     const PLACES: [&str; 7] = [
         "etc/cron.d",
@@ -54,9 +68,13 @@ pub(super) fn jobs(case: &Case<'_>) -> Outcome {
         "etc/cron.yearly",
         "etc/periodic",
     ];
-    for (node, found) in PLACES.iter().flat_map(|place| case.tree.files(place)) {
-        let name = node.name();
-        if !name.starts_with('.') && !KNOWN.contains(&name) {
+    let is_job = |found: &Found<'_>| matches!(found.node.kind, Kind::File | Kind::Symlink);
+    for found in PLACES.iter().flat_map(|place| case.tree.below(place)).filter(is_job) {
+        let name = found.node.name();
+        let is_off = found.node.link == "/dev/null";
+        // What a link leads to may be anything.
+        let is_known = KNOWN.contains(&name) && found.node.is_file();
+        if !name.starts_with('.') && !is_off && !is_known {
             faults.at(&found, "a scheduled job");
         }
     }

@@ -20,14 +20,14 @@ pub(super) fn has(line: &str, wanted: impl Fn(&str) -> bool) -> bool {
 /// LNX-03: the serial console, early messages and time for slow disks.
 pub(super) fn parameters(case: &Case<'_>) -> Outcome {
     let required = "console=ttyS0 (ttyAMA0 on arm64), earlyprintk=ttyS0, rootdelay=300";
-    let found = Boot::of(case.tree).lines;
+    let found = &case.boot().lines;
     let Some(first) = found.first() else {
         return Outcome::found(here(), "no kernel command line in any boot loader configuration", required);
     };
     let observed = first.text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut faults = Faults::default();
     let mut told = BTreeSet::new();
-    for line in &found {
+    for line in found {
         let serial = |word: &str| {
             word.strip_prefix("console=")
                 .is_some_and(|port| port.starts_with("ttyS0") || port.starts_with("ttyAMA0"))
@@ -53,7 +53,7 @@ pub(super) fn harmful_parameters(case: &Case<'_>) -> Outcome {
     let required = "neither libata.atapi_enabled=0 nor reserve=0x1f0,0x8";
     let old = case.os.id == "rhel" && !case.os.version_id.is_empty() && !at_least(&case.os.version_id, "6.6");
     let mut faults = Faults::default();
-    for line in Boot::of(case.tree).lines {
+    for line in &case.boot().lines {
         for harmful in ["libata.atapi_enabled=0", "reserve=0x1f0,0x8"] {
             if has(&line.text, |word| word == harmful) {
                 faults.at(&line.found, format!("{harmful} on the kernel command line"));
@@ -116,9 +116,8 @@ pub(super) fn architecture(case: &Case<'_>) -> Outcome {
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     let programs = PROGRAMS.iter().filter_map(|path| case.tree.file(path));
     let programs = programs.filter_map(|found| Some((found, machine(found.node.bytes())?)));
-    let kernels = kernels(case, &Boot::of(case.tree))
-        .into_iter()
-        .filter_map(|found| Some((found, kernel_machine(found.node.bytes())?)));
+    let kernels =
+        kernels(case).into_iter().filter_map(|found| Some((found, kernel_machine(found.node.bytes())?)));
     let mut told = BTreeSet::new();
     for (found, machine) in programs.chain(kernels) {
         match machine {
@@ -136,37 +135,41 @@ pub(super) fn architecture(case: &Case<'_>) -> Outcome {
 }
 
 /// Kernel files: by their names, and those that boot loaders start.
-fn kernels<'c>(case: &'c Case<'_>, boot: &Boot<'c>) -> Vec<Found<'c>> {
+fn kernels<'c>(case: &Case<'c>) -> Vec<Found<'c>> {
     let is_kernel = |found: &Found<'_>| {
         let name = found.node.name();
         let named = name.starts_with("vmlinu") || name.starts_with("Image");
         found.node.is_file() && named
     };
     let is_other = |found: &Found<'_>| !is_kernel(found);
-    let started = boot.kernels.values().copied().filter(is_other);
+    let started = case.boot().kernels.values().copied().filter(is_other);
     case.tree.all().filter(is_kernel).chain(started).collect()
 }
 
-/// The release in the name of a kernel file. That of a rescue kernel is the number of a machine.
-fn release_of_name(name: &str) -> Option<&str> {
-    let (_, release) = name.split_once('-')?;
-    (release.starts_with(|c: char| c.is_ascii_digit()) && !release.starts_with("0-rescue")).then_some(release)
+/// The release in the name of a kernel file, or in that of its directory, as `kernel-install` lays them out. That of a
+/// rescue kernel is the number of a machine, and digests have no dots.
+fn release_of(path: &str) -> Option<&str> {
+    let is_release = |text: &&str| {
+        let (version, _) = text.split_once('-').unwrap_or((text, ""));
+        text.starts_with(|c: char| c.is_ascii_digit()) && version.contains('.')
+    };
+    let mut parts = path.rsplit('/');
+    let name = parts.next().unwrap_or_default();
+    let of_name = name.split_once('-').map(|(_, release)| release).filter(is_release);
+    of_name.or_else(|| parts.next().filter(|directory| name == "linux" && is_release(directory)))
 }
 
 /// Releases of the installed kernels, newest first: names of kernel files and of module directories, and what kernels
 /// say themselves.
 pub fn kernel_releases(case: &Case<'_>) -> Vec<String> {
-    releases(case, &Boot::of(case.tree))
-}
-
-fn releases(case: &Case<'_>, boot: &Boot<'_>) -> Vec<String> {
     let mut out = BTreeSet::new();
-    for found in kernels(case, boot) {
-        out.extend(release_of_name(found.node.name()).map(str::to_owned));
+    for found in kernels(case) {
+        out.extend(release_of(&found.node.path).map(str::to_owned));
         out.extend(found.node.kernel.iter().flat_map(|kernel| kernel.releases.clone()));
     }
     for directory in ["lib/modules", "usr/lib/modules"] {
-        for found in case.tree.below(directory) {
+        // Of a kernel that was removed the lists of modules stay that were made here.
+        for found in case.tree.below(directory).filter(|found| found.node.name() != "modules.dep") {
             let mut parts = found.node.path.split('/').skip_while(|part| *part != "modules");
             let release = parts.nth(1).filter(|part| part.starts_with(|c: char| c.is_ascii_digit()));
             out.extend(release.map(str::to_owned));
@@ -182,13 +185,13 @@ fn without_release(boot: &Boot<'_>) -> Option<String> {
     let is_silent = |found: &&Found<'_>| {
         let kernel = found.node.kernel.as_ref();
         let name = found.node.name();
-        let says =
-            release_of_name(name).is_some() || kernel.is_some_and(|kernel| !kernel.releases.is_empty());
+        let says = release_of(&found.node.path).is_some()
+            || kernel.is_some_and(|kernel| !kernel.releases.is_empty());
         // Kernels of ARM have no header with a release; of those with usual names the modules tell.
         let usual = kernel.is_none_or(|kernel| !kernel.is_unified)
             && !is_of_x86(found.node.bytes())
             && (name.starts_with("vmlinu") || name.starts_with("Image"));
-        !says && !usual && !name.contains("memtest")
+        !says && !usual
     };
     let silent = boot.kernels.values().find(is_silent).map(|found| &found.node.path);
     let silent = silent.map(|path| format!("the kernel {path}, whose release could not be read"));
@@ -206,16 +209,17 @@ fn is_of_x86(head: &[u8]) -> bool {
 pub(super) fn sack(case: &Case<'_>) -> Outcome {
     let floors = floors(case);
     let required = format!("a kernel with the fixes: {}, or a newer line", floors.join(", "));
-    let boot = Boot::of(case.tree);
-    let releases = releases(case, &boot);
+    let releases = kernel_releases(case);
     if releases.is_empty() {
         return Outcome::inconclusive("no kernel whose release could be read", required);
     }
     let mut faults = Faults::default();
-    for release in releases.iter().filter(|release| !is_fixed(&full(case, release), &floors)) {
+    for release in
+        releases.iter().filter(|release| !is_fixed(&full(case, release), &floors, case.os.id == "ubuntu"))
+    {
         faults.add(here(), format!("kernel {release}"));
     }
-    if let Some(silent) = without_release(&boot).filter(|_| faults.0.is_empty()) {
+    if let Some(silent) = without_release(case.boot()).filter(|_| faults.0.is_empty()) {
         return Outcome::inconclusive(silent, required);
     }
     faults.judge(releases.join(", "), required)
@@ -232,9 +236,18 @@ fn full(case: &Case<'_>, release: &str) -> String {
 
 fn floors(case: &Case<'_>) -> Vec<String> {
     let os = match case.os.id.as_str() {
-        "centos" | "rocky" | "almalinux" => "rhel",
+        "centos" | "rocky" | "almalinux" | "scientific" | "cloudlinux" | "virtuozzo" | "eurolinux" => "rhel",
         other => other,
     };
+    let mut floors = floors_of(case, os);
+    // Oracle brings Red Hat's kernels beside its own.
+    if os == "ol" {
+        floors.extend(floors_of(case, "rhel"));
+    }
+    floors
+}
+
+fn floors_of(case: &Case<'_>, os: &str) -> Vec<String> {
     let version = &case.os.version_id;
     let matches = |floor: &&mercat_policy::KernelFloor| {
         let dotted = version
@@ -253,10 +266,15 @@ fn line(release: &str) -> Vec<u64> {
     numbers.take(2).map(|number| number.parse().unwrap_or(0)).collect()
 }
 
-fn is_fixed(release: &str, floors: &[String]) -> bool {
+/// Whether a kernel has the fixes of its line. Ubuntu counts the kernels of clouds from 1000 on, the others from 1.
+fn is_fixed(release: &str, floors: &[String], is_ubuntu: bool) -> bool {
     let own = line(release);
+    let is_of_cloud = |release: &str| {
+        let build = release.split(['-', '.']).nth(3).and_then(|build| build.parse::<u32>().ok());
+        is_ubuntu && build.is_some_and(|build| build >= 1000)
+    };
     let newer = floors.iter().map(|floor| line(floor)).max().is_none_or(|newest| own > newest);
-    let same = floors.iter().filter(|floor| line(floor) == own);
+    let same = floors.iter().filter(|floor| line(floor) == own && is_of_cloud(floor) == is_of_cloud(release));
     newer || same.into_iter().any(|floor| at_least(release, floor))
 }
 

@@ -1,12 +1,12 @@
 //! Networks: LNX-17.
 
-use super::boot::Boot;
 use super::identity::{sets, uncommented};
 use super::kernel::has;
 use super::services::keyword;
 use super::{Case, Faults, Found, Outcome, lines};
 use crate::{Node, Tree};
 use mercat_guest::Kind;
+use serde_json::Value;
 
 /// LNX-17: the first interface takes its address by DHCP, under whatever name it gets.
 pub(super) fn network(case: &Case<'_>) -> Outcome {
@@ -18,8 +18,13 @@ pub(super) fn network(case: &Case<'_>) -> Outcome {
         "lib/udev/rules.d/75-persistent-net-generator.rules",
         "usr/lib/udev/rules.d/75-persistent-net-generator.rules",
     ];
-    for found in NAMING.iter().filter_map(|path| tree.file(path)).filter(|found| found.node.size > 0) {
-        if !is_told(&faults, &found) {
+    for (path, found) in NAMING.iter().filter_map(|path| Some((path, tree.file(path)?))) {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        // A file or link in /etc stands for it.
+        let is_replaced =
+            !path.starts_with("etc/") && tree.node(&format!("etc/udev/rules.d/{name}")).is_some();
+        let says = found.node.content.is_none() || lines(&found.node.text()).next().is_some();
+        if found.node.size > 0 && says && !is_replaced && !is_told(&faults, &found) {
             faults.at(&found, "persistent names of network interfaces");
         }
     }
@@ -28,7 +33,7 @@ pub(super) fn network(case: &Case<'_>) -> Outcome {
     }
     tree.below("etc/network/interfaces.d").for_each(|found| ifupdown(&found, &mut faults));
     for (_, found) in configured(tree, "netplan", &|node| node.path.ends_with(".yaml")) {
-        if sets(&uncommented(&found.node.text()), "addresses") {
+        if gives_address(&found.node.text()) {
             faults.at(&found, "a fixed address");
         }
     }
@@ -45,7 +50,7 @@ pub(super) fn network(case: &Case<'_>) -> Outcome {
             faults.at(&found, "a fixed address");
         }
     }
-    for line in Boot::of(tree).lines {
+    for line in &case.boot().lines {
         if has(&line.text, is_address_of_kernel) && !is_told(&faults, &line.found) {
             faults.at(&line.found, "a fixed address on the kernel command line");
         }
@@ -84,6 +89,26 @@ fn configured<'t>(
         }
     }
     out
+}
+
+/// Whether a file of netplan gives an interface an address. Where this reader refuses what another may take, the word
+/// alone counts.
+fn gives_address(text: &str) -> bool {
+    fn below(value: &Value) -> bool {
+        match value {
+            Value::Object(map) => map.iter().any(|(key, value)| match key.as_str() {
+                "nameservers" => false,
+                "addresses" if value.as_array().is_none_or(|list| !list.is_empty()) => !value.is_null(),
+                _ => below(value),
+            }),
+            Value::Array(list) => list.iter().any(below),
+            _ => false,
+        }
+    }
+    match serde_saphyr::from_str::<Value>(text) {
+        Ok(value) => below(&value),
+        Err(_) => sets(&uncommented(text), "addresses"),
+    }
 }
 
 /// Whether a line of systemd-networkd gives an address. Of `0.0.0.0` and `::` it takes a range that is free.
@@ -125,9 +150,13 @@ fn ifupdown(found: &Found<'_>, faults: &mut Faults) {
 fn ifcfg(tree: &Tree, faults: &mut Faults) {
     let places = ["etc/sysconfig/network-scripts", "etc/sysconfig/network"];
     let scripts = places.iter().flat_map(|place| tree.below(place));
-    for found in
-        scripts.filter(|found| found.node.name().starts_with("ifcfg-") && found.node.name() != "ifcfg-lo")
-    {
+    // Network scripts leave out what editors and package managers put aside.
+    const ASIDE: [&str; 7] = ["~", ".bak", ".old", ".orig", ".rpmnew", ".rpmorig", ".rpmsave"];
+    let is_read = |found: &Found<'_>| {
+        let name = found.node.name();
+        name.starts_with("ifcfg-") && name != "ifcfg-lo" && !ASIDE.iter().any(|end| name.ends_with(end))
+    };
+    for found in scripts.filter(is_read) {
         let text = found.node.text();
         let value = |key: &str| {
             let values = lines(&text).filter_map(|line| line.split_once('='));
@@ -135,7 +164,9 @@ fn ifcfg(tree: &Tree, faults: &mut Faults) {
             value.map(|value| value.trim_matches(['"', '\'']).to_ascii_lowercase())
         };
         let protocol = value("BOOTPROTO").unwrap_or_default();
-        if !protocol.starts_with("dhcp") || value("IPADDR").is_some() {
+        // Its master has the address.
+        let is_part = ["MASTER", "SLAVE", "BRIDGE", "TEAM_MASTER"].iter().any(|key| value(key).is_some());
+        if !protocol.starts_with("dhcp") && !is_part || value("IPADDR").is_some() {
             faults.at(&found, format!("BOOTPROTO is {protocol:?}"));
         }
         if found.node.name() == "ifcfg-eth0" && value("ONBOOT").is_some_and(|value| value == "no") {

@@ -126,7 +126,8 @@ fn python_version(case: &Case<'_>) -> Option<String> {
         let number = name.strip_prefix("python3").unwrap_or("x").trim_start_matches(['.', '-']);
         number.bytes().all(|byte| byte.is_ascii_digit())
     };
-    let by_package = version(case, &names).or_else(|| {
+    // The one that programs mean first.
+    let by_package = names.iter().find_map(|name| version(case, &[name])).or_else(|| {
         let found = case.packages.iter().find(|package| numbered(&package.name));
         found.map(|package| package.version.as_str())
     });
@@ -199,12 +200,17 @@ pub(super) fn openssl(case: &Case<'_>) -> Outcome {
 
 /// LNX-10: the C library, shell and OpenSSL are newer than the bugs that everybody knows by name.
 pub(super) fn named_threats(case: &Case<'_>) -> Outcome {
-    // Upstream releases with the fixes; distributions with long support fixed older ones, so below
-    // these the advisories decide (LNX-27).
+    // Upstream releases with the fixes, and the packages in which Red Hat fixed older ones.
     const THREATS: [(&str, &[&str], &str); 3] = [
         ("GHOST (CVE-2015-0235)", &["libc6", "glibc"], "2.18"),
         ("Shellshock (CVE-2014-6271)", &["bash"], "4.3"),
         ("Heartbleed (CVE-2014-0160)", &["libssl3", "openssl", "openssl-libs", "libssl1.1"], "1.0.1"),
+    ];
+    const MENDED: [(&str, &str); 4] = [
+        ("2.12", "2.12-1.149.el6_6.5"),
+        ("2.17", "2.17-55.el7_0.5"),
+        ("4.1.2", "4.1.2-15.el6_5.2"),
+        ("4.2.45", "4.2.45-5.el7_0.4"),
     ];
     let required = "newer than GHOST, Shellshock and Heartbleed";
     let mut faults = Faults::default();
@@ -215,13 +221,24 @@ pub(super) fn named_threats(case: &Case<'_>) -> Outcome {
         let vulnerable = match heartbleed {
             // Only 1.0.1 to 1.0.1f.
             true => upstream.starts_with(fixed) && upstream.len() <= 6 && upstream < "1.0.1g",
-            false => !at_least(upstream, fixed),
+            false => {
+                let is_mended = |(of, package): &(&str, &str)| {
+                    version.contains(".el") && is_of_line(upstream, of) && at_least(version, package)
+                };
+                !at_least(upstream, fixed) && !MENDED.iter().any(is_mended)
+            }
         };
         if vulnerable {
             faults.add(here(), format!("{threat} may be open: {} {version}", names[0]));
         }
     }
     faults.judge("no named vulnerability", required)
+}
+
+/// Whether a version is of the same two numbers as another.
+fn is_of_line(version: &str, other: &str) -> bool {
+    let line = |version: &str| version.split('.').take(2).map(str::to_owned).collect::<Vec<_>>();
+    line(version) == line(other)
 }
 
 /// LNX-21: OMI, if it is there.

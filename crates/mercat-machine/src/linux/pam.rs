@@ -54,6 +54,8 @@ struct Step<'t> {
     level: usize,
     /// Pairs of an answer and what comes of it.
     actions: Vec<(Answer, Action)>,
+    /// Its module, where nobody knows here what it answers.
+    unknown: Option<String>,
 }
 
 /// What a stack has come to.
@@ -65,35 +67,30 @@ enum State {
     Failure,
 }
 
-/// The files that let in whoever asks, each with a service.
-pub(super) fn open(tree: &Tree) -> Vec<(Found<'_>, &'static str)> {
-    let mut out: Vec<(Found<'_>, &'static str)> = Vec::new();
+/// What is wrong with whom services let in, each with the file that says so.
+pub(super) fn faults(tree: &Tree) -> Vec<(Found<'_>, String)> {
+    let mut open: Vec<(Found<'_>, String)> = Vec::new();
+    let mut elsewhere: Vec<(Found<'_>, String)> = Vec::new();
     for service in SERVICES {
         let mut stack = Stack::default();
         stack.service(tree, service);
-        let found = stack.opens().and_then(|step| Some(stack.steps.get(step)?.found));
-        // One file of several services is told once.
-        if let Some(found) = found.filter(|found| out.iter().all(|(known, _)| known.place() != found.place()))
-        {
-            out.push((found, service));
+        if let Some(step) = stack.opens().and_then(|step| stack.steps.get(step)) {
+            let observed = match &step.unknown {
+                Some(module) => format!("PAM asks {module} and no password ({service})"),
+                None => format!("PAM lets in without a password ({service})"),
+            };
+            // One file of several services is told once.
+            if open.iter().all(|(known, _)| known.place() != step.found.place()) {
+                open.push((step.found, observed));
+            }
         }
-    }
-    out
-}
-
-/// What services include of places that are not kept, with the file that says so.
-pub(super) fn elsewhere(tree: &Tree) -> Vec<(Found<'_>, String)> {
-    let mut out: Vec<(Found<'_>, String)> = Vec::new();
-    for service in SERVICES {
-        let mut stack = Stack::default();
-        stack.service(tree, service);
-        for (found, place) in stack.elsewhere {
-            if out.iter().all(|(_, known)| *known != place) {
-                out.push((found, place));
+        for (found, observed) in stack.elsewhere {
+            if elsewhere.iter().all(|(_, known)| *known != observed) {
+                elsewhere.push((found, observed));
             }
         }
     }
-    out
+    open.into_iter().chain(elsewhere).collect()
 }
 
 /// The steps of `auth` of one service.
@@ -103,6 +100,7 @@ struct Stack<'t> {
     elsewhere: Vec<(Found<'t>, String)>,
     /// Lines that were read: files may include each other over and over.
     lines: usize,
+    is_over: bool,
 }
 
 impl<'t> Stack<'t> {
@@ -120,25 +118,29 @@ impl<'t> Stack<'t> {
     fn read(&mut self, tree: &'t Tree, found: Found<'t>, level: usize, depth: usize) {
         let text = found.node.text().replace("\\\n", " ");
         for line in lines(&text) {
-            self.lines += 1;
-            if self.lines > LINES_MAX {
+            if self.is_over {
                 return;
             }
-            if self.lines == LINES_MAX || self.steps.len() >= STEPS_MAX || depth > DEPTH_MAX {
-                self.lines = LINES_MAX;
-                return self.elsewhere.push((found, format!("more than {STEPS_MAX} modules")));
+            self.lines += 1;
+            if self.lines > LINES_MAX || self.steps.len() >= STEPS_MAX || depth > DEPTH_MAX {
+                self.is_over = true;
+                let observed =
+                    format!("PAM reads more than {STEPS_MAX} modules, or {DEPTH_MAX} files below each other");
+                return self.elsewhere.push((found, observed));
             }
             let Some((control, module, arguments)) = parts(line) else { continue };
             match control {
                 "include" => self.include(tree, found, module, (level, depth)),
                 "substack" => {
                     // It counts as one module where another jumps.
-                    self.steps.push(Step { found, level, actions: vec![(Answer::Ignore, Action::Ignore)] });
+                    self.step(found, level, vec![(Answer::Ignore, Action::Ignore)]);
                     self.include(tree, found, module, (level + 1, depth));
                 }
                 _ => {
-                    let answer = answer(module, arguments);
-                    self.steps.push(Step { found, level, actions: actions(control, answer) });
+                    let answers = answers(name(module), arguments);
+                    let unknown = answers.is_none().then(|| module.to_owned());
+                    let actions = actions(control, answers.unwrap_or(ANY));
+                    self.steps.push(Step { found, level, actions, unknown });
                 }
             }
         }
@@ -155,12 +157,16 @@ impl<'t> Stack<'t> {
                 let is_kept =
                     ["/etc/", "/usr/etc/", "/usr/lib/pam.d/"].iter().any(|top| name.starts_with(top));
                 if name.starts_with('/') && !is_kept {
-                    self.elsewhere.push((from, name.to_owned()));
+                    self.elsewhere.push((from, format!("PAM reads {name}, where nothing was looked at")));
                 }
                 // The library lets nobody in where a file is missing.
-                self.steps.push(Step { found: from, level, actions: vec![(Answer::Failure, Action::Die)] });
+                self.step(from, level, vec![(Answer::Failure, Action::Die)]);
             }
         }
+    }
+
+    fn step(&mut self, found: Found<'t>, level: usize, actions: Vec<(Answer, Action)>) {
+        self.steps.push(Step { found, level, actions, unknown: None });
     }
 
     /// The step by which somebody without a password comes in.
@@ -241,51 +247,120 @@ fn parts(line: &str) -> Option<(&str, &str, &str)> {
     Some((control, module, arguments))
 }
 
-/// What a module answers to somebody who knows no password and is no superuser. Of those that ask something else than
-/// a password it is not known; those that only prepare something say nothing; all others are taken to refuse.
-fn answer(module: &str, arguments: &str) -> &'static [Answer] {
+/// The name of a module; the whole path where it is not among those of the system.
+fn name(module: &str) -> &str {
+    const DIRECTORIES: [&str; 3] = ["/lib", "/usr/lib", "/nix/store/"];
+    let is_usual = !module.starts_with('/') || DIRECTORIES.iter().any(|place| module.starts_with(place));
+    let name = module.rsplit('/').next().filter(|_| is_usual && !module.contains(".."));
+    name.map_or(module, |name| name.trim_end_matches(".so"))
+}
+
+/// What nobody knows of: it may answer either way.
+const ANY: &[Answer] = &[Answer::Success, Answer::Failure];
+
+/// What a module answers to somebody who knows no password and is no superuser; `None` where it is not known here, as
+/// of those whose answer is in a program, a script or their arguments. Those that ask for something else than a
+/// password refuse too.
+fn answers(name: &str, arguments: &str) -> Option<&'static [Answer]> {
     const CONDITIONS: [&str; 5] =
-        ["pam_succeed_if", "pam_localuser", "pam_usertype", "pam_listfile", "pam_shells"];
-    // What they answer is written elsewhere, in a program, a script or their arguments.
-    const TOLD: [&str; 6] =
-        ["pam_debug", "pam_exec", "pam_python", "pam_rhosts", "pam_rhosts_auth", "pam_script"];
-    const ASIDE: [&str; 22] = [
+        ["pam_listfile", "pam_localuser", "pam_shells", "pam_succeed_if", "pam_usertype"];
+    const ASIDE: [&str; 39] = [
+        "pam_afs_session",
+        "pam_apparmor",
         "pam_cap",
         "pam_echo",
         "pam_ecryptfs",
+        "pam_elogind",
         "pam_env",
         "pam_faildelay",
         "pam_faillock",
+        "pam_fscrypt",
+        "pam_gdm",
         "pam_gnome_keyring",
         "pam_group",
         "pam_issue",
         "pam_keyinit",
         "pam_kwallet",
         "pam_kwallet5",
+        "pam_lastlog",
+        "pam_limits",
         "pam_loginuid",
         "pam_mail",
+        "pam_mkhomedir",
+        "pam_motd",
         "pam_mount",
+        "pam_namespace",
         "pam_nologin",
+        "pam_reauthorize",
         "pam_securetty",
         "pam_selinux",
         "pam_sepermit",
+        "pam_ssh_add",
+        "pam_systemd",
+        "pam_systemd_loadkey",
         "pam_tally",
         "pam_tally2",
+        "pam_umask",
         "pam_warn",
+        "pam_xauth",
+        "pam_zfs_key",
     ];
-    let name = module.rsplit('/').next().unwrap_or(module).trim_end_matches(".so");
+    const ASKING: [&str; 43] = [
+        "pam_aad",
+        "pam_access",
+        "pam_centrifydc",
+        "pam_cockpit_cert",
+        "pam_cracklib",
+        "pam_deny",
+        "pam_duo",
+        "pam_fprintd",
+        "pam_google_authenticator",
+        "pam_himmelblau",
+        "pam_krb5",
+        "pam_ldap",
+        "pam_lsass",
+        "pam_oath",
+        "pam_oslogin_admin",
+        "pam_oslogin_login",
+        "pam_otpw",
+        "pam_p11",
+        "pam_passwdqc",
+        "pam_pkcs11",
+        "pam_poldi",
+        "pam_pwdfile",
+        "pam_pwquality",
+        "pam_radius_auth",
+        "pam_rootok",
+        "pam_rssh",
+        "pam_slurm",
+        "pam_slurm_adopt",
+        "pam_ssh",
+        "pam_ssh_agent_auth",
+        "pam_sss",
+        "pam_sss_gss",
+        "pam_systemd_home",
+        "pam_tacplus",
+        "pam_tcb",
+        "pam_time",
+        "pam_timestamp",
+        "pam_u2f",
+        "pam_unix",
+        "pam_unix2",
+        "pam_userdb",
+        "pam_winbind",
+        "pam_yubico",
+    ];
+    let has = |word: &str| arguments.split_whitespace().any(|argument| argument == word);
     match name {
-        "pam_permit" => &[Answer::Success],
+        "pam_permit" => Some(&[Answer::Success]),
         // Who asks to be another has signed in already.
-        _ if CONDITIONS.contains(&name) && !arguments.contains("use_uid") => {
-            &[Answer::Success, Answer::Failure]
-        }
-        _ if TOLD.contains(&name) => &[Answer::Success, Answer::Failure],
-        "pam_wheel" if arguments.split_whitespace().any(|word| word == "trust") => {
-            &[Answer::Success, Answer::Failure]
-        }
-        _ if ASIDE.contains(&name) => &[Answer::Ignore],
-        _ => &[Answer::Failure],
+        _ if CONDITIONS.contains(&name) && has("use_uid") => Some(&[Answer::Failure]),
+        _ if CONDITIONS.contains(&name) => Some(ANY),
+        "pam_wheel" if has("trust") => Some(ANY),
+        "pam_wheel" => Some(&[Answer::Failure]),
+        _ if ASIDE.contains(&name) => Some(&[Answer::Ignore]),
+        _ if ASKING.contains(&name) => Some(&[Answer::Failure]),
+        _ => None,
     }
 }
 

@@ -4,36 +4,34 @@ use super::{Case, Faults, Found, Outcome, at, is_enabled, lines};
 use crate::mounts::Doubt;
 use crate::{Node, Tree};
 
+/// A line of the SSH server's configuration.
+pub(super) struct Line<'t> {
+    pub(super) found: Found<'t>,
+    pub(super) text: String,
+    /// Whether it counts for some connections only.
+    is_in_match: bool,
+}
+
 /// The SSH server's configuration.
 #[derive(Default)]
-struct Config<'t> {
+pub(super) struct Config<'t> {
     /// Lines that were read: files may include each other over and over.
     read: usize,
     /// Its lines in the order in which they are read: `Include` lines stand for the files that they name.
-    lines: Vec<(Found<'t>, String)>,
+    pub(super) lines: Vec<Line<'t>>,
     /// What it includes of places that are not kept.
-    doubts: Vec<Doubt>,
+    pub(super) doubts: Vec<Doubt>,
 }
 
 impl<'t> Config<'t> {
-    fn of(tree: &'t Tree) -> Self {
+    pub(super) fn of(tree: &'t Tree) -> Self {
         let mut out = Self::default();
         let main = ["etc/ssh/sshd_config", "usr/etc/ssh/sshd_config"].iter().find_map(|path| tree.file(path));
         if let Some(main) = main {
-            include(tree, main, 0, &mut out);
+            include(tree, main, (0, false), &mut out);
         }
         out
     }
-}
-
-/// The lines of the SSH server's configuration, and where they stand.
-pub(super) fn sshd_config(tree: &Tree) -> Vec<(Found<'_>, String)> {
-    Config::of(tree).lines
-}
-
-/// What the SSH server reads that nobody looked into.
-pub(super) fn sshd_doubts(tree: &Tree) -> Vec<Doubt> {
-    Config::of(tree).doubts
 }
 
 /// Depth of includes, as the server limits them.
@@ -41,7 +39,13 @@ const INCLUDE_DEPTH_MAX: u32 = 16;
 /// Lines that are looked at, whatever includes what.
 const LINES_MAX: usize = 100_000;
 
-fn include<'t>(tree: &'t Tree, found: Found<'t>, depth: u32, out: &mut Config<'t>) {
+/// Reads a file. A `Match` in it ends with it (sshd_config(5), `Include`).
+fn include<'t>(
+    tree: &'t Tree,
+    found: Found<'t>,
+    (depth, mut is_in_match): (u32, bool),
+    out: &mut Config<'t>,
+) {
     for line in lines(&found.node.text()) {
         out.read += 1;
         if out.read == LINES_MAX {
@@ -52,8 +56,9 @@ fn include<'t>(tree: &'t Tree, found: Found<'t>, depth: u32, out: &mut Config<'t
             return;
         }
         let (word, rest) = keyword(line);
+        is_in_match |= word == "match";
         if word != "include" || depth >= INCLUDE_DEPTH_MAX {
-            out.lines.push((found, line.to_owned()));
+            out.lines.push(Line { found, text: line.to_owned(), is_in_match });
             continue;
         }
         for pattern in rest.split_whitespace().map(|pattern| pattern.trim_matches('"')) {
@@ -67,7 +72,7 @@ fn include<'t>(tree: &'t Tree, found: Found<'t>, depth: u32, out: &mut Config<'t
                 continue;
             };
             for found in files {
-                include(tree, found, depth + 1, out);
+                include(tree, found, (depth + 1, is_in_match), out);
             }
         }
     }
@@ -137,14 +142,14 @@ fn seconds(text: &str) -> Option<u64> {
 pub(super) fn client_alive(case: &Case<'_>) -> Outcome {
     let (bounds, advised) = (case.policy.client_alive, case.policy.client_alive_advised);
     let required = format!("ClientAliveInterval {} to {}, best {advised}", bounds.least, bounds.most);
-    let config = sshd_config(case.tree);
+    let config = &case.sshd().lines;
     let place = at(case.tree, "etc/ssh/sshd_config");
     if config.is_empty() && !has_server(case.tree) {
         return Outcome::not_applicable("no SSH server");
     }
-    let outside = config.iter().take_while(|(_, line)| keyword(line).0 != "match");
+    let outside = config.iter().filter(|line| !line.is_in_match);
     let first = outside
-        .map(|(found, line)| (found, keyword(line)))
+        .map(|line| (&line.found, keyword(&line.text)))
         .find(|(_, (word, _))| word == "clientaliveinterval");
     let Some((found, (_, value))) = first else {
         return Outcome::found(place, "ClientAliveInterval is not set", required);

@@ -1,6 +1,6 @@
 //! How the disk is divided: LNX-04, 05 and 18.
 
-use super::{Case, Faults, Outcome};
+use super::{Case, Faults, Found, Outcome};
 use crate::is_swap;
 use crate::mounts::fstab;
 use mercat_domain::finding::Place;
@@ -40,7 +40,9 @@ pub(super) fn swap(case: &Case<'_>) -> Outcome {
             }
         }
     }
-    for found in case.tree.below("etc/systemd/system").filter(|found| found.node.name().ends_with(".swap")) {
+    let is_masked = |found: &Found<'_>| found.node.link == "/dev/null";
+    let units = case.tree.below("etc/systemd/system").filter(|found| found.node.name().ends_with(".swap"));
+    for found in units.filter(|found| !is_masked(found)) {
         faults.at(&found, "a unit that uses swap");
     }
     faults.judge("No. of Swap Partitions: 0", "no swap on the operating system disk")

@@ -69,7 +69,21 @@ fn joined(text: &str) -> Vec<String> {
         Some(rest) => rest.starts_with(|letter: char| letter.is_ascii_digit()) || rest.starts_with("include"),
         None => !line.is_empty(),
     };
-    out.into_iter().filter(is_said).collect()
+    out.into_iter().filter(is_said).map(uncommented).collect()
+}
+
+/// A line without what stands behind a sign and no digit.
+fn uncommented(mut line: String) -> String {
+    let is_comment = |(at, _): &(usize, &str)| {
+        let next = line[at + 1..].chars().next();
+        *at > 0
+            && line[..*at].ends_with(char::is_whitespace)
+            && !next.is_some_and(|next| next.is_ascii_digit())
+    };
+    if let Some((at, _)) = line.match_indices('#').find(is_comment) {
+        line.truncate(at);
+    }
+    line
 }
 
 /// Users that are there and need no password, with the file that says so.
@@ -103,14 +117,25 @@ pub(super) fn free<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
             } else {
                 continue;
             };
+            let is_anything = is_anything(line);
             for user in expanded(&users, &aliases, 0) {
-                out.extend(people.meant(&user).into_iter().map(|name| (*found, name)));
+                let meant = people.meant(&user).into_iter();
+                // Services may be allowed a command of theirs.
+                let signs_in = |name: &String| is_anything || !people.is_service(name);
+                out.extend(meant.filter(signs_in).map(|name| (*found, name)));
             }
         }
     }
     out.sort_by(|one, other| one.1.cmp(&other.1));
     out.dedup_by(|one, other| one.1 == other.1);
     out
+}
+
+/// Whether a line allows more than commands that it names by their paths.
+fn is_anything(line: &str) -> bool {
+    let Some((_, commands)) = line.split_once("NOPASSWD") else { return true };
+    let commands = commands.trim_start().trim_start_matches(':').split(',');
+    !commands.map(str::trim).all(|command| command.starts_with('/'))
 }
 
 fn user_list(line: &str) -> String {
@@ -144,6 +169,8 @@ struct People {
     users: Vec<(String, String, String)>,
     /// Name, number and members.
     groups: Vec<(String, String, Vec<String>)>,
+    /// Names of those with numbers of the system and without a shell.
+    services: Vec<String>,
 }
 
 impl People {
@@ -153,13 +180,24 @@ impl People {
             text.lines().map(|line| line.split(':').map(str::to_owned).collect()).collect()
         };
         let field = |fields: &[String], at: usize| fields.get(at).cloned().unwrap_or_default();
-        let users =
-            fields("etc/passwd").iter().map(|of| (field(of, 0), field(of, 2), field(of, 3))).collect();
+        let of_passwd = fields("etc/passwd");
+        let is_service = |of: &&Vec<String>| {
+            let is_of_system = field(of, 2).parse::<u32>().is_ok_and(|number| number < 1000);
+            let shell = field(of, 6);
+            is_of_system && (shell.ends_with("/nologin") || shell.ends_with("/false"))
+        };
+        let services = of_passwd.iter().filter(is_service).map(|of| field(of, 0)).collect();
+        let users = of_passwd.iter().map(|of| (field(of, 0), field(of, 2), field(of, 3))).collect();
         let groups = fields("etc/group")
             .iter()
             .map(|of| (field(of, 0), field(of, 2), listed(&field(of, 3))))
             .collect();
-        Self { users, groups }
+        Self { users, groups, services }
+    }
+
+    /// Whether somebody is no person and has no shell.
+    fn is_service(&self, name: &str) -> bool {
+        self.services.iter().any(|service| service == name)
     }
 
     /// Who of those that are there an entry means. The superuser needs no sudo, and of everybody are meant those who can

@@ -1,4 +1,5 @@
 use super::*;
+use crate::linux::Readings;
 use crate::{Claims, Layout, Node, Status, Tree, VolumeTree, pe};
 use mercat_artifact::pkgdb::OsRelease;
 use mercat_disk::{Facts, Format};
@@ -51,6 +52,7 @@ fn verdict(volumes: &[Volume], tree: &Tree) -> Vec<(&'static str, Status)> {
         os: &os,
         packages: &[],
         findings: &[],
+        readings: Readings::default(),
     };
     let outcomes = RULES.iter().map(|rule| (rule.id, (rule.check)(&case).status));
     outcomes.filter(|(_, status)| !matches!(status, Status::Passed | Status::BootOnly)).collect()

@@ -26,7 +26,7 @@ pub(super) const KINDS: &[Kind] = &[
     token("Razorpay live key", &[Lit("rzp_live_"), Run(Alnum, 14, 14)]).with(Check::Mixed),
     token("Flutterwave secret key", &[Lit("FLWSECK-"), Run(Alnum, 32, 32), Lit("-X")]),
     named("Paystack secret key", &[NoCase("PAYSTACK_SECRET_KEY"), Assign, Run(Url, 40, 60)]),
-    token("GoCardless token", &[Lit("live_"), Run(Url, 40, 40)]),
+    token("GoCardless token", &[Lit("live_"), Run(Url, 40, 40)]).with(Check::Alone),
     named("Mollie key", &[NoCase("MOLLIE_API_KEY"), Assign, Run(Url, 30, 40)]),
     named("Plaid secret", &[NoCase("PLAID_SECRET"), Assign, Run(Hex, 30, 30)]),
     token("Plaid access token", &[Lit("access-production-"), Run(Uuid, 36, 36)]),

@@ -218,6 +218,30 @@ const CASES: &[Case] = &[
         },
         "LNX-02",
     ),
+    (
+        "a changed program of two names",
+        |m| {
+            m.bytes_of("opt/first", elf(2));
+            m.files.insert("usr/bin/tool".to_owned(), Made::Hard("opt/first"));
+            let digest = "0123456789abcdef".repeat(2);
+            m.file("var/lib/dpkg/info/bash.md5sums", &format!("{digest}  usr/bin/tool\n"));
+        },
+        "PKG-06",
+    ),
+    (
+        "a service that may do everything",
+        |m| {
+            m.file("etc/passwd", "root:x:0:0:root:/root:/bin/bash\nx:x:105:110::/:/usr/sbin/nologin\n");
+            m.file("etc/sudoers", "x ALL=(ALL) NOPASSWD: /bin/true, ALL\n");
+        },
+        "LNX-14",
+    ),
+    ("a job behind a link", |m| link(m, "etc/cron.daily/man-db", "/opt/job"), "LNX-26"),
+    (
+        "a mount of a unit over what is there",
+        |m| m.file("etc/systemd/system/etc.mount", "[Mount]\nWhat=/opt/e\nOptions=bind\n"),
+        "INC-11",
+    ),
 ];
 
 #[test]
@@ -270,6 +294,77 @@ fn what_images_usually_have_is_not_taken_for_hidden() {
     machine.bytes_of("etc/udev/hwdb.bin", vec![7; 2 << 20]);
     services::usual(&mut machine);
     boot::usual(&mut machine);
+    let Some(verdict) = machine.inspect() else { return };
+    assert_eq!(verdict.findings, []);
+    assert_eq!(verdict.outcome(), Judged::Pass);
+}
+
+#[test]
+fn what_distributions_and_packages_bring_is_not_taken_for_faults() {
+    let mut machine = Machine::clean();
+    for (path, target) in [
+        ("usr/share/man/man5/authorized_keys.5.gz", "../man8/sshd.8.gz"),
+        ("etc/systemd/system/dev-sda2.swap", "/dev/null"),
+        ("etc/udev/rules.d/75-persistent-net-generator.rules", "/dev/null"),
+    ] {
+        link(&mut machine, path, target);
+    }
+    for (path, text) in [
+        ("usr/lib/udev/rules.d/75-persistent-net-generator.rules", "ACTION!=\"add\", GOTO=\"end\"\n"),
+        ("etc/udev/rules.d/70-persistent-net.rules", "# nothing is written here\n"),
+        ("etc/sysconfig/network-scripts/ifcfg-eth0.rpmsave", "BOOTPROTO=none\nIPADDR=192.0.2.5\n"),
+        ("etc/sysconfig/network-scripts/ifcfg-eth1", "BOOTPROTO=none\nMASTER=bond0\nSLAVE=yes\n"),
+        ("etc/cron.daily/man-db.cron", "#!/bin/sh\n"),
+        ("var/log/hawkey.log", "INFO\n"),
+        ("var/log/zypp/history", "# packages\n"),
+        ("usr/lib/tmpfiles.d/shadow.conf", "z /etc/shadow 0640 root shadow -\n"),
+        (
+            "etc/ssh/sshd_config",
+            "Include /etc/ssh/sshd_config.d/*.conf\nClientAliveInterval 180\nAuthorizedKeysFile .ssh/authorized_keys # of users\n",
+        ),
+        ("etc/ssh/sshd_config.d/alive.conf", "Match Group sftp\nForceCommand internal-sftp\n"),
+        (
+            "etc/systemd/system/var-snap-x-common.mount",
+            "[Mount]\nWhat=/usr/share/hunspell\nType=none\nOptions=bind\n",
+        ),
+        ("etc/systemd/system/srv-data.mount", "[Mount]\nWhat=/dev/disk/by-label/data\n"),
+        ("etc/systemd/system/srv-nfs.mount", "[Mount]\nWhat=nfs1:/x\nType=nfs\n"),
+        (
+            "etc/fstab",
+            "LABEL=root / ext4 defaults 0 1\nfs:/x /data glusterfs defaults 0 0\n/data/home /home none bind 0 0\n",
+        ),
+        (
+            "etc/passwd",
+            "root:x:0:0:root:/root:/bin/bash\nceph:x:64045:64045::/var/lib/ceph:/usr/sbin/nologin\n\
+             zabbix:x:105:110::/nonexistent:/usr/sbin/nologin\noperator:x:1000:1000::/home/operator:/bin/bash\n",
+        ),
+        (
+            "etc/sudoers",
+            "zabbix ALL=NOPASSWD: /usr/sbin/smartctl -a /dev/*\noperator ALL=(ALL) ALL # not NOPASSWD\n",
+        ),
+        (
+            "etc/netplan/50-cloud-init.yaml",
+            "network: {ethernets: {eth0: {dhcp4: true, nameservers: {addresses: [192.0.2.53]}}}}\n",
+        ),
+        ("usr/lib/modules/4.19.0-27-amd64/modules.dep", "kernel/x.ko:\n"),
+        ("boot/grub/menu.lst", "title Old\nkernel /boot/old root=LABEL=root console=hvc0\n"),
+    ] {
+        machine.file(path, text);
+    }
+    // What moved from `sbin` to `bin`.
+    machine.files.remove("usr/sbin/sshd");
+    machine.bytes_of("usr/bin/sshd", elf(2));
+    link(&mut machine, "usr/sbin", "bin");
+    let grub = match machine.files.get("boot/grub/grub.cfg") {
+        Some(Made::File(text)) => String::from_utf8_lossy(text).into_owned(),
+        _ => String::new(),
+    };
+    let memory = "menuentry 'Memory test' {\n\tlinux /boot/memtest86+x64.bin console=ttyS0,115200\n}\n";
+    machine.file("boot/grub/grub.cfg", &(grub + memory));
+    machine.bytes_of("boot/memtest86+x64.bin", kernel());
+    let rescue =
+        format!("title Debian (0-rescue)\nlinux /boot/vmlinuz-{KERNEL}\noptions root=LABEL=root ro\n");
+    machine.file("boot/loader/entries/0-rescue.conf", &rescue);
     let Some(verdict) = machine.inspect() else { return };
     assert_eq!(verdict.findings, []);
     assert_eq!(verdict.outcome(), Judged::Pass);

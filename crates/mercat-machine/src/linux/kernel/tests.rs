@@ -11,7 +11,16 @@ fn a_kernel_is_fixed_in_its_own_line_or_in_a_newer_one() {
         ("4.10.1", false),
         ("6.1.0-31-amd64", true),
     ] {
-        assert_eq!(is_fixed(release, &floors), fixed, "{release}");
+        assert_eq!(is_fixed(release, &floors, false), fixed, "{release}");
+    }
+    let floors: Vec<String> = ["4.15.0-52", "4.15.0-1049"].map(str::to_owned).to_vec();
+    for (release, fixed) in [
+        ("4.15.0-213-generic", true),
+        ("4.15.0-51-generic", false),
+        ("4.15.0-1049-azure", true),
+        ("4.15.0-1048-azure", false),
+    ] {
+        assert_eq!(is_fixed(release, &floors, true), fixed, "{release}");
     }
 }
 
@@ -33,8 +42,15 @@ fn machines_are_read_from_the_first_bytes() {
 
 #[test]
 fn names_of_kernels_tell_releases_but_those_of_rescue() {
-    assert_eq!(release_of_name("vmlinuz-6.1.0-31-amd64"), Some("6.1.0-31-amd64"));
-    for other in ["vmlinuz", "vmlinuz-virt", "vmlinuz-0-rescue-0123456789abcdef0123456789abcdef", "bzImage"] {
-        assert_eq!(release_of_name(other), None, "{other}");
+    assert_eq!(release_of("boot/vmlinuz-6.1.0-31-amd64"), Some("6.1.0-31-amd64"));
+    assert_eq!(release_of("0123456789abcdef/6.11.4-301.fc41.aarch64/linux"), Some("6.11.4-301.fc41.aarch64"));
+    for other in [
+        "6.1.0/vmlinuz",
+        "linux-3fb2a1",
+        "vmlinuz-virt",
+        "vmlinuz-0-rescue-0123456789abcdef0123456789abcdef",
+        "bzImage",
+    ] {
+        assert_eq!(release_of(other), None, "{other}");
     }
 }

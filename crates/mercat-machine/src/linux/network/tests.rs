@@ -46,3 +46,21 @@ fn keys_of_yaml_are_found_in_every_style() {
         assert!(!sets(other), "{other}");
     }
 }
+
+#[test]
+fn addresses_of_name_servers_are_none_of_the_machine() {
+    const FREE: &str = "network:\n  version: 2\n  ethernets:\n    ens3:\n      dhcp4: true\n      nameservers:\n        \
+                        addresses: [192.0.2.53]\n        search: [example.org]\n";
+    assert!(!gives_address(FREE));
+    assert!(!gives_address("network: {ethernets: {ens3: {dhcp4: true, addresses: []}}}"));
+    for fixed in [
+        &FREE.replace("dhcp4: true", "addresses: [192.0.2.5/24]"),
+        "{network: {ethernets: {ens3: {addresses: [192.0.2.5/24]}}}}",
+        "? network\n: bridges: {br0: {addresses: [{192.0.2.5/24: {label: x}}]}}",
+        // What is no YAML here may be some to others.
+        "network: {ethernets: {ens3: {addresses: [192.0.2.5/24]}}}\n\tx",
+        "network: {ethernets: {ens3: {addresses: [192.0.2.5/24], addresses: []}}}",
+    ] {
+        assert!(gives_address(fixed), "{fixed}");
+    }
+}

@@ -3,7 +3,12 @@ use crate::{Node, VolumeTree};
 use mercat_guest::Kind;
 
 /// Services that let in whoever asks.
-fn opened(files: &[(&str, &str)]) -> Vec<&'static str> {
+fn opened(files: &[(&str, &str)]) -> Vec<String> {
+    let service = |observed: &str| Some(observed.rsplit_once('(')?.1.trim_end_matches(')').to_owned());
+    told(files).iter().filter_map(|observed| service(observed)).collect()
+}
+
+fn told(files: &[(&str, &str)]) -> Vec<String> {
     let mut volume = VolumeTree::new("part1", "ext4");
     for (path, text) in files {
         let content = Some(text.as_bytes().to_vec());
@@ -11,7 +16,7 @@ fn opened(files: &[(&str, &str)]) -> Vec<&'static str> {
         volume.insert(Node { path, kind, mode: 0o644, uid: 0, size: 0, link, content, kernel: None });
     }
     let tree = Tree::new(vec![volume], vec![(String::new(), 0)]);
-    open(&tree).into_iter().map(|(_, service)| service).collect()
+    faults(&tree).into_iter().map(|(_, observed)| observed).collect()
 }
 
 const DEBIAN: &str = "auth\t[success=1 default=ignore]\tpam_unix.so nullok\nauth\trequisite\t\t\tpam_deny.so\n\
@@ -76,8 +81,19 @@ fn whoever_may_come_in_is_told() {
         "auth required pam_unix.so\nauth [default=reset] pam_env.so\nauth optional pam_permit.so\n",
         "auth sufficient pam_succeed_if.so uid >= 0\nauth required pam_deny.so\n",
         "auth required pam_env.so\nauth sufficient pam_permit.so\nauth required pam_unix.so\n",
+        "auth sufficient pam_backdoor.so\nauth required pam_unix.so\n",
+        "auth sufficient /opt/pam_unix.so\nauth required pam_unix.so\n",
+        "auth sufficient /lib/../opt/pam_unix.so\nauth required pam_unix.so\n",
     ] {
         assert_eq!(opened(&[("sshd", open)]), ["sshd"], "{open}");
+    }
+    let asked = told(&[("sshd", "auth sufficient pam_backdoor.so\nauth required pam_unix.so\n")]);
+    assert_eq!(asked, ["PAM asks pam_backdoor.so and no password (sshd)"]);
+    for refused in [
+        "auth optional pam_other.so\nauth required pam_unix.so\n",
+        "auth sufficient /lib/security/pam_unix.so\n",
+    ] {
+        assert_eq!(told(&[("sshd", refused)]), [""; 0], "{refused}");
     }
     let all = [("common-auth", "auth required pam_permit.so\n"), ("sshd", "@include common-auth\n")];
     assert_eq!(opened(&all), ["common-auth"]);
@@ -97,11 +113,11 @@ fn what_a_service_leaves_open_is_asked_of_other() {
     assert_eq!(opened(&[other, ("sshd", "session required pam_unix.so\n")]), ["sshd"]);
     assert_eq!(opened(&[("other", "auth required pam_deny.so\n"), ("sshd", "")]), [""; 0]);
     let open = opened(&[other, ("sshd", DEBIAN)]);
-    assert!(!open.contains(&"sshd"), "{open:?}");
+    assert!(!open.contains(&"sshd".to_owned()), "{open:?}");
 }
 
 #[test]
 fn files_that_include_each_other_come_to_an_end() {
     let again = "auth include sshd\n".repeat(10);
-    assert_eq!(opened(&[("sshd", &again)]), [""; 0]);
+    assert_eq!(told(&[("sshd", &again)]), ["PAM reads more than 300 modules, or 16 files below each other"]);
 }
