@@ -11,6 +11,7 @@ use crate::kept::Bytes;
 use crate::scan::{OURS, Passed, Scan};
 use mercat_inventory::{Broken, Component, Reader, reader_of};
 use mercat_machine::accounts::Accounts;
+use mercat_signatures::{Digests, Hasher, Hashing};
 use modes::Mode;
 use owners::Owned;
 use serde::{Deserialize, Serialize};
@@ -36,13 +37,33 @@ const OWNED_MAX: usize = 2_000_000;
 const NOTICE_PARTS_MAX: usize = 4;
 
 /// A program or library: a regular file with an execute bit, or in ELF or PE.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Program {
     pub(crate) bytes: u64,
     pub(crate) sha256: String,
     /// Digests in which package managers write down what they installed, hexadecimal.
     pub(crate) sha1: String,
     pub(crate) md5: String,
+}
+
+impl Program {
+    /// What is known of a file by its digests; those that were not taken are empty.
+    fn new(bytes: u64, digests: &Digests) -> Self {
+        let hex = |digest: Option<&[u8]>| digest.map(hex).unwrap_or_default();
+        Self {
+            bytes,
+            sha256: hex(digests.sha256.as_ref().map(|digest| &digest[..])),
+            sha1: hex(digests.sha1.as_ref().map(|digest| &digest[..])),
+            md5: hex(digests.md5.as_ref().map(|digest| &digest[..])),
+        }
+    }
+
+    fn of(bytes: &[u8]) -> Self {
+        let mut hasher = Hasher::here(Hashing::none());
+        hasher.also(true);
+        hasher.update(bytes);
+        Self::new(bytes.len() as u64, &hasher.finish())
+    }
 }
 
 /// What files tell.
@@ -52,6 +73,8 @@ pub(crate) struct Files {
     pub(crate) programs: BTreeMap<String, Program>,
     /// Lists of package managers by the path that they were read from.
     pub(crate) owned: BTreeMap<String, Vec<Owned>>,
+    /// Files in which a credential was found, with the digests that say whether they are as their package has them.
+    pub(crate) suspects: BTreeMap<String, Program>,
     /// Files and directories with notable modes.
     pub(crate) modes: BTreeMap<String, Mode>,
     /// Licence files and notices outside of any package.
@@ -120,6 +143,16 @@ impl Files {
         }
         if named == Named::File && is_notice(path) && self.notices.len() < 100 {
             self.notices.push(path.to_owned());
+        }
+    }
+
+    /// Takes note of a file in which a credential was found.
+    pub(crate) fn suspect(&mut self, path: &str, bytes: &[u8]) {
+        let found = Program::of(bytes);
+        let known = self.suspects.entry(path.to_owned()).or_insert_with(|| found.clone());
+        // Which of two files of one name a finding is about is not told.
+        if *known != found {
+            *known = Program::default();
         }
     }
 
@@ -196,6 +229,7 @@ impl Files {
     pub(crate) fn join(&mut self, other: Self) {
         self.components.extend(other.components);
         self.programs.extend(other.programs);
+        self.suspects.extend(other.suspects);
         self.owned.extend(other.owned);
         self.modes.extend(other.modes);
         self.notices.extend(other.notices);
@@ -289,13 +323,8 @@ fn hex(digest: &[u8]) -> String {
 
 /// Reads a file that has passed.
 pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed<'_>) {
-    if let Some(sha256) = passed.digests.sha256.filter(|_| asked.program) {
-        let program = Program {
-            bytes: passed.size,
-            sha256: hex(&sha256),
-            sha1: passed.digests.sha1.map(|digest| hex(&digest)).unwrap_or_default(),
-            md5: passed.digests.md5.map(|digest| hex(&digest)).unwrap_or_default(),
-        };
+    if asked.program && passed.digests.sha256.is_some() {
+        let program = Program::new(passed.size, &passed.digests);
         scan.with(|facts| {
             if facts.told.programs.len() < PROGRAMS_MAX {
                 facts.told.programs.insert(path.to_owned(), program);

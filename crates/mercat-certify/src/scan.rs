@@ -268,6 +268,14 @@ impl<'k> Scan<'k> {
         self.with(|facts| facts.notes.iter().any(|note| note.path == path))
     }
 
+    /// Whether a credential was found in a file, or in an archive that it is.
+    pub(crate) fn has_credential(&self, path: &str) -> bool {
+        let is_in = |note: &Note| {
+            note.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('!'))
+        };
+        self.with(|facts| facts.notes.iter().any(|note| note.rule == "CTR-21" && is_in(note)))
+    }
+
     /// Keeps the digest of a file that something was noted about, where it is known.
     pub(crate) fn named(&self, path: &str, digest: Option<&Digest>) {
         self.with(|facts| facts.name(path.to_owned(), digest.map(Digest::to_string)));

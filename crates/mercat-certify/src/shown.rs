@@ -377,8 +377,11 @@ impl<'s, 'k> Shown<'s, 'k> {
             self.other_size(size);
         }
         self.tail();
+        let all = self.broken.is_none() && self.window.len() as u64 == self.size;
+        if self.depth == 0 && all && self.scan.has_credential(self.path) {
+            self.scan.with(|facts| facts.told.suspect(self.path, &self.window));
+        }
         if self.scan.is_noted(self.path) {
-            let all = self.broken.is_none() && self.window.len() as u64 == self.size;
             let taken = digests.sha256.filter(|_| self.broken.is_none());
             let digest = taken.map(|sha256| Digest::from_sha256(&sha256));
             let digest = digest.or_else(|| all.then(|| crate::digest_of(&self.window)));

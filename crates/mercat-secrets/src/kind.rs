@@ -80,6 +80,8 @@ pub(crate) enum Check {
     Mixed,
     /// As [`Check::Mixed`], and no part of a longer name: it begins with a word that names have.
     Alone,
+    /// As [`Check::Mixed`], and no line of base64 that goes on in others.
+    OneLine,
 }
 
 pub(crate) type Reader = fn(&[u8], usize) -> context::Seen;
@@ -157,6 +159,9 @@ impl Kind {
             Some(Part::Run(class, ..)) => !after.is_some_and(|byte| class.has(byte)),
             _ => true,
         };
+        if matches!(self.check, Check::OneLine) && shape::goes_on(window, secret) {
+            return false;
+        }
         // Where a length stands in front, the next byte belongs to something else.
         opens && closes || shape::is_counted(window, secret)
     }
@@ -174,7 +179,7 @@ impl Kind {
             }
             Check::Uuid => shape::is_uuid(secret) && random(),
             Check::Chosen => shape::is_chosen(secret),
-            Check::Mixed | Check::Alone => {
+            Check::Mixed | Check::Alone | Check::OneLine => {
                 random()
                     && secret.iter().any(u8::is_ascii_digit)
                     && secret.iter().any(u8::is_ascii_lowercase)

@@ -4,7 +4,7 @@ use crate::context::numbered;
 use std::ops::Range;
 
 /// Values that documentation uses and nobody can sign in with.
-const KNOWN_EXAMPLES: [&[u8]; 11] = [
+const KNOWN_EXAMPLES: [&[u8]; 12] = [
     // Of RFC 6749 and RFC 7617, and what everybody writes.
     b"czZCaGRSa3F0MzpnWDFmQmF0M2JW",
     b"QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
@@ -17,6 +17,8 @@ const KNOWN_EXAMPLES: [&[u8]; 11] = [
     // Cosmos DB's emulator.
     b"C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==",
     b"glpat-xxxxxxxxxxxxxxxxxxxx",
+    // WireGuard's, in the manual of systemd.
+    b"EEGlnEPYJV//kbvvIqxKkQwOiS+UENyPncC4bF46ong=",
     // Signatures of tokens: a well-known page's, and the manual's of a library that distributions ship.
     b"SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
     b"4twFt5NiznN84AWoo1d7KO1T_yoc0Z6XOpOVswacPZg",
@@ -71,6 +73,26 @@ pub(crate) fn is_random(secret: &[u8]) -> bool {
     };
     let most = sorts.min(tail.len() as f64).log2();
     entropy(tail) >= 0.74 * most
+}
+
+/// Whether a value stands in a line of base64 beside another one, as in keys.
+pub(crate) fn goes_on(window: &[u8], value: &Range<usize>) -> bool {
+    /// Bytes around the value that are looked at.
+    const AROUND: usize = 256;
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+    let is_line = |line: &[u8]| {
+        let is_text = |byte: &u8| !b" \t\r#*".contains(byte);
+        let start = line.iter().position(is_text).unwrap_or(line.len());
+        let end = line.iter().rposition(is_text).map_or(start, |last| last + 1);
+        end - start >= 32 && line[start..end].iter().all(is_base64)
+    };
+    let start = value.start.saturating_sub(AROUND);
+    let around = &window[start..(value.end + AROUND).min(window.len())];
+    let at = value.start - start;
+    let before = around[..at].iter().filter(|byte| **byte == b'\n').count();
+    let lines: Vec<&[u8]> = around.split(|byte| *byte == b'\n').collect();
+    let line = |at: Option<usize>| at.and_then(|at| lines.get(at)).is_some_and(|line| is_line(line));
+    line(Some(before)) && (line(before.checked_sub(1)) || line(Some(before + 1)))
 }
 
 /// Whether the last six bytes are the checksum of a GitHub or npm token: CRC-32 of what stands between the

@@ -220,6 +220,11 @@ fn what_only_looks_like_a_secret_is_left_alone() {
         "POSTGRES_PASSWORD=changeme123",
         "MYSQL_ROOT_PASSWORD: /run/secrets/db1",
         "CLOUDFLARE_API_TOKEN=<your-token-of-forty-characters-goes-here>",
+        "# b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAABlwAAAAdzc2gt\n\
+         # EAAAGBANEIkJDVQP1CyVYNLDk3Cy9trRax5Wk7iGjDkG01pmfTEtmlOraeoUQmyFSR3aMJ\n\
+         # YXsNbKGY2mFDxz5T7ByZ01VyDakjWQ5GrRVnMF9ntwPCGOB4uwi9Ne9T4dVG2xeHhzkWVR\n",
+        "[WireGuard]\nPrivateKey=EEGlnEPYJV//kbvvIqxKkQwOiS+UENyPncC4bF46ong=\n",
+        "http://john:S3nsit1veX9@my.example.com/",
         "_Z8ssa_live_varsP8functionP8hash_mapI8int_hashIjLj42",
         "kind: Secret\ndata: {}\n",
         "kind: Secret\nmetadata:\n  name: x\ndata:\n  key: ''\n",

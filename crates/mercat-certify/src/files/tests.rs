@@ -184,7 +184,6 @@ fn keys_in_programs_of_packages_are_one_finding_and_others_stay() {
     let mut other_file = key("CTR-21-ELF", "layer", "usr/bin/tool", "private key: of two files of this path");
     other_file.place.file = String::new();
     let others = [
-        key("CTR-21", "layer", "usr/bin/tool", "a token is a token wherever it is"),
         key("CTR-21-ELF", "layer", "", "more than 100 of these in this layer"),
         key("CTR-21-ELF", "layer", "usr/bin/changed", "private key"),
         key("CTR-21-ELF", "layer", "usr/bin/own", "private key"),
@@ -206,7 +205,88 @@ fn keys_in_programs_of_packages_are_one_finding_and_others_stay() {
     assert_eq!(left(&|_| false), of_tool, "a package that nobody else has");
     let told = left(&|package| package == "tool");
     assert_eq!((&*told.rule, &*told.place.package), ("CTR-21-PKG", "tool"));
-    assert_eq!(told.observed, "2 private keys in the program as the package tool installed it");
+    assert_eq!(told.observed, "private key: first, and 1 more in it, as the package tool installed it");
+}
+
+#[test]
+fn credentials_in_files_of_packages_are_the_packages() {
+    let text = [&b"see "[..], &mercat_secrets::control(), b"\n"].concat();
+    let packed = {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut out, &text).and_then(|()| out.finish()).expect("packed")
+    };
+    let sum = |bytes: &[u8]| Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let (of_text, of_packed) = (sum(&text), sum(&packed));
+    let sums: String = [
+        ("usr/share/doc/tool/manual", &of_text),
+        ("usr/share/doc/tool/changed", &of_packed),
+        ("usr/share/doc/tool/zchangelog.gz", &of_packed),
+        ("usr/lib/python3/x.py", &of_text),
+        ("opt/tool/key", &of_text),
+    ]
+    .map(|(path, sum)| format!("{sum}  {path}\n"))
+    .concat();
+    let facts = facts_of(&tar(&[
+        ("usr/share/doc/tool/manual", FILE, 0o644, &text),
+        ("usr/share/doc/tool/changed", FILE, 0o644, &text),
+        ("usr/share/doc/tool/own", FILE, 0o644, &text),
+        ("usr/share/doc/tool/zchangelog.gz", FILE, 0o644, &packed),
+        ("usr/lib/python3/x.py", FILE, 0o644, &text),
+        ("usr/lib/python3/__pycache__/x.cpython-311.pyc", FILE, 0o644, &text),
+        ("usr/lib/python3/__pycache__/y.cpython-311.pyc", FILE, 0o644, &text),
+        ("opt/tool/key", FILE, 0o644, &text),
+        ("var/lib/dpkg/info/tool.md5sums", FILE, 0o644, sums.as_bytes()),
+    ]));
+    let part = Part {
+        place: "layer",
+        mount: String::new(),
+        hides: true,
+        files: &facts.told,
+        removed: &facts.removed,
+        opaque: &facts.opaque,
+    };
+    let found = whole(&[part], &|_| true);
+    let note = |note: &crate::facts::Note| Finding {
+        rule: note.rule.clone(),
+        severity: Severity::Error,
+        place: Place {
+            layer: "layer".to_owned(),
+            path: note.path.clone(),
+            file: facts.digest_of(&note.path),
+            ..Place::default()
+        },
+        observed: note.observed.clone(),
+        required: String::new(),
+        fix: String::new(),
+    };
+    let of = |rule: &str, of_distribution: &dyn Fn(&str) -> bool| {
+        let mut findings: Vec<Finding> = facts.notes.iter().map(note).collect();
+        found.keys_of_packages(&mut findings, of_distribution);
+        let of_rule = findings.into_iter().filter(|finding| finding.rule == rule);
+        let mut paths: Vec<String> = of_rule.map(|finding| finding.place.path).collect();
+        paths.sort();
+        paths.dedup();
+        paths
+    };
+    assert_eq!(
+        of("CTR-21-PKG", &|package| package == "tool"),
+        [
+            "usr/lib/python3/__pycache__/x.cpython-311.pyc",
+            "usr/lib/python3/x.py",
+            "usr/share/doc/tool/manual",
+            "usr/share/doc/tool/zchangelog.gz!/content",
+        ]
+    );
+    assert_eq!(
+        of("CTR-21", &|package| package == "tool"),
+        [
+            "opt/tool/key",
+            "usr/lib/python3/__pycache__/y.cpython-311.pyc",
+            "usr/share/doc/tool/changed",
+            "usr/share/doc/tool/own",
+        ]
+    );
+    assert_eq!(of("CTR-21", &|_| false).len(), 8);
 }
 
 #[test]

@@ -58,13 +58,16 @@ pub(crate) struct Whole {
     pub(crate) programs: usize,
     /// Names beside `root` of accounts with its rights.
     pub(crate) roots: BTreeSet<String>,
-    /// Programs as their package installed them, by the digest that it has for them: place and path there; package and
-    /// SHA-256.
+    /// Programs, and files with a credential, as their package installed them, by the digest that it has for them: place
+    /// and path there; package and SHA-256.
     pub(crate) as_installed: BTreeMap<(String, String), (String, String)>,
     /// How much did not fit into the facts of its layer.
     pub(crate) left: u64,
     pub(crate) findings: Vec<Finding>,
 }
+
+/// Place, path and digest of a file.
+type OfFile = (String, String, String);
 
 /// A path with the place that it came from.
 type At<'f, T> = BTreeMap<String, (&'f str, T)>;
@@ -74,6 +77,7 @@ struct Joined<'f> {
     components: BTreeMap<String, (&'f str, Vec<Component>)>,
     removed: Vec<Component>,
     programs: At<'f, &'f Program>,
+    suspects: At<'f, &'f Program>,
     modes: At<'f, &'f Mode>,
     notices: BTreeSet<String>,
     owned: BTreeMap<String, &'f [Owned]>,
@@ -113,16 +117,19 @@ pub(crate) fn whole(parts: &[Part<'_>], is_installed: &dyn Fn(&str) -> bool) -> 
     for (path, (place, program)) in &joined.programs {
         match owners.of(path) {
             Some((package, digest)) => match of_package(program, digest) {
-                Some(true) => {
-                    let mount = parts.iter().find(|part| part.place == *place).map_or("", |part| &part.mount);
-                    let key = ((*place).to_owned(), path.strip_prefix(mount).unwrap_or(path).to_owned());
-                    out.as_installed.insert(key, (package.to_owned(), format!("sha256:{}", program.sha256)));
-                }
+                Some(true) => out.as_installed.extend([installed(parts, (place, path), program, package)]),
                 Some(false) => out.findings.push(modified(path, place, program, package, digest)),
                 None => {}
             },
             None if is_script_of_packages(path) || of_components.contains(path.as_str()) => {}
             None => out.unpackaged.push((path.clone(), (*program).clone())),
+        }
+    }
+    for (path, (place, suspect)) in &joined.suspects {
+        if let Some((package, digest)) = owners.of(path)
+            && of_package(suspect, digest) == Some(true)
+        {
+            out.as_installed.extend([installed(parts, (place, path), suspect, package)]);
         }
     }
     for (path, (place, mode)) in joined.modes {
@@ -151,51 +158,102 @@ fn is_where_it_is_read(path: &str) -> bool {
 }
 
 impl Whole {
-    /// Keys inside of programs are one finding a program. Where that is as a package of the distribution installed it
-    /// they are the package's, and published with it: a rule of its own. Which packages those are is asked.
+    /// Credentials in a file as a package of the distribution installed it are the package's, and published with it: a
+    /// rule of its own, and one finding a file, as keys inside of programs are in any case. Which packages are the
+    /// distribution's is asked.
     pub(crate) fn keys_of_packages(
         &self,
         findings: &mut Vec<Finding>,
         of_distribution: impl Fn(&str) -> bool,
     ) {
-        let mut keys: BTreeMap<(String, String), BTreeMap<String, (usize, Finding)>> = BTreeMap::new();
+        let package_of = |place: &Place| {
+            let (package, sha256) =
+                self.as_installed.get(&(place.layer.clone(), outer(&place.path).to_owned()))?;
+            // Without the digest it may be about another file of this path; what lies in an archive has its own.
+            let is_it = place.file == *sha256 || outer(&place.path) != place.path;
+            (is_it && of_distribution(package)).then_some(package)
+        };
+        let key = |place: &Place, path: &str, observed: &str| {
+            (place.layer.clone(), path.to_owned(), observed.to_owned())
+        };
+        let published: BTreeMap<_, _> = findings
+            .iter()
+            .filter(|finding| finding.rule == "CTR-21")
+            .filter_map(|Finding { place, observed, .. }| {
+                Some((
+                    key(place, &place.path, observed),
+                    package_of(place).filter(|_| is_of_system(&place.path))?,
+                ))
+            })
+            .collect();
+        // What Python compiled says what its source does.
+        let of_text = |Finding { place, observed, .. }: &Finding| {
+            let of_source = || published.get(&key(place, &source_of(&place.path)?, observed));
+            published.get(&key(place, &place.path, observed)).or_else(of_source).copied()
+        };
+        let mut files: BTreeMap<OfFile, (usize, Finding, Option<&str>)> = BTreeMap::new();
         findings.retain(|finding| {
             let place = &finding.place;
-            // One without a path counts what did not fit.
-            if finding.rule != "CTR-21-ELF" || place.path.is_empty() {
-                return true;
-            }
-            let files = keys.entry((place.layer.clone(), place.path.clone())).or_default();
-            files.entry(place.file.clone()).or_insert_with(|| (0, finding.clone())).0 += 1;
+            let package = match finding.rule.as_str() {
+                // One without a path counts what did not fit.
+                _ if place.path.is_empty() => return true,
+                "CTR-21-ELF" if outer(&place.path) != place.path => None,
+                "CTR-21-ELF" => package_of(place),
+                "CTR-21" => match of_text(finding) {
+                    None => return true,
+                    found => found,
+                },
+                _ => return true,
+            };
+            let key = (place.layer.clone(), place.path.clone(), place.file.clone());
+            let package = package.map(String::as_str);
+            files.entry(key).or_insert_with(|| (0, finding.clone(), package)).0 += 1;
             false
         });
-        let each =
-            keys.into_iter().flat_map(|(key, files)| files.into_values().map(move |of| (key.clone(), of)));
-        for (key, (count, finding)) in each {
-            let installed = self.as_installed.get(&key);
-            // Without the digest it may be about another file of this path.
-            let is_it = |(package, sha256): &&(String, String)| {
-                finding.place.file == *sha256 && of_distribution(package)
+        findings.extend(files.into_values().map(|(count, finding, package)| {
+            let more = match count {
+                1 => String::new(),
+                _ => format!(", and {} more in it", count - 1),
             };
-            findings.push(match (installed.filter(is_it), count) {
-                (Some((package, _)), _) => of_package_alone(finding, package, count),
-                (None, 1) => finding,
-                (None, _) => Finding {
-                    observed: format!("{}, and {} more in it", finding.observed, count - 1),
-                    ..finding
-                },
-            });
-        }
+            match package {
+                Some(package) => of_package_alone(finding, package, &more),
+                None => Finding { observed: format!("{}{more}", finding.observed), ..finding },
+            }
+        }));
     }
 }
 
-fn of_package_alone(finding: Finding, package: &str, count: usize) -> Finding {
-    let what = if count == 1 { "a private key".to_owned() } else { format!("{count} private keys") };
+/// The entry of a file that is as its package installed it.
+fn installed(
+    parts: &[Part<'_>],
+    (place, path): (&str, &str),
+    file: &Program,
+    package: &str,
+) -> ((String, String), (String, String)) {
+    let mount = parts.iter().find(|part| part.place == place).map_or("", |part| &part.mount);
+    let key = (place.to_owned(), path.strip_prefix(mount).unwrap_or(path).to_owned());
+    (key, (package.to_owned(), format!("sha256:{}", file.sha256)))
+}
+
+/// Whether a path is one where distributions keep what nobody changes.
+fn is_of_system(path: &str) -> bool {
+    let path = path.strip_prefix("usr/").unwrap_or(path);
+    ["bin/", "lib", "sbin/", "share/"].iter().any(|place| path.starts_with(place))
+}
+
+/// The source of a module that Python compiled (PEP 3147).
+fn source_of(path: &str) -> Option<String> {
+    let (directory, name) = path.rsplit_once("/__pycache__/")?;
+    let (stem, _) = name.strip_suffix(".pyc")?.split_once('.')?;
+    Some(format!("{directory}/{stem}.py"))
+}
+
+fn of_package_alone(finding: Finding, package: &str, more: &str) -> Finding {
     Finding {
         rule: "CTR-21-PKG".to_owned(),
+        observed: format!("{}{more}, as the package {package} installed it", finding.observed),
         place: Place { package: package.to_owned(), ..finding.place },
-        observed: format!("{what} in the program as the package {package} installed it"),
-        required: "keys of packages that everybody has".to_owned(),
+        required: "credentials of packages that everybody has".to_owned(),
         fix: "nothing, unless the package is your own".to_owned(),
         ..finding
     }
@@ -236,6 +294,7 @@ impl<'f> Joined<'f> {
             !removes && !replaced(path)
         });
         self.programs.retain(|path, _| !gone(path) && !replaced(path));
+        self.suspects.retain(|path, _| !gone(path) && !replaced(path));
         self.modes.retain(|path, _| !gone(path) && !replaced(path) && !again(path));
         self.notices.retain(|path| !gone(path) && !replaced(path));
         let left = &mut self.replaced;
@@ -258,6 +317,8 @@ impl<'f> Joined<'f> {
         }
         self.programs
             .extend(part.files.programs.iter().map(|(path, program)| (at(path), (part.place, program))));
+        self.suspects
+            .extend(part.files.suspects.iter().map(|(path, suspect)| (at(path), (part.place, suspect))));
         self.modes.extend(part.files.modes.iter().map(|(path, mode)| (at(path), (part.place, mode))));
         self.notices.extend(part.files.notices.iter().map(|path| at(path)));
         self.accounts.extend(part.files.accounts.iter().map(|(path, of)| (at(path), (part.place, of))));

@@ -50,7 +50,12 @@ fn is_host(window: &[u8], at: usize) -> bool {
     let end = run(window, at, 64, |byte| Class::Dotted.has(byte));
     let host = window.get(at..end).unwrap_or_default();
     let goes_on = matches!(window.get(end), Some(b':' | b'/'));
-    is_address || !host.is_empty() && (host.contains(&b'.') || goes_on)
+    // Nobody has these hosts (RFC 2606).
+    let is_reserved = [&b"example.com"[..], b"example.net", b"example.org"].iter().any(|name| {
+        let front = host.to_ascii_lowercase();
+        front.strip_suffix(*name).is_some_and(|front| front.is_empty() || front.ends_with(b"."))
+    });
+    !is_reserved && (is_address || !host.is_empty() && (host.contains(&b'.') || goes_on))
 }
 
 /// The password of `user:password` in base64, if somebody signs in with it.

@@ -11,7 +11,7 @@ pub(super) const KINDS: &[Kind] = &[
     token("Stripe test key", &[Lit("sk_test_"), Run(Alnum, 24, 247)]),
     token("Square access token", &[Lit("sq0atp-"), Run(Url, 22, 22)]),
     token("Square OAuth secret", &[Lit("sq0csp-"), Run(Url, 43, 43)]),
-    token("Square token", &[Lit("EAAA"), Run(Url, 60, 60)]),
+    token("Square token", &[Lit("EAAA"), Run(Url, 60, 60)]).with(Check::OneLine),
     token("Shopify access token", &[Lit("shpat_"), Run(HexAny, 32, 32)]),
     token("Shopify custom app token", &[Lit("shpca_"), Run(HexAny, 32, 32)]),
     token("Shopify private app token", &[Lit("shppa_"), Run(HexAny, 32, 32)]),
