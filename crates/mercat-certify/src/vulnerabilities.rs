@@ -11,7 +11,7 @@ use mercat_artifact::pkgdb::{OsRelease, Package};
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_inventory::{Component, Evidence};
 use mercat_policy::VulnerabilityPolicy;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// What was found in an image or on a disk.
 pub(crate) struct Installed<'a> {
@@ -206,6 +206,11 @@ pub(crate) fn is_of_distribution(
     })
 }
 
+/// Whether something is there, and not only named by a list.
+fn is_there(component: &Component) -> bool {
+    !matches!(component.evidence, Evidence::Intent | Evidence::Claim)
+}
+
 /// Packages of languages. Those that a distribution package owns are judged as that package, because
 /// distributions mend old versions; ecosystems without advisories are told once each.
 fn of_languages<'a>(
@@ -215,6 +220,10 @@ fn of_languages<'a>(
     findings: &mut Vec<Finding>,
 ) -> Vec<Subjected<'a>> {
     let (mut out, mut absent) = (Vec::new(), BTreeSet::new());
+    let key = |component: &'a Component| {
+        (component.kind.as_str(), component.name.as_str(), component.version.as_str())
+    };
+    let installed: HashSet<_> = components.iter().filter(|component| is_there(component)).map(key).collect();
     for component in components {
         let Some(ecosystem) = ecosystem_of_purl_type(&component.kind) else { continue };
         let Some(scheme) = Scheme::of(ecosystem) else { continue };
@@ -225,6 +234,10 @@ fn of_languages<'a>(
             absent.insert(ecosystem);
             continue;
         }
+        // What a list names is told where it is installed.
+        if !is_there(component) && installed.contains(&key(component)) {
+            continue;
+        }
         let place = Place { package: component.purl(), path: component.path.clone(), ..Place::default() };
         out.push(Subjected {
             ecosystem,
@@ -233,7 +246,7 @@ fn of_languages<'a>(
             version: &component.version,
             shown: format!("{} {}", component.name, component.version),
             place,
-            there: !matches!(component.evidence, Evidence::Intent | Evidence::Claim),
+            there: is_there(component),
         });
     }
     findings.extend(absent.into_iter().map(|ecosystem| uncovered("INC-18", ecosystem)));

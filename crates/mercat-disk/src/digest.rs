@@ -59,18 +59,22 @@ pub fn each_data_in<E: From<ReadError>>(
 
 fn each_run<E>(at: u64, window: &[u8], each: &mut impl FnMut(u64, &[u8]) -> Result<(), E>) -> Result<(), E> {
     let block = BLOCK_BYTES as usize;
-    let mut start = None;
-    for (index, bytes) in window.chunks(block).enumerate() {
-        match (is_zero(bytes), start) {
-            (false, None) => start = Some(index * block),
-            (true, Some(from)) => {
-                each(at + from as u64, &window[from..index * block])?;
+    // Blocks are those of the disk, wherever the window begins: containers tell of other parts of it.
+    let into = (at % BLOCK_BYTES) as usize;
+    let (mut from, mut start) = (0, None);
+    while from < window.len() {
+        let to = if from == 0 { block - into } else { from + block }.min(window.len());
+        match (is_zero(&window[from..to]), start) {
+            (false, None) => start = Some(from),
+            (true, Some(first)) => {
+                each(at + first as u64, &window[first..from])?;
                 start = None;
             }
             _ => {}
         }
+        from = to;
     }
-    start.map_or(Ok(()), |from| each(at + from as u64, &window[from..]))
+    start.map_or(Ok(()), |first| each(at + first as u64, &window[first..]))
 }
 
 fn is_zero(bytes: &[u8]) -> bool {
@@ -176,6 +180,49 @@ mod tests {
         disk[(8 << 20) + 4096] = 3;
         disk[(9 << 20) + 511] = 4;
         disk
+    }
+
+    /// Tells of data in units of its own, as containers do.
+    struct Units<'d>(&'d Vec<u8>, u64);
+
+    impl ReadAt for Units<'_> {
+        fn size(&self) -> u64 {
+            self.0.len() as u64
+        }
+
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
+            self.0.read_at(offset, buffer)
+        }
+
+        fn next_data(&self, from: u64) -> Result<Option<Range<u64>>, ReadError> {
+            let unit = |at: u64| at / self.1 * self.1..(at / self.1 * self.1 + self.1).min(self.size());
+            let units = (from / self.1..self.size().div_ceil(self.1)).map(|index| unit(index * self.1));
+            let is_data = |range: &Range<u64>| !is_zero(&self.0[range.start as usize..range.end as usize]);
+            Ok(units.into_iter().find(is_data).map(|range| range.start.max(from)..range.end))
+        }
+    }
+
+    #[test]
+    fn parts_of_a_disk_are_the_same_whatever_its_container_tells_of() {
+        let mut disk = sparse();
+        disk[5000..13_000].fill(7);
+        disk[(8 << 20) + 700] = 8;
+        let of = |units: u64| {
+            let mut seen = Vec::new();
+            for part in [100..9 << 20, 6001..(8 << 20) + 701, 4096..12_288] {
+                let each = |at: u64, bytes: &[u8]| {
+                    seen.extend(bytes.iter().enumerate().map(|(index, byte)| (at + index as u64, *byte)));
+                    Ok::<_, ReadError>(())
+                };
+                each_data_in(&Units(&disk, units), part, &mut Vec::new(), each).unwrap();
+            }
+            seen
+        };
+        let whole = of(disk.len() as u64);
+        assert!(!whole.is_empty());
+        for units in [512, 4096, 65_536, 1 << 20] {
+            assert_eq!(of(units), whole, "{units}");
+        }
     }
 
     #[test]
