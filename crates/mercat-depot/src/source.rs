@@ -115,6 +115,18 @@ pub(crate) struct Found {
     pub(crate) media_type: Option<String>,
 }
 
+/// The first of some names, in one line.
+fn some_of(names: &[String]) -> String {
+    const TOLD_MAX: usize = 10;
+    let more = names.len().saturating_sub(TOLD_MAX);
+    let told = names.iter().take(TOLD_MAX).cloned().collect::<Vec<_>>().join(", ");
+    match (names.is_empty(), more) {
+        (true, _) => "no image".to_owned(),
+        (false, 0) => told,
+        (false, more) => format!("{told} and {more} more"),
+    }
+}
+
 /// What every source can do.
 pub(crate) enum Source {
     Registry(Registry),

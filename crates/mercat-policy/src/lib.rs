@@ -134,6 +134,16 @@ pub enum PolicyError {
         /// As written.
         severity: String,
     },
+    /// A value that cannot be meant.
+    #[error("{key} is {value}; it is {required}")]
+    Value {
+        /// Key, with its table.
+        key: &'static str,
+        /// As written.
+        value: String,
+        /// What is right.
+        required: &'static str,
+    },
     /// A probability that is none.
     #[error("block_epss_at is {0}; it is a probability from 0 to 1")]
     Share(f64),
@@ -174,6 +184,7 @@ impl Policy {
     /// With the key or rule that is wrong.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         let file: File = toml::from_str(text).map_err(|error| PolicyError::Syntax(error.to_string()))?;
+        meant(&file)?;
         let mut rules = BTreeMap::new();
         let mut shadow = BTreeSet::new();
         for (rule, severity) in file.rules {
@@ -284,6 +295,60 @@ impl Policy {
     }
 }
 
+/// Whether every value of a pack can be meant.
+fn meant(file: &File) -> Result<(), PolicyError> {
+    let value = |good: bool, key, value: String, required| match good {
+        true => Ok(()),
+        false => Err(PolicyError::Value { key, value, required }),
+    };
+    let is_date = file.date.len() == 10
+        && file.date.bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        });
+    value(!file.name.trim().is_empty(), "name", format!("{:?}", file.name), "the name that reports show")?;
+    value(is_date, "date", format!("{:?}", file.date), "a day as 2026-01-31")?;
+    let Limits { layer_unpacked_bytes, expansion_ratio, layer_entries, .. } = file.limits;
+    let Limits { image_packed_bytes, image_unpacked_bytes, nested_total_bytes, .. } = file.limits;
+    for (key, number) in [
+        ("limits.layer_unpacked_bytes", layer_unpacked_bytes),
+        ("limits.expansion_ratio", expansion_ratio),
+        ("limits.layer_entries", layer_entries),
+        ("limits.image_packed_bytes", image_packed_bytes),
+        ("limits.image_unpacked_bytes", image_unpacked_bytes),
+        ("limits.nested_total_bytes", nested_total_bytes),
+        ("containers.start_seconds", u64::from(file.containers.start_seconds)),
+    ] {
+        value(number > 0, key, number.to_string(), "a number above 0")?;
+    }
+    let Some(vm) = &file.vm else { return Ok(()) };
+    for (key, bounds) in [
+        ("vm.linux_bytes", vm.linux_bytes),
+        ("vm.linux_bytes_advised", vm.linux_bytes_advised),
+        ("vm.windows_bytes", vm.windows_bytes),
+        ("vm.windows_bytes_advised", vm.windows_bytes_advised),
+        ("vm.data_bytes", vm.data_bytes),
+        ("vm.client_alive", vm.client_alive),
+    ] {
+        let written = format!("[{}, {}]", bounds.least, bounds.most);
+        value(bounds.least <= bounds.most, key, written, "the least and then the most")?;
+    }
+    let is_known = !vm.generations.is_empty() && vm.generations.iter().all(|number| [1, 2].contains(number));
+    value(is_known, "vm.generations", format!("{:?}", vm.generations), "1 (BIOS), 2 (UEFI), or both")?;
+    value(vm.boot_seconds > 0, "vm.boot_seconds", vm.boot_seconds.to_string(), "a number above 0")?;
+    for (key, version) in [
+        ("vm.agent_min", &vm.agent_min),
+        ("vm.extension_agent_min", &vm.extension_agent_min),
+        ("vm.openssl_min", &vm.openssl_min),
+        ("vm.python_min", &vm.python_min),
+        ("vm.omi_min", &vm.omi_min),
+    ] {
+        let is_version = version.starts_with(|letter: char| letter.is_ascii_digit());
+        value(is_version, key, format!("{version:?}"), "a version, which begins with a digit")?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,6 +359,22 @@ mod tests {
         assert_eq!(policy.severity("CTR-24"), Some(Severity::Warning));
         assert_eq!(policy.severity("NEW-99"), Some(Severity::Error));
         assert!(policy.asks_for("CTR-24") && !policy.asks_for("NEW-99") && !policy.asks_for("LST-08"));
+    }
+
+    #[test]
+    fn values_that_cannot_be_meant_are_refused_with_what_is_right() {
+        for (written, wrong, told) in [
+            ("name = \"default\"", "name = \" \"", "name"),
+            ("date = \"2026-11-25\"", "date = \"yesterday\"", "2026-01-31"),
+            ("expansion_ratio = 100 ", "expansion_ratio = 0 ", "limits.expansion_ratio is 0"),
+            ("linux_bytes = [1073741824, 1098437885952]", "linux_bytes = [5, 1]", "vm.linux_bytes is [5, 1]"),
+            ("generations = [1, 2]", "generations = [3]", "vm.generations is [3]"),
+            ("agent_min = \"2.2.53.1\"", "agent_min = \"two\"", "vm.agent_min is \"two\""),
+        ] {
+            assert!(BUILT_IN.contains(written), "{written}");
+            let error = Policy::parse(&BUILT_IN.replacen(written, wrong, 1)).expect_err(wrong).to_string();
+            assert!(error.contains(told), "{error}");
+        }
     }
 
     #[test]

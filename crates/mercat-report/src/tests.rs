@@ -188,7 +188,10 @@ fn text_wraps_to_the_width_and_is_coloured_only_when_asked() {
     assert!(!text(&reports[0], &wide).contains('\u{1b}'));
     assert!(text(&reports[0], &Style { colour: true, ..wide }).contains("\u{1b}[1m\u{1b}[31merror\u{1b}[0m"));
     assert!(text(&reports[0], &wide).contains("[shadow] CTR-28"));
-    assert!(text(&reports[2], &wide).contains("rules: 1 passed, 1 inconclusive, 1 for the boot test"));
+    assert!(
+        text(&reports[2], &wide)
+            .contains("rules: 1 passed, 1 with a remark, 1 inconclusive (LNX-04), 1 for the boot test")
+    );
 }
 
 #[test]
@@ -197,9 +200,15 @@ fn text_is_japanese_throughout_where_that_is_asked() {
     let texts: String = reports().iter().map(|report| text(report, &style)).collect();
     // A key without words would stand there as itself.
     assert!(!texts.contains("text-"), "{texts}");
-    for word in
-        ["不合格", "ポリシー", "[エラー]", "場所:", "要件:", "対処:", "ルール: 合格 1 件、判定不能 1 件"]
-    {
+    for word in [
+        "不合格",
+        "ポリシー",
+        "[エラー]",
+        "場所:",
+        "要件:",
+        "対処:",
+        "ルール: 合格 1 件、情報 1 件、判定不能 1 件 (LNX-04)",
+    ] {
         assert!(texts.contains(word), "{word} in {texts}");
     }
     for word in ["where:", "required:", "fix:", "rules:", "platform", "policy ", " passed"] {

@@ -5,6 +5,7 @@ use anstyle::{AnsiColor, Style as Ansi};
 use mercat_domain::plain::plain;
 use mercat_domain::{Finding, Outcome, Severity};
 use mercat_text::Locale;
+use std::collections::{BTreeMap, BTreeSet};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How it is written.
@@ -200,9 +201,28 @@ fn table(rows: &[[String; 5]], style: &Style, out: &mut String) {
 fn counts(report: &Report, style: &Style) -> String {
     const RESULTS: [&str; 8] =
         ["passed", "error", "warning", "info", "inconclusive", "not-applicable", "boot-only", "off"];
-    let count = |result: &str| report.checks.iter().filter(|check| check.result == result).count();
+    // Some rules have findings and no line of their own.
+    let listed: BTreeSet<&str> = report.checks.iter().map(|check| check.rule.as_str()).collect();
+    let mut others: BTreeMap<&str, Severity> = BTreeMap::new();
+    for finding in report.findings.iter().filter(|finding| !listed.contains(finding.rule.as_str())) {
+        let worst = others.entry(&finding.rule).or_insert(finding.severity);
+        if finding.severity.weight() > worst.weight() {
+            *worst = finding.severity;
+        }
+    }
+    let of_check = |result: &str| report.checks.iter().filter(|check| check.result == result).count();
+    let of_others = |result: &str| others.values().filter(|severity| severity.name() == result).count();
+    let count = |result: &str| of_check(result) + of_others(result);
     let counted = RESULTS.iter().map(|result| (count(result), result)).filter(|(count, _)| *count > 0);
-    let parts = counted
-        .map(|(count, result)| style.word(&format!("text-count-{result}"), &[("count", &count.to_string())]));
+    // Those that nobody could decide may have no finding that names them.
+    let undecided = report.checks.iter().filter(|check| check.result == "inconclusive");
+    let undecided = undecided.map(|check| plain(&check.rule)).collect::<Vec<_>>().join(", ");
+    let parts = counted.map(|(count, result)| {
+        let told = style.word(&format!("text-count-{result}"), &[("count", &count.to_string())]);
+        match *result {
+            "inconclusive" if !undecided.is_empty() => format!("{told} ({undecided})"),
+            _ => told,
+        }
+    });
     parts.collect::<Vec<_>>().join(&style.word("text-and", &[]))
 }

@@ -49,6 +49,7 @@ impl Sqlite {
     /// When the file cannot be opened or migrated.
     pub async fn open(path: &str) -> Result<Self> {
         use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+        make_private(path).map_err(LedgerError::unavailable)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -65,6 +66,21 @@ impl Sqlite {
         let read = pool(4).connect_with(options).await.map_err(LedgerError::unavailable)?;
         Ok(Self { write, read })
     }
+}
+
+/// Makes the file so that only its owner reads it; SQLite makes those beside it alike. One that exists stays as it is.
+fn make_private(path: &str) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        if let Err(error) = made
+            && error.kind() != std::io::ErrorKind::AlreadyExists
+        {
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 impl Postgres {

@@ -51,7 +51,7 @@ pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
     };
     let inspector = inspector(data, args)?;
     let cache = args.cache.as_deref().map(Cache::open).transpose()?;
-    let temporary = tempfile::tempdir().context("no temporary directory")?;
+    let temporary = crate::scratch::Scratch::new()?;
     let found = match copy(&place, &selector, &args.registry, temporary.path()).await {
         Ok(found) => found,
         Err(error) => return refused(&args.image, &error),
@@ -82,7 +82,12 @@ pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
 fn local(image: &str) -> Option<String> {
     let path = Path::new(image);
     if path.is_dir() {
-        return Some(format!("{image} is a directory; of an OCI layout say oci:{image}"));
+        return Some(match path.join("index.json").is_file() {
+            true => format!("{image} is a directory; of an OCI layout say oci:{image}"),
+            false => format!(
+                "{image} is a directory without index.json, so no OCI layout; make one, for example by skopeo copy dir:{image} oci:LAYOUT:TAG"
+            ),
+        });
     }
     let archives = format!("of an archive of images oci-archive:{image} or docker-archive:{image}");
     path.is_file().then(|| format!("{image} is a file; of a disk say its --disk-format, {archives}"))
@@ -110,14 +115,28 @@ fn missing(args: &CertifyArgs) -> Option<String> {
     }
     if let Ok((Source::Archive(path) | Source::DockerArchive(path) | Source::Layout(path), _)) =
         reference::parse(&args.image)
-        && !path.exists()
+        && let Err(error) = std::fs::metadata(&path)
     {
-        return Some(format!("{}: no such file or directory", args.image));
+        // Other tools name an image in an archive behind a colon.
+        let whole = path.to_str().and_then(|path| path.rsplit_once(':')).map(|(front, _)| front);
+        let hint = whole.filter(|front| Path::new(front).is_file()).map_or_else(String::new, |front| {
+            format!("; an archive is named alone: {front}, and every image in it is certified")
+        });
+        return Some(format!("{}: {}{hint}", args.image, in_words(&error)));
     }
     let advisories = args.advisories.iter().map(|path| ("--advisories", path));
     let mut named = advisories.chain(args.vex.iter().map(|path| ("--vex", path)));
     let (flag, path) = named.find(|(_, path)| !path.is_file())?;
     Some(format!("{flag} {}: no such file", path.display()))
+}
+
+/// Why a file cannot be had, without the number of the error.
+fn in_words(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 fn exit_code(outcome: Outcome) -> u8 {
@@ -262,6 +281,11 @@ fn refused(image: &str, error: &SourceError) -> anyhow::Result<u8> {
     eprintln!("mercat: {image}: {}", mercat_worker::chain(error));
     if matches!(error, SourceError::Denied(_)) {
         eprintln!("mercat: pass --allow HOST:PORT to read from a private or plain http registry");
+    }
+    if matches!(error, SourceError::Refused { code, .. } if code.starts_with("TAR-"))
+        && (image.starts_with("oci-archive:") || image.starts_with("docker-archive:"))
+    {
+        eprintln!("mercat: an archive is a tar file as skopeo, docker save or buildah write it");
     }
     let publisher = matches!(error, SourceError::Refused { .. });
     Ok(if publisher { EXIT_FINDINGS } else { EXIT_OURS })

@@ -10,6 +10,7 @@ mod deploy;
 mod doctor;
 mod offer;
 mod policy;
+mod scratch;
 mod secrets;
 mod serve;
 mod signatures;

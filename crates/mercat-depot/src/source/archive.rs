@@ -63,7 +63,14 @@ impl Archive {
     }
 
     fn oci(&mut self, directory: &Directory) -> Result<(), SourceError> {
-        let index = directory.small.get("index.json").ok_or_else(|| missing("index.json"))?;
+        let index = directory.small.get("index.json").ok_or_else(|| {
+            match directory.small.contains_key("manifest.json") {
+                true => SourceError::NotFound(
+                    "index.json in the archive (it is one of docker save: say docker-archive:)".to_owned(),
+                ),
+                false => missing("index.json"),
+            }
+        })?;
         let (Manifest::Index(entries), _) = oci::parse_manifest(index, Some(oci::OCI_INDEX))? else {
             return Err(SourceError::Refused { code: "MAN-04", what: "index.json is no index".to_owned() });
         };
@@ -77,7 +84,14 @@ impl Archive {
     }
 
     fn docker(&mut self, directory: &Directory) -> Result<(), SourceError> {
-        let text = directory.small.get("manifest.json").ok_or_else(|| missing("manifest.json"))?;
+        let text = directory.small.get("manifest.json").ok_or_else(|| {
+            match directory.small.contains_key("index.json") {
+                true => SourceError::NotFound(
+                    "manifest.json in the archive (it holds an OCI layout: say oci-archive:)".to_owned(),
+                ),
+                false => missing("manifest.json"),
+            }
+        })?;
         let list = json::parse(text)?;
         let bad =
             |what: &str| SourceError::Refused { code: "MAN-05", what: format!("manifest.json: {what}") };

@@ -40,7 +40,9 @@ impl Layout {
             (Some(entry), _) => entry.digest.clone(),
             (None, Some(digest)) => digest,
             (None, None) => {
-                return Err(SourceError::NotFound(format!("{reference} in {}", self.root.display())));
+                let has = super::some_of(&self.references());
+                let root = self.root.display();
+                return Err(SourceError::NotFound(format!("{reference} in {root}, which has {has},")));
             }
         };
         let bytes = read_small(&self.blob_path(&digest)).await?;

@@ -93,6 +93,7 @@ pub(super) async fn rules(caller: Caller) -> Answer {
         let fix = mercat_text::fix(f.locale, family.id);
         family.rules.push((family.id, family.title.clone(), fix));
     }
+    families.iter_mut().for_each(|family| family.rules.sort_by_key(|(id, ..)| *id));
     // What the form asks for, before anything is submitted.
     let fields = mercat_domain::offer::CODES.map(|id| (id, f.t(id), None)).to_vec();
     families.insert(0, Family { id: "F", title: f.t("ui-rules-fields"), rules: fields });
