@@ -73,8 +73,9 @@ pub(crate) struct Files {
     pub(crate) programs: BTreeMap<String, Program>,
     /// Lists of package managers by the path that they were read from.
     pub(crate) owned: BTreeMap<String, Vec<Owned>>,
-    /// Files in which a credential was found, with the digests that say whether they are as their package has them.
-    pub(crate) suspects: BTreeMap<String, Program>,
+    /// Where credentials were found, in which files that is, and the digests that say whether those are as their package
+    /// has them; without, where that is not told.
+    pub(crate) suspects: BTreeMap<String, (String, Program)>,
     /// Files and directories with notable modes.
     pub(crate) modes: BTreeMap<String, Mode>,
     /// Licence files and notices outside of any package.
@@ -146,13 +147,15 @@ impl Files {
         }
     }
 
-    /// Takes note of a file in which a credential was found.
-    pub(crate) fn suspect(&mut self, path: &str, bytes: &[u8]) {
-        let found = Program::of(bytes);
-        let known = self.suspects.entry(path.to_owned()).or_insert_with(|| found.clone());
-        // Which of two files of one name a finding is about is not told.
-        if *known != found {
-            *known = Program::default();
+    /// Takes note of a file in which credentials were found, at some places; `None` when not all of it is there any more.
+    pub(crate) fn suspect(&mut self, file: &str, bytes: Option<&[u8]>, places: Vec<String>) {
+        let found = (file.to_owned(), bytes.map(Program::of).unwrap_or_default());
+        for place in places {
+            let known = self.suspects.entry(place).or_insert_with(|| found.clone());
+            // Which of two files of one name a finding is about is not told.
+            if *known != found {
+                *known = (file.to_owned(), Program::default());
+            }
         }
     }
 

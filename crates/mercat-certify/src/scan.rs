@@ -64,6 +64,8 @@ struct State {
     /// Scanners of others that failed their control: what they found counts for nothing.
     distrusted: Vec<String>,
     spare: Vec<Window>,
+    /// Where credentials were found in the current file.
+    credentials: Vec<String>,
 }
 
 /// What the rules see of some bytes.
@@ -114,6 +116,7 @@ impl<'k> Scan<'k> {
             controlled: false,
             distrusted: Vec::new(),
             spare: Vec::new(),
+            credentials: Vec::new(),
         };
         Self { knowledge, beside: Beside::default(), state: RefCell::new(state) }
     }
@@ -248,6 +251,12 @@ impl<'k> Scan<'k> {
     }
 
     pub(crate) fn note(&self, note: Note) {
+        if note.rule == "CTR-21" {
+            let credentials = &mut self.state.borrow_mut().credentials;
+            if credentials.last() != Some(&note.path) && credentials.len() < NOTES_OF_RULE_MAX {
+                credentials.push(note.path.clone());
+            }
+        }
         self.with(|facts| {
             let same = facts.notes.iter().filter(|known| known.rule == note.rule).count();
             match same {
@@ -268,12 +277,9 @@ impl<'k> Scan<'k> {
         self.with(|facts| facts.notes.iter().any(|note| note.path == path))
     }
 
-    /// Whether a credential was found in a file, or in an archive that it is.
-    pub(crate) fn has_credential(&self, path: &str) -> bool {
-        let is_in = |note: &Note| {
-            note.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('!'))
-        };
-        self.with(|facts| facts.notes.iter().any(|note| note.rule == "CTR-21" && is_in(note)))
+    /// Where credentials were found since this was last asked.
+    pub(crate) fn credentials(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.borrow_mut().credentials)
     }
 
     /// Keeps the digest of a file that something was noted about, where it is known.

@@ -378,8 +378,10 @@ impl<'s, 'k> Shown<'s, 'k> {
         }
         self.tail();
         let all = self.broken.is_none() && self.window.len() as u64 == self.size;
-        if self.depth == 0 && all && self.scan.has_credential(self.path) {
-            self.scan.with(|facts| facts.told.suspect(self.path, &self.window));
+        let credentials = if self.depth == 0 { self.scan.credentials() } else { Vec::new() };
+        if !credentials.is_empty() {
+            let bytes = all.then_some(&*self.window);
+            self.scan.with(|facts| facts.told.suspect(self.path, bytes, credentials));
         }
         if self.scan.is_noted(self.path) {
             let taken = digests.sha256.filter(|_| self.broken.is_none());

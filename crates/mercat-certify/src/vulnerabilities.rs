@@ -223,7 +223,9 @@ fn of_languages<'a>(
     let key = |component: &'a Component| {
         (component.kind.as_str(), component.name.as_str(), component.version.as_str())
     };
-    let installed: HashSet<_> = components.iter().filter(|component| is_there(component)).map(key).collect();
+    let is_judged = |component: &&Component| !judged_by_distribution || component.owner.is_empty();
+    let installed: HashSet<_> =
+        components.iter().filter(|component| is_there(component)).filter(is_judged).map(key).collect();
     for component in components {
         let Some(ecosystem) = ecosystem_of_purl_type(&component.kind) else { continue };
         let Some(scheme) = Scheme::of(ecosystem) else { continue };

@@ -188,7 +188,8 @@ pub fn join(volumes: Vec<VolumeTree>, names: &[Names]) -> (Tree, Vec<Doubt>) {
     let mut mounts = vec![(String::new(), root)];
     let alone = Tree::new(volumes, mounts.clone());
     for (found, entry) in lines_of(&alone) {
-        let point = normal(&entry.point);
+        // Where a mount is made, links are followed.
+        let point = alone.real(&entry.point).unwrap_or_else(|| normal(&entry.point));
         let later = entry.has("noauto") && !entry.options.contains("automount");
         if entry.kind == "swap" || later || !entry.point.starts_with('/') {
             continue;
@@ -248,13 +249,6 @@ fn is_aside(point: &str) -> bool {
     ASIDE.contains(&top) || BELOW.iter().any(is_below)
 }
 
-/// Whether rules look for files of this path, and not only for names that files may have anywhere.
-fn is_looked_at(point: &str) -> bool {
-    const TOPS: [&str; 12] =
-        ["etc", "usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "boot", "efi", "opt", "var"];
-    TOPS.contains(&point.split('/').next().unwrap_or_default()) || point.is_empty() || point == "root"
-}
-
 /// Whether what a line mounts may be on this disk, though no volume is called so.
 fn may_be_here(entry: &Entry) -> bool {
     const ELSEWHERE: [&str; 31] = [
@@ -290,11 +284,11 @@ fn may_be_here(entry: &Entry) -> bool {
         "glusterfs",
         "lustre",
     ];
-    if ELSEWHERE.contains(&entry.kind.as_str()) {
-        return false;
+    // Of a directory under another name the kind means nothing.
+    if entry.has("bind") || entry.has("rbind") {
+        return true;
     }
-    // What lies under another name too was looked at there.
-    if (entry.has("bind") || entry.has("rbind")) && !is_looked_at(&normal(&entry.point)) {
+    if ELSEWHERE.contains(&entry.kind.as_str()) {
         return false;
     }
     // Every volume that can be read has these names: one that none has is on another disk.
@@ -313,42 +307,56 @@ fn may_be_here(entry: &Entry) -> bool {
     !named && !other_disk
 }
 
-/// What a unit mounts, as a line of `fstab` would say it; `None` where it does not say what.
+/// What a unit mounts, as a line of `fstab` would say it; `None` where it does not say so in plain words.
 fn unit(text: &str, point: &str) -> Option<Entry> {
-    let value = |key: &str| {
-        let values = text.lines().filter_map(|line| line.trim().split_once('='));
-        values.filter(|(name, _)| name.trim() == key).map(|(_, value)| value.trim().to_owned()).next_back()
+    let mut entry = Entry {
+        source: String::new(),
+        point: format!("/{point}"),
+        kind: String::new(),
+        options: String::new(),
     };
-    let (kind, options) = (value("Type").unwrap_or_default(), value("Options").unwrap_or_default());
-    Some(Entry { source: value("What")?, point: format!("/{point}"), kind, options })
+    let mut section = "";
+    for line in text.lines().map(str::trim) {
+        // Lines that go on, and what stands for something else.
+        if line.ends_with('\\') || line.contains('%') {
+            return None;
+        }
+        if line.starts_with('[') {
+            section = line;
+        }
+        let Some((name, value)) = line.split_once('=').filter(|_| section == "[Mount]") else { continue };
+        let value = value.trim().to_owned();
+        match name.trim() {
+            "What" => entry.source = value,
+            "Type" => entry.kind = value,
+            "Options" => entry.options = value,
+            _ => {}
+        }
+    }
+    (!entry.source.is_empty()).then_some(entry)
 }
 
-/// Units of systemd that mount something where rules look; they are called as the directory is.
+/// Units of systemd that mount something where rules look; they are called as the directory is. Those of packages count
+/// where something starts them, which the links in `/etc` tell.
 fn units(tree: &Tree, names: &[Names]) -> Vec<Doubt> {
+    const OWN: &str = "etc/systemd/system";
     let mut out = Vec::new();
     let mut seen = BTreeSet::new();
-    let directories = ["etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"];
-    for found in directories.iter().flat_map(|directory| tree.below(directory)) {
+    for found in tree.below(OWN) {
         let name = found.node.name();
-        let Some(stem) = name.strip_suffix(".mount").or_else(|| name.strip_suffix(".automount")) else {
-            continue;
-        };
+        let stem = name.strip_suffix(".mount").or_else(|| name.strip_suffix(".automount"));
+        let Some(stem) = stem.filter(|stem| *stem != "-") else { continue };
         let point = stem.replace('-', "/").replace("\\x2d", "-");
-        // Those of packages count where something starts them, which the links in /etc tell.
-        let own = found.node.path.starts_with("etc/");
-        let entry = directories.iter().find_map(|directory| {
-            let file = tree.file(&format!("{directory}/{stem}.mount"))?;
-            unit(&file.node.text(), &point)
-        });
+        let point = tree.real(&point).unwrap_or(point);
+        if is_aside(&point) || found.node.link == "/dev/null" || !seen.insert(stem) {
+            continue;
+        }
+        let has_more = tree.below(&format!("{OWN}/{stem}.mount.d")).next().is_some();
+        let file = tree.file(&format!("{OWN}/{stem}.mount")).filter(|_| !has_more);
+        let entry = file.and_then(|file| unit(&file.node.text(), &point));
         let is_of_this_disk =
             |entry: &Entry| names.iter().any(|names| names.is(&entry.source)) || may_be_here(entry);
-        if own
-            && !is_aside(&point)
-            && stem != "-"
-            && found.node.link != "/dev/null"
-            && entry.as_ref().is_none_or(is_of_this_disk)
-            && seen.insert(point.clone())
-        {
+        if entry.as_ref().is_none_or(is_of_this_disk) {
             let observed = format!("a unit mounts /{point}: what it holds was not told apart");
             out.push(Doubt { place: found.place(), observed });
         }
@@ -358,7 +366,7 @@ fn units(tree: &Tree, names: &[Names]) -> Vec<Doubt> {
 
 /// Names under which rules look for something, and that are links to what nobody kept.
 fn dangling(tree: &Tree) -> Vec<Doubt> {
-    const FIXED: [&str; 22] = [
+    const FIXED: [&str; 31] = [
         "etc/fstab",
         "etc/passwd",
         "etc/shadow",
@@ -370,6 +378,15 @@ fn dangling(tree: &Tree) -> Vec<Doubt> {
         "etc/ssh/sshd_config",
         "etc/ssh/sshd_config.d",
         "etc/crontab",
+        "etc/crontabs",
+        "etc/cron.d",
+        "etc/cron.daily",
+        "etc/cron.hourly",
+        "etc/cron.monthly",
+        "etc/cron.weekly",
+        "etc/cron.yearly",
+        "etc/periodic",
+        "var/spool/cron",
         "etc/cloud",
         "etc/default/grub",
         "var/lib/dpkg",

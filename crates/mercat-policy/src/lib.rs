@@ -364,7 +364,7 @@ mod tests {
     #[test]
     fn values_that_cannot_be_meant_are_refused_with_what_is_right() {
         for (written, wrong, told) in [
-            ("name = \"default\"", "name = \" \"", "name"),
+            ("name = \"default\"", "name = \" \"", "name is "),
             ("date = \"2026-11-25\"", "date = \"yesterday\"", "2026-01-31"),
             ("expansion_ratio = 100 ", "expansion_ratio = 0 ", "limits.expansion_ratio is 0"),
             ("linux_bytes = [1073741824, 1098437885952]", "linux_bytes = [5, 1]", "vm.linux_bytes is [5, 1]"),

@@ -44,7 +44,7 @@ impl Page<'_> {
     }
 
     fn required(&self, finding: &Finding) -> String {
-        plain(&mercat_text::required(self.locale, &finding.rule).unwrap_or_else(|| finding.required.clone()))
+        plain(&mercat_text::required(self.locale, &finding.rule, &finding.required))
     }
 
     fn fix(&self, finding: &Finding) -> String {
@@ -52,7 +52,7 @@ impl Page<'_> {
     }
 
     fn check_required(&self, check: &crate::Check) -> String {
-        plain(&mercat_text::required(self.locale, &check.rule).unwrap_or_else(|| check.required.clone()))
+        plain(&mercat_text::required(self.locale, &check.rule, &check.required))
     }
 
     fn place(&self, finding: &Finding) -> String {

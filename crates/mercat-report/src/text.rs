@@ -88,8 +88,7 @@ fn one(report: &Report, finding: &Finding, style: &Style, out: &mut String) {
     wrapped(&head, &painted, &plain(&finding.observed), style, out);
     let place = place(finding);
     let fix = mercat_text::fix(style.locale, &finding.rule).unwrap_or_else(|| finding.fix.clone());
-    let required = mercat_text::required(style.locale, &finding.rule);
-    let required = required.unwrap_or_else(|| finding.required.clone());
+    let required = mercat_text::required(style.locale, &finding.rule, &finding.required);
     for (name, text) in [("text-where", &place), ("text-required", &required), ("text-fix", &fix)] {
         if !text.is_empty() {
             let name = style.word(name, &[]);

@@ -75,7 +75,7 @@ pub(crate) fn is_random(secret: &[u8]) -> bool {
     entropy(tail) >= 0.74 * most
 }
 
-/// Whether a value stands in a line of base64 beside another one, as in keys.
+/// Whether a value stands in one of three lines of base64, as in keys.
 pub(crate) fn goes_on(window: &[u8], value: &Range<usize>) -> bool {
     /// Bytes around the value that are looked at.
     const AROUND: usize = 256;
@@ -92,7 +92,8 @@ pub(crate) fn goes_on(window: &[u8], value: &Range<usize>) -> bool {
     let before = around[..at].iter().filter(|byte| **byte == b'\n').count();
     let lines: Vec<&[u8]> = around.split(|byte| *byte == b'\n').collect();
     let line = |at: Option<usize>| at.and_then(|at| lines.get(at)).is_some_and(|line| is_line(line));
-    line(Some(before)) && (line(before.checked_sub(1)) || line(Some(before + 1)))
+    let lines = |first: Option<usize>| (0..3).all(|more| line(first.map(|first| first + more)));
+    lines(before.checked_sub(2)) || lines(before.checked_sub(1)) || lines(Some(before))
 }
 
 /// Whether the last six bytes are the checksum of a GitHub or npm token: CRC-32 of what stands between the

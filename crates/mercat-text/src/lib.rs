@@ -117,9 +117,18 @@ pub fn advice(locale: Locale, id: &str) -> Option<String> {
     fix(locale, id).or_else(|| by_rule(locale, "advice", id))
 }
 
-/// What would have been right, by the rule; `None` when the finding's own words are to be shown.
-pub fn required(locale: Locale, id: &str) -> Option<String> {
-    by_rule(locale, "required", id).filter(|_| locale != Locale::En)
+/// What would have been right: in English a finding's own words, else those of its rule. Which version of a package has
+/// a fix is told in every language.
+pub fn required(locale: Locale, id: &str, own: &str) -> String {
+    if locale == Locale::En {
+        return own.to_owned();
+    }
+    let of_package = matches!(id, "CTR-22" | "CTR-22-BELOW");
+    match own.strip_suffix(" or newer").filter(|_| of_package) {
+        Some(version) => text(locale, "required-newer", &[("version", version)]),
+        None if of_package && own == "not fixed yet" => text(locale, "required-unfixed", &[]),
+        None => by_rule(locale, "required", id).unwrap_or_else(|| requirement(locale, own)),
+    }
 }
 
 /// What a rule asks for, in general, whatever the language; what it is about where that has no words.
@@ -402,10 +411,24 @@ mod tests {
         assert!(fix(Locale::Ja, "VHD-09-ADVICE").is_some() && fix(Locale::En, "CTR-20").is_none());
         // Where the finding's own words are English, readers of Japanese have the rule's.
         for id in ["CTR-20", "CTR-21-ELF", "CTR-21-PKG", "INC-06", "TAR-07", "ZIP-04", "PKG-05"] {
-            assert!(fix(Locale::Ja, id).is_some() && required(Locale::Ja, id).is_some(), "{id}");
-            assert!(fix(Locale::En, id).is_none() && required(Locale::En, id).is_none(), "{id}");
+            assert!(
+                fix(Locale::Ja, id).is_some() && required(Locale::Ja, id, "own words") != "own words",
+                "{id}"
+            );
+            assert!(
+                fix(Locale::En, id).is_none() && required(Locale::En, id, "own words") == "own words",
+                "{id}"
+            );
             assert!(rules(Locale::En).iter().all(|(known, _, fix)| known != &id || fix.is_some()), "{id}");
         }
+    }
+
+    #[test]
+    fn the_version_with_a_fix_is_told_in_every_language() {
+        assert_eq!(required(Locale::En, "CTR-22", "4.17.21 or newer"), "4.17.21 or newer");
+        assert!(required(Locale::Ja, "CTR-22-BELOW", "4.17.21 or newer").contains("4.17.21"));
+        let unfixed = required(Locale::Ja, "CTR-22", "not fixed yet");
+        assert_ne!(unfixed, required(Locale::Ja, "CTR-22", "something else"));
     }
 
     #[test]

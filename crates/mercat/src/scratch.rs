@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -17,7 +18,7 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// Makes one, after taking away what killed runs left behind.
+    /// Makes one, and takes away what killed runs left behind.
     ///
     /// # Errors
     /// A temporary directory that cannot be written.
@@ -26,16 +27,19 @@ impl Scratch {
     }
 
     fn new_in(place: &Path) -> anyhow::Result<Self> {
-        sweep(place);
+        let prefix = format!("{PREFIX}{}-", start_of_machine());
         let directory = tempfile::Builder::new()
-            .prefix(PREFIX)
+            .prefix(&prefix)
             .tempdir_in(place)
             .with_context(|| format!("no temporary directory in {}", place.display()))?;
-        // Under its name it is locked from the beginning, so that nobody takes it for left behind.
+        // Under its name it is locked from the beginning, so that nobody takes it for left behind. Where files cannot be
+        // locked nobody can tell, and it stays.
         let unlocked = directory.path().join("unlocked");
         let lock = File::create(&unlocked)?;
-        lock.lock()?;
-        fs::rename(&unlocked, directory.path().join(LOCK))?;
+        if lock.lock().is_ok() {
+            fs::rename(&unlocked, directory.path().join(LOCK))?;
+        }
+        sweep(place, &prefix, fs::metadata(directory.path())?.uid());
         Ok(Self { directory, _lock: lock })
     }
 
@@ -44,17 +48,27 @@ impl Scratch {
     }
 }
 
-/// Removes directories that nobody holds; those of other users cannot be removed and stay.
-fn sweep(place: &Path) {
+/// Tells machines, and their starts, apart: locks of another are not seen where directories are shared.
+fn start_of_machine() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.chars().take(8).collect()
+}
+
+/// Removes directories of one owner that nobody holds.
+fn sweep(place: &Path, prefix: &str, owner: u32) {
     for entry in fs::read_dir(place).into_iter().flatten().flatten() {
-        let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
-        let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if is_ours
-            && is_directory
-            && let Ok(lock) = File::open(entry.path().join(LOCK))
-            && lock.try_lock().is_ok()
+        let is_named = entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix));
+        // What others own may be anything, and a lock that is no file would hold whoever opens it.
+        let is_own = |path: &Path, is_kind: fn(&fs::Metadata) -> bool| {
+            fs::symlink_metadata(path).is_ok_and(|found| is_kind(&found) && found.uid() == owner)
+        };
+        let (directory, lock) = (entry.path(), entry.path().join(LOCK));
+        if is_named
+            && is_own(&directory, fs::Metadata::is_dir)
+            && is_own(&lock, fs::Metadata::is_file)
+            && File::open(lock).is_ok_and(|lock| lock.try_lock().is_ok())
         {
-            let _ = fs::remove_dir_all(entry.path());
+            let _ = fs::remove_dir_all(directory);
         }
     }
 }
@@ -67,7 +81,7 @@ mod tests {
     fn what_a_killed_run_left_behind_goes_away_and_what_is_in_use_stays() {
         let place = tempfile::tempdir().expect("a directory");
         let used = Scratch::new_in(place.path()).expect("made");
-        let left = place.path().join(format!("{PREFIX}left"));
+        let left = place.path().join(format!("{PREFIX}{}-left", start_of_machine()));
         let other = place.path().join("other");
         for directory in [&left, &other] {
             fs::create_dir(directory).expect("made");

@@ -221,8 +221,10 @@ fn credentials_in_files_of_packages_are_the_packages() {
         ("usr/share/doc/tool/manual", &of_text),
         ("usr/share/doc/tool/changed", &of_packed),
         ("usr/share/doc/tool/zchangelog.gz", &of_packed),
+        ("usr/share/doc/tool/zother.gz", &of_packed),
         ("usr/lib/python3/x.py", &of_text),
         ("opt/tool/key", &of_text),
+        ("usr/lib/tool/key", &of_text),
     ]
     .map(|(path, sum)| format!("{sum}  {path}\n"))
     .concat();
@@ -231,9 +233,12 @@ fn credentials_in_files_of_packages_are_the_packages() {
         ("usr/share/doc/tool/changed", FILE, 0o644, &text),
         ("usr/share/doc/tool/own", FILE, 0o644, &text),
         ("usr/share/doc/tool/zchangelog.gz", FILE, 0o644, &packed),
+        ("usr/share/doc/tool/zother.gz", FILE, 0o644, &packed),
         ("usr/lib/python3/x.py", FILE, 0o644, &text),
-        ("usr/lib/python3/__pycache__/x.cpython-311.pyc", FILE, 0o644, &text),
-        ("usr/lib/python3/__pycache__/y.cpython-311.pyc", FILE, 0o644, &text),
+        // No archive, whatever it is called.
+        ("usr/lib/python3/x.py!/key", FILE, 0o644, &text),
+        ("usr/share/doc/tool/zchangelog.gz!/content", FILE, 0o644, &text),
+        ("usr/lib/tool/key", FILE, 0o644, &text),
         ("opt/tool/key", FILE, 0o644, &text),
         ("var/lib/dpkg/info/tool.md5sums", FILE, 0o644, sums.as_bytes()),
     ]));
@@ -270,23 +275,20 @@ fn credentials_in_files_of_packages_are_the_packages() {
     };
     assert_eq!(
         of("CTR-21-PKG", &|package| package == "tool"),
-        [
-            "usr/lib/python3/__pycache__/x.cpython-311.pyc",
-            "usr/lib/python3/x.py",
-            "usr/share/doc/tool/manual",
-            "usr/share/doc/tool/zchangelog.gz!/content",
-        ]
+        ["usr/lib/python3/x.py", "usr/share/doc/tool/manual", "usr/share/doc/tool/zother.gz!/content"]
     );
     assert_eq!(
         of("CTR-21", &|package| package == "tool"),
         [
             "opt/tool/key",
-            "usr/lib/python3/__pycache__/y.cpython-311.pyc",
+            "usr/lib/python3/x.py!/key",
+            "usr/lib/tool/key",
             "usr/share/doc/tool/changed",
             "usr/share/doc/tool/own",
+            "usr/share/doc/tool/zchangelog.gz!/content",
         ]
     );
-    assert_eq!(of("CTR-21", &|_| false).len(), 8);
+    assert_eq!(of("CTR-21", &|_| false).len(), 9);
 }
 
 #[test]

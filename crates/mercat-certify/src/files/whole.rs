@@ -58,9 +58,11 @@ pub(crate) struct Whole {
     pub(crate) programs: usize,
     /// Names beside `root` of accounts with its rights.
     pub(crate) roots: BTreeSet<String>,
-    /// Programs, and files with a credential, as their package installed them, by the digest that it has for them: place
-    /// and path there; package and SHA-256.
+    /// Programs as their package installed them, by the digest that it has for them: place and path there; package and
+    /// SHA-256.
     pub(crate) as_installed: BTreeMap<(String, String), (String, String)>,
+    /// Where credentials are in a file as its package installed it: place and path there, and the package.
+    pub(crate) published: BTreeMap<(String, String), String>,
     /// How much did not fit into the facts of its layer.
     pub(crate) left: u64,
     pub(crate) findings: Vec<Finding>,
@@ -77,7 +79,8 @@ struct Joined<'f> {
     components: BTreeMap<String, (&'f str, Vec<Component>)>,
     removed: Vec<Component>,
     programs: At<'f, &'f Program>,
-    suspects: At<'f, &'f Program>,
+    /// By the place of the credential: where the file is, and the rest.
+    suspects: At<'f, (String, &'f Program)>,
     modes: At<'f, &'f Mode>,
     notices: BTreeSet<String>,
     owned: BTreeMap<String, &'f [Owned]>,
@@ -117,7 +120,11 @@ pub(crate) fn whole(parts: &[Part<'_>], is_installed: &dyn Fn(&str) -> bool) -> 
     for (path, (place, program)) in &joined.programs {
         match owners.of(path) {
             Some((package, digest)) => match of_package(program, digest) {
-                Some(true) => out.as_installed.extend([installed(parts, (place, path), program, package)]),
+                Some(true) => {
+                    let mount = parts.iter().find(|part| part.place == *place).map_or("", |part| &part.mount);
+                    let key = ((*place).to_owned(), path.strip_prefix(mount).unwrap_or(path).to_owned());
+                    out.as_installed.insert(key, (package.to_owned(), format!("sha256:{}", program.sha256)));
+                }
                 Some(false) => out.findings.push(modified(path, place, program, package, digest)),
                 None => {}
             },
@@ -125,11 +132,14 @@ pub(crate) fn whole(parts: &[Part<'_>], is_installed: &dyn Fn(&str) -> bool) -> 
             None => out.unpackaged.push((path.clone(), (*program).clone())),
         }
     }
-    for (path, (place, suspect)) in &joined.suspects {
+    for (credential, (place, (path, file))) in &joined.suspects {
         if let Some((package, digest)) = owners.of(path)
-            && of_package(suspect, digest) == Some(true)
+            && of_package(file, digest) == Some(true)
+            && is_of_documents(path)
         {
-            out.as_installed.extend([installed(parts, (place, path), suspect, package)]);
+            let mount = parts.iter().find(|part| part.place == *place).map_or("", |part| &part.mount);
+            let key = ((*place).to_owned(), credential.strip_prefix(mount).unwrap_or(credential).to_owned());
+            out.published.insert(key, package.to_owned());
         }
     }
     for (path, (place, mode)) in joined.modes {
@@ -158,57 +168,39 @@ fn is_where_it_is_read(path: &str) -> bool {
 }
 
 impl Whole {
-    /// Credentials in a file as a package of the distribution installed it are the package's, and published with it: a
-    /// rule of its own, and one finding a file, as keys inside of programs are in any case. Which packages are the
-    /// distribution's is asked.
+    /// Keys inside of programs are one finding a program. Where that is as a package of the distribution installed it
+    /// they are the package's, and published with it: a rule of its own. So is what documentation and modules hold. Which
+    /// packages those are is asked; what a package has is told by the lists on the image.
     pub(crate) fn keys_of_packages(
         &self,
         findings: &mut Vec<Finding>,
         of_distribution: impl Fn(&str) -> bool,
     ) {
-        let package_of = |place: &Place| {
-            let (package, sha256) =
-                self.as_installed.get(&(place.layer.clone(), outer(&place.path).to_owned()))?;
-            // Without the digest it may be about another file of this path; what lies in an archive has its own.
-            let is_it = place.file == *sha256 || outer(&place.path) != place.path;
-            (is_it && of_distribution(package)).then_some(package)
-        };
-        let key = |place: &Place, path: &str, observed: &str| {
-            (place.layer.clone(), path.to_owned(), observed.to_owned())
-        };
-        let published: BTreeMap<_, _> = findings
-            .iter()
-            .filter(|finding| finding.rule == "CTR-21")
-            .filter_map(|Finding { place, observed, .. }| {
-                Some((
-                    key(place, &place.path, observed),
-                    package_of(place).filter(|_| is_of_system(&place.path))?,
-                ))
-            })
-            .collect();
-        // What Python compiled says what its source does.
-        let of_text = |Finding { place, observed, .. }: &Finding| {
-            let of_source = || published.get(&key(place, &source_of(&place.path)?, observed));
-            published.get(&key(place, &place.path, observed)).or_else(of_source).copied()
+        let package_of = |Finding { rule, place, .. }: &Finding| {
+            let key = (place.layer.clone(), place.path.clone());
+            let package = match rule.as_str() {
+                "CTR-21" => self.published.get(&key),
+                // Without the digest it may be about another file of this path.
+                _ => {
+                    self.as_installed.get(&key).filter(|(_, sha256)| place.file == *sha256).map(|(of, _)| of)
+                }
+            };
+            package.map(String::as_str).filter(|package| of_distribution(package))
         };
         let mut files: BTreeMap<OfFile, (usize, Finding, Option<&str>)> = BTreeMap::new();
         findings.retain(|finding| {
             let place = &finding.place;
-            let package = match finding.rule.as_str() {
-                // One without a path counts what did not fit.
-                _ if place.path.is_empty() => return true,
-                "CTR-21-ELF" if outer(&place.path) != place.path => None,
-                "CTR-21-ELF" => package_of(place),
-                "CTR-21" => match of_text(finding) {
-                    None => return true,
-                    found => found,
-                },
-                _ => return true,
+            let package = package_of(finding);
+            // One without a path counts what did not fit.
+            let is_one = match finding.rule.as_str() {
+                "CTR-21" => package.is_some(),
+                rule => rule == "CTR-21-ELF" && !place.path.is_empty(),
             };
-            let key = (place.layer.clone(), place.path.clone(), place.file.clone());
-            let package = package.map(String::as_str);
-            files.entry(key).or_insert_with(|| (0, finding.clone(), package)).0 += 1;
-            false
+            if is_one {
+                let key = (place.layer.clone(), place.path.clone(), place.file.clone());
+                files.entry(key).or_insert_with(|| (0, finding.clone(), package)).0 += 1;
+            }
+            !is_one
         });
         findings.extend(files.into_values().map(|(count, finding, package)| {
             let more = match count {
@@ -223,29 +215,23 @@ impl Whole {
     }
 }
 
-/// The entry of a file that is as its package installed it.
-fn installed(
-    parts: &[Part<'_>],
-    (place, path): (&str, &str),
-    file: &Program,
-    package: &str,
-) -> ((String, String), (String, String)) {
-    let mount = parts.iter().find(|part| part.place == place).map_or("", |part| &part.mount);
-    let key = (place.to_owned(), path.strip_prefix(mount).unwrap_or(path).to_owned());
-    (key, (package.to_owned(), format!("sha256:{}", file.sha256)))
-}
-
-/// Whether a path is one where distributions keep what nobody changes.
-fn is_of_system(path: &str) -> bool {
+/// Whether a path is one of documentation, examples or modules, where packages have what only looks like a credential.
+fn is_of_documents(path: &str) -> bool {
+    const PLACES: [&str; 8] = [
+        "share/doc/",
+        "share/help/",
+        "share/info/",
+        "share/man/",
+        "share/ruby/",
+        "lib/ruby/",
+        "lib/python",
+        "share/perl",
+    ];
     let path = path.strip_prefix("usr/").unwrap_or(path);
-    ["bin/", "lib", "sbin/", "share/"].iter().any(|place| path.starts_with(place))
-}
-
-/// The source of a module that Python compiled (PEP 3147).
-fn source_of(path: &str) -> Option<String> {
-    let (directory, name) = path.rsplit_once("/__pycache__/")?;
-    let (stem, _) = name.strip_suffix(".pyc")?.split_once('.')?;
-    Some(format!("{directory}/{stem}.py"))
+    let path = path.strip_prefix("lib64/").map_or(path.to_owned(), |rest| format!("lib/{rest}"));
+    PLACES.iter().any(|place| path.starts_with(place))
+        || path.starts_with("share/")
+            && ["/tests/", "/examples/", "/samples/"].iter().any(|part| path.contains(part))
 }
 
 fn of_package_alone(finding: Finding, package: &str, more: &str) -> Finding {
@@ -294,7 +280,7 @@ impl<'f> Joined<'f> {
             !removes && !replaced(path)
         });
         self.programs.retain(|path, _| !gone(path) && !replaced(path));
-        self.suspects.retain(|path, _| !gone(path) && !replaced(path));
+        self.suspects.retain(|_, (_, (path, _))| !gone(path) && !replaced(path));
         self.modes.retain(|path, _| !gone(path) && !replaced(path) && !again(path));
         self.notices.retain(|path| !gone(path) && !replaced(path));
         let left = &mut self.replaced;
@@ -317,8 +303,9 @@ impl<'f> Joined<'f> {
         }
         self.programs
             .extend(part.files.programs.iter().map(|(path, program)| (at(path), (part.place, program))));
+        let suspects = part.files.suspects.iter();
         self.suspects
-            .extend(part.files.suspects.iter().map(|(path, suspect)| (at(path), (part.place, suspect))));
+            .extend(suspects.map(|(place, (path, file))| (at(place), (part.place, (at(path), file)))));
         self.modes.extend(part.files.modes.iter().map(|(path, mode)| (at(path), (part.place, mode))));
         self.notices.extend(part.files.notices.iter().map(|path| at(path)));
         self.accounts.extend(part.files.accounts.iter().map(|(path, of)| (at(path), (part.place, of))));

@@ -57,12 +57,7 @@ impl<'t> Boot<'t> {
         let mut environment = environment(tree);
         let is_script = |found: &Found<'_>| {
             let is_text = found.node.kernel.is_none() && found.node.name() != "grubenv";
-            // The first GRUB read another file, and the second one leaves that alone.
-            let is_old = found.node.name() == "menu.lst" && {
-                let newer = format!("{}/grub.cfg", directory(&found.node.path));
-                found.volume.get(&newer).is_some()
-            };
-            is_text && !is_old && found.node.content.is_some() && is_boot(&found.node.path)
+            is_text && found.node.content.is_some() && is_boot(&found.node.path)
         };
         let mut scripts: Vec<Found<'_>> = tree.all().filter(is_script).collect();
         // The others may be read by this one, with its variables.
@@ -204,8 +199,8 @@ impl<'t> Reader<'t> {
                 "set" => assign(rest, variables),
                 "linux" | "linux16" | "linuxefi" | "kernel" => {
                     // In a boot loader entry the parameters are on a line of their own.
-                    if is_memory_test(&expanded(rest, variables)) {
-                    } else if rest.contains('=') || rest.contains(" ro") || rest.contains('$') {
+                    let is_line = rest.contains('=') || rest.contains(" ro") || rest.contains('$');
+                    if is_line && !is_memory_test(&expanded(rest, variables)) {
                         own.push(expanded(rest, variables));
                     }
                     if is_used {
@@ -236,12 +231,18 @@ impl<'t> Reader<'t> {
             }
         }
         chain.pop();
+        // What is the only entry is the one that starts, whatever it is called. Of those that have a file each another may.
+        let is_alone = !found.node.path.contains("loader/entries/");
+        let (texts, of_recovery) = match out.is_empty() && is_alone {
+            true => (of_recovery, Vec::new()),
+            false => (out, of_recovery),
+        };
         let free = LINES_MAX.saturating_sub(self.boot.lines.len());
-        if out.len() > free {
+        if texts.len() > free {
             self.doubt(&found, format!("more than {LINES_MAX} kernel command lines"));
         }
         let line = |text| CommandLine { found, text };
-        self.boot.lines.extend(out.into_iter().take(free).map(line));
+        self.boot.lines.extend(texts.into_iter().take(free).map(line));
         let free = LINES_MAX.saturating_sub(self.of_recovery.len());
         self.of_recovery.extend(of_recovery.into_iter().take(free).map(line));
     }
@@ -275,7 +276,10 @@ impl<'t> Reader<'t> {
         let mut named = self.named(found, line).unwrap_or_default();
         named.retain(|kernel| kernel.node.is_file());
         let name = first_word(line);
-        if is_memory_test(line) {
+        let says = |kernel: &Found<'_>| {
+            kernel.node.kernel.as_ref().is_some_and(|kernel| !kernel.releases.is_empty())
+        };
+        if is_memory_test(line) && !named.iter().any(says) {
             return;
         }
         // Menus of extlinux.
@@ -332,9 +336,11 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// Whether a line starts the test of memory that distributions bring, which is no kernel.
+/// Whether a line starts the test of memory that distributions bring, which is no kernel and takes no root.
 fn is_memory_test(line: &str) -> bool {
-    first_word(line).rsplit('/').next().is_some_and(|name| name.starts_with("memtest86"))
+    let is_kernels =
+        line.split_whitespace().any(|word| ["root=", "ip=", "init="].iter().any(|key| word.contains(key)));
+    !is_kernels && first_word(line).rsplit('/').next().is_some_and(|name| name.starts_with("memtest86"))
 }
 
 /// The path on a volume that the first word of a line means; `None` where a variable of it is not known.

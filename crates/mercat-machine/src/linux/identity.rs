@@ -98,7 +98,11 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
         }
     }
     for (found, who) in sudo::free(case) {
-        faults.at(&found, format!("{who} may use sudo without a password"));
+        let observed = format!("{} may use sudo without a password", who.name);
+        match who.is_service {
+            true => faults.advise(found.place(), format!("{observed} for a command")),
+            false => faults.at(&found, observed),
+        }
     }
     for (found, place) in sudo::elsewhere(case) {
         faults.at(&found, format!("sudo reads /{place}, where nothing was looked at"));
@@ -163,9 +167,7 @@ fn provisioned(case: &Case<'_>, faults: &mut Faults) {
                 faults.at(found, "whoever holds a key of TrustedUserCAKeys may sign in");
             }
             "authorizedkeysfile" => {
-                // Behind the last value may stand a comment.
-                let mut named = values.take_while(|value| !value.starts_with('#'));
-                if let Some(other) = named.find(|value| !is_usual_key_file(value)) {
+                if let Some(other) = values.find(|value| !is_usual_key_file(value)) {
                     faults.at(found, format!("authorized keys in {other}"));
                 }
             }

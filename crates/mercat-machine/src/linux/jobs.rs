@@ -13,7 +13,7 @@ pub(super) fn jobs(case: &Case<'_>) -> Outcome {
             faults.at(&found, "a user's crontab");
         }
     }
-    const KNOWN: [&str; 44] = [
+    const KNOWN: [&str; 30] = [
         "e2scrub_all",
         "anacron",
         "0hourly",
@@ -44,21 +44,27 @@ pub(super) fn jobs(case: &Case<'_>) -> Outcome {
         "suse.de-backup-rpmdb",
         "suse-clean_catman",
         "dnf-automatic",
-        "0yum-daily.cron",
-        "aide",
-        "certbot",
-        "cracklib-runtime",
-        "etckeeper",
-        "fstrim",
-        "man-db.cron",
-        "mlocate.cron",
-        "packagekit-background.cron",
-        "quota",
-        "suse.de-snapper",
-        "zfsutils-linux",
-        "0yum-hourly.cron",
-        "spamassassin",
     ];
+    // With the package that brings them.
+    const OF_PACKAGES: [(&str, &str); 14] = [
+        ("0yum-daily.cron", "yum-cron"),
+        ("0yum-hourly.cron", "yum-cron"),
+        ("aide", "aide-common"),
+        ("certbot", "certbot"),
+        ("cracklib-runtime", "cracklib-runtime"),
+        ("etckeeper", "etckeeper"),
+        ("fstrim", "util-linux"),
+        ("man-db.cron", "man-db"),
+        ("mlocate.cron", "mlocate"),
+        ("packagekit-background.cron", "PackageKit-cron"),
+        ("quota", "quota"),
+        ("spamassassin", "spamassassin"),
+        ("suse.de-snapper", "snapper"),
+        ("zfsutils-linux", "zfsutils-linux"),
+    ];
+    let is_installed = |package: &str| case.packages.iter().any(|installed| installed.name == package);
+    let is_brought =
+        |name: &str| OF_PACKAGES.iter().any(|(job, package)| *job == name && is_installed(package));
     const PLACES: [&str; 7] = [
         "etc/cron.d",
         "etc/cron.hourly",
@@ -73,7 +79,7 @@ pub(super) fn jobs(case: &Case<'_>) -> Outcome {
         let name = found.node.name();
         let is_off = found.node.link == "/dev/null";
         // What a link leads to may be anything.
-        let is_known = KNOWN.contains(&name) && found.node.is_file();
+        let is_known = (KNOWN.contains(&name) || is_brought(name)) && found.node.is_file();
         if !name.starts_with('.') && !is_off && !is_known {
             faults.at(&found, "a scheduled job");
         }

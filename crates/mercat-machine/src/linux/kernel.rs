@@ -163,13 +163,21 @@ fn release_of(path: &str) -> Option<&str> {
 /// say themselves.
 pub fn kernel_releases(case: &Case<'_>) -> Vec<String> {
     let mut out = BTreeSet::new();
-    for found in kernels(case) {
+    let kernels = kernels(case);
+    let tells = |found: &Found<'_>| {
+        let own = found.node.kernel.as_ref().is_some_and(|kernel| !kernel.releases.is_empty());
+        own || release_of(&found.node.path).is_some()
+    };
+    let all_told = !kernels.is_empty() && kernels.iter().all(tells);
+    for found in kernels {
         out.extend(release_of(&found.node.path).map(str::to_owned));
         out.extend(found.node.kernel.iter().flat_map(|kernel| kernel.releases.clone()));
     }
     for directory in ["lib/modules", "usr/lib/modules"] {
-        // Of a kernel that was removed the lists of modules stay that were made here.
-        for found in case.tree.below(directory).filter(|found| found.node.name() != "modules.dep") {
+        // Of a kernel that was removed the list of modules stays that was made here; of one that does not say what it
+        // is, it may be all there is.
+        let is_told = |found: &Found<'_>| !all_told || found.node.name() != "modules.dep";
+        for found in case.tree.below(directory).filter(is_told) {
             let mut parts = found.node.path.split('/').skip_while(|part| *part != "modules");
             let release = parts.nth(1).filter(|part| part.starts_with(|c: char| c.is_ascii_digit()));
             out.extend(release.map(str::to_owned));
@@ -274,7 +282,11 @@ fn is_fixed(release: &str, floors: &[String], is_ubuntu: bool) -> bool {
         is_ubuntu && build.is_some_and(|build| build >= 1000)
     };
     let newer = floors.iter().map(|floor| line(floor)).max().is_none_or(|newest| own > newest);
-    let same = floors.iter().filter(|floor| line(floor) == own && is_of_cloud(floor) == is_of_cloud(release));
+    let same: Vec<&String> = floors.iter().filter(|floor| line(floor) == own).collect();
+    let alike = |floor: &&String| is_of_cloud(floor) == is_of_cloud(release);
+    // Where nothing is said of its sort, the other is all there is.
+    let is_told = same.iter().any(&alike);
+    let same = same.into_iter().filter(|floor| !is_told || alike(floor));
     newer || same.into_iter().any(|floor| at_least(release, floor))
 }
 

@@ -94,19 +94,21 @@ fn configured<'t>(
 /// Whether a file of netplan gives an interface an address. Where this reader refuses what another may take, the word
 /// alone counts.
 fn gives_address(text: &str) -> bool {
-    fn below(value: &Value) -> bool {
+    /// Below `network`, the kind of an interface and its name.
+    const OF_INTERFACE: usize = 3;
+    fn below(value: &Value, depth: usize) -> bool {
         match value {
             Value::Object(map) => map.iter().any(|(key, value)| match key.as_str() {
-                "nameservers" => false,
+                "nameservers" if depth == OF_INTERFACE => false,
                 "addresses" if value.as_array().is_none_or(|list| !list.is_empty()) => !value.is_null(),
-                _ => below(value),
+                _ => below(value, depth + 1),
             }),
-            Value::Array(list) => list.iter().any(below),
+            Value::Array(list) => list.iter().any(|value| below(value, depth + 1)),
             _ => false,
         }
     }
     match serde_saphyr::from_str::<Value>(text) {
-        Ok(value) => below(&value),
+        Ok(value) => below(&value, 0),
         Err(_) => sets(&uncommented(text), "addresses"),
     }
 }
@@ -150,8 +152,8 @@ fn ifupdown(found: &Found<'_>, faults: &mut Faults) {
 fn ifcfg(tree: &Tree, faults: &mut Faults) {
     let places = ["etc/sysconfig/network-scripts", "etc/sysconfig/network"];
     let scripts = places.iter().flat_map(|place| tree.below(place));
-    // Network scripts leave out what editors and package managers put aside.
-    const ASIDE: [&str; 7] = ["~", ".bak", ".old", ".orig", ".rpmnew", ".rpmorig", ".rpmsave"];
+    // Both network scripts and NetworkManager leave out what was put aside under these names.
+    const ASIDE: [&str; 4] = ["~", ".bak", ".orig", ".rpmnew"];
     let is_read = |found: &Found<'_>| {
         let name = found.node.name();
         name.starts_with("ifcfg-") && name != "ifcfg-lo" && !ASIDE.iter().any(|end| name.ends_with(end))
@@ -165,8 +167,16 @@ fn ifcfg(tree: &Tree, faults: &mut Faults) {
         };
         let protocol = value("BOOTPROTO").unwrap_or_default();
         // Its master has the address.
-        let is_part = ["MASTER", "SLAVE", "BRIDGE", "TEAM_MASTER"].iter().any(|key| value(key).is_some());
-        if !protocol.starts_with("dhcp") && !is_part || value("IPADDR").is_some() {
+        let has_master = ["MASTER", "BRIDGE", "TEAM_MASTER"]
+            .iter()
+            .any(|key| value(key).is_some_and(|name| !name.is_empty()));
+        let is_part = has_master || value("SLAVE").as_deref() == Some("yes");
+        let sets_address = lines(&text).any(|line| {
+            let (name, value) = line.split_once('=').unwrap_or((line, ""));
+            let is_address = name.trim().starts_with("IPADDR") || name.trim().starts_with("IPV6ADDR");
+            is_address && !value.trim().trim_matches(['"', '\'']).is_empty()
+        });
+        if !protocol.starts_with("dhcp") && !is_part || sets_address {
             faults.at(&found, format!("BOOTPROTO is {protocol:?}"));
         }
         if found.node.name() == "ifcfg-eth0" && value("ONBOOT").is_some_and(|value| value == "no") {

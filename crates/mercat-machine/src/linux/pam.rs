@@ -262,9 +262,17 @@ const ANY: &[Answer] = &[Answer::Success, Answer::Failure];
 /// of those whose answer is in a program, a script or their arguments. Those that ask for something else than a
 /// password refuse too.
 fn answers(name: &str, arguments: &str) -> Option<&'static [Answer]> {
-    const CONDITIONS: [&str; 5] =
-        ["pam_listfile", "pam_localuser", "pam_shells", "pam_succeed_if", "pam_usertype"];
-    const ASIDE: [&str; 39] = [
+    const CONDITIONS: [&str; 8] = [
+        "pam_access",
+        "pam_lastlog",
+        "pam_listfile",
+        "pam_localuser",
+        "pam_securetty",
+        "pam_shells",
+        "pam_succeed_if",
+        "pam_usertype",
+    ];
+    const ASIDE: [&str; 37] = [
         "pam_afs_session",
         "pam_apparmor",
         "pam_cap",
@@ -282,7 +290,6 @@ fn answers(name: &str, arguments: &str) -> Option<&'static [Answer]> {
         "pam_keyinit",
         "pam_kwallet",
         "pam_kwallet5",
-        "pam_lastlog",
         "pam_limits",
         "pam_loginuid",
         "pam_mail",
@@ -292,7 +299,6 @@ fn answers(name: &str, arguments: &str) -> Option<&'static [Answer]> {
         "pam_namespace",
         "pam_nologin",
         "pam_reauthorize",
-        "pam_securetty",
         "pam_selinux",
         "pam_sepermit",
         "pam_ssh_add",
@@ -305,9 +311,8 @@ fn answers(name: &str, arguments: &str) -> Option<&'static [Answer]> {
         "pam_xauth",
         "pam_zfs_key",
     ];
-    const ASKING: [&str; 43] = [
+    const ASKING: [&str; 40] = [
         "pam_aad",
-        "pam_access",
         "pam_centrifydc",
         "pam_cockpit_cert",
         "pam_cracklib",
@@ -327,7 +332,6 @@ fn answers(name: &str, arguments: &str) -> Option<&'static [Answer]> {
         "pam_passwdqc",
         "pam_pkcs11",
         "pam_poldi",
-        "pam_pwdfile",
         "pam_pwquality",
         "pam_radius_auth",
         "pam_rootok",
@@ -346,7 +350,6 @@ fn answers(name: &str, arguments: &str) -> Option<&'static [Answer]> {
         "pam_u2f",
         "pam_unix",
         "pam_unix2",
-        "pam_userdb",
         "pam_winbind",
         "pam_yubico",
     ];

@@ -2,7 +2,7 @@
 
 use super::{Case, Found};
 use crate::Node;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The sudoers file with what it includes.
 pub(super) fn files<'c>(case: &'c Case<'_>) -> Vec<Found<'c>> {
@@ -69,25 +69,19 @@ fn joined(text: &str) -> Vec<String> {
         Some(rest) => rest.starts_with(|letter: char| letter.is_ascii_digit()) || rest.starts_with("include"),
         None => !line.is_empty(),
     };
-    out.into_iter().filter(is_said).map(uncommented).collect()
+    out.into_iter().filter(is_said).collect()
 }
 
-/// A line without what stands behind a sign and no digit.
-fn uncommented(mut line: String) -> String {
-    let is_comment = |(at, _): &(usize, &str)| {
-        let next = line[at + 1..].chars().next();
-        *at > 0
-            && line[..*at].ends_with(char::is_whitespace)
-            && !next.is_some_and(|next| next.is_ascii_digit())
-    };
-    if let Some((at, _)) = line.match_indices('#').find(is_comment) {
-        line.truncate(at);
-    }
-    line
+/// Somebody who needs no password.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Free {
+    pub(super) name: String,
+    /// No person, and allowed one or more commands that are named.
+    pub(super) is_service: bool,
 }
 
 /// Users that are there and need no password, with the file that says so.
-pub(super) fn free<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
+pub(super) fn free<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, Free)> {
     let files: Vec<(Found<'c>, Vec<String>)> =
         files(case).into_iter().map(|found| (found, joined(&found.node.text()))).collect();
     let mut aliases: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -117,25 +111,35 @@ pub(super) fn free<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
             } else {
                 continue;
             };
-            let is_anything = is_anything(line);
+            let is_told = is_of_commands(line);
             for user in expanded(&users, &aliases, 0) {
-                let meant = people.meant(&user).into_iter();
-                // Services may be allowed a command of theirs.
-                let signs_in = |name: &String| is_anything || !people.is_service(name);
-                out.extend(meant.filter(signs_in).map(|name| (*found, name)));
+                let free = |name: String| Free { is_service: is_told && people.is_service(&name), name };
+                out.extend(people.meant(&user).into_iter().map(|name| (*found, free(name))));
             }
         }
     }
     out.sort_by(|one, other| one.1.cmp(&other.1));
-    out.dedup_by(|one, other| one.1 == other.1);
+    // Of what is said of somebody the worse comes first.
+    out.dedup_by(|one, other| one.1.name == other.1.name);
     out
 }
 
-/// Whether a line allows more than commands that it names by their paths.
-fn is_anything(line: &str) -> bool {
-    let Some((_, commands)) = line.split_once("NOPASSWD") else { return true };
-    let commands = commands.trim_start().trim_start_matches(':').split(',');
-    !commands.map(str::trim).all(|command| command.starts_with('/'))
+/// Whether all that a line allows without a password are commands that it names by whole paths, none of which starts
+/// others.
+fn is_of_commands(line: &str) -> bool {
+    const STARTING: [&str; 12] =
+        ["sh", "bash", "dash", "ash", "zsh", "ksh", "csh", "tcsh", "fish", "su", "sudo", "env"];
+    let Some((_, commands)) = line.split_once("NOPASSWD:") else { return false };
+    let is_plain = |command: &str| {
+        let program = command.split_whitespace().next().unwrap_or_default();
+        let name = program.rsplit('/').next().unwrap_or_default();
+        program.starts_with('/')
+            && !name.is_empty()
+            && !STARTING.contains(&name)
+            && !program.contains(['*', '?', '[', '\\', '!'])
+    };
+    // Behind a colon another rule begins.
+    !commands.contains([':', '=', '(']) && commands.split(',').all(|command| is_plain(command.trim()))
 }
 
 fn user_list(line: &str) -> String {
@@ -183,10 +187,14 @@ impl People {
         let of_passwd = fields("etc/passwd");
         let is_service = |of: &&Vec<String>| {
             let is_of_system = field(of, 2).parse::<u32>().is_ok_and(|number| number < 1000);
-            let shell = field(of, 6);
-            is_of_system && (shell.ends_with("/nologin") || shell.ends_with("/false"))
+            const NONE: [&str; 5] =
+                ["/usr/sbin/nologin", "/sbin/nologin", "/usr/bin/nologin", "/bin/false", "/usr/bin/false"];
+            is_of_system && NONE.contains(&field(of, 6).as_str())
         };
-        let services = of_passwd.iter().filter(is_service).map(|of| field(of, 0)).collect();
+        // Of two lines of one name the first counts.
+        let mut known = BTreeSet::new();
+        let first = of_passwd.iter().filter(|of| known.insert(field(of, 0)));
+        let services = first.filter(is_service).map(|of| field(of, 0)).collect();
         let users = of_passwd.iter().map(|of| (field(of, 0), field(of, 2), field(of, 3))).collect();
         let groups = fields("etc/group")
             .iter()

@@ -50,12 +50,23 @@ fn is_host(window: &[u8], at: usize) -> bool {
     let end = run(window, at, 64, |byte| Class::Dotted.has(byte));
     let host = window.get(at..end).unwrap_or_default();
     let goes_on = matches!(window.get(end), Some(b':' | b'/'));
-    // Nobody has these hosts (RFC 2606).
+    // Nobody has these hosts (RFC 2606), where no other follows.
+    let ends =
+        window.get(end).is_none_or(|byte| byte.is_ascii_whitespace() || b":/?#\"'`<>)]}".contains(byte));
+    let folded = host.to_ascii_lowercase();
     let is_reserved = [&b"example.com"[..], b"example.net", b"example.org"].iter().any(|name| {
-        let front = host.to_ascii_lowercase();
-        front.strip_suffix(*name).is_some_and(|front| front.is_empty() || front.ends_with(b"."))
+        let front = folded.strip_suffix(*name).filter(|_| ends);
+        front.is_some_and(|front| front.is_empty() || front.ends_with(b"."))
     });
+    let is_reserved = is_reserved && !several(window, end);
     !is_reserved && (is_address || !host.is_empty() && (host.contains(&b'.') || goes_on))
+}
+
+/// Whether behind a host and its port others follow, with commas between.
+fn several(window: &[u8], at: usize) -> bool {
+    let rest = window.get(at..).unwrap_or_default();
+    let port = rest.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b':').count();
+    rest.get(port) == Some(&b',')
 }
 
 /// The password of `user:password` in base64, if somebody signs in with it.

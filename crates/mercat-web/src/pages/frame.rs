@@ -92,8 +92,7 @@ impl Frame {
 
     /// What a finding's rule requires, in the reader's language where the rule has words of its own.
     pub(crate) fn requires(&self, finding: &FindingRow) -> String {
-        let words = mercat_text::required(self.locale, &finding.rule);
-        words.unwrap_or_else(|| self.required(&finding.required))
+        mercat_text::required(self.locale, &finding.rule, &finding.required)
     }
 
     /// What a field requires, in the reader's language.

@@ -13,12 +13,13 @@ fn a_kernel_is_fixed_in_its_own_line_or_in_a_newer_one() {
     ] {
         assert_eq!(is_fixed(release, &floors, false), fixed, "{release}");
     }
-    let floors: Vec<String> = ["4.15.0-52", "4.15.0-1049"].map(str::to_owned).to_vec();
+    let floors: Vec<String> = ["4.4.0-151", "4.15.0-52", "4.15.0-1049"].map(str::to_owned).to_vec();
     for (release, fixed) in [
         ("4.15.0-213-generic", true),
         ("4.15.0-51-generic", false),
         ("4.15.0-1049-azure", true),
         ("4.15.0-1048-azure", false),
+        ("4.4.0-1112-aws", true),
     ] {
         assert_eq!(is_fixed(release, &floors, true), fixed, "{release}");
     }

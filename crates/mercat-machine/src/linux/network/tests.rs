@@ -57,6 +57,7 @@ fn addresses_of_name_servers_are_none_of_the_machine() {
         &FREE.replace("dhcp4: true", "addresses: [192.0.2.5/24]"),
         "{network: {ethernets: {ens3: {addresses: [192.0.2.5/24]}}}}",
         "? network\n: bridges: {br0: {addresses: [{192.0.2.5/24: {label: x}}]}}",
+        "network: {ethernets: {nameservers: {match: {name: x}, addresses: [192.0.2.5/24]}}}",
         // What is no YAML here may be some to others.
         "network: {ethernets: {ens3: {addresses: [192.0.2.5/24]}}}\n\tx",
         "network: {ethernets: {ens3: {addresses: [192.0.2.5/24], addresses: []}}}",
