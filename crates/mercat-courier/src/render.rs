@@ -123,7 +123,7 @@ pub fn render(letter: &Letter) -> Rendered {
     }
     for finding in &letter.findings {
         let fix = fix(letter.locale, &finding.rule).unwrap_or_else(|| finding.fix.clone());
-        let required = required(letter.locale, &finding.rule).unwrap_or_else(|| finding.required.clone());
+        let required = required(letter.locale, &finding.rule, &finding.required);
         let lines = [
             format!("[{}] {}: {}", finding.rule, rule(letter.locale, &finding.rule), finding.observed),
             format!("  {}: {}", words("finding-place", &[]), finding.place),
