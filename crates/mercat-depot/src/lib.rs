@@ -12,7 +12,7 @@ pub use blobs::{Depot, DepotError};
 pub use import::{Imported, held, held_disk, import, selected};
 pub use region::{Copies, Region, RegionError};
 pub use resolve::{Resolved, resolve};
-pub use source::{Credentials, SourceError};
+pub use source::{Credentials, SourceError, some_of};
 pub use spool::{FetchError, Fetched, Spool, SpoolError, UPLOADS_MAX, Upload};
 
 /// Tells how many bytes of how many are done.

@@ -116,7 +116,7 @@ pub(crate) struct Found {
 }
 
 /// The first of some names, in one line.
-fn some_of(names: &[String]) -> String {
+pub fn some_of(names: &[String]) -> String {
     const TOLD_MAX: usize = 10;
     let more = names.len().saturating_sub(TOLD_MAX);
     let told = names.iter().take(TOLD_MAX).cloned().collect::<Vec<_>>().join(", ");

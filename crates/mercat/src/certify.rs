@@ -212,14 +212,19 @@ async fn copy(
 fn layout_images(root: &Path, references: &[String]) -> Result<Vec<(String, Imported)>, SourceError> {
     use mercat_artifact::oci::{self, Manifest};
     let index = root.join("index.json");
-    let bytes = std::fs::read(&index).map_err(|_| SourceError::NotFound(index.display().to_string()))?;
+    let bytes = std::fs::read(&index).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => SourceError::NotFound(index.display().to_string()),
+        _ => SourceError::Unreachable { host: index.display().to_string(), why: in_words(&error) },
+    })?;
     let (Manifest::Index(entries), _) = oci::parse_manifest(&bytes, Some(oci::OCI_INDEX))? else {
         return Err(SourceError::Refused { code: "MAN-04", what: "index.json is no index".into() });
     };
     let mut out: BTreeMap<Digest, (String, Imported)> = BTreeMap::new();
+    let mut names = Vec::new();
     for entry in entries {
         let tag = entry.annotation("org.opencontainers.image.ref.name").map(str::to_owned);
         let name = tag.unwrap_or_else(|| entry.digest.to_string());
+        names.push(name.clone());
         let named = |reference: &String| *reference == name || reference == entry.digest.as_str();
         if !references.is_empty() && !references.iter().any(named) {
             continue;
@@ -239,7 +244,8 @@ fn layout_images(root: &Path, references: &[String]) -> Result<Vec<(String, Impo
     }
     if out.is_empty() {
         let what = if references.is_empty() { "an image".to_owned() } else { references.join(", ") };
-        return Err(SourceError::NotFound(format!("{what} in {}", root.display())));
+        let has = mercat_depot::some_of(&names);
+        return Err(SourceError::NotFound(format!("{what} in {}, which has {has},", root.display())));
     }
     Ok(out.into_values().collect())
 }
