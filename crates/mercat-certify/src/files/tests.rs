@@ -61,6 +61,17 @@ pub(crate) fn facts_with(knowledge: &Knowledge, layer: &[u8]) -> LayerFacts {
     facts
 }
 
+fn layer(facts: &LayerFacts) -> Part<'_> {
+    Part {
+        place: "layer",
+        mount: String::new(),
+        hides: true,
+        files: &facts.told,
+        removed: &facts.removed,
+        opaque: &facts.opaque,
+    }
+}
+
 fn of_layers(layers: &[Vec<u8>]) -> Whole {
     let facts: Vec<LayerFacts> = layers.iter().map(|layer| facts_of(layer)).collect();
     for facts in &facts {
@@ -71,15 +82,7 @@ fn of_layers(layers: &[Vec<u8>]) -> Whole {
             facts.captured
         );
     }
-    let parts = facts.iter().map(|facts| Part {
-        place: "layer",
-        mount: String::new(),
-        hides: true,
-        files: &facts.told,
-        removed: &facts.removed,
-        opaque: &facts.opaque,
-    });
-    whole(&parts.collect::<Vec<_>>(), &|package| package != "nopkg")
+    whole(&facts.iter().map(layer).collect::<Vec<_>>(), &|package| package != "nopkg")
 }
 
 fn purls(whole: &Whole) -> Vec<String> {
@@ -242,15 +245,7 @@ fn credentials_in_files_of_packages_are_the_packages() {
         ("opt/tool/key", FILE, 0o644, &text),
         ("var/lib/dpkg/info/tool.md5sums", FILE, 0o644, sums.as_bytes()),
     ]));
-    let part = Part {
-        place: "layer",
-        mount: String::new(),
-        hides: true,
-        files: &facts.told,
-        removed: &facts.removed,
-        opaque: &facts.opaque,
-    };
-    let found = whole(&[part], &|_| true);
+    let found = whole(&[layer(&facts)], &|_| true);
     let note = |note: &crate::facts::Note| Finding {
         rule: note.rule.clone(),
         severity: Severity::Error,

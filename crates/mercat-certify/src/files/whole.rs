@@ -117,13 +117,17 @@ pub(crate) fn whole(parts: &[Part<'_>], is_installed: &dyn Fn(&str) -> bool) -> 
     out.programs = joined.programs.len();
     let of_components: HashSet<&str> =
         out.components.iter().filter(|c| c.evidence == Evidence::Installed).map(|c| outer(&c.path)).collect();
+    // A place, and a path as it is there.
+    let in_part = |place: &str, path: &str| {
+        let mount = parts.iter().find(|part| part.place == place).map_or("", |part| &part.mount);
+        (place.to_owned(), path.strip_prefix(mount).unwrap_or(path).to_owned())
+    };
     for (path, (place, program)) in &joined.programs {
         match owners.of(path) {
             Some((package, digest)) => match of_package(program, digest) {
                 Some(true) => {
-                    let mount = parts.iter().find(|part| part.place == *place).map_or("", |part| &part.mount);
-                    let key = ((*place).to_owned(), path.strip_prefix(mount).unwrap_or(path).to_owned());
-                    out.as_installed.insert(key, (package.to_owned(), format!("sha256:{}", program.sha256)));
+                    let sha256 = format!("sha256:{}", program.sha256);
+                    out.as_installed.insert(in_part(place, path), (package.to_owned(), sha256));
                 }
                 Some(false) => out.findings.push(modified(path, place, program, package, digest)),
                 None => {}
@@ -137,9 +141,7 @@ pub(crate) fn whole(parts: &[Part<'_>], is_installed: &dyn Fn(&str) -> bool) -> 
             && of_package(file, digest) == Some(true)
             && is_of_documents(path)
         {
-            let mount = parts.iter().find(|part| part.place == *place).map_or("", |part| &part.mount);
-            let key = ((*place).to_owned(), credential.strip_prefix(mount).unwrap_or(credential).to_owned());
-            out.published.insert(key, package.to_owned());
+            out.published.insert(in_part(place, credential), package.to_owned());
         }
     }
     for (path, (place, mode)) in joined.modes {
@@ -217,18 +219,19 @@ impl Whole {
 
 /// Whether a path is one of documentation, examples or modules, where packages have what only looks like a credential.
 fn is_of_documents(path: &str) -> bool {
-    const PLACES: [&str; 8] = [
+    const PLACES: [&str; 10] = [
         "share/doc/",
         "share/help/",
         "share/info/",
         "share/man/",
         "share/ruby/",
         "lib/ruby/",
+        "lib64/ruby/",
         "lib/python",
+        "lib64/python",
         "share/perl",
     ];
     let path = path.strip_prefix("usr/").unwrap_or(path);
-    let path = path.strip_prefix("lib64/").map_or(path.to_owned(), |rest| format!("lib/{rest}"));
     PLACES.iter().any(|place| path.starts_with(place))
         || path.starts_with("share/")
             && ["/tests/", "/examples/", "/samples/"].iter().any(|part| path.contains(part))

@@ -63,14 +63,8 @@ impl Archive {
     }
 
     fn oci(&mut self, directory: &Directory) -> Result<(), SourceError> {
-        let index = directory.small.get("index.json").ok_or_else(|| {
-            match directory.small.contains_key("manifest.json") {
-                true => SourceError::NotFound(
-                    "index.json in the archive (it is one of docker save: say docker-archive:)".to_owned(),
-                ),
-                false => missing("index.json"),
-            }
-        })?;
+        let index =
+            directory.list("index.json", "manifest.json", "it is one of docker save: say docker-archive:")?;
         let (Manifest::Index(entries), _) = oci::parse_manifest(index, Some(oci::OCI_INDEX))? else {
             return Err(SourceError::Refused { code: "MAN-04", what: "index.json is no index".to_owned() });
         };
@@ -84,14 +78,8 @@ impl Archive {
     }
 
     fn docker(&mut self, directory: &Directory) -> Result<(), SourceError> {
-        let text = directory.small.get("manifest.json").ok_or_else(|| {
-            match directory.small.contains_key("index.json") {
-                true => SourceError::NotFound(
-                    "manifest.json in the archive (it holds an OCI layout: say oci-archive:)".to_owned(),
-                ),
-                false => missing("manifest.json"),
-            }
-        })?;
+        let text =
+            directory.list("manifest.json", "index.json", "it holds an OCI layout: say oci-archive:")?;
         let list = json::parse(text)?;
         let bad =
             |what: &str| SourceError::Refused { code: "MAN-05", what: format!("manifest.json: {what}") };
@@ -162,6 +150,14 @@ impl Archive {
 }
 
 impl Directory {
+    /// The list of images of one kind of archive; where it is absent and another kind has its own, the hint says what to do.
+    fn list(&self, name: &str, other: &str, hint: &str) -> Result<&Vec<u8>, SourceError> {
+        self.small.get(name).ok_or_else(|| match self.small.contains_key(other) {
+            true => SourceError::NotFound(format!("{name} in the archive ({hint})")),
+            false => missing(name),
+        })
+    }
+
     /// A member by name; links inside the archive are followed a few times, never outside.
     fn find(&self, name: &str) -> Result<&Member, SourceError> {
         let mut name = name.to_owned();

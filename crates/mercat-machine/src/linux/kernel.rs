@@ -159,16 +159,18 @@ fn release_of(path: &str) -> Option<&str> {
     of_name.or_else(|| parts.next().filter(|directory| name == "linux" && is_release(directory)))
 }
 
+/// Whether a kernel says its release, by its name or itself.
+fn tells_release(found: &Found<'_>) -> bool {
+    let own = found.node.kernel.as_ref().is_some_and(|kernel| !kernel.releases.is_empty());
+    own || release_of(&found.node.path).is_some()
+}
+
 /// Releases of the installed kernels, newest first: names of kernel files and of module directories, and what kernels
 /// say themselves.
 pub fn kernel_releases(case: &Case<'_>) -> Vec<String> {
     let mut out = BTreeSet::new();
     let kernels = kernels(case);
-    let tells = |found: &Found<'_>| {
-        let own = found.node.kernel.as_ref().is_some_and(|kernel| !kernel.releases.is_empty());
-        own || release_of(&found.node.path).is_some()
-    };
-    let all_told = !kernels.is_empty() && kernels.iter().all(tells);
+    let all_told = !kernels.is_empty() && kernels.iter().all(tells_release);
     for found in kernels {
         out.extend(release_of(&found.node.path).map(str::to_owned));
         out.extend(found.node.kernel.iter().flat_map(|kernel| kernel.releases.clone()));
@@ -193,13 +195,11 @@ fn without_release(boot: &Boot<'_>) -> Option<String> {
     let is_silent = |found: &&Found<'_>| {
         let kernel = found.node.kernel.as_ref();
         let name = found.node.name();
-        let says = release_of(&found.node.path).is_some()
-            || kernel.is_some_and(|kernel| !kernel.releases.is_empty());
         // Kernels of ARM have no header with a release; of those with usual names the modules tell.
         let usual = kernel.is_none_or(|kernel| !kernel.is_unified)
             && !is_of_x86(found.node.bytes())
             && (name.starts_with("vmlinu") || name.starts_with("Image"));
-        !says && !usual
+        !tells_release(found) && !usual
     };
     let silent = boot.kernels.values().find(is_silent).map(|found| &found.node.path);
     let silent = silent.map(|path| format!("the kernel {path}, whose release could not be read"));
@@ -269,7 +269,7 @@ fn floors_of(case: &Case<'_>, os: &str) -> Vec<String> {
 }
 
 /// The line of a kernel: its first two numbers.
-fn line(release: &str) -> Vec<u64> {
+pub(super) fn line(release: &str) -> Vec<u64> {
     let numbers = release.split(|c: char| !c.is_ascii_digit());
     numbers.take(2).map(|number| number.parse().unwrap_or(0)).collect()
 }

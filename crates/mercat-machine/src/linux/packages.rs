@@ -1,5 +1,6 @@
 //! Installed software: LNX-02, 06, 07, 10, 11, 21, 23, 25, 27 and 28.
 
+use super::kernel::line;
 use super::{Case, Faults, Found, Outcome, at, at_least, here, lines, upstream, version};
 use mercat_domain::finding::Severity;
 
@@ -223,7 +224,7 @@ pub(super) fn named_threats(case: &Case<'_>) -> Outcome {
             true => upstream.starts_with(fixed) && upstream.len() <= 6 && upstream < "1.0.1g",
             false => {
                 let is_mended = |(of, package): &(&str, &str)| {
-                    version.contains(".el") && is_of_line(upstream, of) && at_least(version, package)
+                    version.contains(".el") && line(upstream) == line(of) && at_least(version, package)
                 };
                 !at_least(upstream, fixed) && !MENDED.iter().any(is_mended)
             }
@@ -233,12 +234,6 @@ pub(super) fn named_threats(case: &Case<'_>) -> Outcome {
         }
     }
     faults.judge("no named vulnerability", required)
-}
-
-/// Whether a version is of the same two numbers as another.
-fn is_of_line(version: &str, other: &str) -> bool {
-    let line = |version: &str| version.split('.').take(2).map(str::to_owned).collect::<Vec<_>>();
-    line(version) == line(other)
 }
 
 /// LNX-21: OMI, if it is there.
