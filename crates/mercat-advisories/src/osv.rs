@@ -154,7 +154,7 @@ fn read(value: &Value) -> Result<Record, OsvError> {
 /// What a record says about one package; `None` when it names no package or only commits of it.
 fn read_affected(record: &Value, affected: &Value, head: &Advisory) -> Result<Option<Advisory>, OsvError> {
     let Some(package) = affected.get("package") else { return Ok(None) };
-    let ecosystem = name(package, "ecosystem")?;
+    let ecosystem = record::canonical_ecosystem(&name(package, "ecosystem")?);
     let package = record::canonical_name(&ecosystem, &name(package, "name")?);
     let scheme = Scheme::of(&ecosystem);
     let (mut ranges, mut git_ranges) = (Vec::new(), 0);

@@ -112,6 +112,11 @@ impl Advisory {
 
 impl Interval {
     fn holds(&self, scheme: Scheme, version: &str) -> Result<bool, CannotCompare> {
+        // Streams of modules have versions of their own beside the one of the release, and both have one name.
+        let is_of_module = |version: &str| scheme == Scheme::Rpm && version.contains(".module");
+        if is_of_module(&self.fixed) && !is_of_module(version) {
+            return Ok(false);
+        }
         let order = |bound: &str| scheme.compare(version, bound);
         let begun = self.from == "0" || self.from.is_empty() || order(&self.from)? != Ordering::Less;
         if !begun {
@@ -145,6 +150,38 @@ pub fn canonical_name(ecosystem: &str, name: &str) -> String {
         "NuGet" | "Packagist" => name.to_lowercase(),
         _ => name.to_owned(),
     }
+}
+
+/// The name under which an ecosystem is kept: one for all repositories of a release, as what is installed does not tell
+/// from which it came. Red Hat names streams (`enterprise_linux:9::baseos`), SUSE modules and phases of support
+/// (`Linux Enterprise Module for Basesystem 15 SP5`, `Linux Enterprise Server 15 SP5-LTSS`).
+pub fn canonical_ecosystem(ecosystem: &str) -> String {
+    let release = match ecosystem.split_once(':') {
+        Some(("Red Hat", product)) => product.strip_prefix("enterprise_linux:").map(|version| {
+            let major = version.split([':', '.']).next().unwrap_or(version);
+            format!("Red Hat:enterprise_linux:{major}")
+        }),
+        Some(("SUSE", product)) => product
+            .strip_prefix("Linux Enterprise ")
+            .filter(|rest| !rest.starts_with("Micro "))
+            .and_then(suse_release)
+            .map(|release| format!("SUSE:Linux Enterprise {release}")),
+        _ => None,
+    };
+    release.unwrap_or_else(|| ecosystem.to_owned())
+}
+
+/// The release at the end of a SUSE product's name, without its phase of support: `15 SP5` of `Server 15 SP5-LTSS`.
+fn suse_release(product: &str) -> Option<String> {
+    let is_number = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let mut words = product.rsplit(' ');
+    let last = words.next()?.split('-').next().unwrap_or_default();
+    if is_number(last) {
+        return Some(last.to_owned());
+    }
+    let pack = last.strip_prefix("SP").filter(|pack| is_number(pack))?;
+    let version = words.next().filter(|version| is_number(version))?;
+    Some(format!("{version} SP{pack}"))
 }
 
 /// The OSV ecosystem of a package URL's type; `None` when OSV has none.

@@ -86,3 +86,20 @@ fn a_catalogue_finds_what_each_inventory_would() {
     let only = [("PyPI".to_owned(), "other".to_owned())].into();
     assert_eq!(catalogue.judge_only(snapshot, &only).expect("reads").len(), 0);
 }
+
+#[test]
+fn a_fix_of_a_module_says_nothing_of_the_package_outside_of_modules() {
+    let fixed = |fixed: &str| Advisory {
+        ecosystem: "Red Hat:enterprise_linux:9".into(),
+        package: "nginx".into(),
+        ..advisory("RHSA-2026:1", &["CVE-2026-1"], "high", fixed)
+    };
+    let judged = |record: &Advisory, version: &str| record.judge(Scheme::Rpm, version);
+    let module = fixed("1:1.22.1-8.module+el9.5.0+22993+b8a49a1a");
+    assert_eq!(judged(&module, "1:1.20.1-20.el9"), Standing::Clear);
+    assert!(matches!(
+        judged(&module, "1:1.22.1-3.module+el9.1.0.z+17617+3e4cb87e"),
+        Standing::Affected { .. }
+    ));
+    assert!(matches!(judged(&fixed("1:1.20.1-22.el9_6.2"), "1:1.20.1-20.el9"), Standing::Affected { .. }));
+}

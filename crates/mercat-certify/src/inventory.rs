@@ -88,9 +88,9 @@ pub(crate) fn family(os: &OsRelease) -> Option<&'static str> {
     match os.id.as_str() {
         "debian" | "ubuntu" | "raspbian" => Some("dpkg"),
         "alpine" | "wolfi" | "chainguard" => Some("apk"),
-        "rhel" | "centos" | "fedora" | "rocky" | "almalinux" | "ol" | "amzn" | "sles" | "sled"
-        | "mariner" | "azurelinux" | "photon" | "mageia" | "openEuler" => Some("rpm"),
-        id if id.starts_with("opensuse") || id.starts_with("sle-") => Some("rpm"),
+        "rhel" | "centos" | "fedora" | "rocky" | "almalinux" | "ol" | "amzn" | "mariner" | "azurelinux"
+        | "photon" | "mageia" | "openEuler" => Some("rpm"),
+        id if ["opensuse", "sle", "sl-"].iter().any(|start| id.starts_with(start)) => Some("rpm"),
         _ => None,
     }
 }
@@ -116,7 +116,9 @@ pub(crate) fn check_formats(os: &OsRelease, formats: &BTreeSet<&str>, is_documen
     out
 }
 
-/// The OSV ecosystem of a distribution.
+/// The OSV ecosystem of a distribution, as the advisories keep it ([`crate::advisories::canonical_ecosystem`]); what has none is
+/// its own name, which no advisory has. SUSE's modules for release 12 name no service pack, so 12 has none either: part
+/// of its packages would be judged by nothing.
 pub(crate) fn ecosystem(os: &OsRelease) -> String {
     let version = os.version_id.as_str();
     let major = version.split('.').next().unwrap_or(version);
@@ -130,7 +132,22 @@ pub(crate) fn ecosystem(os: &OsRelease) -> String {
         "chainguard" => "Chainguard".to_owned(),
         "almalinux" => format!("AlmaLinux:{major}"),
         "rocky" => format!("Rocky Linux:{major}"),
-        "azurelinux" => format!("Azure Linux:{major}"),
+        "rhel" => format!("Red Hat:enterprise_linux:{major}"),
+        "sles" | "sled" | "sles_sap" | "sle_hpc" if major == "15" => match version.split_once('.') {
+            None | Some((_, "0")) => "SUSE:Linux Enterprise 15".to_owned(),
+            Some((_, pack)) => format!("SUSE:Linux Enterprise 15 SP{pack}"),
+        },
+        "sles" | "sles_sap" if major.parse().is_ok_and(|major: u32| major >= 16) => {
+            format!("SUSE:Linux Enterprise {version}")
+        }
+        "sle-micro" => format!("SUSE:Linux Enterprise Micro {version}"),
+        "sl-micro" => format!("SUSE:Linux Micro {version}"),
+        "openEuler" => {
+            // `openEuler 22.03 (LTS-SP3)`.
+            let phase = os.pretty_name.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
+            phase.map_or(format!("openEuler:{version}"), |(phase, _)| format!("openEuler:{version}-{phase}"))
+        }
+        "mariner" | "azurelinux" => format!("Azure Linux:{major}"),
         "mageia" => format!("Mageia:{major}"),
         "photon" => format!("Photon OS:{version}"),
         "opensuse-leap" => format!("openSUSE:Leap {version}"),

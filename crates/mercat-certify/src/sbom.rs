@@ -158,7 +158,14 @@ pub(crate) fn purl(os: &OsRelease, package: &Package) -> String {
         Some("rpm") => "rpm",
         _ => "deb",
     };
-    let namespace = if os.id.is_empty() { "debian" } else { &os.id };
+    // Makers are named as their own advisories name them.
+    let namespace = match os.id.as_str() {
+        "" => "debian",
+        "rhel" => "redhat",
+        id if id.starts_with("opensuse") => "opensuse",
+        id if id.starts_with("sle") || id.starts_with("sl-") => "suse",
+        id => id,
+    };
     let (epoch, version) = match package.version.split_once(':') {
         Some((epoch, version)) if kind == "rpm" => (Some(epoch), version),
         _ => (None, package.version.as_str()),

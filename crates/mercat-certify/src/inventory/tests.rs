@@ -1,5 +1,8 @@
-use crate::advisories::Advisories;
+use super::ecosystem;
+use crate::advisories::versions::Scheme;
+use crate::advisories::{Advisories, canonical_ecosystem};
 use crate::{Extra, Knowledge};
+use mercat_artifact::pkgdb::OsRelease;
 
 /// An ndb database with one package of one version.
 fn database(name: &str, version: &str) -> Vec<u8> {
@@ -59,4 +62,40 @@ fn a_layer_keeps_the_packages_of_an_rpm_database_and_no_bytes_of_it() {
     let broken = tar("var/lib/rpm/Packages.db", b"RpmP");
     let facts = crate::facts::scan_layer(&mut &broken[..], compression, &knowledge).expect("reads");
     assert!(facts.notes.iter().any(|note| note.rule == "PKG-05"));
+}
+
+#[test]
+fn distributions_have_the_ecosystem_under_which_their_advisories_are_kept() {
+    let of = |id: &str, version: &str, name: &str| {
+        ecosystem(&OsRelease { id: id.into(), version_id: version.into(), pretty_name: name.into() })
+    };
+    let cases = [
+        (of("rhel", "9.4", "Red Hat Enterprise Linux 9.4 (Plow)"), "Red Hat:enterprise_linux:9::baseos"),
+        (of("rhel", "10.1", "Red Hat Enterprise Linux 10.1 (Coughlan)"), "Red Hat:enterprise_linux:10.0"),
+        (
+            of("sles", "15.5", "SUSE Linux Enterprise Server 15 SP5"),
+            "SUSE:Linux Enterprise Server 15 SP5-LTSS",
+        ),
+        (of("sles_sap", "15.5", ""), "SUSE:Linux Enterprise Module for Basesystem 15 SP5"),
+        (of("sles", "15", ""), "SUSE:Linux Enterprise Server 15-LTSS"),
+        (of("sles", "16.0", ""), "SUSE:Linux Enterprise Server 16.0"),
+        (of("sle-micro", "5.3", ""), "SUSE:Linux Enterprise Micro 5.3"),
+        (of("sl-micro", "6.0", ""), "SUSE:Linux Micro 6.0"),
+        (of("openEuler", "22.03", "openEuler 22.03 (LTS-SP3)"), "openEuler:22.03-LTS-SP3"),
+        (of("mariner", "2.0", ""), "Azure Linux:2"),
+        (of("ubuntu", "24.04", "Ubuntu 24.04.1 LTS"), "Ubuntu:24.04:LTS"),
+        (of("debian", "12", ""), "Debian:12"),
+    ];
+    for (found, published) in cases {
+        assert_eq!(found, canonical_ecosystem(published));
+    }
+    // Other products of the same makers are none of these.
+    for published in ["Red Hat:rhel_eus:9.2::baseos", "Red Hat:openshift:4.9::el8", "SUSE:Manager Server 4.3"]
+    {
+        assert_eq!(canonical_ecosystem(published), published);
+    }
+    // Part of the packages of SLES 12 come from modules that name no service pack.
+    for (id, version) in [("sles", "12.5"), ("fedora", "41"), ("ol", "9.4"), ("amzn", "2023")] {
+        assert_eq!(Scheme::of(&of(id, version, "")), None, "{id} {version}");
+    }
 }

@@ -84,3 +84,20 @@ fn spdx_contains_what_is_there_and_not_what_is_gone() {
     assert_eq!((how("libc6").as_str(), how("c").as_str()), ("CONTAINS", "OTHER"));
     assert_eq!(spdx["spdxVersion"], "SPDX-2.3");
 }
+
+#[test]
+fn package_urls_name_makers_as_advisories_do() {
+    let package = Package {
+        name: "bash".into(),
+        version: "1:5.1-2".into(),
+        architecture: "x86_64".into(),
+        source: "bash".into(),
+        source_version: "1:5.1-2".into(),
+    };
+    for (id, maker) in
+        [("rhel", "redhat"), ("sles", "suse"), ("opensuse-leap", "opensuse"), ("rocky", "rocky")]
+    {
+        let os = OsRelease { id: id.into(), ..OsRelease::default() };
+        assert_eq!(purl(&os, &package), format!("pkg:rpm/{maker}/bash@5.1-2?arch=x86_64&epoch=1"));
+    }
+}
