@@ -115,11 +115,12 @@ pub(crate) struct Found {
     pub(crate) media_type: Option<String>,
 }
 
-/// The first of some names, in one line.
+/// The first of some names, in one line, without what terminals would do.
 pub fn some_of(names: &[String]) -> String {
     const TOLD_MAX: usize = 10;
     let more = names.len().saturating_sub(TOLD_MAX);
-    let told = names.iter().take(TOLD_MAX).cloned().collect::<Vec<_>>().join(", ");
+    let told = names.iter().take(TOLD_MAX).map(|name| name.escape_debug().to_string());
+    let told = told.collect::<Vec<_>>().join(", ");
     match (names.is_empty(), more) {
         (true, _) => "no image".to_owned(),
         (false, 0) => told,

@@ -334,7 +334,7 @@ pub enum InspectError {
     #[error("the inspector could not be started")]
     Start(#[source] io::Error),
     /// It ended without a verdict.
-    #[error("the inspector ended early: {0}")]
+    #[error("the inspector gave no verdict: {0}")]
     Ended(String),
     /// It took longer than its budget.
     #[error("the inspector took more than {0} seconds")]

@@ -48,7 +48,7 @@ fn import(data: &Path, gathered: Gathered, age: Age, replace: bool) -> anyhow::R
         }
         bail!("no OSV record, KEV catalogue or EPSS table was found in {source}");
     }
-    std::fs::create_dir_all(data)?;
+    fs_err::create_dir_all(data)?;
     let target = data.join(NAME);
     let mut content = match target.exists() && !replace {
         true => Content::of(&open(&target)?).context("use --replace to start anew")?,

@@ -131,7 +131,7 @@ fn missing(args: &CertifyArgs) -> Option<String> {
 }
 
 /// Why a file cannot be had, without the number of the error.
-fn in_words(error: &std::io::Error) -> String {
+pub(crate) fn in_words(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
         std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
@@ -267,11 +267,11 @@ fn is_spdx(text: &str) -> bool {
 
 fn write_sboms(directory: Option<&Path>, inspection: &Inspection) -> anyhow::Result<()> {
     let Some(directory) = directory else { return Ok(()) };
-    std::fs::create_dir_all(directory)?;
+    fs_err::create_dir_all(directory)?;
     for (digest, text) in &inspection.sboms {
         let kind = if is_spdx(text) { "spdx" } else { "cdx" };
         let name = format!("{}.{kind}.json", digest.trim_start_matches("sha256:"));
-        std::fs::write(directory.join(name), text)?;
+        fs_err::write(directory.join(name), text)?;
     }
     Ok(())
 }
@@ -293,6 +293,9 @@ fn refused(image: &str, error: &SourceError) -> anyhow::Result<u8> {
     {
         eprintln!("mercat: an archive is a tar file as skopeo, docker save or buildah write it");
     }
-    let publisher = matches!(error, SourceError::Refused { .. });
-    Ok(if publisher { EXIT_FINDINGS } else { EXIT_OURS })
+    Ok(match error {
+        SourceError::Refused { .. } => EXIT_FINDINGS,
+        SourceError::NotFound(_) => EXIT_USAGE,
+        _ => EXIT_OURS,
+    })
 }

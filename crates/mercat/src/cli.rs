@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mercat_certify::disk::{OpenPort, OsFamily, Protocol};
 use mercat_disk::Declared;
+use mercat_domain::OfferKey;
 use mercat_text::Locale;
 use std::path::PathBuf;
 
@@ -139,7 +140,7 @@ pub(crate) struct DeployArgs {
 #[derive(Args)]
 pub(crate) struct ServeArgs {
     /// Address and port to listen on; overrides server.listen.
-    #[arg(long)]
+    #[arg(long, value_parser = listen, value_name = "HOST:PORT")]
     pub(crate) listen: Option<String>,
 }
 
@@ -152,7 +153,7 @@ pub(crate) struct DemoArgs {
     #[arg(long)]
     pub(crate) exit: bool,
     /// Address and port to listen on; 127.0.0.1:8080, or a free port when that is taken.
-    #[arg(long)]
+    #[arg(long, value_parser = listen, value_name = "HOST:PORT")]
     pub(crate) listen: Option<String>,
 }
 
@@ -272,7 +273,7 @@ pub(crate) enum SignaturesCommand {
     /// of their own share what the others leave. What is not searched for is counted and told, by reason.
     Import {
         /// Signature files.
-        #[arg(required = true)]
+        #[arg(required = true, value_parser = existing)]
         paths: Vec<PathBuf>,
     },
     /// Check and show the compiled set.
@@ -287,7 +288,7 @@ pub(crate) enum AdvisoriesCommand {
     /// what is there is refused.
     Import {
         /// Files, directories or https URLs.
-        #[arg(required = true)]
+        #[arg(required = true, value_parser = source)]
         sources: Vec<String>,
         /// Take data that is older than what is there.
         #[arg(long)]
@@ -364,7 +365,8 @@ pub(crate) enum OfferCommand {
     /// Write an offer.yaml to fill in, with placeholder logos beside it.
     Init {
         /// publisher/offer
-        offer: String,
+        #[arg(value_parser = offer_key)]
+        offer: OfferKey,
         /// Where to write.
         #[arg(short, long, default_value = "offer.yaml")]
         file: PathBuf,
@@ -381,7 +383,8 @@ pub(crate) enum OfferCommand {
     /// Print the draft as the server has it.
     Show {
         /// publisher/offer
-        offer: String,
+        #[arg(value_parser = offer_key)]
+        offer: OfferKey,
     },
     /// List the offers of a publisher.
     List {
@@ -393,6 +396,7 @@ pub(crate) enum OfferCommand {
         /// Publisher id.
         publisher: String,
         /// The file.
+        #[arg(value_parser = existing)]
         file: PathBuf,
         /// Begin anew, also when an upload of the same name and size stands half way.
         #[arg(long)]
@@ -401,7 +405,8 @@ pub(crate) enum OfferCommand {
     /// Publish the draft.
     Publish {
         /// publisher/offer
-        offer: String,
+        #[arg(value_parser = offer_key)]
+        offer: OfferKey,
         /// Who is told how it goes; repeat for more.
         #[arg(long = "email", required = true)]
         emails: Vec<String>,
@@ -418,12 +423,14 @@ pub(crate) enum OfferCommand {
     /// Show how the latest submission stands.
     Status {
         /// publisher/offer
-        offer: String,
+        #[arg(value_parser = offer_key)]
+        offer: OfferKey,
     },
     /// Take the preview live.
     Golive {
         /// publisher/offer
-        offer: String,
+        #[arg(value_parser = offer_key)]
+        offer: OfferKey,
         /// Stay and draw the steps until it is live.
         #[arg(long)]
         wait: bool,
@@ -431,8 +438,30 @@ pub(crate) enum OfferCommand {
     /// Cancel the active submission.
     Cancel {
         /// publisher/offer
-        offer: String,
+        #[arg(value_parser = offer_key)]
+        offer: OfferKey,
     },
+}
+
+fn offer_key(text: &str) -> Result<OfferKey, String> {
+    let want = "write publisher/offer, each of a-z, 0-9, - and _, at most 50 characters";
+    OfferKey::parse(text).ok_or_else(|| want.to_owned())
+}
+
+fn listen(text: &str) -> Result<String, String> {
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+    let right = !host.is_empty() && port.parse::<u16>().is_ok();
+    right.then(|| text.to_owned()).ok_or_else(|| "write host and port, as in 127.0.0.1:8080".to_owned())
+}
+
+/// A file or directory that is there and may be looked at.
+fn existing(text: &str) -> Result<PathBuf, String> {
+    std::fs::metadata(text).map(|_| PathBuf::from(text)).map_err(|error| crate::certify::in_words(&error))
+}
+
+fn source(text: &str) -> Result<String, String> {
+    let is_url = ["https://", "http://"].iter().any(|scheme| text.starts_with(scheme));
+    if is_url { Ok(text.to_owned()) } else { existing(text).map(|_| text.to_owned()) }
 }
 
 fn disk_format(name: &str) -> Result<Declared, String> {

@@ -116,6 +116,19 @@ impl Default for Server {
     }
 }
 
+impl Server {
+    /// Links in mails and documents begin with the address, so it is one that people can follow.
+    fn check(&self) -> anyhow::Result<()> {
+        let followed = |url: &url::Url| ["http", "https"].contains(&url.scheme()) && url.host_str().is_some();
+        let plain = |url: &url::Url| url.query().is_none() && url.fragment().is_none();
+        let right = url::Url::parse(&self.base_url).is_ok_and(|url| followed(&url) && plain(&url));
+        if !self.base_url.is_empty() && !right {
+            bail!("server.base_url is {:?}: write an address like https://market.example.org", self.base_url);
+        }
+        Ok(())
+    }
+}
+
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Database {
@@ -317,6 +330,7 @@ impl Config {
         config.review_rule()?;
         config.egress.rules()?;
         config.leads.check()?;
+        config.server.check()?;
         for region in &config.regions {
             if region.directory.is_some() == region.registry.is_some() {
                 bail!("region {:?}: set either directory or registry", region.name);

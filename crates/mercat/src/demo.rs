@@ -47,8 +47,8 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<u8> {
     let home = tempfile::Builder::new().prefix("mercat-demo-").tempdir().context("no temporary directory")?;
     let data = home.path().join("data");
     let source = home.path().join("images/greeter");
-    std::fs::create_dir_all(&data)?;
-    std::fs::create_dir_all(&source)?;
+    fs_err::create_dir_all(&data)?;
+    fs_err::create_dir_all(&source)?;
     let leads: Leads = Arc::default();
     let crm = start_crm(leads.clone()).await?;
     prepare_knowledge(&data, args.image.is_some())?;
@@ -128,13 +128,13 @@ fn prepare_knowledge(data: &Path, own_image: bool) -> anyhow::Result<()> {
     content.add(Batch { records, ..Batch::default() }, false, import);
     let mut snapshot = Vec::new();
     content.write(&mut snapshot)?;
-    std::fs::write(data.join("advisories.bin"), snapshot)?;
+    fs_err::write(data.join("advisories.bin"), snapshot)?;
     // The demo's guest has no kernel that could start.
     let mut policy = Policy::built_in().replace("boot = \"when-available\"", "boot = \"off\"");
     if own_image {
         policy = policy.replace("INC-06 = \"inconclusive\"", "INC-06 = \"warning\"");
     }
-    std::fs::write(data.join("policy.toml"), policy)?;
+    fs_err::write(data.join("policy.toml"), policy)?;
     Ok(())
 }
 

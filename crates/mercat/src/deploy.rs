@@ -171,7 +171,7 @@ fn save(out: &Path, files: &write::Files) -> anyhow::Result<Done> {
         std::fs::write(&path, text).with_context(|| path.display().to_string())?;
         if name.ends_with(".sh") {
             use std::os::unix::fs::PermissionsExt;
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
+            fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
         }
         written.push(path.display().to_string());
     }

@@ -140,14 +140,11 @@ async fn examine(house: &wiring::House, config: &Config, out: &mut Vec<(&'static
 /// What certifies, which needs no installation.
 async fn examine_inspector(inspector: &Inspector, out: &mut Vec<(&'static str, Health)>) {
     let knowledge = inspector.ready().await;
-    out.push((
-        "rules",
-        match &knowledge {
-            Ok(loaded) => pack(&loaded.policy),
-            Err(why) => Health::Bad(why.clone()),
-        },
-    ));
-    out.push(("advisories", knowledge.as_deref().map_or_else(|why| Health::Bad(why.clone()), advisories)));
+    match knowledge.as_deref() {
+        Ok(loaded) => out.extend([("rules", pack(&loaded.policy)), ("advisories", advisories(loaded))]),
+        // One trouble of what certifies, and it says whose file it is.
+        Err(why) => out.push(("rules", Health::Bad(why.clone()))),
+    }
     out.push(("inspector", confined(inspector).await));
     out.push(("boot test", boot_test(knowledge.as_deref().ok())));
     out.push(("start test", start_test(knowledge.as_deref().ok())));

@@ -16,17 +16,13 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::path::Path;
 
-fn key(text: &str) -> anyhow::Result<OfferKey> {
-    OfferKey::parse(text).with_context(|| format!("{text:?} is not publisher/offer"))
-}
-
 pub(crate) fn path(key: &OfferKey, tail: &str) -> String {
     format!("/api/v1/publishers/{}/offers/{}{tail}", key.publisher, key.offer)
 }
 
 pub(crate) async fn run(args: &OfferArgs) -> anyhow::Result<u8> {
     if let OfferCommand::Init { offer, file } = &args.command {
-        return init(&key(offer)?, file);
+        return init(offer, file);
     }
     if args.token.is_empty() {
         bail!("no token: make one on the Account page and pass --token or MERCAT_TOKEN");
@@ -36,7 +32,7 @@ pub(crate) async fn run(args: &OfferArgs) -> anyhow::Result<u8> {
         OfferCommand::Init { .. } => Ok(0),
         OfferCommand::Apply { file, dry_run } => apply(&client, file, *dry_run, args.output).await,
         OfferCommand::Show { offer } => {
-            show(&client.must(Method::GET, &path(&key(offer)?, ""), None).await?);
+            show(&client.must(Method::GET, &path(offer, ""), None).await?);
             Ok(0)
         }
         OfferCommand::List { publisher } => list(&client, publisher, args.output).await,
@@ -45,10 +41,10 @@ pub(crate) async fn run(args: &OfferArgs) -> anyhow::Result<u8> {
         }
         OfferCommand::Publish { offer, emails, wait, replace, notes } => {
             let body = json!({"notificationEmails": emails, "replace": replace, "notes": notes});
-            publish(&client, &key(offer)?, &body, *wait, args.output).await
+            publish(&client, offer, &body, *wait, args.output).await
         }
         OfferCommand::Status { offer } => {
-            let status = client.must(Method::GET, &path(&key(offer)?, "/status"), None).await?;
+            let status = client.must(Method::GET, &path(offer, "/status"), None).await?;
             if args.output == Output::Json {
                 show(&status)
             } else {
@@ -57,18 +53,17 @@ pub(crate) async fn run(args: &OfferArgs) -> anyhow::Result<u8> {
             Ok(0)
         }
         OfferCommand::Golive { offer, wait } => {
-            let key = key(offer)?;
-            let status = client.must(Method::GET, &path(&key, "/status"), None).await?;
+            let status = client.must(Method::GET, &path(offer, "/status"), None).await?;
             let body = json!({"snapshotDigest": status["snapshotDigest"]});
-            let answer = client.must(Method::POST, &path(&key, "/golive"), Some(&body)).await?;
+            let answer = client.must(Method::POST, &path(offer, "/golive"), Some(&body)).await?;
             if *wait {
-                return end(&watch(&client, &key, Goal::Live).await?);
+                return end(&watch(&client, offer, Goal::Live).await?);
             }
             show(&answer);
             Ok(0)
         }
         OfferCommand::Cancel { offer } => {
-            show(&client.must(Method::POST, &path(&key(offer)?, "/cancel"), None).await?);
+            show(&client.must(Method::POST, &path(offer, "/cancel"), None).await?);
             Ok(0)
         }
     }
@@ -93,10 +88,10 @@ fn init(key: &OfferKey, file: &Path) -> anyhow::Result<u8> {
     ] {
         let target = directory.join(name);
         if !target.exists() {
-            std::fs::write(&target, placeholder(width, height)?)?;
+            fs_err::write(&target, placeholder(width, height)?)?;
         }
     }
-    std::fs::write(file, template(key))?;
+    fs_err::write(file, template(key))?;
     println!("wrote {}: fill it in, then: mercat offer apply -f {}", file.display(), file.display());
     Ok(0)
 }

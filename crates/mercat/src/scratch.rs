@@ -27,7 +27,7 @@ impl Scratch {
     }
 
     fn new_in(place: &Path) -> anyhow::Result<Self> {
-        let prefix = format!("{PREFIX}{}-", start_of_machine());
+        let prefix = format!("{PREFIX}{}-", machine());
         let directory = tempfile::Builder::new()
             .prefix(&prefix)
             .tempdir_in(place)
@@ -48,10 +48,12 @@ impl Scratch {
     }
 }
 
-/// Tells machines, and their starts, apart: locks of another are not seen where directories are shared.
-fn start_of_machine() -> String {
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    id.chars().take(8).collect()
+/// Tells machines apart: locks of another may not be seen where directories are shared. One without an id of its own is
+/// known by its start, and what it left behind then stays.
+fn machine() -> String {
+    let ids = ["/etc/machine-id", "/proc/sys/kernel/random/boot_id"];
+    let read = |path: &&str| fs::read_to_string(path).ok().filter(|id| id.trim().len() >= 8);
+    ids.iter().find_map(read).unwrap_or_default().chars().take(8).collect()
 }
 
 /// Removes directories of one owner that nobody holds.
@@ -81,7 +83,7 @@ mod tests {
     fn what_a_killed_run_left_behind_goes_away_and_what_is_in_use_stays() {
         let place = tempfile::tempdir().expect("a directory");
         let used = Scratch::new_in(place.path()).expect("made");
-        let left = place.path().join(format!("{PREFIX}{}-left", start_of_machine()));
+        let left = place.path().join(format!("{PREFIX}{}-left", machine()));
         let other = place.path().join("other");
         for directory in [&left, &other] {
             fs::create_dir(directory).expect("made");

@@ -50,7 +50,7 @@ async fn rotate(app: &mut App, path: &Path) -> anyhow::Result<String> {
         app.key = MasterKey::with(keys::read_all(path)?, None);
         let count = rewrap(app).await?;
         if next.is_file() {
-            std::fs::remove_file(&next)?;
+            fs_err::remove_file(&next)?;
         }
         return Ok(format!(
             "{count} records came under the key, {}\nif every server was restarted since it was changed, delete {}; \

@@ -43,7 +43,7 @@ fn import(data: &Path, paths: &[PathBuf]) -> anyhow::Result<u8> {
         "sources": sources, "bodies": bodies, "hashes": hashes, "notUsed": unusable.count(),
         "imported": jiff::Timestamp::now().to_string(), "by": concat!("mercat ", env!("CARGO_PKG_VERSION")),
     });
-    std::fs::create_dir_all(data)?;
+    fs_err::create_dir_all(data)?;
     let target = data.join(FILE);
     let mut part = tempfile::NamedTempFile::new_in(data)?;
     part.write_all(&pack(&about.to_string(), &builder.compile()))?;
@@ -88,7 +88,7 @@ fn read_file(path: &Path, builder: &mut Builder, bar: &ProgressBar) -> anyhow::R
 }
 
 fn opened(path: &Path) -> anyhow::Result<Pack> {
-    let file = File::open(path)?;
+    let file: File = fs_err::File::open(path)?.into();
     Pack::open(Arc::new(file)).with_context(|| path.display().to_string())
 }
 

@@ -42,7 +42,7 @@ pub(crate) async fn open(data: &Path, config: &Config) -> anyhow::Result<House> 
         .with_context(|| format!("the data directory {} cannot be made", data.display()))?;
     let data = data.canonicalize()?;
     // Database and key are this user's only.
-    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o700))?;
+    fs_err::set_permissions(&data, std::fs::Permissions::from_mode(0o700))?;
     let key = keys::open(&data)?;
     let url = config.database_url(&data);
     let ledger = mercat_store::open(&url).await.map_err(|error| {

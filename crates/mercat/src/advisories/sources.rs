@@ -93,12 +93,12 @@ impl Gatherer {
     fn path(&mut self, path: &Path, depth: usize) -> anyhow::Result<()> {
         let about = std::fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?;
         if !about.is_dir() {
-            return self.file(&path.display().to_string(), File::open(path)?);
+            return self.file(&path.display().to_string(), fs_err::File::open(path)?.into());
         }
         if depth > DEPTH_MAX {
             bail!("{} is more than {DEPTH_MAX} directories deep", path.display());
         }
-        let entries = std::fs::read_dir(path)?.map(|entry| Ok(entry?.path()));
+        let entries = fs_err::read_dir(path)?.map(|entry| Ok(entry?.path()));
         let mut entries = entries.collect::<Result<Vec<PathBuf>, std::io::Error>>()?;
         entries.sort();
         for entry in entries {

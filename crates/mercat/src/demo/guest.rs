@@ -179,14 +179,14 @@ pub(crate) fn build(path: &Path, bytes: u64, items: &[Item], swap: bool) -> io::
     let tree = tempfile::tempdir()?;
     for (name, mode, content) in items {
         let target = tree.path().join(name);
-        std::fs::create_dir_all(target.parent().unwrap_or(tree.path()))?;
-        std::fs::write(&target, content)?;
-        std::fs::set_permissions(&target, std::fs::Permissions::from_mode(*mode))?;
+        fs_err::create_dir_all(target.parent().unwrap_or(tree.path()))?;
+        fs_err::write(&target, content)?;
+        fs_err::set_permissions(&target, std::fs::Permissions::from_mode(*mode))?;
     }
     for directory in ["dev", "proc", "sys", "tmp", "run", "home/operator", "root", "var/log", "usr/bin"] {
-        std::fs::create_dir_all(tree.path().join(directory))?;
+        fs_err::create_dir_all(tree.path().join(directory))?;
     }
-    std::fs::create_dir_all(tree.path().join("etc/systemd/system/multi-user.target.wants"))?;
+    fs_err::create_dir_all(tree.path().join("etc/systemd/system/multi-user.target.wants"))?;
     for (link, target) in [
         ("etc/systemd/system/multi-user.target.wants/ssh.service", "/usr/lib/systemd/system/ssh.service"),
         ("etc/os-release", "../usr/lib/os-release"),

@@ -15,7 +15,7 @@ const GZIP_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 /// Writes an OCI layout with the tags `latest` and `version`. `planted` puts a private key into the top layer.
 pub(crate) fn write(root: &Path, version: &str, planted: bool) -> anyhow::Result<()> {
     let blobs = root.join("blobs/sha256");
-    std::fs::create_dir_all(&blobs)?;
+    fs_err::create_dir_all(&blobs)?;
     let base = layer(&[
         Member::Directory("etc"),
         Member::File("etc/os-release", OS_RELEASE.as_bytes(), 0o644),
@@ -45,7 +45,7 @@ pub(crate) fn write(root: &Path, version: &str, planted: bool) -> anyhow::Result
     let layers = [base, library, layer(&top)?];
     let put = |bytes: &[u8], kind: &str| -> anyhow::Result<Value> {
         let digest = hex(bytes);
-        std::fs::write(blobs.join(&digest), bytes)?;
+        fs_err::write(blobs.join(&digest), bytes)?;
         Ok(json!({"mediaType": kind, "digest": format!("sha256:{digest}"), "size": bytes.len()}))
     };
     let diff_ids: Vec<String> = layers.iter().map(|(tar, _)| format!("sha256:{}", hex(tar))).collect();
@@ -73,7 +73,7 @@ pub(crate) fn write(root: &Path, version: &str, planted: bool) -> anyhow::Result
     };
     let index =
         json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [tagged("latest"), tagged(version)]});
-    std::fs::write(root.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)?;
+    fs_err::write(root.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)?;
     std::fs::write(root.join("index.json"), index.to_string()).context("the demo image")
 }
 

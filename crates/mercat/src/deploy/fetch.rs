@@ -43,14 +43,14 @@ pub(super) async fn fetch(
     }
     let found = digest(&part, bar)?;
     if found != wanted.sha256 {
-        std::fs::remove_file(&part)?;
+        fs_err::remove_file(&part)?;
         bail!(
             "{} came as sha256:{found}, sha256:{} was announced; it was deleted",
             path.display(),
             wanted.sha256
         );
     }
-    std::fs::rename(&part, path)?;
+    fs_err::rename(&part, path)?;
     Ok(())
 }
 

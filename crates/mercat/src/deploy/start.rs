@@ -47,7 +47,7 @@ fn copies(machine: &Machine, out: &Path) -> anyhow::Result<Vec<std::path::PathBu
         if !copy.exists() {
             let part = copy.with_extension("part");
             std::fs::copy(out.join(&disk.file), &part).with_context(|| part.display().to_string())?;
-            std::fs::rename(&part, &copy)?;
+            fs_err::rename(&part, &copy)?;
         }
         paths.push(copy.canonicalize()?);
     }

@@ -108,7 +108,7 @@ pub(crate) fn write(path: &Path, key: &[u8; 32]) -> anyhow::Result<()> {
 
 /// Gives a file the place of another one, so that it is there after a power cut, too.
 pub(crate) fn put(from: &Path, path: &Path) -> anyhow::Result<()> {
-    std::fs::rename(from, path)?;
+    fs_err::rename(from, path)?;
     let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Ok(std::fs::File::open(directory)?.sync_all()?)
 }
