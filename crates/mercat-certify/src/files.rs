@@ -150,7 +150,10 @@ impl Files {
     /// Takes note of a file in which credentials were found, at some places; `None` when not all of it is there any more.
     pub(crate) fn suspect(&mut self, file: &str, bytes: Option<&[u8]>, places: Vec<String>) {
         let found = (file.to_owned(), bytes.map(Program::of).unwrap_or_default());
-        for place in places {
+        let is_inside = |place: &String| {
+            place.strip_prefix(file).is_some_and(|rest| rest.is_empty() || rest.starts_with('!'))
+        };
+        for place in places.into_iter().filter(is_inside) {
             let known = self.suspects.entry(place).or_insert_with(|| found.clone());
             // Which of two files of one name a finding is about is not told.
             if *known != found {

@@ -251,30 +251,33 @@ impl<'k> Scan<'k> {
     }
 
     pub(crate) fn note(&self, note: Note) {
-        if note.rule == "CTR-21" {
-            let credentials = &mut self.state.borrow_mut().credentials;
-            if credentials.last() != Some(&note.path) && credentials.len() < NOTES_OF_RULE_MAX {
-                credentials.push(note.path.clone());
+        let mut state = self.state.borrow_mut();
+        let State { facts, credentials, .. } = &mut *state;
+        let same = facts.notes.iter().filter(|known| known.rule == note.rule).count();
+        match same {
+            0..NOTES_OF_RULE_MAX => {
+                if note.rule == "CTR-21" && credentials.last() != Some(&note.path) {
+                    credentials.push(note.path.clone());
+                }
+                facts.notes.insert(note);
             }
+            NOTES_OF_RULE_MAX => {
+                let observed = format!("more than {NOTES_OF_RULE_MAX} of these in this layer");
+                facts.notes.insert(Note { path: String::new(), observed, ..note });
+            }
+            _ => {}
         }
-        self.with(|facts| {
-            let same = facts.notes.iter().filter(|known| known.rule == note.rule).count();
-            match same {
-                0..NOTES_OF_RULE_MAX => {
-                    facts.notes.insert(note);
-                }
-                NOTES_OF_RULE_MAX => {
-                    let observed = format!("more than {NOTES_OF_RULE_MAX} of these in this layer");
-                    facts.notes.insert(Note { path: String::new(), observed, ..note });
-                }
-                _ => {}
-            }
-        });
     }
 
     /// Whether something was noted about this path.
     pub(crate) fn is_noted(&self, path: &str) -> bool {
         self.with(|facts| facts.notes.iter().any(|note| note.path == path))
+    }
+
+    /// Begins a file: what credentials were found until then are those of names, attributes and other files. `true` when
+    /// there were any at this path, which its content does not explain.
+    pub(crate) fn begin_content(&self, path: &str) -> bool {
+        self.credentials().iter().any(|place| place == path)
     }
 
     /// Where credentials were found since this was last asked.

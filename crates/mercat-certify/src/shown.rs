@@ -62,6 +62,8 @@ pub(crate) struct Shown<'s, 'k> {
     kept_max: u64,
     ended: bool,
     broken: Option<ReadError>,
+    /// Whether credentials were found in its name.
+    named: bool,
 }
 
 impl<'s, 'k> Shown<'s, 'k> {
@@ -75,6 +77,7 @@ impl<'s, 'k> Shown<'s, 'k> {
         let alone = scan.knowledge().inventory_alone;
         let hash = if alone { Hashing::none() } else { scan.knowledge().signatures.hashing(want.size) };
         let hash = if want.sha256 { hash.with_sha256() } else { hash };
+        let named = depth == 0 && scan.begin_content(path);
         // Archives inside archives may be open together, each with a thread of its own; the outer ones wait anyway.
         let hash = if depth == 0 { Hasher::beside(hash, scan.hashing_thread()) } else { Hasher::here(hash) };
         Self {
@@ -99,6 +102,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             kept_max: u64::MAX,
             ended: false,
             broken: None,
+            named,
         }
     }
 
@@ -380,7 +384,7 @@ impl<'s, 'k> Shown<'s, 'k> {
         let all = self.broken.is_none() && self.window.len() as u64 == self.size;
         let credentials = if self.depth == 0 { self.scan.credentials() } else { Vec::new() };
         if !credentials.is_empty() {
-            let bytes = all.then_some(&*self.window);
+            let bytes = (all && !self.named).then_some(&*self.window);
             self.scan.with(|facts| facts.told.suspect(self.path, bytes, credentials));
         }
         if self.scan.is_noted(self.path) {

@@ -128,7 +128,9 @@ pub const HEAD_BYTES: usize = 4096;
 /// Whether a path is that of a file of keys with which somebody may sign in, and no text about such files.
 fn is_key_file(path: &str) -> bool {
     let below = path.strip_prefix("usr/").unwrap_or(path);
-    let is_text = below.starts_with("share/doc/") || below.starts_with("share/man/");
+    let is_text = ["share/doc/", "share/man/"].iter().any(|place| below.starts_with(place))
+        // A home may be anywhere.
+        && !path.contains("/.ssh/");
     path.rsplit('/').next().unwrap_or(path).starts_with("authorized_keys") && !is_text
 }
 

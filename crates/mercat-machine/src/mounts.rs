@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 pub struct Names {
     uuid: String,
     label: String,
+    /// The label in the root directory of FAT, which may differ from the one in its boot sector.
+    directory_label: String,
     volume: String,
     partition_label: String,
     partition_id: String,
@@ -57,13 +59,64 @@ pub fn names(guest: &Guest, volume: &Volume, file_system: &str) -> Names {
             let hex = hex(&serial);
             names.uuid = format!("{}-{}", hex.get(..4).unwrap_or_default(), hex.get(4..).unwrap_or_default());
             names.label = text(field(at + 4, 11));
+            names.directory_label = fat_label(&field(0, 512), &field);
+        }
+        "ntfs" => {
+            let mut serial = field(72, 8);
+            serial.reverse();
+            names.uuid = hex(&serial);
         }
         _ => {}
     }
     names
 }
 
+/// The label that stands in the root directory of FAT: an entry of its own kind (Microsoft's FAT specification, section 6),
+/// looked for in the directory's first cluster.
+fn fat_label(boot: &[u8], field: &dyn Fn(u64, usize) -> Vec<u8>) -> String {
+    const ENTRY: usize = 32;
+    const ENTRIES_MAX: usize = 512;
+    let at = |at: usize, length: usize| {
+        boot[at..at + length].iter().rev().fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
+    };
+    let (sector, per_cluster, reserved) = (at(11, 2), at(13, 1), at(14, 2));
+    let (tables, entries, short) = (at(16, 1), at(17, 2), at(22, 2));
+    let sectors = if short == 0 { at(36, 4) } else { short };
+    let first = reserved + tables * sectors;
+    // FAT32 has the directory in a cluster, the others behind the tables.
+    let cluster = if entries == 0 { at(44, 4).saturating_sub(2) } else { 0 };
+    let directory = field((first + cluster * per_cluster) * sector, ENTRIES_MAX * ENTRY);
+    let mut found = directory.chunks_exact(ENTRY).take_while(|entry| entry[0] != 0);
+    let label = found.find(|entry| entry[0] != 0xe5 && entry[11] & 0x3f == 0x08);
+    label.map(|entry| String::from_utf8_lossy(&entry[..11]).trim_end().to_owned()).unwrap_or_default()
+}
+
+/// A name as udev writes it into `/dev/disk`, where `\x20` stands for a byte.
+fn udev_name(name: &str) -> String {
+    let mut out = Vec::new();
+    let mut rest = name.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let hex = behind.get(..3).filter(|escape| *first == b'\\' && escape[0] == b'x');
+        let byte = hex.and_then(|escape| std::str::from_utf8(&escape[1..]).ok());
+        match byte.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                rest = &behind[3..];
+            }
+            None => {
+                out.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 impl Names {
+    fn is_label(&self, label: &str) -> bool {
+        !label.is_empty() && (self.label == label || self.directory_label == label)
+    }
+
     fn is(&self, source: &str) -> bool {
         let source = source.trim_matches('"');
         if let Some((key, value)) = source.split_once('=') {
@@ -71,7 +124,7 @@ impl Names {
             return !value.is_empty()
                 && match key {
                     "UUID" => self.uuid.eq_ignore_ascii_case(value),
-                    "LABEL" => self.label == value,
+                    "LABEL" => self.is_label(value),
                     "PARTLABEL" => self.partition_label == value,
                     "PARTUUID" => self.partition_id.eq_ignore_ascii_case(value),
                     _ => false,
@@ -81,10 +134,10 @@ impl Names {
             return self.uuid.eq_ignore_ascii_case(uuid);
         }
         if let Some(label) = source.strip_prefix("/dev/disk/by-label/") {
-            return self.label == label;
+            return self.is_label(&udev_name(label));
         }
         if let Some(label) = source.strip_prefix("/dev/disk/by-partlabel/") {
-            return self.partition_label == label;
+            return self.partition_label == udev_name(label);
         }
         if let Some(id) = source.strip_prefix("/dev/disk/by-partuuid/") {
             return self.partition_id.eq_ignore_ascii_case(id);
@@ -190,7 +243,7 @@ pub fn join(volumes: Vec<VolumeTree>, names: &[Names]) -> (Tree, Vec<Doubt>) {
     for (found, entry) in lines_of(&alone) {
         // Where a mount is made, links are followed.
         let point = alone.real(&entry.point).unwrap_or_else(|| normal(&entry.point));
-        let later = entry.has("noauto") && !entry.options.contains("automount");
+        let later = entry.has("noauto") && !entry.options.contains("x-systemd.");
         if entry.kind == "swap" || later || !entry.point.starts_with('/') {
             continue;
         }
@@ -203,12 +256,12 @@ pub fn join(volumes: Vec<VolumeTree>, names: &[Names]) -> (Tree, Vec<Doubt>) {
                     entry.source
                 )));
             }
-            Some(at) if at != root => {
+            Some(at) if at != root && !entry.options.contains("X-mount.") => {
                 // The last line of a directory counts.
                 mounts.retain(|(known, _)| *known != point);
                 mounts.push((point, at));
             }
-            None if !point.is_empty() && !is_aside(&point) && may_be_here(&entry) => {
+            _ if !point.is_empty() && hides(&point, &entry, at.is_some()) => {
                 doubts.push(doubt(format!(
                     "/{point} is {} there: what it holds was not told apart",
                     entry.source
@@ -237,37 +290,83 @@ fn normal(path: &str) -> String {
     mercat_guest::resolve(path, &|_| None).unwrap_or_default()
 }
 
-/// Whether nothing that rules look at lies in a directory of the guest.
+/// Whether rules look for something at, above or below a directory of the guest by its path.
+fn is_looked_into(point: &str) -> bool {
+    const TOPS: [&str; 10] = ["etc", "usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "boot", "root"];
+    const BELOW: [&str; 9] = [
+        "var/lib/dpkg",
+        "var/lib/rpm",
+        "var/lib/cloud",
+        "var/lib/waagent",
+        "var/lib/dbus",
+        "var/lib/dhcp",
+        "var/lib/dhclient",
+        "var/lib/NetworkManager",
+        "var/spool/cron",
+    ];
+    let within = |one: &str, other: &str| {
+        one.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    // A process's root and open files are links to anywhere.
+    let of_process = point
+        .strip_prefix("proc/")
+        .is_some_and(|process| process.starts_with(|c: char| c.is_ascii_digit()) || process.contains("self"));
+    // Deeper than links are kept, a directory may be another one.
+    of_process
+        || point.split('/').count() > super::wanted::LINK_DEPTH
+        || TOPS.iter().any(|top| within(point, top))
+        || BELOW.iter().any(|place| within(point, place) || within(place, point))
+}
+
+/// Whether nothing that rules look at lies in a directory of the guest, whatever is mounted there.
 fn is_aside(point: &str) -> bool {
     const ASIDE: [&str; 8] = ["mnt", "media", "tmp", "proc", "sys", "dev", "run", "snap"];
-    let top = point.split('/').next().unwrap_or_default();
     const BELOW: [&str; 5] =
         ["var/tmp", "var/lib/machines", "var/lib/nfs/rpc_pipefs", "var/snap", "var/lib/snapd"];
+    let top = point.split('/').next().unwrap_or_default();
     let is_below = |place: &&str| {
         point.strip_prefix(*place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    ASIDE.contains(&top) || BELOW.iter().any(is_below)
+    (ASIDE.contains(&top) || BELOW.iter().any(is_below)) && !is_looked_into(point)
 }
+
+/// Whether what is mounted at a directory may hide or bring something that rules would see; `is_known` when it is a
+/// volume of this disk.
+fn hides(point: &str, entry: &Entry, is_known: bool) -> bool {
+    // Of a directory under another name the kind means nothing.
+    let is_bind = entry.has("bind") || entry.has("rbind");
+    if is_aside(point) || !is_bind && VIRTUAL.contains(&entry.kind.as_str()) {
+        return false;
+    }
+    // What is on this disk is scanned wherever it is mounted: there it matters only where a path is asked for.
+    is_looked_into(point) || !is_bind && !is_known && may_be_here(entry)
+}
+
+/// File systems that hold nothing when they are mounted.
+const VIRTUAL: [&str; 18] = [
+    "tmpfs",
+    "proc",
+    "sysfs",
+    "devtmpfs",
+    "devpts",
+    "ramfs",
+    "mqueue",
+    "hugetlbfs",
+    "debugfs",
+    "tracefs",
+    "securityfs",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "efivarfs",
+    "binfmt_misc",
+    "nfsd",
+    "fusectl",
+];
 
 /// Whether what a line mounts may be on this disk, though no volume is called so.
 fn may_be_here(entry: &Entry) -> bool {
-    const ELSEWHERE: [&str; 31] = [
-        "tmpfs",
-        "proc",
-        "sysfs",
-        "devtmpfs",
-        "devpts",
-        "ramfs",
-        "mqueue",
-        "hugetlbfs",
-        "debugfs",
-        "tracefs",
-        "securityfs",
-        "cgroup",
-        "cgroup2",
-        "configfs",
-        "efivarfs",
-        "binfmt_misc",
+    const ELSEWHERE: [&str; 15] = [
         "nfs",
         "nfs4",
         "cifs",
@@ -284,14 +383,10 @@ fn may_be_here(entry: &Entry) -> bool {
         "glusterfs",
         "lustre",
     ];
-    // Of a directory under another name the kind means nothing.
-    if entry.has("bind") || entry.has("rbind") {
-        return true;
-    }
     if ELSEWHERE.contains(&entry.kind.as_str()) {
         return false;
     }
-    // Every volume that can be read has these names: one that none has is on another disk.
+    // One that no volume of these names has is most likely on another disk, which is enough where no rule looks.
     let named =
         ["UUID=", "LABEL=", "PARTUUID=", "PARTLABEL="].iter().any(|key| entry.source.starts_with(key))
             || ["by-uuid/", "by-label/", "by-partuuid/", "by-partlabel/"].iter().any(|place| {
@@ -307,6 +402,24 @@ fn may_be_here(entry: &Entry) -> bool {
     !named && !other_disk
 }
 
+/// Lines of a unit, those that go on joined (systemd.syntax(7)); comments do not go on, and are left out.
+fn unit_lines(text: &str) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    let mut goes_on = false;
+    for line in text.lines().map(str::trim) {
+        if line.is_empty() && !goes_on || line.starts_with(['#', ';']) {
+            continue;
+        }
+        let plain = line.strip_suffix('\\').unwrap_or(line);
+        match out.last_mut().filter(|_| goes_on) {
+            Some(last) => *last = format!("{last} {plain}"),
+            None => out.push(plain.to_owned()),
+        }
+        goes_on = line.ends_with('\\');
+    }
+    out
+}
+
 /// What a unit mounts, as a line of `fstab` would say it; `None` where it does not say so in plain words.
 fn unit(text: &str, point: &str) -> Option<Entry> {
     let mut entry = Entry {
@@ -315,50 +428,99 @@ fn unit(text: &str, point: &str) -> Option<Entry> {
         kind: String::new(),
         options: String::new(),
     };
-    let mut section = "";
-    for line in text.lines().map(str::trim) {
-        // Lines that go on, and what stands for something else.
-        if line.ends_with('\\') || line.contains('%') {
-            return None;
-        }
+    let mut section = String::new();
+    for line in unit_lines(text) {
         if line.starts_with('[') {
-            section = line;
+            section.clone_from(&line);
         }
         let Some((name, value)) = line.split_once('=').filter(|_| section == "[Mount]") else { continue };
         let value = value.trim().to_owned();
-        match name.trim() {
-            "What" => entry.source = value,
-            "Type" => entry.kind = value,
-            "Options" => entry.options = value,
-            _ => {}
+        let field = match name.trim() {
+            "What" => &mut entry.source,
+            "Type" => &mut entry.kind,
+            "Options" => &mut entry.options,
+            _ => continue,
+        };
+        // What stands for something else.
+        if value.contains('%') {
+            return None;
         }
+        *field = value;
     }
     (!entry.source.is_empty()).then_some(entry)
 }
 
-/// Units of systemd that mount something where rules look; they are called as the directory is. Those of packages count
-/// where something starts them, which the links in `/etc` tell.
+/// Where units of systemd lie, its own first: there everything is kept whole, elsewhere only names are.
+const UNITS: [&str; 5] = [
+    "etc/systemd/system",
+    "etc/systemd/system.control",
+    "usr/local/lib/systemd/system",
+    "usr/lib/systemd/system",
+    "lib/systemd/system",
+];
+
+/// The directory that a unit mounts or that its drop-ins are about, by its name; `-` at the end and a bare `mount` are about
+/// many.
+fn point_of_unit(name: &str) -> Option<&str> {
+    let name = name.strip_suffix(".d").unwrap_or(name);
+    if matches!(name, "mount" | "automount") {
+        return Some("");
+    }
+    name.strip_suffix(".mount").or_else(|| name.strip_suffix(".automount")).filter(|stem| *stem != "-")
+}
+
+/// Units of systemd that mount something where rules look; they are called as the directory is. Drop-ins change them, and
+/// what `fstab` says.
 fn units(tree: &Tree, names: &[Names]) -> Vec<Doubt> {
-    const OWN: &str = "etc/systemd/system";
+    let own = UNITS[0];
     let mut out = Vec::new();
     let mut seen = BTreeSet::new();
-    for found in tree.below(OWN) {
+    let mut add = |found: &Found<'_>, point: &str| {
+        let observed = format!("a unit mounts /{point}: what it holds was not told apart");
+        out.push(Doubt { place: found.place(), observed });
+    };
+    for (directory, found) in UNITS.iter().flat_map(|at| tree.below(at).map(move |found| (*at, found))) {
         let name = found.node.name();
-        let stem = name.strip_suffix(".mount").or_else(|| name.strip_suffix(".automount"));
-        let Some(stem) = stem.filter(|stem| *stem != "-") else { continue };
+        let parent = found.node.path.rsplit('/').nth(1).unwrap_or_default();
+        let drop_in = point_of_unit(parent).filter(|_| parent.ends_with(".d") && name.ends_with(".conf"));
+        let Some(stem) = drop_in.or_else(|| point_of_unit(name)) else { continue };
         let point = stem.replace('-', "/").replace("\\x2d", "-");
         let point = tree.real(&point).unwrap_or(point);
-        if is_aside(&point) || found.node.link == "/dev/null" || !seen.insert(stem) {
+        if is_aside(&point) {
             continue;
         }
-        let has_more = tree.below(&format!("{OWN}/{stem}.mount.d")).next().is_some();
-        let file = tree.file(&format!("{OWN}/{stem}.mount")).filter(|_| !has_more);
+        if found.node.link == "/dev/null" {
+            // A masked unit is none, whoever brings one of this name.
+            seen.insert(stem.to_owned());
+            continue;
+        }
+        if drop_in.is_some() {
+            let says = |line: &String| {
+                ["What", "Type", "Options"]
+                    .iter()
+                    .any(|key| line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('=')))
+            };
+            let text = tree.file(&format!("/{}", found.node.path)).filter(|file| file.node.content.is_some());
+            if text.is_none_or(|file| unit_lines(&file.node.text()).iter().any(says)) {
+                add(&found, &point);
+            }
+            continue;
+        }
+        if name.ends_with(".d") || !seen.insert(stem.to_owned()) {
+            continue;
+        }
+        let file = tree.file(&format!("{own}/{stem}.mount")).filter(|_| directory == own);
         let entry = file.and_then(|file| unit(&file.node.text(), &point));
-        let is_of_this_disk =
-            |entry: &Entry| names.iter().any(|names| names.is(&entry.source)) || may_be_here(entry);
-        if entry.as_ref().is_none_or(is_of_this_disk) {
-            let observed = format!("a unit mounts /{point}: what it holds was not told apart");
-            out.push(Doubt { place: found.place(), observed });
+        let hidden = match &entry {
+            Some(entry) => {
+                let is_known = names.iter().any(|names| names.is(&entry.source));
+                is_known || hides(&point, entry, false)
+            }
+            // Those of packages are for directories that they bring, unless rules look there.
+            None => directory == own || is_looked_into(&point),
+        };
+        if hidden {
+            add(&found, &point);
         }
     }
     out
@@ -366,7 +528,7 @@ fn units(tree: &Tree, names: &[Names]) -> Vec<Doubt> {
 
 /// Names under which rules look for something, and that are links to what nobody kept.
 fn dangling(tree: &Tree) -> Vec<Doubt> {
-    const FIXED: [&str; 31] = [
+    const FIXED: [&str; 33] = [
         "etc/fstab",
         "etc/passwd",
         "etc/shadow",
@@ -387,6 +549,8 @@ fn dangling(tree: &Tree) -> Vec<Doubt> {
         "etc/cron.yearly",
         "etc/periodic",
         "var/spool/cron",
+        "var/spool/cron/crontabs",
+        "etc/anacrontab",
         "etc/cloud",
         "etc/default/grub",
         "var/lib/dpkg",

@@ -5,6 +5,8 @@ use mercat_guest::{Entry, Kind};
 
 /// Bytes of a compiled file of configuration that is kept whole.
 const SMALL_BYTES: u64 = 1 << 20;
+/// Parts of a path down to which every link is kept that may be a directory on the way to something.
+pub(super) const LINK_DEPTH: usize = 6;
 /// Bytes of a file that is kept whole because a boot loader may be told to read it, whatever it is called.
 const SCRIPT_BYTES_MAX: u64 = 64 << 10;
 
@@ -66,11 +68,12 @@ fn linux(path: &str, kind: Kind) -> Option<Wanted> {
     if name.starts_with("authorized_keys") {
         return Some(Wanted::Whole);
     }
-    // Links of directories lead to everything else.
-    if kind == Kind::Symlink && path.split('/').count() <= 3 {
+    // Links of directories lead to everything else. Packages have the most, where rules look anyway.
+    let top = path.split('/').next().unwrap_or(path);
+    let deep = if matches!(top, "usr" | "lib" | "lib64") { 3 } else { LINK_DEPTH };
+    if kind == Kind::Symlink && path.split('/').count() <= deep {
         return Some(Wanted::Name);
     }
-    let top = path.split('/').next().unwrap_or(path);
     match top {
         "etc" => etc(path),
         "boot" => boot(path, name),

@@ -252,6 +252,7 @@ fn made_up_credentials_of_uneven_chance_are_found() {
         (vec!["hv", "s.", mixed, mixed, &mixed[..24]], "HashiCorp Vault token"),
         (vec!["root:$6", "$abcdefgh$", &"aB3dE6gH9j".repeat(9)[..86], ":19000:0:"], "shadow password hash"),
         (vec!["amqp://u:", "aB3dE6gH9jK2", "@x.example.com,prod.test.io/db"], "URL with a password"),
+        (vec!["postgresql://u:", "aB3dE6gH9jK2", "@example.com/db?host=prod.test.io"], "URL with a password"),
         (vec!["hooks.slack.", "com/services/T0A1B2C3D/B4E5F6G7H/", &mixed[..24]], "Slack webhook"),
     ] {
         assert_eq!(kinds(parts.concat()), [kind]);

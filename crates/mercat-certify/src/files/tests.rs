@@ -226,18 +226,25 @@ fn credentials_in_files_of_packages_are_the_packages() {
         ("usr/share/doc/tool/zchangelog.gz", &of_packed),
         ("usr/share/doc/tool/zother.gz", &of_packed),
         ("usr/lib/python3/x.py", &of_text),
+        ("usr/lib/python-tool/x.py", &of_text),
+        ("usr/share/doc/tool/.ssh/key", &of_text),
         ("opt/tool/key", &of_text),
         ("usr/lib/tool/key", &of_text),
     ]
     .map(|(path, sum)| format!("{sum}  {path}\n"))
     .concat();
+    let named = format!("opt/AKIA{}", "Z7QX4M2LT9WB3KDE");
     let facts = facts_of(&tar(&[
+        // What is in the name of one file is not in the next.
+        (&named, FILE, 0o644, b"x"),
         ("usr/share/doc/tool/manual", FILE, 0o644, &text),
         ("usr/share/doc/tool/changed", FILE, 0o644, &text),
         ("usr/share/doc/tool/own", FILE, 0o644, &text),
         ("usr/share/doc/tool/zchangelog.gz", FILE, 0o644, &packed),
         ("usr/share/doc/tool/zother.gz", FILE, 0o644, &packed),
         ("usr/lib/python3/x.py", FILE, 0o644, &text),
+        ("usr/lib/python-tool/x.py", FILE, 0o644, &text),
+        ("usr/share/doc/tool/.ssh/key", FILE, 0o644, &text),
         // No archive, whatever it is called.
         ("usr/lib/python3/x.py!/key", FILE, 0o644, &text),
         ("usr/share/doc/tool/zchangelog.gz!/content", FILE, 0o644, &text),
@@ -269,21 +276,24 @@ fn credentials_in_files_of_packages_are_the_packages() {
         paths
     };
     assert_eq!(
-        of("CTR-21-PKG", &|package| package == "tool"),
+        of("CTR-21-DOC", &|package| package == "tool"),
         ["usr/lib/python3/x.py", "usr/share/doc/tool/manual", "usr/share/doc/tool/zother.gz!/content"]
     );
     assert_eq!(
         of("CTR-21", &|package| package == "tool"),
         [
+            &*named,
             "opt/tool/key",
+            "usr/lib/python-tool/x.py",
             "usr/lib/python3/x.py!/key",
             "usr/lib/tool/key",
+            "usr/share/doc/tool/.ssh/key",
             "usr/share/doc/tool/changed",
             "usr/share/doc/tool/own",
             "usr/share/doc/tool/zchangelog.gz!/content",
         ]
     );
-    assert_eq!(of("CTR-21", &|_| false).len(), 9);
+    assert_eq!(of("CTR-21", &|_| false).len(), 12);
 }
 
 #[test]

@@ -171,8 +171,8 @@ fn is_where_it_is_read(path: &str) -> bool {
 
 impl Whole {
     /// Keys inside of programs are one finding a program. Where that is as a package of the distribution installed it
-    /// they are the package's, and published with it: a rule of its own. So is what documentation and modules hold. Which
-    /// packages those are is asked; what a package has is told by the lists on the image.
+    /// they are the package's, and published with it: a rule of its own. So is what documentation and modules hold, another
+    /// rule. Which packages those are is asked; what a package has is told by the lists on the image.
     pub(crate) fn keys_of_packages(
         &self,
         findings: &mut Vec<Finding>,
@@ -218,32 +218,39 @@ impl Whole {
 }
 
 /// Whether a path is one of documentation, examples or modules, where packages have what only looks like a credential.
+/// What lets somebody sign in is none.
 fn is_of_documents(path: &str) -> bool {
-    const PLACES: [&str; 10] = [
-        "share/doc/",
-        "share/help/",
-        "share/info/",
-        "share/man/",
-        "share/ruby/",
-        "lib/ruby/",
-        "lib64/ruby/",
-        "lib/python",
-        "lib64/python",
-        "share/perl",
-    ];
+    const PLACES: [&str; 7] =
+        ["share/doc/", "share/help/", "share/info/", "share/man/", "share/ruby/", "lib/ruby/", "lib64/ruby/"];
+    // Behind these a version, or nothing.
+    const VERSIONED: [&str; 3] = ["lib/python", "lib64/python", "share/perl"];
     let path = path.strip_prefix("usr/").unwrap_or(path);
-    PLACES.iter().any(|place| path.starts_with(place))
+    let of_version = |place: &&str| {
+        let rest = path.strip_prefix(*place).and_then(|rest| rest.split_once('/'));
+        rest.is_some_and(|(version, _)| version.chars().all(|c| c.is_ascii_digit() || c == '.'))
+    };
+    let is_place = PLACES.iter().any(|place| path.starts_with(place))
+        || VERSIONED.iter().any(of_version)
         || path.starts_with("share/")
-            && ["/tests/", "/examples/", "/samples/"].iter().any(|part| path.contains(part))
+            && ["/tests/", "/examples/", "/samples/"].iter().any(|part| path.contains(part));
+    is_place && !path.contains("/.ssh/")
 }
 
 fn of_package_alone(finding: Finding, package: &str, more: &str) -> Finding {
+    // Lists of files are the image's own word.
+    let (rule, fix) = match finding.rule.as_str() {
+        "CTR-21" => (
+            "CTR-21-DOC",
+            "make sure that it is an example that nothing uses; if it is not, revoke it and build the image again without it",
+        ),
+        _ => ("CTR-21-PKG", "nothing, unless the package is your own"),
+    };
     Finding {
-        rule: "CTR-21-PKG".to_owned(),
+        rule: rule.to_owned(),
         observed: format!("{}{more}, as the package {package} installed it", finding.observed),
         place: Place { package: package.to_owned(), ..finding.place },
         required: "credentials of packages that everybody has".to_owned(),
-        fix: "nothing, unless the package is your own".to_owned(),
+        fix: fix.to_owned(),
         ..finding
     }
 }

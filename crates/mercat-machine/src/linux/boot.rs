@@ -50,6 +50,7 @@ impl<'t> Boot<'t> {
             tree,
             boot: Self::default(),
             of_recovery: Vec::new(),
+            starts_recovery: false,
             read: BTreeSet::new(),
             started: BTreeSet::new(),
             bytes: 0,
@@ -79,10 +80,12 @@ impl<'t> Boot<'t> {
             }
         }
         reader.images();
+        let by_itself =
+            reader.starts_recovery || environment.get("saved_entry").is_some_and(|entry| is_recovery(entry));
         let mut boot = reader.boot;
-        // What are the only entries are those that start, whatever they are called.
-        if boot.lines.is_empty() {
-            boot.lines = reader.of_recovery;
+        // What are the only entries are those that start, whatever they are called, and so are those that are chosen.
+        if boot.lines.is_empty() || by_itself {
+            boot.lines.append(&mut reader.of_recovery);
         }
         if boot.lines.is_empty() {
             boot.lines = sources(tree);
@@ -121,6 +124,13 @@ fn is_boot(path: &str) -> bool {
             || ["/cmdline.txt", "/syslinux.cfg", "/extlinux.conf"].iter().any(|name| path.ends_with(name)))
 }
 
+/// Whether the entry that a boot loader starts by itself is one for recovery: by its name, or by a number past the first.
+fn is_recovery(entry: &str) -> bool {
+    let entry = entry.trim().trim_matches(['"', '\'']).to_ascii_lowercase();
+    let number = entry.split('>').next().and_then(|number| number.parse::<u32>().ok());
+    entry.contains("recovery") || entry.contains("rescue") || number.is_some_and(|number| number > 0)
+}
+
 /// Whether boot loaders look at a file by themselves, not at a copy that a package brings.
 fn is_used(tree: &Tree, found: &Found<'_>) -> bool {
     let is_of_boot = |path: &str| ["boot", "efi"].iter().any(|top| path.split('/').next() == Some(top));
@@ -157,6 +167,8 @@ struct Reader<'t> {
     boot: Boot<'t>,
     /// Command lines of entries for recovery.
     of_recovery: Vec<CommandLine<'t>>,
+    /// Whether a script chooses one of those by itself.
+    starts_recovery: bool,
     /// Scripts that were read.
     read: BTreeSet<At<'t>>,
     /// Programs that entries start.
@@ -196,7 +208,12 @@ impl<'t> Reader<'t> {
                     let lower = line.to_ascii_lowercase();
                     recovery = lower.contains("recovery") || lower.contains("rescue");
                 }
-                "set" => assign(rest, variables),
+                "set" => {
+                    let value = rest.trim_start().strip_prefix("default=");
+                    self.starts_recovery |= value.is_some_and(is_recovery);
+                    assign(rest, variables);
+                }
+                "default" | "ontimeout" => self.starts_recovery |= is_recovery(rest),
                 "linux" | "linux16" | "linuxefi" | "kernel" => {
                     // In a boot loader entry the parameters are on a line of their own.
                     let is_line = rest.contains('=') || rest.contains(" ro") || rest.contains('$');
@@ -232,7 +249,7 @@ impl<'t> Reader<'t> {
         }
         chain.pop();
         // What is the only entry is the one that starts, whatever it is called. Of those that have a file each another may.
-        let is_alone = !found.node.path.contains("loader/entries/");
+        let is_alone = !found.node.path.contains("loader/entries/") && found.node.name() != "custom.cfg";
         let (texts, of_recovery) = match out.is_empty() && is_alone {
             true => (of_recovery, Vec::new()),
             false => (out, of_recovery),
@@ -338,9 +355,9 @@ impl<'t> Reader<'t> {
 
 /// Whether a line starts the test of memory that distributions bring, which is no kernel and takes no root.
 fn is_memory_test(line: &str) -> bool {
-    let is_kernels =
-        line.split_whitespace().any(|word| ["root=", "ip=", "init="].iter().any(|key| word.contains(key)));
-    !is_kernels && first_word(line).rsplit('/').next().is_some_and(|name| name.starts_with("memtest86"))
+    let mut parameters = line.split_whitespace().skip(1);
+    first_word(line).rsplit('/').next().is_some_and(|name| name.starts_with("memtest86"))
+        && parameters.all(|word| word.starts_with("console="))
 }
 
 /// The path on a volume that the first word of a line means; `None` where a variable of it is not known.

@@ -1,6 +1,6 @@
 //! What is left of whoever made the image: LNX-01, 13, 14, 15 and 19.
 
-use super::services::{Line, keyword};
+use super::services::{Line, keyword, values};
 use super::{Case, Faults, Found, Outcome, lines, pam, sudo};
 use crate::accounts::{entries, is_password};
 use crate::wanted::is_history;
@@ -107,7 +107,11 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
     for (found, place) in sudo::elsewhere(case) {
         faults.at(&found, format!("sudo reads /{place}, where nothing was looked at"));
     }
-    for (found, observed) in pam::faults(case.tree) {
+    let named = case.sshd().lines.iter().filter_map(|line| match keyword(&line.text) {
+        (word, rest) if word == "pamservicename" => values(rest).next(),
+        _ => None,
+    });
+    for (found, observed) in pam::faults(case.tree, &named.collect::<Vec<_>>()) {
         faults.at(&found, observed);
     }
     provisioned(case, &mut faults);
@@ -161,7 +165,7 @@ fn provisioned(case: &Case<'_>, faults: &mut Faults) {
     }
     for Line { found, text, .. } in &case.sshd().lines {
         let (word, value) = keyword(text);
-        let mut values = value.split_whitespace().map(|value| value.trim_matches('"'));
+        let mut values = values(value);
         match word.as_str() {
             "trustedusercakeys" if values.any(|value| !value.eq_ignore_ascii_case("none")) => {
                 faults.at(found, "whoever holds a key of TrustedUserCAKeys may sign in");
@@ -169,6 +173,22 @@ fn provisioned(case: &Case<'_>, faults: &mut Faults) {
             "authorizedkeysfile" => {
                 if let Some(other) = values.find(|value| !is_usual_key_file(value)) {
                     faults.at(found, format!("authorized keys in {other}"));
+                }
+            }
+            "authorizedkeyscommand" => {
+                // Of directories of users, and of clouds.
+                const KNOWN: [&str; 8] = [
+                    "/usr/bin/sss_ssh_authorizedkeys",
+                    "/usr/bin/google_authorized_keys",
+                    "/usr/bin/google_authorized_keys_sk",
+                    "/usr/share/ec2-instance-connect/eic_run_authorized_keys",
+                    "/opt/aws/bin/eic_run_authorized_keys",
+                    "/usr/sbin/aad_certhandler",
+                    "/usr/bin/aad_certhandler",
+                    "none",
+                ];
+                if let Some(program) = values.next().filter(|program| !KNOWN.contains(program)) {
+                    faults.at(found, format!("sshd asks {program} for authorized keys"));
                 }
             }
             _ => {}

@@ -245,6 +245,7 @@ fn full(case: &Case<'_>, release: &str) -> String {
 fn floors(case: &Case<'_>) -> Vec<String> {
     let os = match case.os.id.as_str() {
         "centos" | "rocky" | "almalinux" | "scientific" | "cloudlinux" | "virtuozzo" | "eurolinux" => "rhel",
+        "sles_sap" | "sle_hpc" | "sled" => "sles",
         other => other,
     };
     let mut floors = floors_of(case, os);
@@ -284,8 +285,8 @@ fn is_fixed(release: &str, floors: &[String], is_ubuntu: bool) -> bool {
     let newer = floors.iter().map(|floor| line(floor)).max().is_none_or(|newest| own > newest);
     let same: Vec<&String> = floors.iter().filter(|floor| line(floor) == own).collect();
     let alike = |floor: &&String| is_of_cloud(floor) == is_of_cloud(release);
-    // Where nothing is said of its sort, the other is all there is.
-    let is_told = same.iter().any(&alike);
+    // Where nothing is said of its sort, the other's number is all there is; those of clouds are past it from the first.
+    let is_told = same.iter().any(&alike) || is_of_cloud(release);
     let same = same.into_iter().filter(|floor| !is_told || alike(floor));
     newer || same.into_iter().any(|floor| at_least(release, floor))
 }

@@ -1,6 +1,5 @@
 //! Networks: LNX-17.
 
-use super::identity::{sets, uncommented};
 use super::kernel::has;
 use super::services::keyword;
 use super::{Case, Faults, Found, Outcome, lines};
@@ -91,8 +90,7 @@ fn configured<'t>(
     out
 }
 
-/// Whether a file of netplan gives an interface an address. Where this reader refuses what another may take, the word
-/// alone counts.
+/// Whether a file of netplan gives an interface an address. What this reader refuses, another may take: it may.
 fn gives_address(text: &str) -> bool {
     /// Below `network`, the kind of an interface and its name.
     const OF_INTERFACE: usize = 3;
@@ -109,7 +107,7 @@ fn gives_address(text: &str) -> bool {
     }
     match serde_saphyr::from_str::<Value>(text) {
         Ok(value) => below(&value, 0),
-        Err(_) => sets(&uncommented(text), "addresses"),
+        Err(_) => true,
     }
 }
 
@@ -172,9 +170,11 @@ fn ifcfg(tree: &Tree, faults: &mut Faults) {
             .any(|key| value(key).is_some_and(|name| !name.is_empty()));
         let is_part = has_master || value("SLAVE").as_deref() == Some("yes");
         let sets_address = lines(&text).any(|line| {
-            let (name, value) = line.split_once('=').unwrap_or((line, ""));
-            let is_address = name.trim().starts_with("IPADDR") || name.trim().starts_with("IPV6ADDR");
-            is_address && !value.trim().trim_matches(['"', '\'']).is_empty()
+            // Shells read these files.
+            ["IPADDR", "IPV6ADDR"].iter().flat_map(|name| line.match_indices(name)).any(|(at, _)| {
+                let value = line[at..].split_once('=').map_or("", |(_, value)| value);
+                !value.trim().trim_matches(['"', '\'']).is_empty()
+            })
         });
         if !protocol.starts_with("dhcp") && !is_part || sets_address {
             faults.at(&found, format!("BOOTPROTO is {protocol:?}"));

@@ -67,12 +67,12 @@ enum State {
     Failure,
 }
 
-/// What is wrong with whom services let in, each with the file that says so.
-pub(super) fn faults(tree: &Tree) -> Vec<(Found<'_>, String)> {
+/// What is wrong with whom services let in, each with the file that says so. `more` are services of the SSH server.
+pub(super) fn faults<'t>(tree: &'t Tree, more: &[&str]) -> Vec<(Found<'t>, String)> {
     let mut open: Vec<(Found<'_>, String)> = Vec::new();
     let mut elsewhere: Vec<(Found<'_>, String)> = Vec::new();
-    for service in SERVICES {
-        let mut stack = Stack::default();
+    for service in SERVICES.iter().chain(more) {
+        let mut stack = Stack { is_of_su: service.starts_with("su"), ..Stack::default() };
         stack.service(tree, service);
         if let Some(step) = stack.opens().and_then(|step| stack.steps.get(step)) {
             let observed = match &step.unknown {
@@ -101,6 +101,8 @@ struct Stack<'t> {
     /// Lines that were read: files may include each other over and over.
     lines: usize,
     is_over: bool,
+    /// Whether who asks has signed in already, and asks to be another.
+    is_of_su: bool,
 }
 
 impl<'t> Stack<'t> {
@@ -137,7 +139,7 @@ impl<'t> Stack<'t> {
                     self.include(tree, found, module, (level + 1, depth));
                 }
                 _ => {
-                    let answers = answers(name(module), arguments);
+                    let answers = answers(name(module), arguments, self.is_of_su);
                     let unknown = answers.is_none().then(|| module.to_owned());
                     let actions = actions(control, answers.unwrap_or(ANY));
                     self.steps.push(Step { found, level, actions, unknown });
@@ -249,7 +251,7 @@ fn parts(line: &str) -> Option<(&str, &str, &str)> {
 
 /// The name of a module; the whole path where it is not among those of the system.
 fn name(module: &str) -> &str {
-    const DIRECTORIES: [&str; 3] = ["/lib", "/usr/lib", "/nix/store/"];
+    const DIRECTORIES: [&str; 5] = ["/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/nix/store/"];
     let is_usual = !module.starts_with('/') || DIRECTORIES.iter().any(|place| module.starts_with(place));
     let name = module.rsplit('/').next().filter(|_| is_usual && !module.contains(".."));
     name.map_or(module, |name| name.trim_end_matches(".so"))
@@ -260,8 +262,8 @@ const ANY: &[Answer] = &[Answer::Success, Answer::Failure];
 
 /// What a module answers to somebody who knows no password and is no superuser; `None` where it is not known here, as
 /// of those whose answer is in a program, a script or their arguments. Those that ask for something else than a
-/// password refuse too.
-fn answers(name: &str, arguments: &str) -> Option<&'static [Answer]> {
+/// password refuse too, unless what they compare it with is the image's. `is_of_su` says that who asks has signed in.
+fn answers(name: &str, arguments: &str, is_of_su: bool) -> Option<&'static [Answer]> {
     const CONDITIONS: [&str; 8] = [
         "pam_access",
         "pam_lastlog",
@@ -353,15 +355,22 @@ fn answers(name: &str, arguments: &str) -> Option<&'static [Answer]> {
         "pam_winbind",
         "pam_yubico",
     ];
+    // Files with what is asked for.
+    const OF_IMAGE: [&str; 5] = ["usersfile=", "conf=", "authfile=", "file=", "secret="];
     let has = |word: &str| arguments.split_whitespace().any(|argument| argument == word);
+    let sets = |key: &str| arguments.split_whitespace().any(|argument| argument.starts_with(key));
     match name {
         "pam_permit" => Some(&[Answer::Success]),
-        // Who asks to be another has signed in already.
-        _ if CONDITIONS.contains(&name) && has("use_uid") => Some(&[Answer::Failure]),
+        // These look at who asks, which elsewhere is the superuser.
+        "pam_rootok" if !is_of_su => Some(ANY),
+        "pam_succeed_if" | "pam_usertype" if is_of_su && has("use_uid") => Some(&[Answer::Failure]),
         _ if CONDITIONS.contains(&name) => Some(ANY),
+        "pam_faillock" if has("authfail") => Some(&[Answer::Failure]),
         "pam_wheel" if has("trust") => Some(ANY),
         "pam_wheel" => Some(&[Answer::Failure]),
-        _ if ASIDE.contains(&name) => Some(&[Answer::Ignore]),
+        // Some of them succeed when there is nothing for them to do.
+        _ if ASIDE.contains(&name) => Some(&[Answer::Success, Answer::Ignore]),
+        _ if ASKING.contains(&name) && OF_IMAGE.iter().any(|key| sets(key)) => None,
         _ if ASKING.contains(&name) => Some(&[Answer::Failure]),
         _ => None,
     }

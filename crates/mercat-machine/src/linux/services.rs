@@ -61,7 +61,7 @@ fn include<'t>(
             out.lines.push(Line { found, text: line.to_owned(), is_in_match });
             continue;
         }
-        for pattern in rest.split_whitespace().map(|pattern| pattern.trim_matches('"')) {
+        for pattern in values(rest) {
             let pattern = match pattern.strip_prefix('/') {
                 Some(absolute) => absolute.to_owned(),
                 None => format!("etc/ssh/{pattern}"),
@@ -109,7 +109,14 @@ fn glob<'t>(tree: &'t Tree, pattern: &str) -> Option<Vec<Found<'t>>> {
 pub(super) fn keyword(line: &str) -> (String, &str) {
     let end = line.find(|c: char| c.is_whitespace() || c == '=').unwrap_or(line.len());
     let (word, rest) = line.split_at(end);
-    (word.to_ascii_lowercase(), rest.trim_start_matches(|c: char| c.is_whitespace() || c == '='))
+    // The server takes quotes out of a word wherever they stand.
+    let word = word.replace('"', "").to_ascii_lowercase();
+    (word, rest.trim_start_matches(|c: char| c.is_whitespace() || c == '='))
+}
+
+/// The values of a line of the server: an unquoted `#` before a word ends it.
+pub(super) fn values(rest: &str) -> impl Iterator<Item = &str> {
+    rest.split_whitespace().take_while(|value| !value.starts_with('#')).map(|value| value.trim_matches('"'))
 }
 
 /// Seconds of a time in the server's format: `180`, `3m`, `1h30m`.
@@ -175,7 +182,8 @@ pub(super) fn ssh_server(case: &Case<'_>) -> Outcome {
     if !has_server(case.tree) {
         return Outcome::found(at(case.tree, "usr/sbin/sshd"), "no SSH server", required);
     }
-    let enabled = is_enabled(case.tree, &["ssh", "sshd", "dropbear", "ssh@", "sshd@"]);
+    let enabled =
+        is_enabled(case.tree, &["ssh", "sshd", "ssh@", "sshd@"]) || is_enabled(case.tree, &["dropbear"]);
     if !enabled && !by_preset(case.tree) {
         return Outcome::found(at(case.tree, "usr/sbin/sshd"), "an SSH server that is not enabled", required);
     }

@@ -73,28 +73,59 @@ fn joined(text: &str) -> Vec<String> {
 }
 
 /// Somebody who needs no password.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Free {
     pub(super) name: String,
     /// No person, and allowed one or more commands that are named.
     pub(super) is_service: bool,
 }
 
+/// Names that stand for lists.
+#[derive(Default)]
+struct Aliases {
+    users: BTreeMap<String, Vec<String>>,
+    commands: BTreeMap<String, Vec<String>>,
+}
+
+impl Aliases {
+    fn of<'l>(lines: impl Iterator<Item = &'l String>) -> Self {
+        let mut out = Self::default();
+        for line in lines {
+            let Some((kind, rest)) = line.split_once(char::is_whitespace) else { continue };
+            let aliases = match kind {
+                "User_Alias" => &mut out.users,
+                "Cmnd_Alias" | "Cmd_Alias" => &mut out.commands,
+                _ => continue,
+            };
+            for one in rest.split(':') {
+                if let Some((name, members)) = one.split_once('=') {
+                    aliases.insert(name.trim().to_owned(), listed(members));
+                }
+            }
+        }
+        out
+    }
+}
+
+/// What a list means, once each: names of other lists stand for what is in those.
+fn expanded(list: Vec<String>, aliases: &BTreeMap<String, Vec<String>>) -> BTreeSet<String> {
+    let (mut out, mut seen, mut todo) = (BTreeSet::new(), BTreeSet::new(), list);
+    while let Some(one) = todo.pop() {
+        match aliases.get(&one) {
+            Some(more) if seen.insert(one.clone()) => todo.extend(more.iter().cloned()),
+            Some(_) => {}
+            None => drop(out.insert(one)),
+        }
+    }
+    out
+}
+
 /// Users that are there and need no password, with the file that says so.
 pub(super) fn free<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, Free)> {
     let files: Vec<(Found<'c>, Vec<String>)> =
         files(case).into_iter().map(|found| (found, joined(&found.node.text()))).collect();
-    let mut aliases: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for line in files.iter().flat_map(|(_, lines)| lines) {
-        let Some(rest) = line.strip_prefix("User_Alias") else { continue };
-        for one in rest.split(':') {
-            if let Some((name, users)) = one.split_once('=') {
-                aliases.insert(name.trim().to_owned(), listed(users));
-            }
-        }
-    }
-    let people = People::of(case);
-    let mut out = Vec::new();
+    let aliases = Aliases::of(files.iter().flat_map(|(_, lines)| lines));
+    // Who is named, and whether all that is said of somebody is about commands. Each is told once, by the worst.
+    let mut entries: BTreeMap<String, (bool, Found<'c>)> = BTreeMap::new();
     for (found, lines) in &files {
         for line in lines {
             let users = if let Some(settings) = line.strip_prefix("Defaults") {
@@ -111,35 +142,131 @@ pub(super) fn free<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, Free)> {
             } else {
                 continue;
             };
-            let is_told = is_of_commands(line);
-            for user in expanded(&users, &aliases, 0) {
-                let free = |name: String| Free { is_service: is_told && people.is_service(&name), name };
-                out.extend(people.meant(&user).into_iter().map(|name| (*found, free(name))));
+            let is_told = is_of_commands(line, &aliases.commands);
+            for user in expanded(users, &aliases.users) {
+                let known = entries.entry(user).or_insert((is_told, *found));
+                if known.0 && !is_told {
+                    *known = (false, *found);
+                }
             }
         }
     }
-    out.sort_by(|one, other| one.1.cmp(&other.1));
-    // Of what is said of somebody the worse comes first.
-    out.dedup_by(|one, other| one.1.name == other.1.name);
-    out
+    let people = People::of(case);
+    let mut out: BTreeMap<String, (bool, Found<'c>)> = BTreeMap::new();
+    for (entry, (is_told, found)) in &entries {
+        for name in people.meant(entry) {
+            let is_service = *is_told && people.is_service(&name);
+            let known = out.entry(name).or_insert((is_service, *found));
+            if known.0 && !is_service {
+                *known = (false, *found);
+            }
+        }
+    }
+    out.into_iter().map(|(name, (is_service, found))| (found, Free { name, is_service })).collect()
 }
 
 /// Whether all that a line allows without a password are commands that it names by whole paths, none of which starts
-/// others.
-fn is_of_commands(line: &str) -> bool {
-    const STARTING: [&str; 12] =
-        ["sh", "bash", "dash", "ash", "zsh", "ksh", "csh", "tcsh", "fish", "su", "sudo", "env"];
-    let Some((_, commands)) = line.split_once("NOPASSWD:") else { return false };
-    let is_plain = |command: &str| {
+/// others or writes anywhere.
+fn is_of_commands(line: &str, aliases: &BTreeMap<String, Vec<String>>) -> bool {
+    // Shells, interpreters, editors and pagers, and what runs or writes what it is told to.
+    const STARTING: [&str; 76] = [
+        "sh",
+        "bash",
+        "rbash",
+        "dash",
+        "ash",
+        "zsh",
+        "ksh",
+        "csh",
+        "tcsh",
+        "fish",
+        "busybox",
+        "su",
+        "sudo",
+        "doas",
+        "pkexec",
+        "env",
+        "python",
+        "perl",
+        "ruby",
+        "lua",
+        "node",
+        "php",
+        "awk",
+        "gawk",
+        "mawk",
+        "sed",
+        "ed",
+        "vi",
+        "vim",
+        "nvim",
+        "nano",
+        "emacs",
+        "less",
+        "more",
+        "man",
+        "find",
+        "xargs",
+        "tar",
+        "rsync",
+        "ssh",
+        "scp",
+        "git",
+        "gdb",
+        "strace",
+        "make",
+        "tee",
+        "cp",
+        "mv",
+        "dd",
+        "ln",
+        "install",
+        "chmod",
+        "chown",
+        "chroot",
+        "nsenter",
+        "unshare",
+        "docker",
+        "podman",
+        "systemd-run",
+        "script",
+        "screen",
+        "tmux",
+        "expect",
+        "socat",
+        "nc",
+        "nohup",
+        "timeout",
+        "nice",
+        "setsid",
+        "watch",
+        "at",
+        "crontab",
+        "visudo",
+        "passwd",
+        "chpasswd",
+        "usermod",
+    ];
+    // What changes nothing of who may do what.
+    const TAGS: [&str; 8] =
+        ["NOEXEC:", "NOSETENV:", "LOG_INPUT:", "LOG_OUTPUT:", "NOFOLLOW:", "MAIL:", "NOMAIL:", "NOPASSWD:"];
+    let Some((_, mut commands)) = line.split_once("NOPASSWD:") else { return false };
+    while let Some(rest) = TAGS.iter().find_map(|tag| commands.trim_start().strip_prefix(tag)) {
+        commands = rest;
+    }
+    let is_plain = |command: &String| {
         let program = command.split_whitespace().next().unwrap_or_default();
         let name = program.rsplit('/').next().unwrap_or_default();
+        // With a version behind it, it is the same.
+        let bare = name.trim_end_matches(|c: char| c.is_ascii_digit() || ".-".contains(c));
         program.starts_with('/')
             && !name.is_empty()
-            && !STARTING.contains(&name)
+            && !STARTING.contains(&bare)
             && !program.contains(['*', '?', '[', '\\', '!'])
     };
     // Behind a colon another rule begins.
-    !commands.contains([':', '=', '(']) && commands.split(',').all(|command| is_plain(command.trim()))
+    let commands = Some(commands).filter(|commands| !commands.contains([':', '=', '(']));
+    commands.is_some_and(|commands| expanded(listed(commands), aliases).iter().all(is_plain))
 }
 
 fn user_list(line: &str) -> String {
@@ -155,16 +282,9 @@ fn user_list(line: &str) -> String {
 }
 
 fn listed(text: &str) -> Vec<String> {
-    let users = text.split(',').map(|user| user.trim().trim_matches('"'));
-    users.filter(|user| !user.is_empty()).map(str::to_owned).collect()
-}
-
-fn expanded(users: &[String], aliases: &BTreeMap<String, Vec<String>>, depth: u32) -> Vec<String> {
-    let one = |user: &String| match aliases.get(user).filter(|_| depth < 8) {
-        Some(more) => expanded(more, aliases, depth + 1),
-        None => vec![user.clone()],
-    };
-    users.iter().flat_map(one).collect()
+    // A backslash stands before what it does not change.
+    let one = |one: &str| one.trim().trim_matches('"').replace('\\', "");
+    text.split(',').map(one).filter(|one| !one.is_empty()).collect()
 }
 
 /// Users of the image, and which groups they are in.
@@ -191,10 +311,12 @@ impl People {
                 ["/usr/sbin/nologin", "/sbin/nologin", "/usr/bin/nologin", "/bin/false", "/usr/bin/false"];
             is_of_system && NONE.contains(&field(of, 6).as_str())
         };
-        // Of two lines of one name the first counts.
+        // Of two lines of one name the first counts; what one number may, each of its names may.
         let mut known = BTreeSet::new();
+        let persons: BTreeSet<String> =
+            of_passwd.iter().filter(|of| !is_service(of)).map(|of| field(of, 2)).collect();
         let first = of_passwd.iter().filter(|of| known.insert(field(of, 0)));
-        let services = first.filter(is_service).map(|of| field(of, 0)).collect();
+        let services = first.filter(|of| !persons.contains(&field(of, 2))).map(|of| field(of, 0)).collect();
         let users = of_passwd.iter().map(|of| (field(of, 0), field(of, 2), field(of, 3))).collect();
         let groups = fields("etc/group")
             .iter()

@@ -5,6 +5,7 @@ fn volumes_answer_to_every_name_that_fstab_uses() {
     let part = Names {
         uuid: "0a1b-2c3d".into(),
         label: "boot".into(),
+        directory_label: "BOOT 2".into(),
         volume: "part2".into(),
         partition_label: "x".into(),
         partition_id: "0a1b2c3d-02".into(),
@@ -16,6 +17,8 @@ fn volumes_answer_to_every_name_that_fstab_uses() {
         "/dev/sda2",
         "/dev/nvme0n1p2",
         "/dev/disk/by-label/boot",
+        "LABEL=\"BOOT 2\"",
+        "/dev/disk/by-label/BOOT\\x202",
         "PARTUUID=0A1B2C3D-02",
         "/dev/disk/by-partuuid/0a1b2c3d-02",
         "/dev/disk/by-partlabel/x",

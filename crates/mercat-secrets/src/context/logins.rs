@@ -58,7 +58,7 @@ fn is_host(window: &[u8], at: usize) -> bool {
         let front = folded.strip_suffix(*name).filter(|_| ends);
         front.is_some_and(|front| front.is_empty() || front.ends_with(b"."))
     });
-    let is_reserved = is_reserved && !several(window, end);
+    let is_reserved = is_reserved && !several(window, end) && !names_host(window, end);
     !is_reserved && (is_address || !host.is_empty() && (host.contains(&b'.') || goes_on))
 }
 
@@ -67,6 +67,13 @@ fn several(window: &[u8], at: usize) -> bool {
     let rest = window.get(at..).unwrap_or_default();
     let port = rest.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b':').count();
     rest.get(port) == Some(&b',')
+}
+
+/// Whether the rest of a URL names another host: clients of PostgreSQL take it from there.
+fn names_host(window: &[u8], at: usize) -> bool {
+    let end = run(window, at, 512, |byte| byte.is_ascii_graphic() && !b"\"'`<>".contains(&byte));
+    let rest = window.get(at..end).unwrap_or_default();
+    find(rest, b"host=").is_some() || find(rest, b"hostaddr=").is_some()
 }
 
 /// The password of `user:password` in base64, if somebody signs in with it.

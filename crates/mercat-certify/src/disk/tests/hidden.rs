@@ -253,13 +253,137 @@ const CASES: &[Case] = &[
         "LNX-14",
     ),
     ("keys in a file with a sign", |m| sshd(m, "AuthorizedKeysFile .ssh/authorized_keys \"#k\""), "LNX-14"),
+    ("keys under a quoted word", |m| sshd(m, "\"AuthorizedKeysFile\" /opt/k"), "LNX-14"),
+    ("keys under a word with quotes in it", |m| sshd(m, "Authorized\"KeysFile\" /opt/k"), "LNX-14"),
+    ("keys that a program tells", |m| sshd(m, "AuthorizedKeysCommand /bin/cat /opt/k"), "LNX-14"),
+    (
+        "a service of PAM with another name",
+        |m| {
+            sshd(m, "PAMServiceName x");
+            m.file("etc/pam.d/x", "auth sufficient pam_permit.so\n");
+        },
+        "LNX-14",
+    ),
+    (
+        "keys of a home in documentation",
+        |m| m.file("usr/share/doc/admin/.ssh/authorized_keys", KEY),
+        "LNX-14",
+    ),
+    (
+        "an escaped name in sudoers",
+        |m| {
+            person(m);
+            m.file("etc/sudoers", "adm\\in ALL=(ALL) NOPASSWD: ALL\n");
+        },
+        "LNX-14",
+    ),
+    (
+        "lists in lists of sudoers",
+        |m| {
+            person(m);
+            let lists: String =
+                (1..20).map(|at| format!("User_Alias A{at} = A{at},A{at},A{}\n", at - 1)).collect();
+            m.file("etc/sudoers", &format!("User_Alias A0 = admin\n{lists}A19 ALL=NOPASSWD: ALL\n"));
+        },
+        "LNX-14",
+    ),
+    (
+        "a person with the number of a service",
+        |m| {
+            let people = "svc:x:105:105::/:/usr/sbin/nologin\nhuman:x:105:105::/home/h:/bin/bash\n";
+            m.file("etc/passwd", &format!("root:x:0:0:root:/root:/bin/bash\n{people}"));
+            m.file("etc/sudoers", "svc ALL=NOPASSWD: /usr/sbin/smartctl\n");
+        },
+        "LNX-14",
+    ),
+    (
+        "a service with an interpreter",
+        |m| {
+            m.file("etc/passwd", "root:x:0:0:root:/root:/bin/bash\nsvc:x:105:105::/:/usr/sbin/nologin\n");
+            m.file("etc/sudoers", "Cmnd_Alias C = /usr/bin/python3.11\nsvc ALL=NOPASSWD: C\n");
+        },
+        "LNX-14",
+    ),
+    (
+        "a second value of a key of netplan",
+        |m| {
+            let text = "network: {ethernets: {eth0: {dhcp4: true, dhcp4: true, \"addres\\x73es\": [192.0.2.5/24]}}}\n";
+            m.file("etc/netplan/x.yaml", text);
+        },
+        "LNX-17",
+    ),
+    (
+        "an exported address",
+        |m| {
+            let text = "BOOTPROTO=dhcp\nexport BOOTPROTO=none IPADDR=192.0.2.5\n";
+            m.file("etc/sysconfig/network-scripts/ifcfg-eth1", text);
+        },
+        "LNX-17",
+    ),
+    (
+        "a crontab of a user called as a place",
+        |m| m.file("var/spool/cron/crontabs/atlas", "* * * * * x\n"),
+        "LNX-26",
+    ),
+    ("a job that is a path", |m| m.file("etc/crontab", "* * * * * root /1\n"), "LNX-26"),
+    ("crontabs elsewhere", |m| link(m, "var/spool/cron/crontabs", "/opt/c"), "INC-11"),
     ("keys that are mounted", |m| fstab(m, "/srv/k /root/.ssh/authorized_keys none bind 0 0"), "INC-11"),
     ("a bind mount of another kind", |m| fstab(m, "/opt/e /etc tmpfs bind 0 0"), "INC-11"),
     (
         "a mount behind a link",
         |m| {
-            link(m, "srv/x", "/etc");
-            fstab(m, "/opt/e /srv/x none bind 0 0");
+            link(m, "mnt/a/b/c/x", "/etc");
+            fstab(m, "/opt/e /mnt/a/b/c/x none bind 0 0");
+        },
+        "INC-11",
+    ),
+    ("a mount behind a process", |m| fstab(m, "/opt/e /proc/1/root/etc none bind 0 0"), "INC-11"),
+    ("the root once more", |m| fstab(m, "LABEL=root /etc/ssh ext4 defaults 0 0"), "INC-11"),
+    ("a part of a volume", |m| fstab(m, "LABEL=root /usr/lib ext4 X-mount.subdir=opt/e 0 0"), "INC-11"),
+    ("a volume that nobody is called", |m| fstab(m, "LABEL=EVIL /etc/ssh vfat defaults 0 0"), "INC-11"),
+    ("a device by a name of its own", |m| fstab(m, "/dev/sdz /etc/ssh ext4 defaults 0 0"), "INC-11"),
+    ("a directory of a server", |m| fstab(m, "evil.example.org:/x /etc/ssh nfs defaults 0 0"), "INC-11"),
+    (
+        "a mount that systemd starts",
+        |m| fstab(m, "/opt/e /etc/ssh none bind,noauto,x-systemd.wanted-by=local-fs.target 0 0"),
+        "INC-11",
+    ),
+    (
+        "a drop-in of every mount",
+        |m| {
+            m.file("etc/systemd/system/mount.d/x.conf", "[Mount]\nWhat=/opt/e\nType=none\nOptions=bind\n");
+        },
+        "INC-11",
+    ),
+    (
+        "a drop-in of what the table mounts",
+        |m| {
+            fstab(m, "nfs1:/x /srv/x nfs defaults 0 0");
+            m.file("etc/systemd/system/srv-.mount.d/x.conf", "[Mount]\nWhat = /opt/e\nType=none\n");
+        },
+        "INC-11",
+    ),
+    (
+        "a drop-in of a package",
+        |m| m.file("usr/lib/systemd/system/etc-ssh.mount.d/x.conf", "[Mount]\nWhat=/opt/e\n"),
+        "INC-11",
+    ),
+    (
+        "a unit of a package",
+        |m| m.file("usr/lib/systemd/system/etc-ssh.mount", "[Mount]\nWhat=/opt/e\n"),
+        "INC-11",
+    ),
+    (
+        "a unit of systemctl",
+        |m| m.file("etc/systemd/system.control/etc-ssh.mount", "[Mount]\nWhat=/opt/e\n"),
+        "INC-11",
+    ),
+    (
+        "a unit whose line goes on",
+        |m| {
+            let text = "[Mount]\nWhat=/opt/e\nOptions=bind\nX-Note=\\\nWhat=nfs1:/x\n";
+            m.file("etc/systemd/system/srv.mount", text);
+            m.file("etc/systemd/system/etc.mount", text);
         },
         "INC-11",
     ),
@@ -385,6 +509,7 @@ fn what_distributions_and_packages_bring_is_not_taken_for_faults() {
     for (path, target) in [
         ("usr/share/man/man5/authorized_keys.5.gz", "../man8/sshd.8.gz"),
         ("etc/systemd/system/dev-sda2.swap", "/dev/null"),
+        ("etc/systemd/system/dropbear.service", "/dev/null"),
         ("etc/udev/rules.d/75-persistent-net-generator.rules", "/dev/null"),
     ] {
         link(&mut machine, path, target);
@@ -404,15 +529,29 @@ fn what_distributions_and_packages_bring_is_not_taken_for_faults() {
             "etc/systemd/system/var-snap-x-common.mount",
             "[Mount]\nWhat=/usr/share/hunspell\nType=none\nOptions=bind\n",
         ),
-        ("etc/systemd/system/srv-data.mount", "[Mount]\nWhat=/dev/disk/by-label/data\n"),
+        (
+            "etc/systemd/system/srv-data.mount",
+            "[Unit]\nDescription=100% data\n# of \\\n[Mount]\nWhat=/dev/disk/by-label/data\n",
+        ),
+        ("etc/systemd/system/srv-data.mount.d/order.conf", "[Unit]\nAfter=network.target\n"),
+        ("etc/systemd/system/srv-export.mount", "[Mount]\nWhat=/home\nOptions=bind\n"),
         ("etc/systemd/system/srv-nfs.mount", "[Mount]\nWhat=nfs1:/x\nType=nfs\n"),
-        ("etc/fstab", "LABEL=root / ext4 defaults 0 1\nfs:/x /data glusterfs defaults 0 0\n"),
+        (
+            "etc/fstab",
+            "LABEL=root / ext4 defaults 0 1\nfs:/x /data glusterfs defaults 0 0\n/home /srv/nfs4/home none bind 0 0\n\
+             nfsd /proc/fs/nfsd nfsd defaults 0 0\nLABEL=more /var/lib/docker ext4 nofail 0 2\n",
+        ),
         (
             "etc/passwd",
             "root:x:0:0:root:/root:/bin/bash\nceph:x:64045:64045::/var/lib/ceph:/usr/sbin/nologin\n\
              zabbix:x:105:110::/nonexistent:/usr/sbin/nologin\noperator:x:1000:1000::/home/operator:/bin/bash\n",
         ),
-        ("etc/sudoers", "zabbix ALL=NOPASSWD: /usr/sbin/smartctl -a /dev/*\n"),
+        (
+            "etc/sudoers",
+            "Cmnd_Alias DISKS = /usr/sbin/smartctl -a /dev/*, /usr/sbin/nvme list\nzabbix ALL=NOPASSWD: NOEXEC: DISKS\n",
+        ),
+        ("etc/ssh/sshd_config.d/keys.conf", "AuthorizedKeysFile .ssh/authorized_keys # of users\n"),
+        ("boot/grub/custom.cfg", "menuentry 'Rescue' {\n\tlinux /boot/vmlinuz-6.1.0-31-amd64 single\n}\n"),
         (
             "etc/netplan/50-cloud-init.yaml",
             "network: {ethernets: {eth0: {dhcp4: true, nameservers: {addresses: [192.0.2.53]}}}}\n",

@@ -1,4 +1,5 @@
 use super::*;
+use crate::linux::identity::{sets, uncommented};
 
 #[test]
 fn addresses_are_told_from_what_only_looks_alike() {

@@ -16,7 +16,7 @@ fn told(files: &[(&str, &str)]) -> Vec<String> {
         volume.insert(Node { path, kind, mode: 0o644, uid: 0, size: 0, link, content, kernel: None });
     }
     let tree = Tree::new(vec![volume], vec![(String::new(), 0)]);
-    faults(&tree).into_iter().map(|(_, observed)| observed).collect()
+    faults(&tree, &[]).into_iter().map(|(_, observed)| observed).collect()
 }
 
 const DEBIAN: &str = "auth\t[success=1 default=ignore]\tpam_unix.so nullok\nauth\trequisite\t\t\tpam_deny.so\n\
@@ -84,6 +84,14 @@ fn whoever_may_come_in_is_told() {
         "auth sufficient pam_backdoor.so\nauth required pam_unix.so\n",
         "auth sufficient /opt/pam_unix.so\nauth required pam_unix.so\n",
         "auth sufficient /lib/../opt/pam_unix.so\nauth required pam_unix.so\n",
+        "auth sufficient /lib-x/pam_unix.so\nauth required pam_unix.so\n",
+        // The server asks as the superuser.
+        "auth sufficient pam_rootok.so\nauth required pam_unix.so\n",
+        "auth sufficient pam_succeed_if.so use_uid uid = 0\nauth required pam_unix.so\n",
+        "auth sufficient pam_shells.so use_uid\nauth required pam_unix.so\n",
+        "auth sufficient pam_faillock.so authsucc\nauth required pam_unix.so\n",
+        "auth sufficient pam_tally2.so\nauth required pam_unix.so\n",
+        "auth sufficient pam_oath.so usersfile=/etc/users.oath\nauth required pam_unix.so\n",
     ] {
         assert_eq!(opened(&[("sshd", open)]), ["sshd"], "{open}");
     }

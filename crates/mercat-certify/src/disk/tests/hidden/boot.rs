@@ -37,6 +37,24 @@ fn command(machine: &mut Machine, script: &str) {
 
 pub(super) const CASES: &[Case] = &[
     (
+        "parameters of a recovery entry that starts by itself",
+        |m| {
+            command(
+                m,
+                "set default=1\nmenuentry 'rescue' {\n\tlinux /boot/vmlinuz-6.1.0-31-amd64 ro libata.atapi_enabled=0\n}\n",
+            );
+        },
+        "LNX-22",
+    ),
+    (
+        "parameters of a test of memory",
+        |m| {
+            m.bytes_of("boot/memtest86-x", kernel());
+            command(m, "menuentry 'x' {\n\tlinux /boot/memtest86-x quiet libata.atapi_enabled=0\n}\n");
+        },
+        "LNX-22",
+    ),
+    (
         "parameters in a unified kernel image",
         |m| {
             m.bytes_of(
