@@ -44,7 +44,7 @@ pub struct Found {
 }
 
 impl Advisories {
-    /// What is known about a version of a package that is known by these names.
+    /// What is known about a version of a package that is known by these names, and of a module's stream or of none.
     ///
     /// # Errors
     /// When the snapshot cannot be used or read; also when there is none, because "nothing is known" and
@@ -54,7 +54,7 @@ impl Advisories {
         scheme: Scheme,
         ecosystem: &str,
         names: &[&str],
-        version: &str,
+        (version, module): (&str, &str),
     ) -> Result<Found, SnapshotError> {
         let snapshot = self.snapshot().ok_or(SnapshotError::Empty)?;
         let mut records = Vec::new();
@@ -62,6 +62,7 @@ impl Advisories {
         for name in &unique {
             records.extend(snapshot.package(ecosystem, name)?);
         }
+        records.retain(|advisory| advisory.is_of(module));
         snapshot.judge(scheme, &records, version)
     }
 }

@@ -14,6 +14,8 @@ pub const RECORD_BYTES_MAX: u64 = 16 << 20;
 pub const PACKAGES_MAX: usize = 20_000;
 /// Events of one range.
 pub const EVENTS_MAX: usize = 10_000;
+/// Streams of modules of one record.
+const MODULES_MAX: usize = 100;
 /// Bytes of an id, an ecosystem or a name of a package.
 pub const NAME_BYTES_MAX: usize = 512;
 
@@ -177,7 +179,26 @@ fn read_affected(record: &Value, affected: &Value, head: &Advisory) -> Result<Op
             record.get("database_specific"),
         ],
     );
-    Ok(Some(Advisory { ecosystem, package, level, vectors, ranges, versions, git_ranges, ..head.clone() }))
+    let mut advisory =
+        Advisory { ecosystem, package, level, vectors, ranges, versions, git_ranges, ..head.clone() };
+    let is_of_module = |range: &Interval| record::is_of_module(&range.fixed);
+    if scheme == Some(Scheme::Rpm) && advisory.ranges.iter().any(is_of_module) {
+        advisory.modules = streams(&word(record, "summary"));
+    }
+    Ok(Some(advisory))
+}
+
+/// Streams of modules that a summary names, as `nodejs:20` in `Important: nodejs:20 security update`: nothing else of
+/// these records says so.
+fn streams(summary: &str) -> Vec<String> {
+    let is_stream = |word: &&str| {
+        let plain = |part: &str| {
+            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._+-".contains(c))
+        };
+        word.split_once(':').is_some_and(|(name, stream)| plain(name) && plain(stream))
+    };
+    let words = summary.split_whitespace().map(|word| word.trim_end_matches([',', ';']));
+    words.filter(is_stream).take(MODULES_MAX).map(str::to_owned).collect()
 }
 
 #[derive(Clone)]

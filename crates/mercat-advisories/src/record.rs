@@ -47,6 +47,8 @@ pub struct Advisory {
     pub versions: Vec<String>,
     /// Ranges of commits, which no version can be compared with.
     pub git_ranges: u32,
+    /// Streams of modules that it is about, for example `nodejs:20`; empty when it is about none, or does not say which.
+    pub modules: Vec<String>,
 }
 
 /// How a version stands to an advisory.
@@ -64,6 +66,12 @@ pub enum Standing {
 }
 
 impl Advisory {
+    /// Whether it is about a package of a stream (`nodejs:20`, or empty for none), as far as both say. Streams of one module
+    /// have one name and versions of their own.
+    pub fn is_of(&self, module: &str) -> bool {
+        module.is_empty() || self.modules.is_empty() || self.modules.iter().any(|stream| stream == module)
+    }
+
     /// How a version stands to this advisory.
     pub fn judge(&self, scheme: Scheme, version: &str) -> Standing {
         match self.holds(scheme, version) {
@@ -113,8 +121,7 @@ impl Advisory {
 impl Interval {
     fn holds(&self, scheme: Scheme, version: &str) -> Result<bool, CannotCompare> {
         // Streams of modules have versions of their own beside the one of the release, and both have one name.
-        let is_of_module = |version: &str| scheme == Scheme::Rpm && version.contains(".module");
-        if is_of_module(&self.fixed) && !is_of_module(version) {
+        if scheme == Scheme::Rpm && is_of_module(&self.fixed) && !is_of_module(version) {
             return Ok(false);
         }
         let order = |bound: &str| scheme.compare(version, bound);
@@ -130,6 +137,11 @@ impl Interval {
             || (!self.limit.is_empty() && self.limit != "*" && order(&self.limit)? != Ordering::Less);
         Ok(!over)
     }
+}
+
+/// Whether a version of an rpm package is one of a module's stream, whose makers write so into its release.
+pub(crate) fn is_of_module(version: &str) -> bool {
+    version.contains(".module")
 }
 
 /// The name under which a package is kept: ecosystems that ignore case or punctuation have one spelling.

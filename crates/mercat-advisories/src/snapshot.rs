@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 /// Version of the layout. Another one is refused by name, never guessed at.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 /// Bytes of one posting: everything about one package.
 pub(crate) const POSTING_BYTES_MAX: u32 = 256 << 20;
 /// Bytes of the fences and of the description each.
@@ -55,7 +55,7 @@ pub enum SnapshotError {
     NotASnapshot,
     /// Written by another version of the program.
     #[error(
-        "SNP-03: the advisory snapshot has schema {found}, this program reads {SCHEMA}; import the advisories again"
+        "SNP-03: the advisory snapshot has schema {found}, this program reads {SCHEMA}; import all advisories again, with --replace"
     )]
     Schema {
         /// The schema of the file.

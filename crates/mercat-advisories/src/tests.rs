@@ -16,7 +16,7 @@ fn advisory(id: &str, aliases: &[&str], level: &str, fixed: &str) -> Advisory {
 
 fn find(records: Vec<Advisory>, version: &str) -> Found {
     let known = Advisories::of(records, Day::default()).expect("fits");
-    known.find(Scheme::Pep440, "PyPI", &["Jinja2"], version).expect("reads")
+    known.find(Scheme::Pep440, "PyPI", &["Jinja2"], (version, "")).expect("reads")
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn what_cannot_be_compared_is_counted_and_not_taken_for_clear() {
 fn without_a_snapshot_nothing_is_said_and_nothing_is_denied() {
     let none = Advisories::default();
     assert!(none.is_empty() && none.coverage("PyPI").is_none() && none.trouble().is_none());
-    assert!(none.find(Scheme::Pep440, "PyPI", &["a"], "1").is_err());
+    assert!(none.find(Scheme::Pep440, "PyPI", &["a"], ("1", "")).is_err());
     let broken = Advisories::open(std::sync::Arc::new(Vec::new()), None);
     assert!(matches!(broken.trouble(), Some(SnapshotError::Empty)));
 }
@@ -102,4 +102,17 @@ fn a_fix_of_a_module_says_nothing_of_the_package_outside_of_modules() {
         Standing::Affected { .. }
     ));
     assert!(matches!(judged(&fixed("1:1.20.1-22.el9_6.2"), "1:1.20.1-20.el9"), Standing::Affected { .. }));
+    // Where both say which stream they are of, that of another is none of it.
+    let text = r#"{"id":"RHSA-2026:2","modified":"2026-01-01T00:00:00Z","summary":"Important: nodejs:22 security update",
+        "affected":[{"package":{"ecosystem":"Red Hat:enterprise_linux:9::appstream","name":"nodejs"},"ranges":[{
+        "type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"1:22.23.2-2.module+el9.8.0+24958+80b2ac6e"}]}]}]}"#;
+    let record = crate::osv::read_json(text.as_bytes()).expect("reads").advisories;
+    assert_eq!(record[0].modules, ["nodejs:22"]);
+    let known = Advisories::of(record, Day::default()).expect("fits");
+    let found = |version: &str, module: &str| {
+        let found = known.find(Scheme::Rpm, "Red Hat:enterprise_linux:9", &["nodejs"], (version, module));
+        found.expect("reads").vulnerabilities.len()
+    };
+    let (old, other) = ("1:22.1.0-1.module+el9.5.0+1+a", "1:20.11.1-1.module+el9.3.0+1+a");
+    assert_eq!((found(old, "nodejs:22"), found(other, "nodejs:20"), found(other, "")), (1, 0, 1));
 }

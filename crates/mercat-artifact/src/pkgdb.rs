@@ -15,6 +15,8 @@ pub struct Package {
     pub source: String,
     /// Source version, where it differs, else the version.
     pub source_version: String,
+    /// The stream of the module that it came with, for example `nodejs:20`; empty for one of none. Of rpm only.
+    pub module: String,
 }
 
 /// Packages of one database, most. Whole distributions have more, no system does; each costs some kilobytes
@@ -83,6 +85,7 @@ pub fn parse_dpkg(text: &str) -> Result<Vec<Package>, String> {
             architecture: field("architecture").unwrap_or_default().to_owned(),
             source: source.to_owned(),
             source_version: source_version.to_owned(),
+            module: String::new(),
         });
     }
     packages.sort();
@@ -121,6 +124,7 @@ pub fn parse_apk(text: &str) -> Result<Vec<Package>, String> {
             architecture: field("A").unwrap_or_default(),
             source: field("o").unwrap_or_else(|| name.clone()),
             source_version: version.clone(),
+            module: String::new(),
             name,
             version,
         });

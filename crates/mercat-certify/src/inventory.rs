@@ -49,7 +49,9 @@ pub(crate) fn text_of(path: &str, bytes: &[u8]) -> Result<String, Box<Finding>> 
         rpm::Refusal::Broken(why) => broken(why),
     })?;
     let line = |p: Package| {
-        [p.name, p.version, p.architecture, p.source, p.source_version].join("\t").replace('\n', " ")
+        [p.name, p.version, p.architecture, p.source, p.source_version, p.module]
+            .join("\t")
+            .replace('\n', " ")
     };
     Ok(packages.into_iter().map(line).collect::<Vec<_>>().join("\n"))
 }
@@ -71,7 +73,7 @@ pub(crate) fn read_text(path: &str, text: &str) -> Result<Vec<Package>, Box<Find
 
 fn read_line(line: &str) -> Result<Package, String> {
     let parts: Vec<&str> = line.split('\t').collect();
-    let [name, version, architecture, source, source_version] = parts[..] else {
+    let [name, version, architecture, source, source_version, module] = parts[..] else {
         return Err(format!("the line {line:?} is no package"));
     };
     Ok(Package {
@@ -80,6 +82,7 @@ fn read_line(line: &str) -> Result<Package, String> {
         architecture: architecture.to_owned(),
         source: source.to_owned(),
         source_version: source_version.to_owned(),
+        module: module.to_owned(),
     })
 }
 

@@ -36,6 +36,8 @@ struct Subjected<'a> {
     names: Vec<&'a str>,
     /// The version that is compared.
     version: &'a str,
+    /// The stream of a module that it came with.
+    module: &'a str,
     shown: String,
     place: Place,
     /// Whether it is there, or only in a list of what somebody meant.
@@ -179,6 +181,7 @@ fn of_distribution<'a>(
         scheme,
         names,
         version: &package.source_version,
+        module: &package.module,
         shown: format!("{} {}", package.name, package.version),
         place: Place { package: purl(os, package), ..Place::default() },
         there: true,
@@ -246,6 +249,7 @@ fn of_languages<'a>(
             scheme,
             names: vec![&component.name],
             version: &component.version,
+            module: "",
             shown: format!("{} {}", component.name, component.version),
             place,
             there: is_there(component),
@@ -261,8 +265,12 @@ fn one(
     knowledge: &Knowledge,
     out: &mut Judged,
 ) -> Result<(), SnapshotError> {
-    let found =
-        knowledge.advisories.find(subject.scheme, subject.ecosystem, &subject.names, subject.version)?;
+    let found = knowledge.advisories.find(
+        subject.scheme,
+        subject.ecosystem,
+        &subject.names,
+        (subject.version, subject.module),
+    )?;
     if let Some(undecided) = found.undecided {
         let observed = format!(
             "{} of {} cannot be compared with {} records about it, first {}: {}",

@@ -9,16 +9,21 @@ fn database(name: &str, version: &str) -> Vec<u8> {
     let mut store = Vec::new();
     let mut entries = Vec::new();
     let source = format!("{name}-{version}-1.el9.src.rpm");
-    for (tag, value) in
-        [(1000_u32, name), (1001, version), (1002, "1.el9"), (1022, "x86_64"), (1044, &source)]
-    {
+    for (tag, value) in [
+        (1000_u32, name),
+        (1001, version),
+        (1002, "1.el9"),
+        (1022, "x86_64"),
+        (1044, &source),
+        (5096, "openssl:3:9030020240301111035:rhel9"),
+    ] {
         let at = u32::try_from(store.len()).expect("small");
         [tag, 6, at, 1].iter().for_each(|number| entries.extend(number.to_be_bytes()));
         store.extend_from_slice(value.as_bytes());
         store.push(0);
     }
     let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("small");
-    let header = [&5_u32.to_be_bytes()[..], &length(&store).to_be_bytes(), &entries, &store].concat();
+    let header = [&6_u32.to_be_bytes()[..], &length(&store).to_be_bytes(), &entries, &store].concat();
     let mut out = vec![0; 4096];
     out[..4].copy_from_slice(b"RpmP");
     out[12] = 1;
@@ -56,7 +61,7 @@ fn a_layer_keeps_the_packages_of_an_rpm_database_and_no_bytes_of_it() {
     let layer = tar("usr/lib/sysimage/rpm/Packages.db", &database("openssl-libs", "3.0.7"));
     let compression = Some(mercat_artifact::oci::Compression::None);
     let facts = crate::facts::scan_layer(&mut &layer[..], compression, &knowledge).expect("reads");
-    let text = "openssl-libs\t3.0.7-1.el9\tx86_64\topenssl-libs\t3.0.7-1.el9";
+    let text = "openssl-libs\t3.0.7-1.el9\tx86_64\topenssl-libs\t3.0.7-1.el9\topenssl:3";
     assert_eq!(facts.captured[0].text.as_deref(), Some(text));
     assert!(facts.notes.is_empty(), "{:?}", facts.notes);
     let broken = tar("var/lib/rpm/Packages.db", b"RpmP");

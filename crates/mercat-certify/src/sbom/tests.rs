@@ -24,6 +24,7 @@ fn documents() -> (Value, Value) {
             architecture: "amd64".into(),
             source: "curl".into(),
             source_version: "7.88".into(),
+            module: String::new(),
         }],
         unpackaged: vec![("opt/tool".to_owned(), program)],
         licences: [("libc6".to_owned(), "GPL-2.0-only OR MIT".to_owned())].into(),
@@ -36,6 +37,7 @@ fn documents() -> (Value, Value) {
         architecture: "amd64".into(),
         source: "glibc".into(),
         source_version: "2.36-9".into(),
+        module: String::new(),
     }];
     let subject = "sha256:00";
     let of = || write(&Materials { kind: "container", subject, os: &os, packages: &packages, whole: &whole });
@@ -93,6 +95,7 @@ fn package_urls_name_makers_as_advisories_do() {
         architecture: "x86_64".into(),
         source: "bash".into(),
         source_version: "1:5.1-2".into(),
+        module: String::new(),
     };
     for (id, maker) in
         [("rhel", "redhat"), ("sles", "suse"), ("opensuse-leap", "opensuse"), ("rocky", "rocky")]

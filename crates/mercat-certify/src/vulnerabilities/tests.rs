@@ -39,6 +39,7 @@ fn package(name: &str, source: &str, version: &str) -> Package {
         architecture: "x86_64".into(),
         source: source.into(),
         source_version: version.into(),
+        module: String::new(),
     }
 }
 

@@ -10,6 +10,8 @@ const RELEASE: u32 = 1002;
 const EPOCH: u32 = 1003;
 const ARCHITECTURE: u32 = 1022;
 const SOURCE: u32 = 1044;
+/// `MODULARITYLABEL`: `name:stream:version:context`.
+const MODULE: u32 = 5096;
 const INT32: u32 = 4;
 const STRING: u32 = 6;
 const TAGS_MAX: usize = 1 << 16;
@@ -22,7 +24,8 @@ pub(super) fn parse(blob: &[u8]) -> Result<Option<Package>, Refusal> {
     }
     let entries = part(blob, 8, tags * 16)?;
     let store = part(blob, 8 + tags * 16, store_bytes)?;
-    let [mut name, mut version, mut release, mut architecture, mut source] = [const { String::new() }; 5];
+    let [mut name, mut version, mut release, mut architecture, mut source, mut label] =
+        [const { String::new() }; 6];
     let mut epoch = 0;
     for entry in entries.chunks_exact(16) {
         let (tag, kind, at) = (be32(entry, 0)?, be32(entry, 4)?, index(be32(entry, 8)?));
@@ -39,6 +42,7 @@ pub(super) fn parse(blob: &[u8]) -> Result<Option<Package>, Refusal> {
             RELEASE => release = text()?,
             ARCHITECTURE => architecture = text()?,
             SOURCE => source = text()?,
+            MODULE => label = text()?,
             EPOCH if kind == INT32 => epoch = be32(store, at)?,
             EPOCH => return Err(broken("an epoch that is no number")),
             _ => {}
@@ -60,7 +64,8 @@ pub(super) fn parse(blob: &[u8]) -> Result<Option<Package>, Refusal> {
         Some((name.to_owned(), whole(version, release)))
     });
     let (source, source_version) = parts.unwrap_or_else(|| (name.clone(), version.clone()));
-    Ok(Some(Package { name, version, architecture, source, source_version }))
+    let module = label.splitn(3, ':').take(2).collect::<Vec<_>>().join(":");
+    Ok(Some(Package { name, version, architecture, source, source_version, module }))
 }
 
 const LICENCE: u32 = 1014;
