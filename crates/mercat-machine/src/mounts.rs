@@ -256,7 +256,7 @@ pub fn join(volumes: Vec<VolumeTree>, names: &[Names]) -> (Tree, Vec<Doubt>) {
                     entry.source
                 )));
             }
-            Some(at) if at != root && !entry.options.contains("X-mount.") => {
+            Some(at) if at != root && !entry.options.contains("X-mount.subdir") => {
                 // The last line of a directory counts.
                 mounts.retain(|(known, _)| *known != point);
                 mounts.push((point, at));

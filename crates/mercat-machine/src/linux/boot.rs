@@ -124,11 +124,15 @@ fn is_boot(path: &str) -> bool {
             || ["/cmdline.txt", "/syslinux.cfg", "/extlinux.conf"].iter().any(|name| path.ends_with(name)))
 }
 
-/// Whether the entry that a boot loader starts by itself is one for recovery: by its name, or by a number past the first.
+/// Whether the entry that a boot loader starts by itself is one for recovery: by its name, or by its number. In menus below
+/// others those follow the entries that they are for.
 fn is_recovery(entry: &str) -> bool {
     let entry = entry.trim().trim_matches(['"', '\'']).to_ascii_lowercase();
-    let number = entry.split('>').next().and_then(|number| number.parse::<u32>().ok());
-    entry.contains("recovery") || entry.contains("rescue") || number.is_some_and(|number| number > 0)
+    let by_number = match entry.rsplit_once('>') {
+        Some((_, number)) => number.parse::<u32>().is_ok_and(|number| number % 2 == 1),
+        None => entry.parse::<u32>().is_ok_and(|number| number > 0),
+    };
+    entry.contains("recovery") || entry.contains("rescue") || by_number
 }
 
 /// Whether boot loaders look at a file by themselves, not at a copy that a package brings.

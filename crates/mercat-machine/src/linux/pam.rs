@@ -72,7 +72,7 @@ pub(super) fn faults<'t>(tree: &'t Tree, more: &[&str]) -> Vec<(Found<'t>, Strin
     let mut open: Vec<(Found<'_>, String)> = Vec::new();
     let mut elsewhere: Vec<(Found<'_>, String)> = Vec::new();
     for service in SERVICES.iter().chain(more) {
-        let mut stack = Stack { is_of_su: service.starts_with("su"), ..Stack::default() };
+        let mut stack = Stack { is_of_su: matches!(*service, "su" | "su-l"), ..Stack::default() };
         stack.service(tree, service);
         if let Some(step) = stack.opens().and_then(|step| stack.steps.get(step)) {
             let observed = match &step.unknown {
@@ -101,7 +101,7 @@ struct Stack<'t> {
     /// Lines that were read: files may include each other over and over.
     lines: usize,
     is_over: bool,
-    /// Whether who asks has signed in already, and asks to be another.
+    /// Whether who asks has signed in already, and asks to be another; sudo asks as the superuser.
     is_of_su: bool,
 }
 
