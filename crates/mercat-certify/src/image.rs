@@ -347,6 +347,7 @@ fn read_layers(
     let out: Mutex<Facts> = Mutex::default();
     let failed: Mutex<Option<io::Error>> = Mutex::default();
     let one = || {
+        let _member = knowledge.crew.join();
         while let Some((key, layer)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
             match read_layer(blobs, knowledge, key, layer, reused, &done, total) {
                 Ok(facts) => {

@@ -7,6 +7,7 @@
 //! same input.
 
 mod companion;
+mod crew;
 pub mod disk;
 mod eligible;
 mod facts;
@@ -87,6 +88,7 @@ pub struct Knowledge {
     /// Whether only the inventory is made: no scanner looks, and every verdict is inconclusive.
     inventory_alone: bool,
     scratch: kept::Scratch,
+    crew: crew::Crew,
     companions: Vec<Box<dyn Companion>>,
     signatures: signatures::Signatures,
     yara: yara::Rules,
@@ -146,6 +148,7 @@ impl Knowledge {
             signatures_imported: None,
             inventory_alone: false,
             scratch: kept::Scratch::default(),
+            crew: crew::Crew::default(),
             companions: Vec::new(),
             signatures: signatures::Signatures::load(&extra.hashes)?,
             yara: yara::Rules::load(&extra.yara)?,

@@ -383,7 +383,7 @@ impl<'k> Scan<'k> {
             }
             (matched, found)
         };
-        let (searched, (matched, secrets)) = beside(bytes.len(), rules_and_credentials, searched);
+        let (searched, (matched, secrets)) = self.both(bytes.len(), rules_and_credentials, searched);
         let whole = searched.and(matched.map(|matched| self.matched(path, matched)));
         // Libraries carry the published keys of their self-tests; those are told, and do not block.
         for (secret, in_program) in secrets {
@@ -402,6 +402,25 @@ impl<'k> Scan<'k> {
         let Err(why) = whole else { return true };
         self.ended_early(path, &why);
         false
+    }
+
+    /// Does one piece of work on some bytes in a thread of its own while this one does another, when they are many and
+    /// not every core has a thread.
+    fn both<A: Send, B>(
+        &self,
+        bytes: usize,
+        other: impl FnOnce() -> A + Send,
+        own: impl FnOnce() -> B,
+    ) -> (B, A) {
+        if bytes < BESIDE_BYTES || self.knowledge.crew.is_full() {
+            return (own(), other());
+        }
+        std::thread::scope(|threads| {
+            let other = threads.spawn(other);
+            let own = own();
+            // A scanner that panics takes the inspection with it: that is inconclusive.
+            (own, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })
     }
 
     fn matched(&self, path: &str, rules: Vec<(String, yara::Meaning)>) {
@@ -493,19 +512,6 @@ fn matched(
         .yara
         .scan(yara::Part { path, bytes, whole }, |rule, meaning| out.push((rule.to_owned(), meaning)))?;
     Ok(out)
-}
-
-/// Does one piece of work on some bytes in a thread of its own, when they are many, while this one does another.
-fn beside<A: Send, B>(bytes: usize, other: impl FnOnce() -> A + Send, own: impl FnOnce() -> B) -> (B, A) {
-    if bytes < BESIDE_BYTES {
-        return (own(), other());
-    }
-    std::thread::scope(|threads| {
-        let other = threads.spawn(other);
-        let own = own();
-        // A scanner that panics takes the inspection with it: that is inconclusive.
-        (own, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    })
 }
 
 /// The test file inside an archive: a scanner that cannot unpack, for want of space or by its limits, misses it.

@@ -97,6 +97,7 @@ pub(super) fn walk(
     let walked: Mutex<Vec<Shard>> = Mutex::default();
     let given = Mutex::default();
     let work = || {
+        let _member = knowledge.crew.join();
         while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
             match job {
                 Job::Measure => {
