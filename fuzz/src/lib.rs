@@ -4,6 +4,7 @@ pub mod archives;
 pub mod disks;
 pub mod documents;
 pub mod layers;
+pub mod machines;
 pub mod sparse;
 
 use std::io::Read;
