@@ -113,9 +113,13 @@ pub(crate) fn judge(installed: &Installed<'_>, knowledge: &Knowledge) -> Judged 
     match scheme {
         None if installed.packages.is_empty() => {}
         None => {
-            let observed = format!("the distribution {:?}", installed.os.pretty_name);
+            let observed = match installed.os.pretty_name.as_str() {
+                "" => "packages, and no os-release that says of which distribution".to_owned(),
+                name => format!("the distribution {name:?}"),
+            };
             let required = "a distribution with an OSV ecosystem";
-            out.findings.push(finding("INC-07", Place::default(), observed, required, OURS));
+            let fix = "build on a distribution that publishes advisories";
+            out.findings.push(finding("INC-07", Place::default(), observed, required, fix));
         }
         Some(_) if !covered => out.findings.push(uncovered("INC-06", &distribution)),
         Some(scheme) => {

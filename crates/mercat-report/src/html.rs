@@ -51,6 +51,16 @@ impl Page<'_> {
         plain(&mercat_text::fix(self.locale, &finding.rule).unwrap_or_else(|| finding.fix.clone()))
     }
 
+    /// What a check is about; where nothing was found, in words that say no fault.
+    fn check_title(&self, check: &crate::Check) -> String {
+        let calm = ["passed", "not-applicable", "boot-only", "off"].contains(&check.result.as_str());
+        match self.locale {
+            Locale::En => plain(&check.title),
+            _ if calm => plain(&mercat_text::asked(self.locale, &check.rule)),
+            _ => self.rule(&check.rule),
+        }
+    }
+
     fn check_required(&self, check: &crate::Check) -> String {
         plain(&mercat_text::required(self.locale, &check.rule, &check.required))
     }

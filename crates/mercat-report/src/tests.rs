@@ -251,6 +251,27 @@ fn the_tool_is_told_what_was_tested_and_readers_of_sarif_what_to_do() {
 }
 
 #[test]
+fn a_rule_is_counted_once_and_a_check_that_passed_says_no_fault() {
+    let mut report = reports()[2].clone();
+    let mut check = report.checks[0].clone();
+    (check.rule, check.result, check.title) = ("LNX-14".into(), "warning".into(), "Users".into());
+    report.checks = vec![check.clone()];
+    (check.rule, check.result, check.title) = ("CTR-24".into(), "passed".into(), "User".into());
+    report.checks.push(check);
+    let mut finding = report.findings[0].clone();
+    (finding.rule, finding.severity) = ("LNX-14-ADVICE".into(), Severity::Warning);
+    report.findings = vec![finding.clone()];
+    (finding.rule, finding.severity) = ("INC-06".into(), Severity::Inconclusive);
+    report.findings.push(finding);
+    let style = Style { colour: false, width: None, locale: Locale::En };
+    let told = text(&report, &style);
+    assert!(told.contains("rules: 1 passed, 1 with a warning, 1 inconclusive (INC-06)"), "{told}");
+    let pages = [Locale::En, Locale::Ja].map(|locale| html(std::slice::from_ref(&report), locale));
+    assert!(pages[0].contains("CTR-24<br>User</th>") && !pages[0].contains("Runs as root"));
+    assert!(!pages[1].contains("root として実行されます"));
+}
+
+#[test]
 fn the_schema_takes_both_kinds_of_documents_and_refuses_what_is_neither() {
     for document in [image("pass", &[]), disk("inconclusive", "inconclusive")] {
         let document: Value = serde_json::from_str(&document).expect("JSON");

@@ -203,19 +203,22 @@ fn counts(report: &Report, style: &Style) -> String {
     // Some rules have findings and no line of their own.
     let listed: BTreeSet<&str> = report.checks.iter().map(|check| check.rule.as_str()).collect();
     let mut others: BTreeMap<&str, Severity> = BTreeMap::new();
-    for finding in report.findings.iter().filter(|finding| !listed.contains(finding.rule.as_str())) {
+    let is_listed = |rule: &str| listed.contains(rule.trim_end_matches("-ADVICE"));
+    for finding in report.findings.iter().filter(|finding| !is_listed(&finding.rule)) {
         let worst = others.entry(&finding.rule).or_insert(finding.severity);
         if finding.severity.weight() > worst.weight() {
             *worst = finding.severity;
         }
     }
     let of_check = |result: &str| report.checks.iter().filter(|check| check.result == result).count();
-    let of_others = |result: &str| others.values().filter(|severity| severity.name() == result).count();
-    let count = |result: &str| of_check(result) + of_others(result);
+    let other = |result: &str| others.values().filter(|severity| severity.name() == result).count();
+    let count = |result: &str| of_check(result) + other(result);
     let counted = RESULTS.iter().map(|result| (count(result), result)).filter(|(count, _)| *count > 0);
     // Those that nobody could decide may have no finding that names them.
-    let undecided = report.checks.iter().filter(|check| check.result == "inconclusive");
-    let undecided = undecided.map(|check| plain(&check.rule)).collect::<Vec<_>>().join(", ");
+    let of_checks = report.checks.iter().filter(|check| check.result == "inconclusive");
+    let of_others = others.iter().filter(|(_, severity)| **severity == Severity::Inconclusive);
+    let undecided = of_checks.map(|check| plain(&check.rule)).chain(of_others.map(|(rule, _)| plain(rule)));
+    let undecided = undecided.collect::<Vec<_>>().join(", ");
     let parts = counted.map(|(count, result)| {
         let told = style.word(&format!("text-count-{result}"), &[("count", &count.to_string())]);
         match *result {

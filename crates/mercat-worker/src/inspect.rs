@@ -300,7 +300,9 @@ impl DiskSource {
     fn open(&self) -> Result<(Arc<dyn ReadAt>, Facts), ReadError> {
         match self {
             Self::File { path, declared } => {
-                let file = FileReadAt::new(File::open(path)?)?;
+                let named =
+                    |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+                let file = FileReadAt::new(File::open(path).map_err(named)?)?;
                 let disk = mercat_disk::open(Arc::new(file), *declared)?;
                 let facts = disk.facts.clone();
                 Ok((Arc::new(disk), facts))
@@ -545,7 +547,8 @@ impl Blobs for Files {
         if !std::fs::symlink_metadata(&path)?.is_file() {
             return Err(io::Error::from(io::ErrorKind::NotFound));
         }
-        Ok(Box::new(File::open(path)?))
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        Ok(Box::new(File::open(&path).map_err(named)?))
     }
 
     fn size(&self, digest: &Digest) -> io::Result<u64> {

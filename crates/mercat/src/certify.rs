@@ -51,7 +51,7 @@ pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
     };
     let inspector = inspector(data, args)?;
     let cache = args.cache.as_deref().map(Cache::open).transpose()?;
-    let temporary = crate::scratch::Scratch::new()?;
+    let temporary = crate::scratch::Scratch::new("certify")?;
     let found = match copy(&place, &selector, &args.registry, temporary.path()).await {
         Ok(found) => found,
         Err(error) => return refused(&args.image, &error),

@@ -268,7 +268,7 @@ pub(crate) enum SbomFormat {
 pub(crate) enum SignaturesCommand {
     /// Compile signature files into this installation's set, which they replace as a whole.
     ///
-    /// Read are ClamAV's .ndb (byte patterns), .hdb and .hsb (hashes), and plain lines: `sha256:size:name` with `*`
+    /// Read are ClamAV's .ndb (byte patterns), .hdb and .hsb (hashes), and plain lines: `HEX_OF_SHA256:SIZE:NAME` with `*`
     /// for any size, or `name=hexadecimal`. All parts of a pattern must lie within 65,536 bytes: gaps without a limit
     /// of their own share what the others leave. What is not searched for is counted and told, by reason.
     Import {

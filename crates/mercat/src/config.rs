@@ -120,7 +120,16 @@ impl Server {
     /// Links in mails and documents begin with the address, so it is one that people can follow.
     fn check(&self) -> anyhow::Result<()> {
         let followed = |url: &url::Url| ["http", "https"].contains(&url.scheme()) && url.host_str().is_some();
-        let plain = |url: &url::Url| url.query().is_none() && url.fragment().is_none();
+        // Nothing is served below a path.
+        let plain = |url: &url::Url| {
+            let parts = [
+                url.query(),
+                url.fragment(),
+                url.password(),
+                Some(url.username()).filter(|name| !name.is_empty()),
+            ];
+            url.path() == "/" && parts.iter().all(Option::is_none)
+        };
         let right = url::Url::parse(&self.base_url).is_ok_and(|url| followed(&url) && plain(&url));
         if !self.base_url.is_empty() && !right {
             bail!("server.base_url is {:?}: write an address like https://market.example.org", self.base_url);

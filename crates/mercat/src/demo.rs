@@ -44,7 +44,7 @@ fn say(text: &str) {
 }
 
 pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<u8> {
-    let home = tempfile::Builder::new().prefix("mercat-demo-").tempdir().context("no temporary directory")?;
+    let home = crate::scratch::Scratch::new("demo")?;
     let data = home.path().join("data");
     let source = home.path().join("images/greeter");
     fs_err::create_dir_all(&data)?;
@@ -71,6 +71,11 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<u8> {
     let house = wiring::open(&data, &config).await?;
     let running = serve::start(&house, &config, listener);
     say(&format!("1. A server on embedded defaults: http://{listen}"));
+    if args.image.is_some() {
+        say(
+            "   It has invented advisories only: of vulnerabilities that your image has it knows nothing, and here that is a warning.",
+        );
+    }
     let demo = set_up(&house, &format!("http://{listen}"), &source, leads).await?;
     let told = match tell(&demo, args, &crm).await {
         Ok(()) if args.image.is_none() => machine::tell(&demo, &crm).await,

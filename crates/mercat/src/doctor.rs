@@ -53,22 +53,26 @@ async fn checks(data: &Path) -> Vec<(&'static str, Health)> {
     let text = if file.exists() { file.display().to_string() } else { "defaults, no mercat.toml".to_owned() };
     out.push(("configuration", Health::Good(text)));
     out.push(("listen", listen(&config.server.listen)));
-    match data.try_exists() {
-        Ok(true) => {}
-        // Looking makes nothing: no key, and nothing in a database that would be sealed by it.
-        Ok(false) => {
-            let told = format!("{} is not there yet; mercat serve makes it", data.display());
-            out.push(("data directory", Health::Note(told)));
-            match wiring::inspector(data, &config) {
-                Ok(inspector) => examine_inspector(&inspector, &mut out).await,
-                Err(error) => out.push(("inspector", Health::Bad(format!("{error:#}")))),
-            }
-            return out;
-        }
+    // Looking makes nothing: no key, and nothing in a database that would be sealed by it.
+    let is_new = config.database.url.is_empty()
+        && !data.join("mercat.db").exists()
+        && !wiring::keys::path(data).exists();
+    let note = match data.try_exists() {
+        Ok(true) if is_new => Some(format!("nothing is set up in {}; mercat serve does it", data.display())),
+        Ok(true) => None,
+        Ok(false) => Some(format!("{} is not there yet; mercat serve makes it", data.display())),
         Err(error) => {
             out.push(("data directory", Health::Bad(format!("{}: {error}", data.display()))));
             return out;
         }
+    };
+    if let Some(told) = note {
+        out.push(("data directory", Health::Note(told)));
+        match wiring::inspector(data, &config) {
+            Ok(inspector) => examine_inspector(&inspector, &mut out).await,
+            Err(error) => out.push(("inspector", Health::Bad(format!("{error:#}")))),
+        }
+        return out;
     }
     let house = match wiring::open(data, &config).await {
         Ok(house) => house,

@@ -6,8 +6,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// Beginning of the names of such directories.
-const PREFIX: &str = "mercat-certify-";
 /// A file in them that is locked as long as they are in use.
 const LOCK: &str = "lock";
 
@@ -18,16 +16,16 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// Makes one, and takes away what killed runs left behind.
+    /// Makes one for a command, and takes away what killed runs of it left behind.
     ///
     /// # Errors
     /// A temporary directory that cannot be written.
-    pub(crate) fn new() -> anyhow::Result<Self> {
-        Self::new_in(&std::env::temp_dir())
+    pub(crate) fn new(command: &str) -> anyhow::Result<Self> {
+        Self::new_in(&std::env::temp_dir(), command)
     }
 
-    fn new_in(place: &Path) -> anyhow::Result<Self> {
-        let prefix = format!("{PREFIX}{}-", machine());
+    fn new_in(place: &Path, command: &str) -> anyhow::Result<Self> {
+        let prefix = format!("mercat-{command}-{}-", machine());
         let directory = tempfile::Builder::new()
             .prefix(&prefix)
             .tempdir_in(place)
@@ -82,14 +80,14 @@ mod tests {
     #[test]
     fn what_a_killed_run_left_behind_goes_away_and_what_is_in_use_stays() {
         let place = tempfile::tempdir().expect("a directory");
-        let used = Scratch::new_in(place.path()).expect("made");
-        let left = place.path().join(format!("{PREFIX}{}-left", machine()));
+        let used = Scratch::new_in(place.path(), "certify").expect("made");
+        let left = place.path().join(format!("mercat-certify-{}-left", machine()));
         let other = place.path().join("other");
         for directory in [&left, &other] {
             fs::create_dir(directory).expect("made");
             fs::write(directory.join(LOCK), "").expect("written");
         }
-        let next = Scratch::new_in(place.path()).expect("made");
+        let next = Scratch::new_in(place.path(), "certify").expect("made");
         assert!(used.path().is_dir() && next.path().is_dir() && other.is_dir());
         assert!(!left.exists());
         let path = next.path().to_owned();

@@ -107,10 +107,13 @@ pub(crate) async fn serve(data: &Path, args: &ServeArgs) -> anyhow::Result<u8> {
     if let Err(error) = house.app.registry_key().await {
         tracing::error!(%error, "the master key does not open what this server has sealed: secrets are lost to it");
     }
-    if let Ok(knowledge) = house.worker.inspector.knowledge().await {
-        for remark in wiring::remarks(&knowledge.policy) {
-            tracing::warn!(policy = knowledge.policy.name, "{remark}");
+    match house.worker.inspector.knowledge().await {
+        Ok(knowledge) => {
+            for remark in wiring::remarks(&knowledge.policy) {
+                tracing::warn!(policy = knowledge.policy.name, "{remark}");
+            }
         }
+        Err(why) => tracing::error!("nothing can be certified: {why}; see mercat doctor"),
     }
     println!("mercat serves {}", house.app.settings.base_url);
     if let Some(link) = house.app.bootstrap().await? {

@@ -35,7 +35,7 @@ fn import(data: &Path, paths: &[PathBuf]) -> anyhow::Result<u8> {
     if bodies + hashes == 0 {
         tell(&unusable);
         bail!(
-            "no signature was found; use .ndb, .hdb or .hsb files, or lines of sha256:size:name and name=hexadecimal"
+            "no signature was found; use .ndb, .hdb or .hsb files, or lines of HEX_OF_SHA256:SIZE:NAME and NAME=HEXADECIMAL"
         );
     }
     let sources = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
@@ -72,7 +72,8 @@ fn read_file(path: &Path, builder: &mut Builder, bar: &ProgressBar) -> anyhow::R
     let mut line = Vec::new();
     loop {
         line.clear();
-        let count = std::io::Read::take(&mut reader, LINE_BYTES_MAX as u64).read_until(b'\n', &mut line)?;
+        let read = std::io::Read::take(&mut reader, LINE_BYTES_MAX as u64).read_until(b'\n', &mut line);
+        let count = read.with_context(|| format!("{} cannot be read", path.display()))?;
         if count == 0 {
             return Ok(());
         }
@@ -81,6 +82,10 @@ fn read_file(path: &Path, builder: &mut Builder, bar: &ProgressBar) -> anyhow::R
                 "{} has a line of more than {LINE_BYTES_MAX} bytes; is it a signature file?",
                 path.display()
             );
+        }
+        // What is taken here replaces what is there.
+        if line.contains(&0) {
+            bail!("{} is no signature file: it has bytes that no text has", path.display());
         }
         builder.line(&String::from_utf8_lossy(&line));
         bar.inc(1);

@@ -343,9 +343,13 @@ fn note_findings(volume: &str, facts: &LayerFacts) -> Vec<Finding> {
             "CTR-20" | "CTR-20-SUSPECT" | "CTR-20-SHADOW" => {
                 (note.required.clone(), "remove the file and make the image again")
             }
-            "CTR-21" | "CTR-21-ELF" => (
+            "CTR-21" => (
                 "no credentials on the disk".to_owned(),
                 "revoke the credential, remove the file, and make the image again",
+            ),
+            "CTR-21-ELF" => (
+                "no credentials on the disk".to_owned(),
+                "make sure that it is a published key of a self-test; if it is not, revoke it and make the image again",
             ),
             _ if note.required == READ_ALIKE => (
                 "a disk that every reader understands alike".to_owned(),

@@ -50,7 +50,7 @@ pub(crate) async fn run(data: &Path, args: &SbomArgs) -> anyhow::Result<u8> {
             Ok(parsed) => parsed,
             Err(error) => return Ok(usage(&error.to_string())),
         };
-        let temporary = crate::scratch::Scratch::new()?;
+        let temporary = crate::scratch::Scratch::new("sbom")?;
         let found = match copy(&place, &selector, &args.registry, temporary.path()).await {
             Ok(found) => found,
             Err(error) => return refused(&args.image, &error),
