@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::{EXIT_OURS, wiring};
 use mercat_certify::{Knowledge, Policy};
+use mercat_courier::Mailer;
 use mercat_domain::Digest;
 use mercat_store::{OfferRow, StandingRow};
 use mercat_worker::Inspector;
@@ -72,6 +73,7 @@ async fn checks(data: &Path) -> Vec<(&'static str, Health)> {
             Ok(inspector) => examine_inspector(&inspector, &mut out).await,
             Err(error) => out.push(("inspector", Health::Bad(format!("{error:#}")))),
         }
+        out.push(("mail", mail(&config).await));
         return out;
     }
     let house = match wiring::open(data, &config).await {
@@ -119,26 +121,26 @@ async fn examine(house: &wiring::House, config: &Config, out: &mut Vec<(&'static
             }
         },
     ));
-    out.push((
-        "mail",
-        match &config.smtp {
-            Some(smtp) => {
-                let shown = format!("{}:{} as {}", smtp.host, smtp.port, smtp.from);
-                let greeted = match &house.worker.mailer {
-                    Some(mailer) => mailer.greet().await,
-                    None => Ok(()),
-                };
-                match greeted {
-                    Ok(()) => Health::Good(shown),
-                    Err(error) => {
-                        let hint = "smtp.security is starttls unless you say tls or none";
-                        Health::Bad(format!("{shown}: {error}; mails wait and are tried again; {hint}"))
-                    }
-                }
-            }
-            None => Health::Note("no [smtp] section: mails stay in the built-in mailbox".to_owned()),
-        },
-    ));
+    out.push(("mail", mail(config).await));
+}
+
+/// Whether a mail server takes what is to be sent.
+async fn mail(config: &Config) -> Health {
+    let Some(smtp) = &config.smtp else {
+        return Health::Note("no [smtp] section: mails stay in the built-in mailbox".to_owned());
+    };
+    let shown = format!("{}:{} as {}", smtp.host, smtp.port, smtp.from);
+    let greeted = match Mailer::new(smtp) {
+        Ok(mailer) => mailer.greet().await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match greeted {
+        Ok(()) => Health::Good(shown),
+        Err(error) => {
+            let hint = "smtp.security is starttls unless you say tls or none";
+            Health::Bad(format!("{shown}: {error}; mails wait and are tried again; {hint}"))
+        }
+    }
 }
 
 /// What certifies, which needs no installation.

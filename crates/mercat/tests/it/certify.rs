@@ -3,6 +3,7 @@
 use crate::House;
 use crate::house::{BIN, layout, noise, sha256, tar};
 use serde_json::Value;
+use std::io::BufRead as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -49,6 +50,7 @@ fn doctor_says_what_is_missing_and_what_to_do() {
     std::fs::create_dir(&data).expect("made");
     let out = Command::new(BIN).arg("--data").arg(&data).arg("doctor").output().expect("it starts");
     assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stdout));
+    assert_eq!(std::fs::read_dir(&data).expect("there").count(), 0, "looking makes nothing");
     // A server that is there already has the port.
     let held = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let listen = format!("[server]\nlisten = \"{}\"\n", held.local_addr().expect("an address"));
@@ -57,6 +59,20 @@ fn doctor_says_what_is_missing_and_what_to_do() {
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     assert!(out.status.code() == Some(0) && text.contains("is in use: by a running mercat serve"), "{text}");
     // A mail server that does not answer, and a key that is another than the one before.
+    std::fs::remove_file(data.join("mercat.toml")).expect("there");
+    let mut server = Command::new(BIN)
+        .arg("--data")
+        .arg(&data)
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let mut lines = std::io::BufReader::new(server.stdout.take().expect("piped")).lines();
+    let link = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("sign-in, works once")));
+    assert!(link.is_some(), "the server has set itself up");
+    server.kill().expect("it runs");
+    server.wait().expect("it ended");
     std::fs::write(
         data.join("mercat.toml"),
         "[smtp]\nhost = \"127.0.0.1\"\nport = 9\nfrom = \"m@example.org\"\n",
