@@ -450,10 +450,10 @@ fn unit(text: &str, point: &str) -> Option<Entry> {
     (!entry.source.is_empty()).then_some(entry)
 }
 
-/// Where units of systemd lie, its own first: there everything is kept whole, elsewhere only names are.
+/// Where units of systemd lie, those first that count first. Below `etc` everything is kept whole, elsewhere only names are.
 const UNITS: [&str; 5] = [
-    "etc/systemd/system",
     "etc/systemd/system.control",
+    "etc/systemd/system",
     "usr/local/lib/systemd/system",
     "usr/lib/systemd/system",
     "lib/systemd/system",
@@ -472,7 +472,6 @@ fn point_of_unit(name: &str) -> Option<&str> {
 /// Units of systemd that mount something where rules look; they are called as the directory is. Drop-ins change them, and
 /// what `fstab` says.
 fn units(tree: &Tree, names: &[Names]) -> Vec<Doubt> {
-    let own = UNITS[0];
     let mut out = Vec::new();
     let mut seen = BTreeSet::new();
     let mut add = |found: &Found<'_>, point: &str| {
@@ -490,8 +489,10 @@ fn units(tree: &Tree, names: &[Names]) -> Vec<Doubt> {
             continue;
         }
         if found.node.link == "/dev/null" {
-            // A masked unit is none, whoever brings one of this name.
-            seen.insert(stem.to_owned());
+            // A masked unit is none, whoever brings one of this name; links elsewhere only start units.
+            if ["system", "system.control"].contains(&parent) {
+                seen.insert(stem.to_owned());
+            }
             continue;
         }
         if drop_in.is_some() {
@@ -509,7 +510,8 @@ fn units(tree: &Tree, names: &[Names]) -> Vec<Doubt> {
         if name.ends_with(".d") || !seen.insert(stem.to_owned()) {
             continue;
         }
-        let file = tree.file(&format!("{own}/{stem}.mount")).filter(|_| directory == own);
+        let is_kept = directory.starts_with("etc/");
+        let file = tree.file(&format!("{directory}/{stem}.mount")).filter(|_| is_kept);
         let entry = file.and_then(|file| unit(&file.node.text(), &point));
         let hidden = match &entry {
             Some(entry) => {
@@ -517,7 +519,7 @@ fn units(tree: &Tree, names: &[Names]) -> Vec<Doubt> {
                 is_known || hides(&point, entry, false)
             }
             // Those of packages are for directories that they bring, unless rules look there.
-            None => directory == own || is_looked_into(&point),
+            None => is_kept || is_looked_into(&point),
         };
         if hidden {
             add(&found, &point);

@@ -379,6 +379,22 @@ const CASES: &[Case] = &[
         "INC-11",
     ),
     (
+        "a link that seems to mask a unit",
+        |m| {
+            link(m, "etc/systemd/system/a.wants/etc-ssh.mount", "/dev/null");
+            m.file("etc/systemd/system/etc-ssh.mount", "[Mount]\nWhat=/opt/e\nOptions=bind\n");
+        },
+        "INC-11",
+    ),
+    (
+        "a unit before the one that is masked",
+        |m| {
+            link(m, "etc/systemd/system/etc-ssh.mount", "/dev/null");
+            m.file("etc/systemd/system.control/etc-ssh.mount", "[Mount]\nWhat=/opt/e\nOptions=bind\n");
+        },
+        "INC-11",
+    ),
+    (
         "a unit whose line goes on",
         |m| {
             let text = "[Mount]\nWhat=/opt/e\nOptions=bind\nX-Note=\\\nWhat=nfs1:/x\n";
