@@ -2,7 +2,6 @@
 
 use crate::Day;
 use crate::osv::Record;
-use crate::record::canonical_ecosystem;
 use crate::signals::{Epss, Kev, Table};
 use crate::snapshot::{Import, Meta, Posting, Snapshot, SnapshotError, write};
 use std::collections::BTreeMap;
@@ -57,9 +56,7 @@ impl Content {
         let mut out = Self::default();
         snapshot.each(|posting| match posting {
             Posting::Package(advisories) => {
-                for mut advisory in advisories {
-                    // Earlier programs kept the name as the record has it.
-                    advisory.ecosystem = canonical_ecosystem(&advisory.ecosystem);
+                for advisory in advisories {
                     let record = out.records.entry(advisory.id.clone()).or_default();
                     record.id.clone_from(&advisory.id);
                     record.modified.clone_from(&advisory.modified);
@@ -79,8 +76,7 @@ impl Content {
         let meta = snapshot.meta();
         out.kev.day = meta.kev.map(|(day, _)| day).unwrap_or_default();
         out.epss.day = meta.epss.map(|(day, _)| day).unwrap_or_default();
-        out.imported =
-            meta.ecosystems.iter().map(|(name, known)| (canonical_ecosystem(name), known.imported)).collect();
+        out.imported = meta.ecosystems.iter().map(|(name, known)| (name.clone(), known.imported)).collect();
         out.imports.clone_from(&meta.imports);
         Ok(out)
     }

@@ -121,7 +121,10 @@ impl Advisory {
 impl Interval {
     fn holds(&self, scheme: Scheme, version: &str) -> Result<bool, CannotCompare> {
         // Streams of modules have versions of their own beside the one of the release, and both have one name.
-        if scheme == Scheme::Rpm && is_of_module(&self.fixed) && !is_of_module(version) {
+        if scheme == Scheme::Rpm
+            && !self.fixed.is_empty()
+            && is_of_module(&self.fixed) != is_of_module(version)
+        {
             return Ok(false);
         }
         let order = |bound: &str| scheme.compare(version, bound);

@@ -92,7 +92,7 @@ fn fat_label(boot: &[u8], field: &dyn Fn(u64, usize) -> Vec<u8>) -> String {
 }
 
 /// A name as udev writes it into `/dev/disk`, where `\x20` stands for a byte.
-fn udev_name(name: &str) -> String {
+pub(super) fn udev_name(name: &str) -> String {
     let mut out = Vec::new();
     let mut rest = name.as_bytes();
     while let [first, behind @ ..] = rest {
@@ -114,7 +114,9 @@ fn udev_name(name: &str) -> String {
 
 impl Names {
     fn is_label(&self, label: &str) -> bool {
-        !label.is_empty() && (self.label == label || self.directory_label == label)
+        // Where both are there, the one in the directory is taken.
+        let own = if self.directory_label.is_empty() { &self.label } else { &self.directory_label };
+        !label.is_empty() && own == label
     }
 
     fn is(&self, source: &str) -> bool {
@@ -168,6 +170,16 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Whether what is mounted is a volume by its name, and not something that a file system makes of other things.
+    fn is_of_volume(&self) -> bool {
+        const KINDS: [&str; 13] = [
+            "auto", "ext2", "ext3", "ext4", "xfs", "vfat", "msdos", "ntfs", "ntfs3", "ntfs-3g", "iso9660",
+            "udf", "squashfs",
+        ];
+        let is_bind = self.has("bind") || self.has("rbind");
+        !is_bind && self.kind.split(',').all(|kind| KINDS.contains(&kind) || kind == "swap")
+    }
+
     fn has(&self, option: &str) -> bool {
         self.options.split(',').any(|word| word == option)
     }
@@ -243,17 +255,25 @@ pub fn join(volumes: Vec<VolumeTree>, names: &[Names]) -> (Tree, Vec<Doubt>) {
     for (found, entry) in lines_of(&alone) {
         // Where a mount is made, links are followed.
         let point = alone.real(&entry.point).unwrap_or_else(|| normal(&entry.point));
-        let later = entry.has("noauto") && !entry.options.contains("x-systemd.");
+        let later = entry.has("noauto") && !entry.options.contains("systemd.");
         if entry.kind == "swap" || later || !entry.point.starts_with('/') {
             continue;
         }
-        let at = names.iter().position(|names| names.is(&entry.source));
+        let mut called = (0..names.len()).filter(|at| entry.is_of_volume() && names[*at].is(&entry.source));
+        let (at, other) = (called.next(), called.next());
         let doubt = |observed| Doubt { place: found.clone(), observed };
         match at {
             Some(at) if point.is_empty() && at != root => {
                 doubts.push(doubt(format!(
                     "the root is {}, another volume than the one with a system",
                     entry.source
+                )));
+            }
+            // Links of the kernel may lead anywhere from there.
+            _ if entry.point.split('/').any(|part| part == "..") || other.is_some() => {
+                doubts.push(doubt(format!(
+                    "{} is {} there, of which there may be more",
+                    entry.point, entry.source
                 )));
             }
             Some(at) if at != root && !entry.options.contains("X-mount.subdir") => {
@@ -293,7 +313,7 @@ fn normal(path: &str) -> String {
 /// Whether rules look for something at, above or below a directory of the guest by its path.
 fn is_looked_into(point: &str) -> bool {
     const TOPS: [&str; 10] = ["etc", "usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "boot", "root"];
-    const BELOW: [&str; 9] = [
+    const BELOW: [&str; 12] = [
         "var/lib/dpkg",
         "var/lib/rpm",
         "var/lib/cloud",
@@ -303,6 +323,9 @@ fn is_looked_into(point: &str) -> bool {
         "var/lib/dhclient",
         "var/lib/NetworkManager",
         "var/spool/cron",
+        "run/systemd",
+        "run/NetworkManager",
+        "run/netplan",
     ];
     let within = |one: &str, other: &str| {
         one.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -311,8 +334,12 @@ fn is_looked_into(point: &str) -> bool {
     let of_process = point
         .strip_prefix("proc/")
         .is_some_and(|process| process.starts_with(|c: char| c.is_ascii_digit()) || process.contains("self"));
+    // What is looked for by its name, wherever it is.
+    let by_name = point.split('/').any(|part| part == ".ssh" || super::wanted::is_history(part))
+        || super::is_key_file(point);
     // Deeper than links are kept, a directory may be another one.
     of_process
+        || by_name
         || point.split('/').count() > super::wanted::LINK_DEPTH
         || TOPS.iter().any(|top| within(point, top))
         || BELOW.iter().any(|place| within(point, place) || within(place, point))
@@ -451,7 +478,8 @@ fn unit(text: &str, point: &str) -> Option<Entry> {
 }
 
 /// Where units of systemd lie, those first that count first. Below `etc` everything is kept whole, elsewhere only names are.
-const UNITS: [&str; 5] = [
+const UNITS: [&str; 6] = [
+    "etc/systemd/system.attached",
     "etc/systemd/system.control",
     "etc/systemd/system",
     "usr/local/lib/systemd/system",
@@ -490,16 +518,19 @@ fn units(tree: &Tree, names: &[Names]) -> Vec<Doubt> {
         }
         if found.node.link == "/dev/null" {
             // A masked unit is none, whoever brings one of this name; links elsewhere only start units.
-            if ["system", "system.control"].contains(&parent) {
+            if ["system", "system.control"].contains(&parent) && name.ends_with(".mount") {
                 seen.insert(stem.to_owned());
             }
             continue;
         }
         if drop_in.is_some() {
             let says = |line: &String| {
-                ["What", "Type", "Options"]
-                    .iter()
-                    .any(|key| line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('=')))
+                let (key, value) = line.split_once('=').unwrap_or((line, ""));
+                match key.trim() {
+                    "What" | "Type" => true,
+                    "Options" => value.contains("bind") || value.contains("X-mount.") || value.contains('%'),
+                    _ => false,
+                }
             };
             let text = tree.file(&format!("/{}", found.node.path)).filter(|file| file.node.content.is_some());
             if text.is_none_or(|file| unit_lines(&file.node.text()).iter().any(says)) {

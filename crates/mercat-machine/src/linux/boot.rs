@@ -4,7 +4,7 @@ use super::script::{Variables, assign, commands, expanded, first_word};
 use super::{Found, lines};
 use crate::mounts::Doubt;
 use crate::wanted::is_of_grub;
-use crate::{KernelFile, Tree};
+use crate::{KernelFile, Node, Tree};
 use mercat_guest::{Kind, resolve};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,6 +51,8 @@ impl<'t> Boot<'t> {
             boot: Self::default(),
             of_recovery: Vec::new(),
             starts_recovery: false,
+            recoveries: BTreeSet::new(),
+            defaults: Vec::new(),
             read: BTreeSet::new(),
             started: BTreeSet::new(),
             bytes: 0,
@@ -80,8 +82,10 @@ impl<'t> Boot<'t> {
             }
         }
         reader.images();
-        let by_itself =
-            reader.starts_recovery || environment.get("saved_entry").is_some_and(|entry| is_recovery(entry));
+        let is_named = |name: &String| reader.recoveries.contains(name.trim_end_matches(".conf"));
+        let by_itself = reader.starts_recovery
+            || reader.defaults.iter().any(is_named)
+            || environment.get("saved_entry").is_some_and(|entry| is_recovery(entry));
         let mut boot = reader.boot;
         // What are the only entries are those that start, whatever they are called, and so are those that are chosen.
         if boot.lines.is_empty() || by_itself {
@@ -135,6 +139,14 @@ fn is_recovery(entry: &str) -> bool {
     entry.contains("recovery") || entry.contains("rescue") || by_number
 }
 
+/// Under which names the entry of a line may be chosen: its title, its id or label, and its file.
+fn names_of(line: &str, node: &Node) -> Vec<String> {
+    let quoted = line.split(['"', '\'']).map(str::trim);
+    let file = node.name().to_ascii_lowercase();
+    let words = quoted.chain(line.split_whitespace().skip(1)).chain([file.trim_end_matches(".conf")]);
+    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
 /// Whether boot loaders look at a file by themselves, not at a copy that a package brings.
 fn is_used(tree: &Tree, found: &Found<'_>) -> bool {
     let is_of_boot = |path: &str| ["boot", "efi"].iter().any(|top| path.split('/').next() == Some(top));
@@ -173,6 +185,9 @@ struct Reader<'t> {
     of_recovery: Vec<CommandLine<'t>>,
     /// Whether a script chooses one of those by itself.
     starts_recovery: bool,
+    /// Names of entries for recovery, and of those that scripts choose.
+    recoveries: BTreeSet<String>,
+    defaults: Vec<String>,
     /// Scripts that were read.
     read: BTreeSet<At<'t>>,
     /// Programs that entries start.
@@ -188,6 +203,15 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// Takes note of the entry that starts by itself.
+    fn chosen(&mut self, entry: &str) {
+        self.starts_recovery |= is_recovery(entry);
+        let entry = entry.trim().trim_matches(['"', '\'']).to_ascii_lowercase();
+        if self.defaults.len() < TOLD_MAX && !entry.is_empty() && entry.parse::<u32>().is_err() {
+            self.defaults.push(entry);
+        }
+    }
+
     /// Reads the configuration of GRUB, boot loader entries, extlinux and plain files.
     fn script(&mut self, found: Found<'t>, variables: &mut Variables, chain: &mut Vec<At<'t>>) {
         self.read.insert(at(&found));
@@ -200,7 +224,9 @@ impl<'t> Reader<'t> {
         let (mut out, mut of_recovery) = (Vec::new(), Vec::new());
         // A file that is nothing but parameters, such as `cmdline.txt`.
         let plain = lines(&text).count() == 1;
-        let mut recovery = false;
+        let (mut recovery, mut entries) = (false, 0);
+        let is_custom = found.node.name() == "custom.cfg";
+        let mut memory_test = None;
         for line in lines(&text).flat_map(commands) {
             let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
             let word = if word.starts_with('$') { expanded(word, variables) } else { word.to_owned() };
@@ -210,24 +236,35 @@ impl<'t> Reader<'t> {
             match word.replace(['"', '\'', '\\'], "").to_ascii_lowercase().as_str() {
                 "menuentry" | "title" | "label" | "menu" => {
                     let lower = line.to_ascii_lowercase();
-                    recovery = lower.contains("recovery") || lower.contains("rescue");
+                    // What comes first is what starts, whatever it is called; those that have a file each have no order.
+                    let is_first = entries == 0 && !found.node.path.contains("loader/entries/") && !is_custom;
+                    entries += usize::from(word != "menu");
+                    recovery = !is_first && (lower.contains("recovery") || lower.contains("rescue"));
+                    if recovery {
+                        self.recoveries.extend(names_of(&lower, found.node));
+                    }
                 }
                 "set" => {
-                    let value = rest.trim_start().strip_prefix("default=");
-                    self.starts_recovery |= value.is_some_and(is_recovery);
+                    if let Some(value) = rest.trim_start().strip_prefix("default=") {
+                        self.chosen(&expanded(value, variables));
+                    }
                     assign(rest, variables);
                 }
-                "default" | "ontimeout" => self.starts_recovery |= is_recovery(rest),
+                "default" | "ontimeout" => self.chosen(rest),
+                other if other.starts_with("default=") => self.chosen(&expanded(&other[8..], variables)),
                 "linux" | "linux16" | "linuxefi" | "kernel" => {
                     // In a boot loader entry the parameters are on a line of their own.
                     let is_line = rest.contains('=') || rest.contains(" ro") || rest.contains('$');
-                    if is_line && !is_memory_test(&expanded(rest, variables)) {
+                    memory_test = Some(expanded(rest, variables)).filter(|line| is_memory_test(line));
+                    if is_line && memory_test.is_none() {
                         own.push(expanded(rest, variables));
                     }
                     if is_used {
                         self.kernel(&found, &expanded(rest, variables));
                     }
                 }
+                // It takes none: what does is a kernel.
+                "initrd" | "initrd16" | "initrdefi" => own.extend(memory_test.take()),
                 "options" | "append" => own.push(expanded(rest, variables)),
                 "chainloader" | "efi" | "uki" if is_used => {
                     let started = self.named(&found, &expanded(rest, variables)).unwrap_or_default();

@@ -108,11 +108,26 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
         faults.at(&found, format!("sudo reads /{place}, where nothing was looked at"));
     }
     let named = case.sshd().lines.iter().filter_map(|line| match keyword(&line.text) {
-        (word, rest) if word == "pamservicename" => values(rest).next(),
+        (word, rest) if word == "pamservicename" => values(rest).into_iter().next(),
         _ => None,
     });
-    for (found, observed) in pam::faults(case.tree, &named.collect::<Vec<_>>()) {
+    let named: Vec<String> = named.collect();
+    for (found, observed) in pam::faults(case.tree, &named.iter().map(String::as_str).collect::<Vec<_>>()) {
         faults.at(&found, observed);
+    }
+    for found in ["etc/doas.conf", "usr/local/etc/doas.conf"].iter().filter_map(|path| case.tree.file(path)) {
+        let opens =
+            |line: &str| line.starts_with("permit") && line.split_whitespace().any(|word| word == "nopass");
+        if lines(&found.node.text()).any(opens) {
+            faults.at(&found, "doas asks for no password");
+        }
+    }
+    // What the server is started with counts before its file.
+    for found in ["etc/default/ssh", "etc/sysconfig/sshd"].iter().filter_map(|path| case.tree.file(path)) {
+        let text = lines(&found.node.text()).collect::<Vec<_>>().join("\n").to_ascii_lowercase();
+        if ["authorizedkeys", "trustedusercakeys", "-f/", "-f /"].iter().any(|word| text.contains(word)) {
+            faults.at(&found, "the SSH server is started with keys or a configuration elsewhere");
+        }
     }
     provisioned(case, &mut faults);
     faults.judge("nobody has a password or key", required)
@@ -165,13 +180,13 @@ fn provisioned(case: &Case<'_>, faults: &mut Faults) {
     }
     for Line { found, text, .. } in &case.sshd().lines {
         let (word, value) = keyword(text);
-        let mut values = values(value);
+        let values = values(value);
         match word.as_str() {
-            "trustedusercakeys" if values.any(|value| !value.eq_ignore_ascii_case("none")) => {
+            "trustedusercakeys" if values.iter().any(|value| !value.eq_ignore_ascii_case("none")) => {
                 faults.at(found, "whoever holds a key of TrustedUserCAKeys may sign in");
             }
             "authorizedkeysfile" => {
-                if let Some(other) = values.find(|value| !is_usual_key_file(value)) {
+                if let Some(other) = values.iter().find(|value| !is_usual_key_file(value)) {
                     faults.at(found, format!("authorized keys in {other}"));
                 }
             }
@@ -187,7 +202,7 @@ fn provisioned(case: &Case<'_>, faults: &mut Faults) {
                     "/usr/bin/aad_certhandler",
                     "none",
                 ];
-                if let Some(program) = values.next().filter(|program| !KNOWN.contains(program)) {
+                if let Some(program) = values.first().filter(|program| !KNOWN.contains(&program.as_str())) {
                     faults.at(found, format!("sshd asks {program} for authorized keys"));
                 }
             }

@@ -98,8 +98,10 @@ pub(super) fn jobs(case: &Case<'_>) -> Outcome {
         // A timer of a package is a link to where packages have them; a file was written here.
         let real = case.tree.real(&found.node.path).unwrap_or_default();
         let places = ["usr/lib/systemd/", "lib/systemd/", "etc/systemd/", "dev/null"];
-        let is_packaged =
-            found.node.kind == Kind::Symlink && places.iter().any(|place| real.starts_with(place));
+        let is_timer = real.ends_with(".timer") || real == "dev/null";
+        let is_packaged = found.node.kind == Kind::Symlink
+            && is_timer
+            && places.iter().any(|place| real.starts_with(place));
         if found.node.name().ends_with(".timer") && !is_packaged {
             faults.at(&found, "a timer");
         }
@@ -156,9 +158,20 @@ fn is_usual(line: &str) -> bool {
         })
     };
     let line = line.replace("cd / ", "cd ");
-    let mut words = line.split_whitespace().map(|word| word.trim_matches(['(', ')', ';']));
-    is_variable
-        || words.all(|word| WORDS.contains(&word) || is_time(word) || is_directory(word) || word.is_empty())
+    let words: Vec<&str> = line.split_whitespace().map(|word| word.trim_matches(['(', ')', ';'])).collect();
+    let user = words.iter().position(|word| *word == "root").unwrap_or(words.len());
+    let is_plain = |(at, word): (usize, &&str)| {
+        let before = at.checked_sub(1).and_then(|at| words.get(at)).copied().unwrap_or_default();
+        match before {
+            // What it runs is a directory that is looked into.
+            "run-parts" | "--report" => {
+                *word == "--report" || word.starts_with("/etc/") && is_directory(word)
+            }
+            "-n" => word.parse::<i8>().is_ok() || WORDS.contains(word),
+            _ => WORDS.contains(word) || at < user && is_time(word) || is_directory(word) || word.is_empty(),
+        }
+    };
+    is_variable || words.iter().enumerate().all(is_plain)
 }
 
 #[cfg(test)]

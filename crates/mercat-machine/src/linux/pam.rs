@@ -90,6 +90,12 @@ pub(super) fn faults<'t>(tree: &'t Tree, more: &[&str]) -> Vec<(Found<'t>, Strin
             }
         }
     }
+    // One file for all services counts where there is no directory of them.
+    let alone =
+        tree.file("etc/pam.conf").filter(|_| PLACES.iter().all(|place| tree.below(place).next().is_none()));
+    if let Some(found) = alone.filter(|found| lines(&found.node.text()).next().is_some()) {
+        elsewhere.push((found, "PAM reads etc/pam.conf, which was not looked into".to_owned()));
+    }
     open.into_iter().chain(elsewhere).collect()
 }
 
@@ -118,7 +124,7 @@ impl<'t> Stack<'t> {
     }
 
     fn read(&mut self, tree: &'t Tree, found: Found<'t>, level: usize, depth: usize) {
-        let text = found.node.text().replace("\\\n", " ");
+        let text = joined(&found.node.text());
         for line in lines(&text) {
             if self.is_over {
                 return;
@@ -229,6 +235,19 @@ impl<'t> Stack<'t> {
     }
 }
 
+/// Lines as the library puts them together: comments are cut first, and do not go on.
+fn joined(text: &str) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let line = line.split('#').next().unwrap_or_default().trim_end();
+        match line.strip_suffix('\\') {
+            Some(line) => out.extend([line, " "]),
+            None => out.extend([line, "\n"]),
+        }
+    }
+    out
+}
+
 /// Control, module and arguments of a line of `auth`.
 fn parts(line: &str) -> Option<(&str, &str, &str)> {
     if let Some(name) = line.strip_prefix("@include") {
@@ -251,10 +270,24 @@ fn parts(line: &str) -> Option<(&str, &str, &str)> {
 
 /// The name of a module; the whole path where it is not among those of the system.
 fn name(module: &str) -> &str {
-    const DIRECTORIES: [&str; 5] = ["/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/nix/store/"];
-    let is_usual = !module.starts_with('/') || DIRECTORIES.iter().any(|place| module.starts_with(place));
-    let name = module.rsplit('/').next().filter(|_| is_usual && !module.contains(".."));
-    name.map_or(module, |name| name.trim_end_matches(".so"))
+    const DIRECTORIES: [&str; 4] = ["/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/"];
+    let rest = DIRECTORIES.iter().find_map(|place| module.strip_prefix(*place));
+    let name = match rest {
+        Some(rest) => {
+            let (front, rest) = rest.split_once('/').unwrap_or(("", rest));
+            match front {
+                "security" => Some(rest),
+                front if front.contains("-linux-") => rest.strip_prefix("security/"),
+                _ => None,
+            }
+        }
+        None if module.starts_with("/nix/store/") => {
+            module.rsplit_once("/lib/security/").map(|(_, name)| name)
+        }
+        None => Some(module),
+    };
+    let name = name.filter(|name| !name.contains('/'));
+    name.map_or(module, |name| name.strip_suffix(".so").unwrap_or(name))
 }
 
 /// What nobody knows of: it may answer either way.
@@ -370,7 +403,7 @@ fn answers(name: &str, arguments: &str, is_of_su: bool) -> Option<&'static [Answ
         "pam_wheel" => Some(&[Answer::Failure]),
         // Some of them succeed when there is nothing for them to do.
         _ if ASIDE.contains(&name) => Some(&[Answer::Success, Answer::Ignore]),
-        _ if ASKING.contains(&name) && OF_IMAGE.iter().any(|key| sets(key)) => None,
+        _ if ASKING.contains(&name) && (has("alwaysok") || OF_IMAGE.iter().any(|key| sets(key))) => None,
         _ if ASKING.contains(&name) => Some(&[Answer::Failure]),
         _ => None,
     }

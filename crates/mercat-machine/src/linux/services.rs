@@ -97,7 +97,8 @@ fn glob<'t>(tree: &'t Tree, pattern: &str) -> Option<Vec<Found<'t>>> {
     }
     let fits = |node: &Node| {
         let name = node.name();
-        let long = name.len() >= front.len() + back.len() && !name.starts_with('.');
+        let is_shown = !name.starts_with('.') || front.starts_with('.');
+        let long = name.len() >= front.len() + back.len() && is_shown;
         long && name.starts_with(front) && name.ends_with(back)
     };
     let depth = directory.split('/').count() + 1;
@@ -114,9 +115,26 @@ pub(super) fn keyword(line: &str) -> (String, &str) {
     (word, rest.trim_start_matches(|c: char| c.is_whitespace() || c == '='))
 }
 
-/// The values of a line of the server: an unquoted `#` before a word ends it.
-pub(super) fn values(rest: &str) -> impl Iterator<Item = &str> {
-    rest.split_whitespace().take_while(|value| !value.starts_with('#')).map(|value| value.trim_matches('"'))
+/// The values of a line of the server: blanks part them outside of quotes of either kind, and an unquoted `#` at the
+/// beginning of one ends the line.
+pub(super) fn values(rest: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    for letter in rest.chars() {
+        match (quote, letter) {
+            (Some(open), _) if open == letter => quote = None,
+            (None, '"' | '\'') => {
+                quote = Some(letter);
+                word.get_or_insert_default();
+            }
+            (None, '#') if word.is_none() => break,
+            (None, _) if letter.is_whitespace() => out.extend(word.take()),
+            _ => word.get_or_insert_default().push(letter),
+        }
+    }
+    out.extend(word);
+    out
 }
 
 /// Seconds of a time in the server's format: `180`, `3m`, `1h30m`.

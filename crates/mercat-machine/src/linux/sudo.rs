@@ -12,18 +12,25 @@ pub(super) fn files<'c>(case: &'c Case<'_>) -> Vec<Found<'c>> {
     let mut out: Vec<Found<'_>> = main.take(1).collect();
     let mut places = vec!["etc/sudoers.d".to_owned(), "usr/etc/sudoers.d".to_owned()];
     places.extend(out.iter().flat_map(|found| includes(&found.node.text())));
-    places.sort();
-    places.dedup();
-    for place in places {
-        out.extend(case.tree.file(&place));
-        out.extend(case.tree.files(&place).filter(|(node, _)| included(node)).map(|(_, found)| found));
+    let mut seen = BTreeSet::new();
+    while let Some(place) = places.pop() {
+        if !seen.insert(place.clone()) {
+            continue;
+        }
+        let below = case.tree.files(&place).filter(|(node, _)| included(node)).map(|(_, found)| found);
+        let read: Vec<Found<'_>> = case.tree.file(&place).into_iter().chain(below).collect();
+        places.extend(read.iter().flat_map(|found| includes(&found.node.text())));
+        out.extend(read);
     }
     out
 }
 
 /// What the files include of places that are not kept, with the file that says so.
 pub(super) fn elsewhere<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
-    let is_kept = |place: &String| ["etc/", "usr/etc/"].iter().any(|kept| place.starts_with(kept));
+    // What stands for the name of the machine is told by nothing here.
+    let is_kept = |place: &String| {
+        ["etc/", "usr/etc/"].iter().any(|kept| place.starts_with(kept)) && !place.contains('%')
+    };
     let all = files(case).into_iter().flat_map(|found| {
         let places = includes(&found.node.text()).into_iter().filter(|place| !is_kept(place));
         places.map(move |place| (found, place)).collect::<Vec<_>>()
@@ -49,12 +56,23 @@ fn includes(text: &str) -> Vec<String> {
     places
 }
 
+/// A line without its comment, which does not go on: a sign that begins no number of a user and no word of its own.
+fn uncommented(line: &str) -> &str {
+    let is_comment = |(at, _): &(usize, &str)| {
+        let rest = &line[at + 1..];
+        let is_word = line[..*at].trim().is_empty() && rest.starts_with("include");
+        !rest.starts_with(|letter: char| letter.is_ascii_digit()) && !is_word && !line[..*at].ends_with('\\')
+    };
+    line.match_indices('#').find(is_comment).map_or(line, |(at, _)| &line[..at])
+}
+
 /// Lines without comments, those that a backslash continues joined.
 fn joined(text: &str) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut goes_on = false;
-    for line in text.lines() {
-        let (line, more) = match line.strip_suffix('\\') {
+    for line in text.lines().map(uncommented) {
+        // Blanks may stand behind.
+        let (line, more) = match line.trim_end().strip_suffix('\\') {
             Some(line) => (line, true),
             None => (line, false),
         };
@@ -129,7 +147,12 @@ pub(super) fn free<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, Free)> {
     for (found, lines) in &files {
         for line in lines {
             let users = if let Some(settings) = line.strip_prefix("Defaults") {
-                if !settings.contains("!authenticate") {
+                let plain = settings.replace(char::is_whitespace, "");
+                if let Some((_, group)) = plain.split_once("exempt_group=") {
+                    let group = group.split(',').next().unwrap_or_default().trim_matches('"');
+                    entries.entry(format!("%{group}")).or_insert((false, *found)).0 = false;
+                }
+                if !plain.contains("!authenticate") {
                     continue;
                 }
                 match settings.strip_prefix(':') {
@@ -282,8 +305,8 @@ fn user_list(line: &str) -> String {
 }
 
 fn listed(text: &str) -> Vec<String> {
-    // A backslash stands before what it does not change.
-    let one = |one: &str| one.trim().trim_matches('"').replace('\\', "");
+    // A backslash stands before what it does not change, or before a byte in hexadecimal.
+    let one = |one: &str| crate::mounts::udev_name(one.trim().trim_matches('"')).replace('\\', "");
     text.split(',').map(one).filter(|one| !one.is_empty()).collect()
 }
 
@@ -333,19 +356,23 @@ impl People {
     /// Who of those that are there an entry means. The superuser needs no sudo, and of everybody are meant those who can
     /// be persons.
     fn meant(&self, entry: &str) -> Vec<String> {
-        let group = entry.strip_prefix('%');
-        let all = self.users.iter().filter(|(name, number, first)| match group {
-            Some(group) => {
-                let is_it = |(name, number, _): &&(String, String, Vec<String>)| match group.strip_prefix('#')
-                {
-                    Some(wanted) => number == wanted,
-                    None => name == group,
-                };
-                self.groups
-                    .iter()
-                    .filter(is_it)
-                    .any(|(_, number, members)| members.contains(name) || number == first)
+        let mut members: BTreeSet<&str> = BTreeSet::new();
+        let mut firsts: BTreeSet<&str> = BTreeSet::new();
+        if let Some(group) = entry.strip_prefix('%') {
+            let is_it = |(name, number, _): &&(String, String, Vec<String>)| match group.strip_prefix('#') {
+                Some(wanted) => number == wanted,
+                None => name == group,
+            };
+            for (_, number, of_group) in self.groups.iter().filter(is_it) {
+                members.extend(of_group.iter().map(String::as_str));
+                firsts.insert(number);
             }
+            if members.is_empty() && firsts.is_empty() {
+                return Vec::new();
+            }
+        }
+        let all = self.users.iter().filter(|(name, number, first)| match entry.strip_prefix('%') {
+            Some(_) => members.contains(name.as_str()) || firsts.contains(first.as_str()),
             None if entry == "ALL" => {
                 number.parse::<u32>().is_ok_and(|number| (1000..65_534).contains(&number))
             }

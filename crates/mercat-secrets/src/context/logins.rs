@@ -73,7 +73,7 @@ fn several(window: &[u8], at: usize) -> bool {
 fn names_host(window: &[u8], at: usize) -> bool {
     let end = run(window, at, 512, |byte| byte.is_ascii_graphic() && !b"\"'`<>".contains(&byte));
     let rest = window.get(at..end).unwrap_or_default();
-    find(rest, b"host=").is_some() || find(rest, b"hostaddr=").is_some()
+    [&b"?host"[..], b"&host"].iter().any(|key| find(rest, key).is_some())
 }
 
 /// The password of `user:password` in base64, if somebody signs in with it.

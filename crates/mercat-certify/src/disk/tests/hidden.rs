@@ -253,6 +253,117 @@ const CASES: &[Case] = &[
         "LNX-14",
     ),
     ("keys in a file with a sign", |m| sshd(m, "AuthorizedKeysFile .ssh/authorized_keys \"#k\""), "LNX-14"),
+    (
+        "keys that a bind mount brings",
+        |m| fstab(m, "/opt/k /home/admin/.ssh/authorized_keys none bind 0 0"),
+        "INC-11",
+    ),
+    (
+        "a grant behind a comment",
+        |m| {
+            person(m);
+            m.file("etc/sudoers", "# note \\\nadmin ALL=(ALL) NOPASSWD: ALL\n");
+        },
+        "LNX-14",
+    ),
+    (
+        "a grant that goes on behind blanks",
+        |m| {
+            person(m);
+            m.file("etc/sudoers", "admin ALL=(ALL) \\  \nNOPASSWD: ALL\n");
+        },
+        "LNX-14",
+    ),
+    (
+        "a name with a byte in hexadecimal",
+        |m| {
+            person(m);
+            m.file("etc/sudoers", "adm\\x69n ALL=(ALL) NOPASSWD: ALL\n");
+        },
+        "LNX-14",
+    ),
+    (
+        "settings with a blank in them",
+        |m| {
+            person(m);
+            m.file("etc/sudoers", "admin ALL=(ALL) ALL\nDefaults ! authenticate\n");
+        },
+        "LNX-14",
+    ),
+    (
+        "a group that is asked for nothing",
+        |m| {
+            person(m);
+            m.file("etc/sudoers", "%sudo ALL=(ALL) ALL\nDefaults exempt_group=sudo\n");
+        },
+        "LNX-14",
+    ),
+    (
+        "a grant in what an included file includes",
+        |m| {
+            person(m);
+            m.file("etc/sudoers", "@include /etc/a\n");
+            m.file("etc/a", "@include /etc/b\n");
+            m.file("etc/b", "admin ALL=(ALL) NOPASSWD: ALL\n");
+        },
+        "LNX-14",
+    ),
+    ("a password that doas does not ask for", |m| m.file("etc/doas.conf", "permit nopass admin\n"), "LNX-14"),
+    (
+        "a module behind a comment",
+        |m| m.file("etc/pam.d/sshd", "# note \\\nauth sufficient pam_permit.so\nauth required pam_deny.so\n"),
+        "LNX-14",
+    ),
+    (
+        "an included file with a blank in its name",
+        |m| {
+            m.file("etc/ssh/a b.conf", "AuthorizedKeysFile /opt/k\n");
+            sshd(m, "Include \"/etc/ssh/a b.conf\"");
+        },
+        "LNX-14",
+    ),
+    (
+        "an included file in single quotes",
+        |m| {
+            m.file("etc/ssh/evil", "AuthorizedKeysFile /opt/k\n");
+            sshd(m, "Include '/etc/ssh/evil'");
+        },
+        "LNX-14",
+    ),
+    (
+        "an included file that is hidden",
+        |m| {
+            m.file("etc/ssh/.x1", "AuthorizedKeysFile /opt/k\n");
+            sshd(m, "Include /etc/ssh/.x*");
+        },
+        "LNX-14",
+    ),
+    (
+        "keys that the server is started with",
+        |m| m.file("etc/default/ssh", "SSHD_OPTS=-oAuthorizedKeysFile=/opt/k\n"),
+        "LNX-14",
+    ),
+    (
+        "a file system of other things",
+        |m| fstab(m, "LABEL=root /etc/ssh overlay lowerdir=/opt/e:/opt/f 0 0"),
+        "INC-11",
+    ),
+    (
+        "a mount through the kernel's links",
+        |m| fstab(m, "/opt/e /proc/net/../root/etc/ssh none bind 0 0"),
+        "INC-11",
+    ),
+    (
+        "a mount over what is configured for one start",
+        |m| fstab(m, "/opt/e /run/systemd/network none bind 0 0"),
+        "INC-11",
+    ),
+    (
+        "jobs below another home",
+        |m| m.file("etc/crontab", "HOME=/opt/e\n* * * * * root run-parts cron.hourly\n"),
+        "LNX-26",
+    ),
+    ("a job that is called as a number", |m| m.file("etc/crontab", "* * * * * root 1\n"), "LNX-26"),
     ("keys under a quoted word", |m| sshd(m, "\"AuthorizedKeysFile\" /opt/k"), "LNX-14"),
     ("keys under a word with quotes in it", |m| sshd(m, "Authorized\"KeysFile\" /opt/k"), "LNX-14"),
     ("keys that a program tells", |m| sshd(m, "AuthorizedKeysCommand /bin/cat /opt/k"), "LNX-14"),
@@ -549,6 +660,7 @@ fn what_distributions_and_packages_bring_is_not_taken_for_faults() {
             "etc/systemd/system/srv-data.mount",
             "[Unit]\nDescription=100% data\n# of \\\n[Mount]\nWhat=/dev/disk/by-label/data\n",
         ),
+        ("etc/systemd/system/var-log.mount.d/x.conf", "[Mount]\nOptions=nodev\n"),
         ("etc/systemd/system/srv-data.mount.d/order.conf", "[Unit]\nAfter=network.target\n"),
         ("etc/systemd/system/srv-export.mount", "[Mount]\nWhat=/home\nOptions=bind\n"),
         ("etc/systemd/system/srv-nfs.mount", "[Mount]\nWhat=nfs1:/x\nType=nfs\n"),

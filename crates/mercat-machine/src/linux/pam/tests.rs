@@ -85,6 +85,9 @@ fn whoever_may_come_in_is_told() {
         "auth sufficient /opt/pam_unix.so\nauth required pam_unix.so\n",
         "auth sufficient /lib/../opt/pam_unix.so\nauth required pam_unix.so\n",
         "auth sufficient /lib-x/pam_unix.so\nauth required pam_unix.so\n",
+        "auth sufficient /usr/lib/evil/pam_unix.so\nauth required pam_unix.so\n",
+        "auth sufficient pam_unix.so.so\nauth required pam_unix.so\n",
+        "auth sufficient pam_u2f.so alwaysok\nauth required pam_unix.so\n",
         // The server asks as the superuser.
         "auth sufficient pam_rootok.so\nauth required pam_unix.so\n",
         "auth sufficient pam_succeed_if.so use_uid uid = 0\nauth required pam_unix.so\n",

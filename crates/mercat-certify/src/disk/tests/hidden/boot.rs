@@ -47,6 +47,22 @@ pub(super) const CASES: &[Case] = &[
         "LNX-22",
     ),
     (
+        "parameters of a recovery entry that is chosen by its id",
+        |m| {
+            let entry = "linux /boot/vmlinuz-6.1.0-31-amd64 ro libata.atapi_enabled=0";
+            command(m, &format!("set x=zz\nset default=$x\nmenuentry 'rescue' --id zz {{\n\t{entry}\n}}\n"));
+        },
+        "LNX-22",
+    ),
+    (
+        "a test of memory with what only a kernel takes",
+        |m| {
+            m.bytes_of("boot/memtest86", kernel());
+            command(m, "menuentry 'x' {\n\tlinux /boot/memtest86\n\tinitrd /boot/i\n}\n");
+        },
+        "LNX-03",
+    ),
+    (
         "parameters of a test of memory",
         |m| {
             m.bytes_of("boot/memtest86-x", kernel());
