@@ -185,7 +185,7 @@ impl Entry {
     }
 }
 
-/// Reads `fstab` (its manual page's syntax). Lines without three fields mean nothing.
+/// Reads `fstab` (its manual page's syntax). Lines without two fields mean nothing.
 pub fn fstab(text: &str) -> Vec<Entry> {
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     lines
@@ -194,7 +194,8 @@ pub fn fstab(text: &str) -> Vec<Entry> {
             Some(Entry {
                 source: fields.next()?,
                 point: fields.next()?,
-                kind: fields.next()?,
+                // systemd finds out what is not told.
+                kind: fields.next().unwrap_or_else(|| "auto".to_owned()),
                 options: fields.next().unwrap_or_default(),
             })
         })
@@ -276,7 +277,7 @@ pub fn join(volumes: Vec<VolumeTree>, names: &[Names]) -> (Tree, Vec<Doubt>) {
                     entry.point, entry.source
                 )));
             }
-            Some(at) if at != root && !entry.options.contains("X-mount.subdir") => {
+            Some(at) if at != root && !entry.options.contains("X-mount.subdir") && is_usual(&point) => {
                 // The last line of a directory counts.
                 mounts.retain(|(known, _)| *known != point);
                 mounts.push((point, at));
@@ -345,6 +346,13 @@ fn is_looked_into(point: &str) -> bool {
         || BELOW.iter().any(|place| within(point, place) || within(place, point))
 }
 
+/// Whether a volume may be mounted there and what rules look into is still kept of it: that is chosen by the path on the
+/// volume, with these before it.
+fn is_usual(point: &str) -> bool {
+    ["boot", "boot/efi", "boot/firmware", "efi", "usr", "usr/local", "var", "root"].contains(&point)
+        || !is_looked_into(point)
+}
+
 /// Whether nothing that rules look at lies in a directory of the guest, whatever is mounted there.
 fn is_aside(point: &str) -> bool {
     const ASIDE: [&str; 8] = ["mnt", "media", "tmp", "proc", "sys", "dev", "run", "snap"];
@@ -362,7 +370,7 @@ fn is_aside(point: &str) -> bool {
 fn hides(point: &str, entry: &Entry, is_known: bool) -> bool {
     // Of a directory under another name the kind means nothing.
     let is_bind = entry.has("bind") || entry.has("rbind");
-    if is_aside(point) || !is_bind && VIRTUAL.contains(&entry.kind.as_str()) {
+    if is_aside(point) || !is_bind && VIRTUAL.contains(&entry.kind.as_str()) && !is_looked_into(point) {
         return false;
     }
     // What is on this disk is scanned wherever it is mounted: there it matters only where a path is asked for.
@@ -479,9 +487,9 @@ fn unit(text: &str, point: &str) -> Option<Entry> {
 
 /// Where units of systemd lie, those first that count first. Below `etc` everything is kept whole, elsewhere only names are.
 const UNITS: [&str; 6] = [
-    "etc/systemd/system.attached",
     "etc/systemd/system.control",
     "etc/systemd/system",
+    "etc/systemd/system.attached",
     "usr/local/lib/systemd/system",
     "usr/lib/systemd/system",
     "lib/systemd/system",

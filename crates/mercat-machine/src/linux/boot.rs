@@ -134,7 +134,7 @@ fn is_recovery(entry: &str) -> bool {
     let entry = entry.trim().trim_matches(['"', '\'']).to_ascii_lowercase();
     let by_number = match entry.rsplit_once('>') {
         Some((_, number)) => number.parse::<u32>().is_ok_and(|number| number % 2 == 1),
-        None => entry.parse::<u32>().is_ok_and(|number| number > 0),
+        None => entry.parse::<u32>().is_ok_and(|number| number > 0) || entry.starts_with("0x"),
     };
     entry.contains("recovery") || entry.contains("rescue") || by_number
 }

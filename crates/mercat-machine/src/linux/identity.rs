@@ -116,8 +116,12 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
         faults.at(&found, observed);
     }
     for found in ["etc/doas.conf", "usr/local/etc/doas.conf"].iter().filter_map(|path| case.tree.file(path)) {
-        let opens =
-            |line: &str| line.starts_with("permit") && line.split_whitespace().any(|word| word == "nopass");
+        let opens = |line: &str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            // The superuser needs none anyway.
+            let is_root = words.iter().skip_while(|word| **word != "nopass").nth(1) == Some(&"root");
+            words.first() == Some(&"permit") && words.contains(&"nopass") && !is_root
+        };
         if lines(&found.node.text()).any(opens) {
             faults.at(&found, "doas asks for no password");
         }

@@ -137,7 +137,7 @@ impl<'t> Stack<'t> {
                 return self.elsewhere.push((found, observed));
             }
             let Some((control, module, arguments)) = parts(line) else { continue };
-            match control {
+            match control.to_ascii_lowercase().as_str() {
                 "include" => self.include(tree, found, module, (level, depth)),
                 "substack" => {
                     // It counts as one module where another jumps.
@@ -164,7 +164,7 @@ impl<'t> Stack<'t> {
             None => {
                 let is_kept =
                     ["/etc/", "/usr/etc/", "/usr/lib/pam.d/"].iter().any(|top| name.starts_with(top));
-                if name.starts_with('/') && !is_kept {
+                if name.starts_with('/') && !is_kept || name.contains("..") {
                     self.elsewhere.push((from, format!("PAM reads {name}, where nothing was looked at")));
                 }
                 // The library lets nobody in where a file is missing.
@@ -239,8 +239,9 @@ impl<'t> Stack<'t> {
 fn joined(text: &str) -> String {
     let mut out = String::new();
     for line in text.lines() {
-        let line = line.split('#').next().unwrap_or_default().trim_end();
-        match line.strip_suffix('\\') {
+        let (line, is_cut) = line.split_once('#').map_or((line, false), |(line, _)| (line, true));
+        let line = line.trim_end();
+        match line.strip_suffix('\\').filter(|_| !is_cut) {
             Some(line) => out.extend([line, " "]),
             None => out.extend([line, "\n"]),
         }
@@ -254,7 +255,7 @@ fn parts(line: &str) -> Option<(&str, &str, &str)> {
         return name.starts_with(char::is_whitespace).then(|| ("include", name.trim(), ""));
     }
     let (kind, rest) = line.split_once(char::is_whitespace)?;
-    if !kind.trim_start_matches('-').eq_ignore_ascii_case("auth") {
+    if !kind.trim_matches(['[', ']', '-']).eq_ignore_ascii_case("auth") {
         return None;
     }
     let rest = rest.trim_start();
@@ -391,7 +392,7 @@ fn answers(name: &str, arguments: &str, is_of_su: bool) -> Option<&'static [Answ
     // Files with what is asked for.
     const OF_IMAGE: [&str; 5] = ["usersfile=", "conf=", "authfile=", "file=", "secret="];
     let has = |word: &str| arguments.split_whitespace().any(|argument| argument == word);
-    let sets = |key: &str| arguments.split_whitespace().any(|argument| argument.starts_with(key));
+    let sets = |key: &str| arguments.split_whitespace().any(|argument| argument.contains(key));
     match name {
         "pam_permit" => Some(&[Answer::Success]),
         // These look at who asks, which elsewhere is the superuser.
@@ -400,10 +401,14 @@ fn answers(name: &str, arguments: &str, is_of_su: bool) -> Option<&'static [Answ
         _ if CONDITIONS.contains(&name) => Some(ANY),
         "pam_faillock" if has("authfail") => Some(&[Answer::Failure]),
         "pam_wheel" if has("trust") => Some(ANY),
-        "pam_wheel" => Some(&[Answer::Failure]),
+        "pam_wheel" => Some(&[Answer::Failure, Answer::Ignore]),
         // Some of them succeed when there is nothing for them to do.
         _ if ASIDE.contains(&name) => Some(&[Answer::Success, Answer::Ignore]),
-        _ if ASKING.contains(&name) && (has("alwaysok") || OF_IMAGE.iter().any(|key| sets(key))) => None,
+        _ if ASKING.contains(&name)
+            && (has("alwaysok") || has("nouserok") || OF_IMAGE.iter().any(|key| sets(key))) =>
+        {
+            None
+        }
         _ if ASKING.contains(&name) => Some(&[Answer::Failure]),
         _ => None,
     }
@@ -411,16 +416,17 @@ fn answers(name: &str, arguments: &str, is_of_su: bool) -> Option<&'static [Answ
 
 /// What may come of answers, by the control of a line. Failures have many names: each may be the one.
 fn actions(control: &str, answers: &[Answer]) -> Vec<(Answer, Action)> {
-    let written = match control.to_ascii_lowercase().as_str() {
+    let control = control.trim_matches(['[', ']']).replace(" = ", "=").replace("= ", "=").replace(" =", "=");
+    let written = match control.trim().to_ascii_lowercase().as_str() {
         "required" => "success=ok ignore=ignore default=bad",
         "requisite" => "success=ok ignore=ignore default=die",
         "sufficient" => "success=done default=ignore",
         "optional" => "success=ok default=ignore",
-        _ => control.trim_matches(['[', ']']),
+        _ => control.as_str(),
     };
     let pairs = written.split_whitespace().filter_map(|pair| pair.split_once('='));
     let pairs: Vec<(&str, Action)> = pairs.map(|(value, action)| (value, action_of(action))).collect();
-    let of = |name: &str| pairs.iter().find(|(value, _)| *value == name).map(|(_, action)| *action);
+    let of = |name: &str| pairs.iter().rfind(|(value, _)| *value == name).map(|(_, action)| *action);
     let other = of("default").unwrap_or(Action::Bad);
     let one = |answer: &Answer| match answer {
         Answer::Success => vec![(Answer::Success, of("success").unwrap_or(other))],

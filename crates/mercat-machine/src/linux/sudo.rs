@@ -29,7 +29,9 @@ pub(super) fn files<'c>(case: &'c Case<'_>) -> Vec<Found<'c>> {
 pub(super) fn elsewhere<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
     // What stands for the name of the machine is told by nothing here.
     let is_kept = |place: &String| {
-        ["etc/", "usr/etc/"].iter().any(|kept| place.starts_with(kept)) && !place.contains('%')
+        ["etc/", "usr/etc/"].iter().any(|kept| place.starts_with(kept))
+            && !place.contains('%')
+            && !place.split('/').any(|part| part == "..")
     };
     let all = files(case).into_iter().flat_map(|found| {
         let places = includes(&found.node.text()).into_iter().filter(|place| !is_kept(place));

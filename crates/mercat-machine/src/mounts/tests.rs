@@ -33,7 +33,7 @@ fn volumes_answer_to_every_name_that_fstab_uses() {
 }
 
 #[test]
-fn fstab_lines_are_three_fields_and_more() {
+fn fstab_lines_are_two_fields_and_more() {
     let entries = fstab("# x\nUUID=1 / ext4 defaults 0 1\n\n/swapfile none swap sw\nbad\n");
     assert_eq!(entries.len(), 2);
     assert_eq!((entries[1].source.as_str(), entries[1].kind.as_str()), ("/swapfile", "swap"));

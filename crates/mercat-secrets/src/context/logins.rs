@@ -71,9 +71,12 @@ fn several(window: &[u8], at: usize) -> bool {
 
 /// Whether the rest of a URL names another host: clients of PostgreSQL take it from there.
 fn names_host(window: &[u8], at: usize) -> bool {
-    let end = run(window, at, 512, |byte| byte.is_ascii_graphic() && !b"\"'`<>".contains(&byte));
+    let end = run(window, at, 4096, |byte| byte.is_ascii_graphic() && !b"\"'`<>".contains(&byte));
     let rest = window.get(at..end).unwrap_or_default();
-    [&b"?host"[..], b"&host"].iter().any(|key| find(rest, key).is_some())
+    // Keys may be written in another way, and a service may have a host.
+    [&b"?host"[..], b"&host", b"?%", b"&%", b"?service", b"&service"]
+        .iter()
+        .any(|key| find(rest, key).is_some())
 }
 
 /// The password of `user:password` in base64, if somebody signs in with it.

@@ -364,6 +364,18 @@ const CASES: &[Case] = &[
         "LNX-26",
     ),
     ("a job that is called as a number", |m| m.file("etc/crontab", "* * * * * root 1\n"), "LNX-26"),
+    ("nothing over what is there", |m| fstab(m, "tmpfs /etc/pam.d tmpfs defaults 0 0"), "INC-11"),
+    ("a mount without a kind", |m| fstab(m, "LABEL=evil /etc/pam.d"), "INC-11"),
+    (
+        "a service that includes what is elsewhere",
+        |m| m.file("etc/pam.d/sshd", "auth include ../../opt/evil\n"),
+        "LNX-14",
+    ),
+    (
+        "a sudoers file that includes what is elsewhere",
+        |m| m.file("etc/sudoers", "@include /etc/../opt/evil\n"),
+        "LNX-14",
+    ),
     ("keys under a quoted word", |m| sshd(m, "\"AuthorizedKeysFile\" /opt/k"), "LNX-14"),
     ("keys under a word with quotes in it", |m| sshd(m, "Authorized\"KeysFile\" /opt/k"), "LNX-14"),
     ("keys that a program tells", |m| sshd(m, "AuthorizedKeysCommand /bin/cat /opt/k"), "LNX-14"),

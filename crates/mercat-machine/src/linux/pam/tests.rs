@@ -88,6 +88,11 @@ fn whoever_may_come_in_is_told() {
         "auth sufficient /usr/lib/evil/pam_unix.so\nauth required pam_unix.so\n",
         "auth sufficient pam_unix.so.so\nauth required pam_unix.so\n",
         "auth sufficient pam_u2f.so alwaysok\nauth required pam_unix.so\n",
+        "auth optional pam_echo.so \\ # x\nauth sufficient pam_permit.so\nauth required pam_unix.so\n",
+        "auth [sufficient] pam_permit.so\nauth required pam_unix.so\n",
+        "[auth] sufficient pam_permit.so\nauth required pam_unix.so\n",
+        "auth [success = done default = ignore] pam_permit.so\nauth required pam_unix.so\n",
+        "auth [success=bad success=done default=ignore] pam_permit.so\nauth required pam_unix.so\n",
         // The server asks as the superuser.
         "auth sufficient pam_rootok.so\nauth required pam_unix.so\n",
         "auth sufficient pam_succeed_if.so use_uid uid = 0\nauth required pam_unix.so\n",
