@@ -93,15 +93,20 @@ fn fat_label(boot: &[u8], field: &dyn Fn(u64, usize) -> Vec<u8>) -> String {
 
 /// A name as udev writes it into `/dev/disk`, where `\x20` stands for a byte.
 pub(super) fn udev_name(name: &str) -> String {
+    decoded(name, "\\x", (2, 16))
+}
+
+/// A text in which a mark, and so many digits of a number behind it, stand for a byte.
+fn decoded(text: &str, mark: &str, (digits, radix): (usize, u32)) -> String {
     let mut out = Vec::new();
-    let mut rest = name.as_bytes();
+    let mut rest = text.as_bytes();
     while let [first, behind @ ..] = rest {
-        let hex = behind.get(..3).filter(|escape| *first == b'\\' && escape[0] == b'x');
-        let byte = hex.and_then(|escape| std::str::from_utf8(&escape[1..]).ok());
-        match byte.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+        let number = rest.strip_prefix(mark.as_bytes()).and_then(|rest| rest.get(..digits));
+        let number = number.and_then(|digits| std::str::from_utf8(digits).ok());
+        match number.and_then(|digits| u8::from_str_radix(digits, radix).ok()) {
             Some(byte) => {
                 out.push(byte);
-                rest = &behind[3..];
+                rest = &rest[mark.len() + digits..];
             }
             None => {
                 out.push(*first);
@@ -110,6 +115,11 @@ pub(super) fn udev_name(name: &str) -> String {
         }
     }
     String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Whether a path is a directory or lies below it.
+fn within(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl Names {
@@ -204,23 +214,7 @@ pub fn fstab(text: &str) -> Vec<Entry> {
 
 /// A field in which a backslash and three octal digits stand for a byte.
 fn unescaped(field: &str) -> String {
-    let mut out = Vec::new();
-    let mut rest = field.as_bytes();
-    while let [first, behind @ ..] = rest {
-        let octal =
-            behind.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
-        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                rest = &behind[3..];
-            }
-            None => {
-                out.push(*first);
-                rest = behind;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    decoded(field, "\\", (3, 8))
 }
 
 /// Whether a volume looks like the root of an operating system.
@@ -328,9 +322,6 @@ fn is_looked_into(point: &str) -> bool {
         "run/NetworkManager",
         "run/netplan",
     ];
-    let within = |one: &str, other: &str| {
-        one.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
     // A process's root and open files are links to anywhere.
     let of_process = point
         .strip_prefix("proc/")
@@ -359,10 +350,7 @@ fn is_aside(point: &str) -> bool {
     const BELOW: [&str; 5] =
         ["var/tmp", "var/lib/machines", "var/lib/nfs/rpc_pipefs", "var/snap", "var/lib/snapd"];
     let top = point.split('/').next().unwrap_or_default();
-    let is_below = |place: &&str| {
-        point.strip_prefix(*place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    (ASIDE.contains(&top) || BELOW.iter().any(is_below)) && !is_looked_into(point)
+    (ASIDE.contains(&top) || BELOW.iter().any(|place| within(point, place))) && !is_looked_into(point)
 }
 
 /// Whether what is mounted at a directory may hide or bring something that rules would see; `is_known` when it is a
