@@ -206,7 +206,28 @@ impl<'t> Case<'t> {
 pub(crate) fn doubts(tree: &Tree) -> Vec<Doubt> {
     let mut doubts = boot::Boot::of(tree).doubts;
     doubts.extend(services::Config::of(tree).doubts);
+    doubts.extend(extensions(tree));
     doubts
+}
+
+/// Extensions that systemd puts over `/usr`, `/opt` and `/etc` (systemd-sysext(8)).
+fn extensions(tree: &Tree) -> impl Iterator<Item = Doubt> {
+    const PLACES: [&str; 8] = [
+        "etc/extensions",
+        "etc/confexts",
+        "var/lib/extensions",
+        "var/lib/confexts",
+        "usr/lib/extensions",
+        "usr/lib/confexts",
+        "usr/local/lib/extensions",
+        "usr/local/lib/confexts",
+    ];
+    // One of a place tells of all.
+    let first = PLACES.iter().filter_map(|place| tree.below(place).next());
+    first.map(|found| Doubt {
+        place: found.place(),
+        observed: "an extension of the system, which may replace what rules see".to_owned(),
+    })
 }
 
 /// Collects faults.

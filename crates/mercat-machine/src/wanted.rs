@@ -144,7 +144,17 @@ fn var(path: &str) -> Option<Wanted> {
         return Some(Wanted::Whole);
     }
     let swap = is_swap_name(path).then_some(Wanted::Head);
+    if is_extension(path.trim_start_matches("var/")) {
+        return Some(Wanted::Name);
+    }
     NAMES.iter().any(|place| path.starts_with(place)).then_some(Wanted::Name).or(swap)
+}
+
+/// Whether a path below `/usr` or `/var` is that of an extension of the system, which replaces files of it
+/// (systemd-sysext(8)). What is in one matters to nobody here.
+fn is_extension(path: &str) -> bool {
+    let rest = ["lib/extensions/", "lib/confexts/"].iter().find_map(|place| path.strip_prefix(*place));
+    rest.is_some_and(|rest| !rest.contains('/'))
 }
 
 /// Below `/usr` or beside it; `path` is without `usr/`.
@@ -185,6 +195,8 @@ fn system(path: &str, name: &str) -> Option<Wanted> {
         || path.starts_with("lib/modules/") && matches!(name, "vmlinuz" | "modules.dep")
         || path.starts_with("lib/systemd/system/")
         || path.starts_with("lib/udev/rules.d/")
+        || path.starts_with("lib/credstore")
+        || is_extension(path.strip_prefix("local/").unwrap_or(path))
         || name.starts_with("libssl.so")
         || name.starts_with("libcrypto.so")
         || path.starts_with("bin/python")

@@ -1,5 +1,6 @@
 //! With which kernels and command lines boot loaders start the guest.
 
+use super::kernel::plain;
 use super::script::{Variables, assign, commands, expanded, first_word};
 use super::{Found, lines};
 use crate::mounts::Doubt;
@@ -52,6 +53,7 @@ impl<'t> Boot<'t> {
             of_recovery: Vec::new(),
             starts_recovery: false,
             recoveries: BTreeSet::new(),
+            numbers: BTreeSet::new(),
             defaults: Vec::new(),
             read: BTreeSet::new(),
             started: BTreeSet::new(),
@@ -82,7 +84,13 @@ impl<'t> Boot<'t> {
             }
         }
         reader.images();
-        let is_named = |name: &String| reader.recoveries.contains(name.trim_end_matches(".conf"));
+        let is_named = |entry: &String| {
+            let name = entry.trim_end_matches(".conf");
+            let number = name.rsplit_once('>').and_then(|(_, number)| number.parse::<usize>().ok());
+            reader.recoveries.contains(name)
+                || number.is_some_and(|number| reader.numbers.contains(&number))
+                || is_pattern(name) && reader.recoveries.iter().any(|recovery| fits(recovery, name))
+        };
         let by_itself = reader.starts_recovery
             || reader.defaults.iter().any(is_named)
             || environment.get("saved_entry").is_some_and(|entry| is_recovery(entry));
@@ -94,8 +102,21 @@ impl<'t> Boot<'t> {
         if boot.lines.is_empty() {
             boot.lines = sources(tree);
         }
+        let mounting = boot.lines.iter().filter_map(|line| {
+            let word = line.text.split_whitespace().map(plain).find(|word| mounts(word))?;
+            let observed = format!("the kernel command line mounts something: {word}");
+            Some(Doubt { place: line.found.place(), observed })
+        });
+        boot.doubts.extend(mounting.take(TOLD_MAX).collect::<Vec<_>>());
         boot
     }
+}
+
+/// Whether a parameter mounts something that `fstab` does not name (systemd-fstab-generator(8)).
+fn mounts(word: &str) -> bool {
+    let word = word.strip_prefix("rd.").unwrap_or(word);
+    ["systemd.mount_extra=", "mount.usr=", "systemd.volatile="].iter().any(|name| word.starts_with(name))
+        && word != "systemd.volatile=no"
 }
 
 /// From what boot loader entries are made.
@@ -137,6 +158,35 @@ fn is_recovery(entry: &str) -> bool {
         None => entry.parse::<u32>().is_ok_and(|number| number > 0) || entry.starts_with("0x"),
     };
     entry.contains("recovery") || entry.contains("rescue") || by_number
+}
+
+/// Whether what chooses an entry is a pattern (loader.conf(5)).
+fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '?', '['])
+}
+
+/// Whether a name may be meant by a pattern with `*`: its other parts, in this order; the rest of the pattern's language is
+/// taken for anything.
+fn fits(name: &str, pattern: &str) -> bool {
+    let (front, back) = pattern.split_once(['*', '?', '[']).unwrap_or((pattern, ""));
+    let end = back.rsplit(['*', '?', ']']).next().unwrap_or_default();
+    name.len() >= front.len() + end.len() && name.starts_with(front) && name.ends_with(end)
+}
+
+/// Whether a boot loader entry for recovery comes behind another one of its machine, as those come that tools make: what
+/// stands first in the order of versions is what starts (the Boot Loader Specification, "Sorting").
+fn is_lowest(tree: &Tree, found: &Found<'_>, text: &str) -> bool {
+    let Some((machine, _)) = found.node.name().split_once("-0-rescue") else { return false };
+    let sorts = |line: &str| {
+        let (key, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        key == "sort-key" || key == "version" && !value.trim().starts_with("0-rescue")
+    };
+    let is_other = |other: &Found<'_>| {
+        let rest = other.node.name().strip_prefix(machine).and_then(|rest| rest.strip_prefix('-'));
+        let version = rest.is_some_and(|rest| rest.starts_with(|letter: char| matches!(letter, '1'..='9')));
+        version && directory(&other.node.path) == directory(&found.node.path)
+    };
+    !lines(text).any(sorts) && tree.all().any(|other| is_other(&other))
 }
 
 /// Under which names the entry of a line may be chosen: its title, its id or label, and its file.
@@ -187,6 +237,8 @@ struct Reader<'t> {
     starts_recovery: bool,
     /// Names of entries for recovery, and of those that scripts choose.
     recoveries: BTreeSet<String>,
+    /// At which places in their menus entries for recovery stand, from zero.
+    numbers: BTreeSet<usize>,
     defaults: Vec<String>,
     /// Scripts that were read.
     read: BTreeSet<At<'t>>,
@@ -226,6 +278,7 @@ impl<'t> Reader<'t> {
         let plain = lines(&text).count() == 1;
         let (mut recovery, mut entries) = (false, 0);
         let is_custom = found.node.name() == "custom.cfg";
+        let is_entry = found.node.path.contains("loader/entries/");
         let mut memory_test = None;
         for line in lines(&text).flat_map(commands) {
             let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
@@ -234,13 +287,24 @@ impl<'t> Reader<'t> {
             // One more than are looked at shows that there are more.
             own.truncate(LINES_MAX);
             match word.replace(['"', '\'', '\\'], "").to_ascii_lowercase().as_str() {
-                "menuentry" | "title" | "label" | "menu" => {
+                // Below it others are counted anew.
+                "submenu" => entries = 0,
+                kind @ ("menuentry" | "title" | "label" | "menu") => {
                     let lower = line.to_ascii_lowercase();
+                    // In extlinux a second line of the same entry.
+                    entries += usize::from(kind != "menu");
                     // What comes first is what starts, whatever it is called; those that have a file each have no order.
-                    let is_first = entries == 0 && !found.node.path.contains("loader/entries/") && !is_custom;
-                    entries += usize::from(word != "menu");
-                    recovery = !is_first && (lower.contains("recovery") || lower.contains("rescue"));
+                    let is_first = match is_entry {
+                        true => !is_lowest(self.tree, &found, &text),
+                        false => entries <= 1 && !is_custom,
+                    };
+                    let is_default = kind == "menu" && rest.trim().eq_ignore_ascii_case("default");
+                    self.starts_recovery |= is_default && recovery;
+                    if !is_default {
+                        recovery = !is_first && (lower.contains("recovery") || lower.contains("rescue"));
+                    }
                     if recovery {
+                        self.numbers.insert(entries.saturating_sub(1));
                         self.recoveries.extend(names_of(&lower, found.node));
                     }
                 }
@@ -290,8 +354,7 @@ impl<'t> Reader<'t> {
         }
         chain.pop();
         // What is the only entry is the one that starts, whatever it is called. Of those that have a file each another may.
-        let is_alone = !found.node.path.contains("loader/entries/") && found.node.name() != "custom.cfg";
-        let (texts, of_recovery) = match out.is_empty() && is_alone {
+        let (texts, of_recovery) = match out.is_empty() && !is_entry && !is_custom {
             true => (of_recovery, Vec::new()),
             false => (out, of_recovery),
         };

@@ -1,5 +1,6 @@
 //! What is left of whoever made the image: LNX-01, 13, 14, 15 and 19.
 
+use super::kernel::plain;
 use super::services::{Line, keyword, values};
 use super::{Case, Faults, Found, Outcome, lines, pam, sudo};
 use crate::accounts::{entries, is_password};
@@ -115,22 +116,26 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
     for (found, observed) in pam::faults(case.tree, &named.iter().map(String::as_str).collect::<Vec<_>>()) {
         faults.at(&found, observed);
     }
-    for found in ["etc/doas.conf", "usr/local/etc/doas.conf"].iter().filter_map(|path| case.tree.file(path)) {
-        let opens = |line: &str| {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            // The superuser needs none anyway.
-            let is_root = words.iter().skip_while(|word| **word != "nopass").nth(1) == Some(&"root");
-            words.first() == Some(&"permit") && words.contains(&"nopass") && !is_root
-        };
-        if lines(&found.node.text()).any(opens) {
+    let doas = ["etc/doas.conf", "usr/local/etc/doas.conf"].iter().filter_map(|path| case.tree.file(path));
+    // Alpine reads these, too.
+    let more = case.tree.files("etc/doas.d").filter(|(node, _)| node.name().ends_with(".conf"));
+    for found in doas.chain(more.map(|(_, found)| found)) {
+        let text = found.node.text().replace("\\\n", " ");
+        if lines(&text).any(opens_doas) {
             faults.at(&found, "doas asks for no password");
         }
     }
     // What the server is started with counts before its file.
     for found in ["etc/default/ssh", "etc/sysconfig/sshd"].iter().filter_map(|path| case.tree.file(path)) {
-        let text = lines(&found.node.text()).collect::<Vec<_>>().join("\n").to_ascii_lowercase();
-        if ["authorizedkeys", "trustedusercakeys", "-f/", "-f /"].iter().any(|word| text.contains(word)) {
+        let text = lines(&found.node.text()).collect::<Vec<_>>().join("\n").replace("\\\n", " ");
+        if started_elsewhere(&text) {
             faults.at(&found, "the SSH server is started with keys or a configuration elsewhere");
+        }
+    }
+    for line in &case.boot().lines {
+        if let Some(word) = line.text.split_whitespace().map(plain).find(|word| lets_in(word)) {
+            let name = word.split('=').next().unwrap_or_default();
+            faults.at(&line.found, format!("{name} on the kernel command line lets somebody in"));
         }
     }
     provisioned(case, &mut faults);
@@ -162,7 +167,9 @@ fn provisioned(case: &Case<'_>, faults: &mut Faults) {
             faults.at(&found, "a record of a user");
         }
     }
-    for found in case.tree.below("etc/credstore").chain(case.tree.below("etc/credstore.encrypted")) {
+    let stores =
+        ["etc/credstore", "etc/credstore.encrypted", "usr/lib/credstore", "usr/lib/credstore.encrypted"];
+    for found in stores.iter().flat_map(|store| case.tree.below(store)) {
         if found.node.is_file() {
             faults.at(&found, "a credential that services are given");
         }
@@ -212,6 +219,49 @@ fn provisioned(case: &Case<'_>, faults: &mut Faults) {
             }
             _ => {}
         }
+    }
+}
+
+/// Whether a rule of doas lets somebody be another without a password (doas.conf(5)). The superuser needs none anyway.
+fn opens_doas(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    let is_permit = words.next() == Some("permit");
+    let mut is_open = false;
+    let who = words.by_ref().find(|word| {
+        is_open |= *word == "nopass";
+        !["nopass", "persist", "keepenv", "nolog"].contains(word)
+    });
+    // Behind variables the rest is not taken apart.
+    let is_open =
+        is_open || who.is_some_and(|who| who.starts_with("setenv")) && words.any(|word| word == "nopass");
+    is_permit && is_open && who != Some("root")
+}
+
+/// Whether options of the SSH server (sshd(8)) name keys or a configuration of their own.
+fn started_elsewhere(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    if ["authorizedkeys", "trustedusercakeys", "include"].iter().any(|word| lower.contains(word)) {
+        return true;
+    }
+    let mut words = text.split(|letter: char| letter.is_whitespace() || "\"'=\\".contains(letter));
+    words.any(|word| {
+        let Some(letters) = word.strip_prefix('-') else { return false };
+        // These take no argument; what is behind another one is its argument.
+        letters.trim_start_matches(['4', '6', 'D', 'd', 'e', 'i', 'q', 't', 'T', 'G']).starts_with('f')
+    })
+}
+
+/// Whether a parameter of the kernel's command line starts a shell, or what a credential of systemd says
+/// (systemd-debug-generator(8), systemd.system-credentials(7)).
+fn lets_in(word: &str) -> bool {
+    const SHELLS: [&str; 7] = ["sh", "ash", "bash", "busybox", "dash", "ksh", "zsh"];
+    let word = word.strip_prefix("rd.").unwrap_or(word);
+    let (name, value) = word.split_once('=').unwrap_or((word, ""));
+    match name {
+        "init" | "rdinit" => value.rsplit('/').next().is_some_and(|program| SHELLS.contains(&program)),
+        "systemd.debug_shell" => !["0", "no", "false", "off"].contains(&value),
+        "systemd.set_credential" | "systemd.set_credential_binary" => true,
+        _ => false,
     }
 }
 

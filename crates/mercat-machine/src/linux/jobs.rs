@@ -106,6 +106,11 @@ pub(super) fn jobs(case: &Case<'_>) -> Outcome {
             faults.at(&found, "a timer");
         }
     }
+    for line in &case.boot().lines {
+        if super::kernel::has(&line.text, |word| word.starts_with("systemd.run=")) {
+            faults.at(&line.found, "a command on the kernel command line");
+        }
+    }
     faults.judge("only those of packages", "no scheduled jobs but the distribution's")
 }
 

@@ -416,40 +416,68 @@ fn answers(name: &str, arguments: &str, is_of_su: bool) -> Option<&'static [Answ
 
 /// What may come of answers, by the control of a line. Failures have many names: each may be the one.
 fn actions(control: &str, answers: &[Answer]) -> Vec<(Answer, Action)> {
-    let control = control.trim_matches(['[', ']']).replace(" = ", "=").replace("= ", "=").replace(" =", "=");
+    let control = control.trim_matches(['[', ']']);
     let written = match control.trim().to_ascii_lowercase().as_str() {
         "required" => "success=ok ignore=ignore default=bad",
         "requisite" => "success=ok ignore=ignore default=die",
         "sufficient" => "success=done default=ignore",
         "optional" => "success=ok default=ignore",
-        _ => control.as_str(),
+        _ => control,
     };
-    let pairs = written.split_whitespace().filter_map(|pair| pair.split_once('='));
-    let pairs: Vec<(&str, Action)> = pairs.map(|(value, action)| (value, action_of(action))).collect();
+    // Where it cannot read one, it refuses whatever is answered.
+    let pairs = pairs(written).unwrap_or_default();
     let of = |name: &str| pairs.iter().rfind(|(value, _)| *value == name).map(|(_, action)| *action);
-    let other = of("default").unwrap_or(Action::Bad);
+    // Of several of these the first counts.
+    let other =
+        pairs.iter().find(|(value, _)| *value == "default").map_or(Action::Bad, |(_, action)| *action);
     let one = |answer: &Answer| match answer {
         Answer::Success => vec![(Answer::Success, of("success").unwrap_or(other))],
         Answer::Ignore => vec![(Answer::Ignore, of("ignore").unwrap_or(other))],
         Answer::Failure => {
-            let named =
-                pairs.iter().filter(|(value, _)| !["success", "new_authtok_reqd", "ignore"].contains(value));
+            let named = pairs
+                .iter()
+                .filter(|(value, _)| !["success", "new_authtok_reqd", "ignore", "default"].contains(value));
             named.map(|(_, action)| (Answer::Failure, *action)).chain([(Answer::Failure, other)]).collect()
         }
     };
     answers.iter().flat_map(one).collect()
 }
 
-fn action_of(text: &str) -> Action {
-    match text {
-        "ok" => Action::Ok,
-        "done" => Action::Done,
-        "die" => Action::Die,
-        "ignore" => Action::Ignore,
-        "reset" => Action::Reset,
-        // No jump is as long as the longest stack.
-        _ => text.parse().map_or(Action::Bad, |count: usize| Action::Jump(count.min(STEPS_MAX))),
+/// Pairs of an answer and what comes of it, which need no blank between them; `None` where the library reads none.
+fn pairs(mut text: &str) -> Option<Vec<(&str, Action)>> {
+    let mut out = Vec::new();
+    loop {
+        text = text.trim_start();
+        if text.is_empty() {
+            return Some(out);
+        }
+        let (name, behind) = text.split_once('=')?;
+        let (action, rest) = action(behind.trim_start())?;
+        let name = name.trim_end();
+        out.push(Some((name, action)).filter(|_| !name.contains(char::is_whitespace))?);
+        text = rest;
     }
+}
+
+/// The action at the beginning of a text, and what is behind it.
+fn action(text: &str) -> Option<(Action, &str)> {
+    const WORDS: [(&str, Action); 6] = [
+        ("ignore", Action::Ignore),
+        ("ok", Action::Ok),
+        ("done", Action::Done),
+        ("bad", Action::Bad),
+        ("die", Action::Die),
+        ("reset", Action::Reset),
+    ];
+    let word = |(word, action): &(&str, Action)| Some((*action, text.strip_prefix(word)?));
+    if let Some(found) = WORDS.iter().find_map(word) {
+        return Some(found);
+    }
+    let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (number, rest) = text.split_at(end);
+    let count = number.parse::<usize>().ok().filter(|count| *count > 0)?;
+    // No jump is as long as the longest stack.
+    Some((Action::Jump(count.min(STEPS_MAX)), rest))
 }
 
 #[cfg(test)]

@@ -29,7 +29,8 @@ pub(super) fn files<'c>(case: &'c Case<'_>) -> Vec<Found<'c>> {
 pub(super) fn elsewhere<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
     // What stands for the name of the machine is told by nothing here.
     let is_kept = |place: &String| {
-        ["etc/", "usr/etc/"].iter().any(|kept| place.starts_with(kept))
+        let real = case.tree.real(place).unwrap_or_else(|| place.clone());
+        ["etc/", "usr/etc/"].iter().any(|kept| real.starts_with(kept))
             && !place.contains('%')
             && !place.split('/').any(|part| part == "..")
     };

@@ -714,7 +714,15 @@ fn what_distributions_and_packages_bring_is_not_taken_for_faults() {
     machine.bytes_of("boot/memtest86+x64.bin", kernel());
     let rescue =
         format!("title Debian (0-rescue)\nlinux /boot/vmlinuz-{KERNEL}\noptions root=LABEL=root ro\n");
-    machine.file("boot/loader/entries/0-rescue.conf", &rescue);
+    machine.file("boot/loader/entries/0f-0-rescue.conf", &rescue);
+    let usual =
+        format!("title Debian\nlinux /boot/vmlinuz-{KERNEL}\noptions root=LABEL=root ro {}\n", boot::CALM);
+    machine.file(&format!("boot/loader/entries/0f-{KERNEL}.conf"), &usual);
+    machine.file("etc/doas.conf", "permit persist :wheel\npermit nopass \\\n keepenv root\n");
+    machine.file(
+        "etc/default/ssh",
+        "# Options of sshd, such as -f FILE\nSSHD_OPTS=\"-4 -o ClientAliveInterval=180\"\n",
+    );
     let Some(verdict) = machine.inspect() else { return };
     let told: Vec<&str> = verdict.findings.iter().map(|finding| finding.rule.as_str()).collect();
     // Who reads the report shall know which services may use sudo.

@@ -168,3 +168,76 @@ fn entries_of_distributions_lead_to_their_kernels() {
         assert_eq!(boot.doubts, []);
     }
 }
+
+#[test]
+fn entries_that_only_sound_like_recovery_count() {
+    const HARM: &str = "libata.atapi_enabled=0";
+    let counts = |files: &[(&str, &str)]| {
+        let tree = root(files);
+        let lines = Boot::of(&tree).lines;
+        lines.iter().any(|line| has(&line.text, |word| word == HARM))
+    };
+    let menu = |default: &str, inner: &str| {
+        format!(
+            "set default=\"{default}\"\nmenuentry 'a' {{\n linux /v root=x\n}}\nsubmenu 'more' {{\n{inner}}}\n"
+        )
+    };
+    let (normal, rescue) = (
+        "menuentry 'b' {\n linux /v root=x\n}\n",
+        "menuentry 'b (recovery mode)' {\n linux /v root=x libata.atapi_enabled=0\n}\n",
+    );
+    for (default, inner, expected) in [
+        ("0", format!("{normal}{rescue}"), false),
+        ("1>1", format!("{normal}{rescue}"), true),
+        // The first of a menu, and at another place than where tools put them.
+        ("1>0", format!("{rescue}{normal}"), true),
+        ("1>2", format!("{normal}{normal}{rescue}"), true),
+        ("1>2", format!("{normal}{rescue}{normal}"), false),
+    ] {
+        assert_eq!(counts(&[("boot/grub/grub.cfg", &menu(default, &inner))]), expected, "{default} {inner}");
+    }
+    // In extlinux a title is a line of its own.
+    let label = |name: &str, title: &str, append: &str| {
+        format!("label {name}\n{title} linux /v\n append root=x {append}\n")
+    };
+    for (text, expected) in [
+        (label("a", " menu label rescue\n", HARM) + &label("b", "", ""), true),
+        (label("a", "", "") + &label("b", " menu label rescue\n", HARM), false),
+        (label("a", "", "") + &label("b", " menu label rescue\n menu default\n", HARM), true),
+    ] {
+        assert_eq!(counts(&[("boot/extlinux/extlinux.conf", &text)]), expected, "{text}");
+    }
+    // Of boot loader entries the highest version starts.
+    let entry = |title: &str, more: &str| format!("title {title}\n{more}linux /v\noptions root=x\n");
+    let harmful = |more: &str| entry("Rescue", more).replace("root=x", "root=x libata.atapi_enabled=0");
+    let one = ("boot/loader/entries/0f-6.1.0.conf", entry("Linux", ""));
+    for (name, text, loader, expected) in [
+        ("0f-0-rescue.conf", harmful(""), "timeout 3\n", false),
+        ("0f-0-rescue.conf", harmful("version 99\n"), "timeout 3\n", true),
+        ("0f-0-rescue.conf", harmful("sort-key a\n"), "timeout 3\n", true),
+        ("zz-0-rescue.conf", harmful(""), "timeout 3\n", true),
+        ("0f-9.9-rescue.conf", harmful(""), "timeout 3\n", true),
+        ("0f-0-rescue.conf", harmful(""), "default *-rescue.conf\n", true),
+        ("0f-0-rescue.conf", harmful(""), "default 0f-6*\n", false),
+    ] {
+        let path = format!("boot/loader/entries/{name}");
+        let files = [(one.0, one.1.as_str()), (&path, &text), ("boot/loader/loader.conf", loader)];
+        assert_eq!(counts(&files), expected, "{name} {text} {loader}");
+    }
+}
+
+#[test]
+fn mounts_of_the_command_line_are_told() {
+    for (word, expected) in [
+        ("systemd.mount-extra=LABEL=a:/etc", true),
+        ("mount.usr=/dev/sda3", true),
+        ("systemd.volatile=state", true),
+        ("systemd.volatile=no", false),
+        ("root=/dev/sda1", false),
+    ] {
+        let grub = format!("menuentry 'a' {{\n linux /v root=x {word}\n}}\n");
+        let tree = root(&[("boot/grub/grub.cfg", &grub)]);
+        let told = Boot::of(&tree).doubts.iter().any(|doubt| doubt.observed.contains("mounts something"));
+        assert_eq!(told, expected, "{word}");
+    }
+}

@@ -137,3 +137,26 @@ fn files_that_include_each_other_come_to_an_end() {
     let again = "auth include sshd\n".repeat(10);
     assert_eq!(told(&[("sshd", &again)]), ["PAM reads more than 300 modules, or 16 files below each other"]);
 }
+
+#[test]
+fn controls_are_read_as_the_library_reads_them() {
+    let unix = |control: &str| format!("auth [{control}] pam_unix.so\nauth required pam_permit.so\n");
+    for (control, opens) in [
+        ("success=ok default=die", false),
+        ("success=ok default=ignore", true),
+        // No blanks between pairs, and any around the signs.
+        ("success=okdefault=ignore", true),
+        ("success=1default=ignore", true),
+        ("success = ok default\t= ignore", true),
+        // Of several defaults the first counts, of the others the last.
+        ("default=die default=ignore", false),
+        ("default=ignore default=die", true),
+        // What cannot be read refuses.
+        ("default=ignore success", false),
+        ("default=ignore success=0", false),
+        ("default=ignore success=nothing", false),
+        ("success default=ignore", false),
+    ] {
+        assert_eq!(!opened(&[("sshd", &unix(control))]).is_empty(), opens, "{control}");
+    }
+}

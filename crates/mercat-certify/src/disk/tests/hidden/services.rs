@@ -72,6 +72,42 @@ pub(super) const CASES: &[Case] = &[
         "LNX-14",
     ),
     (
+        "a sudoers file behind a directory that is a link",
+        |m| {
+            m.file("etc/sudoers.d/x", "@include /etc/x/y\n");
+            link(m, "etc/x", "/srv/x");
+            m.file("srv/x/y", "admin ALL=(ALL) NOPASSWD: ALL\n");
+        },
+        "LNX-14",
+    ),
+    ("doas in a file of a directory", |m| m.file("etc/doas.d/x.conf", "permit nopass :wheel\n"), "LNX-14"),
+    ("doas in a line that goes on", |m| m.file("etc/doas.conf", "permit \\\n nopass :wheel\n"), "LNX-14"),
+    (
+        "a configuration of sshd by an option",
+        |m| m.file("etc/default/ssh", "SSHD_OPTS='-4f\t/opt/x'\n"),
+        "LNX-14",
+    ),
+    ("a credential of systemd", |m| m.file("usr/lib/credstore/passwd.hashed-password.root", "x"), "LNX-14"),
+    ("a shell for init", |m| m.command_line(&format!("{CALM} init=/bin/sh")), "LNX-14"),
+    ("a shell for everybody", |m| m.command_line(&format!("{CALM} systemd.debug-shell")), "LNX-14"),
+    (
+        "a credential on the kernel command line",
+        |m| m.command_line(&format!("{CALM} systemd.set_credential=passwd.hashed-password.root:x")),
+        "LNX-14",
+    ),
+    (
+        "a command on the kernel command line",
+        |m| m.command_line(&format!("{CALM} systemd.run=/opt/x")),
+        "LNX-26",
+    ),
+    (
+        "a mount on the kernel command line",
+        |m| m.command_line(&format!("{CALM} systemd.mount-extra=/srv/e:/etc:none:bind")),
+        "INC-11",
+    ),
+    ("an extension of the system", |m| m.file("var/lib/extensions/x.raw", "x"), "INC-11"),
+    ("an extension of the configuration", |m| m.file("etc/confexts/x/etc/shadow", "x"), "INC-11"),
+    (
         "a job in the table of the system",
         |m| m.file("etc/crontab", "* * * * * root php /srv/x.php\n"),
         "LNX-26",
