@@ -24,6 +24,7 @@ mod write;
 pub use read::Snapshot;
 pub(crate) use write::write;
 
+use crate::versions::Scheme;
 use crate::{Advisory, Day, Epss, Kev};
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
@@ -107,6 +108,17 @@ pub struct Coverage {
     pub newest: String,
     /// The day of the last import that held records of it.
     pub imported: Day,
+}
+
+/// Fewer advisories than any ecosystem has as a whole: those that OSV exports have from many hundreds to hundreds of
+/// thousands.
+const WHOLE_MIN: u64 = 100;
+
+impl Coverage {
+    /// Whether artifacts are judged by these advisories, and they can hardly be all that there are.
+    pub fn is_part(&self, ecosystem: &str) -> bool {
+        Scheme::of(ecosystem).is_some() && self.advisories < WHOLE_MIN
+    }
 }
 
 /// One import: where records came from.

@@ -109,9 +109,12 @@ impl Statement {
 
     /// Whether it is about a vulnerability by one of its names, in a package of a subject.
     pub fn is_about(&self, names: &[String], subject: &Subject<'_>) -> bool {
-        let named =
-            self.vulnerability.iter().any(|name| names.iter().any(|other| other.eq_ignore_ascii_case(name)));
-        named && self.products.iter().any(|product| product.matches(subject))
+        self.names(names) && self.products.iter().any(|product| product.matches(subject))
+    }
+
+    /// Whether it names a vulnerability by one of its names, whatever it lies in.
+    pub fn names(&self, names: &[String]) -> bool {
+        self.vulnerability.iter().any(|name| names.iter().any(|other| other.eq_ignore_ascii_case(name)))
     }
 
     /// The claim in one line.

@@ -4,6 +4,7 @@ mod checks;
 mod compose;
 
 use crate::facts::{LayerFacts, facts_key, scan_layer};
+use crate::vulnerabilities::{self, Statements};
 use crate::{Blobs, Knowledge, Specimen, Verdict};
 use mercat_artifact::ReadError;
 use mercat_artifact::layer::HashingReader;
@@ -79,7 +80,7 @@ pub fn inspect(specimen: &Specimen<'_>, knowledge: &Knowledge, reused: &dyn Reus
     let facts = read_layers(specimen.blobs, knowledge, &images, reused)?;
     let mut reports = Vec::new();
     let mut sboms = Vec::new();
-    let mut statements = BTreeSet::new();
+    let mut statements = Statements::default();
     for image in &images {
         let of_image =
             |other: &&Image| about.get(&other.manifest).is_some_and(|a| a == image.manifest.as_str());
@@ -91,7 +92,7 @@ pub fn inspect(specimen: &Specimen<'_>, knowledge: &Knowledge, reused: &dyn Reus
         reports.push(composed.report);
         sboms.extend(composed.sboms);
     }
-    findings.extend(crate::vulnerabilities::unmatched(&statements, knowledge));
+    findings.extend(vulnerabilities::unmatched(&statements, knowledge));
     let unknown = checks::unknown(&findings);
     let mut findings: Vec<Finding> = findings.into_iter().filter_map(|f| knowledge.policy.weigh(f)).collect();
     findings.sort();

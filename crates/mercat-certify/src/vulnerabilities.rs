@@ -26,7 +26,26 @@ pub(crate) struct Installed<'a> {
 #[derive(Default)]
 pub(crate) struct Judged {
     pub(crate) findings: Vec<Finding>,
-    pub(crate) statements: BTreeSet<usize>,
+    pub(crate) statements: Statements,
+}
+
+/// Of the statements in [`Knowledge::vex`], by their place there.
+#[derive(Default)]
+pub(crate) struct Statements {
+    /// They were about something.
+    matched: BTreeSet<usize>,
+    /// They name a vulnerability that was found, and not what it was found in, which is this.
+    beside: BTreeMap<usize, String>,
+}
+
+impl Statements {
+    /// Takes in those about another image.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.matched.extend(other.matched);
+        for (at, purl) in other.beside {
+            self.beside.entry(at).or_insert(purl);
+        }
+    }
 }
 
 /// A package to look up.
@@ -307,10 +326,14 @@ fn claims(
     let mut claims = Claims::default();
     let (mut harmless, mut harmful) = (false, false);
     for (at, statement) in knowledge.vex.iter().enumerate() {
-        if !statement.is_about(&vulnerability.names, &Subject { digests, purl }) {
+        if !statement.names(&vulnerability.names) {
             continue;
         }
-        out.statements.insert(at);
+        if !statement.is_about(&vulnerability.names, &Subject { digests, purl }) {
+            out.statements.beside.entry(at).or_insert_with(|| purl.to_owned());
+            continue;
+        }
+        out.statements.matched.insert(at);
         if statement.is_over(knowledge.today) {
             let last = statement.expires.map(|day| day.to_string()).unwrap_or_default();
             let observed = format!("{}: held until {last}", statement.text());
@@ -387,10 +410,14 @@ pub(crate) fn unread(why: &str) -> Finding {
 }
 
 /// Statements that were about nothing in the whole specimen.
-pub(crate) fn unmatched(matched: &BTreeSet<usize>, knowledge: &Knowledge) -> Vec<Finding> {
-    let rest = knowledge.vex.iter().enumerate().filter(|(at, _)| !matched.contains(at));
-    rest.map(|(_, statement)| {
-        let observed = format!("{} about {}", statement.text(), statement.vulnerability.join(", "));
+pub(crate) fn unmatched(statements: &Statements, knowledge: &Knowledge) -> Vec<Finding> {
+    let rest = knowledge.vex.iter().enumerate().filter(|(at, _)| !statements.matched.contains(at));
+    rest.map(|(at, statement)| {
+        let beside = statements.beside.get(&at);
+        let beside =
+            beside.map_or_else(String::new, |purl| format!("; found in {purl}, which it does not name"));
+        let names = statement.vulnerability.join(", ");
+        let observed = format!("{} about {names}{beside}", statement.text());
         let required = "a statement about a vulnerability that was found";
         let fix = "compare its package URLs and digests with the SBOM, or drop it";
         finding("VEX-01", Place::default(), observed, required, fix)

@@ -5,6 +5,7 @@ mod sources;
 use crate::cli::AdvisoriesCommand;
 use crate::config::Config;
 use anyhow::{Context, bail};
+use mercat_certify::advisories::versions::Scheme;
 use mercat_certify::advisories::{Content, Coverage, Day, Import, Meta, Snapshot};
 use sources::Gathered;
 use std::fs::File;
@@ -100,7 +101,14 @@ fn print(meta: &Meta) {
     );
     for (ecosystem, known) in &meta.ecosystems {
         let Coverage { advisories, newest, imported } = known;
-        println!("  {ecosystem}: {advisories} advisories, newest of {newest}, imported on {imported}");
+        let remark = match Scheme::of(ecosystem) {
+            None => " (nothing is judged by these)",
+            Some(_) if known.is_part(ecosystem) => " (too few to be all: import the whole export)",
+            Some(_) => "",
+        };
+        println!(
+            "  {ecosystem}: {advisories} advisories, newest of {newest}, imported on {imported}{remark}"
+        );
     }
     for (name, table) in [("KEV", meta.kev), ("EPSS", meta.epss)] {
         if let Some((day, entries)) = table {

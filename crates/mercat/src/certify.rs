@@ -90,8 +90,19 @@ fn local(image: &str) -> Option<String> {
         });
     }
     let archives = format!("of an archive of images oci-archive:{image} or docker-archive:{image}");
-    path.is_file().then(|| format!("{image} is a file; of a disk say its --disk-format, {archives}"))
+    if path.is_file() {
+        return Some(format!("{image} is a file; of a disk say its --disk-format, {archives}"));
+    }
+    // A name on Docker Hub could be this, too; nobody who writes it means that.
+    let is_archive = ARCHIVES.iter().any(|end| image.ends_with(end)) && !image.contains(':');
+    let beside = path.parent().is_some_and(|parent| parent.as_os_str().is_empty() || parent.is_dir());
+    let on_hub = if image.contains('/') { "" } else { "; an image of that name is docker.io/library/NAME" };
+    (is_archive && beside).then(|| format!("{image}: no such file{on_hub}"))
 }
+
+/// Ends of names of archives that hold images or disks.
+const ARCHIVES: [&str; 9] =
+    [".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".zip", ".ova", ".tar.bz2"];
 
 /// Which arguments are only about disks.
 fn of_disks(args: &CertifyArgs) -> Option<String> {

@@ -294,6 +294,21 @@ fn advisories(loaded: &Knowledge) -> Health {
         true => Health::Note(
             "none: images with distribution packages are inconclusive; use: mercat advisories import DIRECTORY".into(),
         ),
-        false => Health::Good(format!("{}, newest of {}", loaded.advisories.len(), loaded.advisories.newest())),
+        false => {
+            let told = format!("{}, newest of {}", loaded.advisories.len(), loaded.advisories.newest());
+            let known = loaded.advisories.meta().into_iter().flat_map(|meta| &meta.ecosystems);
+            let parts = known.filter(|(ecosystem, known)| known.is_part(ecosystem));
+            let parts: Vec<String> =
+                parts.map(|(ecosystem, known)| format!("{} for {ecosystem}", known.advisories)).collect();
+            match parts.split_first() {
+                None => Health::Good(told),
+                Some((first, rest)) => {
+                    let more = if rest.is_empty() { String::new() } else { format!(", {} more", rest.len()) };
+                    Health::Note(format!(
+                        "{told}; too few to be all: {first}{more}; import whole exports, or images pass by a part"
+                    ))
+                }
+            }
+        }
     }
 }

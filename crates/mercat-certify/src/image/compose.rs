@@ -5,7 +5,7 @@ use crate::facts::{Captured, LayerFacts, facts_key};
 use crate::files::whole::{Part, Whole, whole};
 use crate::sbom::{self, Materials};
 use crate::verdict::{FilesReport, ImageReport, LayerReport};
-use crate::vulnerabilities::{self, Installed};
+use crate::vulnerabilities::{self, Installed, Statements};
 use crate::{Knowledge, inventory, links};
 use mercat_artifact::pkgdb::{OsRelease, Package, parse_os_release};
 use mercat_domain::finding::{Finding, Place, Severity};
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 pub(super) struct Composed {
     pub(super) findings: Vec<Finding>,
     /// The statements of [`Knowledge::vex`] that are about something in it.
-    pub(super) statements: BTreeSet<usize>,
+    pub(super) statements: Statements,
     pub(super) report: ImageReport,
     /// Bills of materials by digest.
     pub(super) sboms: Vec<(String, String)>,
@@ -89,7 +89,7 @@ pub(super) fn compose(
     whole.keys_of_packages(&mut composer.findings, of_distribution);
     whole.gone = gone;
     whole.components.extend(claims);
-    let mut statements = BTreeSet::new();
+    let mut statements = Statements::default();
     if !image.attestation {
         let digests = [image.manifest.to_string()];
         let installed =

@@ -146,6 +146,16 @@ fn statements_hide_nothing_and_say_who_claims_what() {
     assert!(judged.findings[0].observed.contains("A. Author claims not_affected"), "{:?}", judged.findings);
     let rest = unmatched(&judged.statements, &knowledge);
     assert_eq!((rest.len(), rest[0].rule.as_str()), (1, "VEX-01"));
+    assert!(rest[0].observed.ends_with("about CVE-2026-9"), "{rest:?}");
+    // The vulnerability is there, and lies in something else.
+    let of_another = vex::read(
+        br#"{"@context": "https://openvex.dev/ns/v0.2.0", "author": "A. Author", "statements": [{"vulnerability":
+        {"name": "CVE-2026-1"}, "products": [{"@id": "pkg:pypi/jinja3"}], "status": "fixed"}]}"#,
+    );
+    knowledge.vex = of_another.expect("reads");
+    let rest = unmatched(&judge(&installed, &knowledge).statements, &knowledge);
+    let told = "about CVE-2026-1; found in pkg:pypi/jinja2@2.9, which it does not name";
+    assert!(rest.len() == 1 && rest[0].observed.ends_with(told), "{rest:?}");
     knowledge.vex = vec![statement("CVE-2026-1", "2026-11-25")];
     assert_eq!(rules(&installed, &knowledge), ["VEX-02", "CTR-22"]);
     // The publisher's own word is told, and counts where the policy says so.

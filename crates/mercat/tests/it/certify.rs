@@ -198,6 +198,8 @@ fn what_cannot_be_meant_is_usage_with_what_to_say_instead() {
     for (arguments, part) in [
         (vec![text(&notes)], "oci-archive:"),
         (vec![text(&image)], "oci:"),
+        (vec!["nosuch.tar".into()], "nosuch.tar: no such file; an image"),
+        (vec![text(&dir.path().join("nosuch.tar.gz"))], "nosuch.tar.gz: no such file"),
         (vec![reference.clone(), "--os".into(), "linux".into()], "--os is about disks"),
         (vec![reference.clone(), "--data-disk".into()], "--data-disk is about disks"),
         (vec![reference.clone(), "--policy".into(), "nosuch".into()], "legacy-2021"),
