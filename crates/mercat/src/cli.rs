@@ -360,6 +360,15 @@ pub(crate) struct OfferArgs {
     pub(crate) command: OfferCommand,
 }
 
+/// What an offer sells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// A container image in a registry.
+    Container,
+    /// The disks of a virtual machine.
+    VirtualMachine,
+}
+
 #[derive(Subcommand)]
 pub(crate) enum OfferCommand {
     /// Write an offer.yaml to fill in, with placeholder logos beside it.
@@ -367,6 +376,9 @@ pub(crate) enum OfferCommand {
         /// publisher/offer
         #[arg(value_parser = offer_key)]
         offer: OfferKey,
+        /// What is sold.
+        #[arg(long = "type", value_enum, default_value_t = Kind::Container)]
+        kind: Kind,
         /// Where to write.
         #[arg(short, long, default_value = "offer.yaml")]
         file: PathBuf,

@@ -93,6 +93,9 @@ fn advice(status: StatusCode) -> &'static str {
         StatusCode::UNAUTHORIZED => {
             "the token is unknown or over; make one on the Account page (--token, MERCAT_TOKEN)"
         }
+        StatusCode::FORBIDDEN => {
+            "whoever made the token must be a member of the publisher, and the token needs the scope (golive to go live)"
+        }
         StatusCode::PAYLOAD_TOO_LARGE => "it is larger than this server takes",
         _ => "",
     }

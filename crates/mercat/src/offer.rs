@@ -7,7 +7,7 @@ mod watch;
 pub(crate) use file::{placeholder, template};
 pub(crate) use watch::{Goal, watch};
 
-use crate::cli::{OfferArgs, OfferCommand, Output, Until};
+use crate::cli::{Kind, OfferArgs, OfferCommand, Output, Until};
 use crate::client::{Client, problem_text};
 use crate::{EXIT_FINDINGS, EXIT_OURS};
 use anyhow::{Context, bail};
@@ -21,8 +21,8 @@ pub(crate) fn path(key: &OfferKey, tail: &str) -> String {
 }
 
 pub(crate) async fn run(args: &OfferArgs) -> anyhow::Result<u8> {
-    if let OfferCommand::Init { offer, file } = &args.command {
-        return init(offer, file);
+    if let OfferCommand::Init { offer, kind, file } = &args.command {
+        return init(offer, *kind, file);
     }
     if args.token.is_empty() {
         bail!("no token: make one on the Account page and pass --token or MERCAT_TOKEN");
@@ -75,7 +75,7 @@ fn show(value: &Value) {
 }
 
 #[expect(clippy::print_stdout, reason = "the command's result")]
-fn init(key: &OfferKey, file: &Path) -> anyhow::Result<u8> {
+fn init(key: &OfferKey, kind: Kind, file: &Path) -> anyhow::Result<u8> {
     if file.exists() {
         bail!("{} exists; choose another name with --file", file.display());
     }
@@ -91,7 +91,7 @@ fn init(key: &OfferKey, file: &Path) -> anyhow::Result<u8> {
             fs_err::write(&target, placeholder(width, height)?)?;
         }
     }
-    fs_err::write(file, template(key))?;
+    fs_err::write(file, template(key, kind))?;
     println!("wrote {}: fill it in, then: mercat offer apply -f {}", file.display(), file.display());
     Ok(0)
 }

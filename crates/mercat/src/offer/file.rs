@@ -1,21 +1,49 @@
 //! `offer.yaml`: written, read, and compared.
 
+use crate::cli::Kind;
 use crate::client::Client;
 use anyhow::{Context, bail};
-use mercat_domain::OfferKey;
 use mercat_domain::offer::fields::{FIELDS, Rule};
+use mercat_domain::{OfferKey, OfferKind};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::io::Cursor;
 use std::path::Path;
 
 /// A commented file to fill in.
-pub(crate) fn template(key: &OfferKey) -> String {
+pub(crate) fn template(key: &OfferKey, kind: Kind) -> String {
+    let OfferKey { publisher, offer } = key;
+    let (name, category, technical) = match kind {
+        Kind::Container => (
+            OfferKind::Container.name(),
+            "containers/container-images",
+            format!(
+                r#"    image: registry.example.org/{publisher}/{offer}   # without a tag
+    tags: [latest, "1.0.0"]                          # quote versions
+"#
+            ),
+        ),
+        Kind::VirtualMachine => (
+            OfferKind::VirtualMachine.name(),
+            "compute/operating-systems",
+            r#"    osFamily: linux                                  # or windows
+    osName: Debian 12
+    vmSizes:                                         # up to six, the best first
+      - size: 2 vCPU, 4 GiB
+    openPorts:
+      - {label: https, port: "443", protocol: tcp}
+    versions:
+      - version: "1.0.0"                             # quote versions
+        osDiskUrl: https://example.org/disk.vhd      # or upload:ID, which mercat offer upload prints
+"#
+            .to_owned(),
+        ),
+    };
     format!(
         r#"# An offer for Mercat. Fill in, then: mercat offer apply -f offer.yaml
 publisher: {publisher}
 offer: {offer}
-type: container
+type: {name}
 name: {offer}
 
 # Listing
@@ -24,7 +52,7 @@ summary: One sentence for search results
 longSummary: Two sentences for the product page.
 description: "<p>What it does, for whom, and what it needs.</p>"
 marketingId: {offer}
-categories: [containers/container-images]
+categories: [{category}]
 allowedSubscriptions:          # who may see the preview
   - 00000000-0000-4000-8000-000000000000
 smallLogo: logo-48.png
@@ -52,11 +80,7 @@ plans:
     description: "<p>What this plan gives, in more words.</p>"
     markets: [JP, DE, US]
     licenseModel: free
-    image: registry.example.org/{publisher}/{offer}   # without a tag
-    tags: [latest, "1.0.0"]                          # quote versions
-"#,
-        publisher = key.publisher,
-        offer = key.offer
+{technical}"#
     )
 }
 
@@ -169,11 +193,19 @@ mod tests {
     fn the_template_reads_and_an_unquoted_version_is_refused() {
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("offer.yaml");
-        let text = template(&OfferKey::new("aurora", "gateway"));
-        std::fs::write(&file, &text).expect("written");
-        let read_back = read(&file).expect("reads");
-        assert!(mercat_store::document::from_json(&read_back).is_ok());
-        std::fs::write(&file, text.replace("\"1.0.0\"", "1.10")).expect("written");
-        assert!(read(&file).expect_err("refused").to_string().contains("quotes"));
+        for kind in [Kind::Container, Kind::VirtualMachine] {
+            let text = template(&OfferKey::new("aurora", "gateway"), kind);
+            std::fs::write(&file, &text).expect("written");
+            let mut read_back = read(&file).expect("reads");
+            // What the server puts in their place when they are uploaded.
+            for logo in ["smallLogo", "mediumLogo", "largeLogo", "wideLogo"] {
+                read_back[logo] = json!(format!("sha256:{}", "0".repeat(64)));
+            }
+            let offer = mercat_store::document::from_json(&read_back).expect("an offer");
+            let problems = mercat_domain::offer::check(&offer, None);
+            assert_eq!(problems, [], "{kind:?}");
+            std::fs::write(&file, text.replace("\"1.0.0\"", "1.10")).expect("written");
+            assert!(read(&file).expect_err("refused").to_string().contains("quotes"));
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! Draws the steps of a submission while they happen.
 
 use super::path;
-use crate::client::Client;
+use crate::client::{Answer, Client, problem_text};
+use anyhow::{Context, bail};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use mercat_domain::OfferKey;
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -26,17 +27,25 @@ pub(crate) async fn watch(client: &Client, key: &OfferKey, goal: Goal) -> anyhow
     let mut told: Vec<String> = Vec::new();
     let mut failures = 0;
     loop {
-        let status = match client.must(Method::GET, &path(key, "/status"), None).await {
-            Ok(status) => status,
-            // A server that restarts is back soon.
-            Err(error) if failures < 60 => {
+        let answer = client.call(Method::GET, &path(key, "/status"), None, None).await;
+        // A server that restarts is back soon.
+        let answer = match answer.and_then(available) {
+            Err(error) if failures < AWAY_SECONDS_MAX => {
+                if failures == 0 {
+                    screen.suspend(|| away(&error));
+                }
                 failures += 1;
-                tracing::warn!(error = %error, "the server does not answer");
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 continue;
             }
-            Err(error) => return Err(error),
+            other => other.with_context(|| {
+                format!("the submission goes on when the server is back; then: mercat offer status {key}")
+            })?,
         };
+        if !answer.status.is_success() {
+            bail!("{}", problem_text(&answer));
+        }
+        let status = answer.body;
         failures = 0;
         for step in status["steps"].as_array().into_iter().flatten() {
             let id = step["id"].as_str().unwrap_or_default().to_owned();
@@ -69,6 +78,24 @@ pub(crate) async fn watch(client: &Client, key: &OfferKey, goal: Goal) -> anyhow
         }
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
+}
+
+/// How long a server may be away while it is waited for.
+const AWAY_SECONDS_MAX: u32 = 60;
+
+/// An answer of the server itself, not of one that stands before it.
+fn available(answer: Answer) -> anyhow::Result<Answer> {
+    match answer.status {
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+            bail!("{}", problem_text(&answer))
+        }
+        _ => Ok(answer),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "said to the person at the keyboard")]
+fn away(error: &anyhow::Error) {
+    eprintln!("mercat: {error:#}; tried again for {AWAY_SECONDS_MAX} seconds");
 }
 
 fn line(step: &Value) -> String {
@@ -119,13 +146,11 @@ pub(crate) fn print_status(status: &Value) {
     ));
     for step in status["steps"].as_array().into_iter().flatten() {
         let word = |key: &str| step[key].as_str().unwrap_or_default();
-        say(&format!(
-            "  {:<28} {:<26} {:<12} {}",
-            word("stepName"),
-            word("status"),
-            word("estimatedTimeFrame"),
-            line(step)
-        ));
+        // How long others take matters as long as it is not over.
+        let is_ahead = matches!(word("status"), "notStarted" | "inProgress");
+        let estimate = Some(word("estimatedTimeFrame")).filter(|time| is_ahead && !time.is_empty());
+        let estimate = estimate.map_or_else(String::new, |time| format!(" (estimate: {time})"));
+        say(&format!("  {:<28} {:<26} {}{estimate}", word("stepName"), word("status"), line(step)));
     }
     print_findings(status);
 }
