@@ -426,7 +426,7 @@ fn may_be_here(entry: &Entry) -> bool {
 }
 
 /// Lines of a unit, those that go on joined (systemd.syntax(7)); comments do not go on, and are left out.
-fn unit_lines(text: &str) -> Vec<String> {
+pub(crate) fn unit_lines(text: &str) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut goes_on = false;
     for line in text.lines().map(str::trim) {

@@ -4,6 +4,7 @@ use super::kernel::plain;
 use super::services::{Line, keyword, values};
 use super::{Case, Faults, Found, Outcome, lines, pam, sudo};
 use crate::accounts::{entries, is_password};
+use crate::mounts::unit_lines;
 use crate::wanted::is_history;
 use mercat_guest::Kind;
 
@@ -132,6 +133,9 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
             faults.at(&found, "the SSH server is started with keys or a configuration elsewhere");
         }
     }
+    for found in units_of_server(case) {
+        faults.at(&found, "the SSH server is started with keys or a configuration elsewhere");
+    }
     for line in &case.boot().lines {
         if let Some(word) = line.text.split_whitespace().map(plain).find(|word| lets_in(word)) {
             let name = word.split('=').next().unwrap_or_default();
@@ -235,6 +239,40 @@ fn opens_doas(line: &str) -> bool {
     let is_open =
         is_open || who.is_some_and(|who| who.starts_with("setenv")) && words.any(|word| word == "nopass");
     is_permit && is_open && who != Some("root")
+}
+
+/// Units of the SSH server, or what adds to them, that show it other files or name it others (systemd.exec(5)).
+fn units_of_server<'c>(case: &'c Case<'_>) -> impl Iterator<Item = Found<'c>> {
+    const SHOWING: [&str; 9] = [
+        "BindPaths",
+        "BindReadOnlyPaths",
+        "ExtensionDirectories",
+        "ExtensionImages",
+        "MountImages",
+        "RootDirectory",
+        "RootImage",
+        "TemporaryFileSystem",
+        "EnvironmentFile",
+    ];
+    // What is added to every service is added to this one.
+    let is_its = |found: &Found<'_>| {
+        let names = ["ssh.", "sshd.", "ssh@", "sshd@", "service.d"];
+        let mut parts = found.node.path.rsplit('/').take(2);
+        found.node.is_file() && parts.any(|part| names.iter().any(|name| part.starts_with(name)))
+    };
+    let is_usual = |value: &str| matches!(value, "/etc/default/ssh" | "/etc/sysconfig/sshd");
+    let says = move |line: &String| {
+        let Some((key, value)) = line.split_once('=') else { return false };
+        let value = value.trim();
+        match key.trim() {
+            "EnvironmentFile" if is_usual(value.trim_start_matches('-')) => false,
+            key if SHOWING.contains(&key) => !value.is_empty(),
+            key => (key.starts_with("Exec") || key == "Environment") && started_elsewhere(value),
+        }
+    };
+    let places = ["etc/systemd/system", "etc/systemd/system.control", "etc/systemd/system.attached"];
+    let all = places.into_iter().flat_map(|place| case.tree.below(place)).filter(is_its);
+    all.filter(move |found| unit_lines(&found.node.text()).iter().any(says))
 }
 
 /// Whether options of the SSH server (sshd(8)) name keys or a configuration of their own.

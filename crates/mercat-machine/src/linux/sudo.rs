@@ -1,6 +1,6 @@
 //! Who may use sudo without a password (the manual page sudoers(5)).
 
-use super::{Case, Found};
+use super::{Case, Found, lines};
 use crate::Node;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,7 +38,25 @@ pub(super) fn elsewhere<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
         let places = includes(&found.node.text()).into_iter().filter(|place| !is_kept(place));
         places.map(move |place| (found, place)).collect::<Vec<_>>()
     });
-    all.collect()
+    all.chain(by_plugins(case)).collect()
+}
+
+/// Plugins that decide in place of the sudoers file, and other files of that name (sudo.conf(5)).
+fn by_plugins<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
+    let Some(found) = case.tree.file("etc/sudo.conf") else { return Vec::new() };
+    let text = found.node.text().replace("\\\n", " ");
+    let named = lines(&text).filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let is_plugin = words.next()?.eq_ignore_ascii_case("plugin");
+        let (_, program) = (words.next()?, words.next()?);
+        let mut file = words.filter_map(|word| word.strip_prefix("sudoers_file="));
+        let place = match program.rsplit('/').next() {
+            Some("sudoers.so") => file.find(|file| *file != "/etc/sudoers")?,
+            _ => program,
+        };
+        is_plugin.then(|| place.trim_start_matches('/').to_owned())
+    });
+    named.map(|place| (found, place)).collect()
 }
 
 /// Files and directories that a file includes, without their first slash.

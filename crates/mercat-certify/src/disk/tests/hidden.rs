@@ -718,6 +718,14 @@ fn what_distributions_and_packages_bring_is_not_taken_for_faults() {
     let usual =
         format!("title Debian\nlinux /boot/vmlinuz-{KERNEL}\noptions root=LABEL=root ro {}\n", boot::CALM);
     machine.file(&format!("boot/loader/entries/0f-{KERNEL}.conf"), &usual);
+    machine.file(
+        "etc/systemd/system/ssh.service.d/x.conf",
+        "[Service]\nEnvironmentFile=-/etc/default/ssh\nExecStart=\nExecStart=/usr/sbin/sshd -D $SSHD_OPTS\nRestartSec=42s\n",
+    );
+    machine.file(
+        "etc/sudo.conf",
+        "Plugin sudoers_policy sudoers.so sudoers_mode=0440\nSet disable_coredump true\n",
+    );
     machine.file("etc/doas.conf", "permit persist :wheel\npermit nopass \\\n keepenv root\n");
     machine.file(
         "etc/default/ssh",

@@ -87,6 +87,27 @@ pub(super) const CASES: &[Case] = &[
         |m| m.file("etc/default/ssh", "SSHD_OPTS='-4f\t/opt/x'\n"),
         "LNX-14",
     ),
+    (
+        "another directory in place of that of sshd",
+        |m| m.file("etc/systemd/system/ssh.service.d/x.conf", "[Service]\nBindPaths=/srv/x:/etc/ssh\n"),
+        "LNX-14",
+    ),
+    (
+        "a configuration of sshd by its unit",
+        |m| {
+            m.file(
+                "etc/systemd/system/sshd.service",
+                "[Service]\nExecStart=/usr/sbin/sshd -D \\\n -f /opt/x\n",
+            )
+        },
+        "LNX-14",
+    ),
+    (
+        "another sudoers file",
+        |m| m.file("etc/sudo.conf", "Plugin sudoers_policy sudoers.so sudoers_file=/opt/x\n"),
+        "LNX-14",
+    ),
+    ("another program than sudoers", |m| m.file("etc/sudo.conf", "Plugin x /opt/x.so\n"), "LNX-14"),
     ("a credential of systemd", |m| m.file("usr/lib/credstore/passwd.hashed-password.root", "x"), "LNX-14"),
     ("a shell for init", |m| m.command_line(&format!("{CALM} init=/bin/sh")), "LNX-14"),
     ("a shell for everybody", |m| m.command_line(&format!("{CALM} systemd.debug-shell")), "LNX-14"),
