@@ -177,11 +177,13 @@ fn beside_files(
     depth: u32,
     (disk, given): (&dyn ReadAt, Vec<Range<u64>>),
 ) -> Result<(), ReadError> {
-    space::each_part(disk, given, &mut |part| {
-        let path = format!("{path}!/@{}-{}", part.range.start, part.range.end);
-        if scan.count(&path, depth, part.bytes.len() - part.carried) {
-            scan.window((&path, depth), Whence::default(), (part.bytes, part.carried), Rules::Window);
-        }
+    space::pieces(disk.size(), given, 1).iter().try_for_each(|piece| {
+        space::each_part(disk, piece, &mut |part| {
+            let path = format!("{path}!/@{}-{}", part.range.start, part.range.end);
+            if scan.count(&path, depth, part.bytes.len() - part.carried) {
+                scan.window((&path, depth), Whence::default(), (part.bytes, part.carried), Rules::Window);
+            }
+        })
     })
 }
 

@@ -20,21 +20,50 @@ pub(crate) struct Part<'w> {
     pub(crate) carried: usize,
 }
 
-/// Shows all that is not among the given ranges, in any order; blocks of zeros are left out. Archives are not opened:
-/// of what was deleted mostly parts are left.
+/// A piece of a disk.
+pub(crate) struct Piece {
+    range: Range<u64>,
+    /// What of it is content of files, by where it begins.
+    given: Vec<Range<u64>>,
+}
+
+/// Cuts a disk into at most so many pieces, each where content of files begins: what stands together stays together. The
+/// given ranges come in any order; the pieces are the same on every machine.
+pub(crate) fn pieces(size: u64, mut given: Vec<Range<u64>>, most: usize) -> Vec<Piece> {
+    given.sort_unstable_by_key(|range| range.start);
+    let each = given.len().div_ceil(most.max(1)).max(1);
+    let mut out = vec![Piece { range: 0..size, given: Vec::new() }];
+    let mut told = 0;
+    for (number, range) in given.into_iter().enumerate() {
+        if number > 0
+            && number % each == 0
+            && let Some(last) = out.last_mut()
+        {
+            last.range.end = range.start;
+            out.push(Piece { range: range.start.max(told)..size, given: Vec::new() });
+        }
+        told = told.max(range.end);
+        if let Some(last) = out.last_mut() {
+            last.given.push(range);
+        }
+    }
+    out
+}
+
+/// Shows all of a piece that is no content of files; blocks of zeros are left out. Archives are not opened: of what was
+/// deleted mostly parts are left.
 ///
 /// # Errors
 /// Bytes that could not be had, or a container that refuses.
 pub(crate) fn each_part(
     disk: &dyn ReadAt,
-    mut given: Vec<Range<u64>>,
+    piece: &Piece,
     show: &mut dyn FnMut(Part<'_>),
 ) -> Result<(), ReadError> {
-    given.sort_unstable_by_key(|range| range.start);
     let mut window = Window { show, range: 0..0, bytes: Vec::new(), carried: 0 };
     let mut buffer = Vec::new();
-    let mut at = 0;
-    for range in given.into_iter().chain(std::iter::once(disk.size()..disk.size())) {
+    let Range { start: mut at, end } = piece.range;
+    for range in piece.given.iter().cloned().chain(std::iter::once(end..end)) {
         if range.start > at {
             each_data_in(disk, at..range.start, &mut buffer, |offset, bytes| {
                 window.push(offset, bytes);
@@ -80,3 +109,6 @@ impl Window<'_> {
         self.carried = self.bytes.len();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,7 +70,9 @@ pub enum SpoolError {
     #[error("another part of this upload is being received")]
     Busy,
     /// The disk has no room for it.
-    #[error("{0} bytes are announced, the server has room for {1}")]
+    #[error(
+        "{0} bytes are announced; beside what must stay free, the server has room for {1} (the operator: [depot] keep_free_mib)"
+    )]
     NoRoom(u64, u64),
     /// The publisher has too many open.
     #[error("{UPLOADS_MAX} uploads are open; finish or delete one")]

@@ -1,6 +1,6 @@
 //! One walk over every volume: each file goes once through every scanner, and what rules need is kept.
 
-use super::measure::{Measure, measure};
+use super::measure::{self, Measure};
 use crate::facts::{LayerFacts, Note};
 use crate::files::Named;
 use crate::kept::Bytes;
@@ -19,6 +19,8 @@ use std::sync::{Mutex, PoisonError};
 /// Walks of one volume at a time; each reads the content of its share of the files. A number of its own,
 /// not the machine's: what is found must not depend on the machine.
 const SHARDS: u64 = 2;
+/// Pieces into which what is beside files is cut, for both threads to have enough; a number of its own for the same reason.
+const PIECES_MAX: usize = 16;
 /// Bytes of one file that is kept.
 const FILE_BYTES_MAX: u64 = 256 << 20;
 /// Bytes of all files that are kept.
@@ -44,12 +46,16 @@ pub(super) struct Walks {
     pub(super) volumes: Vec<Option<Walked>>,
 }
 
-/// Place of a volume, number of the shard, and what it gave.
-type Shard = (usize, u64, Result<Walked, ReadError>);
-
 enum Job<'g> {
-    Measure,
+    Measure(Range<u64>),
+    /// Place of a volume, and number of the shard.
     Shard(usize, &'g Volume, u64),
+}
+
+/// What a job gave.
+enum Done {
+    Measure(Result<measure::Measured, ReadError>),
+    Shard(usize, Box<Option<Result<Walked, ReadError>>>),
 }
 
 /// Counts shared by all threads.
@@ -79,62 +85,75 @@ pub(super) fn walk(
     progress: Progress<'_>,
 ) -> Result<Walks, ReadError> {
     let volumes: &[Volume] = guest.map_or(&[], |guest| &guest.volumes);
-    let mut jobs = vec![Job::Measure];
+    let mut jobs = Vec::new();
     for (at, volume) in volumes.iter().enumerate() {
         if matches!(volume.contents, Contents::FileSystem(_)) {
             jobs.extend((0..SHARDS).map(|shard| Job::Shard(at, volume, shard)));
         }
     }
+    // These are short, and fill what is left when one thread has nothing else.
+    jobs.extend(measure::stretches(disk)?.into_iter().map(Job::Measure));
     let shared = Shared {
         done: AtomicU64::new(0),
-        total: super::measure::extent(disk)?.saturating_mul(2),
+        total: measure::extent(disk)?.saturating_mul(2),
         kept_bytes: AtomicU64::new(0),
         names: AtomicU64::new(0),
         progress,
     };
-    let next = AtomicUsize::new(0);
-    let measured = Mutex::new(None);
-    let walked: Mutex<Vec<Shard>> = Mutex::default();
     let given = Mutex::default();
-    let work = || {
-        let _member = knowledge.crew.join();
-        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            match job {
-                Job::Measure => {
-                    let done = measure(disk, &mut |bytes| shared.read(bytes));
-                    *measured.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
-                }
-                Job::Shard(at, volume, shard) => {
-                    let done = match guest {
-                        Some(guest) => walk_shard(guest, volume, *shard, knowledge, &shared, &given),
-                        None => continue,
-                    };
-                    walked.lock().unwrap_or_else(PoisonError::into_inner).push((*at, *shard, done));
+    let done = in_two_threads(&jobs, knowledge, |job| match job {
+        Job::Measure(stretch) => {
+            Done::Measure(measure::measure(disk, stretch, &mut |bytes| shared.read(bytes)))
+        }
+        Job::Shard(at, volume, shard) => {
+            let walked = guest.map(|guest| walk_shard(guest, volume, *shard, knowledge, &shared, &given));
+            Done::Shard(*at, Box::new(walked))
+        }
+    });
+    let (mut stretches, mut out) = (Vec::new(), Vec::new());
+    out.resize_with(volumes.len(), || None::<Walked>);
+    for done in done {
+        match done {
+            Done::Measure(measured) => stretches.push(measured?),
+            Done::Shard(at, walked) => {
+                let Some((walked, place)) = walked.transpose()?.zip(out.get_mut(at)) else { continue };
+                match place {
+                    Some(first) => first.join(walked),
+                    empty => *empty = Some(walked),
                 }
             }
+        }
+    }
+    let given = given.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let space = beside_files(disk, given, knowledge)?;
+    progress(shared.total, shared.total);
+    Ok(Walks { measure: measure::whole(disk, &stretches), space, volumes: out })
+}
+
+/// Does all jobs in two threads, beside those of large files; what comes of them is in their order.
+fn in_two_threads<J: Sync, D: Send>(
+    jobs: &[J],
+    knowledge: &Knowledge,
+    work: impl Fn(&J) -> D + Sync,
+) -> Vec<D> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, D)>> = Mutex::default();
+    let work = || {
+        let _member = knowledge.crew.join();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(job) = jobs.get(at) else { return };
+            let result = work(job);
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
         }
     };
     std::thread::scope(|scope| {
         scope.spawn(work);
         work();
     });
-    let given = given.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let space = beside_files(disk, given, knowledge)?;
-    progress(shared.total, shared.total);
-    let measure = measured.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let measure = measure.unwrap_or_else(|| Err(io::Error::other("the disk was not read").into()))?;
-    let mut shards = walked.into_inner().unwrap_or_else(PoisonError::into_inner);
-    shards.sort_by_key(|(at, shard, _)| (*at, *shard));
-    let mut out: Vec<Option<Walked>> = volumes.iter().map(|_| None).collect();
-    for (at, _, shard) in shards {
-        let shard = shard?;
-        match out.get_mut(at) {
-            Some(Some(first)) => first.join(shard),
-            Some(empty) => *empty = Some(shard),
-            None => {}
-        }
-    }
-    Ok(Walks { measure, space, volumes: out })
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// What scanners find in what is not among the given ranges.
@@ -143,13 +162,22 @@ fn beside_files(
     given: Vec<Range<u64>>,
     knowledge: &Knowledge,
 ) -> Result<LayerFacts, ReadError> {
-    let scan = Scan::new(knowledge);
-    space::each_part(disk, given, &mut |part| {
-        scan.with(|facts| facts.file_bytes += (part.bytes.len() - part.carried) as u64);
-        let path = format!("@{}-{}", part.range.start, part.range.end);
-        scan.window((&path, 0), Whence::default(), (part.bytes, part.carried), Rules::Window);
-    })?;
-    Ok(scan.finish(None))
+    let pieces = space::pieces(disk.size(), given, PIECES_MAX);
+    let done = in_two_threads(&pieces, knowledge, |piece| {
+        let scan = Scan::new(knowledge);
+        space::each_part(disk, piece, &mut |part| {
+            scan.with(|facts| facts.file_bytes += (part.bytes.len() - part.carried) as u64);
+            let path = format!("@{}-{}", part.range.start, part.range.end);
+            scan.window((&path, 0), Whence::default(), (part.bytes, part.carried), Rules::Window);
+        })?;
+        Ok::<_, ReadError>(scan.finish(None))
+    });
+    let mut done = done.into_iter();
+    let mut facts = done.next().unwrap_or_else(|| Ok(Scan::new(knowledge).finish(None)))?;
+    for more in done {
+        facts.join(more?);
+    }
+    Ok(facts)
 }
 
 impl Walked {
