@@ -1,7 +1,7 @@
 //! From facts to the words of a mail.
 
 use mercat_domain::notice::NoticeKind;
-use mercat_text::{Locale, fix, required, rule, text};
+use mercat_text::{Locale, fix, observed, required, rule, text};
 
 /// A finding in a mail.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -124,8 +124,9 @@ pub fn render(letter: &Letter) -> Rendered {
     for finding in &letter.findings {
         let fix = fix(letter.locale, &finding.rule).unwrap_or_else(|| finding.fix.clone());
         let required = required(letter.locale, &finding.rule, &finding.required);
+        let observed = observed(letter.locale, &finding.observed);
         let lines = [
-            format!("[{}] {}: {}", finding.rule, rule(letter.locale, &finding.rule), finding.observed),
+            format!("[{}] {}: {}", finding.rule, rule(letter.locale, &finding.rule), observed),
             format!("  {}: {}", words("finding-place", &[]), finding.place),
             format!("  {}: {}", words("finding-required", &[]), required),
             format!("  {}: {}", words("finding-fix", &[]), fix),

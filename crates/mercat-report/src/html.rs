@@ -43,6 +43,10 @@ impl Page<'_> {
         mercat_text::rule(self.locale, id)
     }
 
+    fn observed(&self, text: &str) -> String {
+        plain(&mercat_text::observed(self.locale, text))
+    }
+
     fn required(&self, finding: &Finding) -> String {
         plain(&mercat_text::required(self.locale, &finding.rule, &finding.required))
     }

@@ -85,7 +85,8 @@ fn one(report: &Report, finding: &Finding, style: &Style, out: &mut String) {
     let rule = plain(&finding.rule);
     let head = format!("  [{weight}] {rule} ");
     let painted = format!("  [{}] {rule} ", style.paint(of_severity(finding.severity), &weight));
-    wrapped(&head, &painted, &plain(&finding.observed), style, out);
+    let observed = mercat_text::observed(style.locale, &finding.observed);
+    wrapped(&head, &painted, &plain(&observed), style, out);
     let place = place(finding);
     let fix = mercat_text::fix(style.locale, &finding.rule).unwrap_or_else(|| finding.fix.clone());
     let required = mercat_text::required(style.locale, &finding.rule, &finding.required);

@@ -2,6 +2,7 @@
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
+use std::cmp::Reverse;
 use std::sync::LazyLock;
 
 /// A language of the product.
@@ -136,40 +137,78 @@ pub fn asked(locale: Locale, id: &str) -> String {
     by_rule(locale, "required", id).unwrap_or_else(|| rule(locale, id))
 }
 
-/// What a field requires, as the domain says it in English. `#` stands for a number, `*` for any text that differs.
-static REQUIREMENTS: &str = include_str!("../locales/ja-required.tsv");
+/// English texts of a kind, each with its Japanese, the line that says most itself first. In both `#` stands for a
+/// number, or a word that begins with one, `*` for a text that is told in Japanese in turn, and `~` for words of
+/// somebody else, which stay as they are.
+struct Table(Vec<(&'static str, &'static str)>);
+
+/// What stands for something else in the lines of a table.
+const MARKS: [char; 3] = ['#', '*', '~'];
+/// Texts within each other: strangers could write more of them than a stack holds.
+const DEPTH_MAX: usize = 30;
+
+/// What a field requires, as the domain says it.
+static REQUIREMENTS: LazyLock<Table> =
+    LazyLock::new(|| Table::of(include_str!("../locales/ja-required.tsv")));
+
+/// What was seen, as those say it who looked.
+static OBSERVATIONS: LazyLock<Table> =
+    LazyLock::new(|| Table::of(include_str!("../locales/ja-observed.tsv")));
 
 /// What a field requires, in the reader's language; as it is where there are no words for it.
 pub fn requirement(locale: Locale, english: &str) -> String {
-    if locale == Locale::En {
-        return english.to_owned();
-    }
-    // The line that says most of it itself.
-    let lines = REQUIREMENTS.lines().filter_map(|line| line.split_once('\t'));
-    let fitting = lines.filter_map(|(pattern, words)| Some((pattern.len(), words, held(pattern, english)?)));
-    let Some((_, words, held)) = fitting.max_by_key(|(length, ..)| *length) else {
-        return english.to_owned();
-    };
-    let mut held = held.into_iter();
-    let mut pieces = words.split(['*', '#']);
-    let first = pieces.next().unwrap_or_default().to_owned();
-    pieces.fold(first, |said, piece| said + &requirement(locale, held.next().unwrap_or_default()) + piece)
+    if locale == Locale::En { english.to_owned() } else { REQUIREMENTS.told(english, 0) }
 }
 
-/// What the stars of a pattern stand for in a text; `None` when it does not fit.
-fn held<'a>(pattern: &str, text: &'a str) -> Option<Vec<&'a str>> {
-    let mut kinds = pattern.matches(['*', '#']);
-    let mut pieces = pattern.split(['*', '#']);
+/// What was seen, in the reader's language: names, paths, values and what is quoted stay as they are, and so does a text
+/// that there are no words for.
+pub fn observed(locale: Locale, english: &str) -> String {
+    if locale == Locale::En { english.to_owned() } else { OBSERVATIONS.told(english, 0) }
+}
+
+impl Table {
+    fn of(source: &'static str) -> Self {
+        let mut lines: Vec<_> = source.lines().filter_map(|line| line.split_once('\t')).collect();
+        lines.sort_by_key(|(pattern, _)| Reverse(pattern.len()));
+        Self(lines)
+    }
+
+    /// `depth` counts the texts around this one.
+    fn told(&self, english: &str, depth: usize) -> String {
+        let mut fitting = self.0.iter().filter_map(|(pattern, words)| Some((words, held(pattern, english)?)));
+        let Some((words, held)) = fitting.next().filter(|_| depth < DEPTH_MAX) else {
+            return english.to_owned();
+        };
+        let mut held = held.into_iter();
+        let mut pieces = words.split(MARKS);
+        let first = pieces.next().unwrap_or_default().to_owned();
+        pieces.fold(first, |said, piece| match held.next() {
+            Some(("*", part)) => said + &self.told(part, depth + 1) + piece,
+            part => said + part.map_or("", |(_, part)| part) + piece,
+        })
+    }
+}
+
+/// What the marks of a pattern stand for in a text, each with its mark; `None` when it does not fit.
+fn held<'a>(pattern: &'static str, text: &'a str) -> Option<Vec<(&'static str, &'a str)>> {
+    let mut pieces = pattern.split(MARKS);
     let mut rest = text.strip_prefix(pieces.next()?)?;
-    let mut held = Vec::new();
-    let mut pieces = pieces.peekable();
-    while let Some(piece) = pieces.next() {
-        let at = if pieces.peek().is_none() { rest.strip_suffix(piece)?.len() } else { rest.find(piece)? };
+    let (mut marks, mut held) = (pattern.matches(MARKS).peekable(), Vec::new());
+    while let (Some(mark), Some(piece)) = (marks.next(), pieces.next()) {
+        let behind = pieces.clone().next();
+        let at = match (behind, marks.peek()) {
+            (None, _) => rest.strip_suffix(piece)?.len(),
+            // The number at the end is the last one.
+            (Some(end), Some(&"#")) if pieces.clone().count() == 1 => rest.strip_suffix(end)?.rfind(piece)?,
+            _ => rest.find(piece)?,
+        };
         let part = &rest[..at];
-        if kinds.next() == Some("#") && (part.is_empty() || part.bytes().any(|b| !b.is_ascii_digit())) {
+        let is_number = part.starts_with(|letter: char| letter.is_ascii_digit())
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if mark == "#" && !is_number {
             return None;
         }
-        held.push(part);
+        held.push((mark, part));
         rest = &rest[at + piece.len()..];
     }
     rest.is_empty().then_some(held)
@@ -210,6 +249,9 @@ pub fn rules(locale: Locale) -> Vec<(&'static str, String, Option<String>)> {
 }
 
 #[cfg(test)]
+mod sources;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use mercat_domain::OfferKind;
@@ -246,10 +288,21 @@ mod tests {
         for shape in [Shape::Guid, Shape::Organisation, Shape::HostName, Shape::Munchkin, Shape::Number(1)] {
             assert_ne!(requirement(Locale::Ja, shape.required()), shape.required());
         }
-        let stars = |text: &str| text.matches(['*', '#']).collect::<String>();
-        for line in REQUIREMENTS.lines() {
-            let (pattern, words) = line.split_once('\t').expect("two columns");
-            assert!(stars(words) == stars(pattern), "{line}");
+    }
+
+    #[test]
+    fn both_columns_of_a_table_have_the_same_marks_and_no_line_is_there_twice() {
+        let marks = |text: &str| text.matches(MARKS).collect::<String>();
+        let tables = [include_str!("../locales/ja-required.tsv"), include_str!("../locales/ja-observed.tsv")];
+        for table in tables {
+            let mut seen = BTreeSet::new();
+            for line in table.lines() {
+                let (pattern, words) = line.split_once('\t').expect("two columns");
+                assert!(marks(words) == marks(pattern) && !words.contains('\t'), "{line}");
+                assert!(seen.insert(pattern), "{pattern} is there twice");
+                // A pattern that says nothing itself would hold everything.
+                assert!(pattern.chars().any(|letter| !MARKS.contains(&letter) && letter != ' '), "{line}");
+            }
         }
     }
 

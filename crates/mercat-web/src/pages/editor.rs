@@ -262,7 +262,8 @@ impl Work<'_> {
                 }
                 Some((_, Err(finding))) => {
                     let required = f.requires(finding);
-                    group.unresolved = format!("{}: {} ({required})", finding.rule, finding.observed);
+                    let observed = f.observed(&finding.observed);
+                    group.unresolved = format!("{}: {observed} ({required})", finding.rule);
                 }
                 None => {
                     let images = latest.iter().flat_map(|row| &row.images);

@@ -90,6 +90,11 @@ impl Frame {
         words.unwrap_or_else(|| self.required(&finding.fix))
     }
 
+    /// What was seen, in the reader's language.
+    pub(crate) fn observed(&self, english: &str) -> String {
+        mercat_text::observed(self.locale, english)
+    }
+
     /// What a finding's rule requires, in the reader's language where the rule has words of its own.
     pub(crate) fn requires(&self, finding: &FindingRow) -> String {
         mercat_text::required(self.locale, &finding.rule, &finding.required)

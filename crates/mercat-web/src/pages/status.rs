@@ -248,13 +248,19 @@ impl StepPart<'_> {
     }
 
     fn message(&self, message: &MessageRow) -> String {
-        let args: Vec<(&str, &str)> = message.args.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        // What happened is said as what was seen is.
+        let said = |key: &str, value: &str| match key {
+            "detail" => self.f.observed(value),
+            _ => value.to_owned(),
+        };
+        let args: Vec<(&str, String)> = message.args.iter().map(|(k, v)| (k.as_str(), said(k, v))).collect();
+        let args: Vec<(&str, &str)> = args.iter().map(|(key, value)| (*key, value.as_str())).collect();
         text(self.f.locale, &message.code, &args)
     }
 
     fn wait(&self) -> Option<String> {
         let wait = self.step.progress.as_ref()?.wait.as_ref().filter(|_| self.current())?;
-        let on = self.f.t1(&wait.on, "detail", &wait.detail);
+        let on = self.f.t1(&wait.on, "detail", &self.f.observed(&wait.detail));
         let (since, next, tries) =
             (self.f.date(&wait.since), self.f.date(&wait.next), wait.tries.to_string());
         let args = [("since", since.as_str()), ("next", next.as_str()), ("tries", tries.as_str())];
