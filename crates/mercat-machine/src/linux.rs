@@ -9,6 +9,7 @@ pub mod packages;
 mod pam;
 mod script;
 mod services;
+mod starts;
 mod storage;
 mod sudo;
 
@@ -18,6 +19,7 @@ use super::rule::{Case, Fault, Outcome, Rule};
 use super::{Found, Tree};
 use crate::mounts::Doubt;
 use mercat_domain::finding::Place;
+use mercat_guest::Kind;
 use std::cell::OnceCell;
 
 const fn rule(
@@ -207,6 +209,7 @@ pub(crate) fn doubts(tree: &Tree) -> Vec<Doubt> {
     let mut doubts = boot::Boot::of(tree).doubts;
     doubts.extend(services::Config::of(tree).doubts);
     doubts.extend(extensions(tree));
+    doubts.extend(overlays(tree));
     doubts
 }
 
@@ -222,11 +225,26 @@ fn extensions(tree: &Tree) -> impl Iterator<Item = Doubt> {
         "usr/local/lib/extensions",
         "usr/local/lib/confexts",
     ];
-    // One of a place tells of all.
-    let first = PLACES.iter().filter_map(|place| tree.below(place).next());
+    // One of a place tells of all, and so does a place that is somewhere else.
+    let is_link = |place: &str| tree.node(place).filter(|found| found.node.kind == Kind::Symlink);
+    let first = PLACES.iter().filter_map(move |place| tree.below(place).next().or_else(|| is_link(place)));
     first.map(|found| Doubt {
         place: found.place(),
         observed: "an extension of the system, which may replace what rules see".to_owned(),
+    })
+}
+
+/// What cloud images lay over their root when they start (overlayroot(8)).
+fn overlays(tree: &Tree) -> impl Iterator<Item = Doubt> {
+    let files =
+        ["etc/overlayroot.conf", "etc/overlayroot.local.conf"].iter().filter_map(|path| tree.file(path));
+    let is_on = |line: &str| {
+        let value = line.strip_prefix("overlayroot=").map(|value| value.trim_matches(['"', '\'']));
+        value.is_some_and(|value| !["", "disabled"].contains(&value))
+    };
+    files.filter(move |found| lines(&found.node.text()).any(is_on)).map(|found| Doubt {
+        place: found.place(),
+        observed: "a file system that is laid over the root, which may replace what rules see".to_owned(),
     })
 }
 

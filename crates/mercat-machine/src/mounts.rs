@@ -358,6 +358,10 @@ fn is_aside(point: &str) -> bool {
 fn hides(point: &str, entry: &Entry, is_known: bool) -> bool {
     // Of a directory under another name the kind means nothing.
     let is_bind = entry.has("bind") || entry.has("rbind");
+    // Everything else below it is made when the machine runs.
+    if point == "run" && !is_bind && VIRTUAL.contains(&entry.kind.as_str()) {
+        return false;
+    }
     if is_aside(point) || !is_bind && VIRTUAL.contains(&entry.kind.as_str()) && !is_looked_into(point) {
         return false;
     }
@@ -425,20 +429,23 @@ fn may_be_here(entry: &Entry) -> bool {
     !named && !other_disk
 }
 
-/// Lines of a unit, those that go on joined (systemd.syntax(7)); comments do not go on, and are left out.
+/// Lines of a unit, those that go on joined (systemd.syntax(7)); comments do not go on, and are left out. A line goes on
+/// where its very last byte is a backslash that no other one stands before.
 pub(crate) fn unit_lines(text: &str) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut goes_on = false;
-    for line in text.lines().map(str::trim) {
-        if line.is_empty() && !goes_on || line.starts_with(['#', ';']) {
+    for line in text.split(['\n', '\r', '\0']) {
+        let is_comment = line.trim_start().starts_with(['#', ';']);
+        if is_comment || line.trim().is_empty() && !goes_on {
             continue;
         }
-        let plain = line.strip_suffix('\\').unwrap_or(line);
+        let slashes = line.bytes().rev().take_while(|byte| *byte == b'\\').count();
+        let plain = if slashes % 2 == 1 { &line[..line.len() - 1] } else { line }.trim();
         match out.last_mut().filter(|_| goes_on) {
             Some(last) => *last = format!("{last} {plain}"),
             None => out.push(plain.to_owned()),
         }
-        goes_on = line.ends_with('\\');
+        goes_on = slashes % 2 == 1;
     }
     out
 }

@@ -157,6 +157,12 @@ fn is_extension(path: &str) -> bool {
     rest.is_some_and(|rest| !rest.contains('/'))
 }
 
+/// Whether a path below `/usr` is one of what adds to the unit of the SSH server, as to every service.
+fn is_of_ssh_unit(path: &str) -> bool {
+    let unit = path.strip_prefix("lib/systemd/system/").and_then(|rest| rest.split_once('/'));
+    unit.is_some_and(|(unit, _)| unit == "service.d" || unit.starts_with("ssh") && unit.ends_with(".d"))
+}
+
 /// Below `/usr` or beside it; `path` is without `usr/`.
 fn system(path: &str, name: &str) -> Option<Wanted> {
     const HEADS: [&str; 8] = [
@@ -184,6 +190,7 @@ fn system(path: &str, name: &str) -> Option<Wanted> {
         // What sshd of Red Hat includes from /etc leads here.
         || path.starts_with("share/crypto-policies/") && name == "opensshserver.txt"
         || path.starts_with("lib/tmpfiles.d/")
+        || is_of_ssh_unit(path.strip_prefix("local/").unwrap_or(path))
         || path.starts_with("lib/userdb/")
         || path.starts_with("lib/modules/") && name == "modules.builtin"
         || path.starts_with("lib/python") && path.ends_with("azurelinuxagent/common/version.py");
@@ -195,7 +202,7 @@ fn system(path: &str, name: &str) -> Option<Wanted> {
         || path.starts_with("lib/modules/") && matches!(name, "vmlinuz" | "modules.dep")
         || path.starts_with("lib/systemd/system/")
         || path.starts_with("lib/udev/rules.d/")
-        || path.starts_with("lib/credstore")
+        || path.strip_prefix("local/").unwrap_or(path).starts_with("lib/credstore")
         || is_extension(path.strip_prefix("local/").unwrap_or(path))
         || name.starts_with("libssl.so")
         || name.starts_with("libcrypto.so")

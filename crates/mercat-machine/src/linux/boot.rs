@@ -54,6 +54,8 @@ impl<'t> Boot<'t> {
             starts_recovery: false,
             recoveries: BTreeSet::new(),
             numbers: BTreeSet::new(),
+            is_uncounted: false,
+            compared: 0,
             defaults: Vec::new(),
             read: BTreeSet::new(),
             started: BTreeSet::new(),
@@ -86,10 +88,17 @@ impl<'t> Boot<'t> {
         reader.images();
         let is_named = |entry: &String| {
             let name = entry.trim_end_matches(".conf");
-            let number = name.rsplit_once('>').and_then(|(_, number)| number.parse::<usize>().ok());
+            // In menus below others the last part counts.
+            let last = name.rsplit('>').next().unwrap_or(name).trim();
+            let number = last.parse::<usize>().ok().filter(|_| name.contains('>'));
             reader.recoveries.contains(name)
-                || number.is_some_and(|number| reader.numbers.contains(&number))
-                || is_pattern(name) && reader.recoveries.iter().any(|recovery| fits(recovery, name))
+                || reader.recoveries.contains(last)
+                || number.is_some_and(|number| reader.is_uncounted || reader.numbers.contains(&number))
+                || is_pattern(entry)
+                    && reader
+                        .recoveries
+                        .iter()
+                        .any(|recovery| fits(recovery, entry) || fits(&format!("{recovery}.conf"), entry))
         };
         let by_itself = reader.starts_recovery
             || reader.defaults.iter().any(is_named)
@@ -112,11 +121,23 @@ impl<'t> Boot<'t> {
     }
 }
 
-/// Whether a parameter mounts something that `fstab` does not name (systemd-fstab-generator(8)).
+/// Whether a parameter mounts something that `fstab` does not name, or keeps its lines from being mounted
+/// (systemd-fstab-generator(8), overlayroot of cloud images), or leads to more parameters.
 fn mounts(word: &str) -> bool {
     let word = word.strip_prefix("rd.").unwrap_or(word);
-    ["systemd.mount_extra=", "mount.usr=", "systemd.volatile="].iter().any(|name| word.starts_with(name))
-        && word != "systemd.volatile=no"
+    let (name, value) = word.split_once('=').unwrap_or((word, ""));
+    match name {
+        "systemd.mount_extra" | "mount.usr" | "usrhash" | "systemd.verity_usr_data" | "bootconfig" => true,
+        "overlayroot" => !["", "disabled"].contains(&value),
+        "systemd.volatile" => !is_no(value),
+        "fstab" | "systemd.fstab" => is_no(value),
+        _ => false,
+    }
+}
+
+/// Whether a value means no (systemd's `parse_boolean`).
+pub(super) fn is_no(value: &str) -> bool {
+    ["0", "no", "n", "false", "f", "off"].iter().any(|no| value.eq_ignore_ascii_case(no))
 }
 
 /// From what boot loader entries are made.
@@ -162,31 +183,81 @@ fn is_recovery(entry: &str) -> bool {
 
 /// Whether what chooses an entry is a pattern (loader.conf(5)).
 fn is_pattern(name: &str) -> bool {
-    name.contains(['*', '?', '['])
+    name.contains(['*', '?', '[', '\\'])
 }
 
-/// Whether a name may be meant by a pattern with `*`: its other parts, in this order; the rest of the pattern's language is
+/// Whether a name may be meant by a pattern: by what is before its first sign and behind its last; what is between them is
 /// taken for anything.
 fn fits(name: &str, pattern: &str) -> bool {
-    let (front, back) = pattern.split_once(['*', '?', '[']).unwrap_or((pattern, ""));
-    let end = back.rsplit(['*', '?', ']']).next().unwrap_or_default();
-    name.len() >= front.len() + end.len() && name.starts_with(front) && name.ends_with(end)
+    const SIGNS: [char; 5] = ['*', '?', '[', ']', '\\'];
+    let front = pattern.split(SIGNS).next().unwrap_or_default();
+    let end = pattern.rsplit(SIGNS).next().unwrap_or_default();
+    name.starts_with(front) && name.ends_with(end)
 }
 
-/// Whether a boot loader entry for recovery comes behind another one of its machine, as those come that tools make: what
-/// stands first in the order of versions is what starts (the Boot Loader Specification, "Sorting").
-fn is_lowest(tree: &Tree, found: &Found<'_>, text: &str) -> bool {
-    let Some((machine, _)) = found.node.name().split_once("-0-rescue") else { return false };
-    let sorts = |line: &str| {
-        let (key, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-        key == "sort-key" || key == "version" && !value.trim().starts_with("0-rescue")
-    };
-    let is_other = |other: &Found<'_>| {
-        let rest = other.node.name().strip_prefix(machine).and_then(|rest| rest.strip_prefix('-'));
-        let version = rest.is_some_and(|rest| rest.starts_with(|letter: char| matches!(letter, '1'..='9')));
-        version && directory(&other.node.path) == directory(&found.node.path)
-    };
-    !lines(text).any(sorts) && tree.all().any(|other| is_other(&other))
+/// An entry of a menu: its names, its place, and whether it says that it starts by itself.
+#[derive(Default)]
+struct Named {
+    names: Vec<String>,
+    place: usize,
+    is_default: bool,
+}
+
+/// How many entries the open menus of GRUB have so far.
+#[derive(Default)]
+struct Menus {
+    /// Of the whole menu first.
+    counts: Vec<usize>,
+    /// For each open brace whether it is that of a menu.
+    braces: Vec<bool>,
+    /// Conditions that are open.
+    conditions: usize,
+    /// Whether an entry stands in a condition, or braces do not fit.
+    is_uncounted: bool,
+}
+
+impl Menus {
+    fn conditions(&mut self, line: &str) {
+        let opening = line.split(';').filter(|part| part.split_whitespace().next() == Some("if")).count();
+        self.conditions += opening;
+        // A quoted word may look like the end of one.
+        if !line.contains(['"', '\'']) {
+            let closing = line.split(';').filter(|part| part.trim() == "fi").count();
+            self.conditions = self.conditions.saturating_sub(closing);
+        }
+    }
+
+    /// The place of an entry that begins.
+    fn entry(&mut self) -> usize {
+        self.is_uncounted |= self.conditions > 0;
+        if self.counts.is_empty() {
+            self.counts.push(0);
+        }
+        self.braces.push(false);
+        let count = self.counts.last_mut();
+        count.map_or(0, |count| {
+            *count += 1;
+            *count - 1
+        })
+    }
+
+    /// A menu begins, which is an entry of the one that it stands in.
+    fn open(&mut self) {
+        self.entry();
+        if let Some(brace) = self.braces.last_mut() {
+            *brace = true;
+        }
+        self.counts.push(0);
+    }
+
+    /// A brace closes.
+    fn close(&mut self) {
+        match self.braces.pop() {
+            Some(true) => drop(self.counts.pop()),
+            Some(false) => {}
+            None => self.is_uncounted = true,
+        }
+    }
 }
 
 /// Under which names the entry of a line may be chosen: its title, its id or label, and its file.
@@ -239,6 +310,10 @@ struct Reader<'t> {
     recoveries: BTreeSet<String>,
     /// At which places in their menus entries for recovery stand, from zero.
     numbers: BTreeSet<usize>,
+    /// Whether those places may be others, because menus or conditions before them were not told apart.
+    is_uncounted: bool,
+    /// Boot loader entries for recovery that were compared with others.
+    compared: usize,
     defaults: Vec<String>,
     /// Scripts that were read.
     read: BTreeSet<At<'t>>,
@@ -257,7 +332,10 @@ impl<'t> Reader<'t> {
 
     /// Takes note of the entry that starts by itself.
     fn chosen(&mut self, entry: &str) {
-        self.starts_recovery |= is_recovery(entry);
+        // What GRUB remembers was looked at; another variable may hold anything.
+        let is_remembered =
+            ["saved_entry", "next_entry", "prev_saved_entry"].iter().any(|name| entry.contains(name));
+        self.starts_recovery |= is_recovery(entry) || entry.contains('$') && !is_remembered;
         let entry = entry.trim().trim_matches(['"', '\'']).to_ascii_lowercase();
         if self.defaults.len() < TOLD_MAX && !entry.is_empty() && entry.parse::<u32>().is_err() {
             self.defaults.push(entry);
@@ -277,39 +355,53 @@ impl<'t> Reader<'t> {
         // A file that is nothing but parameters, such as `cmdline.txt`.
         let plain = lines(&text).count() == 1;
         let (mut recovery, mut entries) = (false, 0);
+        let (mut entry, mut menus) = (Named::default(), Menus::default());
         let is_custom = found.node.name() == "custom.cfg";
         let is_entry = found.node.path.contains("loader/entries/");
+        let is_lowest = is_entry && self.is_lowest(&found, &text);
         let mut memory_test = None;
-        for line in lines(&text).flat_map(commands) {
+        let all = lines(&text).flat_map(|whole| commands(whole).into_iter().map(move |line| (whole, line)));
+        let mut before = "";
+        for (whole, line) in all {
+            // Each line may hold several commands.
+            if !std::ptr::eq(before, whole) {
+                menus.conditions(whole);
+                before = whole;
+            }
             let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
             let word = if word.starts_with('$') { expanded(word, variables) } else { word.to_owned() };
             let own: &mut Vec<String> = if recovery { &mut of_recovery } else { &mut out };
             // One more than are looked at shows that there are more.
             own.truncate(LINES_MAX);
             match word.replace(['"', '\'', '\\'], "").to_ascii_lowercase().as_str() {
-                // Below it others are counted anew.
-                "submenu" => entries = 0,
+                "submenu" => menus.open(),
+                "function" => menus.braces.push(false),
                 kind @ ("menuentry" | "title" | "label" | "menu") => {
                     let lower = line.to_ascii_lowercase();
-                    // In extlinux a second line of the same entry.
-                    entries += usize::from(kind != "menu");
+                    let names = names_of(&lower, found.node);
+                    // In extlinux a second line of the same entry, which may say that it starts by itself.
+                    let is_title = kind != "menu" || lower.split_whitespace().nth(1) == Some("label");
+                    if kind != "menu" {
+                        entry = Named { place: menus.entry(), ..Named::default() };
+                        entries += 1;
+                    }
+                    entry.names.extend(names);
+                    entry.is_default |= kind == "menu" && rest.trim().eq_ignore_ascii_case("default");
                     // What comes first is what starts, whatever it is called; those that have a file each have no order.
-                    let is_first = match is_entry {
-                        true => !is_lowest(self.tree, &found, &text),
-                        false => entries <= 1 && !is_custom,
-                    };
-                    let is_default = kind == "menu" && rest.trim().eq_ignore_ascii_case("default");
-                    self.starts_recovery |= is_default && recovery;
-                    if !is_default {
+                    let is_first = if is_entry { !is_lowest } else { entries <= 1 && !is_custom };
+                    if is_title {
                         recovery = !is_first && (lower.contains("recovery") || lower.contains("rescue"));
                     }
                     if recovery {
-                        self.numbers.insert(entries.saturating_sub(1));
-                        self.recoveries.extend(names_of(&lower, found.node));
+                        self.starts_recovery |= entry.is_default;
+                        self.is_uncounted |= menus.is_uncounted;
+                        self.numbers.insert(entry.place);
+                        self.recoveries.extend(entry.names.iter().cloned());
                     }
                 }
+                "}" => menus.close(),
                 "set" => {
-                    if let Some(value) = rest.trim_start().strip_prefix("default=") {
+                    if let Some(value) = first_word(rest).strip_prefix("default=") {
                         self.chosen(&expanded(value, variables));
                     }
                     assign(rest, variables);
@@ -318,7 +410,7 @@ impl<'t> Reader<'t> {
                 other if other.starts_with("default=") => self.chosen(&expanded(&other[8..], variables)),
                 "linux" | "linux16" | "linuxefi" | "kernel" => {
                     // In a boot loader entry the parameters are on a line of their own.
-                    let is_line = rest.contains('=') || rest.contains(" ro") || rest.contains('$');
+                    let is_line = rest.split_whitespace().nth(1).is_some() || rest.contains('$');
                     memory_test = Some(expanded(rest, variables)).filter(|line| is_memory_test(line));
                     if is_line && memory_test.is_none() {
                         own.push(expanded(rest, variables));
@@ -351,6 +443,9 @@ impl<'t> Reader<'t> {
                 _ if plain && line.contains("root=") => own.push(line.to_owned()),
                 _ => assign(line, variables),
             }
+            if line.ends_with(" }") {
+                menus.close();
+            }
         }
         chain.pop();
         // What is the only entry is the one that starts, whatever it is called. Of those that have a file each another may.
@@ -366,6 +461,31 @@ impl<'t> Reader<'t> {
         self.boot.lines.extend(texts.into_iter().take(free).map(line));
         let free = LINES_MAX.saturating_sub(self.of_recovery.len());
         self.of_recovery.extend(of_recovery.into_iter().take(free).map(line));
+    }
+
+    /// Whether a boot loader entry for recovery comes behind another one of its machine, as those come that tools make: what
+    /// stands first in the order of versions is what starts (the Boot Loader Specification, "Sorting").
+    fn is_lowest(&mut self, found: &Found<'t>, text: &str) -> bool {
+        let Some((machine, _)) = found.node.name().split_once("-0-rescue") else { return false };
+        self.compared += 1;
+        let sorts = |line: &str| {
+            let (key, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+            key == "sort-key" || key == "version" && !value.trim().starts_with("0-rescue")
+        };
+        let is_other = |node: &Node| {
+            let rest = node.name().strip_prefix(machine).and_then(|rest| rest.strip_prefix('-'));
+            let version = rest.and_then(|rest| rest.strip_suffix(".conf"));
+            let starts = |line: &str| {
+                let word = line.split_whitespace().next().unwrap_or_default();
+                ["linux", "efi", "uki"].contains(&word)
+            };
+            // With tries that are counted it may come last.
+            version.is_some_and(|version| {
+                version.starts_with(|letter: char| matches!(letter, '1'..='9')) && !version.contains('+')
+            }) && lines(&node.text()).any(starts)
+        };
+        let mut beside = found.volume.below(directory(&found.node.path));
+        self.compared < TOLD_MAX && !lines(text).any(sorts) && beside.any(is_other)
     }
 
     /// Reads what a script leads to.

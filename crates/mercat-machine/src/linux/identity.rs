@@ -2,9 +2,9 @@
 
 use super::kernel::plain;
 use super::services::{Line, keyword, values};
-use super::{Case, Faults, Found, Outcome, lines, pam, sudo};
+use super::starts::{OPTIONS, lets_in, started_elsewhere, uncommented_options, units_of_server};
+use super::{Case, Faults, Found, Outcome, here, is_enabled, lines, pam, sudo};
 use crate::accounts::{entries, is_password};
-use crate::mounts::unit_lines;
 use crate::wanted::is_history;
 use mercat_guest::Kind;
 
@@ -106,8 +106,8 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
             false => faults.at(&found, observed),
         }
     }
-    for (found, place) in sudo::elsewhere(case) {
-        faults.at(&found, format!("sudo reads /{place}, where nothing was looked at"));
+    for (found, observed) in sudo::elsewhere(case) {
+        faults.at(&found, observed);
     }
     let named = case.sshd().lines.iter().filter_map(|line| match keyword(&line.text) {
         (word, rest) if word == "pamservicename" => values(rest).into_iter().next(),
@@ -121,17 +121,22 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
     // Alpine reads these, too.
     let more = case.tree.files("etc/doas.d").filter(|(node, _)| node.name().ends_with(".conf"));
     for found in doas.chain(more.map(|(_, found)| found)) {
-        let text = found.node.text().replace("\\\n", " ");
+        // A comment ends with its line, whatever stands at its end.
+        let text = found.node.text();
+        let text: Vec<&str> = text.lines().map(|line| line.split('#').next().unwrap_or_default()).collect();
+        let text = text.join("\n").replace("\\\n", " ");
         if lines(&text).any(opens_doas) {
             faults.at(&found, "doas asks for no password");
         }
     }
     // What the server is started with counts before its file.
-    for found in ["etc/default/ssh", "etc/sysconfig/sshd"].iter().filter_map(|path| case.tree.file(path)) {
-        let text = lines(&found.node.text()).collect::<Vec<_>>().join("\n").replace("\\\n", " ");
-        if started_elsewhere(&text) {
+    for found in OPTIONS.iter().filter_map(|path| case.tree.file(path)) {
+        if started_elsewhere(&uncommented_options(&found.node.text())) {
             faults.at(&found, "the SSH server is started with keys or a configuration elsewhere");
         }
+    }
+    if is_enabled(case.tree, &["debug-shell"]) {
+        faults.add(here(), "debug-shell.service is enabled, which asks for no password");
     }
     for found in units_of_server(case) {
         faults.at(&found, "the SSH server is started with keys or a configuration elsewhere");
@@ -171,12 +176,25 @@ fn provisioned(case: &Case<'_>, faults: &mut Faults) {
             faults.at(&found, "a record of a user");
         }
     }
-    let stores =
-        ["etc/credstore", "etc/credstore.encrypted", "usr/lib/credstore", "usr/lib/credstore.encrypted"];
-    for found in stores.iter().flat_map(|store| case.tree.below(store)) {
-        if found.node.is_file() {
-            faults.at(&found, "a credential that services are given");
+    // Links lead where nobody looked.
+    let is_credential = |found: &Found<'_>| match found.node.kind {
+        Kind::Directory => false,
+        Kind::Symlink => true,
+        _ => found.node.size > 0 && !found.node.name().starts_with('.'),
+    };
+    for place in ["etc", "usr/lib", "usr/local/lib"] {
+        for store in ["credstore", "credstore.encrypted"].map(|store| format!("{place}/{store}")) {
+            let itself = case.tree.node(&store).filter(|found| found.node.kind == Kind::Symlink);
+            for found in itself.into_iter().chain(case.tree.below(&store).filter(is_credential)) {
+                faults.at(&found, "a credential that services are given");
+            }
         }
+    }
+    let of_boot = |found: &Found<'_>| {
+        found.node.is_file() && found.node.path.to_ascii_lowercase().contains("loader/credentials/")
+    };
+    for found in case.tree.all().filter(of_boot) {
+        faults.at(&found, "a credential that services are given");
     }
     for found in case.tree.below("etc/tmpfiles.d").chain(case.tree.below("usr/lib/tmpfiles.d")) {
         // With `^` the content is a credential of the host, not of the image.
@@ -228,79 +246,19 @@ fn provisioned(case: &Case<'_>, faults: &mut Faults) {
 
 /// Whether a rule of doas lets somebody be another without a password (doas.conf(5)). The superuser needs none anyway.
 fn opens_doas(line: &str) -> bool {
+    let line = line.replace('{', " { ").replace('}', " } ");
     let mut words = line.split_whitespace();
     let is_permit = words.next() == Some("permit");
-    let mut is_open = false;
-    let who = words.by_ref().find(|word| {
-        is_open |= *word == "nopass";
-        !["nopass", "persist", "keepenv", "nolog"].contains(word)
-    });
-    // Behind variables the rest is not taken apart.
-    let is_open =
-        is_open || who.is_some_and(|who| who.starts_with("setenv")) && words.any(|word| word == "nopass");
-    is_permit && is_open && who != Some("root")
-}
-
-/// Units of the SSH server, or what adds to them, that show it other files or name it others (systemd.exec(5)).
-fn units_of_server<'c>(case: &'c Case<'_>) -> impl Iterator<Item = Found<'c>> {
-    const SHOWING: [&str; 9] = [
-        "BindPaths",
-        "BindReadOnlyPaths",
-        "ExtensionDirectories",
-        "ExtensionImages",
-        "MountImages",
-        "RootDirectory",
-        "RootImage",
-        "TemporaryFileSystem",
-        "EnvironmentFile",
-    ];
-    // What is added to every service is added to this one.
-    let is_its = |found: &Found<'_>| {
-        let names = ["ssh.", "sshd.", "ssh@", "sshd@", "service.d"];
-        let mut parts = found.node.path.rsplit('/').take(2);
-        found.node.is_file() && parts.any(|part| names.iter().any(|name| part.starts_with(name)))
-    };
-    let is_usual = |value: &str| matches!(value, "/etc/default/ssh" | "/etc/sysconfig/sshd");
-    let says = move |line: &String| {
-        let Some((key, value)) = line.split_once('=') else { return false };
-        let value = value.trim();
-        match key.trim() {
-            "EnvironmentFile" if is_usual(value.trim_start_matches('-')) => false,
-            key if SHOWING.contains(&key) => !value.is_empty(),
-            key => (key.starts_with("Exec") || key == "Environment") && started_elsewhere(value),
+    let (mut is_open, mut in_braces) = (false, false);
+    let who = words.find(|word| {
+        if in_braces || *word == "{" {
+            in_braces = *word != "}";
+            return false;
         }
-    };
-    let places = ["etc/systemd/system", "etc/systemd/system.control", "etc/systemd/system.attached"];
-    let all = places.into_iter().flat_map(|place| case.tree.below(place)).filter(is_its);
-    all.filter(move |found| unit_lines(&found.node.text()).iter().any(says))
-}
-
-/// Whether options of the SSH server (sshd(8)) name keys or a configuration of their own.
-fn started_elsewhere(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    if ["authorizedkeys", "trustedusercakeys", "include"].iter().any(|word| lower.contains(word)) {
-        return true;
-    }
-    let mut words = text.split(|letter: char| letter.is_whitespace() || "\"'=\\".contains(letter));
-    words.any(|word| {
-        let Some(letters) = word.strip_prefix('-') else { return false };
-        // These take no argument; what is behind another one is its argument.
-        letters.trim_start_matches(['4', '6', 'D', 'd', 'e', 'i', 'q', 't', 'T', 'G']).starts_with('f')
-    })
-}
-
-/// Whether a parameter of the kernel's command line starts a shell, or what a credential of systemd says
-/// (systemd-debug-generator(8), systemd.system-credentials(7)).
-fn lets_in(word: &str) -> bool {
-    const SHELLS: [&str; 7] = ["sh", "ash", "bash", "busybox", "dash", "ksh", "zsh"];
-    let word = word.strip_prefix("rd.").unwrap_or(word);
-    let (name, value) = word.split_once('=').unwrap_or((word, ""));
-    match name {
-        "init" | "rdinit" => value.rsplit('/').next().is_some_and(|program| SHELLS.contains(&program)),
-        "systemd.debug_shell" => !["0", "no", "false", "off"].contains(&value),
-        "systemd.set_credential" | "systemd.set_credential_binary" => true,
-        _ => false,
-    }
+        is_open |= *word == "nopass";
+        !["nopass", "persist", "keepenv", "nolog", "setenv"].contains(word)
+    });
+    is_permit && is_open && who != Some("root")
 }
 
 /// YAML without its comments. A quote opens where a value begins.

@@ -5,7 +5,7 @@ use crate::Tree;
 use std::collections::BTreeSet;
 
 /// Services by which somebody signs in, and the files that they share.
-const SERVICES: [&str; 11] = [
+const SERVICES: [&str; 12] = [
     "common-auth",
     "system-auth",
     "password-auth",
@@ -16,6 +16,7 @@ const SERVICES: [&str; 11] = [
     "su-l",
     "sudo",
     "sudo-i",
+    "doas",
     "cockpit",
 ];
 /// Where services are described: the first that has a name counts.
@@ -124,7 +125,13 @@ impl<'t> Stack<'t> {
     }
 
     fn read(&mut self, tree: &'t Tree, found: Found<'t>, level: usize, depth: usize) {
-        let text = joined(&found.node.text());
+        let text = found.node.text();
+        if has_comment_within(&text) {
+            let observed =
+                "PAM reads a line that goes on behind a comment, which is read in two ways".to_owned();
+            self.elsewhere.push((found, observed));
+        }
+        let text = joined(&text);
         for line in lines(&text) {
             if self.is_over {
                 return;
@@ -137,7 +144,9 @@ impl<'t> Stack<'t> {
                 return self.elsewhere.push((found, observed));
             }
             let Some((control, module, arguments)) = parts(line) else { continue };
-            match control.to_ascii_lowercase().as_str() {
+            // The library takes brackets off of every word.
+            let module = module.trim_matches(['[', ']']);
+            match control.trim_matches(['[', ']']).trim().to_ascii_lowercase().as_str() {
                 "include" => self.include(tree, found, module, (level, depth)),
                 "substack" => {
                     // It counts as one module where another jumps.
@@ -249,10 +258,23 @@ fn joined(text: &str) -> String {
     out
 }
 
+/// Whether a line that goes on is followed by a comment or nothing: some versions of the library go on behind it.
+fn has_comment_within(text: &str) -> bool {
+    let goes_on = |line: &str| line.trim_end().ends_with('\\') && !line.contains('#');
+    let mut lines = text.lines().map(str::trim).peekable();
+    while let Some(line) = lines.next() {
+        if goes_on(line) && lines.peek().is_some_and(|next| next.is_empty() || next.starts_with('#')) {
+            return true;
+        }
+    }
+    false
+}
+
 /// Control, module and arguments of a line of `auth`.
 fn parts(line: &str) -> Option<(&str, &str, &str)> {
     if let Some(name) = line.strip_prefix("@include") {
-        return name.starts_with(char::is_whitespace).then(|| ("include", name.trim(), ""));
+        let first = name.split_whitespace().next()?;
+        return name.starts_with(char::is_whitespace).then_some(("include", first, ""));
     }
     let (kind, rest) = line.split_once(char::is_whitespace)?;
     if !kind.trim_matches(['[', ']', '-']).eq_ignore_ascii_case("auth") {

@@ -37,7 +37,7 @@ impl<'t> Config<'t> {
 /// Depth of includes, as the server limits them.
 const INCLUDE_DEPTH_MAX: u32 = 16;
 /// Lines that are looked at, whatever includes what.
-const LINES_MAX: usize = 100_000;
+const LINES_MAX: usize = 20_000;
 
 /// Reads a file. A `Match` in it ends with it (sshd_config(5), `Include`).
 fn include<'t>(

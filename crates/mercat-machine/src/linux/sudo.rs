@@ -1,31 +1,41 @@
 //! Who may use sudo without a password (the manual page sudoers(5)).
 
-use super::{Case, Found, lines};
+use super::{Case, Found};
 use crate::Node;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The sudoers file with what it includes.
 pub(super) fn files<'c>(case: &'c Case<'_>) -> Vec<Found<'c>> {
-    let main = ["etc/sudoers", "usr/etc/sudoers"].iter().filter_map(|path| case.tree.file(path));
+    read(case).into_iter().map(|(found, _)| found).collect()
+}
+
+/// The files, each with the directory from which what it includes is named.
+fn read<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
+    // Of the first two sudo reads one, sudo-rs a file of its own in their place.
+    let main = ["etc/sudoers", "usr/etc/sudoers"].iter().find_map(|path| case.tree.file(path));
+    let main = main.into_iter().chain(case.tree.file("etc/sudoers-rs"));
     // sudo leaves out names with a dot or a tilde at the end.
     let included = |node: &Node| !node.name().contains('.') && !node.name().ends_with('~');
-    let mut out: Vec<Found<'_>> = main.take(1).collect();
+    let mut out: Vec<(Found<'_>, String)> = main.map(|found| (found, "etc".to_owned())).collect();
     let mut places = vec!["etc/sudoers.d".to_owned(), "usr/etc/sudoers.d".to_owned()];
-    places.extend(out.iter().flat_map(|found| includes(&found.node.text())));
+    places.extend(out.iter().flat_map(|(found, directory)| includes(&found.node.text(), directory)));
     let mut seen = BTreeSet::new();
     while let Some(place) = places.pop() {
         if !seen.insert(place.clone()) {
             continue;
         }
-        let below = case.tree.files(&place).filter(|(node, _)| included(node)).map(|(_, found)| found);
-        let read: Vec<Found<'_>> = case.tree.file(&place).into_iter().chain(below).collect();
-        places.extend(read.iter().flat_map(|found| includes(&found.node.text())));
+        let front = place.rsplit_once('/').map_or("", |(front, _)| front).to_owned();
+        let below = case.tree.files(&place).filter(|(node, _)| included(node));
+        let below = below.map(|(_, found)| (found, place.clone()));
+        let read: Vec<_> =
+            case.tree.file(&place).map(|found| (found, front)).into_iter().chain(below).collect();
+        places.extend(read.iter().flat_map(|(found, directory)| includes(&found.node.text(), directory)));
         out.extend(read);
     }
     out
 }
 
-/// What the files include of places that are not kept, with the file that says so.
+/// What else decides who may use sudo and was not looked into, with the file that says so.
 pub(super) fn elsewhere<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
     // What stands for the name of the machine is told by nothing here.
     let is_kept = |place: &String| {
@@ -34,33 +44,68 @@ pub(super) fn elsewhere<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
             && !place.contains('%')
             && !place.split('/').any(|part| part == "..")
     };
-    let all = files(case).into_iter().flat_map(|found| {
-        let places = includes(&found.node.text()).into_iter().filter(|place| !is_kept(place));
-        places.map(move |place| (found, place)).collect::<Vec<_>>()
+    let all = read(case).into_iter().flat_map(|(found, directory)| {
+        let places = includes(&found.node.text(), &directory).into_iter().filter(|place| !is_kept(place));
+        let unread = found.node.content.is_none().then(|| found.node.path.clone());
+        let places =
+            places.chain(unread).map(|place| format!("sudo reads /{place}, where nothing was looked at"));
+        places.map(move |told| (found, told)).collect::<Vec<_>>()
     });
     all.chain(by_plugins(case)).collect()
 }
 
 /// Plugins that decide in place of the sudoers file, and other files of that name (sudo.conf(5)).
 fn by_plugins<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
-    let Some(found) = case.tree.file("etc/sudo.conf") else { return Vec::new() };
-    let text = found.node.text().replace("\\\n", " ");
-    let named = lines(&text).filter_map(|line| {
-        let mut words = line.split_whitespace();
-        let is_plugin = words.next()?.eq_ignore_ascii_case("plugin");
-        let (_, program) = (words.next()?, words.next()?);
-        let mut file = words.filter_map(|word| word.strip_prefix("sudoers_file="));
-        let place = match program.rsplit('/').next() {
-            Some("sudoers.so") => file.find(|file| *file != "/etc/sudoers")?,
-            _ => program,
-        };
-        is_plugin.then(|| place.trim_start_matches('/').to_owned())
-    });
-    named.map(|place| (found, place)).collect()
+    const OWN: [&str; 4] =
+        ["/usr/lib/sudo/", "/usr/lib64/sudo/", "/usr/libexec/sudo/", "/usr/lib/x86_64-linux-gnu/sudo/"];
+    let Some(found) = ["etc/sudo.conf", "usr/etc/sudo.conf"].iter().find_map(|path| case.tree.file(path))
+    else {
+        return Vec::new();
+    };
+    let mut told = Vec::new();
+    for line in continued(&found.node.text()) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let first = words.first().map(|word| word.to_ascii_lowercase());
+        match (first.as_deref(), words.as_slice()) {
+            (Some("plugin"), [_, _, program, options @ ..]) => {
+                let bare = OWN.iter().find_map(|place| program.strip_prefix(place)).unwrap_or(program);
+                if bare != "sudoers.so" {
+                    told.push(format!("sudo asks the plugin {program}"));
+                }
+                let files = options.iter().filter_map(|word| word.strip_prefix("sudoers_file="));
+                let others = files.filter(|file| *file != "/etc/sudoers");
+                told.extend(others.map(|file| format!("sudo reads {file}, where nothing was looked at")));
+            }
+            (Some("path"), [_, "plugin_dir", place, ..])
+                if !OWN.contains(&format!("{}/", place.trim_end_matches('/')).as_str()) =>
+            {
+                told.push(format!("sudo looks for plugins in {place}"));
+            }
+            _ => {}
+        }
+    }
+    told.into_iter().map(|told| (found, told)).collect()
 }
 
-/// Files and directories that a file includes, without their first slash.
-fn includes(text: &str) -> Vec<String> {
+/// Lines of `sudo.conf`: comments are cut first and do not go on, and between parts of a line stands nothing.
+fn continued(text: &str) -> Vec<String> {
+    let mut out = vec![String::new()];
+    for line in text.lines() {
+        let (line, is_cut) = line.split_once('#').map_or((line, false), |(line, _)| (line, true));
+        let line = line.trim();
+        let part = line.strip_suffix('\\').filter(|_| !is_cut);
+        if let Some(last) = out.last_mut() {
+            last.push_str(part.unwrap_or(line));
+        }
+        if part.is_none() {
+            out.push(String::new());
+        }
+    }
+    out
+}
+
+/// Files and directories that a file includes, without their first slash; `directory` is where that file is.
+fn includes(text: &str, directory: &str) -> Vec<String> {
     let mut places = Vec::new();
     for line in joined(text) {
         let Some(rest) = ["@includedir", "#includedir", "@include", "#include"]
@@ -69,10 +114,10 @@ fn includes(text: &str) -> Vec<String> {
         else {
             continue;
         };
-        let place = rest.trim().trim_matches('"');
+        let place = rest.trim().trim_matches('"').replace('\\', "");
         let is_absolute = place.starts_with('/');
         let place = place.trim_matches('/');
-        places.push(if is_absolute { place.to_owned() } else { format!("etc/{place}") });
+        places.push(if is_absolute { place.to_owned() } else { format!("{directory}/{place}") });
     }
     places
 }

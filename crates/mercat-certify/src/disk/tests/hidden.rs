@@ -3,6 +3,7 @@
 use super::*;
 
 mod boot;
+mod evasions;
 mod services;
 
 type Change = fn(&mut Machine);

@@ -160,3 +160,17 @@ fn controls_are_read_as_the_library_reads_them() {
         assert_eq!(!opened(&[("sshd", &unix(control))]).is_empty(), opens, "{control}");
     }
 }
+
+#[test]
+fn brackets_and_comments_in_lines_that_go_on_hide_nothing() {
+    let evil = ("evil", "auth sufficient pam_permit.so\n");
+    for sshd in
+        ["auth [include] evil\n", "auth include [evil]\n", "@include evil x\n", "auth [ substack ] evil\n"]
+    {
+        assert!(!opened(&[("sshd", sshd), evil]).is_empty(), "{sshd}");
+    }
+    let within = "auth optional pam_echo.so \\\n# x\nauth required pam_unix.so\n";
+    assert!(told(&[("sshd", within)]).iter().any(|observed| observed.contains("two ways")));
+    let plain = "auth optional \\\n pam_echo.so\n# x\nauth required pam_unix.so\n";
+    assert!(told(&[("sshd", plain)]).is_empty(), "{:?}", told(&[("sshd", plain)]));
+}
