@@ -314,7 +314,7 @@ pub(crate) enum PolicyCommand {
     #[command(after_long_help = POLICY_TEST)]
     Test {
         /// Directory with .rego and .json files and, as NAME.case.json, the cases.
-        #[arg(default_value = ".")]
+        #[arg(default_value = ".", value_parser = existing)]
         directory: PathBuf,
     },
 }

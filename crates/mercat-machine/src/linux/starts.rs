@@ -90,10 +90,14 @@ fn is_of_another(line: &str) -> bool {
     if !["sshd", "dropbear"].contains(&program.rsplit('/').next().unwrap_or(program)) {
         return key == "ExecStart" && !value.is_empty();
     }
-    let is_known = |rest: &str| VARIABLES.iter().any(|name| rest.trim_start_matches('{').starts_with(name));
+    // Only whole words: what a variable is joined with makes another option.
+    let is_known = |word: &str| {
+        let name = word.strip_prefix('$').map(|name| name.trim_start_matches('{').trim_end_matches('}'));
+        !word.contains('$') || name.is_some_and(|name| VARIABLES.contains(&name))
+    };
     !program.starts_with("/usr/sbin/") && !program.starts_with("/usr/bin/") && !program.starts_with("/sbin/")
         || command.contains(['\\', '"', '\'', '%'])
-        || command.split('$').skip(1).any(|rest| !is_known(rest))
+        || !command.split_whitespace().all(is_known)
         || started_elsewhere(command)
 }
 

@@ -4,13 +4,16 @@ use super::{Case, Found};
 use crate::Node;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Files and directories that are read for what others include.
+const FILES_MAX: usize = 1000;
+
 /// The sudoers file with what it includes.
 pub(super) fn files<'c>(case: &'c Case<'_>) -> Vec<Found<'c>> {
-    read(case).into_iter().map(|(found, _)| found).collect()
+    read(case).0.into_iter().map(|(found, _)| found).collect()
 }
 
-/// The files, each with the directory from which what it includes is named.
-fn read<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
+/// The files, each with the directory from which what it includes is named, and whether there are more.
+fn read<'c>(case: &'c Case<'_>) -> (Vec<(Found<'c>, String)>, bool) {
     // Of the first two sudo reads one, sudo-rs a file of its own in their place.
     let main = ["etc/sudoers", "usr/etc/sudoers"].iter().find_map(|path| case.tree.file(path));
     let main = main.into_iter().chain(case.tree.file("etc/sudoers-rs"));
@@ -21,6 +24,10 @@ fn read<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
     places.extend(out.iter().flat_map(|(found, directory)| includes(&found.node.text(), directory)));
     let mut seen = BTreeSet::new();
     while let Some(place) = places.pop() {
+        // Links could lead around for ever, under longer and longer names.
+        if seen.len() == FILES_MAX {
+            return (out, true);
+        }
         if !seen.insert(place.clone()) {
             continue;
         }
@@ -32,7 +39,7 @@ fn read<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
         places.extend(read.iter().flat_map(|(found, directory)| includes(&found.node.text(), directory)));
         out.extend(read);
     }
-    out
+    (out, false)
 }
 
 /// What else decides who may use sudo and was not looked into, with the file that says so.
@@ -44,20 +51,26 @@ pub(super) fn elsewhere<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
             && !place.contains('%')
             && !place.split('/').any(|part| part == "..")
     };
-    let all = read(case).into_iter().flat_map(|(found, directory)| {
+    let (files, is_over) = read(case);
+    let first = files.first().filter(|_| is_over).map(|(found, _)| *found);
+    let over = first.map(|found| (found, format!("sudo reads more than {FILES_MAX} files")));
+    let all = files.into_iter().flat_map(|(found, directory)| {
         let places = includes(&found.node.text(), &directory).into_iter().filter(|place| !is_kept(place));
         let unread = found.node.content.is_none().then(|| found.node.path.clone());
         let places =
             places.chain(unread).map(|place| format!("sudo reads /{place}, where nothing was looked at"));
         places.map(move |told| (found, told)).collect::<Vec<_>>()
     });
-    all.chain(by_plugins(case)).collect()
+    all.chain(over).chain(by_plugins(case)).collect()
 }
 
 /// Plugins that decide in place of the sudoers file, and other files of that name (sudo.conf(5)).
 fn by_plugins<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
-    const OWN: [&str; 4] =
-        ["/usr/lib/sudo/", "/usr/lib64/sudo/", "/usr/libexec/sudo/", "/usr/lib/x86_64-linux-gnu/sudo/"];
+    // Such as /usr/libexec/sudo/ or /usr/lib/x86_64-linux-gnu/sudo/.
+    let is_own = |place: &str| {
+        place.is_empty()
+            || place.starts_with("/usr/lib") && place.ends_with("/sudo/") && !place.contains("..")
+    };
     let Some(found) = ["etc/sudo.conf", "usr/etc/sudo.conf"].iter().find_map(|path| case.tree.file(path))
     else {
         return Vec::new();
@@ -68,8 +81,7 @@ fn by_plugins<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
         let first = words.first().map(|word| word.to_ascii_lowercase());
         match (first.as_deref(), words.as_slice()) {
             (Some("plugin"), [_, _, program, options @ ..]) => {
-                let bare = OWN.iter().find_map(|place| program.strip_prefix(place)).unwrap_or(program);
-                if bare != "sudoers.so" {
+                if !program.strip_suffix("sudoers.so").is_some_and(is_own) {
                     told.push(format!("sudo asks the plugin {program}"));
                 }
                 let files = options.iter().filter_map(|word| word.strip_prefix("sudoers_file="));
@@ -77,7 +89,7 @@ fn by_plugins<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, String)> {
                 told.extend(others.map(|file| format!("sudo reads {file}, where nothing was looked at")));
             }
             (Some("path"), [_, "plugin_dir", place, ..])
-                if !OWN.contains(&format!("{}/", place.trim_end_matches('/')).as_str()) =>
+                if !is_own(&format!("{}/", place.trim_end_matches('/'))) =>
             {
                 told.push(format!("sudo looks for plugins in {place}"));
             }

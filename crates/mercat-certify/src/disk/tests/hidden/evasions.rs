@@ -52,6 +52,12 @@ const BYPASS: &[Setup] = &[
             "[Service]\nEnvironment=A=- B=f\nExecStart=\nExecStart=/usr/sbin/sshd -D ${A}${B} /opt/x\n",
         )
     }),
+    ("unit joined variable", |m| {
+        m.file(
+            DROP,
+            "[Service]\nEnvironment=OPTIONS=-\nExecStart=\nExecStart=/usr/sbin/sshd -D ${OPTIONS}f /opt/x\n",
+        )
+    }),
     ("unit other program", |m| m.file(DROP, "[Service]\nExecStart=\nExecStart=/opt/start -D\n")),
     ("unit double backslash", |m| {
         m.file(DROP, "[Unit]\nDescription=x\\\\\n[Service]\nDocumentation=x\\\\\nBindPaths=/srv/x:/etc/ssh\n")
@@ -273,6 +279,11 @@ fn bls(m: &mut Machine, rescue: &str, normal: &str) {
 
 /// What distributions and careful people set up.
 const HONEST: &[Setup] = &[
+    ("sudoers in a circle of links", |m| {
+        m.file("etc/sudoers", "@include a/x\n");
+        m.file("etc/a/x", "@include a/x\n");
+        link(m, "etc/a/a", "/etc/a");
+    }),
     ("clean", |_| {}),
     ("buildroot run", |m| fstab(m, "tmpfs /run tmpfs mode=0755,nosuid,nodev 0 0")),
     ("tmpfs of systems", |m| {
