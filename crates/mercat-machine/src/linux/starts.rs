@@ -121,15 +121,21 @@ pub(super) fn uncommented_options(text: &str) -> String {
 /// Whether options of the SSH server (sshd(8)) name keys, a configuration or a service of PAM of their own.
 pub(super) fn started_elsewhere(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    let named = ["authorizedkeys", "trustedusercakeys", "include", "pamservicename"];
+    // The last is Alpine's, in a file that its script reads.
+    let named = ["authorizedkeys", "trustedusercakeys", "include", "pamservicename", "sshd_confdir"];
     if named.iter().any(|word| lower.contains(word)) {
         return true;
     }
-    let mut words = text.split(|letter: char| letter.is_whitespace() || "\"'=\\".contains(letter));
-    words.any(|word| {
+    let parts = text.split(|letter: char| letter.is_whitespace() || "\"'=\\".contains(letter));
+    let words: Vec<&str> = parts.filter(|word| !word.is_empty()).collect();
+    words.iter().enumerate().any(|(at, word)| {
         let Some(letters) = word.strip_prefix('-') else { return false };
         // These take no argument; what is behind another one is its argument.
-        letters.trim_start_matches(|letter| "46DGQRTVdeiqrt".contains(letter)).starts_with('f')
+        let rest = letters.trim_start_matches(|letter| "46DGQRTVdeiqrt".contains(letter));
+        rest.strip_prefix('f').is_some_and(|file| {
+            let next = words.get(at + 1).copied().unwrap_or_default();
+            (if file.is_empty() { next } else { file }) != "/etc/ssh/sshd_config"
+        })
     })
 }
 

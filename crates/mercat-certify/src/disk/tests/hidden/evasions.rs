@@ -27,6 +27,10 @@ const BAD: &str = "systemd.debug-shell";
 /// Each of these must be found, or be told as undecided.
 const BYPASS: &[Setup] = &[
     ("opts -f", |m| m.file("etc/default/ssh", "SSHD_OPTS=\"-f /opt/x\"\n")),
+    ("alpine directory", |m| m.file("etc/conf.d/sshd", "sshd_confdir=\"/opt/ssh\"\n")),
+    ("opts twice", |m| {
+        m.file("etc/default/ssh", "SSHD_OPTS='-f /etc/ssh/sshd_config -f /opt/x'\n");
+    }),
     ("opts -Qf", |m| m.file("etc/default/ssh", "SSHD_OPTS=\"-Qf /opt/x\"\n")),
     ("opts -rf", |m| m.file("etc/default/ssh", "SSHD_OPTS=\"-rf /opt/x\"\n")),
     ("opts quotes between", |m| m.file("etc/default/ssh", "SSHD_OPTS='-''f /opt/x'\n")),
@@ -283,6 +287,13 @@ const HONEST: &[Setup] = &[
         m.file("etc/sudoers", "@include a/x\n");
         m.file("etc/a/x", "@include a/x\n");
         link(m, "etc/a/a", "/etc/a");
+    }),
+    ("its own configuration by name", |m| {
+        m.file(
+            DROP,
+            "[Service]\nExecStart=\nExecStart=/usr/sbin/sshd -D -f /etc/ssh/sshd_config $SSHD_OPTS\n",
+        );
+        m.file("etc/conf.d/sshd", "#sshd_confdir=\"${RC_PREFIX%/}/etc/ssh\"\n");
     }),
     ("clean", |_| {}),
     ("buildroot run", |m| fstab(m, "tmpfs /run tmpfs mode=0755,nosuid,nodev 0 0")),
