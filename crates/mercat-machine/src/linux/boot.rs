@@ -217,13 +217,26 @@ struct Menus {
 }
 
 impl Menus {
+    /// Counts the conditions of a line: words at the beginning of commands, outside of quotes and comments.
     fn conditions(&mut self, line: &str) {
-        let opening = line.split(';').filter(|part| part.split_whitespace().next() == Some("if")).count();
-        self.conditions += opening;
-        // A quoted word may look like the end of one.
-        if !line.contains(['"', '\'']) {
-            let closing = line.split(';').filter(|part| part.trim() == "fi").count();
-            self.conditions = self.conditions.saturating_sub(closing);
+        let (mut quote, mut plain) = (None, String::new());
+        for letter in line.chars() {
+            match (quote, letter) {
+                (Some(open), _) if open == letter => quote = None,
+                (None, '"' | '\'') => quote = Some(letter),
+                (None, '#') if plain.ends_with([' ', ';']) => break,
+                _ => {}
+            }
+            // What is quoted is no word of the language.
+            plain.push(if quote.is_some() || matches!(letter, '"' | '\'') { '_' } else { letter });
+        }
+        for part in plain.split(';') {
+            let mut words = part.split_whitespace().skip_while(|word| ["then", "else", "do"].contains(word));
+            match words.next() {
+                Some("if") => self.conditions += 1,
+                Some("fi") => self.conditions = self.conditions.saturating_sub(1),
+                _ => {}
+            }
         }
     }
 

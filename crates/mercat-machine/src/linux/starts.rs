@@ -85,6 +85,14 @@ fn is_of_another(line: &str) -> bool {
     if !key.starts_with("Exec") {
         return SHOWING.contains(&key) && !value.is_empty();
     }
+    // What Ubuntu's and Amazon's package adds for keys that the cloud gives.
+    const OF_CLOUDS: [&str; 4] = [
+        "-o \"AuthorizedKeysCommand /usr/share/ec2-instance-connect/eic_run_authorized_keys %%u %%f\"",
+        "-o \"AuthorizedKeysCommand /opt/aws/bin/eic_run_authorized_keys %%u %%f\"",
+        "-o \"AuthorizedKeysCommandUser ec2-instance-connect\"",
+        "-o \"PermitUserEnvironment EIC_*\"",
+    ];
+    let value = OF_CLOUDS.iter().fold(value.to_owned(), |rest, option| rest.replace(option, ""));
     let command = value.trim_start_matches(['@', '-', ':', '+', '!']);
     let program = command.split_whitespace().next().unwrap_or_default();
     if !["sshd", "dropbear"].contains(&program.rsplit('/').next().unwrap_or(program)) {
@@ -142,8 +150,12 @@ pub(super) fn started_elsewhere(text: &str) -> bool {
 /// Whether a parameter of the kernel's command line starts something else than the system, or a shell, or is a credential
 /// of systemd (systemd-debug-generator(8), systemd.system-credentials(7), dracut.cmdline(7), initramfs-tools(7)).
 pub(super) fn lets_in(word: &str) -> bool {
-    const SYSTEMS: [&str; 10] = [
+    const SYSTEMS: [&str; 14] = [
         "/init",
+        "/bin/init",
+        "/usr/bin/init",
+        "/usr/bin/openrc-init",
+        "/usr/bin/runit-init",
         "/sbin/init",
         "/usr/sbin/init",
         "/bin/systemd",

@@ -31,6 +31,16 @@ const BYPASS: &[Setup] = &[
     ("opts twice", |m| {
         m.file("etc/default/ssh", "SSHD_OPTS='-f /etc/ssh/sshd_config -f /opt/x'\n");
     }),
+    ("grub condition that a comment closes", |m| {
+        grub(
+            m,
+            &format!(
+                "set default='1>2'\nmenuentry 'D' {{\n{0}}}\nsubmenu 'more' {{\nmenuentry 'x' {{\n{0}}}\nmenuentry 'y' {{\n{0}}}\nif [ -f /nope ]; then # ; fi\nmenuentry 'n' {{\n{0}}}\nfi\nmenuentry 'D (recovery mode)' {{\n{1}}}\n}}\n",
+                linux(""),
+                linux(BAD)
+            ),
+        )
+    }),
     ("opts -Qf", |m| m.file("etc/default/ssh", "SSHD_OPTS=\"-Qf /opt/x\"\n")),
     ("opts -rf", |m| m.file("etc/default/ssh", "SSHD_OPTS=\"-rf /opt/x\"\n")),
     ("opts quotes between", |m| m.file("etc/default/ssh", "SSHD_OPTS='-''f /opt/x'\n")),
@@ -295,6 +305,24 @@ const HONEST: &[Setup] = &[
         );
         m.file("etc/conf.d/sshd", "#sshd_confdir=\"${RC_PREFIX%/}/etc/ssh\"\n");
     }),
+    ("instance connect of a cloud", |m| {
+        let command = "AuthorizedKeysCommand /usr/share/ec2-instance-connect/eic_run_authorized_keys %%u %%f";
+        let user = "AuthorizedKeysCommandUser ec2-instance-connect";
+        let start = format!("ExecStart=/usr/sbin/sshd -D -o \"{command}\" -o \"{user}\" $SSHD_OPTS");
+        let path = "usr/lib/systemd/system/ssh.service.d/ec2-instance-connect.conf";
+        m.file(path, &format!("[Service]\nExecStart=\n{start}\n"));
+    }),
+    ("grub 1>2 with the header of Ubuntu", |m| {
+        let header = "if [ -n \"${have_grubenv}\" ]; then if [ -z \"${boot_once}\" ]; then save_env recordfail; fi; fi";
+        grub(
+            m,
+            &format!(
+                "{header}\nset default='1>2'\nmenuentry 'D' {{\n{0}}}\nsubmenu 'more' {{\nmenuentry 'x' {{\n{0}}}\nmenuentry 'x (recovery mode)' {{\n\tlinux /boot/vmlinuz-{KERNEL} root=LABEL=root ro single\n}}\nmenuentry 'y' {{\n{0}}}\n}}\n",
+                linux("")
+            ),
+        );
+    }),
+    ("init where sbin is bin", |m| m.command_line(&format!("{CALM} init=/usr/bin/init"))),
     ("clean", |_| {}),
     ("buildroot run", |m| fstab(m, "tmpfs /run tmpfs mode=0755,nosuid,nodev 0 0")),
     ("tmpfs of systems", |m| {
