@@ -238,9 +238,13 @@ fn extensions(tree: &Tree) -> impl Iterator<Item = Doubt> {
 fn overlays(tree: &Tree) -> impl Iterator<Item = Doubt> {
     let files =
         ["etc/overlayroot.conf", "etc/overlayroot.local.conf"].iter().filter_map(|path| tree.file(path));
+    // It is a script: what is no plain setting to none may be anything.
     let is_on = |line: &str| {
-        let value = line.strip_prefix("overlayroot=").map(|value| value.trim_matches(['"', '\'']));
-        value.is_some_and(|value| !["", "disabled"].contains(&value))
+        let (name, value) = line.split_once('=').unwrap_or((line, ""));
+        let value = value.trim_matches(['"', '\'']);
+        let is_own = ["overlayroot", "overlayroot_cfgdisk"].contains(&name);
+        let is_off = ["", "disabled"].contains(&value.split(':').next().unwrap_or(value));
+        !is_own || !is_off || value.contains(['"', '\'', ';', '&', '|', '$', '`', ' ', '\t'])
     };
     files.filter(move |found| lines(&found.node.text()).any(is_on)).map(|found| Doubt {
         place: found.place(),

@@ -21,6 +21,9 @@ const TOLD_MAX: usize = 100;
 /// The variable with the parameters of Red Hat's boot loader entries.
 const OPTIONS: &str = "kernelopts";
 
+/// Variables that are kept from one start to the next.
+const REMEMBERED: [&str; 3] = ["saved_entry", "next_entry", "prev_saved_entry"];
+
 /// A file by its volume and its path there.
 type At<'t> = (&'t str, &'t str);
 
@@ -203,13 +206,20 @@ struct Named {
     is_default: bool,
 }
 
+/// What an open brace belongs to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Brace {
+    Entry,
+    Menu,
+    Function,
+}
+
 /// How many entries the open menus of GRUB have so far.
 #[derive(Default)]
 struct Menus {
     /// Of the whole menu first.
     counts: Vec<usize>,
-    /// For each open brace whether it is that of a menu.
-    braces: Vec<bool>,
+    braces: Vec<Brace>,
     /// Conditions that are open.
     conditions: usize,
     /// Whether an entry stands in a condition, or braces do not fit.
@@ -233,8 +243,8 @@ impl Menus {
         for part in plain.split(';') {
             let mut words = part.split_whitespace().skip_while(|word| ["then", "else", "do"].contains(word));
             match words.next() {
-                Some("if") => self.conditions += 1,
-                Some("fi") => self.conditions = self.conditions.saturating_sub(1),
+                Some("if" | "for" | "while" | "until") => self.conditions += 1,
+                Some("fi" | "done") => self.conditions = self.conditions.saturating_sub(1),
                 _ => {}
             }
         }
@@ -246,7 +256,7 @@ impl Menus {
         if self.counts.is_empty() {
             self.counts.push(0);
         }
-        self.braces.push(false);
+        self.braces.push(Brace::Entry);
         let count = self.counts.last_mut();
         count.map_or(0, |count| {
             *count += 1;
@@ -258,16 +268,30 @@ impl Menus {
     fn open(&mut self) {
         self.entry();
         if let Some(brace) = self.braces.last_mut() {
-            *brace = true;
+            *brace = Brace::Menu;
         }
         self.counts.push(0);
+    }
+
+    /// A function begins, which may be called any number of times.
+    fn function(&mut self) {
+        self.braces.push(Brace::Function);
+        self.conditions += 1;
+    }
+
+    /// Whether a script that is read here stands inside of a menu, whose entries count there.
+    fn read(&mut self) -> bool {
+        let is_inside = self.braces.contains(&Brace::Menu);
+        self.is_uncounted |= is_inside;
+        is_inside
     }
 
     /// A brace closes.
     fn close(&mut self) {
         match self.braces.pop() {
-            Some(true) => drop(self.counts.pop()),
-            Some(false) => {}
+            Some(Brace::Menu) => drop(self.counts.pop()),
+            Some(Brace::Function) => self.conditions = self.conditions.saturating_sub(1),
+            Some(Brace::Entry) => {}
             None => self.is_uncounted = true,
         }
     }
@@ -278,7 +302,25 @@ fn names_of(line: &str, node: &Node) -> Vec<String> {
     let quoted = line.split(['"', '\'']).map(str::trim);
     let file = node.name().to_ascii_lowercase();
     let words = quoted.chain(line.split_whitespace().skip(1)).chain([file.trim_end_matches(".conf")]);
+    let words = words.map(|word| word.strip_prefix("--id=").unwrap_or(word));
     words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// Whether a command may give one of the variables that choose an entry a value that nobody sees: what was found on a
+/// disk, was typed, or was kept in another file than GRUB's own.
+fn may_choose(word: &str, rest: &str) -> bool {
+    let rest = rest.replace(['"', '\''], "");
+    let mut words = rest.split(|letter: char| letter.is_whitespace() || letter == '=');
+    let is_choice = |word: &str| word == "default" || word == "fallback" || REMEMBERED.contains(&word);
+    match word {
+        "read" | "regexp" | "search" | "probe" | "getenv" | "smbios" | "cpuid" => words.any(is_choice),
+        "load_env" => {
+            let is_file = |word: &&str| ["-f", "--file"].contains(word);
+            let file = words.clone().skip_while(|word| !is_file(word)).nth(1);
+            file.is_some_and(|file| !file.ends_with("/grubenv"))
+        }
+        _ => false,
+    }
 }
 
 /// Whether boot loaders look at a file by themselves, not at a copy that a package brings.
@@ -343,12 +385,29 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// A variable of GRUB gets a value.
+    fn set(&mut self, name: &str, value: &str) {
+        match name {
+            "default" => self.chosen(value),
+            // One after another, where those before do not start.
+            "fallback" => value.split_whitespace().for_each(|entry| self.chosen(entry)),
+            _ => {}
+        }
+    }
+
     /// Takes note of the entry that starts by itself.
     fn chosen(&mut self, entry: &str) {
         // What GRUB remembers was looked at; another variable may hold anything.
-        let is_remembered =
-            ["saved_entry", "next_entry", "prev_saved_entry"].iter().any(|name| entry.contains(name));
-        self.starts_recovery |= is_recovery(entry) || entry.contains('$') && !is_remembered;
+        let mut other = entry.to_owned();
+        for name in REMEMBERED {
+            other = other.replace(&format!("${{{name}}}"), "");
+        }
+        let is_plain =
+            |rest: &str| !rest.starts_with(|letter: char| letter.is_ascii_alphanumeric() || letter == '_');
+        let is_known =
+            |rest: &str| REMEMBERED.iter().any(|name| rest.strip_prefix(name).is_some_and(is_plain));
+        let is_remembered = other.split('$').skip(1).all(is_known);
+        self.starts_recovery |= is_recovery(entry) || !is_remembered;
         let entry = entry.trim().trim_matches(['"', '\'']).to_ascii_lowercase();
         if self.defaults.len() < TOLD_MAX && !entry.is_empty() && entry.parse::<u32>().is_err() {
             self.defaults.push(entry);
@@ -386,9 +445,10 @@ impl<'t> Reader<'t> {
             let own: &mut Vec<String> = if recovery { &mut of_recovery } else { &mut out };
             // One more than are looked at shows that there are more.
             own.truncate(LINES_MAX);
+            self.starts_recovery |= may_choose(&word, rest);
             match word.replace(['"', '\'', '\\'], "").to_ascii_lowercase().as_str() {
                 "submenu" => menus.open(),
-                "function" => menus.braces.push(false),
+                "function" => menus.function(),
                 kind @ ("menuentry" | "title" | "label" | "menu") => {
                     let lower = line.to_ascii_lowercase();
                     let names = names_of(&lower, found.node);
@@ -414,13 +474,17 @@ impl<'t> Reader<'t> {
                 }
                 "}" => menus.close(),
                 "set" => {
-                    if let Some(value) = first_word(rest).strip_prefix("default=") {
-                        self.chosen(&expanded(value, variables));
-                    }
+                    let set = first_word(rest);
+                    let (name, value) = set.split_once('=').unwrap_or((&set, ""));
+                    self.set(name, &expanded(value, variables));
                     assign(rest, variables);
                 }
                 "default" | "ontimeout" => self.chosen(rest),
                 other if other.starts_with("default=") => self.chosen(&expanded(&other[8..], variables)),
+                other if other.starts_with("fallback=") => {
+                    let set = first_word(&expanded(line, variables));
+                    self.set("fallback", set.split_once('=').map_or("", |(_, value)| value));
+                }
                 "linux" | "linux16" | "linuxefi" | "kernel" => {
                     // In a boot loader entry the parameters are on a line of their own.
                     let is_line = rest.split_whitespace().nth(1).is_some() || rest.contains('$');
@@ -451,6 +515,7 @@ impl<'t> Reader<'t> {
                 | "extract_entries_configfile"
                     if is_used && !rest.is_empty() =>
                 {
+                    self.is_uncounted |= menus.read();
                     self.follow(found, rest, variables, chain);
                 }
                 _ if plain && line.contains("root=") => own.push(line.to_owned()),

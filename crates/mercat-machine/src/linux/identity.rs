@@ -2,7 +2,7 @@
 
 use super::kernel::plain;
 use super::services::{Line, keyword, values};
-use super::starts::{OPTIONS, lets_in, started_elsewhere, uncommented_options, units_of_server};
+use super::starts::{OPTIONS, given_to_all, lets_in, options_lead_elsewhere, units_of_server};
 use super::{Case, Faults, Found, Outcome, here, is_enabled, lines, pam, sudo};
 use crate::accounts::{entries, is_password};
 use crate::wanted::is_history;
@@ -125,20 +125,20 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
         let text = found.node.text();
         let text: Vec<&str> = text.lines().map(|line| line.split('#').next().unwrap_or_default()).collect();
         let text = text.join("\n").replace("\\\n", " ");
-        if lines(&text).any(opens_doas) {
+        if lines(&text).any(|line| opens_doas(case, line)) {
             faults.at(&found, "doas asks for no password");
         }
     }
     // What the server is started with counts before its file.
     for found in OPTIONS.iter().filter_map(|path| case.tree.file(path)) {
-        if started_elsewhere(&uncommented_options(&found.node.text())) {
+        if options_lead_elsewhere(&found.node.text()) {
             faults.at(&found, "the SSH server is started with keys or a configuration elsewhere");
         }
     }
     if is_enabled(case.tree, &["debug-shell"]) {
         faults.add(here(), "debug-shell.service is enabled, which asks for no password");
     }
-    for found in units_of_server(case) {
+    for found in units_of_server(case).chain(given_to_all(case)) {
         faults.at(&found, "the SSH server is started with keys or a configuration elsewhere");
     }
     for line in &case.boot().lines {
@@ -245,7 +245,7 @@ fn provisioned(case: &Case<'_>, faults: &mut Faults) {
 }
 
 /// Whether a rule of doas lets somebody be another without a password (doas.conf(5)). The superuser needs none anyway.
-fn opens_doas(line: &str) -> bool {
+fn opens_doas(case: &Case<'_>, line: &str) -> bool {
     let line = line.replace('{', " { ").replace('}', " } ");
     let mut words = line.split_whitespace();
     let is_permit = words.next() == Some("permit");
@@ -258,7 +258,12 @@ fn opens_doas(line: &str) -> bool {
         is_open |= *word == "nopass";
         !["nopass", "persist", "keepenv", "nolog", "setenv"].contains(word)
     });
-    is_permit && is_open && who != Some("root")
+    // A group is written with a colon, and either may be a number.
+    let who = who.unwrap_or_default().replace(['"', '\\'], "");
+    let (group, name) = who.strip_prefix(':').map_or(("", who.as_str()), |group| ("%", group));
+    let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    let entry = format!("{group}{}{name}", if is_number { "#" } else { "" });
+    is_permit && is_open && sudo::means_somebody(case, &entry)
 }
 
 /// YAML without its comments. A quote opens where a value begins.

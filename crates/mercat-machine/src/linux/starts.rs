@@ -18,6 +18,10 @@ pub(super) const OPTIONS: [&str; 8] = [
     "etc/crypto-policies/back-ends/opensshserver.config",
 ];
 
+/// Variables with options of the SSH server that units of distributions give to it.
+const VARIABLES: [&str; 6] =
+    ["SSHD_OPTS", "OPTIONS", "CRYPTO_POLICY", "PERMITROOTLOGIN", "DROPBEAR_EXTRA_ARGS", "DROPBEAR_OPTS"];
+
 /// Units of the SSH server, or what adds to them, that show it other files or name it others (systemd.exec(5)), and links
 /// in their place that lead where nobody looked.
 pub(super) fn units_of_server<'c>(case: &'c Case<'_>) -> impl Iterator<Item = Found<'c>> {
@@ -40,26 +44,41 @@ pub(super) fn units_of_server<'c>(case: &'c Case<'_>) -> impl Iterator<Item = Fo
         let (name, parent) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         is_unit(name) || parent.ends_with(".d") && is_unit(parent)
     };
-    let leads = |found: &Found<'c>| -> bool {
+    let is_of_another = |line: &String| is_of_another(case, line);
+    let leads = move |found: &Found<'c>| -> bool {
         if found.node.kind != Kind::Symlink {
             return found.node.content.is_some()
-                && unit_lines(&found.node.text()).iter().any(|line| is_of_another(line));
+                && unit_lines(&found.node.text()).iter().any(|line| match is_its(found) {
+                    true => is_of_another(line),
+                    // Another unit may start it, too.
+                    false => line.starts_with("Exec") && runs_server(line) && is_of_another(line),
+                });
+        }
+        if !is_its(found) {
+            return false;
         }
         let path = format!("/{}", found.node.path);
         let real = case.tree.real(&path).unwrap_or_default();
         let is_usual = ["usr/lib/systemd/", "lib/systemd/"].iter().any(|place| real.starts_with(place))
             || found.node.link == "/dev/null";
         let target = case.tree.file(&path).filter(|file| file.node.content.is_some());
-        !is_usual
-            && target.is_none_or(|file| unit_lines(&file.node.text()).iter().any(|line| is_of_another(line)))
+        !is_usual && target.is_none_or(|file| unit_lines(&file.node.text()).iter().any(is_of_another))
     };
     let mut seen = BTreeSet::new();
-    let all = PLACES.into_iter().flat_map(|place| case.tree.below(place)).filter(is_its);
+    let all = PLACES.into_iter().flat_map(|place| case.tree.below(place));
     all.filter(move |found| seen.insert((found.volume.volume.clone(), found.node.path.clone()))).filter(leads)
 }
 
+/// Whether the program of a line is the SSH server.
+fn runs_server(line: &str) -> bool {
+    let command = line.split_once('=').map_or("", |(_, command)| command);
+    let program = command.split_whitespace().next().unwrap_or_default();
+    let program = program.trim_start_matches(['@', '-', ':', '+', '!']).replace(['"', '\''], "");
+    ["sshd", "dropbear"].contains(&program.rsplit('/').next().unwrap_or(&program))
+}
+
 /// Whether a line of the server's unit shows it other files, or starts something else or with files elsewhere.
-fn is_of_another(line: &str) -> bool {
+fn is_of_another(case: &Case<'_>, line: &str) -> bool {
     const SHOWING: [&str; 8] = [
         "BindPaths",
         "BindReadOnlyPaths",
@@ -70,14 +89,16 @@ fn is_of_another(line: &str) -> bool {
         "RootImage",
         "TemporaryFileSystem",
     ];
-    // Those that units of distributions give.
-    const VARIABLES: [&str; 6] =
-        ["SSHD_OPTS", "OPTIONS", "CRYPTO_POLICY", "PERMITROOTLOGIN", "DROPBEAR_EXTRA_ARGS", "DROPBEAR_OPTS"];
     let Some((key, value)) = line.split_once('=') else { return false };
     let (key, value) = (key.trim(), value.trim());
     if key == "EnvironmentFile" {
         let file = value.trim_start_matches(['-', '/']);
-        return !value.is_empty() && !OPTIONS.contains(&file);
+        // What every service is given, such as the settings of a proxy.
+        let is_harmless = || match case.tree.file(file) {
+            Some(found) => found.node.content.is_some() && !gives_options(&found.node.text()),
+            None => file.starts_with("etc/") && case.tree.node(file).is_none(),
+        };
+        return !value.is_empty() && !OPTIONS.contains(&file) && !is_harmless();
     }
     if key == "Environment" {
         return started_elsewhere(&value.replace(['"', '\''], ""));
@@ -93,20 +114,90 @@ fn is_of_another(line: &str) -> bool {
         "-o \"PermitUserEnvironment EIC_*\"",
     ];
     let value = OF_CLOUDS.iter().fold(value.to_owned(), |rest, option| rest.replace(option, ""));
-    let command = value.trim_start_matches(['@', '-', ':', '+', '!']);
-    let program = command.split_whitespace().next().unwrap_or_default();
-    if !["sshd", "dropbear"].contains(&program.rsplit('/').next().unwrap_or(program)) {
+    if !runs_server(line) {
         return key == "ExecStart" && !value.is_empty();
     }
-    // Only whole words: what a variable is joined with makes another option.
-    let is_known = |word: &str| {
-        let name = word.strip_prefix('$').map(|name| name.trim_start_matches('{').trim_end_matches('}'));
-        !word.contains('$') || name.is_some_and(|name| VARIABLES.contains(&name))
+    // A percent sign that stands for itself.
+    let command = value.trim_start_matches(['@', '-', ':', '+', '!']).replace("%%", "");
+    let words = words(&command);
+    let program = words.first().map(String::as_str).unwrap_or_default();
+    !["/usr/sbin/", "/usr/bin/", "/sbin/"].iter().any(|place| program.starts_with(place))
+        || command.contains('\\')
+        || !words.iter().all(|word| is_known(word) && !may_be_option(word))
+        || started_elsewhere(&words.join(" "))
+}
+
+/// Only whole words: what a variable is joined with makes another option.
+fn is_known(word: &str) -> bool {
+    let name = word.strip_prefix('$').map(|name| name.trim_start_matches('{').trim_end_matches('}'));
+    !word.contains('$') || name.is_some_and(|name| VARIABLES.contains(&name))
+}
+
+/// Whether a word with what systemd puts in place of a percent sign (systemd.unit(5), "Specifiers") may be any option:
+/// not where it is a part of a path, or of the value of an option that is named.
+fn may_be_option(word: &str) -> bool {
+    let before = word.split_once('%').map(|(before, _)| before);
+    before.is_some_and(|before| !before.starts_with('/') && !before.contains(['=', ' ']))
+}
+
+/// The words of a command line of a unit without their quotes (systemd.syntax(7), "Quoting").
+fn words(line: &str) -> Vec<String> {
+    let (mut out, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for letter in line.chars() {
+        match (quote, letter) {
+            (Some(open), _) if open == letter => quote = None,
+            (None, '"' | '\'') => {
+                quote = Some(letter);
+                word.get_or_insert_default();
+            }
+            (None, _) if letter.is_whitespace() => out.extend(word.take()),
+            _ => word.get_or_insert_default().push(letter),
+        }
+    }
+    out.extend(word);
+    out
+}
+
+/// Whether text of variables gives the SSH server keys or a configuration elsewhere.
+fn gives_options(text: &str) -> bool {
+    let text = uncommented_options(text);
+    let is_its = |line: &&str| VARIABLES.iter().any(|name| line.contains(name));
+    text.lines().filter(is_its).any(started_elsewhere)
+}
+
+/// Variables that systemd gives to every service (systemd-system.conf(5)), where they are options of the SSH server.
+pub(super) fn given_to_all<'c>(case: &'c Case<'_>) -> impl Iterator<Item = Found<'c>> {
+    const PLACES: [&str; 4] = [
+        "etc/systemd/system.conf.d",
+        "usr/local/lib/systemd/system.conf.d",
+        "usr/lib/systemd/system.conf.d",
+        "lib/systemd/system.conf.d",
+    ];
+    let main = ["etc/systemd/system.conf", "usr/lib/systemd/system.conf"]
+        .iter()
+        .filter_map(|path| case.tree.file(path));
+    let more = PLACES.iter().flat_map(|place| case.tree.files(place)).map(|(_, found)| found);
+    let gives = |line: &String| {
+        let (key, value) = line.split_once('=').unwrap_or((line, ""));
+        ["DefaultEnvironment", "ManagerEnvironment"].contains(&key.trim()) && gives_options(value)
     };
-    !program.starts_with("/usr/sbin/") && !program.starts_with("/usr/bin/") && !program.starts_with("/sbin/")
-        || command.contains(['\\', '"', '\'', '%'])
-        || !command.split_whitespace().all(is_known)
-        || started_elsewhere(command)
+    main.chain(more).filter(move |found| unit_lines(&found.node.text()).iter().any(gives))
+}
+
+/// Whether a file of options starts the server with keys or a configuration elsewhere, or as another program, or is told by
+/// the script that reads it to do so: what is no plain value may be anything.
+pub(super) fn options_lead_elsewhere(text: &str) -> bool {
+    // Of Alpine's and Gentoo's script.
+    const OF_SCRIPT: [&str; 6] =
+        ["cfgfile", "command", "command_args", "command_background", "SSHD_CONFIG", "SSHD_BINARY"];
+    let text = uncommented_options(text);
+    let is_of_script = |line: &str| {
+        let (name, value) = line.split_once('=').unwrap_or((line, ""));
+        let is_own = ["/etc/ssh/sshd_config", "/usr/sbin/sshd", ""].contains(&value.trim());
+        let is_plain = value.split_whitespace().all(is_known) && !value.contains('`');
+        OF_SCRIPT.contains(&name.trim()) && !is_own || !is_plain
+    };
+    started_elsewhere(&text) || text.lines().flat_map(|line| line.split(';')).any(is_of_script)
 }
 
 /// Options without their comments, quotes and line ends: a `#` inside of quotes begins no comment.
@@ -174,7 +265,7 @@ pub(super) fn lets_in(word: &str) -> bool {
         "break" | "systemd.set_credential" | "systemd.set_credential_binary" => true,
         "systemd.debug_shell" => !is_no(value),
         "systemd.wants" | "systemd.unit" => value.contains("debug-shell"),
-        "systemd.setenv" => value.contains("SULOGIN_FORCE"),
+        "systemd.setenv" => value.contains("SULOGIN_FORCE") || gives_options(value),
         _ => false,
     }
 }

@@ -215,6 +215,11 @@ fn expanded(list: Vec<String>, aliases: &BTreeMap<String, Vec<String>>) -> BTree
     out
 }
 
+/// Whether an entry names somebody who is there, other than the superuser.
+pub(super) fn means_somebody(case: &Case<'_>, entry: &str) -> bool {
+    !People::of(case).meant(entry).is_empty()
+}
+
 /// Users that are there and need no password, with the file that says so.
 pub(super) fn free<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, Free)> {
     let files: Vec<(Found<'c>, Vec<String>)> =

@@ -309,7 +309,14 @@ const CASES: &[Case] = &[
         },
         "LNX-14",
     ),
-    ("a password that doas does not ask for", |m| m.file("etc/doas.conf", "permit nopass admin\n"), "LNX-14"),
+    (
+        "a password that doas does not ask for",
+        |m| {
+            person(m);
+            m.file("etc/doas.conf", "permit nopass admin\n");
+        },
+        "LNX-14",
+    ),
     (
         "a module behind a comment",
         |m| m.file("etc/pam.d/sshd", "# note \\\nauth sufficient pam_permit.so\nauth required pam_deny.so\n"),

@@ -80,8 +80,22 @@ pub(super) const CASES: &[Case] = &[
         },
         "LNX-14",
     ),
-    ("doas in a file of a directory", |m| m.file("etc/doas.d/x.conf", "permit nopass :wheel\n"), "LNX-14"),
-    ("doas in a line that goes on", |m| m.file("etc/doas.conf", "permit \\\n nopass :wheel\n"), "LNX-14"),
+    (
+        "doas in a file of a directory",
+        |m| {
+            person(m);
+            m.file("etc/doas.d/x.conf", "permit nopass :sudo\n");
+        },
+        "LNX-14",
+    ),
+    (
+        "doas in a line that goes on",
+        |m| {
+            person(m);
+            m.file("etc/doas.conf", "permit \\\n nopass :sudo\n");
+        },
+        "LNX-14",
+    ),
     (
         "a configuration of sshd by an option",
         |m| m.file("etc/default/ssh", "SSHD_OPTS='-4f\t/opt/x'\n"),
