@@ -30,6 +30,8 @@ pub(crate) struct Piece {
 /// Cuts a disk into at most so many pieces, each where content of files begins: what stands together stays together. The
 /// given ranges come in any order; the pieces are the same on every machine.
 pub(crate) fn pieces(size: u64, mut given: Vec<Range<u64>>, most: usize) -> Vec<Piece> {
+    // One without bytes would part what stands together.
+    given.retain(|range| range.start < range.end);
     given.sort_unstable_by_key(|range| range.start);
     let each = given.len().div_ceil(most.max(1)).max(1);
     let mut out = vec![Piece { range: 0..size, given: Vec::new() }];

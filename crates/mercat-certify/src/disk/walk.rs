@@ -54,8 +54,8 @@ enum Job<'g> {
 
 /// What a job gave.
 enum Done {
-    Measure(Result<measure::Measured, ReadError>),
-    Shard(usize, Box<Option<Result<Walked, ReadError>>>),
+    Measure(measure::Measured),
+    Shard(usize, Box<Option<Walked>>),
 }
 
 /// Counts shared by all threads.
@@ -103,20 +103,20 @@ pub(super) fn walk(
     let given = Mutex::default();
     let done = in_two_threads(&jobs, knowledge, |job| match job {
         Job::Measure(stretch) => {
-            Done::Measure(measure::measure(disk, stretch, &mut |bytes| shared.read(bytes)))
+            measure::measure(disk, stretch, &mut |bytes| shared.read(bytes)).map(Done::Measure)
         }
         Job::Shard(at, volume, shard) => {
             let walked = guest.map(|guest| walk_shard(guest, volume, *shard, knowledge, &shared, &given));
-            Done::Shard(*at, Box::new(walked))
+            Ok(Done::Shard(*at, Box::new(walked.transpose()?)))
         }
-    });
+    })?;
     let (mut stretches, mut out) = (Vec::new(), Vec::new());
     out.resize_with(volumes.len(), || None::<Walked>);
     for done in done {
         match done {
-            Done::Measure(measured) => stretches.push(measured?),
+            Done::Measure(measured) => stretches.push(measured),
             Done::Shard(at, walked) => {
-                let Some((walked, place)) = walked.transpose()?.zip(out.get_mut(at)) else { continue };
+                let Some((walked, place)) = walked.zip(out.get_mut(at)) else { continue };
                 match place {
                     Some(first) => first.join(walked),
                     empty => *empty = Some(walked),
@@ -131,19 +131,25 @@ pub(super) fn walk(
 }
 
 /// Does all jobs in two threads, beside those of large files; what comes of them is in their order.
+///
+/// # Errors
+/// That of a job, behind which no other begins.
 fn in_two_threads<J: Sync, D: Send>(
     jobs: &[J],
     knowledge: &Knowledge,
-    work: impl Fn(&J) -> D + Sync,
-) -> Vec<D> {
+    work: impl Fn(&J) -> Result<D, ReadError> + Sync,
+) -> Result<Vec<D>, ReadError> {
     let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<(usize, D)>> = Mutex::default();
+    let done: Mutex<Vec<(usize, Result<D, ReadError>)>> = Mutex::default();
     let work = || {
         let _member = knowledge.crew.join();
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(job) = jobs.get(at) else { return };
             let result = work(job);
+            if result.is_err() {
+                next.store(jobs.len(), Ordering::Relaxed);
+            }
             done.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
         }
     };
@@ -170,14 +176,13 @@ fn beside_files(
             let path = format!("@{}-{}", part.range.start, part.range.end);
             scan.window((&path, 0), Whence::default(), (part.bytes, part.carried), Rules::Window);
         })?;
-        Ok::<_, ReadError>(scan.finish(None))
+        Ok(scan.finish(None))
+    })?;
+    let joined = done.into_iter().reduce(|mut facts, more| {
+        facts.join(more);
+        facts
     });
-    let mut done = done.into_iter();
-    let mut facts = done.next().unwrap_or_else(|| Ok(Scan::new(knowledge).finish(None)))?;
-    for more in done {
-        facts.join(more?);
-    }
-    Ok(facts)
+    Ok(joined.unwrap_or_else(|| Scan::new(knowledge).finish(None)))
 }
 
 impl Walked {
