@@ -99,20 +99,28 @@ pub fn inspect(specimen: &Specimen<'_>, knowledge: &Knowledge, reused: &dyn Reus
     findings.dedup();
     sboms.sort();
     sboms.dedup();
-    let policy = &knowledge.policy;
     Ok(Verdict {
-        subject: specimen.root.to_string(),
-        policy: [policy.name.clone(), policy.date.clone(), policy.digest.to_string()],
-        advisories: knowledge.about_advisories(),
-        engines: knowledge.engine_digest().to_string(),
-        eligibility: None,
-        shadow: Vec::new(),
         images: reports.clone(),
-        disk: None,
         checks: checks::of((&images, &facts), &reports, (&findings, &unknown), knowledge),
         findings,
         sboms,
+        ..Verdict::blank(specimen.root.to_string(), knowledge)
     })
+}
+
+/// The verdict over a source in which no image was found, because what lists its images is damaged. It has no subject.
+/// `code` and `what` are those of the refusal.
+pub fn refused_source(code: &str, what: String, knowledge: &Knowledge) -> Verdict {
+    let finding = Finding {
+        rule: code.to_owned(),
+        severity: Severity::Error,
+        place: Place::default(),
+        observed: what,
+        required: "a document by the OCI image specification".to_owned(),
+        fix: "rebuild and push the image".to_owned(),
+    };
+    let findings = knowledge.policy.weigh(finding).into_iter().collect();
+    Verdict { findings, ..Verdict::blank(String::new(), knowledge) }
 }
 
 /// The keys of the facts that inspecting this specimen would use, each with its blob: what can be looked up beforehand.

@@ -32,7 +32,7 @@ pub use companion::{Companion, FileScan};
 pub use eligible::finish;
 pub use facts::{LayerFacts, facts_key};
 pub use files::whole::Privileged;
-pub use image::{Reused, facts_keys, inspect};
+pub use image::{Reused, facts_keys, inspect, refused_source};
 pub use mercat_artifact::oci::reference;
 pub use mercat_inventory::PROGRAM_BYTES_MAX;
 pub use mercat_policy::{Boot, Bounds, ContainerPolicy, KernelFloor, Limits, Policy, PolicyError, VmPolicy};

@@ -1,5 +1,6 @@
 //! The verdict document: what was judged, by what, and what was found.
 
+use crate::Knowledge;
 use crate::files::whole::{Privileged, Whole};
 use mercat_domain::finding::{self, Place};
 use mercat_domain::{Finding, Outcome, Severity};
@@ -170,7 +171,7 @@ pub struct Check {
 /// The judgement over one image, index or disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// Digest of the manifest or index, or [`mercat_disk::digest::disk_digest`]; empty for what is no disk.
+    /// Digest of the manifest or index, or [`mercat_disk::digest::disk_digest`]; empty for what is no disk, or lists no image.
     pub subject: String,
     /// Policy name, date and digest.
     pub policy: [String; 3],
@@ -195,6 +196,24 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// One in which nothing was found yet.
+    pub(crate) fn blank(subject: String, knowledge: &Knowledge) -> Self {
+        let policy = &knowledge.policy;
+        Self {
+            subject,
+            policy: [policy.name.clone(), policy.date.clone(), policy.digest.to_string()],
+            advisories: knowledge.about_advisories(),
+            engines: knowledge.engine_digest().to_string(),
+            eligibility: None,
+            shadow: Vec::new(),
+            images: Vec::new(),
+            disk: None,
+            checks: Vec::new(),
+            findings: Vec::new(),
+            sboms: Vec::new(),
+        }
+    }
+
     /// The three-valued judgement.
     pub fn outcome(&self) -> Outcome {
         finding::judge(&self.findings)

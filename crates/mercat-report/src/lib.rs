@@ -105,7 +105,7 @@ pub struct Check {
 pub struct Report {
     /// How the caller calls it: a reference, or a file.
     pub name: String,
-    /// Digest of what was judged; empty for what is no disk.
+    /// Digest of what was judged; empty for what is no disk, or lists no image.
     pub subject: String,
     /// The three-valued judgement.
     pub outcome: Outcome,

@@ -24,7 +24,7 @@ pub const WIDTH_MIN: usize = 40;
 
 /// The text of one report.
 pub fn text(report: &Report, style: &Style) -> String {
-    let none = style.word("text-no-disk", &[]);
+    let none = style.word("text-unreadable", &[]);
     let subject = if report.subject.is_empty() { &none } else { &report.subject };
     let outcome = style.word(&format!("text-outcome-{}", report.outcome.name()), &[]);
     let outcome = style.paint(of_outcome(report.outcome), &outcome);

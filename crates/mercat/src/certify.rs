@@ -54,7 +54,15 @@ pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
     let temporary = crate::scratch::Scratch::new("certify")?;
     let found = match copy(&place, &selector, &args.registry, temporary.path()).await {
         Ok(found) => found,
-        Err(error) => return refused(&args.image, &error),
+        Err(error) => {
+            // What is wrong with what the publisher gave is a verdict as any other.
+            if let SourceError::Refused { code, what } = &error {
+                let knowledge = inspector.knowledge().await.map_err(anyhow::Error::msg)?;
+                let verdict = mercat_certify::refused_source(code, what.clone(), &knowledge);
+                output::write(args, &[(args.image.clone(), verdict.to_json())])?;
+            }
+            return refused(&args.image, &error);
+        }
     };
     let mut documents = Vec::new();
     let mut worst = Outcome::Pass;
@@ -241,6 +249,10 @@ fn layout_images(root: &Path, references: &[String]) -> Result<Vec<(String, Impo
             continue;
         }
         let size = entry.size;
+        if !root.join("blobs/sha256").join(entry.digest.hex()).is_file() {
+            let what = format!("{} is missing", entry.digest);
+            return Err(SourceError::Refused { code: "CTR-13", what });
+        }
         let image = Imported {
             reference: name.clone(),
             digest: entry.digest.clone(),

@@ -103,7 +103,7 @@ pub fn inspect(
     let outcomes = run_rules(&case, whole);
     let disk = disk_report(&case, (reports, unallocated_bytes), &documents, FilesReport::of(&files));
     let (checks, found) = answers(&outcomes, &findings, &specimen.claims.plan, knowledge);
-    let mut verdict = blank(subject, knowledge);
+    let mut verdict = Verdict::blank(subject, knowledge);
     verdict.disk = Some(disk);
     verdict.checks = checks;
     verdict.findings = findings;
@@ -171,27 +171,10 @@ pub fn refused_verdict(error: &ReadError, plan: &str, knowledge: &Knowledge) -> 
         ..refusal(error)
     };
     let outcomes = container::refused(&finding);
-    let mut verdict = blank(String::new(), knowledge);
+    let mut verdict = Verdict::blank(String::new(), knowledge);
     verdict.findings = weighed(vec![finding], plan, knowledge);
     (verdict.checks, _) = answers(&outcomes, &verdict.findings, plan, knowledge);
     verdict
-}
-
-fn blank(subject: String, knowledge: &Knowledge) -> Verdict {
-    let policy = &knowledge.policy;
-    Verdict {
-        subject,
-        policy: [policy.name.clone(), policy.date.clone(), policy.digest.to_string()],
-        advisories: knowledge.about_advisories(),
-        engines: knowledge.engine_digest().to_string(),
-        eligibility: None,
-        shadow: Vec::new(),
-        images: Vec::new(),
-        disk: None,
-        checks: Vec::new(),
-        findings: Vec::new(),
-        sboms: Vec::new(),
-    }
 }
 
 /// Runs every rule that is about this disk.

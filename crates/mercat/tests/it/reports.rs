@@ -99,3 +99,31 @@ fn the_report_goes_to_a_file_and_colour_is_as_asked() {
     assert!(String::from_utf8_lossy(&japanese.stdout).contains("<html lang=\"ja\">"));
     assert_eq!(certify(disk, &["--format", "pdf"]).status.code(), Some(64));
 }
+
+#[test]
+fn a_damaged_list_of_images_is_a_verdict_in_every_form() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = directory.path().join("image");
+    layout(&root, &[tar(&[("etc/motd", b"hello")])], &["latest"]);
+    let reference = format!("oci:{}", root.display());
+    let index = root.join("index.json");
+    let whole = std::fs::read_to_string(&index).expect("read");
+    let named: Value = serde_json::from_str(&whole).expect("JSON");
+    let digest = named["manifests"][0]["digest"].as_str().and_then(|digest| digest.split_once(':'));
+    let (_, manifest) = digest.expect("a digest");
+    let judged = |rule: &str| {
+        let out = certify(&reference, &["--format", "json"]);
+        let document: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+        valid(&document).expect("by the schema");
+        assert_eq!((out.status.code(), &document["findings"][0]["rule"]), (Some(1), &rule.into()));
+        for form in ["junit", "sarif", "html", "text", "self-test"] {
+            let out = certify(&reference, &["--format", form]);
+            assert!(String::from_utf8_lossy(&out.stdout).contains(rule), "{form}: {out:?}");
+        }
+    };
+    std::fs::write(&index, &whole[..whole.len() / 2]).expect("written");
+    judged("JSON-01");
+    std::fs::write(&index, &whole).expect("written");
+    std::fs::remove_file(root.join("blobs/sha256").join(manifest)).expect("removed");
+    judged("CTR-13");
+}
