@@ -311,7 +311,7 @@ impl App {
             .locale(&submission.locale)
             .word("offer", &key.offer)
             .word("count", &new.len().to_string())
-            .word("findings", &words.join("; "));
+            .word("findings", &words.join("\n"));
         let mut to = self.owners(&key.publisher).await?;
         to.extend(submission.emails.iter().cloned());
         let document = from_json(&submission.document).ok();

@@ -141,13 +141,57 @@ fn part_letter(kind: NoticeKind, facts: &NoticeFacts) -> Letter {
         let subject = render(&Letter { locale, ..letter }).subject;
         ("mail-notice".to_owned(), subject)
     });
+    // Each line a rule and what it saw, in the reader's language.
+    let seen = facts.args.get("findings").map(|lines| {
+        let told = |line: &str| match line.split_once(": ") {
+            Some((rule, observed)) => format!("{rule}: {}", mercat_text::observed(locale, observed)),
+            None => line.to_owned(),
+        };
+        ("findings".to_owned(), lines.lines().map(told).collect::<Vec<_>>().join("; "))
+    });
     let key = [facts.publisher.as_str(), &facts.offer].join("/");
     Letter {
         offer: key.trim_end_matches('/').to_owned(),
         offer_name: facts.offer_name.clone(),
         link_url: format!("{}{}", facts.base_url, facts.link),
-        args: facts.args.clone().into_iter().chain(words).collect(),
+        args: facts.args.clone().into_iter().chain(words).chain(seen).collect(),
         details: subjects.collect(),
         ..Letter::about(kind, locale)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_now_is_told_in_the_language_of_the_mail() {
+        let told = |locale: &str| {
+            let facts = NoticeFacts {
+                notice: NoticeKind::Standing.id().to_owned(),
+                publisher: "aurora".to_owned(),
+                offer: "vm".to_owned(),
+                link: "/portal/offers/aurora/vm/status".to_owned(),
+                locale: locale.to_owned(),
+                args: [
+                    ("count".to_owned(), "2".to_owned()),
+                    (
+                        "findings".to_owned(),
+                        "LNX-14: root has a password\nLNX-03: rootdelay=300 is missing".to_owned(),
+                    ),
+                ]
+                .into(),
+                ..NoticeFacts::default()
+            };
+            render(&letter(&facts).expect("a mail")).text
+        };
+        let english = told("en");
+        assert!(
+            english.contains("LNX-14: root has a password; LNX-03: rootdelay=300 is missing"),
+            "{english}"
+        );
+        let japanese = told("ja");
+        assert!(japanese.contains("LNX-14: root ") && !japanese.contains("has a password"), "{japanese}");
+        assert!(japanese.contains("; LNX-03: rootdelay=300 ") && !japanese.contains("missing"), "{japanese}");
     }
 }
