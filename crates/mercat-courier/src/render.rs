@@ -3,6 +3,9 @@
 use mercat_domain::notice::NoticeKind;
 use mercat_text::{Locale, fix, observed, required, rule, text};
 
+/// Digests are longer than a telephone is wide.
+const STYLE: &str = "max-width:44rem;margin:1.5rem auto;padding:0 1rem;font-family:sans-serif;line-height:1.5;overflow-wrap:anywhere";
+
 /// A finding in a mail.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LetterFinding {
@@ -170,7 +173,10 @@ pub fn render(letter: &Letter) -> Rendered {
     Rendered {
         subject,
         text: paragraphs.join("\n\n").replace("\r\n", "\n"),
-        html: format!("<!doctype html><html lang=\"{}\"><body>{html}</body></html>", letter.locale.code()),
+        html: format!(
+            "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"></head><body style=\"{STYLE}\">{html}</body></html>",
+            letter.locale.code()
+        ),
     }
 }
 
