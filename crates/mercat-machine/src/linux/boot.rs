@@ -306,21 +306,18 @@ fn names_of(line: &str, node: &Node) -> Vec<String> {
     words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-/// Whether a command may give one of the variables that choose an entry a value that nobody sees: what was found on a
-/// disk, was typed, or was kept in another file than GRUB's own.
+/// Whether a variable chooses an entry, or is remembered to choose one.
+fn is_choice(name: &str) -> bool {
+    name == "default" || name == "fallback" || REMEMBERED.contains(&name)
+}
+
+/// Whether a command may give a variable that chooses an entry a value that nobody sees: what is found when the machine
+/// starts, or typed.
 fn may_choose(word: &str, rest: &str) -> bool {
+    const ASKING: [&str; 7] = ["read", "regexp", "search", "probe", "getenv", "smbios", "cpuid"];
     let rest = rest.replace(['"', '\''], "");
-    let mut words = rest.split(|letter: char| letter.is_whitespace() || letter == '=');
-    let is_choice = |word: &str| word == "default" || word == "fallback" || REMEMBERED.contains(&word);
-    match word {
-        "read" | "regexp" | "search" | "probe" | "getenv" | "smbios" | "cpuid" => words.any(is_choice),
-        "load_env" => {
-            let is_file = |word: &&str| ["-f", "--file"].contains(word);
-            let file = words.clone().skip_while(|word| !is_file(word)).nth(1);
-            file.is_some_and(|file| !file.ends_with("/grubenv"))
-        }
-        _ => false,
-    }
+    ASKING.contains(&word)
+        && rest.split(|letter: char| letter.is_whitespace() || letter == '=').any(is_choice)
 }
 
 /// Whether boot loaders look at a file by themselves, not at a copy that a package brings.
@@ -392,6 +389,34 @@ impl<'t> Reader<'t> {
             // One after another, where those before do not start.
             "fallback" => value.split_whitespace().for_each(|entry| self.chosen(entry)),
             _ => {}
+        }
+    }
+
+    /// Variables are read of a file, which may be another than GRUB's own.
+    fn load(&mut self, found: &Found<'_>, rest: &str, variables: &mut Variables) {
+        let rest = expanded(rest, variables);
+        let mut words = rest.split_whitespace().skip_while(|word| !["-f", "--file"].contains(word)).skip(1);
+        let name = match rest.split_once("--file=") {
+            Some((_, name)) => first_word(name),
+            None => first_word(words.next().unwrap_or_default()),
+        };
+        // Blocks of a disk, as SUSE keeps them beside btrfs.
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let blocks = name.rsplit([')', '/']).next().and_then(|last| last.split_once('+'));
+        let is_own =
+            name.ends_with("/grubenv") || blocks.is_some_and(|(at, count)| is_number(at) && is_number(count));
+        let targets = self.named(found, &name).unwrap_or_default();
+        if name.is_empty() || targets.is_empty() && is_own {
+            return;
+        }
+        self.starts_recovery |= targets.iter().all(|target| target.node.content.is_none());
+        for target in targets.iter().filter(|target| target.node.content.is_some()) {
+            for (name, value) in lines(&target.node.text()).filter_map(|line| line.split_once('=')) {
+                if is_choice(name) {
+                    self.chosen(value);
+                }
+                assign(&format!("{name}={value}"), variables);
+            }
         }
     }
 
@@ -480,6 +505,7 @@ impl<'t> Reader<'t> {
                     assign(rest, variables);
                 }
                 "default" | "ontimeout" => self.chosen(rest),
+                "load_env" => self.load(&found, rest, variables),
                 other if other.starts_with("default=") => self.chosen(&expanded(&other[8..], variables)),
                 other if other.starts_with("fallback=") => {
                     let set = first_word(&expanded(line, variables));

@@ -19,8 +19,16 @@ pub(super) const OPTIONS: [&str; 8] = [
 ];
 
 /// Variables with options of the SSH server that units of distributions give to it.
-const VARIABLES: [&str; 6] =
-    ["SSHD_OPTS", "OPTIONS", "CRYPTO_POLICY", "PERMITROOTLOGIN", "DROPBEAR_EXTRA_ARGS", "DROPBEAR_OPTS"];
+const VARIABLES: [&str; 8] = [
+    "SSHD_OPTS",
+    "OPTIONS",
+    "CRYPTO_POLICY",
+    "PERMITROOTLOGIN",
+    "DROPBEAR_EXTRA_ARGS",
+    "DROPBEAR_OPTS",
+    "DROPBEAR_PORT",
+    "DROPBEAR_RECEIVE_WINDOW",
+];
 
 /// Units of the SSH server, or what adds to them, that show it other files or name it others (systemd.exec(5)), and links
 /// in their place that lead where nobody looked.
@@ -188,8 +196,7 @@ pub(super) fn given_to_all<'c>(case: &'c Case<'_>) -> impl Iterator<Item = Found
 /// the script that reads it to do so: what is no plain value may be anything.
 pub(super) fn options_lead_elsewhere(text: &str) -> bool {
     // Of Alpine's and Gentoo's script.
-    const OF_SCRIPT: [&str; 6] =
-        ["cfgfile", "command", "command_args", "command_background", "SSHD_CONFIG", "SSHD_BINARY"];
+    const OF_SCRIPT: [&str; 4] = ["cfgfile", "command", "SSHD_CONFIG", "SSHD_BINARY"];
     let text = uncommented_options(text);
     let is_of_script = |line: &str| {
         let (name, value) = line.split_once('=').unwrap_or((line, ""));

@@ -136,6 +136,17 @@ const BYPASS: &[Setup] = &[
         chosen(m, "load_env -f /boot/grub/env2 saved_entry\nset default=\"${saved_entry}\"", "--id zz")
     }),
     ("grub fallback without set", |m| chosen(m, "fallback=\"7 zz\"", "--id zz")),
+    ("grub environment that chooses by default", |m| {
+        m.file("boot/grub/env2", "# GRUB Environment Block\ndefault=zz\n");
+        chosen(m, "load_env --file /boot/grub/env2", "--id zz")
+    }),
+    ("grub environment that is not there", |m| {
+        chosen(m, "load_env --file=/opt/env2\nset default=\"${saved_entry}\"", "--id zz")
+    }),
+    ("grub environment of another name", |m| {
+        m.file("boot/efi/grubenv", "# GRUB Environment Block\nsaved_entry=zz\n");
+        chosen(m, "load_env -f /boot/efi/grubenv\nset default=\"${saved_entry}\"", "--id zz")
+    }),
     ("grub fallback by name", |m| chosen(m, "set default=nothere\nset fallback=zz", "--id zz")),
     ("grub loop before the third", |m| third(m, "for i in a b; do\nmenuentry \"n$i\" {\nLINUX}\ndone\n")),
     ("grub while before the third", |m| third(m, "while false; do\nmenuentry 'n' {\nLINUX}\ndone\n")),
@@ -422,6 +433,33 @@ const HONEST: &[Setup] = &[
                 linux("")
             ),
         );
+    }),
+    ("grub of Azure Linux with parameters in a file", |m| {
+        m.file(
+            "boot/azurelinux.cfg",
+            &format!("# GRUB Environment Block\nazl_cmdline={CALM} root=LABEL=root\n"),
+        );
+        grub(
+            m,
+            &format!(
+                "set bootprefix=/boot\nload_env -f $bootprefix/azurelinux.cfg\nmenuentry 'Azure Linux' {{\n\tlinux /boot/vmlinuz-{KERNEL} $azl_cmdline\n\tinitrd /boot/initrd.img-{KERNEL}\n}}\nmenuentry 'x (recovery mode)' {{\n\tlinux /boot/vmlinuz-{KERNEL} root=LABEL=root ro {BAD}\n}}\n"
+            ),
+        );
+    }),
+    ("grub of SUSE with variables beside the file system", |m| {
+        grub(
+            m,
+            &format!(
+                "if [ -f $prefix/grubenv ]; then\n  load_env\nfi\nset env_block=\"512+1\"\nset env_block=\"(${{root}})${{env_block}}\"\nload_env -f \"${{env_block}}\"\nset default=\"${{saved_entry}}\"\nmenuentry 'D' {{\n{0}}}\nmenuentry 'x (recovery mode)' {{\n\tlinux /boot/vmlinuz-{KERNEL} root=LABEL=root ro {BAD}\n}}\n",
+                linux("")
+            ),
+        );
+    }),
+    ("whole unit of dropbear", |m| {
+        m.file("etc/systemd/system/dropbear.service", "[Service]\nEnvironmentFile=-/etc/default/dropbear\nExecStart=/usr/sbin/dropbear -EF -p \"$DROPBEAR_PORT\" -W \"$DROPBEAR_RECEIVE_WINDOW\" $DROPBEAR_EXTRA_ARGS\n")
+    }),
+    ("arguments of a command of Alpine", |m| {
+        m.file("etc/conf.d/sshd", "command_args=\"-E /var/log/sshd\"\n")
     }),
     ("overlayroot off", |m| {
         m.file("etc/overlayroot.conf", "# x\noverlayroot_cfgdisk=\"disabled\"\noverlayroot=\"\"\n")
