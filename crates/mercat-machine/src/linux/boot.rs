@@ -281,7 +281,7 @@ impl Menus {
 
     /// Whether a script that is read here stands inside of a menu, whose entries count there.
     fn read(&mut self) -> bool {
-        let is_inside = self.braces.contains(&Brace::Menu);
+        let is_inside = self.counts.len() > 1;
         self.is_uncounted |= is_inside;
         is_inside
     }
@@ -315,9 +315,9 @@ fn is_choice(name: &str) -> bool {
 /// starts, or typed.
 fn may_choose(word: &str, rest: &str) -> bool {
     const ASKING: [&str; 7] = ["read", "regexp", "search", "probe", "getenv", "smbios", "cpuid"];
-    let rest = rest.replace(['"', '\''], "");
-    ASKING.contains(&word)
-        && rest.split(|letter: char| letter.is_whitespace() || letter == '=').any(is_choice)
+    let is_asked =
+        || rest.split(|letter: char| letter.is_whitespace() || "=\"'".contains(letter)).any(is_choice);
+    ASKING.contains(&word) && is_asked()
 }
 
 /// Whether boot loaders look at a file by themselves, not at a copy that a package brings.
@@ -411,6 +411,10 @@ impl<'t> Reader<'t> {
         }
         self.starts_recovery |= targets.iter().all(|target| target.node.content.is_none());
         for target in targets.iter().filter(|target| target.node.content.is_some()) {
+            self.bytes += target.node.bytes().len() + 1;
+            if self.bytes > FOLLOWED_BYTES_MAX {
+                return self.doubt(found, format!("a boot loader reads {name}, where nothing was looked at"));
+            }
             for (name, value) in lines(&target.node.text()).filter_map(|line| line.split_once('=')) {
                 if is_choice(name) {
                     self.chosen(value);

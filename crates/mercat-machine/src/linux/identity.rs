@@ -7,6 +7,11 @@ use super::{Case, Faults, Found, Outcome, here, is_enabled, lines, pam, sudo};
 use crate::accounts::{entries, is_password};
 use crate::wanted::is_history;
 use mercat_guest::Kind;
+use std::cell::LazyCell;
+use std::collections::BTreeSet;
+
+/// Names in rules of doas that are looked up; nobody writes as many.
+const NAMES_MAX: usize = 1000;
 
 /// LNX-01: shell histories.
 pub(super) fn history(case: &Case<'_>) -> Outcome {
@@ -117,6 +122,7 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
     for (found, observed) in pam::faults(case.tree, &named.iter().map(String::as_str).collect::<Vec<_>>()) {
         faults.at(&found, observed);
     }
+    let people = LazyCell::new(|| sudo::People::of(case));
     let doas = ["etc/doas.conf", "usr/local/etc/doas.conf"].iter().filter_map(|path| case.tree.file(path));
     // Alpine reads these, too.
     let more = case.tree.files("etc/doas.d").filter(|(node, _)| node.name().ends_with(".conf"));
@@ -125,7 +131,9 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
         let text = found.node.text();
         let text: Vec<&str> = text.lines().map(|line| line.split('#').next().unwrap_or_default()).collect();
         let text = text.join("\n").replace("\\\n", " ");
-        if lines(&text).any(|line| opens_doas(case, line)) {
+        let open: BTreeSet<String> = lines(&text).filter_map(opened_by_doas).collect();
+        let is_somebody = || open.iter().any(|entry| !people.meant(entry).is_empty());
+        if open.len() > NAMES_MAX || is_somebody() {
             faults.at(&found, "doas asks for no password");
         }
     }
@@ -244,8 +252,8 @@ fn provisioned(case: &Case<'_>, faults: &mut Faults) {
     }
 }
 
-/// Whether a rule of doas lets somebody be another without a password (doas.conf(5)). The superuser needs none anyway.
-fn opens_doas(case: &Case<'_>, line: &str) -> bool {
+/// Whom a rule of doas lets be another without a password (doas.conf(5)), as sudoers would write it.
+fn opened_by_doas(line: &str) -> Option<String> {
     let line = line.replace('{', " { ").replace('}', " } ");
     let mut words = line.split_whitespace();
     let is_permit = words.next() == Some("permit");
@@ -259,11 +267,10 @@ fn opens_doas(case: &Case<'_>, line: &str) -> bool {
         !["nopass", "persist", "keepenv", "nolog", "setenv"].contains(word)
     });
     // A group is written with a colon, and either may be a number.
-    let who = who.unwrap_or_default().replace(['"', '\\'], "");
+    let who = who.filter(|_| is_permit && is_open)?.replace(['"', '\\'], "");
     let (group, name) = who.strip_prefix(':').map_or(("", who.as_str()), |group| ("%", group));
     let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
-    let entry = format!("{group}{}{name}", if is_number { "#" } else { "" });
-    is_permit && is_open && sudo::means_somebody(case, &entry)
+    Some(format!("{group}{}{name}", if is_number { "#" } else { "" }))
 }
 
 /// YAML without its comments. A quote opens where a value begins.

@@ -215,11 +215,6 @@ fn expanded(list: Vec<String>, aliases: &BTreeMap<String, Vec<String>>) -> BTree
     out
 }
 
-/// Whether an entry names somebody who is there, other than the superuser.
-pub(super) fn means_somebody(case: &Case<'_>, entry: &str) -> bool {
-    !People::of(case).meant(entry).is_empty()
-}
-
 /// Users that are there and need no password, with the file that says so.
 pub(super) fn free<'c>(case: &'c Case<'_>) -> Vec<(Found<'c>, Free)> {
     let files: Vec<(Found<'c>, Vec<String>)> =
@@ -394,7 +389,7 @@ fn listed(text: &str) -> Vec<String> {
 }
 
 /// Users of the image, and which groups they are in.
-struct People {
+pub(super) struct People {
     /// Name, number, and number of the first group.
     users: Vec<(String, String, String)>,
     /// Name, number and members.
@@ -404,7 +399,7 @@ struct People {
 }
 
 impl People {
-    fn of(case: &Case<'_>) -> Self {
+    pub(super) fn of(case: &Case<'_>) -> Self {
         let fields = |path: &str| -> Vec<Vec<String>> {
             let text = case.tree.text(path).unwrap_or_default();
             text.lines().map(|line| line.split(':').map(str::to_owned).collect()).collect()
@@ -438,7 +433,7 @@ impl People {
 
     /// Who of those that are there an entry means. The superuser needs no sudo, and of everybody are meant those who can
     /// be persons.
-    fn meant(&self, entry: &str) -> Vec<String> {
+    pub(super) fn meant(&self, entry: &str) -> Vec<String> {
         let mut members: BTreeSet<&str> = BTreeSet::new();
         let mut firsts: BTreeSet<&str> = BTreeSet::new();
         if let Some(group) = entry.strip_prefix('%') {
