@@ -8,7 +8,7 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
     RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetStatus, make_bitflags,
 };
-use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -67,8 +67,10 @@ impl Paths {
 /// When a limit cannot be set.
 pub fn confine(paths: &Paths, limits: &Limits) -> Result<&'static str, String> {
     let limit = |resource, value: u64| {
+        // What was given less has less: nobody may raise it.
+        let value = getrlimit(resource).maximum.map_or(value, |most| most.min(value));
         setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })
-            .map_err(|error| format!("a resource limit cannot be set: {error}"))
+            .map_err(|error| format!("the resource limit {resource:?} cannot be set to {value}: {error}"))
     };
     limit(Resource::As, limits.memory_bytes)?;
     limit(Resource::Cpu, limits.cpu_secs)?;

@@ -154,6 +154,13 @@ pub(crate) fn judge(installed: &Installed<'_>, knowledge: &Knowledge) -> Judged 
     subjects.extend(of_languages(installed.components, judged_by_distribution, knowledge, &mut out.findings));
     let used: BTreeSet<&str> = subjects.iter().map(|subject| subject.ecosystem).collect();
     for ecosystem in used {
+        // What is not known is found nowhere.
+        let coverage = knowledge.advisories.coverage(ecosystem);
+        if let Some(part) = coverage.filter(|coverage| coverage.is_part(ecosystem)) {
+            let told =
+                format!("advisories for {ecosystem}: only {}, too few to be all of them", part.advisories);
+            out.findings.push(Finding { observed: told, ..uncovered("INC-18", ecosystem) });
+        }
         if let Some(why) = knowledge.staleness(ecosystem) {
             let (observed, fix) = (
                 format!("advisories for {ecosystem}: {why}"),

@@ -1,7 +1,7 @@
 //! From facts to the words of a mail.
 
 use mercat_domain::notice::NoticeKind;
-use mercat_text::{Locale, fix, observed, required, rule, text};
+use mercat_text::{Locale, observed, remedy, required, rule, text};
 
 /// Digests are longer than a telephone is wide.
 const STYLE: &str = "max-width:44rem;margin:1.5rem auto;padding:0 1rem;font-family:sans-serif;line-height:1.5;overflow-wrap:anywhere";
@@ -125,7 +125,7 @@ pub fn render(letter: &Letter) -> Rendered {
         paragraphs.push(letter.steps.iter().map(line).collect::<Vec<_>>().join("\n"));
     }
     for finding in &letter.findings {
-        let fix = fix(letter.locale, &finding.rule).unwrap_or_else(|| finding.fix.clone());
+        let fix = remedy(letter.locale, &finding.rule, &finding.fix);
         let required = required(letter.locale, &finding.rule, &finding.required);
         let observed = observed(letter.locale, &finding.observed);
         let lines = [

@@ -33,8 +33,14 @@ pub enum CaseResult {
 
 /// Why a case cannot be run.
 #[derive(Debug, thiserror::Error)]
-#[error("not a test case: {0}")]
-pub struct CaseError(#[from] serde_json::Error);
+pub enum CaseError {
+    /// It is not what a case looks like.
+    #[error("not a test case: {0}")]
+    Form(#[from] serde_json::Error),
+    /// It expects what no policy can say.
+    #[error("expect names {0}")]
+    Expected(String),
+}
 
 /// Runs one case; returns its note with the result.
 ///
@@ -42,12 +48,31 @@ pub struct CaseError(#[from] serde_json::Error);
 /// When the text is no case.
 pub fn run_case(policies: &Eligibility, text: &str) -> Result<(String, CaseResult), CaseError> {
     let case: Case = serde_json::from_str(text)?;
+    if let Some(wrong) = case.expect.iter().flatten().find_map(|(key, value)| impossible(key, value)) {
+        return Err(CaseError::Expected(wrong));
+    }
     let listing = case.listing.as_ref().map(Value::to_string);
     let result = match policies.judge(&case.verdict.to_string(), listing.as_deref()) {
         Ok(found) => compare(&case.expect, &found),
         Err(error) => CaseResult::Inconclusive(error.to_string()),
     };
     Ok((case.note, result))
+}
+
+/// What no finding of a policy has: such a case could never pass.
+fn impossible(key: &str, value: &str) -> Option<String> {
+    const KEYS: [&str; 11] = [
+        "rule", "severity", "observed", "required", "fix", "plan", "platform", "layer", "path", "package",
+        "field",
+    ];
+    const SEVERITIES: [&str; 4] = ["error", "warning", "info", "shadow"];
+    match key {
+        "severity" if !SEVERITIES.contains(&value) => {
+            Some(format!("the severity {value:?}; there are {}", SEVERITIES.join(", ")))
+        }
+        key if !KEYS.contains(&key) => Some(format!("the word {key:?}; there are {}", KEYS.join(", "))),
+        _ => None,
+    }
 }
 
 fn compare(expected: &[BTreeMap<String, String>], found: &[Found]) -> CaseResult {

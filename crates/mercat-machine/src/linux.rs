@@ -126,7 +126,7 @@ pub const RULES: &[Rule] = &[
         "LNX-17",
         None,
         "Network by DHCP",
-        "let the first interface use DHCP, and remove fixed addresses and persistent interface names",
+        "let the first interface use DHCP, and remove fixed addresses, persistent interface names, and name servers from /etc/resolv.conf",
         network::network,
     ),
     rule("LNX-18", None, "No LVM on OS disk", "keep the operating system outside LVM", storage::lvm),

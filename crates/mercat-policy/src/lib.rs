@@ -183,7 +183,8 @@ impl Policy {
     /// # Errors
     /// With the key or rule that is wrong.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
-        let file: File = toml::from_str(text).map_err(|error| PolicyError::Syntax(error.to_string()))?;
+        let file: File = toml::from_str(text)
+            .map_err(|error| PolicyError::Syntax(error.to_string().trim_end().to_owned()))?;
         meant(&file)?;
         let mut rules = BTreeMap::new();
         let mut shadow = BTreeSet::new();
@@ -225,7 +226,8 @@ impl Policy {
     }
 
     fn vm_of_default() -> Result<VmPolicy, PolicyError> {
-        let file: File = toml::from_str(BUILT_IN).map_err(|error| PolicyError::Syntax(error.to_string()))?;
+        let file: File = toml::from_str(BUILT_IN)
+            .map_err(|error| PolicyError::Syntax(error.to_string().trim_end().to_owned()))?;
         file.vm.ok_or_else(|| PolicyError::Syntax("the built-in pack has no [vm] table".to_owned()))
     }
 

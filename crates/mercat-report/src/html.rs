@@ -52,7 +52,7 @@ impl Page<'_> {
     }
 
     fn fix(&self, finding: &Finding) -> String {
-        plain(&mercat_text::fix(self.locale, &finding.rule).unwrap_or_else(|| finding.fix.clone()))
+        plain(&mercat_text::remedy(self.locale, &finding.rule, &finding.fix))
     }
 
     /// What a check is about; where nothing was found, in words that say no fault.

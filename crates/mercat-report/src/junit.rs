@@ -122,7 +122,7 @@ fn told(result: &str, observed: &str, required: &str) -> Body {
 
 fn body(report: &Report, findings: &[&Finding], locale: Locale) -> Body {
     let line = |finding: &&Finding| {
-        let fix = mercat_text::fix(locale, &finding.rule).unwrap_or_else(|| finding.fix.clone());
+        let fix = mercat_text::remedy(locale, &finding.rule, &finding.fix);
         let parts = [
             ("severity", report.weight(finding).to_owned()),
             ("where", place(finding)),

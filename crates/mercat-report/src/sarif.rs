@@ -80,7 +80,7 @@ fn result(report: &Report, finding: &Finding, index: usize, locale: Locale) -> V
         Severity::Info => ("fail", "note"),
         Severity::Inconclusive => ("open", "none"),
     };
-    let fix = mercat_text::fix(locale, &finding.rule).unwrap_or_else(|| finding.fix.clone());
+    let fix = mercat_text::remedy(locale, &finding.rule, &finding.fix);
     let text = format!(
         "{} — required: {}; fix: {}",
         plain(&finding.observed),

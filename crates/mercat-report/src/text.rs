@@ -44,7 +44,26 @@ pub fn text(report: &Report, style: &Style) -> String {
     if !report.checks.is_empty() {
         out.push_str(&format!("  {}\n", style.word("text-rules", &[("counts", &counts(report, style))])));
     }
+    undecided(report, style, &mut out);
     out
+}
+
+/// Why rules could not be decided of which no finding tells.
+fn undecided(report: &Report, style: &Style, out: &mut String) {
+    let is_told =
+        |rule: &str| report.findings.iter().any(|finding| finding.rule.trim_end_matches("-ADVICE") == rule);
+    let silent = report.checks.iter().filter(|check| check.result == "inconclusive" && !is_told(&check.rule));
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for check in silent.filter(|check| !check.observed.is_empty()) {
+        match reasons.iter_mut().find(|(why, _)| *why == check.observed) {
+            Some((_, rules)) => rules.push(&check.rule),
+            None => reasons.push((&check.observed, vec![&check.rule])),
+        }
+    }
+    for (why, rules) in reasons {
+        let head = format!("    {}: ", plain(&rules.join(", ")));
+        wrapped(&head, &head, &plain(&mercat_text::observed(style.locale, why)), style, out);
+    }
 }
 
 fn of_outcome(outcome: Outcome) -> Ansi {
@@ -88,7 +107,7 @@ fn one(report: &Report, finding: &Finding, style: &Style, out: &mut String) {
     let observed = mercat_text::observed(style.locale, &finding.observed);
     wrapped(&head, &painted, &plain(&observed), style, out);
     let place = place(finding);
-    let fix = mercat_text::fix(style.locale, &finding.rule).unwrap_or_else(|| finding.fix.clone());
+    let fix = mercat_text::remedy(style.locale, &finding.rule, &finding.fix);
     let required = mercat_text::required(style.locale, &finding.rule, &finding.required);
     for (name, text) in [("text-where", &place), ("text-required", &required), ("text-fix", &fix)] {
         if !text.is_empty() {

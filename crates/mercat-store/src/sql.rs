@@ -83,6 +83,29 @@ fn make_private(path: &str) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Which server does not answer, and why: a pool that tried again until its time was over does not say.
+#[derive(Debug, thiserror::Error)]
+#[error("PostgreSQL at {host}:{port}: {why}")]
+struct Unreached {
+    host: String,
+    port: u16,
+    why: String,
+}
+
+async fn unreached(url: &str) -> LedgerError {
+    let options: sqlx::postgres::PgConnectOptions = match url.parse() {
+        Ok(options) => options,
+        Err(error) => return LedgerError::unavailable(error),
+    };
+    let (host, port) = (options.get_host().to_owned(), options.get_port());
+    let connect = sqlx::PgConnection::connect_with(&options);
+    let why = match tokio::time::timeout(Duration::from_secs(5), connect).await {
+        Ok(Err(error)) => error.to_string(),
+        Ok(Ok(_)) | Err(_) => "no answer in time".to_owned(),
+    };
+    LedgerError::unavailable(Unreached { host, port, why })
+}
+
 impl Postgres {
     /// Connects and brings the schema up to date.
     ///
@@ -93,8 +116,11 @@ impl Postgres {
             .max_connections(10)
             .acquire_timeout(Duration::from_secs(5))
             .connect(url)
-            .await
-            .map_err(LedgerError::unavailable)?;
+            .await;
+        let pool = match pool {
+            Err(sqlx::Error::PoolTimedOut) => return Err(unreached(url).await),
+            pool => pool.map_err(LedgerError::unavailable)?,
+        };
         migrator(include_str!("../migrations/postgres/0001_ledger.sql"))
             .run(&pool)
             .await

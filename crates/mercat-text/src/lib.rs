@@ -113,6 +113,14 @@ pub fn fix(locale: Locale, id: &str) -> Option<String> {
     by_rule(locale, "advice", id).filter(|_| locale != Locale::En)
 }
 
+/// What to do about a finding in the reader's language, where `own` is what it says itself, in English.
+pub fn remedy(locale: Locale, id: &str, own: &str) -> String {
+    match FIXES.words(own).filter(|_| locale != Locale::En) {
+        Some(words) => words,
+        None => fix(locale, id).unwrap_or_else(|| own.to_owned()),
+    }
+}
+
 /// What to do about a rule in general, where that has words.
 pub fn advice(locale: Locale, id: &str) -> Option<String> {
     fix(locale, id).or_else(|| by_rule(locale, "advice", id))
@@ -128,7 +136,11 @@ pub fn required(locale: Locale, id: &str, own: &str) -> String {
     match own.strip_suffix(" or newer").filter(|_| of_package) {
         Some(version) => text(locale, "required-newer", &[("version", version)]),
         None if of_package && own == "not fixed yet" => text(locale, "required-unfixed", &[]),
-        None => by_rule(locale, "required", id).unwrap_or_else(|| requirement(locale, own)),
+        // Its own words say more than those of its rule.
+        None => match REQUIREMENTS.words(own).or_else(|| by_rule(locale, "required", id)) {
+            Some(words) => words,
+            None => own.to_owned(),
+        },
     }
 }
 
@@ -155,6 +167,9 @@ static REQUIREMENTS: LazyLock<Table> =
 static OBSERVATIONS: LazyLock<Table> =
     LazyLock::new(|| Table::of(include_str!("../locales/ja-observed.tsv")));
 
+/// What to do, as findings say it themselves.
+static FIXES: LazyLock<Table> = LazyLock::new(|| Table::of(include_str!("../locales/ja-fix.tsv")));
+
 /// What a field requires, in the reader's language; as it is where there are no words for it.
 pub fn requirement(locale: Locale, english: &str) -> String {
     if locale == Locale::En { english.to_owned() } else { REQUIREMENTS.told(english, 0) }
@@ -171,6 +186,12 @@ impl Table {
         let mut lines: Vec<_> = source.lines().filter_map(|line| line.split_once('\t')).collect();
         lines.sort_by_key(|(pattern, _)| Reverse(pattern.len()));
         Self(lines)
+    }
+
+    /// A whole text; `None` where there are no words for it.
+    fn words(&self, english: &str) -> Option<String> {
+        let has = self.0.iter().any(|(pattern, _)| held(pattern, english).is_some());
+        has.then(|| self.told(english, 0))
     }
 
     /// `depth` counts the texts around this one.

@@ -1,6 +1,6 @@
 //! Whether everything that is observed has Japanese: the sources of the crates that look at artifacts are read.
 
-use super::{Locale, OBSERVATIONS, observed, requirement};
+use super::{FIXES, Locale, OBSERVATIONS, observed, requirement};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -251,7 +251,7 @@ fn what_judges_observe_has_japanese() {
     const FIELDS: [&str; 7] =
         ["observed:", "letobserved=", "letwhat=", "letwhy=", "why:", "what:", "observed.push_str("];
     // What is required, what is told to operators only, and what is the same in both languages.
-    const OTHERS: [&str; 25] = [
+    const OTHERS: [&str; 26] = [
         "0, 1, 2 and so on, at most 7, as many as in the version before",
         "7 has the digest 7, 7",
         "7: 7 (\"7\") in 7 7",
@@ -276,6 +276,7 @@ fn what_judges_observe_has_japanese() {
         "the policy pack is not usable",
         "the verdict cannot be read",
         "what is known about 7",
+        "use file systems that are read here, without encryption: what nobody can read is not certified",
         "which certification.pins does not name; add it when the file is the one you mean",
     ];
     // Of some crates only a part ends in what is observed.
@@ -418,4 +419,42 @@ fn what_was_seen_is_told_in_japanese() {
     // As deep as a stranger writes it, without end or delay.
     let deep = "x".to_owned() + &" and 1 more".repeat(50_000);
     assert!(observed(Locale::Ja, &deep).ends_with("、ほか 1 件"));
+}
+
+/// What findings say is to be done, where their rules do not say it in both languages.
+#[test]
+fn what_is_to_be_done_has_japanese() {
+    const CALLS: [&str; 6] =
+        ["Note::new(", ".add(", "layer_finding(", "=finding(", "(finding(", "Box::new(finding("];
+    // What is required or observed, in calls of another form.
+    const OTHERS: [&str; 17] = [
+        "7 is 7",
+        "7 refers to 7",
+        "7 with 7 bytes",
+        "7, as published",
+        "7, as the listing declares",
+        "X.Y or X.Y.Z, optionally followed by -suffix",
+        "a disk that every reader understands alike",
+        "an index when there are several platforms",
+        "an upload of this publisher that is complete",
+        "at least one version tag such as 1.0.1",
+        "each platform's manifest listed by its own tag or digest",
+        "every byte read",
+        "every layer",
+        "greater than 7.7.7, the newest published",
+        "latest is 7",
+        "the image of 7.7.7, the newest version listed",
+        "the tag latest in the list",
+    ];
+    let mut texts = BTreeSet::new();
+    for (_, source) in ["certify", "worker", "domain"].into_iter().flat_map(sources) {
+        let calls = CALLS.iter().flat_map(|call| behind(&source, call));
+        texts.extend(calls.filter_map(|call| arguments(call).last().copied()).flat_map(words));
+        let fields = ["fix:", "letfix="].iter().flat_map(|field| behind(&source, field));
+        texts.extend(fields.flat_map(words));
+    }
+    texts.retain(|text| !OTHERS.contains(&text.as_str()));
+    let missing: Vec<&String> = texts.iter().filter(|text| FIXES.words(text).is_none()).collect();
+    assert_eq!(missing, Vec::<&String>::new());
+    assert!(texts.len() >= 60, "{} are read", texts.len());
 }

@@ -82,7 +82,7 @@ fn import(data: &Path, gathered: Gathered, age: Age, replace: bool) -> anyhow::R
 
 /// Beside the old one, to the disk, read back whole, and only then in its place.
 fn write(data: &Path, target: &Path, content: &Content) -> anyhow::Result<Meta> {
-    let part = tempfile::NamedTempFile::new_in(data)?;
+    let part = crate::scratch::beside(data)?;
     let mut out = std::io::BufWriter::with_capacity(1 << 20, part.as_file());
     let meta = content.write(&mut out)?;
     drop(out);

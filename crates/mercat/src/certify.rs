@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use cache::Cache;
 use indicatif::{ProgressBar, ProgressStyle};
 use mercat_artifact::oci::reference::{self, Selector, Source};
-use mercat_certify::advisories::Advisories;
+use mercat_certify::advisories::{Advisories, vex};
 use mercat_certify::{Policy, Verdict};
 use mercat_depot::{Credentials, Depot, Imported, Progress, SourceError, import, selected};
 use mercat_domain::{Digest, Outcome};
@@ -60,6 +60,8 @@ pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
                 let knowledge = inspector.knowledge().await.map_err(anyhow::Error::msg)?;
                 let verdict = mercat_certify::refused_source(code, what.clone(), &knowledge);
                 output::write(args, &[(args.image.clone(), verdict.to_json())])?;
+                hint(&args.image, &error);
+                return Ok(EXIT_FINDINGS);
             }
             return refused(&args.image, &error);
         }
@@ -128,13 +130,23 @@ fn of_disks(args: &CertifyArgs) -> Option<String> {
 /// Which file that the arguments name is not there.
 fn missing(args: &CertifyArgs) -> Option<String> {
     let is_pack = |path: &&PathBuf| path.to_str().is_some_and(|name| Policy::named(name).is_some());
+    let is_what = |path: &Path| if path.is_dir() { "is a directory" } else { "no such file" };
     if let Some(path) = args.policy.as_ref().filter(|path| !is_pack(path) && !path.is_file()) {
-        let packs = Policy::names().join(", ");
-        return Some(format!("--policy {}: no such file, and no pack of {packs}", path.display()));
+        let (what, packs) = (is_what(path), Policy::names().join(", "));
+        return Some(format!("--policy {}: {what}, and no pack of {packs}", path.display()));
     }
-    if let Ok((Source::Archive(path) | Source::DockerArchive(path) | Source::Layout(path), _)) =
-        reference::parse(&args.image)
-        && let Err(error) = std::fs::metadata(&path)
+    let source = reference::parse(&args.image).map(|(source, _)| source);
+    match &source {
+        Ok(Source::Layout(path)) if path.is_file() => {
+            return Some(format!("{}: a layout is a directory; of an archive say oci-archive:", args.image));
+        }
+        Ok(Source::Archive(path) | Source::DockerArchive(path)) if path.is_dir() => {
+            return Some(format!("{}: an archive is a file; of an OCI layout say oci:", args.image));
+        }
+        _ => {}
+    }
+    if let Ok(Source::Archive(path) | Source::DockerArchive(path) | Source::Layout(path)) = &source
+        && let Err(error) = std::fs::metadata(path)
     {
         // Other tools name an image in an archive behind a colon.
         let whole = path.to_str().and_then(|path| path.rsplit_once(':')).map(|(front, _)| front);
@@ -146,7 +158,7 @@ fn missing(args: &CertifyArgs) -> Option<String> {
     let advisories = args.advisories.iter().map(|path| ("--advisories", path));
     let mut named = advisories.chain(args.vex.iter().map(|path| ("--vex", path)));
     let (flag, path) = named.find(|(_, path)| !path.is_file())?;
-    Some(format!("{flag} {}: no such file", path.display()))
+    Some(format!("{flag} {}: {}", path.display(), is_what(path)))
 }
 
 /// Why a file cannot be had, without the number of the error.
@@ -176,6 +188,13 @@ fn inspector(data: &Path, args: &CertifyArgs) -> anyhow::Result<Inspector> {
         let policy = Policy::parse(&text).with_context(|| format!("--policy {}", path.display()))?;
         for remark in wiring::remarks(&policy) {
             eprintln!("mercat: --policy {}: {remark}", path.display());
+        }
+    }
+    for path in &args.vex {
+        let named = || format!("--vex {}", path.display());
+        let text = std::fs::read(path).with_context(named)?;
+        if text.len() <= vex::DOCUMENT_BYTES_MAX {
+            vex::read(&text).with_context(named)?;
         }
     }
     inspector.knowledge.vex.extend(args.vex.iter().cloned());
@@ -235,7 +254,13 @@ fn layout_images(root: &Path, references: &[String]) -> Result<Vec<(String, Impo
         std::io::ErrorKind::NotFound => SourceError::NotFound(index.display().to_string()),
         _ => SourceError::Unreachable { host: index.display().to_string(), why: in_words(&error) },
     })?;
-    let (Manifest::Index(entries), _) = oci::parse_manifest(&bytes, Some(oci::OCI_INDEX))? else {
+    let parsed = oci::parse_manifest(&bytes, Some(oci::OCI_INDEX)).map_err(|error| match error.into() {
+        SourceError::Refused { code, what } => {
+            SourceError::Refused { code, what: format!("index.json: {what}") }
+        }
+        other => other,
+    });
+    let (Manifest::Index(entries), _) = parsed? else {
         return Err(SourceError::Refused { code: "MAN-04", what: "index.json is no index".into() });
     };
     let mut out: BTreeMap<Digest, (String, Imported)> = BTreeMap::new();
@@ -266,8 +291,10 @@ fn layout_images(root: &Path, references: &[String]) -> Result<Vec<(String, Impo
         out.entry(entry.digest).or_insert((name, image));
     }
     if out.is_empty() {
-        let what = if references.is_empty() { "an image".to_owned() } else { references.join(", ") };
-        let has = mercat_depot::some_of(&names);
+        if names.is_empty() {
+            return Err(SourceError::Refused { code: "CTR-13", what: "index.json lists no image".into() });
+        }
+        let (what, has) = (references.join(", "), mercat_depot::some_of(&names));
         return Err(SourceError::NotFound(format!("{what} in {}, which has {has},", root.display())));
     }
     Ok(out.into_values().collect())
@@ -308,6 +335,17 @@ fn usage(text: &str) -> u8 {
 #[expect(clippy::print_stderr, reason = "the command's result")]
 fn refused(image: &str, error: &SourceError) -> anyhow::Result<u8> {
     eprintln!("mercat: {image}: {}", mercat_worker::chain(error));
+    hint(image, error);
+    Ok(match error {
+        SourceError::Refused { .. } => EXIT_FINDINGS,
+        SourceError::NotFound(_) => EXIT_USAGE,
+        _ => EXIT_OURS,
+    })
+}
+
+/// What may have been meant.
+#[expect(clippy::print_stderr, reason = "the command's result")]
+fn hint(image: &str, error: &SourceError) {
     if matches!(error, SourceError::Denied(_)) {
         eprintln!("mercat: pass --allow HOST:PORT to read from a private or plain http registry");
     }
@@ -316,9 +354,4 @@ fn refused(image: &str, error: &SourceError) -> anyhow::Result<u8> {
     {
         eprintln!("mercat: an archive is a tar file as skopeo, docker save or buildah write it");
     }
-    Ok(match error {
-        SourceError::Refused { .. } => EXIT_FINDINGS,
-        SourceError::NotFound(_) => EXIT_USAGE,
-        _ => EXIT_OURS,
-    })
 }

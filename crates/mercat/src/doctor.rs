@@ -79,7 +79,9 @@ async fn checks(data: &Path) -> Vec<(&'static str, Health)> {
     let house = match wiring::open(data, &config).await {
         Ok(house) => house,
         Err(error) => {
-            out.push(("data directory", Health::Bad(format!("{error:#}"))));
+            let what = format!("{error:#}");
+            let about = if what.starts_with("the database") { "database" } else { "data directory" };
+            out.push((about, Health::Bad(what)));
             return out;
         }
     };

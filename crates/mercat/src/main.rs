@@ -18,6 +18,7 @@ mod wiring;
 
 use clap::Parser;
 use cli::{Cli, Command};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Findings block.
@@ -67,16 +68,20 @@ fn main() -> ExitCode {
 }
 
 /// Ends the program in silence when what reads its output is gone, as `head` is after its lines: `println!`
-/// panics then, and nobody can read why.
+/// panics then, and nobody can read why. Where the output does not fit, that is said.
 fn stop_when_nobody_reads() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        let closed =
-            |text: &String| text.starts_with("failed printing to std") && text.contains("Broken pipe");
-        if panic.payload().downcast_ref::<String>().is_some_and(closed) {
-            std::process::exit(EXIT_PIPE);
+        let text = panic.payload().downcast_ref::<String>().map(String::as_str).unwrap_or_default();
+        match text.strip_prefix("failed printing to stdout: ") {
+            Some(why) if why.contains("Broken pipe") => std::process::exit(EXIT_PIPE),
+            Some(why) => {
+                let _ = writeln!(std::io::stderr(), "mercat: standard output is closed: {why}");
+                std::process::exit(i32::from(EXIT_OURS));
+            }
+            None if text.starts_with("failed printing to stderr") => std::process::exit(EXIT_PIPE),
+            None => usual(panic),
         }
-        usual(panic);
     }));
 }
 

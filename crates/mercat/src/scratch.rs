@@ -4,7 +4,8 @@ use anyhow::Context;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use tempfile::TempDir;
+use std::time::Duration;
+use tempfile::{NamedTempFile, TempDir};
 
 /// A file in them that is locked as long as they are in use.
 const LOCK: &str = "lock";
@@ -46,6 +47,37 @@ impl Scratch {
     }
 }
 
+/// Begins of names of files that replace others when they are whole.
+const PART: &str = ".mercat-part-";
+/// Younger ones may not be locked yet.
+const PART_AGE: Duration = Duration::from_secs(60);
+
+/// A file in a directory, to replace another one when it is whole. Those that killed runs left there go away.
+///
+/// # Errors
+/// A directory that cannot be written.
+pub(crate) fn beside(directory: &Path) -> anyhow::Result<NamedTempFile> {
+    let part = tempfile::Builder::new()
+        .prefix(PART)
+        .tempfile_in(directory)
+        .with_context(|| format!("{} cannot be written", directory.display()))?;
+    let _ = part.as_file().lock();
+    let owner = part.as_file().metadata()?.uid();
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let is_old = |found: &fs::Metadata| {
+            found.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age > PART_AGE))
+        };
+        let is_left = entry.file_name().to_str().is_some_and(|name| name.starts_with(PART))
+            && fs::symlink_metadata(entry.path())
+                .is_ok_and(|found| found.is_file() && found.uid() == owner && is_old(&found))
+            && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+        if is_left {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(part)
+}
+
 /// Tells machines apart: locks of another may not be seen where directories are shared. One without an id of its own is
 /// known by its start, and what it left behind then stays.
 fn machine() -> String {
@@ -76,6 +108,25 @@ fn sweep(place: &Path, prefix: &str, owner: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_that_killed_imports_left_behind_go_away() {
+        let place = tempfile::tempdir().expect("a directory");
+        let [left, young, other] =
+            [".mercat-part-left", ".mercat-part-young", "other"].map(|name| place.path().join(name));
+        let old = std::time::SystemTime::now() - PART_AGE * 2;
+        for file in [&left, &young, &other] {
+            let file_of = File::create(file).expect("made");
+            if *file != young {
+                file_of.set_modified(old).expect("set");
+            }
+        }
+        let used = beside(place.path()).expect("made");
+        used.as_file().set_modified(old).expect("set");
+        let next = beside(place.path()).expect("made");
+        assert!(used.path().exists() && next.path().exists() && young.exists() && other.exists());
+        assert!(!left.exists());
+    }
 
     #[test]
     fn what_a_killed_run_left_behind_goes_away_and_what_is_in_use_stays() {

@@ -45,7 +45,7 @@ fn import(data: &Path, paths: &[PathBuf]) -> anyhow::Result<u8> {
     });
     fs_err::create_dir_all(data)?;
     let target = data.join(FILE);
-    let mut part = tempfile::NamedTempFile::new_in(data)?;
+    let mut part = crate::scratch::beside(data)?;
     part.write_all(&pack(&about.to_string(), &builder.compile()))?;
     part.as_file().sync_all()?;
     // What cannot be opened again does not replace what could.
@@ -85,11 +85,19 @@ fn read_file(path: &Path, builder: &mut Builder, bar: &ProgressBar) -> anyhow::R
         }
         // What is taken here replaces what is there.
         if line.contains(&0) {
-            bail!("{} is no signature file: it has bytes that no text has", path.display());
+            let unpack = "; unpack a .cvd or .cld of ClamAV first: sigtool --unpack FILE";
+            let unpack = if line.starts_with(b"ClamAV-VDB:") || is_packed(path) { unpack } else { "" };
+            bail!("{} is no signature file: it has bytes that no text has{unpack}", path.display());
         }
         builder.line(&String::from_utf8_lossy(&line));
         bar.inc(1);
     }
+}
+
+/// Whether a file is one of ClamAV's databases as they are distributed.
+fn is_packed(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|end| ["cvd", "cld", "cud"].iter().any(|known| end.eq_ignore_ascii_case(known)))
 }
 
 fn opened(path: &Path) -> anyhow::Result<Pack> {
@@ -108,7 +116,15 @@ fn show(data: &Path) -> anyhow::Result<u8> {
     let (bodies, hashes) = pack.verify().with_context(|| path.display().to_string())?;
     println!("{bodies} byte signatures and {hashes} hashes, whole");
     for key in ["imported", "by", "sources", "notUsed"] {
-        println!("{key}: {}", about.get(key).unwrap_or(&serde_json::Value::Null));
+        let value = about.get(key).unwrap_or(&serde_json::Value::Null);
+        match (value.as_str(), value.as_array()) {
+            (Some(text), _) => println!("{key}: {text}"),
+            (_, Some(list)) if list.iter().all(serde_json::Value::is_string) => {
+                let list: Vec<&str> = list.iter().filter_map(serde_json::Value::as_str).collect();
+                println!("{key}: {}", if list.is_empty() { "-".to_owned() } else { list.join(", ") });
+            }
+            _ => println!("{key}: {value}"),
+        }
     }
     Ok(0)
 }

@@ -5,7 +5,6 @@ use super::walk::{Progress, Walked, Walks, walk};
 use crate::facts::{LayerFacts, Note, READ_ALIKE};
 use crate::files::Files;
 use crate::files::whole::{Part, Whole, whole};
-use crate::scan::OURS;
 use crate::verdict::{Check, DiskReport, FilesReport, VolumeReport};
 use crate::vulnerabilities::{self, Installed};
 use crate::{Knowledge, Verdict, inventory, links, sbom};
@@ -165,9 +164,15 @@ fn disk_report(
 
 /// The verdict over a file that does not open as a disk. It has no subject, because there is no disk.
 pub fn refused_verdict(error: &ReadError, plan: &str, knowledge: &Knowledge) -> Verdict {
+    let fix = match error {
+        ReadError::Refused { code: "DSK-LUKS", .. } => {
+            "make the disk again without encryption: what nobody can read is not certified"
+        }
+        _ => "convert the image again with current tools and declare the format that it has",
+    };
     let finding = Finding {
         required: "a disk image that is complete in one file, in the format that was declared".to_owned(),
-        fix: "convert the image again with current tools and declare the format that it has".to_owned(),
+        fix: fix.to_owned(),
         ..refusal(error)
     };
     let outcomes = container::refused(&finding);
@@ -309,7 +314,8 @@ fn unreadable(volume: &Volume) -> Option<Finding> {
         observed: format!("{what}, in the volume at byte {}", volume.start),
         required: "file systems that are read here: ext2, ext3, ext4, XFS, FAT, NTFS, ISO 9660, squashfs"
             .to_owned(),
-        fix: OURS.to_owned(),
+        fix: "use file systems that are read here, without encryption: what nobody can read is not certified"
+            .to_owned(),
     })
 }
 

@@ -86,8 +86,11 @@ impl Frame {
     /// What to do about a finding, in the reader's language where the rule has words of its own.
     pub(crate) fn fix(&self, finding: &FindingRow) -> String {
         // What a reviewer let pass is said in the finding itself.
-        let words = mercat_text::fix(self.locale, &finding.rule).filter(|_| !finding.is_excused());
-        words.unwrap_or_else(|| self.required(&finding.fix))
+        let words = match finding.is_excused() {
+            true => finding.fix.clone(),
+            false => mercat_text::remedy(self.locale, &finding.rule, &finding.fix),
+        };
+        self.required(&words)
     }
 
     /// What was seen, in the reader's language.

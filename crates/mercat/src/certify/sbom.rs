@@ -114,5 +114,6 @@ fn print(text: &str) {
 #[expect(clippy::print_stderr, reason = "the command's result")]
 fn tell(finding: &Finding) {
     let Finding { rule, place, observed, .. } = finding;
-    eprintln!("mercat: not whole: {rule} {}: {observed}", place.path);
+    let path = if place.path.is_empty() { String::new() } else { format!(" {}", place.path) };
+    eprintln!("mercat: not whole: {rule}{path}: {observed}");
 }
