@@ -119,8 +119,8 @@ pub fn refused_source(code: &str, what: String, knowledge: &Knowledge) -> Verdic
         required: "a document by the OCI image specification".to_owned(),
         fix: "rebuild and push the image".to_owned(),
     };
-    let findings = knowledge.policy.weigh(finding).into_iter().collect();
-    Verdict { findings, ..Verdict::blank(String::new(), knowledge) }
+    // Whatever a policy says of its rule, there is nothing to pass.
+    Verdict { findings: vec![finding], ..Verdict::blank(String::new(), knowledge) }
 }
 
 /// The keys of the facts that inspecting this specimen would use, each with its blob: what can be looked up beforehand.

@@ -241,7 +241,7 @@ fn overlays(tree: &Tree) -> impl Iterator<Item = Doubt> {
     // It is a script: what is no plain setting to none may be anything.
     let is_on = |line: &str| {
         let (name, value) = line.split_once('=').unwrap_or((line, ""));
-        let value = value.trim_matches(['"', '\'']);
+        let value = value.split(" #").next().unwrap_or(value).trim().trim_matches(['"', '\'']);
         let is_own = ["overlayroot", "overlayroot_cfgdisk"].contains(&name);
         let is_off = ["", "disabled"].contains(&value.split(':').next().unwrap_or(value));
         !is_own || !is_off || value.contains(['"', '\'', ';', '&', '|', '$', '`', ' ', '\t'])

@@ -182,6 +182,8 @@ fn system(path: &str, name: &str) -> Option<Wanted> {
         || matches!(path, "lib/os-release" | "lib/apk/db/installed")
         || path.starts_with("lib/sysimage/rpm/")
         || path.starts_with("lib/systemd/system-preset/")
+        || path.starts_with("local/lib/systemd/system/")
+        || path.strip_prefix("local/").unwrap_or(path).starts_with("lib/systemd/system.conf.d/")
         || path.starts_with("lib/systemd/network/")
         || path.starts_with("local/lib/systemd/network/")
         || path.starts_with("lib/netplan/")

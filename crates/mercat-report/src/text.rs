@@ -42,7 +42,8 @@ pub fn text(report: &Report, style: &Style) -> String {
     let tables = [images(report, style), volumes(report, style)];
     tables.iter().filter(|rows| rows.len() > 1).for_each(|rows| table(rows, style, &mut out));
     if !report.checks.is_empty() {
-        out.push_str(&format!("  {}\n", style.word("text-rules", &[("counts", &counts(report, style))])));
+        let rules = style.word("text-rules", &[("counts", &counts(report, style))]);
+        wrapped("  ", "  ", &rules, style, &mut out);
     }
     undecided(report, style, &mut out);
     out
@@ -61,8 +62,8 @@ fn undecided(report: &Report, style: &Style, out: &mut String) {
         }
     }
     for (why, rules) in reasons {
-        let head = format!("    {}: ", plain(&rules.join(", ")));
-        wrapped(&head, &head, &plain(&mercat_text::observed(style.locale, why)), style, out);
+        let told = format!("{}: {}", mercat_text::observed(style.locale, why), rules.join(", "));
+        wrapped("    ", "    ", &plain(&told), style, out);
     }
 }
 

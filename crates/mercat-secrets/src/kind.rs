@@ -163,7 +163,7 @@ impl Kind {
             return false;
         }
         // Where a length stands in front, the next byte belongs to something else.
-        opens && closes || shape::is_counted(window, secret)
+        opens && closes || shape::is_counted(window, secret, opens)
     }
 
     fn passes(&self, secret: &[u8]) -> bool {

@@ -228,8 +228,12 @@ pub(crate) fn base64(text: &[u8]) -> Option<Vec<u8>> {
 /// Whether a length stands in front of the text: of a string in compiled Python (marshal), whose next
 /// object follows without a gap. Types: `z Z` with one byte of length, `s t u a A` with four; the high bit
 /// says that the object is referred to again.
-pub(crate) fn is_counted(window: &[u8], text: &Range<usize>) -> bool {
-    let short = (2..=256).any(|back| {
+///
+/// `opens` says whether what stands before the text is no part of it: a letter and a sign of ordinary text look like a
+/// length, too, and do so somewhere in any large program.
+pub(crate) fn is_counted(window: &[u8], text: &Range<usize>, opens: bool) -> bool {
+    let most = if opens { 256 } else { 2 };
+    let short = (2..=most).any(|back| {
         let Some(at) = text.start.checked_sub(back) else { return false };
         let from = at + 2;
         matches!(window[at] & 0x7f, b'z' | b'Z') && from + usize::from(window[at + 1]) == text.end

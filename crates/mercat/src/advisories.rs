@@ -52,7 +52,9 @@ fn import(data: &Path, gathered: Gathered, age: Age, replace: bool) -> anyhow::R
     fs_err::create_dir_all(data)?;
     let target = data.join(NAME);
     let mut content = match target.exists() && !replace {
-        true => Content::of(&open(&target)?).context("use --replace to start anew")?,
+        true => open(&target)
+            .and_then(|old| Ok(Content::of(&old)?))
+            .with_context(|| format!("{} cannot be added to; --replace starts anew", target.display()))?,
         false => Content::default(),
     };
     if age == Age::Newer {

@@ -56,8 +56,9 @@ pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
         Ok(found) => found,
         Err(error) => {
             // What is wrong with what the publisher gave is a verdict as any other.
-            if let SourceError::Refused { code, what } = &error {
-                let knowledge = inspector.knowledge().await.map_err(anyhow::Error::msg)?;
+            if let (SourceError::Refused { code, what }, Ok(knowledge)) =
+                (&error, inspector.knowledge().await)
+            {
                 let verdict = mercat_certify::refused_source(code, what.clone(), &knowledge);
                 output::write(args, &[(args.image.clone(), verdict.to_json())])?;
                 hint(&args.image, &error);

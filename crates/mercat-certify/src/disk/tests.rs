@@ -264,7 +264,14 @@ fn knowledge(policy: &str) -> Knowledge {
         ranges: vec![Interval { from: "0".into(), fixed: "2.0".into(), ..Interval::default() }],
         ..Advisory::default()
     };
-    let advisories = Advisories::of(vec![record], Day::default()).expect("fits");
+    // As many as an ecosystem has at least.
+    let others = (0..100).map(|number| Advisory {
+        package: format!("other-{number}"),
+        id: format!("DSA-2-{number}"),
+        ..record.clone()
+    });
+    let records = std::iter::once(record.clone()).chain(others).collect();
+    let advisories = Advisories::of(records, Day::default()).expect("fits");
     let extra = Extra { policy: policy.to_owned(), ..Extra::default() };
     Knowledge::load(&extra, advisories).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -232,7 +232,8 @@ fn is_of_documents(path: &str) -> bool {
     let is_place = PLACES.iter().any(|place| path.starts_with(place))
         || VERSIONED.iter().any(of_version)
         || path.starts_with("share/")
-            && ["/tests/", "/examples/", "/samples/"].iter().any(|part| path.contains(part));
+            && (["/tests/", "/testdata/", "/examples/", "/samples/"].iter().any(|part| path.contains(part))
+                || path.ends_with("_test.go"));
     is_place && !path.contains("/.ssh/")
 }
 

@@ -1,7 +1,8 @@
 //! With which kernels and command lines boot loaders start the guest.
 
-use super::kernel::plain;
+use super::kernel::each_parameter;
 use super::script::{Variables, assign, commands, expanded, first_word};
+use super::starts::words;
 use super::{Found, lines};
 use crate::mounts::Doubt;
 use crate::wanted::is_of_grub;
@@ -22,7 +23,7 @@ const TOLD_MAX: usize = 100;
 const OPTIONS: &str = "kernelopts";
 
 /// Variables that are kept from one start to the next.
-const REMEMBERED: [&str; 3] = ["saved_entry", "next_entry", "prev_saved_entry"];
+const REMEMBERED: [&str; 4] = ["saved_entry", "next_entry", "prev_saved_entry", "prev_entry"];
 
 /// A file by its volume and its path there.
 type At<'t> = (&'t str, &'t str);
@@ -63,8 +64,14 @@ impl<'t> Boot<'t> {
             read: BTreeSet::new(),
             started: BTreeSet::new(),
             bytes: 0,
+            loaded: 0,
         };
         let mut environment = environment(tree);
+        for name in ["default", "fallback"] {
+            if let Some(value) = environment.get(name) {
+                reader.set(name, value);
+            }
+        }
         let is_script = |found: &Found<'_>| {
             let is_text = found.node.kernel.is_none() && found.node.name() != "grubenv";
             is_text && found.node.content.is_some() && is_boot(&found.node.path)
@@ -115,7 +122,7 @@ impl<'t> Boot<'t> {
             boot.lines = sources(tree);
         }
         let mounting = boot.lines.iter().filter_map(|line| {
-            let word = line.text.split_whitespace().map(plain).find(|word| mounts(word))?;
+            let word = each_parameter(&line.text).into_iter().find(|word| mounts(word))?;
             let observed = format!("the kernel command line mounts something: {word}");
             Some(Doubt { place: line.found.place(), observed })
         });
@@ -131,7 +138,8 @@ fn mounts(word: &str) -> bool {
     let (name, value) = word.split_once('=').unwrap_or((word, ""));
     match name {
         "systemd.mount_extra" | "mount.usr" | "usrhash" | "systemd.verity_usr_data" | "bootconfig" => true,
-        "overlayroot" => !["", "disabled"].contains(&value),
+        "overlayroot" => !["", "disabled"].contains(&value.split(':').next().unwrap_or(value)),
+        "overlayroot_cfgdisk" => !["", "disabled"].contains(&value),
         "systemd.volatile" => !is_no(value),
         "fstab" | "systemd.fstab" => is_no(value),
         _ => false,
@@ -299,11 +307,26 @@ impl Menus {
 
 /// Under which names the entry of a line may be chosen: its title, its id or label, and its file.
 fn names_of(line: &str, node: &Node) -> Vec<String> {
-    let quoted = line.split(['"', '\'']).map(str::trim);
+    // Their arguments name no entry.
+    const OTHERS: [&str; 4] = ["--class", "--users", "--hotkey", "--source"];
     let file = node.name().to_ascii_lowercase();
-    let words = quoted.chain(line.split_whitespace().skip(1)).chain([file.trim_end_matches(".conf")]);
-    let words = words.map(|word| word.strip_prefix("--id=").unwrap_or(word));
-    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    let (kind, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let mut names = vec![file.trim_end_matches(".conf").to_owned()];
+    if kind == "menuentry" {
+        let words = words(rest);
+        let is_other = |at: usize| at > 0 && OTHERS.contains(&words[at - 1].as_str());
+        let of_words = words.iter().enumerate().filter(|(at, _)| !is_other(*at)).map(|(_, word)| {
+            let word = word.strip_prefix("--id=").unwrap_or(word);
+            word.trim().to_owned()
+        });
+        names.extend(of_words);
+    } else {
+        // The rest of the line is the name.
+        let name = rest.trim().trim_start_matches("label ").replace(['"', '\''], "");
+        names.extend([name.trim().to_owned(), first_word(rest)]);
+    }
+    names.retain(|name| !name.is_empty());
+    names
 }
 
 /// Whether a variable chooses an entry, or is remembered to choose one.
@@ -314,9 +337,10 @@ fn is_choice(name: &str) -> bool {
 /// Whether a command may give a variable that chooses an entry a value that nobody sees: what is found when the machine
 /// starts, or typed.
 fn may_choose(word: &str, rest: &str) -> bool {
-    const ASKING: [&str; 7] = ["read", "regexp", "search", "probe", "getenv", "smbios", "cpuid"];
+    const ASKING: [&str; 9] =
+        ["read", "regexp", "search", "probe", "getenv", "smbios", "cpuid", "for", "eval"];
     let is_asked =
-        || rest.split(|letter: char| letter.is_whitespace() || "=\"'".contains(letter)).any(is_choice);
+        || rest.split(|letter: char| letter.is_whitespace() || "=:\"'".contains(letter)).any(is_choice);
     ASKING.contains(&word) && is_asked()
 }
 
@@ -328,6 +352,12 @@ fn is_used(tree: &Tree, found: &Found<'_>) -> bool {
         Some((point, _)) => is_of_boot(point),
         None => true,
     }
+}
+
+/// Whether a name is one of those that are all kept: what is not there is not on the disk.
+fn is_listed(path: &str) -> bool {
+    let is_named = [".cfg", ".conf", ".lst", "/grubenv"].iter().any(|end| path.ends_with(end));
+    is_of_grub(path) || is_named
 }
 
 /// What GRUB keeps from one start to the next.
@@ -373,6 +403,8 @@ struct Reader<'t> {
     started: BTreeSet<At<'t>>,
     /// Bytes of scripts to which others lead.
     bytes: usize,
+    /// Variables that were loaded of files.
+    loaded: usize,
 }
 
 impl<'t> Reader<'t> {
@@ -394,29 +426,34 @@ impl<'t> Reader<'t> {
 
     /// Variables are read of a file, which may be another than GRUB's own.
     fn load(&mut self, found: &Found<'_>, rest: &str, variables: &mut Variables) {
+        let is_of_suse = rest.contains("env_block");
         let rest = expanded(rest, variables);
-        let mut words = rest.split_whitespace().skip_while(|word| !["-f", "--file"].contains(word)).skip(1);
-        let name = match rest.split_once("--file=") {
-            Some((_, name)) => first_word(name),
-            None => first_word(words.next().unwrap_or_default()),
+        let given = words(&rest);
+        let is_file = |word: &&String| {
+            word.strip_prefix('-').is_some_and(|letters| !letters.starts_with('-') && letters.contains('f'))
+                || *word == "--file"
         };
-        // Blocks of a disk, as SUSE keeps them beside btrfs.
-        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let blocks = name.rsplit([')', '/']).next().and_then(|last| last.split_once('+'));
-        let is_own =
-            name.ends_with("/grubenv") || blocks.is_some_and(|(at, count)| is_number(at) && is_number(count));
+        let name = match given.iter().find_map(|word| word.strip_prefix("--file=")) {
+            Some(name) => name.to_owned(),
+            None => given.iter().skip_while(|word| !is_file(word)).nth(1).cloned().unwrap_or_default(),
+        };
         let targets = self.named(found, &name).unwrap_or_default();
-        if name.is_empty() || targets.is_empty() && is_own {
+        let is_kept = targets.is_empty()
+            // Blocks of a disk beside btrfs, of which nothing is known where GRUB's own file does not tell.
+            && (is_of_suse || path_of(found, &name).is_some_and(|path| is_listed(&path.to_ascii_lowercase())));
+        if name.is_empty() || is_kept {
             return;
         }
         self.starts_recovery |= targets.iter().all(|target| target.node.content.is_none());
         for target in targets.iter().filter(|target| target.node.content.is_some()) {
-            self.bytes += target.node.bytes().len() + 1;
-            if self.bytes > FOLLOWED_BYTES_MAX {
-                return self.doubt(found, format!("a boot loader reads {name}, where nothing was looked at"));
-            }
             for (name, value) in lines(&target.node.text()).filter_map(|line| line.split_once('=')) {
-                if is_choice(name) {
+                self.loaded += 1;
+                if self.loaded > LINES_MAX {
+                    let told = format!("a boot loader loads more than {LINES_MAX} variables");
+                    return self.doubt(found, told);
+                }
+                self.set(name, value);
+                if REMEMBERED.contains(&name) {
                     self.chosen(value);
                 }
                 assign(&format!("{name}={value}"), variables);
@@ -510,10 +547,10 @@ impl<'t> Reader<'t> {
                 }
                 "default" | "ontimeout" => self.chosen(rest),
                 "load_env" => self.load(&found, rest, variables),
-                other if other.starts_with("default=") => self.chosen(&expanded(&other[8..], variables)),
-                other if other.starts_with("fallback=") => {
+                other if other.starts_with("default=") || other.starts_with("fallback=") => {
                     let set = first_word(&expanded(line, variables));
-                    self.set("fallback", set.split_once('=').map_or("", |(_, value)| value));
+                    let (name, value) = set.split_once('=').unwrap_or((&set, ""));
+                    self.set(&name.to_ascii_lowercase(), value);
                 }
                 "linux" | "linux16" | "linuxefi" | "kernel" => {
                     // In a boot loader entry the parameters are on a line of their own.
@@ -545,7 +582,9 @@ impl<'t> Reader<'t> {
                 | "extract_entries_configfile"
                     if is_used && !rest.is_empty() =>
                 {
-                    self.is_uncounted |= menus.read();
+                    if !["configfile", "normal"].contains(&word.as_str()) {
+                        self.is_uncounted |= menus.read();
+                    }
                     self.follow(found, rest, variables, chain);
                 }
                 _ if plain && line.contains("root=") => own.push(line.to_owned()),
@@ -604,9 +643,7 @@ impl<'t> Reader<'t> {
                 .doubt(&found, format!("a boot loader reads {}, which is not told", first_word(&name)));
         };
         let path = path_of(&found, &name).unwrap_or_default().to_ascii_lowercase();
-        // Of these names all are kept: what is not there is not on the disk.
-        let is_listed = is_of_grub(&path) || [".cfg", ".conf", ".lst"].iter().any(|end| path.ends_with(end));
-        let unseen = targets.is_empty() && !is_listed;
+        let unseen = targets.is_empty() && !is_listed(&path);
         let unread = targets.iter().any(|target| target.node.is_file() && target.node.content.is_none());
         let deep = chain.len() >= DEPTH_MAX && targets.iter().any(|target| !chain.contains(&at(target)));
         if unseen || unread || deep || self.bytes > FOLLOWED_BYTES_MAX {

@@ -1,8 +1,8 @@
 //! What is left of whoever made the image: LNX-01, 13, 14, 15 and 19.
 
-use super::kernel::plain;
+use super::kernel::each_parameter;
 use super::services::{Line, keyword, values};
-use super::starts::{OPTIONS, given_to_all, lets_in, options_lead_elsewhere, units_of_server};
+use super::starts::{OPTIONS, given_to_all, gives_options, lets_in, options_lead_elsewhere, units_of_server};
 use super::{Case, Faults, Found, Outcome, here, is_enabled, lines, pam, sudo};
 use crate::accounts::{entries, is_password};
 use crate::wanted::is_history;
@@ -11,7 +11,7 @@ use std::cell::LazyCell;
 use std::collections::BTreeSet;
 
 /// Names in rules of doas that are looked up; nobody writes as many.
-const NAMES_MAX: usize = 1000;
+const NAMES_MAX: usize = 100;
 
 /// LNX-01: shell histories.
 pub(super) fn history(case: &Case<'_>) -> Outcome {
@@ -129,17 +129,36 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
     for found in doas.chain(more.map(|(_, found)| found)) {
         // A comment ends with its line, whatever stands at its end.
         let text = found.node.text();
-        let text: Vec<&str> = text.lines().map(|line| line.split('#').next().unwrap_or_default()).collect();
-        let text = text.join("\n").replace("\\\n", " ");
+        let text: Vec<&str> = text.lines().map(of_doas).collect();
+        let text = text.join("\n").replace(" \\\n", " ").replace("\\\n", "\\");
         let open: BTreeSet<String> = lines(&text).filter_map(opened_by_doas).collect();
-        let is_somebody = || open.iter().any(|entry| !people.meant(entry).is_empty());
+        // What is written otherwise than names mostly are may be anybody.
+        let is_plain =
+            |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-%#".contains(&byte));
+        let is_somebody = || open.iter().any(|entry| !is_plain(entry) || !people.meant(entry).is_empty());
         if open.len() > NAMES_MAX || is_somebody() {
             faults.at(&found, "doas asks for no password");
         }
     }
     // What the server is started with counts before its file.
     for found in OPTIONS.iter().filter_map(|path| case.tree.file(path)) {
-        if options_lead_elsewhere(&found.node.text()) {
+        // Red Hat's policy of cryptography is no script.
+        let is_script = !found.node.path.contains("crypto-policies/");
+        if options_lead_elsewhere(&found.node.text(), is_script) {
+            faults.at(&found, "the SSH server is started with keys or a configuration elsewhere");
+        }
+    }
+    // OpenRC gives these to every service, and others to one of them in a runlevel.
+    let of_all = case
+        .tree
+        .file("etc/rc.conf")
+        .into_iter()
+        .chain(case.tree.files("etc/rc.conf.d").map(|(_, found)| found));
+    let of_one = case.tree.files("etc/conf.d").filter(|(node, _)| node.name().starts_with("sshd."));
+    for (found, is_whole) in of_all.map(|found| (found, false)).chain(of_one.map(|(_, found)| (found, true)))
+    {
+        let text = found.node.text();
+        if gives_options(&text) || is_whole && options_lead_elsewhere(&text, true) {
             faults.at(&found, "the SSH server is started with keys or a configuration elsewhere");
         }
     }
@@ -150,7 +169,7 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
         faults.at(&found, "the SSH server is started with keys or a configuration elsewhere");
     }
     for line in &case.boot().lines {
-        if let Some(word) = line.text.split_whitespace().map(plain).find(|word| lets_in(word)) {
+        if let Some(word) = each_parameter(&line.text).into_iter().find(|word| lets_in(word)) {
             let name = word.split('=').next().unwrap_or_default();
             faults.at(&line.found, format!("{name} on the kernel command line lets somebody in"));
         }
@@ -252,6 +271,12 @@ fn provisioned(case: &Case<'_>, faults: &mut Faults) {
     }
 }
 
+/// A line of doas without its comment, which begins where a word would.
+fn of_doas(line: &str) -> &str {
+    let begins = |(at, _): &(usize, &str)| *at == 0 || line[..*at].ends_with([' ', '\t', '{', '}']);
+    line.match_indices('#').find(begins).map_or(line, |(at, _)| &line[..at])
+}
+
 /// Whom a rule of doas lets be another without a password (doas.conf(5)), as sudoers would write it.
 fn opened_by_doas(line: &str) -> Option<String> {
     let line = line.replace('{', " { ").replace('}', " } ");
@@ -267,10 +292,12 @@ fn opened_by_doas(line: &str) -> Option<String> {
         !["nopass", "persist", "keepenv", "nolog", "setenv"].contains(word)
     });
     // A group is written with a colon, and either may be a number.
-    let who = who.filter(|_| is_permit && is_open)?.replace(['"', '\\'], "");
-    let (group, name) = who.strip_prefix(':').map_or(("", who.as_str()), |group| ("%", group));
-    let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
-    Some(format!("{group}{}{name}", if is_number { "#" } else { "" }))
+    let who = who.filter(|_| is_permit && is_open)?;
+    let (group, name) = who.strip_prefix(':').map_or(("", who), |group| ("%", group));
+    Some(match name.parse::<u32>() {
+        Ok(number) => format!("{group}#{number}"),
+        Err(_) => format!("{group}{name}"),
+    })
 }
 
 /// YAML without its comments. A quote opens where a value begins.

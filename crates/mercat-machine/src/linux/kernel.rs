@@ -4,6 +4,28 @@ use super::boot::Boot;
 use super::{Case, Faults, Found, Outcome, at_least, here, lines};
 use std::collections::BTreeSet;
 
+/// Parameters of a kernel command line: blanks within quotes part nothing. The kernel knows one kind of quotes
+/// (`next_arg`), systemd both (`proc_cmdline_parse`): what either reads is there.
+pub(super) fn each_parameter(line: &str) -> Vec<String> {
+    let parted = |quotes: &[char]| {
+        let mut open = None;
+        let words = line.split(|letter: char| {
+            open = match open {
+                None if quotes.contains(&letter) => Some(letter),
+                Some(quote) if quote == letter => None,
+                same => same,
+            };
+            letter.is_whitespace() && open.is_none()
+        });
+        words.filter(|word| !word.is_empty()).map(plain).collect::<Vec<_>>()
+    };
+    let mut all = parted(&['"']);
+    if line.contains('\'') {
+        all.extend(parted(&['"', '\'']));
+    }
+    all
+}
+
 /// A parameter as the kernel reads it: without quotes, and with dashes in its name as underscores.
 pub(super) fn plain(word: &str) -> String {
     let word = word.replace(['"', '\''], "");

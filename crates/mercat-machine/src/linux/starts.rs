@@ -4,6 +4,7 @@ use super::boot::is_no;
 use super::{Case, Found};
 use crate::mounts::unit_lines;
 use mercat_guest::Kind;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 /// Files with options of the SSH server that its units and scripts read.
@@ -17,6 +18,9 @@ pub(super) const OPTIONS: [&str; 8] = [
     "etc/conf.d/dropbear",
     "etc/crypto-policies/back-ends/opensshserver.config",
 ];
+
+/// Bytes of files with variables for services that are looked at.
+const VARIABLES_BYTES_MAX: usize = 16 << 20;
 
 /// Variables with options of the SSH server that units of distributions give to it.
 const VARIABLES: [&str; 8] = [
@@ -43,34 +47,70 @@ pub(super) fn units_of_server<'c>(case: &'c Case<'_>) -> impl Iterator<Item = Fo
     ];
     let is_unit = |name: &str| {
         let stem = name.strip_suffix(".d").unwrap_or(name);
-        let is_its = ["ssh.", "sshd.", "ssh@", "sshd@"].iter().any(|front| stem.starts_with(front));
+        let is_its = ["ssh.", "sshd.", "ssh@", "sshd@", "dropbear.", "dropbear@"]
+            .iter()
+            .any(|front| stem.starts_with(front));
         stem == "service" && name.ends_with(".d") || is_its && stem.ends_with(".service")
     };
-    // What is added to every service is added to this one.
-    let is_its = move |found: &Found<'_>| {
-        let mut parts = found.node.path.rsplit('/');
-        let (name, parent) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        is_unit(name) || parent.ends_with(".d") && is_unit(parent)
+    let parts = |path: &'c str| {
+        let mut parts = path.rsplit('/');
+        (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
     };
-    let is_of_another = |line: &String| is_of_another(case, line);
+    // Units of other names may start it, too, and have additions of their own.
+    let starts = |found: &Found<'c>| {
+        let is_read = found.node.kind != Kind::Symlink && found.node.content.is_some();
+        is_read
+            && unit_lines(&found.node.text()).iter().any(|line| line.starts_with("Exec") && runs_server(line))
+    };
+    let others: BTreeSet<&str> = PLACES
+        .into_iter()
+        .flat_map(|place| case.tree.below(place))
+        .filter(starts)
+        .map(|found| {
+            let (name, parent) = parts(&found.node.path);
+            parent.strip_suffix(".d").unwrap_or(name)
+        })
+        .collect();
+    // What is added to every service is added to this one.
+    let is_its = move |found: &Found<'c>| {
+        let (name, parent) = parts(&found.node.path);
+        let of = parent.strip_suffix(".d");
+        is_unit(name)
+            || of.is_some() && is_unit(parent)
+            || others.contains(name)
+            || of.is_some_and(|of| others.contains(of))
+    };
+    // Of files with variables so much is read.
+    let budget = Cell::new(VARIABLES_BYTES_MAX);
+    let is_of_another = move |line: &String, of_all: bool| match line.split_once('=') {
+        // What every service is given is mostly for others.
+        Some((key, value)) if of_all && key.trim() == "Environment" => {
+            value.contains("\\x") || gives_options(value)
+        }
+        _ => is_of_another((case, &budget), line),
+    };
     let leads = move |found: &Found<'c>| -> bool {
         if found.node.kind != Kind::Symlink {
-            return found.node.content.is_some()
-                && unit_lines(&found.node.text()).iter().any(|line| match is_its(found) {
-                    true => is_of_another(line),
-                    // Another unit may start it, too.
-                    false => line.starts_with("Exec") && runs_server(line) && is_of_another(line),
-                });
+            if found.node.content.is_none() {
+                return false;
+            }
+            let of_all = found.node.path.contains("/service.d/");
+            let lines = unit_lines(&found.node.text());
+            return is_its(found) && lines.iter().any(|line| is_of_another(line, of_all));
         }
         if !is_its(found) {
             return false;
         }
         let path = format!("/{}", found.node.path);
         let real = case.tree.real(&path).unwrap_or_default();
+        // Of a package, under a name of its own.
+        let is_same = is_unit(real.rsplit('/').next().unwrap_or_default());
         let is_usual = ["usr/lib/systemd/", "lib/systemd/"].iter().any(|place| real.starts_with(place))
+            && is_same
             || found.node.link == "/dev/null";
         let target = case.tree.file(&path).filter(|file| file.node.content.is_some());
-        !is_usual && target.is_none_or(|file| unit_lines(&file.node.text()).iter().any(is_of_another))
+        let lines = |file: Found<'_>| unit_lines(&file.node.text());
+        !is_usual && target.is_none_or(|file| lines(file).iter().any(|line| is_of_another(line, false)))
     };
     let mut seen = BTreeSet::new();
     let all = PLACES.into_iter().flat_map(|place| case.tree.below(place));
@@ -82,11 +122,12 @@ fn runs_server(line: &str) -> bool {
     let command = line.split_once('=').map_or("", |(_, command)| command);
     let program = command.split_whitespace().next().unwrap_or_default();
     let program = program.trim_start_matches(['@', '-', ':', '+', '!']).replace(['"', '\''], "");
-    ["sshd", "dropbear"].contains(&program.rsplit('/').next().unwrap_or(&program))
+    // What is escaped may be any letter.
+    program.contains('\\') || ["sshd", "dropbear"].contains(&program.rsplit('/').next().unwrap_or(&program))
 }
 
 /// Whether a line of the server's unit shows it other files, or starts something else or with files elsewhere.
-fn is_of_another(case: &Case<'_>, line: &str) -> bool {
+fn is_of_another((case, budget): (&Case<'_>, &Cell<usize>), line: &str) -> bool {
     const SHOWING: [&str; 8] = [
         "BindPaths",
         "BindReadOnlyPaths",
@@ -102,14 +143,20 @@ fn is_of_another(case: &Case<'_>, line: &str) -> bool {
     if key == "EnvironmentFile" {
         let file = value.trim_start_matches(['-', '/']);
         // What every service is given, such as the settings of a proxy.
+        let is_plain = !value.contains(['*', '?', '[', '%', '"', '\'', '\\']) && !value.contains("..");
         let is_harmless = || match case.tree.file(file) {
-            Some(found) => found.node.content.is_some() && !gives_options(&found.node.text()),
+            Some(found) => {
+                let left = budget.get().checked_sub(found.node.bytes().len() + 1);
+                budget.set(left.unwrap_or(0));
+                found.node.content.is_some() && left.is_some() && !gives_options(&found.node.text())
+            }
             None => file.starts_with("etc/") && case.tree.node(file).is_none(),
         };
+        let is_harmless = || is_plain && is_harmless();
         return !value.is_empty() && !OPTIONS.contains(&file) && !is_harmless();
     }
     if key == "Environment" {
-        return started_elsewhere(&value.replace(['"', '\''], ""));
+        return value.contains('\\') || started_elsewhere(&value.replace(['"', '\''], ""));
     }
     if !key.starts_with("Exec") {
         return SHOWING.contains(&key) && !value.is_empty();
@@ -130,26 +177,35 @@ fn is_of_another(case: &Case<'_>, line: &str) -> bool {
     let words = words(&command);
     let program = words.first().map(String::as_str).unwrap_or_default();
     !["/usr/sbin/", "/usr/bin/", "/sbin/"].iter().any(|place| program.starts_with(place))
+        || program.contains("..")
+        || program.contains(['%', '$'])
         || command.contains('\\')
         || !words.iter().all(|word| is_known(word) && !may_be_option(word))
         || started_elsewhere(&words.join(" "))
 }
 
-/// Only whole words: what a variable is joined with makes another option.
+/// Only whole words, and beginnings of paths: what a variable is joined with makes another option. What it holds is looked
+/// at where it gets it.
 fn is_known(word: &str) -> bool {
-    let name = word.strip_prefix('$').map(|name| name.trim_start_matches('{').trim_end_matches('}'));
-    !word.contains('$') || name.is_some_and(|name| VARIABLES.contains(&name))
+    let Some((before, behind)) = word.split_once('$') else { return true };
+    let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let rest = match behind.strip_prefix('{') {
+        Some(braced) => braced.trim_start_matches(is_of_name).strip_prefix('}'),
+        None => Some(behind.trim_start_matches(is_of_name)),
+    };
+    before.is_empty()
+        && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') && !rest.contains('$'))
 }
 
 /// Whether a word with what systemd puts in place of a percent sign (systemd.unit(5), "Specifiers") may be any option:
 /// not where it is a part of a path, or of the value of an option that is named.
 fn may_be_option(word: &str) -> bool {
     let before = word.split_once('%').map(|(before, _)| before);
-    before.is_some_and(|before| !before.starts_with('/') && !before.contains(['=', ' ']))
+    before.is_some_and(|before| !before.contains(['/', '=', ' ']))
 }
 
 /// The words of a command line of a unit without their quotes (systemd.syntax(7), "Quoting").
-fn words(line: &str) -> Vec<String> {
+pub(super) fn words(line: &str) -> Vec<String> {
     let (mut out, mut word, mut quote) = (Vec::new(), None::<String>, None);
     for letter in line.chars() {
         match (quote, letter) {
@@ -167,10 +223,19 @@ fn words(line: &str) -> Vec<String> {
 }
 
 /// Whether text of variables gives the SSH server keys or a configuration elsewhere.
-fn gives_options(text: &str) -> bool {
+pub(super) fn gives_options(text: &str) -> bool {
     let text = uncommented_options(text);
-    let is_its = |line: &&str| VARIABLES.iter().any(|name| line.contains(name));
-    text.lines().filter(is_its).any(started_elsewhere)
+    let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let begins =
+        |line: &str| line.split_once('=').is_some_and(|(name, _)| name.trim().chars().all(is_of_name));
+    let mut is_its = false;
+    // A value may go on in the next line.
+    text.lines().any(|line| {
+        is_its &= !begins(line);
+        let names = line.split(|letter: char| !is_of_name(letter));
+        is_its |= names.into_iter().any(|name| VARIABLES.contains(&name));
+        is_its && started_elsewhere(line)
+    })
 }
 
 /// Variables that systemd gives to every service (systemd-system.conf(5)), where they are options of the SSH server.
@@ -187,24 +252,46 @@ pub(super) fn given_to_all<'c>(case: &'c Case<'_>) -> impl Iterator<Item = Found
     let more = PLACES.iter().flat_map(|place| case.tree.files(place)).map(|(_, found)| found);
     let gives = |line: &String| {
         let (key, value) = line.split_once('=').unwrap_or((line, ""));
-        ["DefaultEnvironment", "ManagerEnvironment"].contains(&key.trim()) && gives_options(value)
+        let is_given = ["DefaultEnvironment", "ManagerEnvironment"].contains(&key.trim());
+        is_given && (value.contains("\\x") || gives_options(value))
     };
     main.chain(more).filter(move |found| unit_lines(&found.node.text()).iter().any(gives))
 }
 
 /// Whether a file of options starts the server with keys or a configuration elsewhere, or as another program, or is told by
-/// the script that reads it to do so: what is no plain value may be anything.
-pub(super) fn options_lead_elsewhere(text: &str) -> bool {
+/// the script that reads it to do so, where it is one.
+pub(super) fn options_lead_elsewhere(text: &str, is_script: bool) -> bool {
     // Of Alpine's and Gentoo's script.
-    const OF_SCRIPT: [&str; 4] = ["cfgfile", "command", "SSHD_CONFIG", "SSHD_BINARY"];
+    const OF_SCRIPT: [&str; 6] =
+        ["cfgfile", "command", "SSHD_CONFIG", "SSHD_BINARY", "SSHD_CONFDIR", "sshd_confdir"];
+    const OWN: [&str; 4] = ["/etc/ssh/sshd_config", "/etc/ssh", "/usr/sbin/sshd", ""];
     let text = uncommented_options(text);
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    // What is no plain setting may be any command of a script.
     let is_of_script = |line: &str| {
         let (name, value) = line.split_once('=').unwrap_or((line, ""));
-        let is_own = ["/etc/ssh/sshd_config", "/usr/sbin/sshd", ""].contains(&value.trim());
-        let is_plain = value.split_whitespace().all(is_known) && !value.contains('`');
-        OF_SCRIPT.contains(&name.trim()) && !is_own || !is_plain
+        let (name, value) = (name.trim(), value.trim());
+        let own = value.strip_prefix("${RC_PREFIX%/}").unwrap_or(value);
+        let mut more = value.split_whitespace().filter_map(|word| word.split_once('=')).map(|(name, _)| name);
+        let is_plain = !value.contains(['`', '&', '|'])
+            && (!VARIABLES.contains(&name)
+                || value.split_whitespace().all(|word| is_known(word) && is_its(word))
+                    && !value.contains('\\'));
+        OF_SCRIPT.contains(&name) && !OWN.contains(&own)
+            || !is_plain
+            || !is_name(name)
+            || more.any(|name| OF_SCRIPT.contains(&name))
     };
-    started_elsewhere(&text) || text.lines().flat_map(|line| line.split(';')).any(is_of_script)
+    let mut lines = text.lines().flat_map(|line| line.split(';')).filter(|line| !line.trim().is_empty());
+    started_elsewhere(&text) || is_script && lines.any(is_of_script)
+}
+
+/// Whether a word of a script's options holds no variable, or one of those that hold options.
+fn is_its(word: &str) -> bool {
+    let name = word.trim_start_matches(['$', '{']).trim_end_matches('}');
+    !word.contains('$') || VARIABLES.contains(&name)
 }
 
 /// Options without their comments, quotes and line ends: a `#` inside of quotes begins no comment.
@@ -227,8 +314,7 @@ pub(super) fn uncommented_options(text: &str) -> String {
 /// Whether options of the SSH server (sshd(8)) name keys, a configuration or a service of PAM of their own.
 pub(super) fn started_elsewhere(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    // The last is Alpine's, in a file that its script reads.
-    let named = ["authorizedkeys", "trustedusercakeys", "include", "pamservicename", "sshd_confdir"];
+    let named = ["authorizedkeys", "trustedusercakeys", "include", "pamservicename"];
     if named.iter().any(|word| lower.contains(word)) {
         return true;
     }

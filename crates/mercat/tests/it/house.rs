@@ -134,18 +134,11 @@ impl House {
 
     /// Imports advisories that cover Debian 12, and starts the server again with them.
     pub(crate) async fn learn_debian(&mut self) {
-        let record = self.dir.path().join("advisory.json");
-        let text = json!({
-            "id": "TEST-2026-1", "modified": "2026-01-01T00:00:00Z",
-            "affected": [{
-                "package": {"ecosystem": "Debian:12", "name": "nothing"},
-                "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1"}]}],
-            }],
-        });
-        std::fs::write(&record, text.to_string()).expect("written");
+        let records = self.dir.path().join("advisories");
+        whole(&records, "Debian:12");
         let data = self.data();
-        let (data, record) = (data.to_str().expect("plain"), record.to_str().expect("plain"));
-        run(BIN, &["--data", data, "advisories", "import", record]);
+        let (data, records) = (data.to_str().expect("plain"), records.to_str().expect("plain"));
+        run(BIN, &["--data", data, "advisories", "import", records]);
         self.kill();
         self.start();
         self.answers().await;
@@ -601,4 +594,19 @@ pub(crate) fn noise(bytes: usize, seed: u64) -> Vec<u8> {
     }
     out.truncate(bytes);
     out
+}
+
+/// Writes as many advisories of an ecosystem as are taken for all of them, about nothing that anybody has.
+pub(crate) fn whole(directory: &Path, ecosystem: &str) {
+    std::fs::create_dir_all(directory).expect("made");
+    for number in 0..100 {
+        let text = json!({
+            "id": format!("TEST-2026-1{number:03}"), "modified": "2026-01-01T00:00:00Z",
+            "affected": [{
+                "package": {"ecosystem": ecosystem, "name": format!("nothing-{number}")},
+                "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1"}]}],
+            }],
+        });
+        std::fs::write(directory.join(format!("whole-{number}.json")), text.to_string()).expect("written");
+    }
 }

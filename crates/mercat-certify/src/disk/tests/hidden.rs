@@ -5,6 +5,7 @@ use super::*;
 mod boot;
 mod evasions;
 mod services;
+mod starts;
 
 type Change = fn(&mut Machine);
 /// What is hidden, how, and the rule that tells.
