@@ -166,6 +166,7 @@ pub fn router(site: Site) -> Router {
         .merge(quick)
         .merge(streams)
         .merge(registry)
+        .method_not_allowed_fallback(otherwise)
         .fallback(fallback)
         .with_state(site)
         .layer(set(
@@ -185,4 +186,16 @@ async fn fallback(State(site): State<Arc<Site>>, request: axum::extract::Request
     // Who is signed in sees their own menu here, too.
     caller.who = guard::principal(&site, request.headers()).await.unwrap_or_default();
     problem::answer(&caller, request.uri().path(), &mercat_app::AppError::NotFound)
+}
+
+/// An address that only takes forms was opened, as the switch of languages does behind a form with an error: the page that
+/// the form is on stands above it.
+async fn otherwise(site: State<Arc<Site>>, request: axum::extract::Request) -> Response {
+    let above = request.uri().path().rsplit_once('/').map_or("", |(above, _)| above);
+    let is_page =
+        ["/portal/", "/marketplace/", "/support/"].iter().any(|place| format!("{above}/").starts_with(place));
+    match *request.method() {
+        axum::http::Method::GET if is_page => axum::response::Redirect::to(above).into_response(),
+        _ => fallback(site, request).await,
+    }
 }

@@ -233,7 +233,9 @@ async fn copy(
     let password = match &registry.password_file {
         None => String::new(),
         Some(file) => std::fs::read_to_string(file)
-            .map_err(|error| SourceError::Denied(format!("{}: {error}", file.display())))?
+            .map_err(|error| {
+                SourceError::NotFound(format!("--password-file {}: {error}; it", file.display()))
+            })?
             .trim()
             .to_owned(),
     };
@@ -316,15 +318,38 @@ fn is_spdx(text: &str) -> bool {
     text.starts_with("{\n  \"spdxVersion\"")
 }
 
-fn write_sboms(directory: Option<&Path>, inspection: &Inspection) -> anyhow::Result<()> {
-    let Some(directory) = directory else { return Ok(()) };
+/// Writes the SBOMs of an image or disk; gives back where.
+fn write_sboms(directory: Option<&Path>, inspection: &Inspection) -> anyhow::Result<Vec<PathBuf>> {
+    let Some(directory) = directory else { return Ok(Vec::new()) };
     fs_err::create_dir_all(directory)?;
+    let verdict: serde_json::Value = serde_json::from_str(&inspection.verdict).unwrap_or_default();
+    let mut written = Vec::new();
     for (digest, text) in &inspection.sboms {
         let kind = if is_spdx(text) { "spdx" } else { "cdx" };
-        let name = format!("{}.{kind}.json", digest.trim_start_matches("sha256:"));
-        fs_err::write(directory.join(name), text)?;
+        let path = directory.join(format!("{}.{kind}.json", name_of(digest, &verdict)));
+        crate::scratch::replace(&path, text.as_bytes())?;
+        written.push(path);
     }
-    Ok(())
+    Ok(written)
+}
+
+/// Under which name an SBOM is written: of an image its platform and the beginning of its manifest's digest.
+fn name_of(digest: &str, verdict: &serde_json::Value) -> String {
+    let images = verdict["images"].as_array().into_iter().flatten();
+    let of =
+        |about: &serde_json::Value| [&about["sbom"], &about["spdx"]].iter().any(|named| **named == digest);
+    let hex = |digest: &str| digest.trim_start_matches("sha256:").to_owned();
+    match images.into_iter().find(|image| of(image)) {
+        Some(image) => {
+            let platform = image["platform"].as_str().unwrap_or_default();
+            let plain = |letter: char| letter.is_ascii_alphanumeric() || "._".contains(letter);
+            let platform: String = platform.chars().map(|c| if plain(c) { c } else { '-' }).collect();
+            let manifest = hex(image["manifest"].as_str().unwrap_or_default());
+            format!("{platform}-{}", manifest.get(..12).unwrap_or(&manifest))
+        }
+        None if of(&verdict["disk"]) => "disk".to_owned(),
+        None => hex(digest),
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "the command's result")]

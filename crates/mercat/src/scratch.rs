@@ -1,8 +1,9 @@
 //! Directories for copies of images, which go away also where the program that made them was killed.
 
 use anyhow::Context;
-use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 use tempfile::{NamedTempFile, TempDir};
@@ -78,6 +79,28 @@ pub(crate) fn beside(directory: &Path) -> anyhow::Result<NamedTempFile> {
     Ok(part)
 }
 
+/// Writes a file so that it is whole or what it was before. What is no plain file, such as a pipe, is written as it is.
+///
+/// # Errors
+/// A file or directory that cannot be written.
+pub(crate) fn replace(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let told = || format!("{} cannot be written", file.display());
+    let target = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_other = target.exists() && !target.is_file();
+    // As the umask has it, like any file.
+    let part =
+        tempfile::Builder::new().prefix(PART).permissions(Permissions::from_mode(0o666)).tempfile_in(parent);
+    match part {
+        Ok(mut part) if !is_other => {
+            part.write_all(bytes).with_context(told)?;
+            part.persist(&target).map_err(|error| error.error).with_context(told)?;
+            Ok(())
+        }
+        _ => fs::write(file, bytes).with_context(told),
+    }
+}
+
 /// Tells machines apart: locks of another may not be seen where directories are shared. One without an id of its own is
 /// known by its start, and what it left behind then stays.
 fn machine() -> String {
@@ -108,6 +131,22 @@ fn sweep(place: &Path, prefix: &str, owner: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_whole_or_what_it_was() {
+        let place = tempfile::tempdir().expect("a directory");
+        let (file, link) = (place.path().join("report"), place.path().join("link"));
+        replace(&file, b"one").expect("written");
+        std::os::unix::fs::symlink(&file, &link).expect("made");
+        replace(&link, b"two").expect("written");
+        assert_eq!(fs::read(&file).expect("read"), b"two");
+        assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
+        // Nothing is left beside it, and what cannot be made is told by its name.
+        assert_eq!(fs::read_dir(place.path()).expect("read").count(), 2);
+        let error = replace(&place.path().join("no/report"), b"x").expect_err("no directory");
+        assert!(format!("{error:#}").contains("no/report cannot be written"), "{error:#}");
+        replace(Path::new("/dev/null"), b"x").expect("written");
+    }
 
     #[test]
     fn parts_that_killed_imports_left_behind_go_away() {

@@ -14,9 +14,7 @@ pub(super) fn write(args: &CertifyArgs, documents: &[(String, String)]) -> anyho
     });
     let text = compose(args, format, documents)?;
     match &args.out {
-        Some(file) => {
-            std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
-        }
+        Some(file) => crate::scratch::replace(file, text.as_bytes()),
         None => std::io::stdout().write_all(text.as_bytes()).context("standard output is closed"),
     }
 }

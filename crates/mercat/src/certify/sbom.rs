@@ -15,9 +15,9 @@ use mercat_worker::{DiskSource, Inspection, Inspector};
 use std::path::Path;
 
 /// Rules about what an artifact holds or is, which say nothing about whether all of it was read.
-const OF_CONTENT: [&str; 21] = [
-    "CTR", "PKG-02", "PKG-03", "PKG-04", "PKG-06", "LNX", "WIN", "SAS", "BOOT", "ELG", "VEX", "BOX", "NEW",
-    "SCN", "VHD-02", "VHD-03", "VHD-04", "VHD-07", "VHD-08", "VHD-09", "VHD-1",
+const OF_CONTENT: [&str; 22] = [
+    "ZIP-04", "CTR", "PKG-02", "PKG-03", "PKG-04", "PKG-06", "LNX", "WIN", "SAS", "BOOT", "ELG", "VEX",
+    "BOX", "NEW", "SCN", "VHD-02", "VHD-03", "VHD-04", "VHD-07", "VHD-08", "VHD-09", "VHD-1",
 ];
 /// Such as say so all the same: bytes that are missing, archives that are not opened.
 const OF_READING: [&str; 2] = ["CTR-13", "CTR-29"];
@@ -81,7 +81,10 @@ pub(crate) async fn run(data: &Path, args: &SbomArgs) -> anyhow::Result<u8> {
 /// Writes the documents; the text is why it cannot.
 fn write(args: &SbomArgs, inspections: &[Inspection]) -> anyhow::Result<Option<String>> {
     if args.out.is_some() {
-        inspections.iter().try_for_each(|inspection| write_sboms(args.out.as_deref(), inspection))?;
+        for inspection in inspections {
+            let written = write_sboms(args.out.as_deref(), inspection)?;
+            written.iter().for_each(|path| print(&format!("wrote {}", path.display())));
+        }
         return Ok(None);
     }
     let all = inspections.iter().flat_map(|inspection| &inspection.sboms);

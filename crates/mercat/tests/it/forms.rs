@@ -43,7 +43,8 @@ async fn send(
         None => request.form(fields),
         Some(files) => {
             let (kind, body) = multipart(fields, files);
-            request.header("content-type", kind).body(body)
+            // What is too large is not read to its end: nothing else can be asked over that connection.
+            request.header("content-type", kind).header("connection", "close").body(body)
         }
     };
     let answer = request.send().await.expect("answers");

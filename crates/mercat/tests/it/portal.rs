@@ -192,7 +192,7 @@ async fn a_failed_step_says_what_where_and_how_to_fix_it() {
     let request = house.http.get(format!("{}/portal/offers/aurora/app/status", house.base));
     let request = request.header("cookie", &house.operator).header("accept-language", "ja");
     let ja = request.send().await.expect("answers").text().await.expect("text");
-    let advice = "ファイルを削除し、このレイヤーをビルドし直してください";
+    let advice = "ファイルを削除してこのレイヤーを作り直してください";
     assert!(ja.contains("ウイルスやマルウェアが含まれないこと") && ja.contains(advice), "{ja}");
     assert!(!ja.contains("rebuild this layer") && html.contains("rebuild this layer"));
     // S2-19: guidance is linked, rule by rule.
