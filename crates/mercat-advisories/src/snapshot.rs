@@ -85,7 +85,7 @@ pub enum SnapshotError {
         today: Day,
     },
     /// Bytes could not be had.
-    #[error("SNP-07: the advisory snapshot cannot be read")]
+    #[error("SNP-07: the advisory snapshot cannot be read or written")]
     Read(#[from] io::Error),
     /// More than fits.
     #[error("SNP-08: {what} has {bytes} bytes; the limit is {limit} bytes")]

@@ -158,6 +158,7 @@ pub(crate) struct DemoArgs {
 }
 
 #[derive(Args)]
+#[command(after_help = EXIT_CODES)]
 pub(crate) struct CertifyArgs {
     /// oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or HOST/REPOSITORY:TAG (of Docker Hub without HOST); or a
     /// disk of a virtual machine: FILE.vhd, .vhdx, .qcow2, .vmdk, .raw or .img

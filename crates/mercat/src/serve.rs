@@ -134,7 +134,11 @@ pub(crate) async fn sign_in_link(data: &Path) -> anyhow::Result<u8> {
     if config.server.base_url.is_empty() {
         eprintln!("where the server was started with --listen, put that address into the link");
     }
-    println!("{}", house.app.operator_link().await.context("no operator yet: start mercat serve first")?);
+    let link = house.app.operator_link().await.map_err(|error| match error {
+        AppError::NotFound => anyhow::anyhow!("no operator yet: start mercat serve first"),
+        other => other.into(),
+    });
+    println!("{}", link?);
     Ok(0)
 }
 

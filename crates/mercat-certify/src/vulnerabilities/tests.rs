@@ -20,7 +20,21 @@ fn record(ecosystem: &str, package: &str, id: &str, fixed: &str) -> Advisory {
     }
 }
 
-fn knowledge(records: Vec<Advisory>, imported: &str) -> Knowledge {
+/// With as many advisories of each ecosystem as are taken for all of them.
+fn knowledge(mut records: Vec<Advisory>, imported: &str) -> Knowledge {
+    let ecosystems: BTreeSet<String> = records.iter().map(|record| record.ecosystem.clone()).collect();
+    for ecosystem in &ecosystems {
+        let other = |number| Advisory {
+            modified: records[0].modified.clone(),
+            ..record(ecosystem, &format!("other-{number}"), &format!("OTHER-{ecosystem}-{number}"), "1")
+        };
+        let others: Vec<Advisory> = (0..100).map(other).collect();
+        records.extend(others);
+    }
+    known(records, imported)
+}
+
+fn known(records: Vec<Advisory>, imported: &str) -> Knowledge {
     let advisories = Advisories::of(records, day(imported)).expect("fits");
     let mut knowledge =
         Knowledge::load(&Extra::default(), advisories).unwrap_or_else(|error| panic!("{error}"));
@@ -200,4 +214,18 @@ fn a_package_is_the_distributions_when_the_advisories_know_it_and_it_is_installe
     assert!(is(&debian, "libgnutls30"));
     assert!(!is(&debian, "own") && !is(&debian, "gnutls28") && !is(&debian, ""));
     assert!(!is(&os("debian", "11"), "libgnutls30") && !is(&os("other", "12"), "libgnutls30"));
+}
+
+#[test]
+fn a_part_of_an_ecosystem_is_told() {
+    let packages = [package("openssl", "openssl", "3.0.7-1.el9")];
+    let of = |count: usize| {
+        let other =
+            |number| record("Rocky Linux:9", &format!("other-{number}"), &format!("RLSA-{number}"), "1");
+        of_packages(&os("rocky", "9.4"), &packages, &known((0..count).map(other).collect(), TODAY))
+    };
+    let told = of(99);
+    assert_eq!((told[0].rule.as_str(), told.len()), ("INC-18", 1), "{told:?}");
+    assert!(told[0].observed.contains("Rocky Linux:9: only 99, too few"), "{told:?}");
+    assert!(of(100).is_empty());
 }

@@ -98,12 +98,13 @@ impl<'a> Chart<'a> {
                 });
             }
         }
-        let line = |part: f64| Mark {
+        let line = |value: f64| Mark {
             x: number(LEFT - 6.0),
-            y: number(y(most * part)),
-            words: if most > 0.0 { scale(most * part) } else { String::new() },
+            y: number(y(value)),
+            words: if most > 0.0 { scale(value) } else { String::new() },
         };
-        let mut scale: Vec<Mark> = [0.0, 0.5, 1.0].map(line).into();
+        // The line stands where its whole number does: half of five is written as two.
+        let mut scale: Vec<Mark> = [0.0, (most / 2.0).floor(), most].map(line).into();
         // Half of one offer is none: such a line would say the same as another.
         if scale[1].words == scale[0].words || scale[1].words == scale[2].words {
             scale.remove(1);
@@ -135,6 +136,18 @@ mod tests {
         for part in ["<th scope=\"row\">W2</th>", "<td class=\"number\">3</td>", "role=\"img\"", "Weeks"] {
             assert!(html.contains(part), "{part} in {html}");
         }
+        // The line in the middle stands where the number that is written at it does.
+        let chart =
+            Chart::new(&f, ("test", "Weeks".into()), series(), vec![column("W1", 5.0, 0.0)], |value| {
+                format!("{value:.0}")
+            });
+        let scale: Vec<(&str, &str)> =
+            chart.scale.iter().map(|mark| (mark.words.as_str(), mark.y.as_str())).collect();
+        let [(zero, low), (two, middle), (five, high)] = scale[..] else { panic!("{scale:?}") };
+        let place = |y: &str| y.parse::<f64>().expect("a number");
+        assert_eq!((zero, two, five), ("0", "2", "5"));
+        let part = (place(low) - place(middle)) / (place(low) - place(high));
+        assert!((part - 0.4).abs() < 0.01, "{part}");
         let none = Chart::new(&f, ("none", "Weeks".into()), series(), vec![], |value| format!("{value}"));
         assert!(none.empty && none.render().is_ok());
     }

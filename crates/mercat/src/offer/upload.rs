@@ -26,7 +26,12 @@ pub(super) async fn run(
     output: Output,
 ) -> anyhow::Result<u8> {
     let mut file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
-    let size = file.metadata()?.len();
+    let about = file.metadata()?;
+    if !about.is_file() || about.len() == 0 {
+        let what = if about.is_dir() { "is a directory" } else { "has no bytes that could be uploaded" };
+        anyhow::bail!("{} {what}", path.display());
+    }
+    let size = about.len();
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let base = format!("/api/v1/publishers/{publisher}/uploads");
     let print = fingerprint(&mut file, size)?;

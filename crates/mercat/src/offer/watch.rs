@@ -95,7 +95,7 @@ fn available(answer: Answer) -> anyhow::Result<Answer> {
 
 #[expect(clippy::print_stderr, reason = "said to the person at the keyboard")]
 fn away(error: &anyhow::Error) {
-    eprintln!("mercat: {error:#}; tried again for {AWAY_SECONDS_MAX} seconds");
+    eprintln!("mercat: {error:#}; it is tried for another {AWAY_SECONDS_MAX} seconds");
 }
 
 fn line(step: &Value) -> String {
