@@ -564,3 +564,23 @@ async fn an_offer_is_published_by_keyboard_alone() {
 
 const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
+
+/// Who switches the language behind a form with an error comes to the page that the form is on.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_only_takes_forms_leads_to_their_page() {
+    let house = House::open().await;
+    let opened = async |path: &str| {
+        let request = house.http.get(format!("{}{path}", house.base)).header("cookie", &house.operator);
+        let answer = request.send().await.expect("answers");
+        let location =
+            answer.headers().get("location").map(|place| place.to_str().expect("plain").to_owned());
+        (answer.status().as_u16(), location.unwrap_or_default())
+    };
+    for (form, page) in
+        [("/portal/operator/publishers", "/portal/operator"), ("/portal/account/tokens", "/portal/account")]
+    {
+        assert_eq!(opened(form).await, (303, page.to_owned()));
+        assert_eq!(opened(page).await.0, 200);
+    }
+    assert_eq!(opened("/portal/operator/nothing").await.0, 404);
+}
