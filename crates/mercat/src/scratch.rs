@@ -58,10 +58,8 @@ const PART_AGE: Duration = Duration::from_secs(60);
 /// # Errors
 /// A directory that cannot be written.
 pub(crate) fn beside(directory: &Path) -> anyhow::Result<NamedTempFile> {
-    let part = tempfile::Builder::new()
-        .prefix(PART)
-        .tempfile_in(directory)
-        .with_context(|| format!("{} cannot be written", directory.display()))?;
+    let part =
+        part_in(directory, 0o600).with_context(|| format!("{} cannot be written", directory.display()))?;
     let _ = part.as_file().lock();
     let owner = part.as_file().metadata()?.uid();
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -79,6 +77,10 @@ pub(crate) fn beside(directory: &Path) -> anyhow::Result<NamedTempFile> {
     Ok(part)
 }
 
+fn part_in(directory: &Path, mode: u32) -> std::io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(PART).permissions(Permissions::from_mode(mode)).tempfile_in(directory)
+}
+
 /// Writes a file so that it is whole or what it was before. What is no plain file, such as a pipe, is written as it is.
 ///
 /// # Errors
@@ -89,11 +91,13 @@ pub(crate) fn replace(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let is_other = target.exists() && !target.is_file();
     // As the umask has it, like any file.
-    let part =
-        tempfile::Builder::new().prefix(PART).permissions(Permissions::from_mode(0o666)).tempfile_in(parent);
-    match part {
+    match part_in(parent, 0o666) {
         Ok(mut part) if !is_other => {
             part.write_all(bytes).with_context(told)?;
+            // Who may read it may go on to, and nobody else.
+            if let Ok(before) = fs::metadata(&target) {
+                part.as_file().set_permissions(before.permissions()).with_context(told)?;
+            }
             part.persist(&target).map_err(|error| error.error).with_context(told)?;
             Ok(())
         }
@@ -137,9 +141,11 @@ mod tests {
         let place = tempfile::tempdir().expect("a directory");
         let (file, link) = (place.path().join("report"), place.path().join("link"));
         replace(&file, b"one").expect("written");
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("set");
         std::os::unix::fs::symlink(&file, &link).expect("made");
         replace(&link, b"two").expect("written");
         assert_eq!(fs::read(&file).expect("read"), b"two");
+        assert_eq!(fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
         assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
         // Nothing is left beside it, and what cannot be made is told by its name.
         assert_eq!(fs::read_dir(place.path()).expect("read").count(), 2);

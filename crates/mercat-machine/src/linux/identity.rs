@@ -2,7 +2,7 @@
 
 use super::kernel::each_parameter;
 use super::services::{Line, keyword, values};
-use super::starts::{OPTIONS, given_to_all, gives_options, lets_in, options_lead_elsewhere, units_of_server};
+use super::starts::{given_by_files, given_to_all, lets_in, units_of_server};
 use super::{Case, Faults, Found, Outcome, here, is_enabled, lines, pam, sudo};
 use crate::accounts::{entries, is_password};
 use crate::wanted::is_history;
@@ -140,32 +140,11 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
             faults.at(&found, "doas asks for no password");
         }
     }
-    // What the server is started with counts before its file.
-    for found in OPTIONS.iter().filter_map(|path| case.tree.file(path)) {
-        // Red Hat's policy of cryptography is no script.
-        let is_script = !found.node.path.contains("crypto-policies/");
-        if options_lead_elsewhere(&found.node.text(), is_script) {
-            faults.at(&found, "the SSH server is started with keys or a configuration elsewhere");
-        }
-    }
-    // OpenRC gives these to every service, and others to one of them in a runlevel.
-    let of_all = case
-        .tree
-        .file("etc/rc.conf")
-        .into_iter()
-        .chain(case.tree.files("etc/rc.conf.d").map(|(_, found)| found));
-    let of_one = case.tree.files("etc/conf.d").filter(|(node, _)| node.name().starts_with("sshd."));
-    for (found, is_whole) in of_all.map(|found| (found, false)).chain(of_one.map(|(_, found)| (found, true)))
-    {
-        let text = found.node.text();
-        if gives_options(&text) || is_whole && options_lead_elsewhere(&text, true) {
-            faults.at(&found, "the SSH server is started with keys or a configuration elsewhere");
-        }
-    }
     if is_enabled(case.tree, &["debug-shell"]) {
         faults.add(here(), "debug-shell.service is enabled, which asks for no password");
     }
-    for found in units_of_server(case).chain(given_to_all(case)) {
+    // What the server is started with counts before its file.
+    for found in given_by_files(case).chain(units_of_server(case)).chain(given_to_all(case)) {
         faults.at(&found, "the SSH server is started with keys or a configuration elsewhere");
     }
     for line in &case.boot().lines {

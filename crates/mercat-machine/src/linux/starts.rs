@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 
 /// Files with options of the SSH server that its units and scripts read.
-pub(super) const OPTIONS: [&str; 8] = [
+const OPTIONS: [&str; 8] = [
     "etc/default/ssh",
     "etc/default/dropbear",
     "etc/sysconfig/sshd",
@@ -152,8 +152,8 @@ fn is_of_another((case, budget): (&Case<'_>, &Cell<usize>), line: &str) -> bool 
             }
             None => file.starts_with("etc/") && case.tree.node(file).is_none(),
         };
-        let is_harmless = || is_plain && is_harmless();
-        return !value.is_empty() && !OPTIONS.contains(&file) && !is_harmless();
+        let is_known = value.is_empty() || OPTIONS.contains(&file);
+        return !(is_known || is_plain && is_harmless());
     }
     if key == "Environment" {
         return value.contains('\\') || started_elsewhere(&value.replace(['"', '\''], ""));
@@ -223,7 +223,7 @@ pub(super) fn words(line: &str) -> Vec<String> {
 }
 
 /// Whether text of variables gives the SSH server keys or a configuration elsewhere.
-pub(super) fn gives_options(text: &str) -> bool {
+fn gives_options(text: &str) -> bool {
     let text = uncommented_options(text);
     let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     let begins =
@@ -236,6 +236,22 @@ pub(super) fn gives_options(text: &str) -> bool {
         is_its |= names.into_iter().any(|name| VARIABLES.contains(&name));
         is_its && started_elsewhere(line)
     })
+}
+
+/// Files with options of the server that start it with keys or a configuration elsewhere.
+pub(super) fn given_by_files<'c>(case: &'c Case<'_>) -> impl Iterator<Item = Found<'c>> {
+    // OpenRC gives some to every service, and others to one of them in a runlevel.
+    let of_all =
+        case.tree.files("etc/rc.conf.d").map(|(_, found)| found).chain(case.tree.file("etc/rc.conf"));
+    let of_all = of_all.filter(|found| gives_options(&found.node.text()));
+    let of_one = case.tree.files("etc/conf.d").filter(|(node, _)| node.name().starts_with("sshd."));
+    let of_one = of_one.map(|(_, found)| found).chain(OPTIONS.iter().filter_map(|path| case.tree.file(path)));
+    let of_one = of_one.filter(|found| {
+        // Red Hat's policy of cryptography is no script.
+        let (text, is_script) = (found.node.text(), !found.node.path.contains("crypto-policies/"));
+        gives_options(&text) || options_lead_elsewhere(&text, is_script)
+    });
+    of_all.chain(of_one)
 }
 
 /// Variables that systemd gives to every service (systemd-system.conf(5)), where they are options of the SSH server.
@@ -260,7 +276,7 @@ pub(super) fn given_to_all<'c>(case: &'c Case<'_>) -> impl Iterator<Item = Found
 
 /// Whether a file of options starts the server with keys or a configuration elsewhere, or as another program, or is told by
 /// the script that reads it to do so, where it is one.
-pub(super) fn options_lead_elsewhere(text: &str, is_script: bool) -> bool {
+fn options_lead_elsewhere(text: &str, is_script: bool) -> bool {
     // Of Alpine's and Gentoo's script.
     const OF_SCRIPT: [&str; 6] =
         ["cfgfile", "command", "SSHD_CONFIG", "SSHD_BINARY", "SSHD_CONFDIR", "sshd_confdir"];
@@ -295,7 +311,7 @@ fn is_its(word: &str) -> bool {
 }
 
 /// Options without their comments, quotes and line ends: a `#` inside of quotes begins no comment.
-pub(super) fn uncommented_options(text: &str) -> String {
+fn uncommented_options(text: &str) -> String {
     let (mut out, mut quotes) = (String::new(), 0);
     for line in text.split(['\n', '\r', '\0']) {
         if quotes % 2 == 0 && line.trim_start().starts_with(['#', ';']) {
@@ -312,7 +328,7 @@ pub(super) fn uncommented_options(text: &str) -> String {
 }
 
 /// Whether options of the SSH server (sshd(8)) name keys, a configuration or a service of PAM of their own.
-pub(super) fn started_elsewhere(text: &str) -> bool {
+fn started_elsewhere(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let named = ["authorizedkeys", "trustedusercakeys", "include", "pamservicename"];
     if named.iter().any(|word| lower.contains(word)) {
