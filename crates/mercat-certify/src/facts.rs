@@ -311,7 +311,7 @@ impl LayerScan<'_> {
             self.linked(path, &entry.link);
         }
         if entry.kind == Kind::HardLink {
-            self.scan.with(|facts| facts.told.hard_link(path, &entry.link));
+            self.scan.hard_link(path, &entry.link);
         }
         if entry.kind == Kind::Symlink {
             let target = links::target(path, &entry.link);

@@ -48,7 +48,7 @@ pub(crate) struct Program {
 
 impl Program {
     /// What is known of a file by its digests; those that were not taken are empty.
-    fn new(bytes: u64, digests: &Digests) -> Self {
+    pub(crate) fn new(bytes: u64, digests: &Digests) -> Self {
         let hex = |digest: Option<&[u8]>| digest.map(hex).unwrap_or_default();
         Self {
             bytes,
@@ -62,7 +62,7 @@ impl Program {
         let mut hasher = Hasher::here(Hashing::none());
         hasher.also(true);
         hasher.update(bytes);
-        Self::new(bytes.len() as u64, &hasher.finish())
+        Self::new(bytes.len() as u64, &hasher.finish().unwrap_or_default())
     }
 }
 
@@ -169,6 +169,15 @@ impl Files {
             true => self.accounts.remove(&path),
             false => self.accounts.insert(path, found),
         };
+    }
+
+    /// Takes note of a program.
+    pub(crate) fn program(&mut self, path: String, program: Program) {
+        if self.programs.len() < PROGRAMS_MAX {
+            self.programs.insert(path, program);
+        } else {
+            self.left += 1;
+        }
     }
 
     /// Takes note of a hard link: what is known of a file is known of it under each of its names, of which a later layer
@@ -329,16 +338,6 @@ fn hex(digest: &[u8]) -> String {
 
 /// Reads a file that has passed.
 pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed<'_>) {
-    if asked.program && passed.digests.sha256.is_some() {
-        let program = Program::new(passed.size, &passed.digests);
-        scan.with(|facts| {
-            if facts.told.programs.len() < PROGRAMS_MAX {
-                facts.told.programs.insert(path.to_owned(), program);
-            } else {
-                facts.told.left += 1;
-            }
-        });
-    }
     if asked.list {
         match &passed.kept {
             Some(Bytes::Memory(bytes)) => own(scan, path, bytes),

@@ -2,6 +2,7 @@
 
 use crate::facts::{LayerFacts, Note};
 use crate::files::Asked;
+use crate::files::Program;
 use crate::kept::Bytes;
 use crate::shown::{OVERLAP_BYTES, Shown, WINDOW_BYTES};
 use crate::window::Window;
@@ -9,14 +10,19 @@ use crate::{Knowledge, Limits, companion, files, nested, signatures, yara};
 use mercat_artifact::ReadError;
 use mercat_artifact::archive::{self, Format};
 use mercat_domain::Digest;
+use mercat_secrets::Secret;
 use mercat_signatures::{Beside, Digests, FileKind};
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::Read;
 
 /// Notes of one rule in one layer; what comes after is told as one note of the same rule.
 const NOTES_OF_RULE_MAX: usize = 200;
 /// Bytes that archives inside one file may unpack to before the ratio counts.
 const RATIO_FREE_BYTES: u64 = 64 << 20;
+
+/// Files whose digests may be behind.
+const BEHIND_MAX: usize = 8;
 
 /// Buffers that wait for their next file; archives inside archives need one each.
 const SPARE_MAX: usize = 4;
@@ -66,6 +72,8 @@ struct State {
     spare: Vec<Window>,
     /// Where credentials were found in the current file.
     credentials: Vec<String>,
+    /// Files whose digests are still being taken, in the order of their ends.
+    ended: VecDeque<Ended>,
 }
 
 /// What the rules see of some bytes.
@@ -86,8 +94,6 @@ pub(crate) struct Want {
     pub(crate) size: Option<u64>,
     /// All of its bytes.
     pub(crate) bytes: bool,
-    /// Its SHA-256, which is otherwise taken only when a signature may ask for it.
-    pub(crate) sha256: bool,
     /// Its permission bits, where it lies on a file system.
     pub(crate) mode: u32,
 }
@@ -98,8 +104,20 @@ pub(crate) struct Passed<'k> {
     pub(crate) kept: Option<Bytes<'k>>,
     /// Its size.
     pub(crate) size: u64,
-    /// Its digests, those that were taken.
-    pub(crate) digests: Digests,
+    /// Whether it is told as a program.
+    pub(crate) program: bool,
+}
+
+/// A file that has passed and whose digests tell more.
+pub(crate) struct Ended {
+    pub(crate) path: String,
+    pub(crate) size: u64,
+    /// Whether all of it came.
+    pub(crate) whole: bool,
+    /// Whether it is told as a program.
+    pub(crate) program: bool,
+    /// Whether something was noted about it.
+    pub(crate) noted: bool,
 }
 
 impl<'k> Scan<'k> {
@@ -117,6 +135,7 @@ impl<'k> Scan<'k> {
             distrusted: Vec::new(),
             spare: Vec::new(),
             credentials: Vec::new(),
+            ended: VecDeque::new(),
         };
         Self { knowledge, beside: Beside::default(), state: RefCell::new(state) }
     }
@@ -149,9 +168,9 @@ impl<'k> Scan<'k> {
     /// Shows a name to the scanners, with what hangs on it.
     pub(crate) fn name(&self, path: &str, link: &str, attributes: &[(String, Vec<u8>)]) {
         let name = if link.is_empty() { path.to_owned() } else { format!("{path}\n{link}") };
-        self.look(path, Whence::default(), name.as_bytes(), Rules::Whole);
+        self.look_at(path, name.as_bytes());
         for (key, value) in attributes {
-            self.look(&format!("{path}#{key}"), Whence::default(), value, Rules::Whole);
+            self.look_at(&format!("{path}#{key}"), value);
         }
     }
 
@@ -166,6 +185,10 @@ impl<'k> Scan<'k> {
         reader: &mut dyn Read,
         want: Want,
     ) -> Result<Passed<'k>, ReadError> {
+        let earlier = self.state.borrow().ended.iter().any(|ended| ended.path == path);
+        if earlier {
+            self.take_digests();
+        }
         {
             let mut state = self.state.borrow_mut();
             state.facts.files += 1;
@@ -230,6 +253,7 @@ impl<'k> Scan<'k> {
 
     /// The facts; `refused` says where reading ended early.
     pub(crate) fn finish(self, refused: Option<Note>) -> LayerFacts {
+        self.take_digests();
         self.with(|facts| facts.refused = refused.is_some());
         if let Some(note) = refused {
             self.note(note);
@@ -285,9 +309,58 @@ impl<'k> Scan<'k> {
         std::mem::take(&mut self.state.borrow_mut().credentials)
     }
 
-    /// Keeps the digest of a file that something was noted about, where it is known.
-    pub(crate) fn named(&self, path: &str, digest: Option<&Digest>) {
-        self.with(|facts| facts.name(path.to_owned(), digest.map(Digest::to_string)));
+    /// Takes note of what the digests of a file tell; `bytes` are all of it, where it is still there.
+    pub(crate) fn hashed(&self, ended: Ended, digests: &Digests, bytes: Option<&[u8]>) {
+        let Ended { path, size, whole, program, mut noted } = ended;
+        if whole && !self.knowledge.inventory_alone {
+            match self.knowledge.signatures.known(digests, size) {
+                Ok(Some(name)) => {
+                    self.virus(&path, &name);
+                    noted = true;
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    let observed = format!("the table of hash signatures cannot be read: {error}");
+                    self.note(Note::new("INC-02", &path, observed, "a whole lookup", OURS));
+                    noted = true;
+                }
+            }
+        }
+        if noted {
+            let taken = digests.sha256.filter(|_| whole).map(|sha256| Digest::from_sha256(&sha256));
+            let digest = taken.or_else(|| bytes.map(crate::digest_of));
+            self.with(|facts| facts.name(path.clone(), digest.map(|digest| digest.to_string())));
+        }
+        if whole && program {
+            self.with(|facts| facts.told.program(path, Program::new(size, digests)));
+        }
+    }
+
+    /// Puts off what the digests of a file tell, so that nobody waits for the thread that takes them.
+    pub(crate) fn hashed_later(&self, ended: Ended) {
+        self.state.borrow_mut().ended.push_back(ended);
+        // Always the same one, whichever of the two threads is faster.
+        if self.state.borrow().ended.len() > BEHIND_MAX {
+            self.take_first_digests();
+        }
+    }
+
+    /// Waits for all digests that are still being taken.
+    pub(crate) fn take_digests(&self) {
+        while self.take_first_digests() {}
+    }
+
+    fn take_first_digests(&self) -> bool {
+        let first = self.state.borrow_mut().ended.pop_front();
+        let Some(first) = first else { return false };
+        self.hashed(first, &self.beside.next_digests(), None);
+        true
+    }
+
+    /// Takes note of a hard link to a file that came before it.
+    pub(crate) fn hard_link(&self, path: &str, target: &str) {
+        self.take_digests();
+        self.with(|facts| facts.told.hard_link(path, target));
     }
 
     /// Counts bytes that come out of a file or of an archive inside it. `false` when an archive may give no more.
@@ -343,13 +416,34 @@ impl<'k> Scan<'k> {
     /// `rules` says whether the malware rules see them now.
     pub(crate) fn window(
         &self,
-        (path, depth): (&str, u32),
+        place: (&str, u32),
         of: Whence,
         (bytes, carried): (&[u8], usize),
         rules: Rules,
     ) {
-        let whole = self.look(path, of, bytes, rules);
-        let fresh = (bytes.len() - carried) as u64;
+        let seen = self.knowledge.look(place.0, of, bytes, rules);
+        self.saw(place, bytes.len() - carried, seen);
+    }
+
+    /// The same, while this thread does something else.
+    pub(crate) fn window_while<T>(
+        &self,
+        place: (&str, u32),
+        of: Whence,
+        (bytes, carried): (&[u8], usize),
+        rules: Rules,
+        other: impl FnOnce() -> T,
+    ) -> T {
+        let knowledge = self.knowledge;
+        let (done, seen) = knowledge.both(bytes.len(), || knowledge.look(place.0, of, bytes, rules), other);
+        self.saw(place, bytes.len() - carried, seen);
+        done
+    }
+
+    /// Takes note of what the scanners saw in a window, of which so many bytes were new to them.
+    fn saw(&self, (path, depth): (&str, u32), fresh: usize, seen: Seen) {
+        let whole = self.seen(path, seen);
+        let fresh = fresh as u64;
         self.with(|facts| match (whole, depth) {
             (false, _) => {}
             (true, 0) => facts.scanned_bytes += fresh,
@@ -357,34 +451,17 @@ impl<'k> Scan<'k> {
         });
     }
 
-    /// Runs every scanner over some bytes; `false` when one of them did not come to its end.
-    fn look(&self, path: &str, of: Whence, bytes: &[u8], rules: Rules) -> bool {
-        if bytes.is_empty() {
-            return true;
-        }
-        if self.knowledge.inventory_alone {
-            return false;
-        }
-        let knowledge = self.knowledge;
-        let searched = || knowledge.signatures.scan(of.kind, of.start, bytes, |name| self.virus(path, name));
-        // Where the rules see the window, about as much work as the signatures.
-        let rules_and_credentials = || {
-            let matched = match rules {
-                Rules::Later => Ok(Vec::new()),
-                Rules::Whole | Rules::Window => matched(knowledge, path, bytes, rules == Rules::Whole),
-            };
-            let mut found = Vec::new();
-            // A key behind a program, or behind what only begins like one, is no part of it.
-            let inside = usize::try_from(of.program_end.saturating_sub(of.start)).unwrap_or(usize::MAX);
-            let behind = bytes.get(inside..).unwrap_or_default();
-            knowledge.secrets.scan(bytes, |secret| found.push((secret, inside > 0)));
-            if inside > 0 && !behind.is_empty() {
-                knowledge.secrets.scan(behind, |secret| found.push((secret, false)));
-            }
-            (matched, found)
-        };
-        let (searched, (matched, secrets)) = self.both(bytes.len(), rules_and_credentials, searched);
-        let whole = searched.and(matched.map(|matched| self.matched(path, matched)));
+    /// Shows a name, or what hangs on it, to every scanner.
+    fn look_at(&self, path: &str, bytes: &[u8]) {
+        let seen = self.knowledge.look(path, Whence::default(), bytes, Rules::Whole);
+        self.seen(path, seen);
+    }
+
+    /// Takes note of what the scanners saw; `false` when one of them did not come to its end.
+    fn seen(&self, path: &str, seen: Seen) -> bool {
+        let Seen { viruses, matched, secrets, ended } = seen;
+        viruses.iter().for_each(|name| self.virus(path, name));
+        self.matched(path, matched);
         // Libraries carry the published keys of their self-tests; those are told, and do not block.
         for (secret, in_program) in secrets {
             let observed = format!("{}: {}", secret.kind, secret.redacted);
@@ -399,28 +476,10 @@ impl<'k> Scan<'k> {
             };
             self.note(Note::new(rule, path, observed, "no credentials in any layer", fix));
         }
-        let Err(why) = whole else { return true };
-        self.ended_early(path, &why);
-        false
-    }
-
-    /// Does one piece of work on some bytes in a thread of its own while this one does another, when they are many and
-    /// not every core has a thread.
-    fn both<A: Send, B>(
-        &self,
-        bytes: usize,
-        other: impl FnOnce() -> A + Send,
-        own: impl FnOnce() -> B,
-    ) -> (B, A) {
-        if bytes < BESIDE_BYTES || self.knowledge.crew.is_full() {
-            return (own(), other());
+        if let Err(why) = &ended {
+            self.ended_early(path, why);
         }
-        std::thread::scope(|threads| {
-            let other = threads.spawn(other);
-            let own = own();
-            // A scanner that panics takes the inspection with it: that is inconclusive.
-            (own, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-        })
+        ended.is_ok() && !self.knowledge.inventory_alone
     }
 
     fn matched(&self, path: &str, rules: Vec<(String, yara::Meaning)>) {
@@ -492,6 +551,73 @@ impl<'k> Scan<'k> {
                 self.state.borrow_mut().distrusted.push(companion.name().to_owned());
             }
         }
+    }
+}
+
+/// What the scanners saw in some bytes.
+struct Seen {
+    /// Names of signatures.
+    viruses: Vec<String>,
+    /// Rules that match.
+    matched: Vec<(String, yara::Meaning)>,
+    /// Credentials, and whether they are part of a program.
+    secrets: Vec<(Secret, bool)>,
+    /// Whether all of them came to their end, and if not, why.
+    ended: Result<(), String>,
+}
+
+impl Knowledge {
+    /// Runs every scanner over some bytes.
+    fn look(&self, path: &str, of: Whence, bytes: &[u8], rules: Rules) -> Seen {
+        let mut seen = Seen { viruses: Vec::new(), matched: Vec::new(), secrets: Vec::new(), ended: Ok(()) };
+        if bytes.is_empty() || self.inventory_alone {
+            return seen;
+        }
+        let credentials = || {
+            let mut found = Vec::new();
+            // A key behind a program, or behind what only begins like one, is no part of it.
+            let inside = usize::try_from(of.program_end.saturating_sub(of.start)).unwrap_or(usize::MAX);
+            let behind = bytes.get(inside..).unwrap_or_default();
+            self.secrets.scan(bytes, |secret| found.push((secret, inside > 0)));
+            if inside > 0 && !behind.is_empty() {
+                self.secrets.scan(behind, |secret| found.push((secret, false)));
+            }
+            found
+        };
+        // About as much work as the credentials.
+        let signatures_and_rules = || {
+            let viruses = &mut seen.viruses;
+            let searched =
+                self.signatures.scan(of.kind, of.start, bytes, |name| viruses.push(name.to_owned()));
+            let matched = match rules {
+                Rules::Later => Ok(Vec::new()),
+                Rules::Whole | Rules::Window => matched(self, path, bytes, rules == Rules::Whole),
+            };
+            let matched = matched.map(|matched| seen.matched = matched);
+            seen.ended = searched.and(matched);
+        };
+        ((), seen.secrets) = self.both(bytes.len(), credentials, signatures_and_rules);
+        seen
+    }
+
+    /// Does one piece of work on some bytes in a thread of its own while this one does another, when they are many and
+    /// not every core has a thread.
+    fn both<A: Send, B>(
+        &self,
+        bytes: usize,
+        other: impl FnOnce() -> A + Send,
+        own: impl FnOnce() -> B,
+    ) -> (B, A) {
+        if bytes < BESIDE_BYTES || self.crew.is_full() {
+            let other = other();
+            return (own(), other);
+        }
+        std::thread::scope(|threads| {
+            let other = threads.spawn(other);
+            let own = own();
+            // A scanner that panics takes the inspection with it: that is inconclusive.
+            (own, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })
     }
 }
 

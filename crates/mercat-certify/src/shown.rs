@@ -4,12 +4,11 @@ use crate::companion::Before;
 use crate::facts::Note;
 use crate::files::Asked;
 use crate::kept::Kept;
-use crate::scan::{OURS, Passed, Rules, Scan, Want, Whence};
+use crate::scan::{Ended, Passed, Rules, Scan, Want, Whence};
 use crate::window::Window;
 use crate::{nested, yara};
 use mercat_artifact::ReadError;
 use mercat_artifact::archive::{self, Format};
-use mercat_domain::Digest;
 use mercat_inventory::PROGRAM_MEMORY_BYTES_MAX;
 use mercat_signatures::{FileKind, Hasher, Hashing};
 use std::io::{self, BufRead, Read};
@@ -46,6 +45,8 @@ pub(crate) struct Shown<'s, 'k> {
     hash: Hasher<'s>,
     kind: FileKind,
     program_end: u64,
+    /// Whether it is told as a program.
+    program: bool,
     archive: bool,
     /// Whether a zip begins behind the script or program that it is.
     zip_behind: bool,
@@ -76,7 +77,6 @@ impl<'s, 'k> Shown<'s, 'k> {
     ) -> Self {
         let alone = scan.knowledge().inventory_alone;
         let hash = if alone { Hashing::none() } else { scan.knowledge().signatures.hashing(want.size) };
-        let hash = if want.sha256 { hash.with_sha256() } else { hash };
         let named = depth == 0 && scan.begin_content(path);
         // Archives inside archives may be open together, each with a thread of its own; the outer ones wait anyway.
         let hash = if depth == 0 { Hasher::beside(hash, scan.hashing_thread()) } else { Hasher::here(hash) };
@@ -92,6 +92,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             hash,
             kind: FileKind::Any,
             program_end: 0,
+            program: false,
             archive: false,
             zip_behind: false,
             before: None,
@@ -128,6 +129,7 @@ impl<'s, 'k> Shown<'s, 'k> {
                 })
                 .and_then(|size| self.room(size, max));
         }
+        self.program = asked.program;
         if asked.program {
             self.hash.also(asked.packaged && !self.scan.knowledge().inventory_alone);
         }
@@ -202,12 +204,10 @@ impl<'s, 'k> Shown<'s, 'k> {
         if self.ended {
             return;
         }
-        self.show();
         let keep = self.window.len().min(OVERLAP_BYTES);
-        self.window.keep_last(keep);
+        let read = self.show_and_read(keep);
         self.carried = keep;
         self.taken = keep;
-        let read = self.window.read(&mut *self.inner, WINDOW_BYTES);
         let fresh = self.window.len() - keep;
         if !self.scan.count(self.path, self.depth, fresh) {
             self.window.truncate(keep);
@@ -228,27 +228,53 @@ impl<'s, 'k> Shown<'s, 'k> {
         }
     }
 
-    /// Shows the window to the scanners, and hashes what is new in it, once.
+    /// Shows the window to the scanners while the next one is read, which begins with the last bytes of this.
+    fn show_and_read(&mut self, keep: usize) -> io::Result<bool> {
+        if self.window.is_empty() {
+            return self.window.read(&mut *self.inner, WINDOW_BYTES);
+        }
+        let mut next = self.scan.buffer();
+        next.begin_with(&self.window[self.window.len() - keep..]);
+        let read = match self.hash_fresh() {
+            None => next.read(&mut *self.inner, WINDOW_BYTES),
+            Some((of, rules)) => {
+                let Self { inner, window, .. } = self;
+                let read = || next.read(&mut **inner, WINDOW_BYTES);
+                self.scan.window_while((self.path, self.depth), of, (window, self.carried), rules, read)
+            }
+        };
+        self.scan.give_back(std::mem::replace(&mut self.window, next));
+        read
+    }
+
+    /// Shows the window to the scanners, once.
     fn show(&mut self) {
+        if let Some((of, rules)) = self.hash_fresh() {
+            self.scan.window((self.path, self.depth), of, (&self.window, self.carried), rules);
+            self.carried = self.window.len();
+        }
+    }
+
+    /// Hashes what is new in the window, and tells as what the scanners see it; nothing when it is not new.
+    fn hash_fresh(&mut self) -> Option<(Whence, Rules)> {
         if self.window.len() == self.carried {
-            return;
+            return None;
         }
         let fresh = &self.window[self.carried..];
         let start = self.size - self.window.len() as u64;
         let of = Whence { start, kind: self.kind, program_end: self.program_end };
         self.hash.update(fresh);
-        let rules = match &self.whole {
-            _ if self.ended && start == 0 => Rules::Whole,
-            Some(_) => Rules::Later,
-            None => Rules::Window,
-        };
-        self.scan.window((self.path, self.depth), of, (&self.window, self.carried), rules);
         if !self.archive {
             let companions = &self.scan.knowledge().companions;
             let begin = || companions.iter().map(|one| Before::new(&**one)).collect::<Vec<_>>();
             self.before.get_or_insert_with(begin).iter_mut().for_each(|one| one.feed(fresh));
         }
-        self.carried = self.window.len();
+        let rules = match &self.whole {
+            _ if self.ended && start == 0 => Rules::Whole,
+            Some(_) => Rules::Later,
+            None => Rules::Window,
+        };
+        Some((of, rules))
     }
 
     /// Asks the scanners of others what they found.
@@ -366,16 +392,6 @@ impl<'s, 'k> Shown<'s, 'k> {
         }
         self.answers();
         let digests = std::mem::replace(&mut self.hash, Hasher::here(Hashing::none())).finish();
-        if self.broken.is_none() && !self.scan.knowledge().inventory_alone {
-            match self.scan.knowledge().signatures.known(&digests, self.size) {
-                Ok(Some(name)) => self.scan.virus(self.path, &name),
-                Ok(None) => {}
-                Err(error) => {
-                    let observed = format!("the table of hash signatures cannot be read: {error}");
-                    self.scan.note(Note::new("INC-02", self.path, observed, "a whole lookup", OURS));
-                }
-            }
-        }
         let announced = self.known_size.filter(|_| self.depth > 0 && self.broken.is_none());
         if let Some(size) = announced.filter(|size| *size != self.size) {
             self.other_size(size);
@@ -387,16 +403,25 @@ impl<'s, 'k> Shown<'s, 'k> {
             let bytes = (all && !self.named).then_some(&*self.window);
             self.scan.with(|facts| facts.told.suspect(self.path, bytes, credentials));
         }
-        if self.scan.is_noted(self.path) {
-            let taken = digests.sha256.filter(|_| self.broken.is_none());
-            let digest = taken.map(|sha256| Digest::from_sha256(&sha256));
-            let digest = digest.or_else(|| all.then(|| crate::digest_of(&self.window)));
-            self.scan.named(self.path, digest.as_ref());
+        let ended = Ended {
+            path: self.path.to_owned(),
+            size: self.size,
+            whole: self.broken.is_none(),
+            program: self.program,
+            noted: self.scan.is_noted(self.path),
+        };
+        match digests {
+            Some(digests) => self.scan.hashed(ended, &digests, all.then_some(&*self.window)),
+            None => self.scan.hashed_later(ended),
         }
         self.scan.give_back(std::mem::take(&mut self.window));
         match self.broken.take() {
             Some(error) => Err(error),
-            None => Ok(Passed { kept: self.kept.take().map(Kept::finish), size: self.size, digests }),
+            None => Ok(Passed {
+                kept: self.kept.take().map(Kept::finish),
+                size: self.size,
+                program: self.program,
+            }),
         }
     }
 

@@ -17,11 +17,10 @@ impl Window {
         Self { bytes: vec![0; size], filled: 0 }
     }
 
-    /// Forgets all but the last bytes, which come to its beginning.
-    pub(crate) fn keep_last(&mut self, count: usize) {
-        let from = self.filled.saturating_sub(count);
-        self.bytes.copy_within(from..self.filled, 0);
-        self.filled -= from;
+    /// Holds these bytes, as many of them as there is room for, and nothing else.
+    pub(crate) fn begin_with(&mut self, bytes: &[u8]) {
+        self.filled = bytes.len().min(self.bytes.len());
+        self.bytes[..self.filled].copy_from_slice(&bytes[..self.filled]);
     }
 
     /// Forgets what is behind the first bytes.

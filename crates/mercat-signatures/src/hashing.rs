@@ -35,11 +35,6 @@ impl Hashing {
         Self { sha256: sha256.then(Sha256::new), sha1: None, md5: md5.then(Md5::new) }
     }
 
-    /// Takes the SHA-256 whether or not a table asks for it.
-    pub fn with_sha256(self) -> Self {
-        Self { sha256: self.sha256.or_else(|| Some(Sha256::new())), ..self }
-    }
-
     /// Takes no hash.
     pub fn none() -> Self {
         Self { sha256: None, sha1: None, md5: None }
@@ -89,7 +84,7 @@ const BESIDE_BYTES: usize = 512 << 10;
 /// Bytes that are handed over at a time.
 const PIECE_BYTES: usize = 256 << 10;
 /// Pieces on their way: the hashes may stay behind the scanners by so much.
-const PIECES: usize = 16;
+const PIECES: usize = 8;
 
 /// A thread that hashes large files, one after the other, beside whoever looks at them. It starts with the first.
 #[derive(Default)]
@@ -98,7 +93,7 @@ pub struct Beside(OnceCell<Thread>);
 struct Thread {
     work: SyncSender<Work>,
     spare: Receiver<Vec<u8>>,
-    done: Receiver<Hashing>,
+    done: Receiver<Digests>,
     handle: RefCell<Option<JoinHandle<()>>>,
 }
 
@@ -123,9 +118,15 @@ impl Beside {
         }
     }
 
-    fn end(&self) -> Hashing {
-        let Some(thread) = self.0.get() else { return Hashing::none() };
-        thread.give(Work::End);
+    fn end(&self) {
+        if let Some(thread) = self.0.get() {
+            thread.give(Work::End);
+        }
+    }
+
+    /// The digests of the file that ended first of those that were not asked for yet, as soon as they are there.
+    pub fn next_digests(&self) -> Digests {
+        let Some(thread) = self.0.get() else { return Digests::default() };
         thread.done.recv().unwrap_or_else(|_| thread.panicked())
     }
 }
@@ -146,7 +147,7 @@ impl Thread {
                         let _ = empty.send(piece);
                     }
                     Work::End => {
-                        let _ = ended.send(std::mem::replace(&mut hashing, Hashing::none()));
+                        let _ = ended.send(std::mem::replace(&mut hashing, Hashing::none()).finish());
                     }
                 }
             }
@@ -160,7 +161,7 @@ impl Thread {
     }
 
     /// A panic takes the inspection with it: that is inconclusive.
-    fn panicked(&self) -> Hashing {
+    fn panicked(&self) -> Digests {
         match self.handle.take().map(JoinHandle::join) {
             Some(Err(panic)) => resume_unwind(panic),
             _ => resume_unwind(Box::new("the hashing thread ended early")),
@@ -197,6 +198,8 @@ impl<'b> Hasher<'b> {
     pub fn update(&mut self, bytes: &[u8]) {
         let Some(beside) = self.beside else { return self.here.update(bytes) };
         if !self.given && bytes.len() >= BESIDE_BYTES && !self.here.is_none() {
+            // Beside another hash it costs next to nothing, and names the file.
+            self.here.also(false);
             beside.begin(std::mem::replace(&mut self.here, Hashing::none()));
             self.given = true;
         }
@@ -206,11 +209,15 @@ impl<'b> Hasher<'b> {
         }
     }
 
-    /// The digests of all that was taken in.
-    pub fn finish(self) -> Digests {
+    /// The digests of all that was taken in; `None` when the thread takes them, which may be behind:
+    /// [`Beside::next_digests`] gives them, file by file as they ended.
+    pub fn finish(self) -> Option<Digests> {
         match self.beside.filter(|_| self.given) {
-            Some(beside) => beside.end().finish(),
-            None => self.here.finish(),
+            Some(beside) => {
+                beside.end();
+                None
+            }
+            None => Some(self.here.finish()),
         }
     }
 }
@@ -231,17 +238,28 @@ mod tests {
             hasher.also(true);
             bytes.chunks(window.min(bytes.len())).for_each(|part| hasher.update(part));
             assert_eq!(hasher.given, window > BESIDE_BYTES);
-            let digests = hasher.finish();
+            let digests = hasher.finish().unwrap_or_else(|| beside.next_digests());
             let whole = (Sha256::digest(&bytes), Sha1::digest(&bytes), Md5::digest(&bytes));
             assert_eq!(digests.sha256.as_ref().map(|d| &d[..]), Some(&whole.0[..]), "{window}");
             assert_eq!(digests.sha1.as_ref().map(|d| &d[..]), Some(&whole.1[..]), "{window}");
             assert_eq!(digests.md5.as_ref().map(|d| &d[..]), Some(&whole.2[..]), "{window}");
+        }
+        // What ends while others are behind is given in its turn.
+        for end in [600_000, 2_000_000, 1_000_000] {
+            let mut hasher = Hasher::beside(Hashing::of(true, false), &beside);
+            hasher.update(&bytes[..end]);
+            assert_eq!(hasher.finish(), None);
+        }
+        for end in [600_000, 2_000_000, 1_000_000] {
+            let sha256 = beside.next_digests().sha256;
+            assert_eq!(sha256.as_ref().map(|d| &d[..]), Some(&Sha256::digest(&bytes[..end])[..]));
         }
         let mut alone = Hasher::here(Hashing::of(true, false));
         alone.update(&bytes);
         assert!(!alone.given);
         let mut nothing = Hasher::beside(Hashing::none(), &beside);
         nothing.update(&bytes);
-        assert!(!nothing.given && nothing.finish().sha256.is_none());
+        assert!(!nothing.given);
+        assert_eq!(nothing.finish(), Some(Digests::default()));
     }
 }

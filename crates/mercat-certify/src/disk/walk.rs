@@ -320,7 +320,7 @@ impl Visit for Visitor<'_, '_> {
         }
         let again = self.is_again(entry);
         if again && let Some(first) = self.programs.get(&entry.inode) {
-            self.scan.with(|facts| facts.told.hard_link(&entry.path, first));
+            self.scan.hard_link(&entry.path, first);
         }
         // Under another name it may be a record of packages.
         let is_record = mercat_inventory::reader_of(&entry.path, b"").is_some();
@@ -338,16 +338,13 @@ impl Visit for Visitor<'_, '_> {
         let whole = wanted == Some(Wanted::Whole) && self.may_keep(&entry.path, entry.size);
         let passing = Passing::new(entry.size);
         let mut bytes = Counted { inner: content, passing, unreported: 0, shared: self.shared };
-        let kept = self
-            .scan
-            .file(
-                &entry.path,
-                entry.size,
-                &mut bytes,
-                Want { bytes: whole, mode: entry.mode, ..Want::default() },
-            )?
-            .kept
-            .and_then(Bytes::in_memory);
+        let passed = self.scan.file(
+            &entry.path,
+            entry.size,
+            &mut bytes,
+            Want { bytes: whole, mode: entry.mode, ..Want::default() },
+        )?;
+        let (program, kept) = (passed.program, passed.kept.and_then(Bytes::in_memory));
         self.shared.read(bytes.unreported);
         let Passed { head, kernel } = bytes.passing.finish();
         let swap = is_swap(&head);
@@ -365,7 +362,7 @@ impl Visit for Visitor<'_, '_> {
             };
             self.keep_node(Node { content, kernel, ..Node::new(entry) });
         }
-        if self.scan.with(|facts| facts.told.programs.contains_key(&entry.path)) {
+        if program {
             self.programs.entry(entry.inode).or_insert_with(|| entry.path.clone());
         }
         Ok(())

@@ -506,6 +506,36 @@ fn a_program_larger_than_memory_allows_is_read_from_a_file_or_told_as_unread() {
     assert_eq!(notes, [("INC-02".to_owned(), "usr/bin/go".to_owned())]);
 }
 
+#[test]
+fn what_digests_tell_of_large_files_is_told_though_they_come_later() {
+    let large = |fill: u8| vec![fill; (1 << 20) + usize::from(fill)];
+    let files: Vec<(String, Vec<u8>)> = (0..20_u8).map(|at| (format!("opt/f{at}"), large(at))).collect();
+    let sha256 = |bytes: &[u8]| super::hex(&sha2::Sha256::digest(bytes));
+    let known = |at: usize| format!("{}:{}:Bad.{at}\n", sha256(&files[at].1), files[at].1.len());
+    let extra = Extra { hashes: [known(0), known(7), known(19)].concat(), ..Extra::default() };
+    let knowledge = Knowledge::load(&extra, Advisories::default()).unwrap_or_else(|error| panic!("{error}"));
+    let mut entries: Vec<(&str, u8, u32, &[u8])> =
+        files.iter().map(|(path, bytes)| (path.as_str(), b'0', 0o755, &bytes[..])).collect();
+    // Of two files of one name the later counts, and a link has what its file has, however far behind digests are.
+    let (first, second) = (large(100), b"#!/bin/sh\n".to_vec());
+    entries.push(("opt/twice", b'0', 0o755, &first));
+    entries.push(("opt/twice", b'0', 0o755, &second));
+    entries.push(("opt/linked", b'1', 0o755, b"opt/f19"));
+    let facts = facts_with(&knowledge, &tar(&entries));
+    let noted: Vec<_> = facts.notes.iter().map(|note| (&*note.path, &*note.observed)).collect();
+    let name = |at| format!("virus signature Bad.{at}");
+    let (bad0, bad19, bad7) = (name(0), name(19), name(7));
+    assert_eq!(noted, [("opt/f0", &*bad0), ("opt/f19", &*bad19), ("opt/f7", &*bad7)]);
+    assert_eq!(facts.digest_of("opt/f7"), format!("sha256:{}", sha256(&files[7].1)));
+    assert_eq!(facts.digest_of("opt/f8"), "");
+    let digest = |path: &str| facts.told.programs.get(path).map(|program| program.sha256.clone());
+    for (path, bytes) in &files {
+        assert_eq!(digest(path), Some(sha256(bytes)), "{path}");
+    }
+    assert_eq!(digest("opt/linked"), digest("opt/f19"));
+    assert_eq!(digest("opt/twice"), Some(sha256(&second)));
+}
+
 const HARD: u8 = b'1';
 const LINK: u8 = b'2';
 const RECORD: &[u8] = b"Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n\n";

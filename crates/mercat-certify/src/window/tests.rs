@@ -5,15 +5,17 @@ fn what_is_read_stands_behind_what_was_kept() {
     let mut window = Window::of(10);
     let mut reader: &[u8] = b"abcdefghijkl";
     assert!(window.read(&mut reader, 8).expect("reads"));
-    window.keep_last(3);
-    assert_eq!(&*window, b"fgh");
-    assert!(!window.read(&mut reader, 7).expect("reads"));
-    assert_eq!(&*window, b"fghijkl");
-    window.truncate(3);
-    window.keep_last(9);
-    assert_eq!(&*window, b"fgh");
-    assert!(!window.read(&mut &b"0123456789"[..], 8).expect("reads"), "there is room for seven");
-    assert_eq!(&*window, b"fgh0123456");
+    let mut next = Window::of(10);
+    next.begin_with(&window[5..]);
+    assert_eq!(&*next, b"fgh");
+    assert!(!next.read(&mut reader, 7).expect("reads"));
+    assert_eq!(&*next, b"fghijkl");
+    next.truncate(3);
+    assert_eq!(&*next, b"fgh");
+    assert!(!next.read(&mut &b"0123456789"[..], 8).expect("reads"), "there is room for seven");
+    assert_eq!(&*next, b"fgh0123456");
+    next.begin_with(b"0123456789ab");
+    assert_eq!(&*next, b"0123456789");
 }
 
 #[test]

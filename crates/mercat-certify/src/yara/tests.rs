@@ -59,3 +59,70 @@ fn scripts_that_fetch_and_run_packed_programs_and_jobs_are_suspicious() {
         []
     );
 }
+
+/// The text of each built-in rule, by its name.
+fn built_in() -> Vec<(&'static str, &'static str)> {
+    let rules = BUILT_IN.split("\nrule ").map(|text| text.trim_start_matches("rule "));
+    rules.map(|text| (text.split([' ', '\n']).next().unwrap_or_default(), text)).collect()
+}
+
+/// The words of a rule between quotes.
+fn strings(rule: &str) -> Vec<&str> {
+    let lines = rule.lines().filter_map(|line| line.trim().strip_prefix('$')?.split_once("= \""));
+    lines.filter_map(|(_, text)| text.rsplit_once('"').map(|(text, _)| text)).collect()
+}
+
+#[test]
+fn rules_that_do_not_look_at_large_files_say_so() {
+    let rules = built_in();
+    assert!(rules.len() > NEEDED.len());
+    for (name, text) in &rules {
+        let condition = text.split("condition:").nth(1).unwrap_or_default();
+        let size = condition.split("whole and filesize < ").nth(1).unwrap_or_default();
+        let (number, unit) = size.split_at(size.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(0));
+        let bytes = match (number.parse::<usize>(), &unit[..unit.len().min(2)]) {
+            (Ok(number), "KB") => number << 10,
+            (Ok(number), "MB") => number << 20,
+            _ => usize::MAX,
+        };
+        let is_needed = NEEDED.iter().any(|(needed, _)| needed == name);
+        assert_ne!(is_needed, bytes <= LARGE_BYTES, "{name}: {bytes}");
+    }
+    assert!(NEEDED.iter().all(|(needed, _)| rules.iter().any(|(name, _)| name == needed)));
+}
+
+#[test]
+fn large_files_are_looked_at_where_a_rule_may_hit_and_only_there() {
+    let rules = Rules::load("").unwrap_or_else(|error| panic!("{error}"));
+    let large = |texts: &[&str]| {
+        let mut bytes = b"\x7fELF".to_vec();
+        for text in texts {
+            bytes.extend([0; 50]);
+            bytes.extend(text.as_bytes());
+        }
+        bytes.resize(LARGE_BYTES + 5, 0);
+        bytes
+    };
+    let canary = String::from_utf8(canary()).expect("text");
+    for (name, needed) in NEEDED {
+        let rule = built_in().into_iter().find(|(rule, _)| *rule == name).expect("built in").1;
+        let all = if name == CANARY_RULE { vec![canary.as_str()] } else { strings(rule) };
+        assert!(all.iter().any(|text| text.contains(needed)), "{name}");
+        for whole in [true, false] {
+            let bytes = large(&all);
+            let found = hits(&rules, Part { path: "x", bytes: &bytes, whole });
+            assert_eq!(found.iter().map(|(rule, _)| rule.as_str()).collect::<Vec<_>>(), [name], "{whole}");
+        }
+        // With everything else, the rule itself does not hit.
+        let others: Vec<&str> = all.into_iter().filter(|text| !text.contains(needed)).collect();
+        let bytes = large(&others);
+        let mut found = Vec::new();
+        let scanner = rules.scanner().unwrap_or_else(|error| panic!("{error}"));
+        scan(scanner, Part::nameless(&bytes), |rule, _| found.push(rule.to_owned())).expect("scans");
+        assert_eq!(found, Vec::<String>::new(), "{name}");
+    }
+    // Rules of an operator may hit anything.
+    let rules =
+        Rules::load("rule all { condition: filesize > 2MB }").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(hits(&rules, Part::nameless(&large(&[]))), [("all".to_owned(), Meaning::Malware)]);
+}
