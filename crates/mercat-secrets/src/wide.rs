@@ -13,7 +13,7 @@ pub(crate) fn find(window: &[u8], part: Range<usize>, past: &mut usize, texts: &
     let start = part.start;
     let (blocks, _) = window[part].as_chunks::<STEP>();
     for (index, block) in blocks.iter().enumerate() {
-        let word = u64::from_le_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|at| block[at]));
+        let word = block.first_chunk().copied().map_or(0, u64::from_le_bytes);
         let at = start + index * STEP;
         let first = match (is_plain(word), is_plain(word.swap_bytes())) {
             (false, false) => continue,
