@@ -42,6 +42,9 @@ pub enum SourceError {
     /// The tag, digest or file does not exist.
     #[error("{0} does not exist")]
     NotFound(String),
+    /// There is no such file or directory on this server.
+    #[error("{0} does not exist on this server")]
+    NoSuchFile(String),
     /// What came is malformed or not what its digest says: the publisher's to fix.
     #[error("{code}: {what}")]
     Refused {

@@ -60,6 +60,7 @@ ui-delivery = Delivery
 ui-test-lead = Send a test lead for { $offer }
 ui-send-again = Send again
 ui-erase = Erase
+ui-erase-for-good = Erase for good
 ui-time = Time
 ui-webhooks = Webhooks
 ui-webhook-events = Events, for example submission.* lead.dead; all when empty

@@ -44,8 +44,7 @@ impl Worker {
         if let Source::Layout(path) | Source::Archive(path) | Source::DockerArchive(path) = &place
             && !validate::allowed(path, &self.local_sources)
         {
-            let what = format!("{text} is not below a directory of sources.directories on this server");
-            return Ok(Err(refused(&SourceError::Denied(what))));
+            return Ok(Err(refused(&validate::not_allowed(text, path, &self.local_sources))));
         }
         let password = self.app.open_secret(&format!("{key}/{}", plan.id), "password", &plan.fields)?;
         let credentials = Credentials { username: plan.text("username").to_owned(), password };

@@ -11,6 +11,8 @@ const TOP: f64 = 12.0;
 const BOTTOM: f64 = 26.0;
 /// Labels under the columns that can be read beside each other.
 const LABELS_MAX: usize = 6;
+/// How wide a letter is; those of Chinese and Japanese are about twice as wide.
+const LETTER: f64 = 6.5;
 
 /// One kind of value: its tone in the style sheet and its words.
 pub(crate) struct Series {
@@ -51,7 +53,14 @@ pub(crate) struct Chart<'a> {
     bars: Vec<Bar>,
     scale: Vec<Mark>,
     labels: Vec<Mark>,
+    /// What the numbers under the columns stand for, where the words do not fit there.
+    names: Vec<String>,
     empty: bool,
+}
+
+/// About how much room words take.
+fn width(words: &str) -> f64 {
+    words.chars().map(|letter| if letter.is_ascii() { LETTER } else { 2.0 * LETTER }).sum()
 }
 
 fn number(value: f64) -> String {
@@ -75,6 +84,9 @@ impl<'a> Chart<'a> {
         let mut bars = Vec::new();
         let mut labels = Vec::new();
         let every = columns.len().div_ceil(LABELS_MAX).max(1);
+        let fits = columns.iter().step_by(every).all(|column| width(&column.label) < room * every as f64);
+        let names =
+            if fits { Vec::new() } else { columns.iter().map(|column| column.label.clone()).collect() };
         for (at, column) in columns.iter().enumerate() {
             let x = LEFT + at as f64 * room;
             let mut below = 0.0;
@@ -90,18 +102,18 @@ impl<'a> Chart<'a> {
                 });
                 below += value;
             }
-            if at % every == 0 {
+            if at % every == 0 || !fits {
                 labels.push(Mark {
                     x: number(x + room / 2.0),
                     y: number(HEIGHT - 8.0),
-                    words: column.label.clone(),
+                    words: if fits { column.label.clone() } else { (at + 1).to_string() },
                 });
             }
         }
         let line = |value: f64| Mark {
             x: number(LEFT - 6.0),
             y: number(y(value)),
-            words: if most > 0.0 { scale(value) } else { String::new() },
+            words: if value > 0.0 { scale(value) } else { "0".to_owned() },
         };
         // The line stands where its whole number does: half of five is written as two.
         let mut scale: Vec<Mark> = [0.0, (most / 2.0).floor(), most].map(line).into();
@@ -109,7 +121,7 @@ impl<'a> Chart<'a> {
         if scale[1].words == scale[0].words || scale[1].words == scale[2].words {
             scale.remove(1);
         }
-        Self { f, id, title, series, bars, labels, scale, columns, empty: most <= 0.0 }
+        Self { f, id, title, series, bars, labels, names, scale, columns, empty: most <= 0.0 }
     }
 }
 
@@ -148,6 +160,23 @@ mod tests {
         assert_eq!((zero, two, five), ("0", "2", "5"));
         let part = (place(low) - place(middle)) / (place(low) - place(high));
         assert!((part - 0.4).abs() < 0.01, "{part}");
+        // Words that do not fit beside each other are told below, in the order of the columns.
+        let steps =
+            || vec![column("Validate prerequisites", 1.0, 0.0), column("前提条件の検証を確認", 2.0, 0.0)];
+        let words = |chart: &Chart<'_>| chart.labels.iter().map(|one| one.words.clone()).collect::<Vec<_>>();
+        let two = Chart::new(&f, ("test", "Steps".into()), series(), steps(), |_| "under 1 s".to_owned());
+        assert_eq!(
+            (words(&two), two.names.len()),
+            (vec!["Validate prerequisites".to_owned(), "前提条件の検証を確認".to_owned()], 0)
+        );
+        let six = [steps(), steps(), steps()].into_iter().flatten().collect();
+        let six = Chart::new(&f, ("test", "Steps".into()), series(), six, |_| "under 1 s".to_owned());
+        assert_eq!(words(&six), ["1", "2", "3", "4", "5", "6"]);
+        let html = six.render().expect("a chart");
+        assert!(html.contains("<li>1 Validate prerequisites</li>"), "{html}");
+        // Nothing is under a second, too, but it is nothing.
+        let words: Vec<&str> = six.scale.iter().map(|mark| mark.words.as_str()).collect();
+        assert_eq!(words, ["0", "under 1 s"]);
         let none = Chart::new(&f, ("none", "Weeks".into()), series(), vec![], |value| format!("{value}"));
         assert!(none.empty && none.render().is_ok());
     }

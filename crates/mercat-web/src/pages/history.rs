@@ -29,7 +29,7 @@ const READ_MAX: u32 = 2000;
 const FILE_MAX: u32 = 10_000;
 
 /// Kinds of events that a person can choose.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 20] = [
     "offer.created",
     "draft.saved",
     "audience.changed",
@@ -45,6 +45,11 @@ const KINDS: [&str; 15] = [
     "review.asked",
     "review.answered",
     "submission.reviewed",
+    "exception.requested",
+    "exception.informed",
+    "exception.needsInformation",
+    "exception.granted",
+    "exception.denied",
 ];
 
 #[derive(Deserialize, Default, Clone)]

@@ -115,7 +115,7 @@ async fn steps(site: &Site, f: &Frame, kind: OfferKind, id: &'static str) -> Res
         let measured = measures.get(step)?;
         let rest = (measured.p90 - measured.median).max(0);
         Some(Column {
-            label: f.t(title_key(kind, *step)).chars().take(12).collect(),
+            label: f.t(title_key(kind, *step)),
             values: vec![
                 (measured.median as f64, f.span(&measured.median)),
                 (rest as f64, f.span(&measured.p90)),

@@ -45,14 +45,23 @@ async fn copy(work: &Work<'_>, plan: &Plan) -> Result<Result<Vec<Imported>, Sour
     if let Source::Layout(path) | Source::Archive(path) | Source::DockerArchive(path) = &place
         && !allowed(path, &worker.local_sources)
     {
-        let what = format!("{text} is not below a directory of sources.directories on this server");
-        return Ok(Err(SourceError::Denied(what)));
+        return Ok(Err(not_allowed(text, path, &worker.local_sources)));
     }
     let secret_place = format!("{}/{}", work.key(), plan.id);
     let password = worker.app.open_secret(&secret_place, "password", &plan.fields)?;
     let credentials = Credentials { username: plan.text("username").to_owned(), password };
     let tags = plan.list("tags");
     Ok(import(&worker.depot, &worker.egress, &place, credentials, tags, work.tracker).await)
+}
+
+/// Why a path is not read. What is not there is told so only where what is there may be read.
+pub(crate) fn not_allowed(text: &str, path: &Path, directories: &[std::path::PathBuf]) -> SourceError {
+    let plain = path.components().all(|part| !matches!(part, std::path::Component::ParentDir));
+    let nearest = path.ancestors().skip(1).find(|above| above.exists());
+    if plain && !path.exists() && nearest.is_some_and(|above| allowed(above, directories)) {
+        return SourceError::NoSuchFile(text.to_owned());
+    }
+    SourceError::Denied(format!("{text} is not below a directory of sources.directories on this server"))
 }
 
 /// Whether a path lies below an allowed directory, links resolved.
@@ -87,6 +96,9 @@ pub(crate) fn verdict_on(plan: &str, error: &SourceError) -> Option<FindingRow> 
         ),
         SourceError::NotFound(_) => {
             ("F021", "tags", "a tag or digest that exists", "push the tag, or correct the list")
+        }
+        SourceError::NoSuchFile(_) => {
+            ("F021", "image", "a file or directory that exists", "correct the path, or put the image there")
         }
         SourceError::Denied(_) => (
             "F021",
@@ -139,4 +151,24 @@ pub(super) async fn held(work: &Work<'_>) -> Result<Result<Vec<(String, Imported
         }
     }
     Ok(Ok(out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_told_only_where_it_could_be_read() {
+        let place = tempfile::tempdir().expect("a directory");
+        let directory = place.path().join("images");
+        std::fs::create_dir(&directory).expect("made");
+        let directories = [directory.clone()];
+        let told = |path: &std::path::Path| not_allowed("oci:x", path, &directories).to_string();
+        assert_eq!(told(&directory.join("none/deeper")), "oci:x does not exist on this server");
+        for outside in [place.path().join("none"), directory.join("../none"), place.path().to_owned()] {
+            assert!(told(&outside).contains("sources.directories"), "{outside:?}");
+        }
+        let missing = verdict_on("p", &SourceError::NoSuchFile("oci:x".to_owned())).expect("a finding");
+        assert_eq!((missing.field.as_str(), missing.rule.as_str()), ("plans/p/image", "F021"));
+    }
 }
