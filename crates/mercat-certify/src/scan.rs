@@ -1,8 +1,7 @@
 //! The scanners over one layer or volume: each byte that is a file's goes past all of them, once.
 
 use crate::facts::{LayerFacts, Note};
-use crate::files::Asked;
-use crate::files::Program;
+use crate::files::{Asked, Program};
 use crate::kept::Bytes;
 use crate::shown::{OVERLAP_BYTES, Shown, WINDOW_BYTES};
 use crate::window::Window;
@@ -346,7 +345,7 @@ impl<'k> Scan<'k> {
     }
 
     /// Waits for all digests that are still being taken.
-    pub(crate) fn take_digests(&self) {
+    fn take_digests(&self) {
         while self.take_first_digests() {}
     }
 

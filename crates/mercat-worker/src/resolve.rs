@@ -3,7 +3,7 @@
 use crate::steps::{disks, validate};
 use crate::{Worker, chain};
 use mercat_app::AppError;
-use mercat_artifact::oci::reference::{self, Source};
+use mercat_artifact::oci::reference;
 use mercat_depot::{Credentials, Resolved, SourceError, resolve};
 use mercat_domain::{OfferKey, OfferKind, Plan};
 use mercat_store::FindingRow;
@@ -41,10 +41,8 @@ impl Worker {
                 return Ok(Err(refused(&SourceError::Refused { code: "F003", what: error.to_string() })));
             }
         };
-        if let Source::Layout(path) | Source::Archive(path) | Source::DockerArchive(path) = &place
-            && !validate::allowed(path, &self.local_sources)
-        {
-            return Ok(Err(refused(&validate::not_allowed(text, path, &self.local_sources))));
+        if let Some(error) = validate::unreadable(text, &place, &self.local_sources) {
+            return Ok(Err(refused(&error)));
         }
         let password = self.app.open_secret(&format!("{key}/{}", plan.id), "password", &plan.fields)?;
         let credentials = Credentials { username: plan.text("username").to_owned(), password };

@@ -42,10 +42,8 @@ async fn copy(work: &Work<'_>, plan: &Plan) -> Result<Result<Vec<Imported>, Sour
         Ok((place, _)) => place,
         Err(error) => return Ok(Err(SourceError::Refused { code: "F003", what: error.to_string() })),
     };
-    if let Source::Layout(path) | Source::Archive(path) | Source::DockerArchive(path) = &place
-        && !allowed(path, &worker.local_sources)
-    {
-        return Ok(Err(not_allowed(text, path, &worker.local_sources)));
+    if let Some(error) = unreadable(text, &place, &worker.local_sources) {
+        return Ok(Err(error));
     }
     let secret_place = format!("{}/{}", work.key(), plan.id);
     let password = worker.app.open_secret(&secret_place, "password", &plan.fields)?;
@@ -54,8 +52,22 @@ async fn copy(work: &Work<'_>, plan: &Plan) -> Result<Result<Vec<Imported>, Sour
     Ok(import(&worker.depot, &worker.egress, &place, credentials, tags, work.tracker).await)
 }
 
+/// Why a source on this server is not read, if it is not.
+pub(crate) fn unreadable(
+    text: &str,
+    place: &Source,
+    directories: &[std::path::PathBuf],
+) -> Option<SourceError> {
+    match place {
+        Source::Layout(path) | Source::Archive(path) | Source::DockerArchive(path) => {
+            (!allowed(path, directories)).then(|| not_allowed(text, path, directories))
+        }
+        _ => None,
+    }
+}
+
 /// Why a path is not read. What is not there is told so only where what is there may be read.
-pub(crate) fn not_allowed(text: &str, path: &Path, directories: &[std::path::PathBuf]) -> SourceError {
+fn not_allowed(text: &str, path: &Path, directories: &[std::path::PathBuf]) -> SourceError {
     let plain = path.components().all(|part| !matches!(part, std::path::Component::ParentDir));
     let nearest = path.ancestors().skip(1).find(|above| above.exists());
     if plain && !path.exists() && nearest.is_some_and(|above| allowed(above, directories)) {
