@@ -83,6 +83,10 @@ impl App {
         }
         let until = match (request.kind.as_str(), request.until.as_str()) {
             ("appeal", "") => 0,
+            (_, "") => {
+                problems.push(Problem::new("F001", "until", "", UNTIL));
+                0
+            }
             (_, day) => last_moment(day, now).unwrap_or_else(|problem| {
                 problems.push(problem);
                 0
@@ -328,9 +332,12 @@ fn shown(row: &ExceptionRow) -> String {
     if row.until == 0 { "further notice".to_owned() } else { rfc3339(row.until).chars().take(10).collect() }
 }
 
+/// What a last day must be.
+const UNTIL: &str = "a day within a year, as YYYY-MM-DD";
+
 /// The end of a day that lies in the future, and not too far.
 fn last_moment(day: &str, now: Millis) -> Result<Millis, Problem> {
-    let refuse = || Problem::new("F003", "until", day, "a day within a year, as YYYY-MM-DD");
+    let refuse = || Problem::new("F003", "until", day, UNTIL);
     let date: jiff::civil::Date = day.parse().map_err(|_| refuse())?;
     let end = date.at(23, 59, 59, 0).to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| refuse())?;
     let end = end.timestamp().as_millisecond();

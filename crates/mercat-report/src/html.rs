@@ -31,6 +31,15 @@ impl Page<'_> {
         plain(text)
     }
 
+    /// What the report is of; a digest tells people nothing, and stands below.
+    fn heading(&self, report: &Report) -> String {
+        match (report.name.starts_with("sha256:"), &report.disk) {
+            (false, _) => plain(&report.name),
+            (true, None) => self.t("report-of-image"),
+            (true, Some(_)) => self.t("report-of-disk"),
+        }
+    }
+
     fn outcome(&self, report: &Report) -> String {
         self.t(&format!("report-outcome-{}", report.outcome.name()))
     }

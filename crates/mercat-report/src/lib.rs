@@ -138,6 +138,24 @@ impl Report {
         sorted
     }
 
+    /// The same, where findings that differ only in their places are together.
+    pub(crate) fn grouped(&self) -> Vec<Vec<&Finding>> {
+        let same = |one: &Finding, other: &Finding| {
+            let said = |finding: &Finding| {
+                [&finding.rule, &finding.observed, &finding.required, &finding.fix].map(String::to_owned)
+            };
+            one.severity == other.severity && said(one) == said(other)
+        };
+        let mut groups: Vec<Vec<&Finding>> = Vec::new();
+        for finding in self.by_weight() {
+            match groups.iter_mut().find(|group| same(group[0], finding)) {
+                Some(group) => group.push(finding),
+                None => groups.push(vec![finding]),
+            }
+        }
+        groups
+    }
+
     /// Findings of rules that are not among the checks: scanners, package databases, file systems.
     pub(crate) fn beside_checks(&self) -> impl Iterator<Item = &Finding> {
         let checked: BTreeSet<&str> = self.checks.iter().map(|check| check.rule.as_str()).collect();

@@ -39,13 +39,23 @@ impl Report {
             subject: word(&document, "subject"),
             outcome,
             policy: [word(policy, "name"), word(policy, "date"), word(policy, "digest")],
-            advisories: word(&document["advisories"], "newest"),
+            advisories: whole_second(word(&document["advisories"], "newest")),
             images: list(&document, "images").iter().map(image).collect(),
             disk: Some(&document["disk"]).filter(|disk| disk.is_object()).map(disk),
             checks: list(&document, "checks").iter().map(check).collect(),
             findings: findings.ok_or(ReportError::Part("findings"))?,
             shadow: list(&document, "shadow").iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         })
+    }
+}
+
+/// A moment of RFC 3339 without the parts of its second.
+fn whole_second(moment: String) -> String {
+    match moment.split_once('.') {
+        Some((second, part)) if part.trim_start_matches(|digit: char| digit.is_ascii_digit()) == "Z" => {
+            format!("{second}Z")
+        }
+        _ => moment,
     }
 }
 

@@ -340,3 +340,32 @@ fn tests_of_the_tool_come_first_and_other_findings_last() {
     assert_eq!(document["Tests"][0]["Result"], "Inconclusive");
     assert_eq!(read("pass", "warning")["Tests"][0]["Result"], "Warning");
 }
+
+#[test]
+fn findings_that_differ_in_their_places_only_stand_in_one_row() {
+    let at = |path: &str, observed: &str| json!({"rule": "CTR-20", "severity": "error", "path": path, "observed": observed, "required": "r", "fix": "f"});
+    let found = [at("a/one", "x"), at("b/other", "y"), at("c/two", "x")];
+    let report = Report::parse(&digest('9'), &image("findings", &found)).expect("reads");
+    let groups: Vec<usize> = report.grouped().iter().map(Vec::len).collect();
+    assert_eq!((groups, report.by_weight().len()), (vec![2, 1], 3));
+    let page = html(&[report], Locale::En);
+    assert_eq!(page.matches("<td class=\"error\">").count(), 2);
+    for path in ["a/one", "b/other", "c/two"] {
+        assert_eq!(page.matches(&format!("<code class=\"place\">{path}</code>")).count(), 1, "{page}");
+    }
+    // A digest is no heading.
+    assert!(page.contains("<h2>Container image</h2>"), "{page}");
+}
+
+#[test]
+fn the_newest_advisory_is_told_to_the_second() {
+    let text = |newest: &str| image("pass", &[]).replace("2026-11-20", newest);
+    for (newest, told) in [
+        ("2026-11-20T08:12:33.123456789Z", "2026-11-20T08:12:33Z"),
+        ("2026-11-20T08:12:33Z", "2026-11-20T08:12:33Z"),
+        ("2026-11-20T08:12:33.12x", "2026-11-20T08:12:33.12x"),
+        ("", ""),
+    ] {
+        assert_eq!(Report::parse("x", &text(newest)).expect("reads").advisories, told);
+    }
+}

@@ -407,6 +407,11 @@ fn what_was_seen_is_told_in_japanese() {
             "no login prompt on the serial console within 300 seconds; last lines: a swap file / the kernel panicked: x",
             "300 秒以内にシリアル コンソールにログイン プロンプトが出ませんでした。最後の行: a swap file / the kernel panicked: x",
         ),
+        (
+            "EOF while parsing a value at line 1 column 0, at byte 0",
+            "値の途中で終わっています (1 行 0 列) (バイト位置 0)",
+        ),
+        ("expected `,` or `}` at line 3 column 14", "`,` または `}` がありません (3 行 14 列)"),
         ("# lines", "# lines"),
         ("1.4.0, latest", "1.4.0, latest"),
         ("OpenSSL 3.0.1", "OpenSSL 3.0.1"),

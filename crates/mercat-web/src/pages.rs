@@ -181,7 +181,12 @@ pub(crate) fn error_page(caller: &Caller, error: &AppError) -> Response {
         }
         _ => Vec::new(),
     };
-    show(status, &ErrorPage { title: f.t(title), f, what_to_do: String::new(), technical: "", problems })
+    let what_to_do = match error {
+        AppError::NotFound => f.t("ui-not-found-next"),
+        AppError::Forbidden => f.t("ui-forbidden-next"),
+        _ => String::new(),
+    };
+    show(status, &ErrorPage { title: f.t(title), f, what_to_do, technical: "", problems })
 }
 
 /// What was sent is no form of ours, or no address: what to do in the reader's language, and the parser's own words

@@ -285,6 +285,11 @@ async fn confined(inspector: &Inspector) -> Health {
     }
 }
 
+/// The day of a moment of RFC 3339.
+fn day(moment: &str) -> &str {
+    moment.split('T').next().unwrap_or(moment)
+}
+
 fn advisories(loaded: &Knowledge) -> Health {
     if let Some(trouble) = loaded.advisories.trouble() {
         return Health::Bad(trouble.to_string());
@@ -297,7 +302,7 @@ fn advisories(loaded: &Knowledge) -> Health {
             "none: images with distribution packages are inconclusive; use: mercat advisories import DIRECTORY".into(),
         ),
         false => {
-            let told = format!("{}, newest of {}", loaded.advisories.len(), loaded.advisories.newest());
+            let told = format!("{}, newest of {}", loaded.advisories.len(), day(&loaded.advisories.newest()));
             let known = loaded.advisories.meta().into_iter().flat_map(|meta| &meta.ecosystems);
             let parts = known.filter(|(ecosystem, known)| known.is_part(ecosystem));
             let parts: Vec<String> =

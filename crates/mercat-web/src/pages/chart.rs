@@ -26,6 +26,15 @@ pub(crate) struct Column {
     pub(crate) values: Vec<(f64, String)>,
 }
 
+/// What the labels of the columns are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Labels {
+    /// Days in their order: some of them tell of the others, and each is written once.
+    Days,
+    /// Names, each of which must be told.
+    Names,
+}
+
 struct Bar {
     x: String,
     y: String,
@@ -73,7 +82,7 @@ impl<'a> Chart<'a> {
         f: &'a Frame,
         (id, title): (&'static str, String),
         series: Vec<Series>,
-        columns: Vec<Column>,
+        (labelled, columns): (Labels, Vec<Column>),
         scale: impl Fn(f64) -> String,
     ) -> Self {
         let sum = |column: &Column| column.values.iter().map(|(value, _)| value).sum::<f64>();
@@ -84,7 +93,9 @@ impl<'a> Chart<'a> {
         let mut bars = Vec::new();
         let mut labels = Vec::new();
         let every = columns.len().div_ceil(LABELS_MAX).max(1);
-        let fits = columns.iter().step_by(every).all(|column| width(&column.label) < room * every as f64);
+        let fits = columns.iter().step_by(every).all(|column| width(&column.label) < room * every as f64)
+            && (every == 1 || labelled == Labels::Days);
+        let mut written = "";
         let names =
             if fits { Vec::new() } else { columns.iter().map(|column| column.label.clone()).collect() };
         for (at, column) in columns.iter().enumerate() {
@@ -102,7 +113,9 @@ impl<'a> Chart<'a> {
                 });
                 below += value;
             }
-            if at % every == 0 || !fits {
+            let again = labelled == Labels::Days && fits && written == column.label;
+            if (at % every == 0 || !fits) && !again {
+                written = &column.label;
                 labels.push(Mark {
                     x: number(x + room / 2.0),
                     y: number(HEIGHT - 8.0),
@@ -140,7 +153,9 @@ mod tests {
             values: vec![(a, format!("{a}")), (b, format!("{b}"))],
         };
         let columns = vec![column("W1", 3.0, 1.0), column("W2", 0.0, 2.0), column("W3", 0.0, 0.0)];
-        let chart = Chart::new(&f, ("test", "Weeks".into()), series(), columns, |value| format!("{value}"));
+        let chart = Chart::new(&f, ("test", "Weeks".into()), series(), (Labels::Names, columns), |value| {
+            format!("{value}")
+        });
         assert_eq!(chart.bars.len(), 3);
         let heights: Vec<&str> = chart.bars.iter().map(|bar| bar.height.as_str()).collect();
         assert_eq!(heights, ["114.0", "38.0", "76.0"]);
@@ -149,10 +164,13 @@ mod tests {
             assert!(html.contains(part), "{part} in {html}");
         }
         // The line in the middle stands where the number that is written at it does.
-        let chart =
-            Chart::new(&f, ("test", "Weeks".into()), series(), vec![column("W1", 5.0, 0.0)], |value| {
-                format!("{value:.0}")
-            });
+        let chart = Chart::new(
+            &f,
+            ("test", "Weeks".into()),
+            series(),
+            (Labels::Names, vec![column("W1", 5.0, 0.0)]),
+            |value| format!("{value:.0}"),
+        );
         let scale: Vec<(&str, &str)> =
             chart.scale.iter().map(|mark| (mark.words.as_str(), mark.y.as_str())).collect();
         let [(zero, low), (two, middle), (five, high)] = scale[..] else { panic!("{scale:?}") };
@@ -164,20 +182,36 @@ mod tests {
         let steps =
             || vec![column("Validate prerequisites", 1.0, 0.0), column("前提条件の検証を確認", 2.0, 0.0)];
         let words = |chart: &Chart<'_>| chart.labels.iter().map(|one| one.words.clone()).collect::<Vec<_>>();
-        let two = Chart::new(&f, ("test", "Steps".into()), series(), steps(), |_| "under 1 s".to_owned());
+        let two = Chart::new(&f, ("test", "Steps".into()), series(), (Labels::Names, steps()), |_| {
+            "under 1 s".to_owned()
+        });
         assert_eq!(
             (words(&two), two.names.len()),
             (vec!["Validate prerequisites".to_owned(), "前提条件の検証を確認".to_owned()], 0)
         );
         let six = [steps(), steps(), steps()].into_iter().flatten().collect();
-        let six = Chart::new(&f, ("test", "Steps".into()), series(), six, |_| "under 1 s".to_owned());
+        let six = Chart::new(&f, ("test", "Steps".into()), series(), (Labels::Names, six), |_| {
+            "under 1 s".to_owned()
+        });
         assert_eq!(words(&six), ["1", "2", "3", "4", "5", "6"]);
         let html = six.render().expect("a chart");
         assert!(html.contains("<li>1 Validate prerequisites</li>"), "{html}");
+        // No name is left out; of days some are, and none is written twice.
+        let eight = || (1..9).map(|at| column(&format!("S{at}"), 1.0, 0.0)).collect();
+        let names =
+            Chart::new(&f, ("n", "Names".into()), series(), (Labels::Names, eight()), |_| String::new());
+        assert_eq!((words(&names).len(), names.names.len()), (8, 8));
+        let days = Chart::new(&f, ("d", "Days".into()), series(), (Labels::Days, eight()), |_| String::new());
+        assert_eq!((words(&days), days.names.len()), (["S1", "S3", "S5", "S7"].map(String::from).into(), 0));
+        let day = ["1/1", "1/1", "1/2", "1/2", "1/2"].map(|day| column(day, 1.0, 0.0)).into();
+        let once = Chart::new(&f, ("o", "Days".into()), series(), (Labels::Days, day), |_| String::new());
+        assert_eq!(words(&once), ["1/1", "1/2"]);
         // Nothing is under a second, too, but it is nothing.
         let words: Vec<&str> = six.scale.iter().map(|mark| mark.words.as_str()).collect();
         assert_eq!(words, ["0", "under 1 s"]);
-        let none = Chart::new(&f, ("none", "Weeks".into()), series(), vec![], |value| format!("{value}"));
+        let none = Chart::new(&f, ("none", "Weeks".into()), series(), (Labels::Names, vec![]), |value| {
+            format!("{value}")
+        });
         assert!(none.empty && none.render().is_ok());
     }
 }

@@ -1,6 +1,6 @@
 //! Numbers for publishers and for the operator, as charts with their tables.
 
-use super::chart::{Chart, Column, Series};
+use super::chart::{Chart, Column, Labels, Series};
 use super::{Answer, Frame, fail, show};
 use crate::Site;
 use crate::guard::Caller;
@@ -43,7 +43,9 @@ fn counts(
         values: parts.iter().map(|(.., counts)| (counts[at] as f64, counts[at].to_string())).collect(),
     };
     let columns = weeks.iter().enumerate().map(column).collect();
-    let chart = Chart::new(f, (title.0, f.t(title.1)), series, columns, |value| format!("{value:.0}"));
+    let chart = Chart::new(f, (title.0, f.t(title.1)), series, (Labels::Days, columns), |value| {
+        format!("{value:.0}")
+    });
     chart.render().unwrap_or_default()
 }
 
@@ -79,7 +81,8 @@ pub(super) async fn publisher(
     let series = vec![Series { tone: "a", words: f.t("ui-span") }];
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a chart's scale")]
     let span = |value: f64| f.span(&(value as Millis));
-    let preview = Chart::new(&f, ("preview", f.t("ui-to-preview")), series, columns.collect(), span);
+    let preview =
+        Chart::new(&f, ("preview", f.t("ui-to-preview")), series, (Labels::Days, columns.collect()), span);
     let charts = vec![
         counts(
             &f,
@@ -131,7 +134,7 @@ async fn steps(site: &Site, f: &Frame, kind: OfferKind, id: &'static str) -> Res
     let title = f.t1("ui-chart-steps", "kind", &f.word("ui-type", kind.name()));
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a chart's scale")]
     let span = |value: f64| f.span(&(value as Millis));
-    let chart = Chart::new(f, (id, title), series, of.filter_map(column).collect(), span);
+    let chart = Chart::new(f, (id, title), series, (Labels::Names, of.filter_map(column).collect()), span);
     Ok(chart.render().unwrap_or_default())
 }
 
@@ -146,7 +149,9 @@ fn numbers(
         |(label, count): (String, usize)| Column { label, values: vec![(count as f64, count.to_string())] };
     let series = vec![Series { tone: "c", words: f.t(words) }];
     let columns = counted.into_iter().map(column).collect();
-    let chart = Chart::new(f, (title.0, f.t(title.1)), series, columns, |value| format!("{value:.0}"));
+    let chart = Chart::new(f, (title.0, f.t(title.1)), series, (Labels::Names, columns), |value| {
+        format!("{value:.0}")
+    });
     chart.render().unwrap_or_default()
 }
 

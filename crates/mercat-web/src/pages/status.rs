@@ -87,8 +87,24 @@ impl Now<'_> {
         self.told.view.steps.iter().find(|step| step.status.is_current())
     }
 
+    /// Whether another submission took the place of this one.
+    fn is_past(&self) -> bool {
+        let view = &self.told.view;
+        let live = view.offer.live.as_ref();
+        let is_live = view.submission.as_ref().is_some_and(|row| live == Some(&row.id));
+        !self.latest && !is_live && view.state.is_some_and(RunState::is_over)
+    }
+
     fn sentence(&self) -> String {
         let view = &self.told.view;
+        if self.is_past() {
+            let how = match view.state {
+                Some(RunState::Failed) => "ui-now-past-failed",
+                Some(RunState::Canceled) => "ui-now-past-canceled",
+                _ => "ui-now-past-live",
+            };
+            return self.f.t(how);
+        }
         let step = self.busy().map(|step| self.f.t(step.title)).unwrap_or_default();
         let key = match view.state {
             None => "ui-now-none",
@@ -107,6 +123,7 @@ impl Now<'_> {
 
     fn tone(&self) -> &'static str {
         match self.told.view.state {
+            _ if self.is_past() => "",
             Some(RunState::Failed) if self.told.view.ours => "warn",
             Some(RunState::Failed) => "bad",
             Some(RunState::Succeeded) if self.standing().is_some() => "warn",
@@ -117,6 +134,7 @@ impl Now<'_> {
 
     fn icon(&self) -> &'static str {
         match self.told.view.state {
+            _ if self.is_past() => "info",
             Some(RunState::Running) => "run",
             Some(RunState::WaitingForApproval) if self.question().is_none() => "run",
             Some(RunState::Failed) if self.told.view.ours => "late",
@@ -128,6 +146,7 @@ impl Now<'_> {
 
     fn turn(&self) -> String {
         self.f.t(match self.told.view.state {
+            _ if self.is_past() => "ui-turn-nobody",
             Some(RunState::Running) => "ui-turn-ours",
             Some(RunState::WaitingForApproval) if self.question().is_none() => "ui-turn-team",
             Some(RunState::Failed) if self.told.view.ours => "ui-turn-ours",
@@ -292,17 +311,28 @@ impl StepPart<'_> {
         self.step.report.as_ref().map_or(&[], |report| &report.findings)
     }
 
-    /// The findings that are shown, those that block first.
-    fn findings(&self) -> Vec<(String, &FindingRow)> {
-        let mut rows: Vec<&FindingRow> = self.all_findings().iter().collect();
-        rows.sort_by_key(|row| place_of(&row.severity));
+    /// The findings that are shown, those that block first; those that say the same are one, at several places.
+    fn findings(&self) -> Vec<(String, Vec<&FindingRow>)> {
         let name = self.step.step.name();
         let id = |at: usize| format!("{name}-finding-{at}");
-        rows.into_iter().take(FINDINGS_SHOWN).enumerate().map(|(at, row)| (id(at), row)).collect()
+        self.grouped().into_iter().take(FINDINGS_SHOWN).enumerate().map(|(at, rows)| (id(at), rows)).collect()
+    }
+
+    fn grouped(&self) -> Vec<Vec<&FindingRow>> {
+        let mut rows: Vec<&FindingRow> = self.all_findings().iter().collect();
+        rows.sort_by_key(|row| place_of(&row.severity));
+        let mut groups: Vec<Vec<&FindingRow>> = Vec::new();
+        for row in rows {
+            match groups.iter_mut().find(|group| says_the_same(group[0], row)) {
+                Some(group) => group.push(row),
+                None => groups.push(vec![row]),
+            }
+        }
+        groups
     }
 
     fn more(&self) -> usize {
-        self.all_findings().len().saturating_sub(FINDINGS_SHOWN)
+        self.grouped().iter().skip(FINDINGS_SHOWN).map(Vec::len).sum()
     }
 
     /// How many findings there are of each severity.
@@ -421,6 +451,14 @@ impl StepPart<'_> {
 }
 
 /// What blocks comes first.
+/// Whether two findings differ only in their places.
+fn says_the_same(one: &FindingRow, other: &FindingRow) -> bool {
+    let said = |row: &FindingRow| {
+        [&row.rule, &row.severity, &row.observed, &row.required, &row.fix].map(String::to_owned)
+    };
+    said(one) == said(other)
+}
+
 fn place_of(severity: &str) -> usize {
     ["error", "inconclusive", "warning", "info"].iter().position(|known| *known == severity).unwrap_or(4)
 }

@@ -102,7 +102,7 @@ pub(super) async fn validate(work: &Work<'_>) -> Result<Ended, AppError> {
         }
     }
     if report.findings.is_empty() {
-        let (count, bytes) = (images.len().to_string(), super::megabytes(new_bytes));
+        let (count, bytes) = (images.len().to_string(), super::amount(new_bytes));
         report.say("information", "message-disks-stored", &[("count", &count), ("bytes", &bytes)]);
         report.images = Some(images);
         return Ok(Ended::passed(report));

@@ -138,7 +138,7 @@ pub(super) async fn preview(
 
 /// Says how many regions hold the copies, and what that took.
 pub(super) fn say(report: &mut Report, work: &Work<'_>, sent: u64) {
-    let (count, bytes) = (work.worker.regions.len().to_string(), super::megabytes(sent));
+    let (count, bytes) = (work.worker.regions.len().to_string(), super::amount(sent));
     report.say("information", "message-regions", &[("count", &count), ("bytes", &bytes)]);
 }
 

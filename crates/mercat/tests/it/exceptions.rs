@@ -105,6 +105,11 @@ async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
         assert!(page.contains(">CTR-21</a>: let pass by exception 1 until"), "{page}");
         house.api(Method::POST, "/publishers/aurora/offers/app/cancel", None).await;
     }
+    // What failed before is nobody's turn any more.
+    let old = house.http.get(format!("{}/portal/offers/aurora/app/submissions/{submission}", house.base));
+    let old = old.bearer_auth(&house.token).send().await.expect("answers").text().await.expect("text");
+    assert!(old.contains("a newer one took its place") && !old.contains("It is your turn"), "{old}");
+    assert!(old.contains("<dd>Nobody"), "{old}");
     // Other bytes at the same place do not.
     image(&PLANTED_KEY.replace("AAAAB", "AAAAC"));
     house.fails_on_its_key("app").await;
