@@ -412,6 +412,15 @@ fn what_was_seen_is_told_in_japanese() {
             "値の途中で終わっています (1 行 0 列) (バイト位置 0)",
         ),
         ("expected `,` or `}` at line 3 column 14", "`,` または `}` がありません (3 行 14 列)"),
+        (
+            "2, newest of 2026-11-29; too few to be all: 2 for Debian:12; import whole exports, or images pass by a part",
+            "2 件、最新 2026-11-29。全件とは考えられません: 2 for Debian:12。エクスポート全体をインポートしないと、一部の情報だけで合格になります",
+        ),
+        ("policy default of 2026-11-25", "ポリシー default (2026-11-25 版)"),
+        (
+            "2 would not pass by what is known now: a/b, c/d; their publishers were told; 1 could not be judged again",
+            "現在判明している情報では合格しないもの 2 件: a/b, c/d。発行元に通知しました。ほか 1 件は再判定できませんでした",
+        ),
         ("# lines", "# lines"),
         ("1.4.0, latest", "1.4.0, latest"),
         ("OpenSSL 3.0.1", "OpenSSL 3.0.1"),

@@ -59,11 +59,11 @@ pub(crate) async fn run(args: &OfferArgs) -> anyhow::Result<u8> {
             if *wait {
                 return end(&watch(&client, offer, Goal::Live).await?);
             }
-            show(&answer);
+            accepted(offer, &answer, args.output);
             Ok(0)
         }
         OfferCommand::Cancel { offer } => {
-            show(&client.must(Method::POST, &path(offer, "/cancel"), None).await?);
+            accepted(offer, &client.must(Method::POST, &path(offer, "/cancel"), None).await?, args.output);
             Ok(0)
         }
     }
@@ -72,6 +72,19 @@ pub(crate) async fn run(args: &OfferArgs) -> anyhow::Result<u8> {
 #[expect(clippy::print_stdout, reason = "the command's result")]
 fn show(value: &Value) {
     println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+/// What became of a submission that something was asked of.
+#[expect(clippy::print_stdout, reason = "the command's result")]
+fn accepted(key: &OfferKey, answer: &Value, output: Output) {
+    if output == Output::Json {
+        return show(answer);
+    }
+    let (number, state) = (&answer["number"], answer["status"].as_str().unwrap_or_default());
+    println!(
+        "{key} submission {number}: {}; how it goes on: mercat offer status {key}",
+        watch::state_words(state)
+    );
 }
 
 #[expect(clippy::print_stdout, reason = "the command's result")]
@@ -119,6 +132,10 @@ async fn apply(client: &Client, file: &Path, dry_run: bool, output: Output) -> a
         return Ok(0);
     }
     let saved = client.call(Method::PUT, &path(&key, ""), before.etag.as_deref(), Some(&offer)).await?;
+    if saved.status == StatusCode::UNPROCESSABLE_ENTITY {
+        bail_findings(&problem_text(&saved));
+        return Ok(EXIT_FINDINGS);
+    }
     if !saved.status.is_success() {
         bail!("{}", problem_text(&saved));
     }
@@ -144,7 +161,7 @@ async fn list(client: &Client, publisher: &str, output: Output) -> anyhow::Resul
             "{:<30} {:<16} {live:<5} {:<26} {}",
             word("offer"),
             word("type"),
-            word("status"),
+            watch::state_words(word("status")),
             word("name")
         );
     }
@@ -168,7 +185,7 @@ async fn publish(
     }
     match wait {
         None => {
-            show(&answer.body);
+            accepted(key, &answer.body, output);
             Ok(0)
         }
         Some(until) => {

@@ -33,6 +33,8 @@ type Key = Path<(String, String)>;
 
 /// Findings that are shown of a step; the report has all.
 const FINDINGS_SHOWN: usize = 20;
+/// Letters of a layer's digest that are shown: its algorithm and twelve digits.
+const LAYER_LETTERS: usize = "sha256:".len() + 12;
 /// How often a live answer looks when nobody rings.
 const EVERY: Duration = Duration::from_millis(400);
 
@@ -316,6 +318,15 @@ impl StepPart<'_> {
         let name = self.step.step.name();
         let id = |at: usize| format!("{name}-finding-{at}");
         self.grouped().into_iter().take(FINDINGS_SHOWN).enumerate().map(|(at, rows)| (id(at), rows)).collect()
+    }
+
+    /// Where a finding is; a layer as short as its name still tells it from the others.
+    fn found_at(&self, finding: &FindingRow) -> String {
+        let short = finding.layer.get(..LAYER_LETTERS).filter(|short| short.len() < finding.layer.len());
+        match short {
+            Some(short) => FindingRow { layer: format!("{short}…"), ..finding.clone() }.place(),
+            None => finding.place(),
+        }
     }
 
     fn grouped(&self) -> Vec<Vec<&FindingRow>> {

@@ -98,13 +98,22 @@ fn away(error: &anyhow::Error) {
     eprintln!("mercat: {error:#}; it is tried for another {AWAY_SECONDS_MAX} seconds");
 }
 
+/// The name of a state, as people write it.
+pub(super) fn state_words(name: &str) -> String {
+    let parted = |letter: char| match letter.is_ascii_uppercase() {
+        true => format!(" {}", letter.to_ascii_lowercase()),
+        false => letter.to_string(),
+    };
+    name.chars().map(parted).collect()
+}
+
 fn line(step: &Value) -> String {
     let wait = step["progress"]["wait"]["on"].as_str().filter(|_| step["status"] == "inProgress");
     let messages = step["messages"].as_array().into_iter().flatten();
     let texts: Vec<&str> = messages.filter_map(|message| message["text"].as_str()).collect();
     match wait {
         Some(wait) => wait.to_owned(),
-        None if texts.is_empty() => step["status"].as_str().unwrap_or_default().to_owned(),
+        None if texts.is_empty() => state_words(step["status"].as_str().unwrap_or_default()),
         None => texts.join(" "),
     }
 }
@@ -142,7 +151,7 @@ pub(crate) fn print_status(status: &Value) {
     say(&format!(
         "{}{number}: {}",
         status["offer"].as_str().unwrap_or_default(),
-        status["status"].as_str().unwrap_or_default()
+        state_words(status["status"].as_str().unwrap_or_default())
     ));
     for step in status["steps"].as_array().into_iter().flatten() {
         let word = |key: &str| step[key].as_str().unwrap_or_default();
@@ -150,7 +159,29 @@ pub(crate) fn print_status(status: &Value) {
         let is_ahead = matches!(word("status"), "notStarted" | "inProgress");
         let estimate = Some(word("estimatedTimeFrame")).filter(|time| is_ahead && !time.is_empty());
         let estimate = estimate.map_or_else(String::new, |time| format!(" (estimate: {time})"));
-        say(&format!("  {:<28} {:<26} {}{estimate}", word("stepName"), word("status"), line(step)));
+        say(&format!(
+            "  {:<28} {:<26} {}{estimate}",
+            word("stepName"),
+            state_words(word("status")),
+            line(step)
+        ));
     }
     print_findings(status);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_told_in_words() {
+        for (name, words) in [
+            ("waitingForPublisherReview", "waiting for publisher review"),
+            ("inProgress", "in progress"),
+            ("failed", "failed"),
+            ("", ""),
+        ] {
+            assert_eq!(state_words(name), words);
+        }
+    }
 }
