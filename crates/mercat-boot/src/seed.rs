@@ -147,7 +147,10 @@ mod tests {
     #[test]
     fn other_programs_read_the_files_back() {
         if Command::new("mtype").arg("--version").output().is_err() {
-            eprintln!("skipped: mtools are not installed, so seeds were not read by others");
+            let _ = std::io::Write::write_fmt(
+                &mut std::io::stderr(),
+                format_args!("skipped: mtools are not installed, so seeds were not read by others\n"),
+            );
             return;
         }
         let script = format!("#!/bin/sh\n{}", "echo hello\n".repeat(500));

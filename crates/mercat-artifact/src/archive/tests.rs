@@ -75,7 +75,10 @@ fn peer(directory: &Path, script: &str) -> Option<()> {
     let tool = script.split_whitespace().next().expect("a command");
     let found = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().expect("sh runs");
     if !found.status.success() {
-        eprintln!("skipped: {tool} is not installed");
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("skipped: {tool} is not installed\n"),
+        );
         return None;
     }
     let done = Command::new("sh").args(["-c", script]).current_dir(directory).output().expect("sh runs");

@@ -286,7 +286,8 @@ fn mke2fs(source: &Path, image: &Path, label: &str, bytes: u64) -> Option<()> {
         .arg(format!("{}k", bytes / 1024))
         .output();
     let Ok(made) = made else {
-        eprintln!("skipped: mke2fs is absent");
+        let _ =
+            std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("skipped: mke2fs is absent\n"));
         return None;
     };
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

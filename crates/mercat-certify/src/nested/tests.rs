@@ -177,7 +177,10 @@ fn made(tool: &str, arguments: &[&str], padding: usize) -> Option<Vec<u8>> {
     match std::process::Command::new(tool).env("PATH", path).args(&arguments).output() {
         Ok(done) => assert!(done.status.success(), "{tool}: {}", String::from_utf8_lossy(&done.stderr)),
         Err(_) => {
-            eprintln!("skipped: {tool} is absent");
+            let _ = std::io::Write::write_fmt(
+                &mut std::io::stderr(),
+                format_args!("skipped: {tool} is absent\n"),
+            );
             return None;
         }
     }
@@ -236,7 +239,8 @@ fn what_is_in_no_file_of_a_packed_disk_is_looked_at() {
     let convert = ["convert", "-c", "-f", "raw", "-O", "qcow2"];
     let done = std::process::Command::new("qemu-img").args(convert).args([&raw, &packed]).status();
     if !done.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: qemu-img is absent");
+        let _ =
+            std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("skipped: qemu-img is absent\n"));
         return;
     }
     let found = told("opt/disk", &std::fs::read(&packed).expect("read"));

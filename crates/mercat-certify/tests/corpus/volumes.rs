@@ -331,7 +331,10 @@ fn made(name: &str, bytes: u64, arguments: &[&str]) -> Option<Vec<u8>> {
     match Command::new(name).args(arguments).arg(&image).env("PATH", path).output() {
         Ok(out) if out.status.success() => Some(std::fs::read(&image).expect("reads")),
         other => {
-            println!("skipped: {name} made no file system, so its damage is not tested: {other:?}");
+            let _ = std::io::Write::write_fmt(
+                &mut std::io::stderr(),
+                format_args!("skipped: {name} made no file system, so its damage is not tested: {other:?}\n"),
+            );
             None
         }
     }

@@ -193,6 +193,11 @@ impl Work<'_> {
         ];
         let inputs = || groups.iter().flat_map(|group| &group.inputs);
         parts.extend(inputs().map(|input| (format!("{}-problems", input.name), input.problems.clone())));
+        if self.tab == Tab::Plans {
+            let plans =
+                groups.iter().filter_map(|group| Some((group.plan.as_ref()?.0, &group.id_problems.0)));
+            parts.extend(plans.map(|(at, problems)| (format!("p.{at}.id-problems"), problems.clone())));
+        }
         let marks = inputs().map(|input| (format!("was.{}", input.name), input.mark.clone()));
         let marks = std::iter::once(("version".to_owned(), draft.version.to_string())).chain(marks).collect();
         let offer = load::<OfferRow>(&*self.site.app.ledger, &key.to_string()).await?;
@@ -346,12 +351,21 @@ fn groups(f: &Frame, document: &Document, tab: Tab, told: &[&Problem], conflicts
         };
         on_page(document, tab, scope).map(one).collect::<Vec<_>>()
     };
+    let of_id = |at: usize, plan: &Plan| {
+        let path = format!("plans/{}", plan.id);
+        let mine = told.iter().filter(|problem| problem.path == path);
+        let problems: Vec<String> = mine.map(|problem| sentence(f, problem)).collect();
+        let invalid = !problems.is_empty();
+        let drawn = Problems { f, name: &format!("p.{at}.id"), problems, theirs: None };
+        (drawn.render().unwrap_or_default(), invalid)
+    };
     let offer = inputs(None);
     let mut out = Vec::new();
     if !offer.is_empty() {
         out.push(Group {
             title: f.t(tab.key()),
             plan: None,
+            id_problems: (String::new(), false),
             inputs: offer,
             resolved: Vec::new(),
             now: false,
@@ -364,6 +378,7 @@ fn groups(f: &Frame, document: &Document, tab: Tab, told: &[&Problem], conflicts
             out.push(Group {
                 title,
                 plan: Some((at, plan.id.clone())),
+                id_problems: of_id(at, plan),
                 inputs: inputs(Some((at, plan))),
                 resolved: Vec::new(),
                 now: false,

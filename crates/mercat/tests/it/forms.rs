@@ -464,3 +464,25 @@ async fn pages_with_something_on_them_pass_the_audit() {
     assert!(browser.text().await.contains("let pass by exception"));
     browser.audit("product-exception").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_whose_id_is_wrong_says_so_beside_it() {
+    let house = House::open().await;
+    let plans = json!([{"plan": "fine"}, {"plan": "ends-"}]);
+    house
+        .save(&json!({"publisher": "aurora", "offer": "x", "type": "container", "name": "x", "plans": plans}))
+        .await;
+    let page = async |tab: &str| {
+        let url = format!("{}/portal/offers/aurora/x/editor/{tab}?check=1", house.base);
+        let answer = house.http.get(url).bearer_auth(&house.token).send().await.expect("answers");
+        answer.text().await.expect("text")
+    };
+    let plans = page("plans").await;
+    for (at, id, wrong) in [(0, "fine", false), (1, "ends-", true)] {
+        let from = plans.find(&format!("<input id=\"p.{at}.id\"")).expect("the input of the id");
+        let input = &plans[from..from + plans[from..].find("</div>").expect("an end")];
+        assert!(input.contains(&format!("value=\"{id}\"")), "{input}");
+        assert_eq!(input.contains("aria-invalid=\"true\""), wrong, "{input}");
+        assert_eq!(input.contains("no - or _ at the end"), wrong, "{input}");
+    }
+}

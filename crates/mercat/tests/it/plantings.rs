@@ -261,6 +261,7 @@ fn every_threat_in_every_wrapping_is_found_even_when_a_later_layer_deletes_it() 
     let verdict = certified(dir.path());
     assert!(planted.len() >= 200, "{} plantings", planted.len());
     assert_eq!(missing(&verdict, &planted), [""; 0], "of {} plantings", planted.len());
+    println!("{} plantings, all found", planted.len());
     assert_every_byte_was_scanned(&verdict);
     // Nothing is found where nothing was planted.
     let places: BTreeSet<String> = planted.into_iter().map(|(path, _)| path).collect();

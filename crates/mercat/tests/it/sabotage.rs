@@ -105,6 +105,7 @@ async fn an_inspector_that_breaks_lies_or_hangs_gives_no_verdict() {
         ("a verdict that is no document", say(r#"{"Verdict":"pass"}"#)),
         ("its own failure", say(r#"{"Failed":"out of temporary space"}"#)),
     ];
+    println!("an inspector that breaks: {} modes", modes.len() + 2);
     for (mode, script) in &modes {
         let done = with_program(dir.path(), &root, script).await;
         assert!(done.is_err(), "{mode}");
@@ -163,6 +164,7 @@ fn rules_and_signatures_that_cannot_be_used_are_never_left_out() {
         ("a malware rule that hits everything", "rules.yar", b"rule all { condition: true }".to_vec()),
         ("a policy pack that cannot be read", "policy.toml", b"name = 1".to_vec()),
     ];
+    println!("rules and signatures: {} modes", broken.len());
     for (mode, file, bytes) in broken {
         let path = data.join(file);
         let before = fs::read(&path).ok();
@@ -214,6 +216,7 @@ fn without_a_place_for_temporary_files_nothing_is_certified() {
         ("a temporary directory that takes no files", PathBuf::from("/proc")),
         ("a temporary directory that may not be written", PathBuf::from("/sys")),
     ];
+    println!("temporary files: {} modes", places.len());
     for (mode, place) in places {
         assert_inconclusive(mode, &certify(dir.path(), Path::new("/nonexistent"), Some(&place)));
     }
@@ -374,6 +377,7 @@ fn a_clamd_that_does_not_answer_clearly_is_inconclusive() {
         ("has no database", Clamd::NoDate, 7),
         ("is something else", Clamd::Stranger, 0),
     ];
+    println!("clamd: {} modes", modes.len() + 2);
     for (name, mode, days) in modes {
         configure(&data, &format!("127.0.0.1:{}", clamd(mode)), days);
         let out = certify(dir.path(), &data, None);

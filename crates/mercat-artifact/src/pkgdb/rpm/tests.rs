@@ -79,7 +79,8 @@ fn run(program: &str, arguments: &[&str], input: &str) -> bool {
     use std::io::Write;
     let child = Command::new(program).args(arguments).stdin(std::process::Stdio::piped()).spawn();
     let Ok(mut child) = child else {
-        eprintln!("skipped: {program} is absent");
+        let _ =
+            std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("skipped: {program} is absent\n"));
         return false;
     };
     child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("written");

@@ -53,6 +53,8 @@ pub(super) struct Group {
     pub(super) title: String,
     /// Index and id of the plan.
     pub(super) plan: Option<(usize, String)>,
+    /// What is wrong with the id of the plan, as HTML, and whether anything is.
+    pub(super) id_problems: (String, bool),
     pub(super) inputs: Vec<Input>,
     /// What the references of the plan stood for when they were resolved last.
     pub(super) resolved: Vec<Resolved>,
