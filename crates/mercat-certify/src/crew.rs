@@ -1,4 +1,4 @@
-//! How many threads read an artifact at once, so that no more are started than there are cores for.
+//! How many threads read an artifact at once: where there is one for every core, none is started to help another.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

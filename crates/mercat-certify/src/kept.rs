@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// Bytes of a program or disk that waits in a file of ours, where there is one, and not in memory.
 const LARGE_BYTES_MIN: u64 = 8 << 20;
@@ -14,28 +14,86 @@ const LARGE_BYTES_MIN: u64 = 8 << 20;
 /// Files of ours, without names, in which large programs wait until all of them has passed: what a reader wants of them
 /// is told by a table at their end. Whoever lends them sees to it that they can grow to
 /// [`PROGRAM_BYTES_MAX`](mercat_inventory::PROGRAM_BYTES_MAX).
+///
+/// Each layer or volume has a share of its own: what is opened in one must not depend on what others hold at that moment.
 #[derive(Debug, Default)]
-pub(crate) struct Scratch(Mutex<Vec<File>>);
+pub(crate) struct Scratch {
+    shares: Mutex<Vec<Vec<File>>>,
+    returned: Condvar,
+    /// How many shares there are.
+    count: usize,
+}
+
+/// Files of one share: so many disks and programs can wait inside one another.
+pub const SHARE_FILES: usize = 4;
 
 impl Scratch {
-    pub(crate) fn new(files: Vec<File>) -> Self {
-        Self(Mutex::new(files))
+    /// Divides files into shares; with fewer than one has, there is one of them all.
+    pub(crate) fn new(mut files: Vec<File>) -> Self {
+        let mut shares = Vec::new();
+        while files.len() > SHARE_FILES {
+            shares.push(files.split_off(files.len() - SHARE_FILES));
+        }
+        if files.len() == SHARE_FILES || shares.is_empty() && !files.is_empty() {
+            shares.push(files);
+        }
+        let count = shares.len();
+        Self { shares: Mutex::new(shares), returned: Condvar::new(), count }
     }
 
-    /// An empty file for a program or disk of this size, where it is large and one is free.
-    pub(crate) fn lend(&self, bytes: u64) -> Option<Lent<'_>> {
+    /// A share, which is taken when the first file of it is wanted.
+    pub(crate) fn share(&self) -> Share<'_> {
+        Share(Arc::new(Taken { scratch: self, files: Mutex::new(None) }))
+    }
+
+    /// The next share. Whoever has one never waits for another, so that it comes.
+    fn take(&self) -> Vec<File> {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match shares.pop() {
+                Some(share) => return share,
+                None if self.count == 0 => return Vec::new(),
+                None => shares = self.returned.wait(shares).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
+
+/// The share of one layer or volume; a thread has one at a time.
+pub(crate) struct Share<'s>(Arc<Taken<'s>>);
+
+#[derive(Debug)]
+struct Taken<'s> {
+    scratch: &'s Scratch,
+    files: Mutex<Option<Vec<File>>>,
+}
+
+impl<'s> Share<'s> {
+    /// An empty file for a program or disk of this size, where it is large and one of the share is free.
+    pub(crate) fn lend(&self, bytes: u64) -> Option<Lent<'s>> {
         if bytes < LARGE_BYTES_MIN {
             return None;
         }
-        let file = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        file.map(|file| Lent { scratch: self, file: Some(Arc::new(file)) })
+        let mut files = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = files.get_or_insert_with(|| self.0.scratch.take()).pop();
+        file.map(|file| Lent { share: Arc::clone(&self.0), file: Some(Arc::new(file)) })
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let files = self.files.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(files) = files.filter(|_| self.scratch.count > 0) {
+            self.scratch.shares.lock().unwrap_or_else(PoisonError::into_inner).push(files);
+            self.scratch.returned.notify_one();
+        }
     }
 }
 
 /// A file that is given back empty.
 #[derive(Debug)]
 pub(crate) struct Lent<'s> {
-    scratch: &'s Scratch,
+    share: Arc<Taken<'s>>,
     file: Option<Arc<File>>,
 }
 
@@ -76,7 +134,8 @@ impl Drop for Lent<'_> {
         // One that cannot be emptied would show a program what another was.
         let file = self.file.take().and_then(Arc::into_inner);
         if let Some(file) = file.filter(|file| file.set_len(0).is_ok()) {
-            self.scratch.0.lock().unwrap_or_else(PoisonError::into_inner).push(file);
+            let mut files = self.share.files.lock().unwrap_or_else(PoisonError::into_inner);
+            files.get_or_insert_default().push(file);
         }
     }
 }

@@ -33,6 +33,7 @@ pub use eligible::finish;
 pub use facts::{LayerFacts, facts_key};
 pub use files::whole::Privileged;
 pub use image::{Reused, facts_keys, inspect, refused_source};
+pub use kept::SHARE_FILES as SCRATCH_FILES;
 pub use mercat_artifact::oci::reference;
 pub use mercat_inventory::PROGRAM_BYTES_MAX;
 pub use mercat_policy::{Boot, Bounds, ContainerPolicy, KernelFloor, Limits, Policy, PolicyError, VmPolicy};
@@ -175,8 +176,9 @@ impl Knowledge {
         self.companions.clear();
     }
 
-    /// Lends empty files in which large programs wait, and not in memory, until all of them has passed. Each must be
-    /// allowed to grow to [`PROGRAM_BYTES_MAX`]; one that cannot be written makes a verdict inconclusive.
+    /// Lends empty files in which large programs and disks wait, and not in memory, until all of them has passed:
+    /// [`SCRATCH_FILES`] for each layer or volume that is read at a time. Each must be allowed to grow to
+    /// [`PROGRAM_BYTES_MAX`]; one that cannot be written makes a verdict inconclusive.
     pub fn lend_scratch(&mut self, files: Vec<std::fs::File>) {
         self.scratch = kept::Scratch::new(files);
     }

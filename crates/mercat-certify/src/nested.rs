@@ -122,7 +122,13 @@ pub(crate) fn disk(scan: &Scan<'_>, path: &str, depth: u32, kept: Option<Bytes<'
             Ok((disk, file)) => (Some(file), disk),
             Err(error) => return unopened(scan, path, &error.to_string()),
         },
-        None => return unopened(scan, path, "a file system or disk that is too large to be held"),
+        None => {
+            return unopened(
+                scan,
+                path,
+                "a file system or disk that is too large to be held, or stands inside too many others",
+            );
+        }
     };
     // Without a container around it, it is one.
     let walked = match mercat_disk::open(Arc::clone(&bytes), None) {

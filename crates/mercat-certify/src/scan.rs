@@ -2,7 +2,7 @@
 
 use crate::facts::{LayerFacts, Note};
 use crate::files::{Asked, Program};
-use crate::kept::Bytes;
+use crate::kept::{Bytes, Lent, Share};
 use crate::shown::{OVERLAP_BYTES, Shown, WINDOW_BYTES};
 use crate::window::Window;
 use crate::{Knowledge, Limits, companion, files, nested, signatures, yara};
@@ -52,6 +52,7 @@ impl Default for Whence {
 /// all of them are in one thread.
 pub(crate) struct Scan<'k> {
     knowledge: &'k Knowledge,
+    share: Share<'k>,
     beside: Beside,
     state: RefCell<State>,
 }
@@ -136,7 +137,13 @@ impl<'k> Scan<'k> {
             credentials: Vec::new(),
             ended: VecDeque::new(),
         };
-        Self { knowledge, beside: Beside::default(), state: RefCell::new(state) }
+        let share = knowledge.scratch.share();
+        Self { knowledge, share, beside: Beside::default(), state: RefCell::new(state) }
+    }
+
+    /// An empty file of ours for a program or disk of this size, where it is large and one is free.
+    pub(crate) fn lend(&self, bytes: u64) -> Option<Lent<'k>> {
+        self.share.lend(bytes)
     }
 
     pub(crate) fn limits(&self) -> &'k Limits {
@@ -313,17 +320,15 @@ impl<'k> Scan<'k> {
         let Ended { path, size, whole, program, mut noted } = ended;
         if whole && !self.knowledge.inventory_alone {
             match self.knowledge.signatures.known(digests, size) {
-                Ok(Some(name)) => {
-                    self.virus(&path, &name);
-                    noted = true;
-                }
+                Ok(Some(name)) => self.virus(&path, &name),
                 Ok(None) => {}
                 Err(error) => {
                     let observed = format!("the table of hash signatures cannot be read: {error}");
                     self.note(Note::new("INC-02", &path, observed, "a whole lookup", OURS));
-                    noted = true;
                 }
             }
+            // Of what is too much to be told, nothing is kept.
+            noted = noted || self.is_noted(&path);
         }
         if noted {
             let taken = digests.sha256.filter(|_| whole).map(|sha256| Digest::from_sha256(&sha256));
@@ -434,6 +439,10 @@ impl<'k> Scan<'k> {
         other: impl FnOnce() -> T,
     ) -> T {
         let knowledge = self.knowledge;
+        if place.1 > BESIDE_DEPTH_MAX {
+            self.window(place, of, (bytes, carried), rules);
+            return other();
+        }
         let (done, seen) = knowledge.both(bytes.len(), || knowledge.look(place.0, of, bytes, rules), other);
         self.saw(place, bytes.len() - carried, seen);
         done
@@ -607,7 +616,7 @@ impl Knowledge {
         other: impl FnOnce() -> A + Send,
         own: impl FnOnce() -> B,
     ) -> (B, A) {
-        if bytes < BESIDE_BYTES || self.crew.is_full() {
+        if bytes < BESIDE_BYTES || self.inventory_alone || self.crew.is_full() {
             let other = other();
             return (own(), other);
         }
@@ -622,6 +631,9 @@ impl Knowledge {
 
 /// What is observed where nothing was scanned.
 const INVENTORY_ALONE: &str = "only the inventory was made, and no scanner looked";
+/// Archives around a file whose windows are looked at in threads of their own. Each of them waits for those around it:
+/// without a limit, every archive inside another would add threads.
+const BESIDE_DEPTH_MAX: u32 = 2;
 /// Fewer bytes are looked at sooner than a thread starts.
 const BESIDE_BYTES: usize = 128 << 10;
 
@@ -660,12 +672,14 @@ pub(crate) fn broken_engines(knowledge: &Knowledge) -> Vec<&'static str> {
         let scanned = knowledge.signatures.scan(FileKind::Any, 0, bytes, |_| hits += 1);
         scanned.is_ok() && hits == 1
     };
-    let rule = |bytes: &[u8]| {
+    // As a whole file, and as a window, of which the rules are only asked when one of them may hit.
+    let rule = |bytes: &[u8], whole: bool| {
         let mut hit = false;
-        let part = yara::Part::nameless(bytes);
+        let part = yara::Part { whole, ..yara::Part::nameless(bytes) };
         let scanned = knowledge.yara.scan(part, |rule, _| hit |= rule == yara::CANARY_RULE);
         scanned.is_ok() && hit
     };
+    let canary = |bytes: &[u8]| [true, false].map(|whole| rule(bytes, whole));
     let secret = |bytes: &[u8]| {
         let mut hits = 0;
         knowledge.secrets.scan(bytes, |_| hits += 1);
@@ -678,7 +692,7 @@ pub(crate) fn broken_engines(knowledge: &Knowledge) -> Vec<&'static str> {
     if !signature(&test) || signature(&spoilt) || !among(&test) || among(&spoilt) {
         broken.push("signatures");
     }
-    if !rule(&yara::canary()) || rule(&spoiled(yara::canary())) {
+    if canary(&yara::canary()) != [true; 2] || canary(&spoiled(yara::canary())) != [false; 2] {
         broken.push("malware rules");
     }
     if !secret(&mercat_secrets::control()) || secret(&headless) {

@@ -151,7 +151,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             return None;
         }
         if asked.disk {
-            let lent = self.scan.knowledge().scratch.lend(self.known_size.unwrap_or(u64::MAX));
+            let lent = self.scan.lend(self.known_size.unwrap_or(u64::MAX));
             if let Some(lent) = lent {
                 return Some(Kept::lent(lent, size, Vec::new()));
             }
@@ -161,7 +161,7 @@ impl<'s, 'k> Shown<'s, 'k> {
         if !asked.in_parts() {
             return Some(Kept::all());
         }
-        let lent = self.known_size.and_then(|size| self.scan.knowledge().scratch.lend(size));
+        let lent = self.known_size.and_then(|size| self.scan.lend(size));
         let holes = mercat_inventory::unread(&self.window, size);
         if let Some(lent) = lent {
             return Some(Kept::lent(lent, size, holes));

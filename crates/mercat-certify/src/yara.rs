@@ -114,6 +114,12 @@ impl Rules {
         Self { extra: String::new(), scanner, needed: None, digest: String::new() }
     }
 
+    /// Breaks the look at large files, to prove that this is noticed.
+    #[cfg(test)]
+    pub(crate) fn let_nothing_through(&mut self) {
+        self.needed = Searcher::new(["this text is in no file"]);
+    }
+
     pub(crate) fn digest(&self) -> &str {
         &self.digest
     }

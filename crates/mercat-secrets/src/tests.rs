@@ -280,3 +280,19 @@ proptest! {
         rules.scan(&window, |_| {});
     }
 }
+
+#[test]
+fn short_text_in_utf_16_is_read_at_the_end_of_a_file_too() {
+    let kind = kinds::all().find(|kind| kind.name == "AWS access key id").expect("a kind");
+    let token = made(kind, 4, 0).expect("parts");
+    let mut missed = Vec::new();
+    for lead in 0..70_usize {
+        for tail in [&b""[..], b"\r\n"] {
+            let little: Vec<u8> = token.iter().chain(tail).flat_map(|byte| [*byte, 0]).collect();
+            if kinds([&vec![0xff; lead][..], &little].concat()) != ["AWS access key id"] {
+                missed.push((lead, tail.len()));
+            }
+        }
+    }
+    assert!(missed.is_empty(), "{} of 140: {missed:?}", missed.len());
+}

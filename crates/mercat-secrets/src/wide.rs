@@ -11,8 +11,8 @@ const LEAST: usize = 20;
 /// the plain text that it is. `past` is where the last one ended.
 pub(crate) fn find(window: &[u8], part: Range<usize>, past: &mut usize, texts: &mut Vec<Vec<u8>>) {
     let start = part.start;
-    let (blocks, _) = window[part].as_chunks::<STEP>();
-    for (index, block) in blocks.iter().enumerate() {
+    // What is behind the last whole block holds a run as well.
+    for (index, block) in window[part].chunks(STEP).enumerate() {
         let word = block.first_chunk().copied().map_or(0, u64::from_le_bytes);
         let at = start + index * STEP;
         let first = match (is_plain(word), is_plain(word.swap_bytes())) {

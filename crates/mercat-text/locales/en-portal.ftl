@@ -24,6 +24,7 @@ ui-no-mails-explain = Mails about this publisher’s offers appear here, whether
 ui-no-publisher = You have no part in a publisher
 ui-no-publisher-explain = Ask the owner of a publisher or the operator of this market to add you.
 ui-offer-id-hint = a-z, 0-9, - and _. It is part of addresses and cannot change.
+ui-no-publisher-operator = Offers belong to publishers. Make one on the operator's page, and its first owner a member of it: that may be you.
 ui-no-offers = Create your first offer
 ui-no-offers-explain = An offer is a product page with one or more plans. Publishing checks it and shows you a preview before anybody else sees it.
 ui-no-publishers = No publishers yet.

@@ -24,6 +24,7 @@ ui-no-mails-explain = この発行元のオファーに関するメールは、�
 ui-no-publisher = どの発行元にも参加していません
 ui-no-publisher-explain = 発行元の所有者またはこのマーケットの運用者に追加を依頼してください。
 ui-offer-id-hint = a-z、0-9、- と _。アドレスの一部になり、変更できません。
+ui-no-publisher-operator = オファーは発行元に属します。運用ページで発行元を作成し、最初の所有者をメンバーにしてください。自分自身でもかまいません。
 ui-no-offers = 最初のオファーを作成しましょう
 ui-no-offers-explain = オファーは 1 つ以上のプランを持つ製品ページです。発行すると検査が行われ、ほかの人に見える前にプレビューで確認できます。
 ui-no-publishers = 発行元はまだありません。

@@ -695,8 +695,9 @@ const SCRATCH_THREADS_MAX: usize = 32;
 /// child counts, those wait in its own.
 fn scratch(directory: &Path) -> Vec<File> {
     const TMPFS: i64 = 0x0102_1994;
-    // As many layers are read side by side as there are processors, and programs may stand in archives behind others.
-    let count = std::thread::available_parallelism().map_or(1, usize::from).min(SCRATCH_THREADS_MAX) + 2;
+    // As many layers are read side by side as there are processors, and a disk has at least two readers.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).clamp(2, SCRATCH_THREADS_MAX);
+    let count = threads * mercat_certify::SCRATCH_FILES;
     if rustix::fs::statfs(directory).is_ok_and(|about| about.f_type == TMPFS) {
         return Vec::new();
     }

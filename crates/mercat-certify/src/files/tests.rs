@@ -518,9 +518,9 @@ fn what_digests_tell_of_large_files_is_told_though_they_come_later() {
         files.iter().map(|(path, bytes)| (path.as_str(), b'0', 0o755, &bytes[..])).collect();
     // Of two files of one name the later counts, and a link has what its file has, however far behind digests are.
     let (first, second) = (large(100), b"#!/bin/sh\n".to_vec());
+    entries.push(("opt/linked", b'1', 0o755, b"opt/f19"));
     entries.push(("opt/twice", b'0', 0o755, &first));
     entries.push(("opt/twice", b'0', 0o755, &second));
-    entries.push(("opt/linked", b'1', 0o755, b"opt/f19"));
     let facts = facts_with(&knowledge, &tar(&entries));
     let noted: Vec<_> = facts.notes.iter().map(|note| (&*note.path, &*note.observed)).collect();
     let name = |at| format!("virus signature Bad.{at}");
@@ -607,4 +607,63 @@ fn lists_of_packages_that_are_not_installed_own_nothing() {
     for list in ["var/lib/dpkg/info/nopkg.list", "lib/dpkg/info/real.list"] {
         assert_eq!(of(list), (String::new(), vec!["CTR-32 opt/su".to_owned()]), "{list}");
     }
+}
+
+#[test]
+fn what_is_kept_of_files_with_findings_is_bounded_as_the_findings_are() {
+    let bytes = b"evil bytes here".to_vec();
+    let hashes = format!("{}:{}:Bad\n", super::hex(&sha2::Sha256::digest(&bytes)), bytes.len());
+    let extra = Extra { hashes, ..Extra::default() };
+    let knowledge = Knowledge::load(&extra, Advisories::default()).unwrap_or_else(|error| panic!("{error}"));
+    let paths: Vec<String> = (0..2000).map(|at| format!("f{at}")).collect();
+    let entries: Vec<(&str, u8, u32, &[u8])> =
+        paths.iter().map(|path| (path.as_str(), b'0', 0o644, &bytes[..])).collect();
+    let facts = facts_with(&knowledge, &tar(&entries));
+    assert_eq!(facts.notes.len(), 201);
+    assert_eq!(facts.noted.len(), 200, "those that are told");
+}
+
+#[test]
+fn the_control_notices_that_nothing_comes_to_the_rules() {
+    let load = || Knowledge::load(&Extra::default(), Advisories::default());
+    let mut knowledge = load().unwrap_or_else(|error| panic!("{error}"));
+    let mut canary = vec![0; 3 << 20];
+    canary.extend(crate::yara::canary());
+    let entries: [(&str, u8, u32, &[u8]); 1] = [("opt/canary", b'0', 0o644, &canary)];
+    let rules = |knowledge: &Knowledge| -> Vec<String> {
+        facts_with(knowledge, &tar(&entries)).notes.iter().map(|note| note.rule.clone()).collect()
+    };
+    assert_eq!(rules(&knowledge), ["CTR-20"]);
+    knowledge.yara.let_nothing_through();
+    assert_eq!(rules(&knowledge), ["INC-01"]);
+}
+
+#[test]
+fn rules_see_every_window_of_a_file_that_is_too_large_for_them() {
+    let knowledge = Knowledge::load(&Extra::default(), Advisories::default());
+    let knowledge = knowledge.unwrap_or_else(|error| panic!("{error}"));
+    for at in [0, 3 << 20, 10 << 20, (16 << 20) - 9, 18 << 20, 22 << 20] {
+        let mut file = vec![0; 23 << 20];
+        file[at..at + 27].copy_from_slice(&crate::yara::canary());
+        let facts = facts_with(&knowledge, &tar(&[("opt/large", b'0', 0o644, &file)]));
+        let noted: Vec<_> = facts.notes.iter().map(|note| (&*note.rule, &*note.path)).collect();
+        assert_eq!(noted, [("CTR-20", "opt/large")], "at {at}");
+    }
+}
+
+#[test]
+fn a_scan_that_ends_early_is_told_with_the_bytes_that_it_did_not_see() {
+    let knowledge = Knowledge::load(&Extra::default(), Advisories::default());
+    let mut knowledge = knowledge.unwrap_or_else(|error| panic!("{error}"));
+    let mut builder = mercat_signatures::Builder::default();
+    builder.line("Slow:0:*:6161616161616161*62626262");
+    knowledge.add_signatures(Box::new(builder.compile_bodies()), Vec::new()).expect("signatures");
+    let (big, small) = (vec![b'a'; 9 << 20], vec![b'x'; 5000]);
+    let entries: [(&str, u8, u32, &[u8]); 2] =
+        [("opt/big", b'0', 0o644, &big), ("opt/small", b'0', 0o644, &small)];
+    let facts = facts_with(&knowledge, &tar(&entries));
+    let missed = facts.file_bytes - facts.scanned_bytes;
+    assert!(missed >= 4 << 20 && facts.scanned_bytes >= 5000, "{missed}");
+    let told = |path: &str| facts.notes.iter().any(|note| note.rule == "INC-02" && note.path == path);
+    assert!(told("opt/big") && told("") && !told("opt/small"), "{:?}", facts.notes);
 }

@@ -30,7 +30,8 @@ proptest! {
         let wanted: Vec<u8> =
             content.iter().enumerate().map(|(at, byte)| if in_hole(at) { 0 } else { *byte }).collect();
         let scratch = scratch(1);
-        let lent = || scratch.lend(LARGE_BYTES_MIN).expect("one is free");
+        let share = scratch.share();
+        let lent = || share.lend(LARGE_BYTES_MIN).expect("one is free");
         let size = content.len() as u64;
         // The second time it is the same file, in which another stood.
         for mut kept in [
@@ -50,22 +51,44 @@ proptest! {
 #[test]
 fn files_are_lent_to_large_programs_while_there_are_some_and_come_back_empty() {
     let scratch = scratch(2);
-    assert!(scratch.lend(LARGE_BYTES_MIN - 1).is_none());
-    let (mut first, second) = (scratch.lend(LARGE_BYTES_MIN), scratch.lend(u64::MAX));
+    let share = scratch.share();
+    assert!(share.lend(LARGE_BYTES_MIN - 1).is_none());
+    let (mut first, second) = (share.lend(LARGE_BYTES_MIN), share.lend(u64::MAX));
     assert!(first.is_some() && second.is_some());
-    assert!(scratch.lend(LARGE_BYTES_MIN).is_none());
+    assert!(share.lend(LARGE_BYTES_MIN).is_none());
     let mut kept = Kept::lent(first.take().expect("lent"), 3, Vec::new());
     kept.push(b"abc");
     drop(kept);
-    assert_eq!(scratch.lend(LARGE_BYTES_MIN).expect("lent").length().expect("a length"), 0);
+    assert_eq!(share.lend(LARGE_BYTES_MIN).expect("lent").length().expect("a length"), 0);
+}
+
+#[test]
+fn what_one_layer_holds_takes_nothing_from_another() {
+    let scratch = scratch(2 * SHARE_FILES + 1);
+    let (one, other) = (scratch.share(), scratch.share());
+    let all = |share: &Share<'_>| std::iter::from_fn(|| share.lend(u64::MAX)).collect::<Vec<_>>().len();
+    let held = one.lend(u64::MAX).expect("one is free");
+    assert_eq!((all(&other), all(&one)), (SHARE_FILES, SHARE_FILES - 1));
+    // With more layers at work than there are shares, the next waits for one; a file that is still out keeps its share.
+    std::thread::scope(|scope| {
+        drop(one);
+        let third = scope.spawn(|| all(&scratch.share()));
+        let fourth = scope.spawn(|| all(&scratch.share()));
+        drop((other, held));
+        for waited in [third, fourth] {
+            assert_eq!(waited.join().expect("no panic"), SHARE_FILES);
+        }
+    });
+    assert_eq!(all(&Scratch::default().share()), 0);
 }
 
 #[test]
 fn a_file_that_cannot_be_written_is_told() {
     let readable = tempfile::NamedTempFile::new().expect("a file");
     let scratch = Scratch::new(vec![File::open(readable.path()).expect("opened")]);
-    let mut kept = Kept::lent(scratch.lend(LARGE_BYTES_MIN).expect("lent"), 3, Vec::new());
+    let share = scratch.share();
+    let mut kept = Kept::lent(share.lend(LARGE_BYTES_MIN).expect("lent"), 3, Vec::new());
     kept.push(b"abc");
     assert!(matches!(kept.finish(), Bytes::Lent(Err(_))));
-    assert!(scratch.lend(LARGE_BYTES_MIN).is_none(), "one that cannot be emptied is not lent again");
+    assert!(share.lend(LARGE_BYTES_MIN).is_none(), "one that cannot be emptied is not lent again");
 }

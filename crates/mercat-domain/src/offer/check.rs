@@ -306,8 +306,13 @@ fn check_categories(list: &[String], path: &str, out: &mut Vec<Problem>) {
         let (category, sub) = item.split_once('/').map_or((item.as_str(), None), |(c, s)| (c, Some(s)));
         let known = CATEGORIES.iter().find(|(name, _)| *name == category);
         if !known.is_some_and(|(_, subs)| sub.is_none_or(|sub| subs.contains(&sub))) {
-            let path = format!("{path}/{index}");
-            out.push(Problem::new("F003", path, item, "a known category or category/subcategory"));
+            let names: Vec<String> = match known {
+                None => CATEGORIES.iter().map(|(name, _)| (*name).to_owned()).collect(),
+                Some((name, [])) => vec![(*name).to_owned()],
+                Some((name, subs)) => subs.iter().map(|sub| format!("{name}/{sub}")).collect(),
+            };
+            let required = format!("one of: {}", names.join(", "));
+            out.push(Problem::new("F003", format!("{path}/{index}"), item, required));
             continue;
         }
         match by_category.iter_mut().find(|(name, _)| *name == category) {

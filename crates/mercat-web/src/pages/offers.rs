@@ -123,6 +123,13 @@ struct Offers {
     pager: Pager,
 }
 
+impl Offers {
+    /// What somebody does who belongs to no publisher.
+    fn no_publisher(&self) -> String {
+        self.f.t(if self.f.operator { "ui-no-publisher-operator" } else { "ui-no-publisher-explain" })
+    }
+}
+
 #[derive(Deserialize, Default, Clone)]
 pub(super) struct Asked {
     #[serde(default)]

@@ -281,3 +281,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_unknown_category_is_told_which_there_are() {
+    let required = |item: &str| {
+        let mut out = Vec::new();
+        check_categories(&[item.to_owned()], "categories", &mut out);
+        out.pop().map(|problem| (problem.code, problem.path, problem.required)).expect("a problem")
+    };
+    let (code, path, all) = required("boats");
+    assert_eq!((code, path.as_str()), ("F003", "categories/0"));
+    assert!(all.starts_with("one of: analytics, ") && all.ends_with(", web"), "{all}");
+    assert_eq!(required("integration/boats").2, "one of: integration/messaging");
+    assert_eq!(required("devops/boats").2, "one of: devops");
+}
