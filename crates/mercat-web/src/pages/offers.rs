@@ -215,3 +215,29 @@ pub(super) async fn page(
     let lines = lines.into_iter().skip((page - 1).saturating_mul(PAGE)).take(PAGE).collect();
     Ok(show(StatusCode::OK, &Offers { f, publishers, asked, chips, lines, any, pager }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_belongs_to_no_publisher_is_told_how_offers_come_about() {
+        let page = |operator: bool, publishers: &[&str]| {
+            let mut f = Frame::new(&Caller::stranger(&axum::http::HeaderMap::new()));
+            (f.signed_in, f.operator) = (true, operator);
+            let publishers = publishers.iter().map(|id| (*id).to_owned()).collect();
+            let pager = Pager { previous: None, next: None, words: String::new() };
+            let (asked, chips, lines) = (Asked::default(), Vec::new(), Vec::new());
+            Offers { f, publishers, asked, chips, lines, any: false, pager }.render().expect("a page")
+        };
+        let told = "You have no part in a publisher";
+        for (operator, way) in [(true, "href=\"/portal/operator\">"), (false, "Ask the owner")] {
+            let page = page(operator, &[]);
+            assert!(page.contains(told) && page.contains(way), "{page}");
+            assert!(!page.contains("href=\"/portal/new\""), "an offer needs a publisher: {page}");
+        }
+        let page = page(true, &["aurora"]);
+        assert!(page.contains("Create your first offer") && page.contains("href=\"/portal/new\""), "{page}");
+        assert!(!page.contains(told), "{page}");
+    }
+}

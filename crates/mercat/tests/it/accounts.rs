@@ -262,26 +262,3 @@ async fn a_cancelled_preview_brings_the_earlier_audience_back() {
     house.api(Method::POST, "/publishers/aurora/offers/app/cancel", None).await;
     assert_eq!((sees(&first).await, sees(&second).await), (true, false));
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_belongs_to_no_publisher_is_told_how_offers_come_about() {
-    let house = House::open().await;
-    let page = async |cookie: &str| {
-        let request = house.http.get(format!("{}/portal", house.base)).header("cookie", cookie);
-        request.send().await.expect("answers").text().await.expect("text")
-    };
-    // An operator sees the offers of all publishers; here there is one.
-    assert!(page(&house.operator).await.contains("Create your first offer"));
-    // Somebody who was a member, and is none any more.
-    let members = "/publishers/aurora/members";
-    let (_, member) =
-        as_operator(&house, members, json!({"email": "was@example.org", "role": "owner"})).await;
-    let cookie = house.sign_in(member["signInLink"].as_str().expect("a link")).await;
-    assert!(page(&cookie).await.contains("href=\"/portal/new\""));
-    let path = format!("{members}/{}", member["user"].as_str().expect("a user"));
-    let gone = house.http.delete(format!("{}/api/v1{path}", house.base)).header("cookie", &house.operator);
-    assert_eq!(gone.send().await.expect("answers").status(), StatusCode::NO_CONTENT);
-    let alone = page(&cookie).await;
-    assert!(alone.contains("You have no part in a publisher"), "{alone}");
-    assert!(!alone.contains("href=\"/portal/new\""), "an offer needs a publisher: {alone}");
-}
