@@ -212,7 +212,13 @@ fn judge(done: &Done) -> Started {
         },
     };
     let after = done.after.as_secs_f64();
-    Started::Failed { why: format!("{how} after {after:.1} s; the last that it said: {}", done.said.trim()) }
+    let said = done.said.trim();
+    // What bubblewrap says where the image has no such program.
+    if let Some((program, why)) = said.strip_prefix("bwrap: execvp ").and_then(|said| said.rsplit_once(": "))
+    {
+        return Started::Failed { why: format!("{program} cannot be started: {why}") };
+    }
+    Started::Failed { why: format!("{how} after {after:.1} s; the last that it said: {said}") }
 }
 
 fn is_root() -> bool {
@@ -508,6 +514,9 @@ mod tests {
     fn what_runs_or_ends_well_starts_and_what_fails_says_how() {
         assert_eq!(judge(&done(None, "ready")), Started::Runs);
         assert_eq!(judge(&done(Some(0), "")), Started::Ended);
+        let absent = done(Some(1 << 8), "bwrap: execvp /usr/bin/a: b: No such file or directory\n");
+        let Started::Failed { why } = judge(&absent) else { panic!("it failed") };
+        assert_eq!(why, "/usr/bin/a: b cannot be started: No such file or directory");
         let Started::Failed { why } = judge(&done(Some(3 << 8), "no database\n")) else {
             panic!("it failed")
         };

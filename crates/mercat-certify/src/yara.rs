@@ -142,7 +142,10 @@ fn compile(extra: &str) -> Result<Scanner, String> {
     compiler.define_symbol("whole", true);
     compiler.add_rules_str(BUILT_IN).map_err(|error| error.to_string())?;
     if !extra.is_empty() {
-        compiler.add_rules_str_in_namespace(extra, "operator").map_err(|error| error.to_string())?;
+        // The compiler calls what it was given as text "mem".
+        let named = |error: String| error.replacen("mem:", "rules.yar:", 1);
+        let added = compiler.add_rules_str_in_namespace(extra, "operator");
+        added.map_err(|error| named(error.to_string()))?;
     }
     let mut scanner = compiler.finalize();
     scanner.set_scan_params(ScanParams::default().timeout_duration(Some(SCAN_TIMEOUT)));

@@ -31,8 +31,8 @@ pub struct Accounts {
     pub named: BTreeSet<String>,
     /// How many more there are.
     pub more: u64,
-    /// Whether root's password is empty.
-    pub empty_root: bool,
+    /// Names with the rights of root whose password is empty, the first of them in order.
+    pub empty_roots: BTreeSet<String>,
     /// Of `passwd`: names beside `root` that engines take for user 0, the first of them in order.
     pub roots: BTreeSet<String>,
 }
@@ -57,9 +57,12 @@ impl Accounts {
             let mut fields = rest.split(':');
             let is_root =
                 name == "root" || fields.next() == Some("0") && fields.next().is_some_and(is_number);
-            out.empty_root |= is_root && password.is_empty();
+            let told = || name.chars().take(NAME_CHARS_MAX).flat_map(char::escape_debug).collect::<String>();
+            if is_root && password.is_empty() && out.empty_roots.len() < NAMED_MAX {
+                out.empty_roots.insert(told());
+            }
             if is_password(password) {
-                let name: String = name.chars().take(NAME_CHARS_MAX).flat_map(char::escape_debug).collect();
+                let name = told();
                 if !out.named.contains(&name) {
                     out.named.insert(name);
                     if out.named.len() > NAMED_MAX {
@@ -124,9 +127,10 @@ mod tests {
             "old:abJnggxhB/yWI:1\nadmin:$6$salt$SECRET:19000:0:::::\r\nroot::19000::::::\nbsd:_J9..rasmBYk8r9AiWNc:1\n",
         );
         assert_eq!(found.with_password().as_deref(), Some("accounts with a password: admin, bsd, old"));
-        assert!(Accounts::of("toor::0:0:root:/root:/bin/sh\n").empty_root);
-        assert!(!Accounts::of("www::33:33::/:/bin/sh\nshadowed::0::::::\n").empty_root);
-        assert!(found.empty_root && !format!("{found:?}").contains("SECRET"));
+        let empty = |text: &str| Accounts::of(text).empty_roots.into_iter().collect::<Vec<_>>();
+        assert_eq!(empty("root:x:0:0::/:\ntoor::0:0:root:/root:/bin/sh\neve::0:0::/:\n"), ["eve", "toor"]);
+        assert_eq!(empty("www::33:33::/:/bin/sh\nshadowed::0::::::\n"), [""; 0]);
+        assert!(found.empty_roots.contains("root") && !format!("{found:?}").contains("SECRET"));
         let passwd =
             "root:x:0:0::/:\ntoor:x:0:0::/:\nzero:x:000:1::/:\nodd:x:y:1::/:\nshort:x\napp:x:1000:1000::/:\n";
         assert_eq!(Accounts::of(passwd).roots.iter().collect::<Vec<_>>(), ["odd", "short", "toor", "zero"]);

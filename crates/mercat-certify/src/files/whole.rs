@@ -399,9 +399,14 @@ fn of_accounts(in_use: &At<'_, &Accounts>, replaced: &[(String, &str, &Accounts)
         let fix = "lock them (passwd -l), and let whoever deploys the image set one";
         let observed = accounts.with_password();
         out.extend(observed.map(|observed| finding("CTR-35", place, path, observed, required, fix)));
-        if accounts.empty_root {
-            let observed = "root needs no password where programs accept an empty one".to_owned();
-            out.push(finding("CTR-35-EMPTY", place, path, observed, required, "lock it (passwd -l root)"));
+        if !accounts.empty_roots.is_empty() {
+            let names: Vec<&str> = accounts.empty_roots.iter().map(String::as_str).collect();
+            let whose = names.join(", ");
+            let observed = format!(
+                "with the rights of root and no password, where programs accept an empty one: {whose}"
+            );
+            let fix = format!("lock the password (passwd -l {})", names[0]);
+            out.push(finding("CTR-35-EMPTY", place, path, observed, required, &fix));
         }
         if accounts.link {
             let observed = "a link: what it leads to was not looked into".to_owned();

@@ -93,7 +93,20 @@ pub(super) fn of(
             required: (*required).to_owned(),
         }
     };
-    SOUGHT.iter().map(check).collect()
+    SOUGHT.iter().map(check).chain(start(knowledge)).collect()
+}
+
+/// What only the start test shows, which the server runs, where the policy pack asks for it.
+fn start(knowledge: &Knowledge) -> Option<Check> {
+    let asked = knowledge.policy.containers.start != mercat_policy::Boot::Off;
+    (asked && knowledge.policy.severity("CTR-25").is_some()).then(|| Check {
+        rule: "CTR-25".to_owned(),
+        test_id: String::new(),
+        title: "Start of the entry point".to_owned(),
+        result: "boot-only".to_owned(),
+        observed: "shown by the start test, which the server runs".to_owned(),
+        required: "an entry point that starts with default settings".to_owned(),
+    })
 }
 
 fn counted(count: u64, what: &str) -> String {

@@ -97,7 +97,10 @@ fn called(
         return Vec::new();
     };
     if made.is_empty() && !more {
-        report.say("information", "message-start-silent", &[named]);
+        // Of what did not start it would say something that nobody saw.
+        if matches!(started, Started::Runs | Started::Ended) {
+            report.say("information", "message-start-silent", &[named]);
+        }
         return Vec::new();
     }
     let more = more.then(|| "more than could be listened to".to_owned());

@@ -123,8 +123,28 @@ fn say(text: &str) {
     println!("{text}");
 }
 
-/// The blocking findings of a status.
+/// How many findings there are that do not block, where there are some.
+fn beside(status: &Value) -> Option<String> {
+    let steps = status["steps"].as_array().into_iter().flatten();
+    let findings = || steps.clone().flat_map(|step| step["findings"].as_array().into_iter().flatten());
+    let count = |severity: &str| findings().filter(|finding| finding["severity"] == severity).count();
+    let told = |count: usize, what: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        _ => Some(format!("{count} {what}s")),
+    };
+    let parts: Vec<String> =
+        [told(count("warning"), "warning"), told(count("info"), "note")].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| format!("  {}: see the Status tab, or --output json", parts.join(" and ")))
+}
+
+/// The blocking findings of a status, and how many others there are.
 pub(crate) fn print_findings(status: &Value) {
+    print_blocking(status);
+    beside(status).iter().for_each(|line| say(line));
+}
+
+fn print_blocking(status: &Value) {
     for step in status["steps"].as_array().into_iter().flatten().filter(|step| step["status"] == "blocked") {
         for finding in step["findings"].as_array().into_iter().flatten() {
             let word = |key: &str| finding[key].as_str().unwrap_or_default();
@@ -172,6 +192,18 @@ pub(crate) fn print_status(status: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_does_not_block_is_counted() {
+        let finding = |severity: &str| serde_json::json!({"severity": severity});
+        let status = |found: &[&str]| {
+            let found: Vec<Value> = found.iter().map(|severity| finding(severity)).collect();
+            serde_json::json!({"steps": [{"findings": []}, {"findings": found}, {}]})
+        };
+        assert_eq!(beside(&status(&["error", "inconclusive"])), None);
+        let told = beside(&status(&["error", "warning", "info", "warning"])).expect("words");
+        assert!(told.starts_with("  2 warnings and 1 note: see the Status tab"), "{told}");
+    }
 
     #[test]
     fn states_are_told_in_words() {

@@ -1,9 +1,9 @@
 //! The start test of container images, under real bubblewrap.
 
 use crate::House;
-use crate::house::{has, layout, skipped};
+use crate::house::{has, layout, skipped, tar};
 use mercat_certify::Policy;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -142,4 +142,26 @@ async fn what_an_entry_point_calls_is_told_and_it_starts_as_its_plan_says() {
     // Without what the plan sets, the same image does not start.
     let status = published(&house, "bare", script).await;
     assert!(House::blocking(&status).iter().any(|finding| finding["rule"] == "CTR-25"), "{status:#}");
+}
+
+#[test]
+fn a_start_that_the_policy_asks_for_is_no_pass_of_the_command_line() {
+    let dir = tempfile::tempdir().expect("a directory");
+    layout(dir.path(), &[tar(&[("bin/app", b"#!/bin/sh\n")])], &["1.0.0"]);
+    let policy = dir.path().join("policy.toml");
+    let result = |start: &str| {
+        let pack = Policy::built_in().replacen("start = \"off\"", &format!("start = \"{start}\""), 1);
+        fs::write(&policy, pack).expect("written");
+        let out = Command::new(env!("CARGO_BIN_EXE_mercat"))
+            .args(["--data", "/nonexistent", "certify", "--output", "json", "--policy"])
+            .args([&policy, &Path::new(&format!("oci:{}", dir.path().display())).to_owned()])
+            .output()
+            .expect("it starts");
+        let verdict: Value = serde_json::from_slice(&out.stdout).expect("a verdict");
+        let checks = verdict["checks"].as_array().expect("checks").clone();
+        checks.iter().find(|check| check["rule"] == "CTR-25").map(|check| check["result"].clone())
+    };
+    assert_eq!(result("off"), None);
+    assert_eq!(result("required"), Some(json!("boot-only")));
+    assert_eq!(result("when-available"), Some(json!("boot-only")));
 }
