@@ -2,6 +2,7 @@
 
 use crate::{Report, place};
 use askama::Template;
+use mercat_domain::finding::Place;
 use mercat_domain::plain::plain;
 use mercat_domain::{Finding, Severity};
 use mercat_text::Locale;
@@ -78,8 +79,21 @@ impl Page<'_> {
         plain(&mercat_text::required(self.locale, &check.rule, &check.required))
     }
 
-    fn place(&self, finding: &Finding) -> String {
-        plain(&place(finding))
+    /// Places one below the other; what is in the same layer as the one above it does not name it again.
+    fn places(&self, group: &[&Finding]) -> Vec<String> {
+        let layer = |finding: &Finding| {
+            let Place { plan, platform, layer, .. } = &finding.place;
+            let known = [plan, platform, layer].into_iter().filter(|part| !part.is_empty());
+            known.map(String::as_str).collect::<Vec<_>>().join(" ")
+        };
+        let mut above = None;
+        let told = group.iter().map(|finding| {
+            let (whole, layer) = (place(finding), layer(finding));
+            let rest = whole.strip_prefix(&layer).map(str::trim_start).filter(|rest| !rest.is_empty());
+            let again = above.replace(layer.clone()) == Some(layer);
+            plain(rest.filter(|_| again).unwrap_or(&whole))
+        });
+        told.filter(|place| !place.is_empty()).collect()
     }
 
     /// A result of a check: a word of its own, or the word of a severity.

@@ -189,8 +189,9 @@ fn text_wraps_to_the_width_and_is_coloured_only_when_asked() {
     assert!(text(&reports[0], &Style { colour: true, ..wide }).contains("\u{1b}[1m\u{1b}[31merror\u{1b}[0m"));
     assert!(text(&reports[0], &wide).contains("[shadow] CTR-28"));
     assert!(
-        text(&reports[2], &wide)
-            .contains("rules: 1 passed, 1 with a remark, 1 inconclusive (LNX-04), 1 for the boot test")
+        text(&reports[2], &wide).contains(
+            "rules: 1 passed, 1 with a remark, 1 inconclusive (LNX-04), 1 for the boot or start test"
+        )
     );
 }
 
@@ -350,6 +351,19 @@ fn findings_that_differ_in_their_places_only_stand_in_one_row() {
     assert_eq!((groups, report.by_weight().len()), (vec![2, 1], 3));
     let page = html(&[report], Locale::En);
     assert_eq!(page.matches("<td class=\"error\">").count(), 2);
+    // In the same layer as the one above it, a place is a path.
+    let at = |path: &str, layer: char| {
+        json!({
+            "rule": "CTR-20", "severity": "error", "layer": digest(layer), "path": path, "observed": "x", "required": "",
+            "fix": "",
+        })
+    };
+    let found = [at("a", '1'), at("b", '1'), at("c", '2')];
+    let layers = Report::parse("x", &image("findings", &found)).expect("reads");
+    let layers = html(&[layers], Locale::En);
+    for place in [format!("{} a", digest('1')), "b".to_owned(), format!("{} c", digest('2'))] {
+        assert_eq!(layers.matches(&format!("<code class=\"place\">{place}</code>")).count(), 1, "{place}");
+    }
     for path in ["a/one", "b/other", "c/two"] {
         assert_eq!(page.matches(&format!("<code class=\"place\">{path}</code>")).count(), 1, "{page}");
     }

@@ -405,8 +405,8 @@ fn of_accounts(in_use: &At<'_, &Accounts>, replaced: &[(String, &str, &Accounts)
             let observed = format!(
                 "with the rights of root and no password, where programs accept an empty one: {whose}"
             );
-            let fix = format!("lock the password (passwd -l {})", names[0]);
-            out.push(finding("CTR-35-EMPTY", place, path, observed, required, &fix));
+            let fix = "lock the password of each (passwd -l)";
+            out.push(finding("CTR-35-EMPTY", place, path, observed, required, fix));
         }
         if accounts.link {
             let observed = "a link: what it leads to was not looked into".to_owned();
