@@ -140,15 +140,12 @@ impl Report {
 
     /// The same, where findings that differ only in their places are together.
     pub(crate) fn grouped(&self) -> Vec<Vec<&Finding>> {
-        let same = |one: &Finding, other: &Finding| {
-            let said = |finding: &Finding| {
-                [&finding.rule, &finding.observed, &finding.required, &finding.fix].map(String::to_owned)
-            };
-            one.severity == other.severity && said(one) == said(other)
-        };
+        fn said(Finding { rule, severity, observed, required, fix, .. }: &Finding) -> (Severity, [&str; 4]) {
+            (*severity, [rule, observed, required, fix])
+        }
         let mut groups: Vec<Vec<&Finding>> = Vec::new();
         for finding in self.by_weight() {
-            match groups.iter_mut().find(|group| same(group[0], finding)) {
+            match groups.iter_mut().find(|group| said(group[0]) == said(finding)) {
                 Some(group) => group.push(finding),
                 None => groups.push(vec![finding]),
             }

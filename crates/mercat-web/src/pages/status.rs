@@ -334,7 +334,7 @@ impl StepPart<'_> {
         rows.sort_by_key(|row| place_of(&row.severity));
         let mut groups: Vec<Vec<&FindingRow>> = Vec::new();
         for row in rows {
-            match groups.iter_mut().find(|group| says_the_same(group[0], row)) {
+            match groups.iter_mut().find(|group| said(group[0]) == said(row)) {
                 Some(group) => group.push(row),
                 None => groups.push(vec![row]),
             }
@@ -462,12 +462,9 @@ impl StepPart<'_> {
 }
 
 /// What blocks comes first.
-/// Whether two findings differ only in their places.
-fn says_the_same(one: &FindingRow, other: &FindingRow) -> bool {
-    let said = |row: &FindingRow| {
-        [&row.rule, &row.severity, &row.observed, &row.required, &row.fix].map(String::to_owned)
-    };
-    said(one) == said(other)
+/// What a finding says beside its place.
+fn said(FindingRow { rule, severity, observed, required, fix, .. }: &FindingRow) -> [&str; 5] {
+    [rule, severity, observed, required, fix]
 }
 
 fn place_of(severity: &str) -> usize {
