@@ -31,6 +31,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("VHD-32", "the block table or a block of the dynamic VHD is outside the file"),
     ("VHD-33", "the dynamic VHD allocates a block behind the end of its disk"),
     ("VHD-34", "a sector that the dynamic VHD calls unused holds data"),
+    ("VHD-35", "the geometry of the VHD footer says more than the size of the disk"),
     ("QCW-01", "the qcow2 file is of a version other than 2 and 3"),
     ("QCW-02", "the qcow2 file needs a backing file"),
     ("QCW-03", "the qcow2 file keeps its data in another file"),

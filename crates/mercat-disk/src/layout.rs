@@ -5,7 +5,7 @@
 
 mod qcow2;
 mod runs;
-mod vhd;
+pub(crate) mod vhd;
 mod vhdx;
 
 use super::{Format, ReadAt, check_size, past_the_end};

@@ -28,6 +28,18 @@ pub struct Geometry {
     pub sectors: u8,
 }
 
+impl Geometry {
+    /// What writers state for every disk that is larger, and QEMU for any disk whose size is to be exact:
+    /// readers take the size field then.
+    const GREATEST: Self = Self { cylinders: u16::MAX, heads: 16, sectors: 255 };
+
+    /// Bytes of a disk of this geometry.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        u64::from(self.cylinders) * u64::from(self.heads) * u64::from(self.sectors) * SECTOR_BYTES
+    }
+}
+
 /// The 512-byte footer of a VHD file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VhdFooter {
@@ -104,6 +116,17 @@ impl VhdFooter {
         }
         super::check_size(self.current_bytes, at + 48)
     }
+
+    /// Some readers take the size from the geometry. The specification rounds it down, so theirs may lack
+    /// the last sectors, but they must not see any that nobody has inspected.
+    fn check_geometry(&self, at: u64) -> Result<(), ReadError> {
+        let (geometry, current) = (self.geometry.bytes(), self.current_bytes);
+        if self.geometry == Geometry::GREATEST || geometry <= current {
+            return Ok(());
+        }
+        let what = format!("a geometry of {geometry} bytes for a disk of {current} bytes");
+        Err(ReadError::refused("VHD-35", at + 56, what))
+    }
 }
 
 /// One's complement of the sum of all bytes but the checksum field itself.
@@ -127,6 +150,7 @@ pub(super) fn open(file: Arc<dyn ReadAt>) -> Result<Vhd, ReadError> {
     let footer = VhdFooter::parse(&bytes);
     footer.check(at)?;
     if footer.disk_type == DYNAMIC {
+        footer.check_geometry(at)?;
         let (disk, mapped_bytes) = dynamic::open(file, &footer, &bytes)?;
         return Ok(Vhd { format: Format::VhdDynamic, footer, disk: Arc::new(disk), mapped_bytes });
     }
@@ -138,6 +162,7 @@ pub(super) fn open(file: Arc<dyn ReadAt>) -> Result<Vhd, ReadError> {
         let what = format!("{at} bytes before the footer of a disk of {} bytes", footer.current_bytes);
         return Err(ReadError::refused("VHD-05", at + 48, what));
     }
+    footer.check_geometry(at)?;
     let disk = Arc::new(Window::new(file, 0, footer.current_bytes)?);
     Ok(Vhd { format: Format::VhdFixed, mapped_bytes: footer.current_bytes, footer, disk })
 }

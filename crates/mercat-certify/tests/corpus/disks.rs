@@ -147,6 +147,7 @@ fn vhd() -> Vec<Case> {
     add("an unknown version".into(), footer(12, &[9; 4]), Blocks("VHD-23"));
     add("a dynamic header of a fixed disk".into(), footer(16, &512_u64.to_be_bytes()), Blocks("VHD-24"));
     add("a saved state".into(), footer(84, &[7]), Blocks("VHD-25"));
+    add("a geometry of more".into(), footer(56, &[0, 0xff, 16, 63]), Blocks("VHD-35"));
     for size in [0, 512, 1 << 40, u64::MAX, (2 * MIB + 512) as u64] {
         add(format!("a disk of {size} bytes"), footer(48, &size.to_be_bytes()), Blocks("VHD-05|DSK-06"));
     }

@@ -237,3 +237,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_geometry_of_a_vhd_says_at_most_its_size() {
+    let sizes = (1..600_000).chain((1..4 << 31).step_by(4_000_037)).chain([65535 * 16 * 255, 1 << 37]);
+    for total in sizes {
+        let (cylinders, heads, sectors) = layout::vhd::geometry(total);
+        let said = u64::from(cylinders) * u64::from(heads) * u64::from(sectors);
+        assert!(said <= total, "{said} of {total}");
+        assert!(said + 16 * 255 > total.min(65535 * 16 * 255), "{said} of {total}");
+    }
+}

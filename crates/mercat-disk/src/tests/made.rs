@@ -1,5 +1,6 @@
 //! Images made by hand, to be changed by the tests.
 
+use super::layout::vhd::geometry;
 use super::layout::{LaidOut, Target, layout};
 use super::*;
 use flate2::{Compress, Compression, FlushCompress};
@@ -64,6 +65,9 @@ pub(super) fn vhd_dynamic() -> Vec<u8> {
     let mut footer = footer.split_off(footer.len() - 512);
     put(&mut footer, 16, &512_u64.to_be_bytes());
     put(&mut footer, 48, &(disk.len() as u64).to_be_bytes());
+    let (cylinders, heads, sectors) = geometry(disk.len() as u64 / 512);
+    put(&mut footer, 56, &cylinders.to_be_bytes());
+    put(&mut footer, 58, &[heads, sectors]);
     put(&mut footer, 60, &3_u32.to_be_bytes());
     seal_vhd(&mut footer, 64);
     let mut header = vec![0; 1024];

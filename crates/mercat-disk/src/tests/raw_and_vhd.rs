@@ -62,6 +62,11 @@ fn a_footer_that_lies_is_refused_with_the_code_of_the_lie() {
     assert_eq!(vhd(changed(12, &[0, 2, 0, 0])), "VHD-23");
     assert_eq!(vhd(changed(16, &512_u64.to_be_bytes())), "VHD-24");
     assert_eq!(vhd(changed(84, &[2])), "VHD-25");
+    // One sector more than the disk has: what is the disk for one reader is not for the other.
+    assert_eq!(vhd(changed(56, &[0, 3, 3, 1])), "VHD-35");
+    for agreed in [[0, 8, 1, 1], [0, 1, 4, 2], [0, 0, 4, 17], [0xff, 0xff, 16, 255]] {
+        assert_eq!(vhd(changed(56, &agreed)), "ok", "{agreed:?}");
+    }
     for size in [0, 4097, u64::MAX, (64 << 40) + 512] {
         assert_eq!(vhd(changed(48, &size.to_be_bytes())), "DSK-06");
     }
