@@ -1,10 +1,11 @@
 //! From a disk to its verdict.
 
 use super::DiskSpecimen;
-use super::walk::{Progress, Walked, Walks, walk};
+use super::walk::{LIMITS, Limits, Progress, Walked, Walks, walk};
 use crate::facts::{LayerFacts, Note, READ_ALIKE};
 use crate::files::Files;
 use crate::files::whole::{Part, Whole, whole};
+use crate::scan::OURS;
 use crate::verdict::{Check, DiskReport, FilesReport, VolumeReport};
 use crate::vulnerabilities::{self, Installed};
 use crate::{Knowledge, Verdict, inventory, links, sbom};
@@ -38,6 +39,16 @@ pub fn inspect(
     knowledge: &Knowledge,
     progress: Progress<'_>,
 ) -> io::Result<Verdict> {
+    inspect_within(specimen, knowledge, LIMITS, progress)
+}
+
+/// As [`inspect`], with other limits.
+pub(super) fn inspect_within(
+    specimen: &DiskSpecimen,
+    knowledge: &Knowledge,
+    limits: Limits,
+    progress: Progress<'_>,
+) -> io::Result<Verdict> {
     knowledge.ready().map_err(io::Error::other)?;
     let disk = &specimen.disk;
     let mut findings = Vec::new();
@@ -49,7 +60,7 @@ pub fn inspect(
             None
         }
     };
-    let walks = match walk(disk, guest.as_ref(), knowledge, progress) {
+    let walks = match walk(disk, guest.as_ref(), knowledge, limits, progress) {
         Ok(walks) => walks,
         Err(ReadError::Io(error)) => return Err(error),
         Err(refused) => return Ok(refused_verdict(&refused, &specimen.claims.plan, knowledge)),
@@ -61,11 +72,14 @@ pub fn inspect(
         reports.push(volume_report(volume, &walks, &layout.volumes));
         findings.extend(unreadable(volume));
     }
-    let whole = guest.is_some() && walks.volumes.iter().flatten().all(|walked| !walked.facts.refused);
+    let whole = guest.is_some()
+        && walks.passed.is_none()
+        && walks.volumes.iter().flatten().all(|walked| !walked.facts.refused);
     for walked in walks.volumes.iter().flatten() {
         findings.extend(note_findings(&walked.tree.volume, &walked.facts));
     }
     findings.extend(note_findings(BESIDE_FILES, &walks.space));
+    findings.extend(walks.passed.clone().map(over_the_limits));
     let unallocated_bytes = walks.space.scanned_bytes;
     let (tree, told, doubts) = joined(guest.as_ref(), walks);
     findings.extend(doubts.into_iter().map(doubted));
@@ -424,6 +438,18 @@ fn joined(guest: Option<&Guest>, walks: Walks) -> (Tree, Vec<Files>, Vec<Doubt>)
     }
     let (tree, doubts) = mounts::join(trees, &names);
     (tree, told, doubts)
+}
+
+/// Rules did not run, because not everything that they look at could be kept.
+fn over_the_limits(observed: String) -> Finding {
+    Finding {
+        rule: "INC-10".to_owned(),
+        severity: Severity::Inconclusive,
+        place: Place::default(),
+        observed,
+        required: "fewer of them".to_owned(),
+        fix: OURS.to_owned(),
+    }
 }
 
 /// What rules cannot have seen is told as ours.

@@ -21,12 +21,20 @@ use std::sync::{Mutex, PoisonError};
 const SHARDS: u64 = 2;
 /// Pieces into which what is beside files is cut, for both threads to have enough; a number of its own for the same reason.
 const PIECES_MAX: usize = 16;
-/// Bytes of one file that is kept.
-const FILE_BYTES_MAX: u64 = 256 << 20;
-/// Bytes of all files that are kept.
-const KEPT_BYTES_MAX: u64 = 512 << 20;
-/// Names that are kept.
-const NAMES_MAX: u64 = 500_000;
+
+/// How much is kept for rules.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// Bytes of one file.
+    pub(super) file_bytes: u64,
+    /// Bytes of all files.
+    pub(super) bytes: u64,
+    /// Names.
+    pub(super) names: u64,
+}
+
+/// What a real system stays far below.
+pub(super) const LIMITS: Limits = Limits { file_bytes: 256 << 20, bytes: 512 << 20, names: 500_000 };
 
 /// Told how many bytes are done, of how many.
 pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
@@ -44,6 +52,8 @@ pub(super) struct Walks {
     pub(super) space: LayerFacts,
     /// By the volume's place in [`Guest::volumes`]; `None` for one without a file system.
     pub(super) volumes: Vec<Option<Walked>>,
+    /// Which limit was passed. The trees are empty then: which of the files were kept was a matter of time.
+    pub(super) passed: Option<String>,
 }
 
 enum Job<'g> {
@@ -64,6 +74,7 @@ struct Shared<'a> {
     total: u64,
     kept_bytes: AtomicU64,
     names: AtomicU64,
+    limits: Limits,
     progress: Progress<'a>,
 }
 
@@ -71,6 +82,18 @@ impl Shared<'_> {
     fn read(&self, bytes: u64) {
         let done = self.done.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         (self.progress)(done.min(self.total), self.total);
+    }
+
+    /// The limit that was passed.
+    fn passed(&self) -> Option<String> {
+        let Limits { bytes, names, .. } = self.limits;
+        if self.names.load(Ordering::Relaxed) > names {
+            Some(format!("more than {names} names that rules look at"))
+        } else if self.kept_bytes.load(Ordering::Relaxed) > bytes {
+            Some(format!("more than {bytes} bytes in files that rules look at"))
+        } else {
+            None
+        }
     }
 }
 
@@ -82,6 +105,7 @@ pub(super) fn walk(
     disk: &dyn ReadAt,
     guest: Option<&Guest>,
     knowledge: &Knowledge,
+    limits: Limits,
     progress: Progress<'_>,
 ) -> Result<Walks, ReadError> {
     let volumes: &[Volume] = guest.map_or(&[], |guest| &guest.volumes);
@@ -98,6 +122,7 @@ pub(super) fn walk(
         total: measure::extent(disk)?.saturating_mul(2),
         kept_bytes: AtomicU64::new(0),
         names: AtomicU64::new(0),
+        limits,
         progress,
     };
     let given = Mutex::default();
@@ -126,8 +151,14 @@ pub(super) fn walk(
     }
     let given = given.into_inner().unwrap_or_else(PoisonError::into_inner);
     let space = beside_files(disk, given, knowledge)?;
+    let passed = shared.passed();
+    if passed.is_some() {
+        out.iter_mut().flatten().for_each(|walked| {
+            walked.tree = VolumeTree::new(&walked.tree.volume, &walked.tree.file_system);
+        });
+    }
     progress(shared.total, shared.total);
-    Ok(Walks { measure: measure::whole(disk, &stretches), space, volumes: out })
+    Ok(Walks { measure: measure::whole(disk, &stretches), space, volumes: out, passed })
 }
 
 /// Does all jobs in two threads, beside those of large files; what comes of them is in their order.
@@ -265,25 +296,23 @@ fn shard_of(inode: u64) -> u64 {
 
 impl Visitor<'_, '_> {
     fn keep_node(&mut self, node: Node) {
-        if self.shared.names.fetch_add(1, Ordering::Relaxed) < NAMES_MAX {
+        if self.shared.names.fetch_add(1, Ordering::Relaxed) < self.shared.limits.names {
             self.tree.insert(node);
-        } else {
-            let observed = format!("more than {NAMES_MAX} names that rules look at");
-            self.scan.note(Note::new("INC-10", "", observed, "fewer of them", OURS));
         }
     }
 
-    /// Whether so many bytes of a file can be kept; told when they cannot.
+    /// Whether so many bytes of a file can be kept.
     fn may_keep(&mut self, path: &str, bytes: u64) -> bool {
-        let kept = self.shared.kept_bytes.fetch_add(bytes, Ordering::Relaxed);
-        if bytes <= FILE_BYTES_MAX && kept.saturating_add(bytes) <= KEPT_BYTES_MAX {
-            return true;
+        let limits = self.shared.limits;
+        if bytes > limits.file_bytes {
+            let observed = format!("a file of {bytes} bytes");
+            let required =
+                format!("at most {} bytes, and {} in all such files", limits.file_bytes, limits.bytes);
+            self.scan.note(Note::new("INC-10", path, observed, &required, OURS));
+            return false;
         }
-        self.shared.kept_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        let observed = format!("a file of {bytes} bytes");
-        let required = format!("at most {FILE_BYTES_MAX} bytes, and {KEPT_BYTES_MAX} in all such files");
-        self.scan.note(Note::new("INC-10", path, observed, &required, OURS));
-        false
+        let kept = self.shared.kept_bytes.fetch_add(bytes, Ordering::Relaxed);
+        kept.saturating_add(bytes) <= limits.bytes
     }
 
     /// Whether the file was read under another name. ISO 9660 knows no inodes, and streams share theirs.

@@ -110,3 +110,36 @@ fn what_does_not_open_has_no_subject_and_never_passes() {
     let locked = mercat_disk::ReadError::refused("DSK-LUKS", 0, "LUKS");
     assert_eq!(refused_verdict(&locked, "", &knowledge("")).outcome(), Judged::Inconclusive);
 }
+
+#[test]
+fn which_files_are_too_many_does_not_depend_on_which_thread_was_faster() {
+    let mut machine = small();
+    for at in 0..40 {
+        machine.files.insert(format!("etc/profile.d/{at}.sh"), Made::File(vec![b'#'; 2000 + 100 * at]));
+    }
+    let Some(bytes) = bytes_of(&machine) else { return };
+    let specimen = DiskSpecimen {
+        facts: facts(Format::Raw, bytes.len() as u64),
+        disk: Arc::new(bytes),
+        claims: machine.claims.clone(),
+    };
+    let knowledge = knowledge(&machine.policy);
+    let within = |limits| inspect::inspect_within(&specimen, &knowledge, limits, &|_, _| {}).expect("reads");
+    let limits = walk::LIMITS;
+    assert_eq!(within(limits).outcome(), Judged::Pass);
+    for (limits, observed) in [
+        (walk::Limits { bytes: 100_000, ..limits }, "more than 100000 bytes in files that rules look at"),
+        (walk::Limits { names: 60, ..limits }, "more than 60 names that rules look at"),
+        (walk::Limits { file_bytes: 5850, ..limits }, "a file of 5900 bytes"),
+    ] {
+        let first = within(limits);
+        assert_eq!(first.outcome(), Judged::Inconclusive, "{:?}", first.findings);
+        let told = first.findings.iter().filter(|finding| finding.rule == "INC-10");
+        assert_eq!(told.map(|finding| finding.observed.as_str()).collect::<Vec<_>>(), [observed]);
+        for _ in 0..10 {
+            let again = within(limits);
+            assert_eq!(again.findings, first.findings);
+            assert_eq!(again.checks, first.checks);
+        }
+    }
+}
