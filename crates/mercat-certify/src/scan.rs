@@ -23,6 +23,8 @@ const RATIO_FREE_BYTES: u64 = 64 << 20;
 /// Files whose digests may be behind.
 const BEHIND_MAX: usize = 8;
 
+/// Kinds of credentials that programs and libraries have in themselves, published.
+const OF_PROGRAMS: [&str; 2] = ["private key", "password in a command"];
 /// Buffers that wait for their next file; archives inside archives need one each.
 const SPARE_MAX: usize = 4;
 
@@ -470,16 +472,17 @@ impl<'k> Scan<'k> {
         let Seen { viruses, matched, secrets, ended } = seen;
         viruses.iter().for_each(|name| self.virus(path, name));
         self.matched(path, matched);
-        // Libraries carry the published keys of their self-tests; those are told, and do not block.
+        // Libraries carry the published keys of their self-tests, programs the examples of their help; those are
+        // told, and do not block.
         for (secret, in_program) in secrets {
             let observed = format!("{}: {}", secret.kind, secret.redacted);
-            let rule = if in_program && secret.kind == "private key" { "CTR-21-ELF" } else { "CTR-21" };
+            let rule = if in_program && OF_PROGRAMS.contains(&secret.kind) { "CTR-21-ELF" } else { "CTR-21" };
             let fix = match rule {
                 "CTR-21" => {
                     "revoke the credential, then rebuild the layer without it; deleting it in a later layer is not enough"
                 }
                 _ => {
-                    "make sure that it is a published key of a self-test; if it is not, revoke it and rebuild the layer"
+                    "make sure that it is a published key of a self-test, or an example; if it is not, revoke it and rebuild the layer"
                 }
             };
             self.note(Note::new(rule, path, observed, "no credentials in any layer", fix));

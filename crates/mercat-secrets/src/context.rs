@@ -1,16 +1,18 @@
 //! Kinds that are told by what stands around them, or that are wrapped.
 
+mod commands;
 mod der;
 mod logins;
 mod pem;
 mod settings;
 mod wrapped;
 
+pub(crate) use commands::{connection_string, curl_user, mysql_option, option_password, sshpass_option};
 pub(crate) use der::{der_key, sealed_der_key};
 use logins::password_of;
 pub(crate) use logins::{netrc, npm_login, pgpass, registry_login, url_password};
 pub(crate) use pem::private_key;
-pub(crate) use settings::{data_source, option_file, php_constant, property};
+pub(crate) use settings::{data_source, option_file, php_constant, property, yaml_login};
 use wrapped::WRAPPED;
 pub(crate) use wrapped::{in_base64, in_escapes, in_hexadecimal, in_utf_32, numbered};
 

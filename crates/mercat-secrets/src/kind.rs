@@ -82,6 +82,9 @@ pub(crate) enum Check {
     Alone,
     /// As [`Check::Mixed`], and no line of base64 that goes on in others.
     OneLine,
+    /// What a program made or somebody chose, where no name of a service tells that it is a credential: signs,
+    /// digits and letters, or hexadecimal, and no code.
+    Unnamed,
 }
 
 pub(crate) type Reader = fn(&[u8], usize) -> context::Seen;
@@ -179,6 +182,7 @@ impl Kind {
             }
             Check::Uuid => shape::is_uuid(secret) && random(),
             Check::Chosen => shape::is_chosen(secret),
+            Check::Unnamed => random() && shape::is_unnamed(secret),
             Check::Mixed | Check::Alone | Check::OneLine => {
                 random()
                     && secret.iter().any(u8::is_ascii_digit)

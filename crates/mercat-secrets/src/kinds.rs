@@ -4,6 +4,7 @@
 mod ai;
 mod cloud;
 mod forge;
+mod general;
 mod messaging;
 mod operations;
 mod passwords;
@@ -25,6 +26,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Kind> {
         operations::KINDS,
         web::KINDS,
         passwords::KINDS,
+        general::KINDS,
     ];
     tables.into_iter().flatten()
 }

@@ -4,8 +4,9 @@ use crate::context::numbered;
 use std::ops::Range;
 
 /// Values that documentation uses and nobody can sign in with.
-const KNOWN_EXAMPLES: [&[u8]; 12] = [
+const KNOWN_EXAMPLES: [&[u8]; 14] = [
     // Of RFC 6749 and RFC 7617, and what everybody writes.
+    b"2YotnFZFEjr1zCsicMWpAA",
     b"czZCaGRSa3F0MzpnWDFmQmF0M2JW",
     b"QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
     b"dXNlcjpwYXNzd29yZA==",
@@ -19,6 +20,8 @@ const KNOWN_EXAMPLES: [&[u8]; 12] = [
     b"glpat-xxxxxxxxxxxxxxxxxxxx",
     // WireGuard's, in the manual of systemd.
     b"EEGlnEPYJV//kbvvIqxKkQwOiS+UENyPncC4bF46ong=",
+    // The help of kubectl's.
+    b"uXFGweU9l35qcif",
     // Signatures of tokens: a well-known page's, and the manual's of a library that distributions ship.
     b"SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
     b"4twFt5NiznN84AWoo1d7KO1T_yoc0Z6XOpOVswacPZg",
@@ -136,6 +139,73 @@ pub(crate) fn is_chosen(secret: &[u8]) -> bool {
     let digit = secret.iter().any(u8::is_ascii_digit);
     let sorts = usize::from(lower) + usize::from(upper) + usize::from(digit);
     !opens && !template && digit && sorts >= 2 && entropy(secret) >= 2.5
+}
+
+/// Whether a value is an expression of a program: names joined by dots or other signs, or a call of one.
+pub(crate) fn is_code(value: &[u8]) -> bool {
+    let is_name = |part: &&[u8]| {
+        part.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+            && part.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+    };
+    let names = |text: &[u8]| {
+        let joined = text.split(|byte| matches!(byte, b'.' | b':' | b'-' | b'>'));
+        let parts: Vec<&[u8]> = joined.filter(|part| !part.is_empty()).collect();
+        if parts.iter().all(is_name) { parts.len() } else { 0 }
+    };
+    match value.iter().position(|byte| matches!(byte, b'(' | b'[')) {
+        Some(call) => names(&value[..call]) > 0,
+        None => names(value) > 1,
+    }
+}
+
+/// Whether a value goes on as the query of a URL does: `&name=`.
+fn is_query(value: &[u8]) -> bool {
+    let behind = |part: &[u8]| {
+        let name = part.iter().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'_').count();
+        name >= 2 && part.get(name) == Some(&b'=')
+    };
+    value.split(|byte| *byte == b'&').skip(1).any(behind)
+}
+
+/// Whether a value of small letters, digits and what joins words says what belongs in its place, or what it is for, also where digits
+/// stand for letters.
+pub(crate) fn is_hinted(value: &[u8]) -> bool {
+    const WORDS: [&[u8]; 8] =
+        [b"password", b"passwd", b"secret", b"token", b"test", b"demo", b"sample", b"replace"];
+    let is_sign = |byte: &u8| byte.is_ascii_punctuation() && !b"_-.:/".contains(byte);
+    if value.iter().any(|byte| byte.is_ascii_uppercase() || is_sign(byte)) {
+        return false;
+    }
+    let letter = |byte: &u8| match byte {
+        b'0' => b'o',
+        b'1' => b'i',
+        b'3' => b'e',
+        b'4' => b'a',
+        b'5' => b's',
+        other => *other,
+    };
+    let spelt: Vec<u8> = value.iter().map(letter).collect();
+    let says = |text: &[u8]| WORDS.iter().any(|word| text.windows(word.len()).any(|part| part == *word));
+    says(value) || says(&spelt)
+}
+
+/// Whether a value is a credential though its name is one that everybody uses.
+pub(crate) fn is_unnamed(value: &[u8]) -> bool {
+    let count = |sort: fn(&u8) -> bool| value.iter().filter(|byte| sort(byte)).count();
+    let (digits, lower) = (count(u8::is_ascii_digit), count(u8::is_ascii_lowercase));
+    let upper = count(u8::is_ascii_uppercase);
+    let signs = value.iter().filter(|byte| byte.is_ascii_punctuation() && !b"_-.:".contains(byte)).count();
+    let hexadecimal = value.len() >= 32 && value.iter().all(u8::is_ascii_hexdigit);
+    let sorts = lower > 0 && upper > 0 || lower + upper > 0 && signs > 0 || hexadecimal;
+    let begins =
+        !matches!(value.first(), Some(b'-' | b'/' | b'.' | b'$' | b'%' | b'@' | b'<' | b'[' | b'{' | b'&'));
+    digits >= 2
+        && sorts
+        && begins
+        && !is_query(value)
+        && !is_template(value)
+        && !is_code(value)
+        && !is_hinted(value)
 }
 
 /// Whether a value that stands where only a password does is one: unlike elsewhere, every sign may be in it.

@@ -352,7 +352,7 @@ fn note_findings(volume: &str, facts: &LayerFacts) -> Vec<Finding> {
             ),
             "CTR-21-ELF" => (
                 "no credentials on the disk".to_owned(),
-                "make sure that it is a published key of a self-test; if it is not, revoke it and make the image again",
+                "make sure that it is a published key of a self-test, or an example; if it is not, revoke it and make the image again",
             ),
             _ if note.required == READ_ALIKE => (
                 "a disk that every reader understands alike".to_owned(),

@@ -263,3 +263,31 @@ fn a_large_file_system_waits_in_a_file_that_was_lent_and_is_told_of_where_none_i
     assert_eq!(rules(vec![tempfile::tempfile().expect("a file")]), ["CTR-20"]);
     assert_eq!(rules(Vec::new()), ["INC-23"]);
 }
+
+/// An ELF file of one segment, which is all of it.
+fn elf_with(content: &[u8]) -> Vec<u8> {
+    let mut elf = elf();
+    elf.resize(120, 0);
+    for (at, value) in [(32, 64), (54, 56), (56, 1), (64, 1)] {
+        elf[at] = value;
+    }
+    let size = (elf.len() + content.len()) as u64;
+    elf[64 + 32..64 + 40].copy_from_slice(&size.to_le_bytes());
+    [elf, content.to_vec()].concat()
+}
+
+#[test]
+fn examples_in_the_help_of_a_program_are_told_and_do_not_block() {
+    let example = b"\nExamples:\n  tool login --user admin --password=hK3v9Qz71xWm\n";
+    let key = ["AKIA", "Z7QX4M2LT9WB3KDE"].concat();
+    for (content, expected) in [
+        (elf_with(example), &["CTR-21-ELF"][..]),
+        (elf_with(key.as_bytes()), &["CTR-21"]),
+        // What is behind a program may be anything.
+        ([elf_with(b"nothing"), example.to_vec()].concat(), &["CTR-21", "CTR-21-ELF"]),
+        (example.to_vec(), &["CTR-21"]),
+    ] {
+        let rules: Vec<String> = told("tool", &content).into_iter().map(|(rule, _)| rule).collect();
+        assert_eq!(rules, expected, "{}", String::from_utf8_lossy(&content));
+    }
+}

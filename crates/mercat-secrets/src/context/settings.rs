@@ -63,6 +63,49 @@ pub(crate) fn data_source(window: &[u8], at: usize) -> Seen {
     Seen::nothing(end - at)
 }
 
+/// `password` in YAML beside the name that signs in with it.
+pub(crate) fn yaml_login(window: &[u8], at: usize) -> Seen {
+    const NAMES: [&[u8]; 8] =
+        [b"user:", b"username:", b"login:", b"host:", b"hostname:", b"database:", b"dbname:", b"url:"];
+    /// Bytes around in which the names are looked for.
+    const AROUND: usize = 512;
+    let indent = window[at.saturating_sub(64)..at].iter().rev().take_while(|byte| **byte == b' ').count();
+    let looked = 64 + AROUND;
+    if !begins_line(window, at - indent) {
+        return Seen::nothing(64);
+    }
+    let end = run(window, at, 256, |byte| !matches!(byte, b'\n' | b'\r' | 0));
+    let found = value(window, at + b"password".len()..end, b":");
+    let is_login = |value: &Range<usize>| {
+        let value = &window[value.clone()];
+        is_plain(value)
+            && value.len() >= 8
+            && value.iter().any(u8::is_ascii_digit)
+            && value.iter().any(u8::is_ascii_alphabetic)
+            && !value.contains(&b' ')
+            && !shape::is_code(value)
+            && !shape::is_hinted(value)
+    };
+    let Some(password) = found.filter(is_login) else { return Seen::nothing(64 + end - at) };
+    // A comma at the end is another language's.
+    let is_name = |line: Range<usize>| {
+        let line = &window[line];
+        !line.ends_with(b",") && NAMES.iter().any(|name| line.starts_with(name))
+    };
+    // Only keys of the same object: what is less deep ends it.
+    let depth =
+        |line: &Range<usize>| window[..line.start].iter().rev().take_while(|byte| **byte == b' ').count();
+    let beside = |line: &Range<usize>| line.is_empty() || depth(line) >= indent;
+    let far = at.saturating_sub(AROUND);
+    // The first line may be cut.
+    let start = if far == 0 { 0 } else { run(window, far, AROUND, |byte| byte != b'\n') };
+    let before: Vec<_> = lines(window, start..at).collect();
+    let above = before.into_iter().rev().filter(|line| !line.is_empty()).take_while(beside);
+    let below =
+        lines(window, end..window.len().min(end + AROUND)).filter(|line| !line.is_empty()).take_while(beside);
+    if above.chain(below).any(is_name) { Seen::of(looked, password) } else { Seen::nothing(looked) }
+}
+
 /// `spring.datasource.password=…` and other properties of Java, in files and on command lines.
 pub(crate) fn property(window: &[u8], at: usize) -> Seen {
     let before = &window[at.saturating_sub(80)..at];

@@ -79,7 +79,7 @@ pub(super) const KINDS: &[Kind] = &[
     token("Django secret key", &[Lit("django-insecure-"), Run(Password, 50, 50)]),
     named("Flask secret key", &[NoCase("FLASK_SECRET_KEY"), Assign, Run(Password, 24, 128)])
         .with(Check::Chosen),
-    named("JWT signing secret", &[NoCase("JWT_SECRET"), Assign, Run(Password, 24, 128)]).with(Check::Chosen),
+    named("JWT signing secret", &[NoCase("JWT_SECRET"), Assign, Run(Password, 10, 128)]).with(Check::Chosen),
     named("NextAuth secret", &[NoCase("NEXTAUTH_SECRET"), Assign, Run(Password, 32, 128)])
         .with(Check::Chosen),
     named("Ansible Vault password", &[NoCase("ANSIBLE_VAULT_PASSWORD"), Assign, Run(Password, 8, 64)])

@@ -93,6 +93,16 @@ pub(super) const KINDS: &[Kind] = &[
     written("WordPress secret key", WORDPRESS, php_constant),
     written("Java property password", &[".password"], property),
     written("database password", &["datasource:"], data_source),
+    written("password in a command", &["-password"], option_password),
+    written(
+        "password in a command",
+        &["mysql -", "mysqldump -", "mysqladmin -", "mariadb -", "mariadb-dump -", "mariadb-admin -"],
+        mysql_option,
+    ),
+    written("password in a command", &["sshpass -p"], sshpass_option),
+    written("password in a command", &[" -u ", " --user "], curl_user),
+    written("password in a connection string", &[";Password=", ";password="], connection_string),
+    written("password of a login", &["password:"], yaml_login),
     written("OpenAI key", &["T3BlbkFJ"], openai_key),
     written("SendGrid key", SENDGRID, sendgrid_key),
     written(

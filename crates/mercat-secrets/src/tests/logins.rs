@@ -41,6 +41,118 @@ fn registry_logins_are_found_however_far_the_name_of_their_list_is() {
 }
 
 #[test]
+fn passwords_of_commands_are_found_as_people_write_them() {
+    are_found(
+        "password in a command",
+        &[
+            "CMD /app/server --db-password=hK3v9Qz71xWm --verbose\n",
+            "/app/server --password hK3v9Qz71xWm\n",
+            "ENTRYPOINT [\"/app/server\", \"--password\", \"hK3v9Qz71xWm\"]",
+            "[\"/app/server\",\"--admin-password=hK3v9Qz71xWm\"]",
+            "mysql -h db -u root -phK3v9Qz71xWm app < dump.sql\n",
+            "mysqldump -u root -p'hK3v9#Qz71' app\n",
+            "sshpass -p hK3v9Qz71xWm ssh root@10.0.0.5\n",
+            "sshpass -p'hK3v9Qz71xWm' scp a b:\n",
+            "curl -sSf -u deploy:hK3v9Qz71xWm https://repo.internal/x\n",
+            "curl --user 'deploy:hK3v9Qz71xWm' https://repo.internal/x\n",
+        ],
+    );
+    are_silent(&[
+        "server --password=PASSWORD\n",
+        "server --password \"$DB_PASSWORD2\"\n",
+        "server --password=${DB_PASSWORD1}\n",
+        "server --password=projects/12345/secrets/db-password1/versions/2\n",
+        "server --password-file=/run/secrets/db1\n",
+        "server --password /run/secrets/db1\n",
+        "server --password=secret-name-12\n",
+        "--password option2.value3\n",
+        "no-password=hK3v9Qz71xWm\n",
+        "mysql -h db -u root -p app1\n",
+        "mysql -u root -p$PASSWORD1 app\n",
+        "mysql --port=3306 -p3306123\n",
+        "docker run -u node22:developers3 image\n",
+        "docker run --user 1000:1000 image\n",
+        "curl -u deploy:$TOKEN1234 https://repo.internal/x\n",
+        "curl -u name:s3cr3tpassword https://repo.internal/x\n",
+    ]);
+}
+
+#[test]
+fn passwords_of_connection_strings_are_found() {
+    let kind = "password in a connection string";
+    are_found(
+        kind,
+        &[
+            "\"Default\": \"Server=db.internal;Database=shop;User Id=sa;Password=hK3v9#Qz71;Encrypt=true\"",
+            "connectionString=\"Data Source=db;Initial Catalog=shop;Uid=sa;Password=hK3v9#Qz71\"",
+            "Host=db;Port=5432;Username=shop;Password=hK3v9Qz71xWm\n",
+            "jdbc:sqlserver://db:1433;user=sa;password=hK3v9Qz71xWm;\n",
+            "x;password=hK3v9Qz71xWm;server=db\n",
+        ],
+    );
+    are_silent(&[
+        "Server=db;User Id=sa;Password=${DB_PASSWORD1};",
+        "Server=db;User Id=sa;Password=;",
+        "Server=db;User Id=sa;Password=*****123;",
+        "Server=db;User Id=sa;Password=your_password1;",
+        "a=1;Password=hK3v9Qz71xWm;b=2",
+        "\"Server=db\";Password=hK3v9Qz71xWm",
+    ]);
+}
+
+#[test]
+fn logins_in_yaml_are_found_beside_their_name() {
+    are_found(
+        "password of a login",
+        &[
+            "database:\n  host: db.internal\n  password: hK3v9Qz71xWm\n",
+            "database:\n  password: \"hK3v9 Qz71xWm\"\n  user: shop\n".replace("9 Q", "9Q").as_str(),
+            "- password: hK3v9Qz71xWm # of staging\n  username: shop\n".replace("- p", "  p").as_str(),
+            "password: hK3v9Qz71xWm\nport: 5432\nuser: shop\n",
+        ],
+    );
+    are_silent(&[
+        "database:\n  password: hK3v9Qz71xWm\n",
+        "database:\n  password: hK3v9Qz71xWm\nuser: shop\n",
+        "db:\n  user: shop\n  password: !vault |\n    6162\n",
+        "db:\n  user: shop\n  password: ${DB_PASSWORD1}\n",
+        "db:\n  user: shop\n  password: config2.password\n",
+        "auth: {\n  username: 'shop',\n  password: 'rapunz3l'\n}\n",
+        "db:\n  user: shop\n  password: s3cr3tpassword\n",
+    ]);
+}
+
+#[test]
+fn credentials_under_names_that_everybody_uses_are_found() {
+    are_found(
+        "application secret",
+        &[
+            "SECRET_KEY = 'm3#x9!q2vk&7w(t0z1r8)d5jf6b4n-yc+p_hgsua@e%il'\n",
+            "SESSION_SECRET=hK3v9Qz71xWmT4bN8cR2\n",
+            "ENCRYPTION_KEY=3f9a1c7e5b2d8064a9e1f37c5d0b8246\n",
+            "\"client_secret\": \"hK3v9Qz71xWmT4bN8cR2yL6p\"\n",
+        ],
+    );
+    are_found(
+        "API key or token",
+        &["API_KEY=hK3v9Qz71xWmT4bN8cR2\n", "my_access_token: hK3v9Qz71xWmT4bN8cR2\n"],
+    );
+    are_found("password", &["SMTPD_PASSWORD=hK3v9Qz71xWm\n", "\"db_passwd\": \"hK3v9Qz71\"\n"]);
+    are_found("JWT signing secret", &["JWT_SECRET=hK3v9Qz71x\n"]);
+    are_found("Telegram bot token", &["BOT_TOKEN=7195038264:AAhK3v9Qz71xWmT4bN8cR2yL6pD5sF0gJw9\n"]);
+    are_silent(&[
+        "SECRET_KEY = os.environ['SECRET_KEY_OF_APP_22']\n",
+        "SECRET_KEY=${SECRET_KEY:-hK3v9Qz71xWmT4bN8cR2}\n",
+        "api_key: settings22.third_party.api_key33\n",
+        "client_secret: getClientSecretFor22Services(\n",
+        "https://x/authorize?access_token=sdf0o9823sjdfsdf&Callback=https%3A%2F%2F127\n",
+        "new_password=new_password1\n",
+        "API_KEY=your-api-key-of-32-characters-XX11\n",
+        "ACCESS_TOKEN=/run/secrets/Access22Token33File\n",
+    ]);
+}
+
+#[test]
 fn logins_of_npm_are_found() {
     let (pair, password) = (base64("robot:hK3v9Qz71xWm"), base64("hK3v9Qz71xW"));
     are_found(

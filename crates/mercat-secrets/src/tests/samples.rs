@@ -81,6 +81,17 @@ fn logins() -> Vec<Row> {
             base64(auths(&pair).replace(": ", ":").as_bytes()),
             base64(auths("").as_bytes()),
         ),
+        ("password in a command", "app --password=hK3v9Qz71xWm".into(), "app --password=file.name".into()),
+        (
+            "password in a connection string",
+            "Server=db;Uid=sa;Password=hK3v9Qz71xWm".into(),
+            "Server=db;Uid=sa;Password=".into(),
+        ),
+        (
+            "password of a login",
+            "user: app\npassword: hK3v9Qz71xWm\n".into(),
+            "size: 4\npassword: hK3v9Qz71xWm\n".into(),
+        ),
         ("Kubernetes Secret", secret(&base64(b"hK3v9Qz71xWm")), secret("plain-text-value")),
         ("Kubernetes Secret", json(&base64(b"hK3v9Qz71xWm")), json(&base64(b"changeme"))),
         (
