@@ -80,6 +80,18 @@ impl Accounts {
         *self == Self::default()
     }
 
+    /// The accounts beside `root` that are user 0, in words.
+    pub fn other_roots(&self) -> String {
+        let told = |name: &String| {
+            name.chars().take(NAME_CHARS_MAX).flat_map(char::escape_debug).collect::<String>()
+        };
+        let names = self.roots.iter().take(NAMED_MAX).map(told).collect::<Vec<_>>().join(", ");
+        match self.roots.len().saturating_sub(NAMED_MAX) {
+            0 => names,
+            more => format!("{names} and {more} more"),
+        }
+    }
+
     /// The accounts with a password, in words; nothing where there is none.
     pub fn with_password(&self) -> Option<String> {
         let names = self.named.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -134,6 +146,10 @@ mod tests {
         let passwd =
             "root:x:0:0::/:\ntoor:x:0:0::/:\nzero:x:000:1::/:\nodd:x:y:1::/:\nshort:x\napp:x:1000:1000::/:\n";
         assert_eq!(Accounts::of(passwd).roots.iter().collect::<Vec<_>>(), ["odd", "short", "toor", "zero"]);
+        assert_eq!(Accounts::of(passwd).other_roots(), "odd, short, toor, zero");
+        let roots: String = (0..30).map(|at| format!("r{at:02}:x:0:0::/:\n")).collect();
+        let told = Accounts::of(&roots).other_roots();
+        assert!(told.starts_with("r00, r01") && told.ends_with(", r19 and 10 more"), "{told}");
         let many: String = (0..1000).rev().map(|at| format!("u{at:04}\u{1b}:$1$a$b:1\n")).collect();
         let found = Accounts::of(&many).with_password().unwrap_or_default();
         assert!(

@@ -277,6 +277,7 @@ required-CTR-35 = パスワードがロックされていること
 required-CTR-35-EMPTY = パスワードがロックされていること
 required-CTR-35-LEFT = パスワードがロックされていること
 required-CTR-35-LINK = 通常のファイルであること
+required-CTR-35-ROOT = root 以外にユーザー 0 がいないこと
 required-PKG-01 = パッケージ データベースが通常のファイルであること
 advice-PKG-01 = パッケージ マネージャー自身のファイルを含めてください
 required-PKG-02 = パッケージ データベースが残っていること

@@ -341,7 +341,9 @@ fn accounts_with_the_rights_of_root_are_those_of_the_topmost_passwd() {
     let without = tar(&[("etc/passwd", FILE, 0o644, b"root:x:0:0::/:\napp:x:1000:1000::/:\n")]);
     let roots = |layers: &[Vec<u8>]| of_layers(layers).roots.into_iter().collect::<Vec<_>>();
     assert_eq!(roots(&[without.clone(), with.clone()]), ["app"]);
-    assert_eq!(roots(&[with, without]), [""; 0]);
+    assert_eq!(roots(&[with.clone(), without.clone()]), [""; 0]);
+    assert_eq!(rules(&of_layers(&[without.clone(), with.clone()])), ["CTR-35-ROOT etc/passwd"]);
+    assert_eq!(rules(&of_layers(&[with, without])), [""; 0]);
 }
 
 #[test]

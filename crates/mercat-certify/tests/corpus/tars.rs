@@ -513,6 +513,11 @@ fn harm() -> Vec<Stream> {
             Told("CTR-35-EMPTY"),
         ),
         named(
+            "a second root",
+            tar(&[entry("etc/passwd", b"root:x:0:0::/:\ntoor:x:0:0::/:\n")]),
+            Told("CTR-35-ROOT"),
+        ),
+        named(
             "a copy of accounts with a password",
             tar(&[entry("etc/shadow-", b"admin:$6$salt$hash:19000::::::\n")]),
             Told("CTR-35-LEFT"),
