@@ -308,6 +308,19 @@ impl App {
         Ok(out)
     }
 
+    /// What was granted and is in force, of all publishers; what ends first is first.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn exceptions_in_force(&self) -> Result<Vec<ExceptionRow>, AppError> {
+        let now = self.ledger.now().await?;
+        let rows = find::<ExceptionRow>(&*self.ledger, "state", ExceptionState::Granted.name()).await?;
+        let mut rows: Vec<_> =
+            rows.into_iter().map(|found| found.row).filter(|row| in_force(row, now)).collect();
+        rows.sort_by_key(|row| (if row.until == 0 { Millis::MAX } else { row.until }, row.number));
+        Ok(rows)
+    }
+
     /// The exceptions of a publisher that are in force now.
     ///
     /// # Errors

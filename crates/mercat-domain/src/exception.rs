@@ -3,6 +3,7 @@
 use crate::Millis;
 use crate::calendar::DAY;
 use crate::finding::{Finding, Place, Severity};
+use std::collections::BTreeSet;
 
 /// How long an exception may last at most.
 pub const LIFE_MAX: Millis = 366 * DAY;
@@ -79,6 +80,28 @@ pub fn binding(rule: &str, place: &Place, observed: &str, images: &[String]) -> 
     [rule, "images", &images.join(" "), layer, path, package, about].join("\n")
 }
 
+/// The key of the words for what a [`binding`] holds to.
+pub fn scope(binding: &str) -> &'static str {
+    match binding.split('\n').nth(1) {
+        Some("file") => "exception-scope-file",
+        Some("layer") => "exception-scope-layer",
+        Some("field") => "exception-scope-field",
+        _ => "exception-scope-images",
+    }
+}
+
+/// Whether two bindings are about the same rule and place, but for the bytes.
+fn differs_in_bytes(one: &str, other: &str) -> bool {
+    // Rule, kind, bytes, and what it is about there. Of a file nothing but its bytes is known.
+    let parts = |binding: &str| binding.splitn(4, '\n').map(str::to_owned).collect::<Vec<_>>();
+    match (&parts(one)[..], &parts(other)[..]) {
+        ([rule, kind, _, about], [same_rule, same_kind, _, same]) => {
+            kind != "field" && (rule, kind, about) == (same_rule, same_kind, same)
+        }
+        _ => false,
+    }
+}
+
 /// An exception that is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exception {
@@ -93,23 +116,35 @@ pub struct Exception {
 /// How the fix of a finding begins that an exception lets pass.
 pub const EXCUSED: &str = "let pass by exception";
 
+/// What [`excuse`] did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Excused {
+    /// How many findings were let pass.
+    pub count: usize,
+    /// The exceptions that are for the same finding in an image or layer of other bytes, by number.
+    pub elsewhere: BTreeSet<u64>,
+}
+
 /// Lets findings pass that exceptions were granted for. Only what blocks because of the publisher is let pass: what
-/// we could not check is not known. How many there were.
+/// we could not check is not known.
 pub fn excuse(
     findings: &mut [Finding],
     exceptions: &[Exception],
     images: impl Fn(&str) -> Vec<String>,
-) -> usize {
-    let mut count = 0;
+) -> Excused {
+    let mut out = Excused::default();
     for finding in findings.iter_mut().filter(|finding| finding.severity == Severity::Error) {
         let bound = binding(&finding.rule, &finding.place, &finding.observed, &images(&finding.place.plan));
         if let Some(exception) = exceptions.iter().find(|exception| exception.binding == bound) {
             finding.severity = Severity::Warning;
             finding.fix = format!("{EXCUSED} {} until {}", exception.number, exception.until);
-            count += 1;
+            out.count += 1;
+        } else {
+            let other = exceptions.iter().filter(|other| differs_in_bytes(&other.binding, &bound));
+            out.elsewhere.extend(other.map(|other| other.number));
         }
     }
-    count
+    out
 }
 
 #[cfg(test)]
@@ -139,7 +174,7 @@ mod tests {
             finding("CTR-20", "sha256:l", "etc/key"),
             Finding { severity: Severity::Inconclusive, ..bound.clone() },
         ];
-        assert_eq!(excuse(&mut findings, &exceptions, images), 1);
+        assert_eq!(excuse(&mut findings, &exceptions, images).count, 1);
         assert_eq!(findings[0].severity, Severity::Warning);
         assert!(findings[0].fix.contains("exception 3 until 2027-01-01"));
         assert!(findings[1..4].iter().all(|finding| finding.severity == Severity::Error));
@@ -153,27 +188,31 @@ mod tests {
         let mut changed = key.clone();
         changed.place.file = "sha256:g".into();
         let mut findings = vec![moved, changed, bound];
-        assert_eq!(excuse(&mut findings, &exceptions, images), 1);
+        assert_eq!(excuse(&mut findings, &exceptions, images).count, 1);
         assert_eq!(findings[0].severity, Severity::Warning);
         let volume = finding("LNX-01", "partition 2", "etc/fstab");
         let exceptions = [grant(&volume, &images(""))];
-        assert_eq!(excuse(&mut [volume.clone()], &exceptions, images), 1);
-        assert_eq!(excuse(&mut [volume], &exceptions, |_| vec!["sha256:new".into()]), 0);
+        assert_eq!(excuse(&mut [volume.clone()], &exceptions, images).count, 1);
+        let new = |_: &str| vec!["sha256:new".into()];
+        assert_eq!(excuse(&mut [volume], &exceptions, new), Excused { count: 0, elsewhere: [3].into() });
         // Another vulnerability of the same package is another finding.
         let mut old = finding("CTR-22", "", "");
         (old.place.package, old.observed) = ("pkg:deb/x@1".into(), "CVE-1 (high) in x 1; EPSS 0.10 %".into());
         let exceptions = [grant(&old, &images(""))];
         let mut later = old.clone();
         later.observed = "CVE-1 (critical) in x 1; EPSS 9.00 %".into();
-        assert_eq!(excuse(&mut [later.clone()], &exceptions, images), 1);
+        assert_eq!(excuse(&mut [later.clone()], &exceptions, images).count, 1);
+        let elsewhere = excuse(&mut [later.clone()], &exceptions, new).elsewhere;
+        assert_eq!(elsewhere, [3].into());
         later.observed = "CVE-2 (high) in x 1".into();
-        assert_eq!(excuse(&mut [later], &exceptions, images), 0);
+        assert_eq!(excuse(&mut [later.clone()], &exceptions, new), Excused::default());
+        assert_eq!(excuse(&mut [later], &exceptions, images).count, 0);
         // Without a layer, it is the image that must be the same.
         let config = finding("CTR-09", "", "");
         let exceptions = [grant(&config, &images(""))];
         let mut same = vec![config.clone()];
-        assert_eq!(excuse(&mut same, &exceptions, images), 1);
-        assert_eq!(excuse(&mut [config], &exceptions, |_| vec!["sha256:new".into()]), 0);
+        assert_eq!(excuse(&mut same, &exceptions, images).count, 1);
+        assert_eq!(excuse(&mut [config], &exceptions, new).count, 0);
     }
 
     #[test]

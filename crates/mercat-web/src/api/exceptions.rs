@@ -5,12 +5,12 @@ use super::{Answer, Shared, body, fail};
 use crate::Site;
 use crate::guard::Caller;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json};
 use mercat_app::{AppError, ExceptionDecision, ExceptionRequest, rfc3339};
 use mercat_domain::OfferKey;
-use mercat_domain::exception::ExceptionState;
+use mercat_domain::exception::{ExceptionState, scope};
 use mercat_domain::offer::Problem;
 use mercat_store::ExceptionRow;
 use serde::Deserialize;
@@ -26,6 +26,7 @@ fn document(row: &ExceptionRow) -> Value {
     json!({
         "id": row.id, "number": row.number, "kind": row.kind, "state": row.state, "publisher": row.publisher,
         "offer": row.offer, "submission": row.submission, "finding": row.finding,
+        "boundTo": scope(&row.binding).trim_start_matches("exception-scope-"),
         "until": (row.until > 0).then(|| rfc3339(row.until)), "created": rfc3339(row.created),
         "decided": (row.decided > 0).then(|| rfc3339(row.decided)), "reviewer": row.reviewer,
         "messages": row.messages.iter().map(message).collect::<Vec<_>>(),
@@ -37,7 +38,26 @@ pub(super) async fn all(State(site): Shared, caller: Caller, Path(publisher): Pa
     Ok(Json(rows.iter().map(document).collect::<Vec<_>>()).into_response())
 }
 
-pub(super) async fn queue(State(site): Shared, caller: Caller) -> Answer {
+/// Which exceptions are listed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    #[serde(default)]
+    state: String,
+}
+
+pub(super) async fn queue(State(site): Shared, caller: Caller, Query(which): Query<Which>) -> Answer {
+    match which.state.as_str() {
+        "" | "requested" => {}
+        "granted" => {
+            let rows = site.app.exceptions_in_force().await.map_err(fail(&caller))?;
+            return Ok(Json(rows.iter().map(document).collect::<Vec<_>>()).into_response());
+        }
+        other => {
+            let problem = Problem::new("F003", "state", other, "requested or granted");
+            return Err(fail(&caller)(AppError::Problems(vec![problem])));
+        }
+    }
     let rows = site.app.exception_queue().await.map_err(fail(&caller))?;
     let one = |(row, notes): &(ExceptionRow, String)| {
         let mut document = document(row);

@@ -10,7 +10,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use mercat_app::{AppError, ExceptionRequest, rfc3339};
 use mercat_domain::OfferKey;
-use mercat_domain::exception::ExceptionState;
+use mercat_domain::exception::{ExceptionState, scope};
 use mercat_store::{ExceptionRow, FindingRow, ReportRow, load};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -92,6 +92,8 @@ struct List {
     /// Empty for the reviewers' queue.
     publisher: String,
     rows: Vec<(ExceptionRow, String)>,
+    /// What was granted, for reviewers.
+    granted: Vec<ExceptionRow>,
     /// A form that was refused, and the request that it was about.
     filled: Filled,
     about: String,
@@ -123,6 +125,11 @@ impl List {
         }
     }
 
+    /// What the request, or the exception, holds to.
+    fn scope(&self, row: &ExceptionRow) -> String {
+        self.f.t(scope(&row.binding))
+    }
+
     fn open(&self, row: &ExceptionRow) -> bool {
         ["requested", "needsInformation"].contains(&row.state.as_str())
     }
@@ -137,12 +144,17 @@ async fn list(site: &Site, caller: &Caller, publisher: String, (about, filled): 
         Ok(rows.into_iter().map(|row| (row, String::new())).collect())
     };
     let rows = rows.await.map_err(fail(caller))?;
+    let granted = match publisher.as_str() {
+        "" => site.app.exceptions_in_force().await.map_err(fail(caller))?,
+        _ => Vec::new(),
+    };
+    let known = rows.iter().map(|(row, _)| row).chain(&granted).any(|row| row.id == about);
     // Somebody else decided meanwhile.
-    if filled.is_refused() && rows.iter().all(|(row, _)| row.id != about) {
+    if filled.is_refused() && !known {
         return Err(fail(caller)(filled.into_error()));
     }
     let f = Frame::new(caller);
-    Ok(show(filled.status(), &List { f, publisher, rows, filled, about }))
+    Ok(show(filled.status(), &List { f, publisher, rows, granted, filled, about }))
 }
 
 pub(super) async fn all(State(site): Shared, caller: Caller, Path(publisher): Path<String>) -> Answer {

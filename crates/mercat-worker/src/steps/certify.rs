@@ -141,9 +141,13 @@ async fn excuse(
         let own = images.iter().filter(|(of, _)| of == plan);
         own.map(|(_, image)| image.digest.to_string()).collect()
     };
-    let count = exception::excuse(findings, &granted, of_plan);
+    let exception::Excused { count, elsewhere } = exception::excuse(findings, &granted, of_plan);
     if count > 0 {
         report.say("information", "message-excused", &[("count", &count.to_string())]);
+    }
+    if !elsewhere.is_empty() {
+        let numbers = elsewhere.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+        report.say("information", "message-excused-elsewhere", &[("numbers", &numbers)]);
     }
     Ok(())
 }

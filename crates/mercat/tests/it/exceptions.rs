@@ -83,6 +83,19 @@ async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
     assert_eq!(house.fails_on_its_key("app").await.1, at, "until it is granted, it blocks");
     let (_, granted) = operator(&house, Method::POST, &decide, Some(&grant)).await;
     assert_eq!(granted["state"], "granted");
+    assert_eq!(granted["boundTo"], "file");
+    let (_, in_force) = operator(&house, Method::GET, "/exceptions?state=granted", None).await;
+    assert_eq!(in_force.as_array().map(Vec::len), Some(1), "{in_force}");
+    assert_eq!(in_force[0]["id"], json!(id));
+    let (status, wrong) = operator(&house, Method::GET, "/exceptions?state=denied", None).await;
+    assert_eq!(
+        (status, wrong["errors"][0]["path"].as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, Some("state"))
+    );
+    let desk = house.http.get(format!("{}/portal/operator/exceptions", house.base));
+    let desk = desk.header("cookie", &house.operator).send().await.expect("answers");
+    let desk = desk.text().await.expect("text");
+    assert!(desk.contains("In force") && desk.contains("It holds for this file"), "{desk}");
 
     // The same bytes pass, as often as they are published, in a new layer and under a new name too; the finding is
     // still told.
@@ -115,8 +128,19 @@ async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
     house.fails_on_its_key("app").await;
     // What was granted can be taken back.
     image(PLANTED_KEY);
-    let deny = json!({"state": "denied", "note": "It is used."});
-    assert_eq!(operator(&house, Method::POST, &decide, Some(&deny)).await.0, StatusCode::OK);
+    let withdraw = format!("{}/portal/operator/exceptions/{id}", house.base);
+    for (note, expected) in [("", StatusCode::UNPROCESSABLE_ENTITY), ("It is used.", StatusCode::SEE_OTHER)] {
+        let field = |name: &str, value: &str| {
+            format!("--edge\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        };
+        let form = [field("state", "denied"), field("note", note), "--edge--\r\n".to_owned()].concat();
+        let request = house.http.post(&withdraw).header("cookie", &house.operator).body(form);
+        let request = request.header("content-type", "multipart/form-data; boundary=edge");
+        let answer = request.header("origin", &house.base).send().await.expect("answers");
+        assert_eq!(answer.status(), expected, "{note}");
+    }
+    let (_, in_force) = operator(&house, Method::GET, "/exceptions?state=granted", None).await;
+    assert_eq!(in_force, json!([]));
     house.fails_on_its_key("app").await;
     for _ in 0..100 {
         if house.message_ids().iter().filter(|mail| mail.contains(&id) && mail.contains(".x1@")).count() == 3
