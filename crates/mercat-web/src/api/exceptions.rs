@@ -1,11 +1,11 @@
 //! Exceptions over the API.
 
 use super::support::{File, stored};
-use super::{Answer, Shared, body, fail};
+use super::{Answer, Query, Shared, body, fail};
 use crate::Site;
 use crate::guard::Caller;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json};
 use mercat_app::{AppError, ExceptionDecision, ExceptionRequest, rfc3339};
