@@ -39,7 +39,11 @@ impl FileScan for FakeScan {
         if self.fails {
             return Err("gone".to_owned());
         }
-        let found = self.seen.windows(4).any(|window| window == b"evil");
+        // Of the positive control, the archive is known by how it begins.
+        let test = crate::signatures::test_string();
+        let found = self.seen.windows(4).any(|window| window == b"evil")
+            || self.seen == test
+            || self.seen.starts_with(b"\x1f\x8b") && self.seen.len() < 200;
         Ok(if found { vec!["Evil".to_owned()] } else { Vec::new() })
     }
 }
@@ -85,4 +89,19 @@ fn a_companion_that_misses_or_always_hits_is_broken() {
         broken(&Fake { fails: true, ..Fake::default() }, b"evil", b"evil", b"good")
             .is_some_and(|why| why.contains("gone"))
     );
+}
+
+#[test]
+fn a_file_of_windows_is_shown_to_its_last_byte() {
+    use crate::files::tests::{facts_with, knowledge, tar};
+    let mut knowledge = knowledge();
+    knowledge.add_companion(Box::new(Fake::default()));
+    for windows in 0..3 {
+        let bytes = [vec![b'.'; windows * crate::shown::WINDOW_BYTES + 1000], b"evil".to_vec()].concat();
+        let notes = facts_with(&knowledge, &tar(&[("a", b'0', 0o644, &bytes)])).notes;
+        assert!(
+            notes.iter().any(|note| note.rule == "CTR-20" && note.observed.contains("Evil (fake)")),
+            "{windows}: {notes:?}"
+        );
+    }
 }

@@ -291,3 +291,28 @@ fn examples_in_the_help_of_a_program_are_told_and_do_not_block() {
         assert_eq!(rules, expected, "{}", String::from_utf8_lossy(&content));
     }
 }
+
+#[test]
+fn what_a_file_is_holds_in_each_of_its_windows() {
+    use crate::files::tests::{facts_with, tar};
+    let example = b" tool --password=hK3v9Qz71xWm\n";
+    let hashes = "Bad.Elf:6:*:b4c1d2e3f4a5968778695a4b3c2d1e0f".to_owned();
+    let extra = crate::Extra { hashes, ..crate::Extra::default() };
+    let knowledge = crate::Knowledge::load(&extra, crate::Advisories::default());
+    let knowledge = knowledge.unwrap_or_else(|error| panic!("{error}"));
+    let signed = b"\xb4\xc1\xd2\xe3\xf4\xa5\x96\x87\x78\x69\x5a\x4b\x3c\x2d\x1e\x0f";
+    for windows in 0..4 {
+        let far = vec![b'.'; windows * crate::shown::WINDOW_BYTES + 1000];
+        let content = [&far[..], signed, example].concat();
+        for (bytes, expected) in [
+            (elf_with(&content), &["CTR-20", "CTR-21-ELF"][..]),
+            (content.clone(), &["CTR-21"]),
+            // Behind the program.
+            ([elf_with(&far), b"\n".to_vec(), example.to_vec()].concat(), &["CTR-21", "CTR-21-ELF"]),
+        ] {
+            let notes = facts_with(&knowledge, &tar(&[("tool", b'0', 0o755, &bytes)])).notes;
+            let rules: Vec<&str> = notes.iter().map(|note| note.rule.as_str()).collect();
+            assert_eq!(rules, expected, "{windows} windows in front: {notes:?}");
+        }
+    }
+}
