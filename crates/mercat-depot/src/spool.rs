@@ -227,7 +227,10 @@ impl Spool {
     }
 
     /// Bytes that may still be taken: what is free, but for what stays so.
-    fn room(&self) -> io::Result<u64> {
+    ///
+    /// # Errors
+    /// When the file system does not say.
+    pub fn room(&self) -> io::Result<u64> {
         let about = rustix::fs::statvfs(&self.root)?;
         let free = about.f_bavail.saturating_mul(about.f_frsize);
         let tenth = about.f_blocks.saturating_mul(about.f_frsize) / 10;

@@ -90,6 +90,18 @@ async fn checks(data: &Path) -> Vec<(&'static str, Health)> {
     out
 }
 
+/// Bytes for uploads, beside what stays free.
+fn room(room: std::io::Result<u64>) -> Health {
+    match room {
+        Ok(0) => Health::Bad(
+            "are refused: less is free than must stay free; make room, or lower [depot] keep_free_mib"
+                .to_owned(),
+        ),
+        Ok(bytes) => Health::Good(format!("have room for {} MiB", bytes >> 20)),
+        Err(error) => Health::Bad(format!("their disk does not say what is free: {error}")),
+    }
+}
+
 async fn examine(house: &wiring::House, config: &Config, out: &mut Vec<(&'static str, Health)>) {
     out.push((
         "database",
@@ -106,6 +118,7 @@ async fn examine(house: &wiring::House, config: &Config, out: &mut Vec<(&'static
             Err(error) => Health::Bad(mercat_worker::chain(&error)),
         },
     ));
+    out.push(("uploads", room(house.spool.room())));
     examine_inspector(&house.worker.inspector, out).await;
     for scanner in house.worker.scanners.iter() {
         out.push(("scanner", self::scanner(scanner).await));

@@ -73,6 +73,15 @@ fn doctor_says_what_is_missing_and_what_to_do() {
     assert!(link.is_some(), "the server has set itself up");
     server.kill().expect("it runs");
     server.wait().expect("it ended");
+    for (keep, code, words) in
+        [(1, 0, "uploads: have room for "), (1_u64 << 40, 2, "lower [depot] keep_free_mib")]
+    {
+        let config = format!("[depot]\nkeep_free_mib = {keep}\n");
+        std::fs::write(data.join("mercat.toml"), config).expect("written");
+        let out = Command::new(BIN).arg("--data").arg(&data).arg("doctor").output().expect("it starts");
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        assert!(out.status.code() == Some(code) && text.contains(words), "{text}");
+    }
     std::fs::write(
         data.join("mercat.toml"),
         "[smtp]\nhost = \"127.0.0.1\"\nport = 9\nfrom = \"m@example.org\"\n",
