@@ -101,12 +101,25 @@ impl Target {
     }
 }
 
+/// The address of a server, without what a path may end with.
+fn server(text: &str) -> Result<String, String> {
+    match url::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        Ok(_) | Err(url::ParseError::RelativeUrlWithoutBase) => {
+            Err("it begins with https:// or http://, for example https://market.example.org".to_owned())
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 #[derive(Args)]
 pub(crate) struct DeployArgs {
     /// publisher:offer:plan:version; the version may be latest.
     pub(crate) urn: String,
     /// The server.
-    #[arg(long, env = "MERCAT_SERVER", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, env = "MERCAT_SERVER", value_parser = server, default_value = "http://127.0.0.1:8080")]
     pub(crate) server: String,
     /// API token of scope publish; make one on the Account page.
     #[arg(long, env = "MERCAT_TOKEN", default_value = "", hide_env_values = true)]
@@ -349,7 +362,7 @@ Exit codes: 0 all passed, 1 a case failed, 2 a policy that cannot be evaluated o
 #[derive(Args)]
 pub(crate) struct OfferArgs {
     /// The server.
-    #[arg(long, global = true, env = "MERCAT_SERVER", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, global = true, env = "MERCAT_SERVER", value_parser = server, default_value = "http://127.0.0.1:8080")]
     pub(crate) server: String,
     /// API token; make one on the Account page.
     #[arg(long, global = true, env = "MERCAT_TOKEN", default_value = "", hide_env_values = true)]
@@ -550,4 +563,19 @@ pub(crate) enum Until {
     Preview,
     /// Until it is live; somebody must select Go Live.
     Live,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_of_a_server_is_one_before_anything_is_sent() {
+        assert_eq!(server("https://market.example.org/").as_deref(), Ok("https://market.example.org"));
+        assert_eq!(server("http://127.0.0.1:8080").as_deref(), Ok("http://127.0.0.1:8080"));
+        for bad in ["", "foo", "market.example.org", "localhost:8080", "ftp://x", "https://", "http://[::bad"]
+        {
+            assert!(server(bad).is_err(), "{bad}");
+        }
+    }
 }
