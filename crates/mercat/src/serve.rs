@@ -112,6 +112,9 @@ pub(crate) async fn serve(data: &Path, args: &ServeArgs) -> anyhow::Result<u8> {
             for remark in wiring::remarks(&knowledge.policy) {
                 tracing::warn!(policy = knowledge.policy.name, "{remark}");
             }
+            if let Some(trouble) = knowledge.advisories.trouble() {
+                tracing::error!("nothing with packages can be certified: {trouble}; see mercat doctor");
+            }
         }
         Err(why) => tracing::error!("nothing can be certified: {why}; see mercat doctor"),
     }

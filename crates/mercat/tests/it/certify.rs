@@ -107,6 +107,27 @@ fn doctor_says_what_is_missing_and_what_to_do() {
 }
 
 #[test]
+fn a_server_says_at_once_that_its_advisories_cannot_be_used() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("advisories.bin"), [7; 100_000]).expect("written");
+    let mut server = Command::new(BIN)
+        .arg("--data")
+        .arg(dir.path())
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut lines = std::io::BufReader::new(server.stdout.take().expect("piped")).lines();
+    let link = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("sign-in, works once")));
+    assert!(link.is_some(), "the server has set itself up");
+    server.kill().expect("it runs");
+    let told = server.wait_with_output().expect("it ended").stderr;
+    let told = String::from_utf8_lossy(&told);
+    assert!(told.contains("ERROR") && told.contains("SNP-02"), "{told}");
+}
+
+#[test]
 fn advisories_that_are_named_and_are_none_are_an_error_and_no_pass() {
     let dir = tempfile::tempdir().expect("a directory");
     crate::house::layout(dir.path(), &[crate::house::tar(&[("a", b"b")])], &["latest"]);
