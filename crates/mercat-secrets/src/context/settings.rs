@@ -69,10 +69,17 @@ pub(crate) fn yaml_login(window: &[u8], at: usize) -> Seen {
         [b"user:", b"username:", b"login:", b"host:", b"hostname:", b"database:", b"dbname:", b"url:"];
     /// Bytes around in which the names are looked for.
     const AROUND: usize = 512;
-    let indent = window[at.saturating_sub(64)..at].iter().rev().take_while(|byte| **byte == b' ').count();
-    let looked = 64 + AROUND;
+    /// How deep a key may lie, in blanks.
+    const DEPTH_MAX: usize = 64;
+    let looked = DEPTH_MAX + AROUND;
+    // Keys of an element of a list lie behind its hyphen.
+    let depth = |key: usize| {
+        let before = &window[key.saturating_sub(DEPTH_MAX)..key];
+        before.iter().rev().take_while(|byte| matches!(byte, b' ' | b'-')).count()
+    };
+    let indent = depth(at);
     if !begins_line(window, at - indent) {
-        return Seen::nothing(64);
+        return Seen::nothing(DEPTH_MAX);
     }
     let end = run(window, at, 256, |byte| !matches!(byte, b'\n' | b'\r' | 0));
     let found = value(window, at + b"password".len()..end, b":");
@@ -86,23 +93,24 @@ pub(crate) fn yaml_login(window: &[u8], at: usize) -> Seen {
             && !shape::is_code(value)
             && !shape::is_hinted(value)
     };
-    let Some(password) = found.filter(is_login) else { return Seen::nothing(64 + end - at) };
+    let Some(password) = found.filter(is_login) else { return Seen::nothing(DEPTH_MAX + end - at) };
     // A comma at the end is another language's.
     let is_name = |line: Range<usize>| {
         let line = &window[line];
         !line.ends_with(b",") && NAMES.iter().any(|name| line.starts_with(name))
     };
     // Only keys of the same object: what is less deep ends it.
-    let depth =
-        |line: &Range<usize>| window[..line.start].iter().rev().take_while(|byte| **byte == b' ').count();
-    let beside = |line: &Range<usize>| line.is_empty() || depth(line) >= indent;
+    let key = |line: Range<usize>| {
+        run(window, line.start, line.len(), |byte| matches!(byte, b'-' | b' '))..line.end
+    };
+    let beside = |line: &Range<usize>| depth(line.start) >= indent;
     let far = at.saturating_sub(AROUND);
     // The first line may be cut.
     let start = if far == 0 { 0 } else { run(window, far, AROUND, |byte| byte != b'\n') };
     let before: Vec<_> = lines(window, start..at).collect();
-    let above = before.into_iter().rev().filter(|line| !line.is_empty()).take_while(beside);
-    let below =
-        lines(window, end..window.len().min(end + AROUND)).filter(|line| !line.is_empty()).take_while(beside);
+    let above = before.into_iter().rev().map(key).filter(|line| !line.is_empty()).take_while(beside);
+    let below = lines(window, end..window.len().min(end + AROUND));
+    let below = below.map(key).filter(|line| !line.is_empty()).take_while(beside);
     if above.chain(below).any(is_name) { Seen::of(looked, password) } else { Seen::nothing(looked) }
 }
 

@@ -106,8 +106,9 @@ fn logins_in_yaml_are_found_beside_their_name() {
         "password of a login",
         &[
             "database:\n  host: db.internal\n  password: hK3v9Qz71xWm\n",
-            "database:\n  password: \"hK3v9 Qz71xWm\"\n  user: shop\n".replace("9 Q", "9Q").as_str(),
-            "- password: hK3v9Qz71xWm # of staging\n  username: shop\n".replace("- p", "  p").as_str(),
+            "database:\n  password: \"hK3v9Qz71xWm\" # of staging\n\n  user: shop\n",
+            "users:\n  - user: shop\n    password: hK3v9Qz71xWm\n",
+            "- password: hK3v9Qz71xWm\n  username: shop\n",
             "password: hK3v9Qz71xWm\nport: 5432\nuser: shop\n",
         ],
     );
