@@ -26,8 +26,10 @@ const COMPONENTS_MAX: usize = 500_000;
 const COMPARED_MAX: u64 = 1 << 27;
 /// Names of one layer that are remembered, to know what a later layer replaced.
 const NAMES_MAX: usize = 1_000_000;
-/// Files with notable modes of one layer.
-const MODES_MAX: usize = 10_000;
+/// Files of one layer that everybody may write; the others are counted.
+const WRITABLE_MAX: usize = 10_000;
+/// Files of one layer that run as somebody else, or with capabilities.
+const PRIVILEGED_MAX: usize = 20_000;
 /// Bytes of the lists of files of packages that are read.
 const LIST_BYTES_MAX: u64 = 32 << 20;
 /// Names of files of packages that one layer keeps.
@@ -76,16 +78,20 @@ pub(crate) struct Files {
     /// Where credentials were found, in which files that is, and the digests that say whether those are as their package
     /// has them; without, where that is not told.
     pub(crate) suspects: BTreeMap<String, (String, Program)>,
-    /// Files and directories with notable modes.
+    /// Files that run as somebody else, or with capabilities.
     pub(crate) modes: BTreeMap<String, Mode>,
+    /// Other files and directories that everybody may write.
+    pub(crate) writable: BTreeMap<String, Mode>,
     /// Licence files and notices outside of any package.
     pub(crate) notices: Vec<String>,
     /// Files of accounts that tell of passwords.
     pub(crate) accounts: BTreeMap<String, Accounts>,
     /// Every name in the layer, as [`key_of`], sorted when the layer has ended.
     pub(crate) names: Vec<String>,
-    /// How many programs and modes did not fit.
+    /// How many names and files that everybody may write did not fit.
     pub(crate) left: u64,
+    /// How many programs, hard links and privileged files did not fit: what rules would say of them is not known.
+    pub(crate) unknown: u64,
     /// Hard links of the layer and what they are to, until it has ended.
     #[serde(skip)]
     hard: Vec<(String, String)>,
@@ -136,10 +142,14 @@ impl Files {
         attributes: &[(String, Vec<u8>)],
     ) {
         if let Some(mode) = modes::notable(named, mode, attributes) {
-            if self.modes.len() < MODES_MAX {
-                self.modes.insert(path.to_owned(), mode);
+            let (kept, most, left) = match mode.is_privileged() {
+                true => (&mut self.modes, PRIVILEGED_MAX, &mut self.unknown),
+                false => (&mut self.writable, WRITABLE_MAX, &mut self.left),
+            };
+            if kept.len() < most {
+                kept.insert(path.to_owned(), mode);
             } else {
-                self.left += 1;
+                *left += 1;
             }
         }
         if named == Named::File && is_notice(path) && self.notices.len() < 100 {
@@ -176,7 +186,7 @@ impl Files {
         if self.programs.len() < PROGRAMS_MAX {
             self.programs.insert(path, program);
         } else {
-            self.left += 1;
+            self.unknown += 1;
         }
     }
 
@@ -188,7 +198,7 @@ impl Files {
             || self.compared > COMPARED_MAX
             || self.components.len() > COMPONENTS_MAX
         {
-            self.left += 1;
+            self.unknown += 1;
             return;
         }
         self.hard.push((path.to_owned(), target.to_owned()));
@@ -247,10 +257,12 @@ impl Files {
         self.suspects.extend(other.suspects);
         self.owned.extend(other.owned);
         self.modes.extend(other.modes);
+        self.writable.extend(other.writable);
         self.notices.extend(other.notices);
         self.accounts.extend(other.accounts);
         self.names.extend(other.names);
         self.left += other.left;
+        self.unknown += other.unknown;
         self.settle();
     }
 

@@ -20,6 +20,11 @@ impl Mode {
         !self.directory && self.mode & 0o6000 != 0
     }
 
+    /// Whether it lets its user do more than they may.
+    pub(crate) fn is_privileged(&self) -> bool {
+        self.is_setuid() || !self.capabilities.is_empty()
+    }
+
     /// Whether everybody may write it; in a directory with the sticky bit only one's own files.
     pub(crate) fn is_world_writable(&self) -> bool {
         self.mode & 0o002 != 0 && !(self.directory && self.mode & 0o1000 != 0)
@@ -34,7 +39,7 @@ pub(crate) fn notable(named: Named, mode: u32, attributes: &[(String, Vec<u8>)])
     let capability = attributes.iter().find(|(key, _)| key == "security.capability");
     let capabilities = capability.map(|(_, value)| capabilities(value)).unwrap_or_default();
     let out = Mode { mode, directory: named == Named::Directory, capabilities };
-    (out.is_setuid() || out.is_world_writable() || !out.capabilities.is_empty()).then_some(out)
+    (out.is_privileged() || out.is_world_writable()).then_some(out)
 }
 
 /// `vfs_cap_data` of Linux, revisions 1 to 3: magic, then permitted and inheritable sets in words.

@@ -1,4 +1,5 @@
 use super::whole::{Part, Whole, whole};
+use super::{Files, Named, PRIVILEGED_MAX, PROGRAMS_MAX, Program, WRITABLE_MAX};
 use crate::advisories::Advisories;
 use crate::facts::{LayerFacts, scan_layer};
 use crate::{Extra, Knowledge};
@@ -668,4 +669,31 @@ fn a_scan_that_ends_early_is_told_with_the_bytes_that_it_did_not_see() {
     assert!(missed >= 4 << 20 && facts.scanned_bytes >= 5000, "{missed}");
     let told = |path: &str| facts.notes.iter().any(|note| note.rule == "INC-02" && note.path == path);
     assert!(told("opt/big") && told("") && !told("opt/small"), "{:?}", facts.notes);
+}
+
+#[test]
+fn what_does_not_fit_is_told_and_hides_nothing_else() {
+    let mut files = Files::default();
+    for at in 0..=WRITABLE_MAX {
+        files.attributes(&format!("app/{at}"), Named::File, 0o777, &[]);
+    }
+    files.attributes("usr/bin/shell", Named::File, 0o4755, &[]);
+    let told = |files: &Files| {
+        let part =
+            Part { place: "layer", mount: String::new(), hides: true, files, removed: &[], opaque: &[] };
+        rules(&whole(&[part], &|_| true))
+    };
+    let found = told(&files);
+    assert!(found.contains(&"CTR-32 usr/bin/shell".to_owned()), "{} of them", found.len());
+    assert!((files.left, files.unknown) == (1, 0) && !found.iter().any(|rule| rule.starts_with("INC")));
+    for at in 0..PRIVILEGED_MAX {
+        files.attributes(&format!("app/run{at}"), Named::File, 0o4755, &[]);
+    }
+    assert_eq!((files.left, files.unknown), (1, 1));
+    assert!(told(&files).contains(&"INC-16 ".to_owned()));
+    let mut files = Files::default();
+    for at in 0..=PROGRAMS_MAX {
+        files.program(format!("app/{at}"), Program::default());
+    }
+    assert_eq!(told(&files), ["INC-16 "]);
 }

@@ -3,6 +3,7 @@
 use super::modes::Mode;
 use super::owners::{DIVERSIONS, Owned, Owners};
 use super::{Files, Program, key_of};
+use crate::scan::OURS;
 use mercat_artifact::pkgdb::Package;
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_inventory::{Component, Evidence};
@@ -157,6 +158,13 @@ pub(crate) fn whole(parts: &[Part<'_>], is_installed: &dyn Fn(&str) -> bool) -> 
     }
     out.roots = joined.accounts.get("etc/passwd").map(|(_, of)| of.roots.clone()).unwrap_or_default();
     out.findings.extend(of_accounts(&joined.accounts, &joined.replaced));
+    out.findings.extend(parts.iter().filter(|part| part.files.unknown > 0).map(|part| {
+        let observed = format!(
+            "{} programs, hard links or privileged files more than are looked at",
+            part.files.unknown
+        );
+        finding("INC-16", part.place, "", observed, "fewer of them", OURS)
+    }));
     let licences = owners.licences.iter();
     out.licences =
         licences.map(|(package, licence)| ((*package).to_owned(), (*licence).to_owned())).collect();
@@ -317,7 +325,8 @@ impl<'f> Joined<'f> {
         let suspects = part.files.suspects.iter();
         self.suspects
             .extend(suspects.map(|(place, (path, file))| (at(place), (part.place, (at(path), file)))));
-        self.modes.extend(part.files.modes.iter().map(|(path, mode)| (at(path), (part.place, mode))));
+        let modes = part.files.modes.iter().chain(&part.files.writable);
+        self.modes.extend(modes.map(|(path, mode)| (at(path), (part.place, mode))));
         self.notices.extend(part.files.notices.iter().map(|path| at(path)));
         self.accounts.extend(part.files.accounts.iter().map(|(path, of)| (at(path), (part.place, of))));
         self.owned.extend(part.files.owned.iter().map(|(path, owned)| (at(path), owned.as_slice())));
