@@ -12,7 +12,7 @@ pub(crate) use der::{der_key, sealed_der_key};
 use logins::password_of;
 pub(crate) use logins::{netrc, npm_login, pgpass, registry_login, url_password};
 pub(crate) use pem::private_key;
-pub(crate) use settings::{data_source, option_file, php_constant, property, yaml_login};
+pub(crate) use settings::{data_source, object_login, option_file, php_constant, property, yaml_login};
 use wrapped::WRAPPED;
 pub(crate) use wrapped::{in_base64, in_escapes, in_hexadecimal, in_utf_32, numbered};
 

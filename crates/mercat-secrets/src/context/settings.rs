@@ -114,6 +114,55 @@ pub(crate) fn yaml_login(window: &[u8], at: usize) -> Seen {
     if above.chain(below).any(is_name) { Seen::of(looked, password) } else { Seen::nothing(looked) }
 }
 
+/// `"password"` in an object of JSON, or a dictionary of Python, beside the name that signs in with it. The keyword is
+/// the name in its quotes, and the colon.
+pub(crate) fn object_login(window: &[u8], at: usize) -> Seen {
+    const NAMES: [&[u8]; 6] = [b"user", b"username", b"login", b"host", b"hostname", b"engine"];
+    /// Bytes around in which the names are looked for.
+    const AROUND: usize = 512;
+    let looked = 2 * AROUND;
+    let quote = window[at];
+    let name_end = at + 1 + b"password".len();
+    let opened = run(window, name_end + 2, 8, |byte| matches!(byte, b' ' | b'\t'));
+    if !matches!(window.get(opened), Some(b'"' | b'\'')) {
+        return Seen::nothing(32);
+    }
+    let closing = window[opened];
+    let end = run(window, opened + 1, 128, |byte| byte != closing && (b' '..=b'~').contains(&byte));
+    let value = &window[opened + 1..end];
+    let sorts = [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit];
+    let sorts = sorts.iter().filter(|sort| value.iter().any(sort)).count();
+    let signs = value.iter().any(|byte| byte.is_ascii_punctuation() && !b"_-.:/".contains(byte));
+    // In small letters and digits, examples of manuals are more.
+    let chosen = value.len() >= 8
+        && (sorts == 3 || sorts == 2 && signs)
+        && value.iter().any(u8::is_ascii_digit)
+        && !value.contains(&b' ')
+        && !shape::is_code(value)
+        && is_plain(value);
+    if window.get(end) != Some(&closing) || !chosen {
+        return Seen::nothing(32 + end - opened);
+    }
+    let far = at.saturating_sub(AROUND);
+    let start = window[far..at].iter().rposition(|byte| *byte == b'{').map_or(far, |edge| far + edge);
+    let behind = run(window, end, AROUND, |byte| byte != b'}');
+    let is_name = |text: &[u8]| {
+        // Of `"name":` what is between the quotes.
+        let text = text.strip_suffix(&[quote]).unwrap_or_default();
+        NAMES.iter().any(|name| {
+            text.len() > name.len()
+                && text[text.len() - name.len() - 1] == quote
+                && text[text.len() - name.len()..].eq_ignore_ascii_case(name)
+        })
+    };
+    let around = &window[start..behind];
+    let mut colons = around.iter().enumerate().filter(|(_, byte)| **byte == b':');
+    match colons.any(|(colon, _)| is_name(around[..colon].trim_ascii_end())) {
+        true => Seen::of(looked, opened + 1..end),
+        false => Seen::nothing(looked),
+    }
+}
+
 /// `spring.datasource.password=…` and other properties of Java, in files and on command lines.
 pub(crate) fn property(window: &[u8], at: usize) -> Seen {
     let before = &window[at.saturating_sub(80)..at];

@@ -103,6 +103,11 @@ pub(super) const KINDS: &[Kind] = &[
     written("password in a command", &[" -u ", " --user "], curl_user),
     written("password in a connection string", &[";Password=", ";password="], connection_string),
     written("password of a login", &["password:"], yaml_login),
+    written(
+        "password of a login",
+        &["\"password\":", "'password':", "\"Password\":", "\"PASSWORD\":", "'PASSWORD':"],
+        object_login,
+    ),
     written("OpenAI key", &["T3BlbkFJ"], openai_key),
     written("SendGrid key", SENDGRID, sendgrid_key),
     written(

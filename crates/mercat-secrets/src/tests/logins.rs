@@ -124,6 +124,30 @@ fn logins_in_yaml_are_found_beside_their_name() {
 }
 
 #[test]
+fn logins_in_objects_are_found_beside_their_name() {
+    are_found(
+        "password of a login",
+        &[
+            "DATABASES = {'default': {'ENGINE': 'x', 'USER': 'shop', 'PASSWORD': 'hK3v9Qz71xWm', 'HOST': 'db'}}",
+            "{\"host\": \"db\", \"password\": \"hK3v9#qz71\", \"port\": 5432}",
+            "{\n  \"password\":\"hK3v9Qz71xWm\",\n  \"user\" : \"shop\"\n}",
+            "{\"Username\": \"sa\", \"Password\": \"hK3v9Qz71xWm\"}",
+        ],
+    );
+    are_silent(&[
+        "{\"password\": \"hK3v9Qz71xWm\"}",
+        "{\"user\": \"a\"}, {\"password\": \"hK3v9Qz71xWm\"}",
+        "{\"user\": \"a\", \"password\": \"rapunz3l\"}",
+        "{\"user\": \"a\", \"password\": \"${DB_PASSWORD1x}\"}",
+        "{\"superuser\": \"a\", \"password\": \"hK3v9Qz71xWm\"}",
+        "{\"user\": \"a\", \"password\": {\"type\": \"String123\"}}",
+        "{\"user\": \"a\", \"password\": process.env.Pass123}",
+        "{'USER': 'a', 'PASSWORD': os.environ['DB_Password1']}",
+        "{\"user\": \"a\", \"password\": \"hK3v9Qz71xWm",
+    ]);
+}
+
+#[test]
 fn credentials_under_names_that_everybody_uses_are_found() {
     are_found(
         "application secret",
