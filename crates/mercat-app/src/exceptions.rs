@@ -330,6 +330,7 @@ impl App {
         let rows = find::<ExceptionRow>(&*self.ledger, "granted", publisher).await?;
         let one = |row: ExceptionRow| Exception {
             binding: row.binding.clone(),
+            offer: row.offer.clone(),
             number: row.number,
             until: shown(&row),
         };

@@ -9,7 +9,7 @@ use crate::{Knowledge, Limits, companion, files, nested, signatures, yara};
 use mercat_artifact::ReadError;
 use mercat_artifact::archive::{self, Format};
 use mercat_domain::Digest;
-use mercat_secrets::Secret;
+use mercat_secrets::{Secret, UNREAD};
 use mercat_signatures::{Beside, Digests, FileKind};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -25,6 +25,7 @@ const BEHIND_MAX: usize = 8;
 
 /// Kinds of credentials that programs and libraries have in themselves, published.
 const OF_PROGRAMS: [&str; 2] = ["private key", "password in a command"];
+
 /// Buffers that wait for their next file; archives inside archives need one each.
 const SPARE_MAX: usize = 4;
 
@@ -475,15 +476,27 @@ impl<'k> Scan<'k> {
         // Libraries carry the published keys of their self-tests, programs the examples of their help; those are
         // told, and do not block.
         for (secret, in_program) in secrets {
+            if secret.kind == UNREAD {
+                let observed = format!("the search for credentials ended early: {}", secret.redacted);
+                self.note(Note::new("INC-02", path, observed, "a whole scan", OURS));
+                continue;
+            }
             let observed = format!("{}: {}", secret.kind, secret.redacted);
-            let rule = if in_program && OF_PROGRAMS.contains(&secret.kind) { "CTR-21-ELF" } else { "CTR-21" };
-            let fix = match rule {
-                "CTR-21" => {
-                    "revoke the credential, then rebuild the layer without it; deleting it in a later layer is not enough"
-                }
-                _ => {
-                    "make sure that it is a published key of a self-test, or an example; if it is not, revoke it and rebuild the layer"
-                }
+            let (rule, fix) = if in_program && OF_PROGRAMS.contains(&secret.kind) {
+                (
+                    "CTR-21-ELF",
+                    "make sure that it is a published key of a self-test, or an example; if it is not, revoke it and rebuild the layer",
+                )
+            } else if secret.is_likely() && is_of_others(path) {
+                (
+                    "CTR-21-MODULE",
+                    "make sure that it is an example that nothing uses; if it is not, revoke it and build the image again without it",
+                )
+            } else {
+                (
+                    "CTR-21",
+                    "revoke the credential, then rebuild the layer without it; deleting it in a later layer is not enough",
+                )
             };
             self.note(Note::new(rule, path, observed, "no credentials in any layer", fix));
         }
@@ -702,4 +715,23 @@ pub(crate) fn broken_engines(knowledge: &Knowledge) -> Vec<&'static str> {
         broken.push("secrets");
     }
     broken
+}
+
+/// Whether somebody else than the publisher wrote the file, by where it lies: modules of package managers of languages,
+/// and what is read by people.
+fn is_of_others(path: &str) -> bool {
+    const PLACES: [&str; 9] = [
+        "site-packages/",
+        "dist-packages/",
+        "node_modules/",
+        "/gems/",
+        "vendor/bundle/",
+        "go/pkg/mod/",
+        ".cargo/registry/",
+        "share/doc/",
+        "lib/google-cloud-sdk/",
+    ];
+    const TEXTS: [&str; 4] = [".md", ".rst", ".adoc", ".markdown"];
+    let folded = path.to_ascii_lowercase();
+    PLACES.iter().any(|place| path.contains(place)) || TEXTS.iter().any(|end| folded.ends_with(end))
 }

@@ -96,7 +96,9 @@ fn differs_in_bytes(one: &str, other: &str) -> bool {
     let parts = |binding: &str| binding.splitn(4, '\n').map(str::to_owned).collect::<Vec<_>>();
     match (&parts(one)[..], &parts(other)[..]) {
         ([rule, kind, _, about], [same_rule, same_kind, _, same]) => {
-            kind != "field" && (rule, kind, about) == (same_rule, same_kind, same)
+            // Without a package, nothing tells whether it is the same that was found there.
+            let is_same = (rule, kind, about) == (same_rule, same_kind, same);
+            kind != "field" && is_same && !about.ends_with("\n\n")
         }
         _ => false,
     }
@@ -107,6 +109,8 @@ fn differs_in_bytes(one: &str, other: &str) -> bool {
 pub struct Exception {
     /// What it is bound to.
     pub binding: String,
+    /// Offer that it was asked for.
+    pub offer: String,
     /// Told to people.
     pub number: u64,
     /// The last day, as text.
@@ -130,20 +134,26 @@ pub struct Excused {
 pub fn excuse(
     findings: &mut [Finding],
     exceptions: &[Exception],
+    offer: &str,
     images: impl Fn(&str) -> Vec<String>,
 ) -> Excused {
     let mut out = Excused::default();
+    let mut used = BTreeSet::new();
     for finding in findings.iter_mut().filter(|finding| finding.severity == Severity::Error) {
         let bound = binding(&finding.rule, &finding.place, &finding.observed, &images(&finding.place.plan));
         if let Some(exception) = exceptions.iter().find(|exception| exception.binding == bound) {
             finding.severity = Severity::Warning;
             finding.fix = format!("{EXCUSED} {} until {}", exception.number, exception.until);
             out.count += 1;
+            used.insert(exception.number);
         } else {
-            let other = exceptions.iter().filter(|other| differs_in_bytes(&other.binding, &bound));
+            let of_offer = exceptions.iter().filter(|other| other.offer == offer);
+            let other = of_offer.filter(|other| differs_in_bytes(&other.binding, &bound));
             out.elsewhere.extend(other.map(|other| other.number));
         }
     }
+    // What holds for one of several plans or layers is no trace of an earlier build.
+    out.elsewhere.retain(|number| !used.contains(number));
     out
 }
 
@@ -163,6 +173,7 @@ mod tests {
         let bound = finding("CTR-21", "sha256:l", "etc/key");
         let grant = |finding: &Finding, images: &[String]| Exception {
             binding: binding(&finding.rule, &finding.place, &finding.observed, images),
+            offer: "o".into(),
             number: 3,
             until: "2027-01-01".into(),
         };
@@ -174,7 +185,7 @@ mod tests {
             finding("CTR-20", "sha256:l", "etc/key"),
             Finding { severity: Severity::Inconclusive, ..bound.clone() },
         ];
-        assert_eq!(excuse(&mut findings, &exceptions, images).count, 1);
+        assert_eq!(excuse(&mut findings, &exceptions, "o", images).count, 1);
         assert_eq!(findings[0].severity, Severity::Warning);
         assert!(findings[0].fix.contains("exception 3 until 2027-01-01"));
         assert!(findings[1..4].iter().all(|finding| finding.severity == Severity::Error));
@@ -188,31 +199,37 @@ mod tests {
         let mut changed = key.clone();
         changed.place.file = "sha256:g".into();
         let mut findings = vec![moved, changed, bound];
-        assert_eq!(excuse(&mut findings, &exceptions, images).count, 1);
+        assert_eq!(excuse(&mut findings, &exceptions, "o", images).count, 1);
         assert_eq!(findings[0].severity, Severity::Warning);
         let volume = finding("LNX-01", "partition 2", "etc/fstab");
         let exceptions = [grant(&volume, &images(""))];
-        assert_eq!(excuse(&mut [volume.clone()], &exceptions, images).count, 1);
+        assert_eq!(excuse(&mut [volume.clone()], &exceptions, "o", images).count, 1);
         let new = |_: &str| vec!["sha256:new".into()];
-        assert_eq!(excuse(&mut [volume], &exceptions, new), Excused { count: 0, elsewhere: [3].into() });
+        assert_eq!(excuse(&mut [volume], &exceptions, "o", new), Excused::default());
         // Another vulnerability of the same package is another finding.
         let mut old = finding("CTR-22", "", "");
         (old.place.package, old.observed) = ("pkg:deb/x@1".into(), "CVE-1 (high) in x 1; EPSS 0.10 %".into());
         let exceptions = [grant(&old, &images(""))];
         let mut later = old.clone();
         later.observed = "CVE-1 (critical) in x 1; EPSS 9.00 %".into();
-        assert_eq!(excuse(&mut [later.clone()], &exceptions, images).count, 1);
-        let elsewhere = excuse(&mut [later.clone()], &exceptions, new).elsewhere;
+        assert_eq!(excuse(&mut [later.clone()], &exceptions, "o", images).count, 1);
+        let elsewhere = excuse(&mut [later.clone()], &exceptions, "o", new).elsewhere;
         assert_eq!(elsewhere, [3].into());
+        assert_eq!(excuse(&mut [later.clone()], &exceptions, "other", new), Excused::default());
+        // The same exception that lets one plan pass is not for an earlier build of the other.
+        let of_plan = |plan: &str| if plan == "p" { images("") } else { new("") };
+        let mut two = [later.clone(), later.clone()];
+        two[1].place.plan = "q".into();
+        assert_eq!(excuse(&mut two, &exceptions, "o", of_plan), Excused { count: 1, elsewhere: [].into() });
         later.observed = "CVE-2 (high) in x 1".into();
-        assert_eq!(excuse(&mut [later.clone()], &exceptions, new), Excused::default());
-        assert_eq!(excuse(&mut [later], &exceptions, images).count, 0);
+        assert_eq!(excuse(&mut [later.clone()], &exceptions, "o", new), Excused::default());
+        assert_eq!(excuse(&mut [later], &exceptions, "o", images).count, 0);
         // Without a layer, it is the image that must be the same.
         let config = finding("CTR-09", "", "");
         let exceptions = [grant(&config, &images(""))];
         let mut same = vec![config.clone()];
-        assert_eq!(excuse(&mut same, &exceptions, images).count, 1);
-        assert_eq!(excuse(&mut [config], &exceptions, new).count, 0);
+        assert_eq!(excuse(&mut same, &exceptions, "o", images).count, 1);
+        assert_eq!(excuse(&mut [config], &exceptions, "o", new).count, 0);
     }
 
     #[test]

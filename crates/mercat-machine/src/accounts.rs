@@ -85,8 +85,10 @@ impl Accounts {
         let told = |name: &String| {
             name.chars().take(NAME_CHARS_MAX).flat_map(char::escape_debug).collect::<String>()
         };
-        let names = self.roots.iter().take(NAMED_MAX).map(told).collect::<Vec<_>>().join(", ");
-        match self.roots.len().saturating_sub(NAMED_MAX) {
+        // Those of NIS only include others.
+        let roots = || self.roots.iter().filter(|name| !name.starts_with(['+', '-']));
+        let names = roots().take(NAMED_MAX).map(told).collect::<Vec<_>>().join(", ");
+        match roots().count().saturating_sub(NAMED_MAX) {
             0 => names,
             more => format!("{names} and {more} more"),
         }
@@ -147,6 +149,7 @@ mod tests {
             "root:x:0:0::/:\ntoor:x:0:0::/:\nzero:x:000:1::/:\nodd:x:y:1::/:\nshort:x\napp:x:1000:1000::/:\n";
         assert_eq!(Accounts::of(passwd).roots.iter().collect::<Vec<_>>(), ["odd", "short", "toor", "zero"]);
         assert_eq!(Accounts::of(passwd).other_roots(), "odd, short, toor, zero");
+        assert_eq!(Accounts::of("+nis::::::\n-bad::::::\n").other_roots(), "");
         let roots: String = (0..30).map(|at| format!("r{at:02}:x:0:0::/:\n")).collect();
         let told = Accounts::of(&roots).other_roots();
         assert!(told.starts_with("r00, r01") && told.ends_with(", r19 and 10 more"), "{told}");

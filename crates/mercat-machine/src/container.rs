@@ -27,7 +27,7 @@ pub const RULES: &[Rule] = &[
     rule(
         "VHD-04",
         "Whole MiB",
-        "resize the raw disk to a whole number of MiB before converting it",
+        "resize the raw disk to a whole number of MiB, and convert it to exactly that size (qemu-img: -o subformat=fixed,force_size=on)",
         whole_mib,
     ),
     rule("VHD-05", "Length of the file", "convert the image again, and upload all of it", |_| {

@@ -7,7 +7,9 @@ mod pem;
 mod settings;
 mod wrapped;
 
-pub(crate) use commands::{connection_string, curl_user, mysql_option, option_password, sshpass_option};
+pub(crate) use commands::{
+    connection_string, curl_user, login_option, mysql_option, option_password, sshpass_option,
+};
 pub(crate) use der::{der_key, sealed_der_key};
 use logins::password_of;
 pub(crate) use logins::{netrc, npm_login, pgpass, registry_login, url_password};
@@ -52,7 +54,8 @@ pub(crate) fn assign(rest: &[u8]) -> Option<usize> {
     let skip = |from: usize, most: usize, set: &[u8]| {
         rest[from..].iter().take(most).take_while(|byte| set.contains(byte)).count()
     };
-    let mut at = skip(0, 4, b"\"'`] \t\\");
+    // Settings are often aligned.
+    let mut at = skip(0, 32, b"\"'`] \t\\");
     at += match rest.get(at..)? {
         [b'=' | b':' | b'>', ..] => 1,
         // Of the escape, the sign in front is passed already.

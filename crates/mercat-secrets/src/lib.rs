@@ -38,6 +38,16 @@ const REVISION: u32 = 4;
 /// What a window is reported as in which the keywords are too many to be tried.
 pub const UNREAD: &str = "more keywords than can be tried";
 
+/// Kinds that nothing but their surroundings tell: in what others wrote, they are examples more often than not.
+const LIKELY: [&str; 6] = [
+    "password in a command",
+    "password in a connection string",
+    "password of a login",
+    "application secret",
+    "API key or token",
+    "password",
+];
+
 /// The kinds of credentials, ready to be looked for.
 pub struct Rules {
     /// Made when the first bytes are looked at.
@@ -58,6 +68,13 @@ pub struct Secret {
     pub kind: &'static str,
     /// Its first characters, at most four and at most a fifth, and its length.
     pub redacted: String,
+}
+
+impl Secret {
+    /// Whether it may as well be an example, where somebody else wrote the file.
+    pub fn is_likely(&self) -> bool {
+        LIKELY.contains(&self.kind)
+    }
 }
 
 impl Rules {

@@ -4,9 +4,10 @@ use crate::context::numbered;
 use std::ops::Range;
 
 /// Values that documentation uses and nobody can sign in with.
-const KNOWN_EXAMPLES: [&[u8]; 14] = [
+const KNOWN_EXAMPLES: [&[u8]; 21] = [
     // Of RFC 6749 and RFC 7617, and what everybody writes.
     b"2YotnFZFEjr1zCsicMWpAA",
+    b"tGzv3JOkF0XG5Qx2TlKWIA",
     b"czZCaGRSa3F0MzpnWDFmQmF0M2JW",
     b"QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
     b"dXNlcjpwYXNzd29yZA==",
@@ -20,8 +21,14 @@ const KNOWN_EXAMPLES: [&[u8]; 14] = [
     b"glpat-xxxxxxxxxxxxxxxxxxxx",
     // WireGuard's, in the manual of systemd.
     b"EEGlnEPYJV//kbvvIqxKkQwOiS+UENyPncC4bF46ong=",
-    // The help of kubectl's.
+    // The help of kubectl's and of a cloud's command line, and what that and browsers are known by to their makers.
     b"uXFGweU9l35qcif",
+    b"secretPassword123",
+    b"123Abpassdord",
+    b"ZmssLNjJy2998hD4CTg2ejr2",
+    b"wbER7576mc_1YOII0dGk7jEE",
+    b"d-FL95Q19q7MQmFpd7hHD0Ty",
+    b"kdloedMFGdGla2P1zacGjAQh",
     // Signatures of tokens: a well-known page's, and the manual's of a library that distributions ship.
     b"SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
     b"4twFt5NiznN84AWoo1d7KO1T_yoc0Z6XOpOVswacPZg",
@@ -138,24 +145,65 @@ pub(crate) fn is_chosen(secret: &[u8]) -> bool {
     let upper = secret.iter().any(u8::is_ascii_uppercase);
     let digit = secret.iter().any(u8::is_ascii_digit);
     let sorts = usize::from(lower) + usize::from(upper) + usize::from(digit);
-    !opens && !template && digit && sorts >= 2 && entropy(secret) >= 2.5
+    // Without a digit, only what has letters in both cases and a sign is no word.
+    let signs = secret.len() >= 10 && lower && upper && secret.iter().any(is_strong_sign);
+    !opens && !template && (digit && sorts >= 2 || signs) && entropy(secret) >= 2.5 && !is_reference(secret)
 }
 
-/// Whether a value is an expression of a program: names joined by dots or other signs, or a call of one.
+/// Whether a value is an expression of a program: names joined by dots or other signs, a call of one, or a choice.
 pub(crate) fn is_code(value: &[u8]) -> bool {
-    let is_name = |part: &&[u8]| {
-        part.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
-            && part.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
-    };
-    let names = |text: &[u8]| {
-        let joined = text.split(|byte| matches!(byte, b'.' | b':' | b'-' | b'>'));
-        let parts: Vec<&[u8]> = joined.filter(|part| !part.is_empty()).collect();
-        if parts.iter().all(is_name) { parts.len() } else { 0 }
-    };
-    match value.iter().position(|byte| matches!(byte, b'(' | b'[')) {
-        Some(call) => names(&value[..call]) > 0,
-        None => names(value) > 1,
+    const OPERATORS: [&[u8]; 7] = [b"&&", b"||", b"==", b"!=", b"=>", b"?.", b"->"];
+    if OPERATORS.iter().any(|operator| value.windows(2).any(|part| part == *operator)) {
+        return true;
     }
+    if value.contains(&b'?') && value.contains(&b':') {
+        return true;
+    }
+    let Some(call) = value.iter().position(|byte| matches!(byte, b'(' | b'[')) else {
+        return names(value) > 1;
+    };
+    // What is called has a word in front, and digits anywhere.
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':');
+    let word = value.iter().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'_').count();
+    (word >= 2 || call == 1) && value[..call].iter().all(is_name)
+}
+
+/// How many names are joined in a text; 0 where one of its parts is none. Chance has digits inside, and hyphens join
+/// small letters only.
+fn names(text: &[u8]) -> usize {
+    let is_name = |part: &&[u8]| {
+        let digits = part.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        part.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+            && part[..part.len() - digits].iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+    };
+    if text.contains(&b'-') && text.iter().any(u8::is_ascii_uppercase) {
+        return 0;
+    }
+    let joined = text.split(|byte| matches!(byte, b'.' | b':' | b'-' | b'>'));
+    let parts: Vec<&[u8]> = joined.filter(|part| !part.is_empty()).collect();
+    if parts.iter().all(is_name) { parts.len() } else { 0 }
+}
+
+/// Whether a value says where the credential is, instead of being it.
+pub(crate) fn is_reference(value: &[u8]) -> bool {
+    const BEGINNINGS: [&[u8]; 14] = [
+        b"arn:",
+        b"projects/",
+        b"file:",
+        b"vault:",
+        b"ref+",
+        b"ssm:",
+        b"env:",
+        b"secret:",
+        b"secrets/",
+        b"keyvault:",
+        b"!",
+        b"sops:",
+        b"data:",
+        b"kv/",
+    ];
+    BEGINNINGS.iter().any(|beginning| value.starts_with(beginning))
+        || value.windows(3).any(|part| part == b"://")
 }
 
 /// Whether a value goes on as the query of a URL does: `&name=`.
@@ -172,8 +220,7 @@ fn is_query(value: &[u8]) -> bool {
 pub(crate) fn is_hinted(value: &[u8]) -> bool {
     const WORDS: [&[u8]; 8] =
         [b"password", b"passwd", b"secret", b"token", b"test", b"demo", b"sample", b"replace"];
-    let is_sign = |byte: &u8| byte.is_ascii_punctuation() && !b"_-.:/".contains(byte);
-    if value.iter().any(|byte| byte.is_ascii_uppercase() || is_sign(byte)) {
+    if value.iter().any(|byte| byte.is_ascii_uppercase() || is_strong_sign(byte)) {
         return false;
     }
     let letter = |byte: &u8| match byte {
@@ -189,23 +236,35 @@ pub(crate) fn is_hinted(value: &[u8]) -> bool {
     says(value) || says(&spelt)
 }
 
+/// Whether a value is something else than a credential: code, the query of a URL, where a credential is, or what
+/// belongs in its place.
+pub(crate) fn is_other(value: &[u8]) -> bool {
+    is_query(value) || is_code(value) || is_hinted(value) || is_reference(value)
+}
+
 /// Whether a value is a credential though its name is one that everybody uses.
 pub(crate) fn is_unnamed(value: &[u8]) -> bool {
     let count = |sort: fn(&u8) -> bool| value.iter().filter(|byte| sort(byte)).count();
     let (digits, lower) = (count(u8::is_ascii_digit), count(u8::is_ascii_lowercase));
     let upper = count(u8::is_ascii_uppercase);
-    let signs = value.iter().filter(|byte| byte.is_ascii_punctuation() && !b"_-.:".contains(byte)).count();
-    let hexadecimal = value.len() >= 32 && value.iter().all(u8::is_ascii_hexdigit);
-    let sorts = lower > 0 && upper > 0 || lower + upper > 0 && signs > 0 || hexadecimal;
-    let begins =
-        !matches!(value.first(), Some(b'-' | b'/' | b'.' | b'$' | b'%' | b'@' | b'<' | b'[' | b'{' | b'&'));
-    digits >= 2
-        && sorts
-        && begins
-        && !is_query(value)
-        && !is_template(value)
-        && !is_code(value)
-        && !is_hinted(value)
+    let signs = value.iter().filter(|byte| is_strong_sign(byte)).count();
+    let both = lower > 0 && upper > 0;
+    let hexadecimal = value.len() >= 32 && value.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
+    let small = value.len() >= 20 && digits >= 4 && digits + lower == value.len();
+    let mixed = digits >= 2 && (both || lower + upper > 0 && signs > 0 || hexadecimal || small)
+        || both && signs > 0 && (8..20).contains(&value.len()) && (digits > 0 || value.len() >= 10);
+    // What is as long and as mixed as this begins with anything.
+    let begins = value.len() >= 32 && signs >= 4
+        || !matches!(
+            value.first(),
+            Some(b'-' | b'/' | b'.' | b'$' | b'%' | b'@' | b'<' | b'[' | b'{' | b'&')
+        );
+    mixed && begins && !is_template(value) && !is_other(value)
+}
+
+/// Signs that join no words.
+fn is_strong_sign(byte: &u8) -> bool {
+    byte.is_ascii_punctuation() && !b"_-.:/".contains(byte)
 }
 
 /// Whether a value that stands where only a password does is one: unlike elsewhere, every sign may be in it.

@@ -296,3 +296,22 @@ fn short_text_in_utf_16_is_read_at_the_end_of_a_file_too() {
     }
     assert!(missed.is_empty(), "{} of 140: {missed:?}", missed.len());
 }
+
+#[test]
+fn ordinary_scripts_are_read_whole() {
+    for line in [
+        "cat a0001 | sort -u > b0001\n",
+        "diff -u old/file new/file\n",
+        "sudo -u www-data php artisan queue:work\n",
+        "curl -u user:$PW https://repo.internal/x\n",
+        "psql -u root -h db\n",
+        "Server=db;User Id=sa;Password=;\n",
+        "server --password \"$DB_PASSWORD\"\n",
+        "  password: ${DB_PASSWORD}\n",
+    ] {
+        let mut text = line.repeat(4_000_000 / line.len()).into_bytes();
+        text.extend(b"AWS_KEY=AKIA");
+        text.extend(b"Z7QX4M2LT9WB3KDE\n");
+        assert_eq!(kinds(&text), ["AWS access key id"], "{line}");
+    }
+}

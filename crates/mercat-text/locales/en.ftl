@@ -357,6 +357,7 @@ rule-CTR-21 = No credentials in layers, config or history
 rule-CTR-21-ELF = A private key or a password of a command inside a program or library
 rule-CTR-21-UNALLOCATED = A credential in space of a disk that no file holds
 rule-CTR-21-PKG = Keys in a program that is as its package installed it
+rule-CTR-21-MODULE = A likely credential in a module or text of others
 rule-CTR-21-DOC = Credentials in documentation or a module that is as its package installed it
 rule-CTR-22 = A known vulnerability over the threshold
 rule-CTR-22-BELOW = A known vulnerability under the threshold
@@ -499,7 +500,7 @@ fix-INC-16 = Ship the file in smaller parts
 fix-VHD-01 = re-create the image with a tool that writes VHD files
 fix-VHD-02 = convert the image to a fixed VHD
 fix-VHD-03 = make the disk larger
-fix-VHD-04 = resize the raw disk to a whole number of MiB before converting it
+fix-VHD-04 = resize the raw disk to a whole number of MiB, and convert it to exactly that size (qemu-img: -o subformat=fixed,force_size=on)
 fix-VHD-05 = convert the image again, and upload all of it
 fix-VHD-06 = re-create the image; something changed the footer
 fix-VHD-07 = install a boot loader: boot code in the master boot record, or one on an EFI system partition

@@ -417,8 +417,9 @@ fn of_accounts(in_use: &At<'_, &Accounts>, replaced: &[(String, &str, &Accounts)
             let fix = "lock the password of each (passwd -l)";
             out.push(finding("CTR-35-EMPTY", place, path, observed, required, fix));
         }
-        if path == "etc/passwd" && !accounts.roots.is_empty() {
-            let observed = format!("with the rights of root beside root: {}", accounts.other_roots());
+        let other_roots = accounts.other_roots();
+        if path == "etc/passwd" && !other_roots.is_empty() {
+            let observed = format!("with the rights of root beside root: {other_roots}");
             let fix = "remove them, or give each a number of its own";
             out.push(finding("CTR-35-ROOT", place, path, observed, "no user 0 but root", fix));
         }

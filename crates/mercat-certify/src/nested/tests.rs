@@ -316,3 +316,22 @@ fn what_a_file_is_holds_in_each_of_its_windows() {
         }
     }
 }
+
+#[test]
+fn what_only_looks_like_a_credential_does_not_block_where_others_wrote_the_file() {
+    let likely = b"MYAPP_PASSWORD=hK3v9Qz71xWm\n";
+    let key = ["AKIA", "Z7QX4M2LT9WB3KDE\n"].concat();
+    for (path, content, rule) in [
+        ("app/.env", &likely[..], "CTR-21"),
+        ("app/node_modules/x/test.js", likely, "CTR-21-MODULE"),
+        ("usr/lib/python3.11/site-packages/x/help.py", likely, "CTR-21-MODULE"),
+        ("app/README.md", likely, "CTR-21-MODULE"),
+        ("app/node_modules/x/test.js", key.as_bytes(), "CTR-21"),
+    ] {
+        assert_eq!(told(path, content), [(rule.to_owned(), path.to_owned())]);
+    }
+    // Keywords that cannot all be tried are no credential; what was not read is not known.
+    let many = "mysql -p1a1a1a1".repeat(400_000);
+    let rules: Vec<String> = told("a", many.as_bytes()).into_iter().map(|(rule, _)| rule).collect();
+    assert!(rules.contains(&"INC-02".to_owned()), "{rules:?}");
+}

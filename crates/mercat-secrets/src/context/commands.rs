@@ -9,55 +9,64 @@ use std::ops::Range;
 const BACK: usize = 256;
 /// Bytes of a value, most.
 const VALUE: usize = 128;
+/// Letters of an option's name, most.
+const NAME: usize = 48;
 
 /// `--password=…`, `--db-password …`, and the same as two strings of a list. The keyword begins with the hyphen.
 pub(crate) fn option_password(window: &[u8], at: usize) -> Seen {
-    let before = &window[at.saturating_sub(32)..at];
+    let before = &window[at.saturating_sub(NAME)..at];
     let name = before.iter().rev().take_while(|byte| byte.is_ascii_lowercase() || **byte == b'-').count();
-    let option = &window[at - name..at + 1];
     let begins = match before.len().checked_sub(name + 1) {
         Some(edge) => matches!(before[edge], b' ' | b'\t' | b'\n' | b'"' | b'\'' | b'[' | b'=' | 0),
         None => at == name,
     };
-    if !begins || !option.starts_with(b"--") {
-        return Seen::nothing(33);
+    if !begins || !window[at - name..=at].starts_with(b"-") || (name == 0 && window[at] != b'-') {
+        return Seen::nothing(name + 2);
     }
     let named = run(window, at + 1, 16, |byte| byte.is_ascii_lowercase());
     let start = match window.get(named) {
         Some(b'=') => named + 1,
-        Some(b' ' | b'"' | b'\'') => run(window, named, 4, |byte| matches!(byte, b' ' | b'"' | b'\'' | b',')),
-        _ => return Seen::nothing(33 + named - at),
+        Some(b' ' | 0) => run(window, named, 4, |byte| matches!(byte, b' ' | b'"' | b'\'' | b'\\' | 0)),
+        // The next string of a list, which may stand on a line of its own.
+        Some(b'"' | b'\'') => run(window, named, 24, |byte| b"\"' ,\r\n\t".contains(&byte)),
+        _ => return Seen::nothing(name + named - at + 2),
     };
-    Seen { looked: 33 + VALUE, secret: word(window, start), inner: None }
+    seen(at - name, word(window, start))
 }
 
-/// `-pPASSWORD` of the MySQL programs. The keyword is a program's name and the hyphen of an option.
+/// `-pPASSWORD` of the MySQL programs. The keyword is a program's name and the hyphen of an option, or the option that
+/// names who signs in.
 pub(crate) fn mysql_option(window: &[u8], at: usize) -> Seen {
+    if window[at] == b' ' && !is_line_of(window, at, &[b"mysql", b"mariadb"]) {
+        return Seen::nothing(BACK.min(at) / 4);
+    }
     each_option(window, at, b"p")
+}
+
+/// `-p PASSWORD` of programs that sign in at registries. The keyword is the command and the hyphen of an option.
+pub(crate) fn login_option(window: &[u8], at: usize) -> Seen {
+    each_option(window, at, b"p ")
 }
 
 /// `-p PASSWORD` and `-pPASSWORD` of sshpass.
 pub(crate) fn sshpass_option(window: &[u8], at: usize) -> Seen {
     let start = run(window, at + b"sshpass -p".len(), 2, |byte| byte == b' ');
-    Seen { looked: VALUE, secret: word(window, start), inner: None }
+    seen(at, word(window, start))
 }
 
-/// `-u NAME:PASSWORD` and `--user NAME:PASSWORD` of curl. The keyword is the option between blanks.
+/// `-u NAME:PASSWORD` and `--user NAME:PASSWORD` of curl. The keyword is the option with what stands around it.
 pub(crate) fn curl_user(window: &[u8], at: usize) -> Seen {
-    let before = &window[at.saturating_sub(BACK)..at];
-    let line =
-        before.iter().rposition(|byte| matches!(byte, b'\n' | 0)).map_or(before, |edge| &before[edge..]);
-    if !line.windows(4).any(|part| part == b"curl") {
-        return Seen::nothing(BACK);
-    }
-    let option = run(window, at + 1, 8, |byte| byte != b' ');
-    let start = run(window, option, 4, |byte| matches!(byte, b' ' | b'"' | b'\''));
+    let option = run(window, at + 1, 8, |byte| matches!(byte, b'-' | b'a'..=b'z'));
+    let start = run(window, option, 6, |byte| matches!(byte, b' ' | b'"' | b'\'' | b'\\' | b',' | b'='));
     let name = run(window, start, 64, |byte| Class::Dotted.has(byte) || byte == b'@');
-    let secret = if window.get(name) == Some(&b':') && name > start { word(window, name + 1) } else { None };
-    Seen { looked: BACK + VALUE, secret, inner: None }
+    if window.get(name) != Some(&b':') || name == start {
+        return Seen::nothing(name - at);
+    }
+    let (end, secret) = word(window, name + 1);
+    seen(at, (end, secret.filter(|_| is_line_of(window, at, &[b"curl"]))))
 }
 
-/// `…;Password=…` in a connection string of ADO.NET, ODBC or JDBC.
+/// `…;Password=…` in a connection string of ADO.NET or JDBC.
 pub(crate) fn connection_string(window: &[u8], at: usize) -> Seen {
     const PEERS: [&[u8]; 8] = [
         b"server=",
@@ -70,21 +79,32 @@ pub(crate) fn connection_string(window: &[u8], at: usize) -> Seen {
         b"sqlserver://",
     ];
     let ends = |byte: u8| matches!(byte, b'"' | b'\'' | b'\n' | b'\r' | b'<' | b'>' | 0);
-    let from = at.saturating_sub(BACK);
-    let before = &window[from..at];
-    let before = &before[before.iter().rposition(|byte| ends(*byte)).map_or(0, |edge| edge + 1)..];
-    let sign = run(window, at, 16, |byte| byte != b'=');
-    let start = sign + 1;
+    let start = run(window, at, 16, |byte| byte != b'=') + 1;
     let end = run(window, start, VALUE, |byte| !ends(byte) && byte != b';');
+    let value = start..end.max(start);
+    if !is_typed(window.get(value.clone()).unwrap_or_default()) {
+        return Seen::nothing(end - at);
+    }
+    let before = &window[at.saturating_sub(BACK)..at];
+    let before = &before[before.iter().rposition(|byte| ends(*byte)).map_or(0, |edge| edge + 1)..];
     let behind = &window[end..window.len().min(end + BACK)];
     let behind = &behind[..behind.iter().position(|byte| ends(*byte)).unwrap_or(behind.len())];
     let says = |text: &[u8]| {
         let text = text.to_ascii_lowercase();
         PEERS.iter().any(|peer| text.windows(peer.len()).any(|part| part == *peer))
     };
-    let value = start..end.max(start);
-    let whole = (says(before) || says(behind)) && is_typed(window.get(value.clone()).unwrap_or_default());
-    Seen { looked: 2 * BACK + VALUE, secret: whole.then_some(value), inner: None }
+    let secret = (says(before) || says(behind)).then_some(value);
+    Seen { looked: 2 * BACK + VALUE, secret, inner: None }
+}
+
+/// Whether the line that goes on here began with one of these programs. A line goes on behind a backslash.
+fn is_line_of(window: &[u8], at: usize, programs: &[&[u8]]) -> bool {
+    let before = &window[at.saturating_sub(BACK)..at];
+    let begins = |edge: &usize| {
+        matches!(before[*edge], b'\n' | 0) && !before[..*edge].trim_ascii_end().ends_with(b"\\")
+    };
+    let edge = (0..before.len()).rev().find(begins).unwrap_or(0);
+    programs.iter().any(|name| before[edge..].windows(name.len()).any(|part| part == *name))
 }
 
 /// The options of a command that are given in one letter and their value behind it.
@@ -93,25 +113,30 @@ fn each_option(window: &[u8], at: usize, letter: &[u8]) -> Seen {
     let line = &window[at..end];
     let mark = [b" -", letter].concat();
     for (place, _) in line.windows(mark.len()).enumerate().filter(|(_, part)| *part == mark) {
-        if let Some(secret) = word(window, at + place + mark.len()) {
+        if let (_, Some(secret)) = word(window, at + place + mark.len()) {
             return Seen::of(end - at, secret);
         }
     }
     Seen::nothing(end - at)
 }
 
-/// The value that begins there, which may be in quotes, where somebody chose it as password.
-fn word(window: &[u8], start: usize) -> Option<Range<usize>> {
-    let opened = run(window, start, 1, |byte| matches!(byte, b'"' | b'\''));
-    let quote = if opened > start { window.get(start).copied() } else { None };
+/// What was looked at from a place to the end of a value.
+fn seen(from: usize, (end, secret): (usize, Option<Range<usize>>)) -> Seen {
+    Seen { looked: end.saturating_sub(from) + 1, secret, inner: None }
+}
+
+/// The end of the value that begins there, which may be in quotes, and the value where somebody chose it as password.
+fn word(window: &[u8], start: usize) -> (usize, Option<Range<usize>>) {
+    let opened = run(window, start, 2, |byte| matches!(byte, b'"' | b'\'' | b'\\'));
+    let quote = if opened > start { window.get(opened - 1).copied() } else { None };
     let ends = |byte: u8| match quote {
-        Some(quote) => byte == quote || byte == b'\n',
-        None => matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b';' | b',' | b'|' | b'&' | b'`' | b')'),
+        Some(quote) => byte == quote || matches!(byte, b'\n' | b'\\'),
+        None => matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b';' | b',' | b'|' | b'&' | b'`' | b')' | b'\\'),
     };
     let end = run(window, opened, VALUE, |byte| byte >= b' ' && !ends(byte));
-    let value = window.get(opened..end)?;
-    let alone = window.get(end).is_none_or(|byte| ends(*byte) || matches!(byte, b'\n' | b'\r' | 0 | b'\\'));
-    (alone && is_typed(value)).then_some(opened..end)
+    let alone = window.get(end).is_none_or(|byte| ends(*byte) || matches!(byte, b'\n' | b'\r' | 0));
+    let chosen = alone && window.get(opened..end).is_some_and(is_typed);
+    (end, chosen.then_some(opened..end))
 }
 
 /// Whether somebody chose the value as password: letters and digits both, and neither a path nor code.
@@ -120,7 +145,6 @@ fn is_typed(value: &[u8]) -> bool {
         && value.iter().any(u8::is_ascii_digit)
         && value.iter().any(u8::is_ascii_alphabetic)
         && !matches!(value.first(), Some(b'-' | b'/' | b'.' | b'$' | b'%' | b'@' | b'<' | b'['))
-        && !shape::is_code(value)
-        && !shape::is_hinted(value)
+        && !shape::is_other(value)
         && shape::is_password(value)
 }

@@ -65,8 +65,19 @@ pub(crate) fn data_source(window: &[u8], at: usize) -> Seen {
 
 /// `password` in YAML beside the name that signs in with it.
 pub(crate) fn yaml_login(window: &[u8], at: usize) -> Seen {
-    const NAMES: [&[u8]; 8] =
-        [b"user:", b"username:", b"login:", b"host:", b"hostname:", b"database:", b"dbname:", b"url:"];
+    const NAMES: [&[u8]; 11] = [
+        b"user:",
+        b"username:",
+        b"user_name:",
+        b"login:",
+        b"email:",
+        b"host:",
+        b"hostname:",
+        b"address:",
+        b"database:",
+        b"dbname:",
+        b"url:",
+    ];
     /// Bytes around in which the names are looked for.
     const AROUND: usize = 512;
     /// How deep a key may lie, in blanks.
@@ -79,7 +90,7 @@ pub(crate) fn yaml_login(window: &[u8], at: usize) -> Seen {
     };
     let indent = depth(at);
     if !begins_line(window, at - indent) {
-        return Seen::nothing(DEPTH_MAX);
+        return Seen::nothing(indent + 1);
     }
     let end = run(window, at, 256, |byte| !matches!(byte, b'\n' | b'\r' | 0));
     let found = value(window, at + b"password".len()..end, b":");
@@ -90,10 +101,9 @@ pub(crate) fn yaml_login(window: &[u8], at: usize) -> Seen {
             && value.iter().any(u8::is_ascii_digit)
             && value.iter().any(u8::is_ascii_alphabetic)
             && !value.contains(&b' ')
-            && !shape::is_code(value)
-            && !shape::is_hinted(value)
+            && !shape::is_other(value)
     };
-    let Some(password) = found.filter(is_login) else { return Seen::nothing(DEPTH_MAX + end - at) };
+    let Some(password) = found.filter(is_login) else { return Seen::nothing(indent + end - at) };
     // A comma at the end is another language's.
     let is_name = |line: Range<usize>| {
         let line = &window[line];
@@ -138,7 +148,7 @@ pub(crate) fn object_login(window: &[u8], at: usize) -> Seen {
         && (sorts == 3 || sorts == 2 && signs)
         && value.iter().any(u8::is_ascii_digit)
         && !value.contains(&b' ')
-        && !shape::is_code(value)
+        && !shape::is_other(value)
         && is_plain(value);
     if window.get(end) != Some(&closing) || !chosen {
         return Seen::nothing(32 + end - opened);

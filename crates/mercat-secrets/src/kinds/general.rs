@@ -2,42 +2,31 @@
 
 use crate::kind::Class::{Digit, Password, Url};
 use crate::kind::Part::{Assign, Lit, NoCase, Run};
-use crate::kind::{Check, Kind, named};
+use crate::kind::{Check, Kind, Part, named};
+
+/// A credential whose name everybody uses.
+const fn unnamed(name: &'static str, parts: &'static [Part]) -> Kind {
+    named(name, parts).with(Check::Unnamed)
+}
 
 pub(super) const KINDS: &[Kind] = &[
     named("Telegram bot token", &[NoCase("_TOKEN"), Assign, Run(Digit, 8, 10), Lit(":AA"), Run(Url, 33, 33)]),
-    named("application secret", &[NoCase("SECRET_KEY"), Assign, Run(Password, 20, 128)]).with(Check::Unnamed),
-    named("application secret", &[NoCase("SESSION_SECRET"), Assign, Run(Password, 20, 128)])
-        .with(Check::Unnamed),
-    named("application secret", &[NoCase("COOKIE_SECRET"), Assign, Run(Password, 20, 128)])
-        .with(Check::Unnamed),
-    named("application secret", &[NoCase("APP_SECRET"), Assign, Run(Password, 20, 128)]).with(Check::Unnamed),
-    named("application secret", &[NoCase("API_SECRET"), Assign, Run(Password, 20, 128)]).with(Check::Unnamed),
-    named("application secret", &[NoCase("AUTH_SECRET"), Assign, Run(Password, 20, 128)])
-        .with(Check::Unnamed),
-    named("application secret", &[NoCase("TOKEN_SECRET"), Assign, Run(Password, 20, 128)])
-        .with(Check::Unnamed),
-    named("application secret", &[NoCase("CLIENT_SECRET"), Assign, Run(Password, 20, 128)])
-        .with(Check::Unnamed),
-    named("application secret", &[NoCase("WEBHOOK_SECRET"), Assign, Run(Password, 20, 128)])
-        .with(Check::Unnamed),
-    named("application secret", &[NoCase("SIGNING_SECRET"), Assign, Run(Password, 20, 128)])
-        .with(Check::Unnamed),
-    named("application secret", &[NoCase("SIGNING_KEY"), Assign, Run(Password, 20, 128)])
-        .with(Check::Unnamed),
-    named("application secret", &[NoCase("ENCRYPTION_KEY"), Assign, Run(Password, 20, 128)])
-        .with(Check::Unnamed),
-    named("application secret", &[NoCase("HMAC_SECRET"), Assign, Run(Password, 20, 128)])
-        .with(Check::Unnamed),
-    named("application secret", &[NoCase("HMAC_KEY"), Assign, Run(Password, 20, 128)]).with(Check::Unnamed),
-    named("application secret", &[NoCase("MASTER_KEY"), Assign, Run(Password, 20, 128)]).with(Check::Unnamed),
-    named("API key or token", &[NoCase("API_KEY"), Assign, Run(Password, 20, 128)]).with(Check::Unnamed),
-    named("API key or token", &[NoCase("API_TOKEN"), Assign, Run(Password, 20, 128)]).with(Check::Unnamed),
-    named("API key or token", &[NoCase("ACCESS_TOKEN"), Assign, Run(Password, 20, 128)]).with(Check::Unnamed),
-    named("API key or token", &[NoCase("AUTH_TOKEN"), Assign, Run(Password, 20, 128)]).with(Check::Unnamed),
-    named("application secret", &[NoCase("SECRET_TOKEN"), Assign, Run(Password, 20, 128)])
-        .with(Check::Unnamed),
-    named("API key or token", &[NoCase("BEARER_TOKEN"), Assign, Run(Password, 20, 128)]).with(Check::Unnamed),
-    named("password", &[NoCase("_PASSWORD"), Assign, Run(Password, 8, 64)]).with(Check::Unnamed),
-    named("password", &[NoCase("_PASSWD"), Assign, Run(Password, 8, 64)]).with(Check::Unnamed),
+    unnamed("application secret", &[NoCase("SECRET_KEY"), Assign, Run(Password, 20, 128)]),
+    unnamed("application secret", &[NoCase("SECRET_KEY_BASE"), Assign, Run(Password, 20, 128)]),
+    unnamed("application secret", &[NoCase("_SECRET"), Assign, Run(Password, 20, 128)]),
+    unnamed("application secret", &[NoCase("CLIENT-SECRET"), Assign, Run(Password, 20, 128)]),
+    unnamed("application secret", &[NoCase("SIGNING_KEY"), Assign, Run(Password, 20, 128)]),
+    unnamed("application secret", &[NoCase("ENCRYPTION_KEY"), Assign, Run(Password, 20, 128)]),
+    unnamed("application secret", &[NoCase("HMAC_KEY"), Assign, Run(Password, 20, 128)]),
+    unnamed("application secret", &[NoCase("MASTER_KEY"), Assign, Run(Password, 20, 128)]),
+    unnamed("application secret", &[NoCase("JWT_KEY"), Assign, Run(Password, 20, 128)]),
+    unnamed("application secret", &[NoCase("APP_KEY"), Assign, Run(Password, 20, 128)]),
+    unnamed("application secret", &[NoCase("SECRET_TOKEN"), Assign, Run(Password, 20, 128)]),
+    unnamed("API key or token", &[NoCase("API_KEY"), Assign, Run(Password, 20, 128)]),
+    unnamed("API key or token", &[NoCase("API-KEY"), Assign, Run(Password, 20, 128)]),
+    unnamed("API key or token", &[NoCase("_TOKEN"), Assign, Run(Password, 20, 128)]),
+    unnamed("password", &[NoCase("_PASSWORD"), Assign, Run(Password, 8, 64)]),
+    unnamed("password", &[NoCase("_PASSWD"), Assign, Run(Password, 8, 64)]),
+    unnamed("password", &[NoCase("_PASS"), Assign, Run(Password, 8, 64)]),
+    unnamed("password", &[NoCase("_PWD"), Assign, Run(Password, 8, 64)]),
 ];

@@ -96,11 +96,25 @@ pub(super) const KINDS: &[Kind] = &[
     written("password in a command", &["-password"], option_password),
     written(
         "password in a command",
-        &["mysql -", "mysqldump -", "mysqladmin -", "mariadb -", "mariadb-dump -", "mariadb-admin -"],
+        &[
+            "mysql -",
+            "mysqldump -",
+            "mysqladmin -",
+            "mariadb -",
+            "mariadb-dump -",
+            "mariadb-admin -",
+            " -u root",
+            " -uroot",
+        ],
         mysql_option,
     ),
+    written(
+        "password in a command",
+        &["docker login -", "podman login -", "skopeo login -", "registry login -"],
+        login_option,
+    ),
     written("password in a command", &["sshpass -p"], sshpass_option),
-    written("password in a command", &[" -u ", " --user "], curl_user),
+    written("password in a command", &[" -u ", " -u'", " -u\"", "\"-u\"", " --user ", " --user="], curl_user),
     written("password in a connection string", &[";Password=", ";password="], connection_string),
     written("password of a login", &["password:"], yaml_login),
     written(

@@ -55,6 +55,15 @@ fn passwords_of_commands_are_found_as_people_write_them() {
             "sshpass -p'hK3v9Qz71xWm' scp a b:\n",
             "curl -sSf -u deploy:hK3v9Qz71xWm https://repo.internal/x\n",
             "curl --user 'deploy:hK3v9Qz71xWm' https://repo.internal/x\n",
+            "curl -sSf \\\n  -u deploy:hK3v9Qz71xWm \\\n  https://repo.internal/x\n",
+            "[\"curl\", \"-u\", \"deploy:hK3v9Qz71xWm\", \"https://repo.internal/x\"]",
+            "mysql shop -u root -phK3v9Qz71xWm\n",
+            "mysql -u root -p'Tokyo-x8Kd2p' shop\n",
+            "docker login -u robot -p hK3v9Qz71xWm registry.internal\n",
+            "server\0--password\0hK3v9Qz71xWm\0",
+            "[\n  \"server\",\n  \"--password\",\n  \"hK3v9Qz71xWm\"\n]",
+            "{\"Cmd\": \"mysql -p\\\"hK3v9Qz71xWm\\\" shop\"}",
+            "server -db-password hK3v9Qz71xWm\n",
         ],
     );
     are_silent(&[
@@ -70,6 +79,9 @@ fn passwords_of_commands_are_found_as_people_write_them() {
         "mysql -h db -u root -p app1\n",
         "mysql -u root -p$PASSWORD1 app\n",
         "mysql --port=3306 -p3306123\n",
+        "psql -u root -phK3v9Qz71xWm\n",
+        "server --password=op://vault1/item/password\n",
+        "server --password=arn:aws:secretsmanager:eu-west-1:402938571034:secret:x-AbC12X\n",
         "docker run -u node22:developers3 image\n",
         "docker run --user 1000:1000 image\n",
         "curl -u deploy:$TOKEN1234 https://repo.internal/x\n",
@@ -154,6 +166,10 @@ fn credentials_under_names_that_everybody_uses_are_found() {
         &[
             "SECRET_KEY = 'm3#x9!q2vk&7w(t0z1r8)d5jf6b4n-yc+p_hgsua@e%il'\n",
             "SESSION_SECRET=hK3v9Qz71xWmT4bN8cR2\n",
+            "SECRET_KEY=hK3v9Qz71xWmT4bN-R2yL6pD5sF0gJw\n",
+            "SECRET_KEY_BASE=hK3v9Qz71xWmT4bN8cR2\n",
+            "secret_key         = \"hK3v9Qz71xWmT4bN8cR2\"\n",
+            "client-secret: hK3v9Qz71xWmT4bN8cR2\n",
             "ENCRYPTION_KEY=3f9a1c7e5b2d8064a9e1f37c5d0b8246\n",
             "\"client_secret\": \"hK3v9Qz71xWmT4bN8cR2yL6p\"\n",
         ],
@@ -161,6 +177,18 @@ fn credentials_under_names_that_everybody_uses_are_found() {
     are_found(
         "API key or token",
         &["API_KEY=hK3v9Qz71xWmT4bN8cR2\n", "my_access_token: hK3v9Qz71xWmT4bN8cR2\n"],
+    );
+    are_found(
+        "API key or token",
+        &["REFRESH_TOKEN=hK3v9Qz71xWmT4bN8cR2\n", "my_api_key: 3f9a1c7e-5b2d-4064-a9e1-f37c5d0b8246\n"],
+    );
+    are_found(
+        "password",
+        &["KEYSTORE_PASS=hK3v9Qz71xWm\n", "MYAPP_PASSWORD=Xk9-Lm2-Qp7-Zt4\n", "MQ_PWD=Tokyo!QOhXkW\n"],
+    );
+    are_found(
+        "database password",
+        &["DB_PASSWORD=Tokyo!QOhXkW\n", "db_password        = \"hK3v9Qz71xWm\"\n"],
     );
     are_found("password", &["SMTPD_PASSWORD=hK3v9Qz71xWm\n", "\"db_passwd\": \"hK3v9Qz71\"\n"]);
     are_found("JWT signing secret", &["JWT_SECRET=hK3v9Qz71x\n"]);
@@ -172,6 +200,14 @@ fn credentials_under_names_that_everybody_uses_are_found() {
         "client_secret: getClientSecretFor22Services(\n",
         "https://x/authorize?access_token=sdf0o9823sjdfsdf&Callback=https%3A%2F%2F127\n",
         "new_password=new_password1\n",
+        "API_KEY=op://Private12/item/credential\n",
+        "API_KEY: arn:aws:secretsmanager:eu-west-1:402938571034:secret:prod/db-AbC12X\n",
+        "MYAPP_PASSWORD=projects/402938571034/secrets/Db/versions/2\n",
+        "MYAPP_PASSWORD=vault:Secret/data/db12#Pass\n",
+        "ACCESS_TOKEN: https://a1.acme.io/oauth2/Tok\n",
+        "access_token:null===(a12=r.Data)||void\n",
+        "client_secret:this._cfg1&&this._Cfg2.secret}",
+        "e.USER_PASSWORD=t1||n2.X,",
         "API_KEY=your-api-key-of-32-characters-XX11\n",
         "ACCESS_TOKEN=/run/secrets/Access22Token33File\n",
     ]);
@@ -202,7 +238,7 @@ fn logins_of_npm_are_found() {
         "//npm.internal/:_auth=${NPM_AUTH}\n_password=${NPM_PASSWORD}\n",
         "_auth=\n_password=\n",
         &format!("_auth={}\n", base64("username:password")),
-        &format!("proxy_auth={pair}\nold_password={password}\n"),
+        &format!("proxy_auth={pair}\nold-password: {password}\n"),
         "_password=somevalue\n_auth=yes\n",
     ]);
 }

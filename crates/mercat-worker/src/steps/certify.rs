@@ -141,7 +141,8 @@ async fn excuse(
         let own = images.iter().filter(|(of, _)| of == plan);
         own.map(|(_, image)| image.digest.to_string()).collect()
     };
-    let exception::Excused { count, elsewhere } = exception::excuse(findings, &granted, of_plan);
+    let exception::Excused { count, elsewhere } =
+        exception::excuse(findings, &granted, &work.submission.offer, of_plan);
     if count > 0 {
         report.say("information", "message-excused", &[("count", &count.to_string())]);
     }
