@@ -383,3 +383,14 @@ fn the_newest_advisory_is_told_to_the_second() {
         assert_eq!(Report::parse("x", &text(newest)).expect("reads").advisories, told);
     }
 }
+
+#[test]
+fn what_a_policy_pack_lets_pass_unknown_fails_no_build() {
+    for (outcome, errors) in [("pass", 0), ("inconclusive", 2)] {
+        let mut verdict: Value = serde_json::from_str(&disk(outcome, "inconclusive")).expect("JSON");
+        verdict["findings"] = json!([]);
+        let report = Report::parse("x", &verdict.to_string()).expect("reads");
+        let document = junit(&[report], Locale::En);
+        assert!(document.contains(&format!("errors=\"{errors}\"")), "{outcome}: {document}");
+    }
+}
