@@ -300,8 +300,20 @@ impl App {
     /// # Errors
     /// When the ledger does not answer.
     pub async fn exception_queue(&self) -> Result<Vec<(ExceptionRow, String)>, AppError> {
+        self.exceptions_of(ExceptionState::Requested).await
+    }
+
+    /// What waits for a publisher to say more, with the notes that came with each submission.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn exceptions_asked_about(&self) -> Result<Vec<(ExceptionRow, String)>, AppError> {
+        self.exceptions_of(ExceptionState::NeedsInformation).await
+    }
+
+    async fn exceptions_of(&self, state: ExceptionState) -> Result<Vec<(ExceptionRow, String)>, AppError> {
         let mut out = Vec::new();
-        for found in find::<ExceptionRow>(&*self.ledger, "state", ExceptionState::Requested.name()).await? {
+        for found in find::<ExceptionRow>(&*self.ledger, "state", state.name()).await? {
             let submission = load::<SubmissionRow>(&*self.ledger, &found.row.submission).await?;
             out.push((found.row, submission.map(|row| row.row.notes).unwrap_or_default()));
         }

@@ -125,6 +125,7 @@ exception-scope-field = It holds for this value of this field.
 exception-scope-images = It holds for the images of this submission. An image that is built again has other bytes and needs another one.
 ui-exceptions-in-force = In force
 ui-exception-no-end = Until further notice
+ui-exception-granted-next = Publish again: until that day, what is named here does not block.
 ui-exception-withdraw = Withdraw
 ui-insights = Insights
 ui-insights-floor = Groups of fewer than { $count } are not told apart.

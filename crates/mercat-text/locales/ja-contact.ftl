@@ -125,6 +125,7 @@ exception-scope-field = この項目のこの値に対して有効です。
 exception-scope-images = この申請のイメージに対して有効です。ビルドし直したイメージは内容が異なるため、別の例外が必要です。
 ui-exceptions-in-force = 有効な例外
 ui-exception-no-end = 期限なし
+ui-exception-granted-next = もう一度公開してください。この日まで、ここに示された検出結果は公開を妨げません。
 ui-exception-withdraw = 取り消す
 ui-insights = 分析
 ui-insights-floor = { $count } 未満のグループは区別して表示しません。

@@ -130,6 +130,11 @@ impl List {
         self.f.t(scope(&row.binding))
     }
 
+    /// What the publisher does next.
+    fn is_granted(&self, row: &ExceptionRow) -> bool {
+        row.state == ExceptionState::Granted.name()
+    }
+
     fn open(&self, row: &ExceptionRow) -> bool {
         ["requested", "needsInformation"].contains(&row.state.as_str())
     }
@@ -138,7 +143,9 @@ impl List {
 async fn list(site: &Site, caller: &Caller, publisher: String, (about, filled): (String, Filled)) -> Answer {
     let rows = async {
         if publisher.is_empty() {
-            return site.app.exception_queue().await;
+            let mut rows = site.app.exception_queue().await?;
+            rows.extend(site.app.exceptions_asked_about().await?);
+            return Ok(rows);
         }
         let rows = site.app.exceptions(&publisher).await?;
         Ok(rows.into_iter().map(|row| (row, String::new())).collect())

@@ -76,6 +76,12 @@ async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
     let (status, open) = operator(&house, Method::POST, &decide, Some(&question)).await;
     assert_eq!((status, open["state"].as_str()), (StatusCode::OK, Some("needsInformation")));
     assert_eq!(operator(&house, Method::GET, "/exceptions", None).await.1, json!([]));
+    let page = |path: String, cookie: String| {
+        let request = house.http.get(format!("{}{path}", house.base)).header("cookie", cookie);
+        async { request.send().await.expect("answers").text().await.expect("text") }
+    };
+    let desk = page("/portal/operator/exceptions".to_owned(), house.operator.clone()).await;
+    assert!(desk.contains("Where is it published?"), "what was asked about stays in sight: {desk}");
     let more = json!({"text": "In RFC 9999.", "attachments": [{"name": "rfc.txt", "content": "cmZj"}]});
     let (_, informed) =
         house.api(Method::POST, &format!("/publishers/aurora/exceptions/{id}"), Some(more)).await;
@@ -92,9 +98,10 @@ async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
         (status, wrong["errors"][0]["path"].as_str()),
         (StatusCode::UNPROCESSABLE_ENTITY, Some("state"))
     );
-    let desk = house.http.get(format!("{}/portal/operator/exceptions", house.base));
-    let desk = desk.header("cookie", &house.operator).send().await.expect("answers");
-    let desk = desk.text().await.expect("text");
+    let own = house.http.get(format!("{}/portal/publishers/aurora/exceptions", house.base));
+    let own = own.bearer_auth(&house.token).send().await.expect("answers").text().await.expect("text");
+    assert!(own.contains("Publish again"), "{own}");
+    let desk = page("/portal/operator/exceptions".to_owned(), house.operator.clone()).await;
     assert!(desk.contains("In force") && desk.contains("It holds for this file"), "{desk}");
 
     // The same bytes pass, as often as they are published, in a new layer and under a new name too; the finding is
