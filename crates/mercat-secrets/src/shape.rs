@@ -35,11 +35,13 @@ const KNOWN_EXAMPLES: [&[u8]; 21] = [
 ];
 
 /// Words of values that stand for another one, in lower case.
-const STAND_INS: [&[u8]; 16] = [
+const STAND_INS: [&[u8]; 18] = [
     b"example",
     b"xxxxx",
     b"your",
     b"changeme",
+    b"replace_me",
+    b"replaceme",
     b"change_me",
     b"placeholder",
     b"redacted",
@@ -215,8 +217,8 @@ fn is_query(value: &[u8]) -> bool {
     value.split(|byte| *byte == b'&').skip(1).any(behind)
 }
 
-/// Whether a value of small letters, digits and what joins words says what belongs in its place, or what it is for, also where digits
-/// stand for letters.
+/// Whether a value of small letters, digits and what joins words says what belongs in its place, or what it is for,
+/// also where digits stand for letters.
 pub(crate) fn is_hinted(value: &[u8]) -> bool {
     const WORDS: [&[u8]; 8] =
         [b"password", b"passwd", b"secret", b"token", b"test", b"demo", b"sample", b"replace"];

@@ -200,6 +200,7 @@ fn credentials_under_names_that_everybody_uses_are_found() {
         "client_secret: getClientSecretFor22Services(\n",
         "https://x/authorize?access_token=sdf0o9823sjdfsdf&Callback=https%3A%2F%2F127\n",
         "new_password=new_password1\n",
+        "DB_PASSWORD=__REPLACE_ME_1__\n",
         "API_KEY=op://Private12/item/credential\n",
         "API_KEY: arn:aws:secretsmanager:eu-west-1:402938571034:secret:prod/db-AbC12X\n",
         "MYAPP_PASSWORD=projects/402938571034/secrets/Db/versions/2\n",
