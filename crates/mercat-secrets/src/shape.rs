@@ -153,7 +153,7 @@ pub(crate) fn is_chosen(secret: &[u8]) -> bool {
 }
 
 /// Whether a value is an expression of a program: names joined by dots or other signs, a call of one, or a choice.
-pub(crate) fn is_code(value: &[u8]) -> bool {
+fn is_code(value: &[u8]) -> bool {
     const OPERATORS: [&[u8]; 7] = [b"&&", b"||", b"==", b"!=", b"=>", b"?.", b"->"];
     if OPERATORS.iter().any(|operator| value.windows(2).any(|part| part == *operator)) {
         return true;
@@ -219,7 +219,7 @@ fn is_query(value: &[u8]) -> bool {
 
 /// Whether a value of small letters, digits and what joins words says what belongs in its place, or what it is for,
 /// also where digits stand for letters.
-pub(crate) fn is_hinted(value: &[u8]) -> bool {
+fn is_hinted(value: &[u8]) -> bool {
     const WORDS: [&[u8]; 8] =
         [b"password", b"passwd", b"secret", b"token", b"test", b"demo", b"sample", b"replace"];
     if value.iter().any(|byte| byte.is_ascii_uppercase() || is_strong_sign(byte)) {
@@ -240,8 +240,17 @@ pub(crate) fn is_hinted(value: &[u8]) -> bool {
 
 /// Whether a value is something else than a credential: code, the query of a URL, where a credential is, or what
 /// belongs in its place.
-pub(crate) fn is_other(value: &[u8]) -> bool {
+fn is_other(value: &[u8]) -> bool {
     is_query(value) || is_code(value) || is_hinted(value) || is_reference(value)
+}
+
+/// Whether somebody typed the value as password, as far as it tells by itself: letters and digits both, and nothing else
+/// that it could be.
+pub(crate) fn is_typed(value: &[u8]) -> bool {
+    value.len() >= 8
+        && value.iter().any(u8::is_ascii_digit)
+        && value.iter().any(u8::is_ascii_alphabetic)
+        && !is_other(value)
 }
 
 /// Whether a value is a credential though its name is one that everybody uses.
@@ -265,7 +274,7 @@ pub(crate) fn is_unnamed(value: &[u8]) -> bool {
 }
 
 /// Signs that join no words.
-fn is_strong_sign(byte: &u8) -> bool {
+pub(crate) fn is_strong_sign(byte: &u8) -> bool {
     byte.is_ascii_punctuation() && !b"_-.:/".contains(byte)
 }
 

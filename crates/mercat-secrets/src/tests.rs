@@ -298,6 +298,11 @@ fn short_text_in_utf_16_is_read_at_the_end_of_a_file_too() {
 }
 
 #[test]
+fn what_is_likely_only_is_among_the_kinds() {
+    assert!(LIKELY.iter().all(|name| RULES.kinds().contains(name)));
+}
+
+#[test]
 fn ordinary_scripts_are_read_whole() {
     for line in [
         "cat a0001 | sort -u > b0001\n",

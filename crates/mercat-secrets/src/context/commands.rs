@@ -37,8 +37,9 @@ pub(crate) fn option_password(window: &[u8], at: usize) -> Seen {
 /// `-pPASSWORD` of the MySQL programs. The keyword is a program's name and the hyphen of an option, or the option that
 /// names who signs in.
 pub(crate) fn mysql_option(window: &[u8], at: usize) -> Seen {
-    if window[at] == b' ' && !is_line_of(window, at, &[b"mysql", b"mariadb"]) {
-        return Seen::nothing(BACK.min(at) / 4);
+    let line = line_start(window, at);
+    if window[at] == b' ' && !names_one(&window[line..at], &[b"mysql", b"mariadb"]) {
+        return Seen::nothing(at - line);
     }
     each_option(window, at, b"p")
 }
@@ -62,8 +63,13 @@ pub(crate) fn curl_user(window: &[u8], at: usize) -> Seen {
     if window.get(name) != Some(&b':') || name == start {
         return Seen::nothing(name - at);
     }
-    let (end, secret) = word(window, name + 1);
-    seen(at, (end, secret.filter(|_| is_line_of(window, at, &[b"curl"]))))
+    match word(window, name + 1) {
+        (end, Some(secret)) => {
+            let line = line_start(window, at);
+            seen(line, (end, names_one(&window[line..at], &[b"curl"]).then_some(secret)))
+        }
+        nothing => seen(at, nothing),
+    }
 }
 
 /// `…;Password=…` in a connection string of ADO.NET or JDBC.
@@ -82,7 +88,7 @@ pub(crate) fn connection_string(window: &[u8], at: usize) -> Seen {
     let start = run(window, at, 16, |byte| byte != b'=') + 1;
     let end = run(window, start, VALUE, |byte| !ends(byte) && byte != b';');
     let value = start..end.max(start);
-    if !is_typed(window.get(value.clone()).unwrap_or_default()) {
+    if !is_given(window.get(value.clone()).unwrap_or_default()) {
         return Seen::nothing(end - at);
     }
     let before = &window[at.saturating_sub(BACK)..at];
@@ -97,14 +103,19 @@ pub(crate) fn connection_string(window: &[u8], at: usize) -> Seen {
     Seen { looked: 2 * BACK + VALUE, secret, inner: None }
 }
 
-/// Whether the line that goes on here began with one of these programs. A line goes on behind a backslash.
-fn is_line_of(window: &[u8], at: usize, programs: &[&[u8]]) -> bool {
-    let before = &window[at.saturating_sub(BACK)..at];
+/// Where the line begins that goes on here, as far as it is looked at. A line goes on behind a backslash.
+fn line_start(window: &[u8], at: usize) -> usize {
+    let from = at.saturating_sub(BACK);
+    let before = &window[from..at];
     let begins = |edge: &usize| {
         matches!(before[*edge], b'\n' | 0) && !before[..*edge].trim_ascii_end().ends_with(b"\\")
     };
-    let edge = (0..before.len()).rev().find(begins).unwrap_or(0);
-    programs.iter().any(|name| before[edge..].windows(name.len()).any(|part| part == *name))
+    from + (0..before.len()).rev().find(begins).unwrap_or(0)
+}
+
+/// Whether one of these programs is named in a line.
+fn names_one(line: &[u8], programs: &[&[u8]]) -> bool {
+    programs.iter().any(|name| line.windows(name.len()).any(|part| part == *name))
 }
 
 /// The options of a command that are given in one letter and their value behind it.
@@ -135,16 +146,13 @@ fn word(window: &[u8], start: usize) -> (usize, Option<Range<usize>>) {
     };
     let end = run(window, opened, VALUE, |byte| byte >= b' ' && !ends(byte));
     let alone = window.get(end).is_none_or(|byte| ends(*byte) || matches!(byte, b'\n' | b'\r' | 0));
-    let chosen = alone && window.get(opened..end).is_some_and(is_typed);
+    let chosen = alone && window.get(opened..end).is_some_and(is_given);
     (end, chosen.then_some(opened..end))
 }
 
-/// Whether somebody chose the value as password: letters and digits both, and neither a path nor code.
-fn is_typed(value: &[u8]) -> bool {
-    value.len() >= 8
-        && value.iter().any(u8::is_ascii_digit)
-        && value.iter().any(u8::is_ascii_alphabetic)
-        && !matches!(value.first(), Some(b'-' | b'/' | b'.' | b'$' | b'%' | b'@' | b'<' | b'['))
-        && !shape::is_other(value)
+/// Whether a command is given the value as password: no option, path or variable.
+fn is_given(value: &[u8]) -> bool {
+    !matches!(value.first(), Some(b'-' | b'/' | b'.' | b'$' | b'%' | b'@' | b'<' | b'['))
+        && shape::is_typed(value)
         && shape::is_password(value)
 }

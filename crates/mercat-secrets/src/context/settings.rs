@@ -96,12 +96,7 @@ pub(crate) fn yaml_login(window: &[u8], at: usize) -> Seen {
     let found = value(window, at + b"password".len()..end, b":");
     let is_login = |value: &Range<usize>| {
         let value = &window[value.clone()];
-        is_plain(value)
-            && value.len() >= 8
-            && value.iter().any(u8::is_ascii_digit)
-            && value.iter().any(u8::is_ascii_alphabetic)
-            && !value.contains(&b' ')
-            && !shape::is_other(value)
+        is_plain(value) && shape::is_typed(value) && !value.contains(&b' ')
     };
     let Some(password) = found.filter(is_login) else { return Seen::nothing(indent + end - at) };
     // A comma at the end is another language's.
@@ -142,13 +137,11 @@ pub(crate) fn object_login(window: &[u8], at: usize) -> Seen {
     let value = &window[opened + 1..end];
     let sorts = [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit];
     let sorts = sorts.iter().filter(|sort| value.iter().any(sort)).count();
-    let signs = value.iter().any(|byte| byte.is_ascii_punctuation() && !b"_-.:/".contains(byte));
+    let signs = value.iter().any(shape::is_strong_sign);
     // In small letters and digits, examples of manuals are more.
-    let chosen = value.len() >= 8
-        && (sorts == 3 || sorts == 2 && signs)
-        && value.iter().any(u8::is_ascii_digit)
+    let chosen = (sorts == 3 || sorts == 2 && signs)
+        && shape::is_typed(value)
         && !value.contains(&b' ')
-        && !shape::is_other(value)
         && is_plain(value);
     if window.get(end) != Some(&closing) || !chosen {
         return Seen::nothing(32 + end - opened);

@@ -35,6 +35,24 @@ fn help_teaches_the_references_and_the_exit_codes() {
     assert!(String::from_utf8_lossy(&out.stdout).contains("64 usage"));
 }
 
+/// Runs a server until it has set itself up; gives what it said on standard error.
+fn set_up(data: &Path) -> String {
+    let mut server = Command::new(BIN)
+        .arg("--data")
+        .arg(data)
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut lines = std::io::BufReader::new(server.stdout.take().expect("piped")).lines();
+    let link = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("sign-in, works once")));
+    assert!(link.is_some(), "the server has set itself up");
+    server.kill().expect("it runs");
+    let told = server.wait_with_output().expect("it ended").stderr;
+    String::from_utf8_lossy(&told).into_owned()
+}
+
 #[test]
 fn doctor_says_what_is_missing_and_what_to_do() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -60,19 +78,7 @@ fn doctor_says_what_is_missing_and_what_to_do() {
     assert!(out.status.code() == Some(0) && text.contains("is in use: by a running mercat serve"), "{text}");
     // A mail server that does not answer, and a key that is another than the one before.
     std::fs::remove_file(data.join("mercat.toml")).expect("there");
-    let mut server = Command::new(BIN)
-        .arg("--data")
-        .arg(&data)
-        .args(["serve", "--listen", "127.0.0.1:0"])
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .expect("it starts");
-    let mut lines = std::io::BufReader::new(server.stdout.take().expect("piped")).lines();
-    let link = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("sign-in, works once")));
-    assert!(link.is_some(), "the server has set itself up");
-    server.kill().expect("it runs");
-    server.wait().expect("it ended");
+    set_up(&data);
     for (keep, code, words) in
         [(1, 0, "uploads: have room for "), (1_u64 << 40, 2, "lower [depot] keep_free_mib")]
     {
@@ -110,20 +116,7 @@ fn doctor_says_what_is_missing_and_what_to_do() {
 fn a_server_says_at_once_that_its_advisories_cannot_be_used() {
     let dir = tempfile::tempdir().expect("a directory");
     std::fs::write(dir.path().join("advisories.bin"), [7; 100_000]).expect("written");
-    let mut server = Command::new(BIN)
-        .arg("--data")
-        .arg(dir.path())
-        .args(["serve", "--listen", "127.0.0.1:0"])
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let mut lines = std::io::BufReader::new(server.stdout.take().expect("piped")).lines();
-    let link = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("sign-in, works once")));
-    assert!(link.is_some(), "the server has set itself up");
-    server.kill().expect("it runs");
-    let told = server.wait_with_output().expect("it ended").stderr;
-    let told = String::from_utf8_lossy(&told);
+    let told = set_up(dir.path());
     assert!(told.contains("ERROR") && told.contains("SNP-02"), "{told}");
 }
 
