@@ -278,6 +278,7 @@ health-configuration = Configuration
 health-data-directory = Data directory
 health-database = Database
 health-depot = Depot
+health-uploads = Uploads
 health-rules = Policy pack
 health-advisories = Advisories
 health-inspector = Inspector

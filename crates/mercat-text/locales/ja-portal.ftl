@@ -278,6 +278,7 @@ health-configuration = 設定
 health-data-directory = データ ディレクトリ
 health-database = データベース
 health-depot = デポ
+health-uploads = アップロード
 health-rules = ポリシー パック
 health-advisories = 脆弱性情報
 health-inspector = 検査プロセス

@@ -359,6 +359,34 @@ fn kinds_of_credentials_have_japanese() {
     assert_eq!(same.collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
+/// What the installation page names and says of it.
+#[test]
+fn what_doctor_examines_has_japanese() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mercat/src/doctor.rs");
+    let tokens = tokens(&std::fs::read_to_string(source).expect("text"));
+    let first = |call: &str| -> BTreeSet<String> {
+        let texts = behind(&tokens, call).into_iter().filter_map(|given| match given.first() {
+            Some(Token::Text(text)) => Some(text.clone()),
+            _ => None,
+        });
+        texts.collect()
+    };
+    let mut names = first("push((");
+    assert!(names.len() >= 12, "{names:?}");
+    // Only the command line, which is in English, asks whether its port is free.
+    assert!(names.remove("listen"));
+    let key = |name: &String| format!("health-{}", name.replace(' ', "-"));
+    for locale in [Locale::En, Locale::Ja] {
+        let missing = names.iter().filter(|name| super::text(locale, &key(name), &[]) == key(name));
+        assert_eq!(missing.collect::<Vec<_>>(), Vec::<&String>::new(), "{locale:?}");
+    }
+    let said: BTreeSet<String> =
+        ["Health::Good(", "Health::Note(", "Health::Bad("].iter().flat_map(|call| first(call)).collect();
+    assert!(said.len() >= 5, "{said:?}");
+    let same = said.iter().filter(|text| observed(Locale::Ja, text) == **text);
+    assert_eq!(same.collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
 /// Texts as they are put together, and words of others in them that only look like ours.
 #[test]
 fn what_was_seen_is_told_in_japanese() {
