@@ -12,7 +12,7 @@ fn visit(_: Member<'_>, body: &mut dyn Read) -> Result<(), ReadError> {
 
 /// Zip, its ambiguities.
 pub fn zip(data: &[u8]) {
-    let _ = archive::zip::check(data);
+    let _ = archive::zip::check(&data);
 }
 
 /// Unix ar.

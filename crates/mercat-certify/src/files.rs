@@ -87,7 +87,7 @@ pub(crate) struct Files {
     /// Files of accounts that tell of passwords.
     pub(crate) accounts: BTreeMap<String, Accounts>,
     /// Every name in the layer, as [`key_of`], sorted when the layer has ended.
-    pub(crate) names: Vec<String>,
+    pub(crate) names: Vec<u64>,
     /// How many names and files that everybody may write did not fit.
     pub(crate) left: u64,
     /// How many programs, hard links and privileged files did not fit: what rules would say of them is not known.
@@ -102,13 +102,13 @@ pub(crate) struct Files {
 }
 
 /// The first eight bytes of the SHA-256 of a path; directories end in `/`.
-pub(crate) fn key_of(path: &str, directory: bool) -> String {
+pub(crate) fn key_of(path: &str, directory: bool) -> u64 {
     let mut hash = Sha256::new();
     hash.update(path.as_bytes());
     if directory {
         hash.update(b"/");
     }
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize().iter().take(8).fold(0, |key, byte| key << 8 | u64::from(*byte))
 }
 
 /// A name as a tar entry or directory entry has it.

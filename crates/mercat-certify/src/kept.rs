@@ -1,15 +1,24 @@
 //! The bytes of a file that somebody asked for, kept while they pass.
 
+use crate::seeking::Seeking;
+use mercat_artifact::layer::HashingReader;
 use mercat_artifact::{Positioned, ReadError};
 use mercat_disk::ReadAt;
+use mercat_domain::Digest;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-/// Bytes of a program or disk that waits in a file of ours, where there is one, and not in memory.
-const LARGE_BYTES_MIN: u64 = 8 << 20;
+/// Bytes of a program, disk, archive or what else waits, in a file of ours where there is one, and not in memory.
+const LARGE_BYTES_MIN: u64 = 1 << 20;
+/// Bytes of what waits in one although others may need it more.
+const NEEDED_BYTES_MIN: u64 = 8 << 20;
+
+/// Bytes for which room is made because they are announced; what is inside of others is open together with them.
+pub(crate) const ANNOUNCED_BYTES_MAX: u64 = 16 << 20;
 
 /// Files of ours, without names, in which large programs wait until all of them has passed: what a reader wants of them
 /// is told by a table at their end. Whoever lends them sees to it that they can grow to
@@ -24,8 +33,11 @@ pub(crate) struct Scratch {
     count: usize,
 }
 
-/// Files of one share: so many disks and programs can wait inside one another.
-pub const SHARE_FILES: usize = 4;
+/// Files of one share.
+pub const SHARE_FILES: usize = 8;
+/// Files of a share that are left to large programs and disks, of which so many can wait inside one another: what
+/// memory has room for takes none of them.
+const RESERVED_FILES: usize = 4;
 
 impl Scratch {
     /// Divides files into shares; with fewer than one has, there is one of them all.
@@ -71,11 +83,22 @@ struct Taken<'s> {
 impl<'s> Share<'s> {
     /// An empty file for a program or disk of this size, where it is large and one of the share is free.
     pub(crate) fn lend(&self, bytes: u64) -> Option<Lent<'s>> {
+        self.lend_above(bytes, if bytes < NEEDED_BYTES_MIN { RESERVED_FILES } else { 0 })
+    }
+
+    /// The same for what waits in memory as well.
+    pub(crate) fn lend_spare(&self, bytes: u64) -> Option<Lent<'s>> {
+        self.lend_above(bytes, RESERVED_FILES)
+    }
+
+    /// A file, where more than so many are free.
+    fn lend_above(&self, bytes: u64, left: usize) -> Option<Lent<'s>> {
         if bytes < LARGE_BYTES_MIN {
             return None;
         }
         let mut files = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = files.get_or_insert_with(|| self.0.scratch.take()).pop();
+        let free = files.get_or_insert_with(|| self.0.scratch.take());
+        let file = if free.len() > left { free.pop() } else { None };
         file.map(|file| Lent { share: Arc::clone(&self.0), file: Some(Arc::new(file)) })
     }
 }
@@ -173,6 +196,42 @@ pub(crate) enum Bytes<'s> {
 }
 
 impl Bytes<'_> {
+    /// The bytes by position.
+    ///
+    /// # Errors
+    /// When the file of ours could not be written.
+    pub(crate) fn positioned(&self) -> io::Result<&dyn Positioned> {
+        match self {
+            Self::Memory(bytes) => Ok(bytes),
+            Self::Lent(Ok(lent)) => Ok(lent),
+            Self::Lent(Err(error)) => Err(io::Error::new(error.kind(), error.to_string())),
+        }
+    }
+
+    /// All bytes.
+    ///
+    /// # Errors
+    /// When the file of ours cannot be read, or could not be written.
+    pub(crate) fn read(&self) -> io::Result<Cow<'_, [u8]>> {
+        if let Self::Memory(bytes) = self {
+            return Ok(bytes.into());
+        }
+        let bytes = self.positioned()?;
+        let mut all = vec![0; usize::try_from(bytes.length()?).map_err(io::Error::other)?];
+        bytes.read_exact_at(&mut all, 0)?;
+        Ok(all.into())
+    }
+
+    /// Their SHA-256.
+    ///
+    /// # Errors
+    /// As [`Bytes::read`].
+    pub(crate) fn sha256(&self) -> io::Result<Digest> {
+        let mut reader = HashingReader::new(Seeking::new(self.positioned()?)?);
+        io::copy(&mut reader, &mut io::sink())?;
+        Ok(reader.finish().digest)
+    }
+
     /// The bytes, of which nobody wanted a part only.
     pub(crate) fn in_memory(self) -> Option<Vec<u8>> {
         match self {
@@ -185,7 +244,14 @@ impl Bytes<'_> {
 impl<'s> Kept<'s> {
     /// Keeps everything, in memory.
     pub(crate) fn all() -> Self {
-        Self { place: Place::Memory(Vec::new()), passed: 0, holes: Vec::new() }
+        Self::in_memory(None)
+    }
+
+    /// Keeps everything, in memory, with room for what is announced.
+    pub(crate) fn in_memory(announced: Option<u64>) -> Self {
+        let room = announced.unwrap_or(0).min(ANNOUNCED_BYTES_MAX);
+        let room = usize::try_from(room).unwrap_or_default();
+        Self { place: Place::Memory(Vec::with_capacity(room)), passed: 0, holes: Vec::new() }
     }
 
     /// Keeps a file of this size, but for the holes.
@@ -200,6 +266,11 @@ impl<'s> Kept<'s> {
     pub(crate) fn lent(lent: Lent<'s>, size: u64, holes: Vec<Range<usize>>) -> Self {
         let sized = lent.file().and_then(|file| file.set_len(size));
         Self { place: Place::Lent(lent, sized), passed: 0, holes }
+    }
+
+    /// How many bytes passed.
+    pub(crate) fn passed(&self) -> usize {
+        self.passed
     }
 
     /// Takes the next bytes.

@@ -20,6 +20,7 @@ mod nested;
 mod pipeline;
 mod sbom;
 mod scan;
+mod seeking;
 mod shown;
 mod signatures;
 mod space;

@@ -1,18 +1,20 @@
 //! Archives inside files: opened here, so that scanners only see plain bytes.
 
 use crate::facts::{Body, Note};
-use crate::kept::Bytes;
-use crate::scan::{Rules, Scan, Want, Whence};
+use crate::kept::{Bytes, Kept};
+use crate::scan::{OURS, Rules, Scan, Want, Whence};
+use crate::seeking::{Seeking, Watched};
 use crate::shown::Shown;
 use crate::space;
 pub(crate) use archive::Format;
-use mercat_artifact::ReadError;
 use mercat_artifact::archive::{self, Member};
 use mercat_artifact::layer::tar::{Kind, TarReader};
+use mercat_artifact::{Positioned, ReadError};
 use mercat_disk::ReadAt;
 use mercat_guest::{Contents, Entry, Guest, Kind as EntryKind, Visit};
+use mercat_inventory::PROGRAM_BYTES_MAX;
 use std::collections::HashSet;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -60,7 +62,9 @@ pub(crate) fn walk<'k>(
         scan.content(&format!("{path}!/{}", member.name), depth, body, want).map(drop)
     };
     let done = match format {
-        Format::Zip => whole(scan, path, input).map_or(Ok(()), |bytes| zip(scan, path, depth, &bytes)),
+        Format::Zip => {
+            waiting(scan, path, input).map_or(Ok(()), |bytes| zip(scan, path, depth, bytes.positioned()))
+        }
         // All members of a gzip file: archives inside files follow the format's own rule, not the layers'.
         Format::Gzip => stream(scan, path, depth, flate2::bufread::MultiGzDecoder::new(input)),
         Format::Zstd => stream(scan, path, depth, mercat_artifact::layer::ZstdReader::new(input)),
@@ -104,7 +108,7 @@ pub(crate) fn walk<'k>(
 }
 
 /// Opens a zip that stands behind other content.
-pub(crate) fn behind(scan: &Scan<'_>, path: &str, depth: u32, bytes: &[u8]) {
+pub(crate) fn behind(scan: &Scan<'_>, path: &str, depth: u32, bytes: io::Result<&dyn Positioned>) {
     if scan.may_open(path, depth)
         && let Err(error) = zip(scan, path, depth + 1, bytes)
     {
@@ -230,12 +234,33 @@ fn damaged(scan: &Scan<'_>, path: &str, error: &ReadError) {
     scan.note(Note::new("INC-05", path, observed, "an archive that can be read whole", fix));
 }
 
-/// The whole of an archive whose table stands at its end.
-fn whole(scan: &Scan<'_>, path: &str, input: &mut Shown<'_, '_>) -> Option<Vec<u8>> {
-    let max = scan.limits().nested_file_bytes;
-    match input.rest(max) {
-        Ok(Some(bytes)) => Some(bytes),
-        Ok(None) => {
+/// Tells that what waited in a file of ours could not be read again.
+pub(crate) fn lost(scan: &Scan<'_>, path: &str, error: &io::Error) {
+    let observed = format!("what waited to be opened is lost: {error}");
+    scan.note(Note::new("INC-02", path, observed, "every byte scanned", OURS));
+}
+
+/// The whole of an archive whose table stands at its end, in memory.
+fn whole<'k>(scan: &Scan<'k>, path: &str, input: &mut Shown<'_, 'k>) -> Option<Vec<u8>> {
+    kept(scan, path, input, Kept::in_memory).and_then(Bytes::in_memory)
+}
+
+/// The same, where there is room for it.
+fn waiting<'k>(scan: &Scan<'k>, path: &str, input: &mut Shown<'_, 'k>) -> Option<Bytes<'k>> {
+    kept(scan, path, input, |size| scan.keep(size))
+}
+
+fn kept<'k>(
+    scan: &Scan<'k>,
+    path: &str,
+    input: &mut Shown<'_, 'k>,
+    room: impl FnOnce(Option<u64>) -> Kept<'k>,
+) -> Option<Bytes<'k>> {
+    let max = scan.limits().nested_file_bytes.min(PROGRAM_BYTES_MAX);
+    let mut kept = room(input.known_size().filter(|size| *size <= max));
+    match input.rest(max, &mut kept) {
+        Ok(true) => Some(kept.finish()),
+        Ok(false) => {
             let required = format!("at most {max} bytes to be opened");
             let observed = "an archive of more bytes than are held at once".to_owned();
             let fix = "raise nested_file_bytes in the policy pack";
@@ -262,15 +287,35 @@ fn tar(scan: &Scan<'_>, path: &str, depth: u32, input: &mut dyn Read) -> Result<
     Ok(())
 }
 
-fn zip(scan: &Scan<'_>, path: &str, depth: u32, bytes: &[u8]) -> Result<(), ReadError> {
-    for problem in archive::zip::check(bytes) {
+fn zip(scan: &Scan<'_>, path: &str, depth: u32, bytes: io::Result<&dyn Positioned>) -> Result<(), ReadError> {
+    let bytes = match bytes {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            lost(scan, path, &error);
+            return Ok(());
+        }
+    };
+    let watched = Watched::new(bytes);
+    let done = zip_members(scan, path, depth, &watched);
+    match watched.failed() {
+        Some(error) => {
+            lost(scan, path, &error);
+            Ok(())
+        }
+        None => done,
+    }
+}
+
+fn zip_members(scan: &Scan<'_>, path: &str, depth: u32, bytes: &Watched<'_>) -> Result<(), ReadError> {
+    let problems = archive::zip::check(bytes)?;
+    for problem in problems {
         let ReadError::Refused { code, what, .. } = problem else { continue };
         let required = "a zip that every reader understands alike and opens";
         let fix = "rebuild the archive with a current tool, without encryption";
         scan.note(Note::new(code, path, what, required, fix));
     }
     let bad = |error: zip::result::ZipError| ReadError::from(io::Error::other(error.to_string()));
-    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(bad)?;
+    let mut archive = zip::ZipArchive::new(Seeking::new(bytes)?).map_err(bad)?;
     if archive.has_overlapping_files().map_err(bad)? {
         let observed = "a zip whose members overlap".to_owned();
         scan.note(Note::new("CTR-29", path, observed, "members side by side", "remove the archive"));

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 /// Bytes that pass from one stage to the next at a time.
 const PIECE_BYTES: usize = 256 << 10;
 /// Pieces between the stages.
-const PIECES: usize = 8;
+const PIECES: usize = 4;
 
 /// What passed through a layer's first stage.
 #[derive(Debug)]

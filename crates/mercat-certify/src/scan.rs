@@ -2,7 +2,7 @@
 
 use crate::facts::{LayerFacts, Note};
 use crate::files::{Asked, Program};
-use crate::kept::{Bytes, Lent, Share};
+use crate::kept::{Bytes, Kept, Lent, Share};
 use crate::shown::{OVERLAP_BYTES, Shown, WINDOW_BYTES};
 use crate::window::Window;
 use crate::{Knowledge, Limits, companion, files, nested, signatures, yara};
@@ -76,7 +76,7 @@ struct State {
     /// Where credentials were found in the current file.
     credentials: Vec<String>,
     /// Files whose digests are still being taken, in the order of their ends.
-    ended: VecDeque<Ended>,
+    ended: VecDeque<(Ended, Option<Digest>)>,
 }
 
 /// What the rules see of some bytes.
@@ -149,6 +149,14 @@ impl<'k> Scan<'k> {
         self.share.lend(bytes)
     }
 
+    /// Where a file of this size, as far as it is known, waits until all of it has passed.
+    pub(crate) fn keep(&self, announced: Option<u64>) -> Kept<'k> {
+        match self.share.lend_spare(announced.unwrap_or(u64::MAX)) {
+            Some(lent) => Kept::lent(lent, announced.unwrap_or(0), Vec::new()),
+            None => Kept::in_memory(announced),
+        }
+    }
+
     pub(crate) fn limits(&self) -> &'k Limits {
         &self.knowledge.policy.limits
     }
@@ -194,7 +202,7 @@ impl<'k> Scan<'k> {
         reader: &mut dyn Read,
         want: Want,
     ) -> Result<Passed<'k>, ReadError> {
-        let earlier = self.state.borrow().ended.iter().any(|ended| ended.path == path);
+        let earlier = self.state.borrow().ended.iter().any(|(ended, _)| ended.path == path);
         if earlier {
             self.take_digests();
         }
@@ -318,8 +326,8 @@ impl<'k> Scan<'k> {
         std::mem::take(&mut self.state.borrow_mut().credentials)
     }
 
-    /// Takes note of what the digests of a file tell; `bytes` are all of it, where it is still there.
-    pub(crate) fn hashed(&self, ended: Ended, digests: &Digests, bytes: Option<&[u8]>) {
+    /// Takes note of what the digests of a file tell; `digest` takes that of its bytes, where they are still there.
+    pub(crate) fn hashed(&self, ended: Ended, digests: &Digests, digest: &dyn Fn() -> Option<Digest>) {
         let Ended { path, size, whole, program, mut noted } = ended;
         if whole && !self.knowledge.inventory_alone {
             match self.knowledge.signatures.known(digests, size) {
@@ -335,7 +343,7 @@ impl<'k> Scan<'k> {
         }
         if noted {
             let taken = digests.sha256.filter(|_| whole).map(|sha256| Digest::from_sha256(&sha256));
-            let digest = taken.or_else(|| bytes.map(crate::digest_of));
+            let digest = taken.or_else(digest);
             self.with(|facts| facts.name(path.clone(), digest.map(|digest| digest.to_string())));
         }
         if whole && program {
@@ -344,8 +352,8 @@ impl<'k> Scan<'k> {
     }
 
     /// Puts off what the digests of a file tell, so that nobody waits for the thread that takes them.
-    pub(crate) fn hashed_later(&self, ended: Ended) {
-        self.state.borrow_mut().ended.push_back(ended);
+    pub(crate) fn hashed_later(&self, ended: Ended, digest: Option<Digest>) {
+        self.state.borrow_mut().ended.push_back((ended, digest));
         // Always the same one, whichever of the two threads is faster.
         if self.state.borrow().ended.len() > BEHIND_MAX {
             self.take_first_digests();
@@ -359,8 +367,8 @@ impl<'k> Scan<'k> {
 
     fn take_first_digests(&self) -> bool {
         let first = self.state.borrow_mut().ended.pop_front();
-        let Some(first) = first else { return false };
-        self.hashed(first, &self.beside.next_digests(), None);
+        let Some((first, digest)) = first else { return false };
+        self.hashed(first, &self.beside.next_digests(), &|| digest.clone());
         true
     }
 
@@ -442,13 +450,14 @@ impl<'k> Scan<'k> {
         other: impl FnOnce() -> T,
     ) -> T {
         let knowledge = self.knowledge;
-        if place.1 > BESIDE_DEPTH_MAX {
-            self.window(place, of, (bytes, carried), rules);
-            return other();
-        }
         let (done, seen) = knowledge.both(bytes.len(), || knowledge.look(place.0, of, bytes, rules), other);
         self.saw(place, bytes.len() - carried, seen);
         done
+    }
+
+    /// Whether a window of a file inside so many archives is looked at before the next is read, into the same memory.
+    pub(crate) fn shows_first(&self, depth: u32) -> bool {
+        depth > BESIDE_DEPTH_MAX || self.knowledge.crew.is_full()
     }
 
     /// Takes note of what the scanners saw in a window, of which so many bytes were new to them.
@@ -525,7 +534,7 @@ impl<'k> Scan<'k> {
         }
     }
 
-    fn ended_early(&self, path: &str, why: &str) {
+    pub(crate) fn ended_early(&self, path: &str, why: &str) {
         let observed = format!("the malware scan ended early: {why}");
         self.note(Note::new("INC-02", path, observed, "a whole scan", OURS));
     }

@@ -3,7 +3,7 @@
 use crate::companion::Before;
 use crate::facts::Note;
 use crate::files::Asked;
-use crate::kept::Kept;
+use crate::kept::{ANNOUNCED_BYTES_MAX, Bytes, Kept};
 use crate::scan::{Ended, Passed, Rules, Scan, Want, Whence};
 use crate::window::Window;
 use crate::{nested, yara};
@@ -14,7 +14,7 @@ use mercat_signatures::{FileKind, Hasher, Hashing};
 use std::io::{self, BufRead, Read};
 
 /// Bytes of a file that scanners see at a time.
-pub(crate) const WINDOW_BYTES: usize = 4 << 20;
+pub(crate) const WINDOW_BYTES: usize = 2 << 20;
 /// Bytes at the end of a window that the next one begins with.
 pub(crate) const OVERLAP_BYTES: usize = mercat_signatures::SPAN_BYTES_MAX;
 
@@ -26,9 +26,6 @@ const BEHIND_PE_BYTES_MAX: u64 = 64 << 20;
 
 /// Bytes of a file system or disk that is held in memory where no file of ours is free for it.
 const DISK_MEMORY_BYTES_MAX: u64 = 8 << 20;
-
-/// Bytes for which room is made because an archive announces them; archives inside archives are open together.
-const ANNOUNCED_BYTES_MAX: u64 = 16 << 20;
 
 /// A file whose bytes go past every scanner, whether or not somebody asks for them.
 pub(crate) struct Shown<'s, 'k> {
@@ -52,10 +49,10 @@ pub(crate) struct Shown<'s, 'k> {
     zip_behind: bool,
     /// Scanners of others; an archive is opened for them.
     before: Option<Vec<Before<'k>>>,
-    /// What the rules see when all of it is there, of a file of more than a window.
-    whole: Option<Vec<u8>>,
+    /// What the rules see when all of it is there, of a file of more than a window, and whether one of them may hit.
+    whole: Option<(Kept<'k>, bool)>,
     /// All bytes of a file that may have an archive behind other content.
-    all: Option<Vec<u8>>,
+    all: Option<Kept<'k>>,
     kept: Option<Kept<'k>>,
     /// Its size, where it is known before the bytes are read.
     known_size: Option<u64>,
@@ -119,15 +116,15 @@ impl<'s, 'k> Shown<'s, 'k> {
     pub(crate) fn ask(&mut self, asked: &Asked) {
         if !self.ended && !self.scan.knowledge().inventory_alone {
             let max = if self.depth <= WHOLE_DEPTH_MAX { yara::WHOLE_BYTES_MAX } else { 0 };
-            self.whole = self.room(self.known_size.unwrap_or(0), max);
+            let may_hit = || self.scan.knowledge().yara.may_hit(&self.window);
+            self.whole = self.wait(max).map(|kept| (kept, may_hit()));
             let max = self.scan.limits().nested_file_bytes;
             let max = if self.window.starts_with(b"MZ") { max.min(BEHIND_PE_BYTES_MAX) } else { max };
-            self.all = self
-                .known_size
-                .filter(|size| {
-                    self.depth <= WHOLE_DEPTH_MAX && mercat_inventory::may_carry(&self.window, *size)
-                })
-                .and_then(|size| self.room(size, max));
+            let may_carry = |size: &u64| mercat_inventory::may_carry(&self.window, *size);
+            self.all = match self.known_size.filter(may_carry) {
+                Some(_) if self.depth <= WHOLE_DEPTH_MAX => self.wait(max),
+                _ => None,
+            };
         }
         self.program = asked.program;
         if asked.program {
@@ -174,29 +171,45 @@ impl<'s, 'k> Shown<'s, 'k> {
         })
     }
 
-    /// A buffer for a file, with what was read of it, where it is not too large.
-    fn room(&self, size: u64, max: u64) -> Option<Vec<u8>> {
-        let size = usize::try_from(size.max(self.size)).ok().filter(|size| *size as u64 <= max)?;
-        let announced = if self.depth > 0 { size.min(ANNOUNCED_BYTES_MAX as usize) } else { size };
-        let mut out = Vec::with_capacity(announced);
-        out.extend_from_slice(&self.window);
-        Some(out)
+    /// Where the file waits, with what was read of it, unless it is too large.
+    fn wait(&self, max: u64) -> Option<Kept<'k>> {
+        if self.known_size.unwrap_or(0).max(self.size) > max {
+            return None;
+        }
+        let mut kept = self.scan.keep(self.known_size);
+        kept.push(&self.window);
+        Some(kept)
     }
 
     /// Keeps what the rules, or an archive at the end, are looked for in.
     fn keep_on(&mut self) {
         let fresh = &self.window[self.carried..];
         if let Some(all) = &mut self.all {
-            all.extend_from_slice(fresh);
+            all.push(fresh);
         }
-        if let Some(mut whole) = self.whole.take() {
-            whole.extend_from_slice(fresh);
-            match whole.len() as u64 > yara::WHOLE_BYTES_MAX {
+        if let Some((kept, may_hit)) = &mut self.whole {
+            kept.push(fresh);
+            *may_hit = *may_hit || self.scan.knowledge().yara.may_hit(&self.window);
+            if kept.passed() as u64 > yara::WHOLE_BYTES_MAX {
                 // From here on they see windows, the next of which begins with the end of this.
-                true => self.scan.late_rules(self.path, &whole, false),
-                false => self.whole = Some(whole),
+                self.late_rules(false);
             }
         }
+    }
+
+    /// Shows the rules what waited for them, and gives it back.
+    fn late_rules(&mut self, whole: bool) -> Option<Bytes<'k>> {
+        let (kept, may_hit) = self.whole.take()?;
+        let kept = kept.finish();
+        if may_hit {
+            match kept.read() {
+                Ok(bytes) => self.scan.late_rules(self.path, &bytes, whole),
+                Err(error) => {
+                    self.scan.ended_early(self.path, &format!("what waited for it is lost: {error}"));
+                }
+            }
+        }
+        Some(kept)
     }
 
     /// Shows what the window holds, and reads the next.
@@ -231,6 +244,11 @@ impl<'s, 'k> Shown<'s, 'k> {
     /// Shows the window to the scanners while the next one is read, which begins with the last bytes of this.
     fn show_and_read(&mut self, keep: usize) -> io::Result<bool> {
         if self.window.is_empty() {
+            return self.window.read(&mut *self.inner, WINDOW_BYTES);
+        }
+        if self.scan.shows_first(self.depth) {
+            self.show();
+            self.window.keep_last(keep);
             return self.window.read(&mut *self.inner, WINDOW_BYTES);
         }
         let mut next = self.scan.buffer();
@@ -290,21 +308,28 @@ impl<'s, 'k> Shown<'s, 'k> {
         }
     }
 
-    /// Everything from here to the end, when it has at most `max` bytes.
-    pub(crate) fn rest(&mut self, max: u64) -> io::Result<Option<Vec<u8>>> {
-        let mut out = Vec::new();
+    /// Keeps everything from here to the end; `false` when it has more than `max` bytes.
+    ///
+    /// # Errors
+    /// What broke the stream.
+    pub(crate) fn rest(&mut self, max: u64, kept: &mut Kept<'_>) -> io::Result<bool> {
         loop {
             let bytes = self.fill_buf()?;
             let count = bytes.len();
             if count == 0 {
-                return Ok(Some(out));
+                return Ok(true);
             }
-            if out.len() as u64 + count as u64 > max {
-                return Ok(None);
+            if kept.passed() as u64 + count as u64 > max {
+                return Ok(false);
             }
-            out.extend_from_slice(bytes);
+            kept.push(bytes);
             self.consume(count);
         }
+    }
+
+    /// Its size, where it is known before the bytes are read.
+    pub(crate) fn known_size(&self) -> Option<u64> {
+        self.known_size
     }
 
     /// Passes over the script or program that the file begins as, to the archive behind it, and tells its format, and
@@ -387,9 +412,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             self.more();
         }
         self.show();
-        if let Some(whole) = self.whole.take() {
-            self.scan.late_rules(self.path, &whole, true);
-        }
+        let waited = self.late_rules(true);
         self.answers();
         let digests = std::mem::replace(&mut self.hash, Hasher::here(Hashing::none())).finish();
         let announced = self.known_size.filter(|_| self.depth > 0 && self.broken.is_none());
@@ -410,10 +433,20 @@ impl<'s, 'k> Shown<'s, 'k> {
             program: self.program,
             noted: self.scan.is_noted(self.path),
         };
+        // Of a file that was noted, which may be excused by its digest.
+        let digest = || match &waited {
+            _ if all => Some(crate::digest_of(&self.window)),
+            Some(waited) if self.broken.is_none() => waited.sha256().ok(),
+            _ => None,
+        };
         match digests {
-            Some(digests) => self.scan.hashed(ended, &digests, all.then_some(&*self.window)),
-            None => self.scan.hashed_later(ended),
+            Some(digests) => self.scan.hashed(ended, &digests, &digest),
+            None => {
+                let digest = if ended.noted { digest() } else { None };
+                self.scan.hashed_later(ended, digest);
+            }
         }
+        drop(waited);
         self.scan.give_back(std::mem::take(&mut self.window));
         match self.broken.take() {
             Some(error) => Err(error),
@@ -454,11 +487,11 @@ impl<'s, 'k> Shown<'s, 'k> {
             }
             return;
         }
-        let all = self.all.take().filter(|all| all.len() as u64 == self.size);
+        let all = self.all.take().filter(|all| all.passed() as u64 == self.size);
         if whole {
-            nested::behind(self.scan, self.path, self.depth, &self.window);
+            nested::behind(self.scan, self.path, self.depth, Ok(&&*self.window));
         } else if let Some(all) = all {
-            nested::behind(self.scan, self.path, self.depth, &all);
+            nested::behind(self.scan, self.path, self.depth, all.finish().positioned());
         } else {
             let observed = format!("a zip archive behind other content, {} bytes in all", self.size);
             let required = "a file in which an archive is opened";

@@ -28,6 +28,13 @@ impl Window {
         self.filled = self.filled.min(count);
     }
 
+    /// Forgets all but the last bytes.
+    pub(crate) fn keep_last(&mut self, count: usize) {
+        let from = self.filled.saturating_sub(count);
+        self.bytes.copy_within(from..self.filled, 0);
+        self.filled -= from;
+    }
+
     /// Reads up to so many bytes behind what is there, as far as there is room, and tells whether all of them came;
     /// what came before an error stays.
     ///

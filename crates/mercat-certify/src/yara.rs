@@ -124,10 +124,15 @@ impl Rules {
         &self.digest
     }
 
+    /// Whether a rule may hit a file of at least [`LARGE_BYTES`] for what these bytes of it are.
+    pub(crate) fn may_hit(&self, bytes: &[u8]) -> bool {
+        self.needed.as_ref().is_none_or(|needed| needed.find(bytes).is_some())
+    }
+
     /// Names of the rules that match, with what that means. A time-out or failure is an error, never silence.
     pub(crate) fn scan(&self, part: Part<'_>, hit: impl FnMut(&str, Meaning)) -> Result<(), String> {
         let large = !part.whole || part.bytes.len() >= LARGE_BYTES;
-        if large && self.needed.as_ref().is_some_and(|needed| needed.find(part.bytes).is_none()) {
+        if large && !self.may_hit(part.bytes) {
             return Ok(());
         }
         scan(self.scanner().map_err(|error| error.to_string())?, part, hit)

@@ -84,7 +84,7 @@ const BESIDE_BYTES: usize = 512 << 10;
 /// Bytes that are handed over at a time.
 const PIECE_BYTES: usize = 256 << 10;
 /// Pieces on their way: the hashes may stay behind the scanners by so much.
-const PIECES: usize = 8;
+const PIECES: usize = 4;
 
 /// A thread that hashes large files, one after the other, beside whoever looks at them. It starts with the first.
 #[derive(Default)]

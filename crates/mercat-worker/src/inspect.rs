@@ -688,16 +688,13 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
     Ok(())
 }
 
-/// Processors for which there are files; the child may have a limited number open.
-const SCRATCH_THREADS_MAX: usize = 32;
-
 /// Files without names for large programs; where there can be none, or they would lie in memory that no limit of the
 /// child counts, those wait in its own.
 fn scratch(directory: &Path) -> Vec<File> {
     const TMPFS: i64 = 0x0102_1994;
     // As many layers are read side by side as there are processors, and a disk has at least two readers.
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).clamp(2, SCRATCH_THREADS_MAX);
-    let count = threads * mercat_certify::SCRATCH_FILES;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).max(2);
+    let count = (threads * mercat_certify::SCRATCH_FILES).min(sandbox::SCRATCH_FILES_MAX);
     if rustix::fs::statfs(directory).is_ok_and(|about| about.f_type == TMPFS) {
         return Vec::new();
     }

@@ -13,8 +13,11 @@ use std::path::PathBuf;
 
 /// Address space of the child in bytes.
 const MEMORY_BYTES: u64 = 6 << 30;
-/// Open files of the child.
-const FILES: u64 = 128;
+/// Open files of the child: those of ours in which something waits, and as many blobs, libraries and connections.
+const FILES: u64 = 2 * SCRATCH_FILES_MAX as u64;
+
+/// Files of ours that the child is lent at most.
+pub(crate) const SCRATCH_FILES_MAX: usize = 256;
 
 /// What the operator permits where the kernel cannot confine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]

@@ -411,7 +411,7 @@ proptest! {
             bytes.truncate(cut.index(bytes.len()));
         }
         let _ = code(&bytes);
-        let _ = zip::check(&bytes);
+        let _ = zip::check(&bytes.as_slice());
         let _ = Cursor::new(bytes);
     }
 }

@@ -27,8 +27,9 @@
 mod end;
 mod member;
 
-use crate::ReadError;
+use crate::{Positioned, ReadError};
 use std::collections::BTreeMap;
+use std::io;
 
 /// Methods that are opened: stored and deflate.
 const METHODS: [u64; 2] = [0, 8];
@@ -42,16 +43,56 @@ impl Problems {
     }
 }
 
+/// The bytes of an archive, of which a part is looked at again and again.
+struct Source<'b> {
+    bytes: &'b dyn Positioned,
+    size: usize,
+    /// A part of them, and where it begins.
+    near: (usize, Vec<u8>),
+}
+
+/// Bytes that are read around what is looked at.
+const NEAR_BYTES: usize = 4096;
+
+impl<'b> Source<'b> {
+    fn new(bytes: &'b dyn Positioned) -> io::Result<Self> {
+        let size = usize::try_from(bytes.length()?).map_err(io::Error::other)?;
+        Ok(Self { bytes, size, near: (0, Vec::new()) })
+    }
+
+    /// So many bytes from there; nothing where there are fewer.
+    fn get(&mut self, at: usize, count: usize) -> io::Result<Option<&[u8]>> {
+        let Some(end) = at.checked_add(count).filter(|end| *end <= self.size) else { return Ok(None) };
+        let (start, near) = &mut self.near;
+        if at < *start || end > *start + near.len() {
+            near.resize(count.max(NEAR_BYTES).min(self.size - at), 0);
+            self.bytes.read_exact_at(near, at as u64)?;
+            *start = at;
+        }
+        let from = at - *start;
+        Ok(near.get(from..from + count))
+    }
+
+    /// Whether these bytes are there.
+    fn is(&mut self, at: usize, wanted: &[u8]) -> io::Result<bool> {
+        Ok(self.get(at, wanted.len())? == Some(wanted))
+    }
+}
+
 /// Tells everything in which readers of this zip may differ, or at which ours stops; nothing when all is
 /// well. At most one refusal a code.
-pub fn check(bytes: &[u8]) -> Vec<ReadError> {
+///
+/// # Errors
+/// When the bytes cannot be read.
+pub fn check(bytes: &dyn Positioned) -> io::Result<Vec<ReadError>> {
     let mut problems = Problems(BTreeMap::new());
-    if let Some(end) = end::find(bytes, &mut problems) {
-        member::check(bytes, &end, &mut problems);
+    let mut source = Source::new(bytes)?;
+    if let Some(end) = end::find(&mut source, &mut problems)? {
+        member::check(&mut source, &end, &mut problems)?;
     }
     let told = problems.0.into_iter().map(|(code, (offset, what, times))| {
         let more = if times > 1 { format!(" ({times} times in all)") } else { String::new() };
         ReadError::refused(code, offset, what + &more)
     });
-    told.collect()
+    Ok(told.collect())
 }

@@ -35,12 +35,16 @@ fn what_is_noted_names_the_bytes_of_its_file_unless_they_are_not_one_file() {
     let test = signatures::test_string();
     let mut large = vec![b'x'; WINDOW_BYTES];
     large.extend(&test);
+    // Of more than rules see whole, nothing waits.
+    let mut huge = vec![b'x'; crate::yara::WHOLE_BYTES_MAX as usize];
+    huge.extend(&test);
     let mut other = test.clone();
     other.push(b'\n');
     let files = [
         ("a", &test),
         ("calm", &b"nothing".to_vec()),
         ("large", &large),
+        ("huge", &huge),
         ("twice", &test),
         ("twice", &other),
     ];
@@ -48,7 +52,8 @@ fn what_is_noted_names_the_bytes_of_its_file_unless_they_are_not_one_file() {
     let facts = scan_layer(&mut &tar[..], Some(Compression::None), &knowledge).expect("reads");
     assert!(!facts.refused, "{:?}", facts.notes);
     assert_eq!(facts.digest_of("a"), crate::digest_of(&test).to_string());
-    for unknown in ["calm", "large", "twice"] {
+    assert_eq!(facts.digest_of("large"), crate::digest_of(&large).to_string());
+    for unknown in ["calm", "huge", "twice"] {
         assert_eq!(facts.digest_of(unknown), "", "{unknown}");
     }
 }

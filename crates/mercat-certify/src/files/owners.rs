@@ -2,7 +2,7 @@
 
 use mercat_artifact::pkgdb::rpm;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// As whose files diverted ones are listed.
 pub(crate) const DIVERSIONS: &str = "diversions";
@@ -12,8 +12,47 @@ pub(crate) const DIVERSIONS: &str = "diversions";
 pub(crate) struct Owned {
     pub(crate) package: String,
     pub(crate) licence: String,
-    /// Paths, and digests in hexadecimal: 32 digits MD5, 40 SHA-1, 64 SHA-256, none where there is none.
-    pub(crate) files: Vec<(String, String)>,
+    pub(crate) files: Listed,
+}
+
+/// Paths, and digests in hexadecimal: 32 digits MD5, 40 SHA-1, 64 SHA-256, none where there is none. There are as many as
+/// files in an image, so they are kept as one text: a line each, the digest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Listed(String);
+
+impl Listed {
+    /// Adds a file that may be a program. No package has one with a line break in its name.
+    fn push(&mut self, path: &str, digest: &str) {
+        if is_kept(path) && !path.contains('\n') {
+            // What is no digest is like none.
+            let digit =
+                |digit: char| if digit.is_ascii_hexdigit() { digit.to_ascii_lowercase() } else { '?' };
+            self.0.extend(digest.chars().map(digit));
+            [" ", path, "\n"].iter().for_each(|part| self.0.push_str(part));
+        }
+    }
+
+    /// Paths and digests.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .split_terminator('\n')
+            .filter_map(|line| line.split_once(' '))
+            .map(|(digest, path)| (path, digest))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        memchr::memchr_iter(b'\n', self.0.as_bytes()).count()
+    }
+}
+
+impl<'a> FromIterator<(&'a str, &'a str)> for Listed {
+    fn from_iter<T: IntoIterator<Item = (&'a str, &'a str)>>(files: T) -> Self {
+        let mut out = Self::default();
+        files.into_iter().for_each(|(path, digest)| out.push(path, digest));
+        out.0.shrink_to_fit();
+        out
+    }
 }
 
 /// Whether a path is that of a list or licence file of a package manager. Of volumes, `/var` may be one
@@ -43,14 +82,14 @@ fn copyright_of(path: &str) -> Option<&str> {
 pub(crate) fn read(path: &str, bytes: &[u8]) -> Result<Vec<Owned>, String> {
     if let Some(package) = copyright_of(path) {
         let licence = licence_of(&String::from_utf8_lossy(bytes));
-        return Ok(vec![Owned { package: package.to_owned(), licence, files: Vec::new() }]);
+        return Ok(vec![Owned { package: package.to_owned(), licence, files: Listed::default() }]);
     }
     if crate::inventory::is_rpm(path) {
         let whole = rpm::parse_records(bytes).map_err(|refusal| match refusal {
             rpm::Refusal::Unreadable(why) | rpm::Refusal::Broken(why) => why,
         })?;
         let owned = |record: rpm::Record| {
-            let files = record.files.into_iter().filter(|(path, _)| is_kept(path)).collect();
+            let files = record.files.iter().map(|(path, digest)| (path.as_str(), digest.as_str())).collect();
             Owned { package: record.name, licence: record.licence, files }
         };
         return Ok(whole.into_iter().map(owned).collect());
@@ -60,17 +99,13 @@ pub(crate) fn read(path: &str, bytes: &[u8]) -> Result<Vec<Owned>, String> {
         return Ok(apk(&text));
     }
     let name = path.rsplit('/').next().unwrap_or(path);
-    let (stem, files): (&str, Vec<(String, String)>) = match name.rsplit_once('.') {
-        Some((stem, "list")) => (
-            stem,
-            text.lines().map(|line| (line.trim_start_matches('/').to_owned(), String::new())).collect(),
-        ),
+    let (stem, files): (&str, Listed) = match name.rsplit_once('.') {
+        Some((stem, "list")) => (stem, text.lines().map(|line| (line.trim_start_matches('/'), "")).collect()),
         Some((stem, "md5sums")) => (stem, text.lines().filter_map(md5_line).collect()),
         _ if name == DIVERSIONS => (DIVERSIONS, diverted(&text)),
         _ => return Ok(Vec::new()),
     };
     let package = stem.split(':').next().unwrap_or(stem).to_owned();
-    let files = files.into_iter().filter(|(path, _)| is_kept(path)).collect();
     Ok(vec![Owned { package, licence: String::new(), files }])
 }
 
@@ -80,18 +115,18 @@ fn is_kept(path: &str) -> bool {
     !path.is_empty() && path != "." && !OUT.iter().any(|out| path.starts_with(out))
 }
 
-fn md5_line(line: &str) -> Option<(String, String)> {
+fn md5_line(line: &str) -> Option<(&str, &str)> {
     let (digest, path) = line.split_once(char::is_whitespace)?;
     let hex = digest.len() == 32 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
-    hex.then(|| (path.trim().trim_start_matches(['/', '*']).to_owned(), digest.to_ascii_lowercase()))
+    hex.then(|| (path.trim().trim_start_matches(['/', '*']), digest))
 }
 
 /// `diversions`: three lines each, from, to, and the package that diverts. Both places are owned, and
 /// nothing is said about their digests.
-fn diverted(text: &str) -> Vec<(String, String)> {
+fn diverted(text: &str) -> Listed {
     let lines: Vec<&str> = text.lines().collect();
     let places = lines.chunks_exact(3).flat_map(|three| [three[0], three[1]]);
-    places.map(|path| (path.trim_start_matches('/').to_owned(), String::new())).collect()
+    places.map(|path| (path.trim_start_matches('/'), "")).collect()
 }
 
 /// apk: `P` package, `L` licence, `F` directory, `R` file in it, `Z` its digest (`Q1` and SHA-1 in base64).
@@ -99,12 +134,20 @@ fn apk(text: &str) -> Vec<Owned> {
     let mut out: Vec<Owned> = Vec::new();
     let mut directory = "";
     let mut fresh = true;
+    // A digest stands behind its file.
+    let mut file: Option<(String, String)> = None;
+    let settle = |out: &mut Vec<Owned>, file: Option<(String, String)>| {
+        if let (Some(owned), Some((path, digest))) = (out.last_mut(), file) {
+            owned.files.push(&path, &digest);
+        }
+    };
     for line in text.lines() {
         let Some((key, value)) = line.split_once(':') else {
             fresh = true;
             continue;
         };
         if fresh {
+            settle(&mut out, file.take());
             out.push(Owned::default());
             fresh = false;
         }
@@ -116,18 +159,19 @@ fn apk(text: &str) -> Vec<Owned> {
             "R" => {
                 let path =
                     if directory.is_empty() { value.to_owned() } else { format!("{directory}/{value}") };
-                owned.files.push((path, String::new()));
+                let before = file.replace((path, String::new()));
+                settle(&mut out, before);
             }
             "Z" => {
                 let digest = value.strip_prefix("Q1").and_then(hex_of_base64);
-                if let (Some((_, at)), Some(digest)) = (owned.files.last_mut(), digest) {
+                if let (Some((_, at)), Some(digest)) = (&mut file, digest) {
                     *at = digest;
                 }
             }
             _ => {}
         }
     }
-    out.iter_mut().for_each(|owned| owned.files.retain(|(path, _)| is_kept(path)));
+    settle(&mut out, file);
     out
 }
 
@@ -175,22 +219,38 @@ fn licence_of(text: &str) -> String {
 /// The owners of files, over all lists.
 #[derive(Debug, Default)]
 pub(crate) struct Owners<'f> {
-    files: BTreeMap<&'f str, (&'f str, &'f str)>,
+    files: HashMap<&'f str, (&'f str, &'f str)>,
+    any: bool,
     /// Licences by package.
     pub(crate) licences: BTreeMap<&'f str, &'f str>,
 }
 
+fn without_usr(path: &str) -> &str {
+    path.strip_prefix("usr/").unwrap_or(path)
+}
+
+/// The files whose owners will be asked for: of all others nothing is kept.
+pub(crate) struct Asked<'p>(HashSet<&'p str>);
+
+pub(crate) fn asked<'p>(paths: impl Iterator<Item = &'p str>) -> Asked<'p> {
+    Asked(paths.map(without_usr).collect())
+}
+
 impl<'f> Owners<'f> {
     /// Adds the lists of a layer; later ones win. A digest is not lost to a list without digests.
-    pub(crate) fn add(&mut self, owned: impl IntoIterator<Item = &'f Owned>) {
+    pub(crate) fn add(&mut self, asked: &Asked<'_>, owned: impl IntoIterator<Item = &'f Owned>) {
         for owned in owned {
             if !owned.licence.is_empty() {
                 self.licences.insert(&owned.package, &owned.licence);
             }
-            for (path, digest) in &owned.files {
+            for (path, digest) in owned.files.iter() {
+                self.any = true;
+                if !asked.0.contains(without_usr(path)) {
+                    continue;
+                }
                 // Of a diverted file the digest is not known.
                 let unknown = owned.package == DIVERSIONS;
-                match self.files.get_mut(path.as_str()) {
+                match self.files.get_mut(path) {
                     Some((_, known)) if unknown => *known = "",
                     Some((_, known)) if digest.is_empty() && !known.is_empty() => {}
                     _ => {
@@ -203,7 +263,7 @@ impl<'f> Owners<'f> {
 
     /// Whether any list was found.
     pub(crate) fn is_empty(&self) -> bool {
-        self.files.is_empty()
+        !self.any
     }
 
     /// The package that owns a path, and the digest that it was installed with. `/bin` and its like may

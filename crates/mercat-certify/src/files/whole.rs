@@ -1,7 +1,7 @@
 //! The files of all layers together, as the topmost leaves them.
 
 use super::modes::Mode;
-use super::owners::{DIVERSIONS, Owned, Owners};
+use super::owners::{self, DIVERSIONS, Owned, Owners};
 use super::{Files, Program, key_of};
 use crate::scan::OURS;
 use mercat_artifact::pkgdb::Package;
@@ -99,6 +99,15 @@ pub(crate) fn whole(parts: &[Part<'_>], is_installed: &dyn Fn(&str) -> bool) -> 
         }
         joined.add(part);
     }
+    let found = joined.components.into_values().flat_map(|(_, found)| found).collect();
+    let components = mercat_inventory::settle(found);
+    let asked = owners::asked(
+        (components.iter().map(|component| outer(&component.path)))
+            .chain(joined.notices.iter().map(String::as_str))
+            .chain(joined.programs.keys().map(String::as_str))
+            .chain(joined.suspects.values().map(|(_, (path, _))| path.as_str()))
+            .chain(joined.modes.keys().map(String::as_str)),
+    );
     let mut owners = Owners::default();
     // Diversions change what lists say.
     let (diverted, listed): (Vec<_>, Vec<_>) = joined
@@ -107,11 +116,11 @@ pub(crate) fn whole(parts: &[Part<'_>], is_installed: &dyn Fn(&str) -> bool) -> 
         .filter(|(path, _)| is_where_it_is_read(path))
         .partition(|(path, _)| path.ends_with("lib/dpkg/diversions"));
     for (_, owned) in listed.into_iter().chain(diverted) {
-        owners.add(owned.iter().filter(|owned| owned.package == DIVERSIONS || is_installed(&owned.package)));
+        let owned = owned.iter().filter(|owned| owned.package == DIVERSIONS || is_installed(&owned.package));
+        owners.add(&asked, owned);
     }
     let mut out = Whole { left: parts.iter().map(|part| part.files.left).sum(), ..Whole::default() };
-    let found = joined.components.into_values().flat_map(|(_, found)| found).collect();
-    out.components = owned_components(mercat_inventory::settle(found), &owners);
+    out.components = owned_components(components, &owners);
     out.removed = mercat_inventory::settle(joined.removed);
     // The notices of a package speak for that package.
     out.notices = joined.notices.into_iter().filter(|path| owners.of(path).is_none()).collect();
@@ -267,7 +276,8 @@ fn of_package_alone(finding: Finding, package: &str, more: &str) -> Finding {
 impl<'f> Joined<'f> {
     /// Takes away what a layer removes or replaces.
     fn hide(&mut self, part: &Part<'f>) {
-        let names: HashSet<&str> = part.files.names.iter().map(String::as_str).collect();
+        let has =
+            |path: &str, directory: bool| part.files.names.binary_search(&key_of(path, directory)).is_ok();
         let below = |path: &str, top: &str| {
             top.is_empty() || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'))
         };
@@ -282,14 +292,14 @@ impl<'f> Joined<'f> {
             let by_top = above.into_iter().any(|top| match tops.get(top) {
                 Some(known) => *known,
                 None => {
-                    let found = names.contains(key_of(top, false).as_str());
+                    let found = has(top, false);
                     tops.insert(top.to_owned(), found);
                     found
                 }
             });
-            by_top || names.contains(key_of(path, false).as_str())
+            by_top || has(path, false)
         };
-        let again = |path: &str| names.contains(key_of(path, true).as_str());
+        let again = |path: &str| has(path, true);
         let removed = &mut self.removed;
         self.components.retain(|path, (_, found)| {
             let removes = gone(path);

@@ -2,15 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn bytes(kept: Kept<'_>) -> Vec<u8> {
-    match kept.finish() {
-        Bytes::Memory(bytes) => bytes,
-        Bytes::Lent(lent) => {
-            let lent = lent.expect("written");
-            let mut bytes = vec![1; lent.length().expect("a length") as usize];
-            lent.read_exact_at(&mut bytes, 0).expect("read");
-            bytes
-        }
-    }
+    kept.finish().read().expect("read").into_owned()
 }
 
 fn scratch(files: usize) -> Scratch {
@@ -31,7 +23,7 @@ proptest! {
             content.iter().enumerate().map(|(at, byte)| if in_hole(at) { 0 } else { *byte }).collect();
         let scratch = scratch(1);
         let share = scratch.share();
-        let lent = || share.lend(LARGE_BYTES_MIN).expect("one is free");
+        let lent = || share.lend(NEEDED_BYTES_MIN).expect("one is free");
         let size = content.len() as u64;
         // The second time it is the same file, in which another stood.
         for mut kept in [
@@ -53,13 +45,25 @@ fn files_are_lent_to_large_programs_while_there_are_some_and_come_back_empty() {
     let scratch = scratch(2);
     let share = scratch.share();
     assert!(share.lend(LARGE_BYTES_MIN - 1).is_none());
-    let (mut first, second) = (share.lend(LARGE_BYTES_MIN), share.lend(u64::MAX));
+    let (mut first, second) = (share.lend(NEEDED_BYTES_MIN), share.lend(u64::MAX));
     assert!(first.is_some() && second.is_some());
-    assert!(share.lend(LARGE_BYTES_MIN).is_none());
+    assert!(share.lend(NEEDED_BYTES_MIN).is_none());
     let mut kept = Kept::lent(first.take().expect("lent"), 3, Vec::new());
     kept.push(b"abc");
     drop(kept);
-    assert_eq!(share.lend(LARGE_BYTES_MIN).expect("lent").length().expect("a length"), 0);
+    assert_eq!(share.lend(NEEDED_BYTES_MIN).expect("lent").length().expect("a length"), 0);
+}
+
+#[test]
+fn what_memory_has_room_for_leaves_files_to_large_programs_and_disks() {
+    let scratch = scratch(SHARE_FILES);
+    let share = scratch.share();
+    assert!(share.lend_spare(LARGE_BYTES_MIN - 1).is_none());
+    let spare: Vec<_> = std::iter::from_fn(|| share.lend_spare(u64::MAX)).collect();
+    assert_eq!(spare.len(), SHARE_FILES - RESERVED_FILES);
+    assert!(share.lend(NEEDED_BYTES_MIN - 1).is_none());
+    let needed: Vec<_> = std::iter::from_fn(|| share.lend(NEEDED_BYTES_MIN)).collect();
+    assert_eq!(needed.len(), RESERVED_FILES);
 }
 
 #[test]
@@ -87,8 +91,8 @@ fn a_file_that_cannot_be_written_is_told() {
     let readable = tempfile::NamedTempFile::new().expect("a file");
     let scratch = Scratch::new(vec![File::open(readable.path()).expect("opened")]);
     let share = scratch.share();
-    let mut kept = Kept::lent(share.lend(LARGE_BYTES_MIN).expect("lent"), 3, Vec::new());
+    let mut kept = Kept::lent(share.lend(NEEDED_BYTES_MIN).expect("lent"), 3, Vec::new());
     kept.push(b"abc");
     assert!(matches!(kept.finish(), Bytes::Lent(Err(_))));
-    assert!(share.lend(LARGE_BYTES_MIN).is_none(), "one that cannot be emptied is not lent again");
+    assert!(share.lend(NEEDED_BYTES_MIN).is_none(), "one that cannot be emptied is not lent again");
 }

@@ -1,4 +1,5 @@
 use super::*;
+use std::io::Cursor;
 
 #[test]
 fn four_bytes_are_no_archive_and_an_archive_behind_a_program_is_one() {
@@ -334,4 +335,57 @@ fn what_only_looks_like_a_credential_does_not_block_where_others_wrote_the_file(
     let many = "mysql -p1a1a1a1".repeat(400_000);
     let rules: Vec<String> = told("a", many.as_bytes()).into_iter().map(|(rule, _)| rule).collect();
     assert!(rules.contains(&"INC-02".to_owned()), "{rules:?}");
+}
+
+#[test]
+fn what_waits_in_files_that_were_lent_is_judged_as_in_memory_and_told_as_ours_where_they_fail() {
+    use crate::files::tests::{facts_with, tar};
+    use std::fs::File;
+    use std::io::Write;
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    // What packs to next to nothing waits in memory.
+    let random: Vec<u8> = (0..5_000_000).map(|_| next()).collect();
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in [("big", &random), ("eicar", &crate::signatures::test_string())] {
+        archive.start_file(name, zip::write::SimpleFileOptions::default()).expect("begins");
+        archive.write_all(content).expect("written");
+    }
+    let archive = archive.finish().expect("ends").into_inner();
+    let behind = [b"#!/bin/sh\nexec java -jar $0\n", &*archive].concat();
+    let marked = [b"needle one", &*random, b"needle two"].concat();
+    let files = [("a.zip", &archive), ("b.run", &behind), ("c", &marked)];
+    let layer = tar(&files.map(|(path, bytes)| (path, b'0', 0o644, &bytes[..])));
+    let rule = r#"rule apart { strings: $a = "needle one" $b = "needle two" condition: $a at 0 and $b }"#;
+    let facts = |yara: &str, lent: Vec<File>| {
+        let extra = crate::Extra { yara: yara.to_owned(), ..crate::Extra::default() };
+        let knowledge = crate::Knowledge::load(&extra, mercat_advisories::Advisories::default());
+        let mut knowledge = knowledge.unwrap_or_else(|error| panic!("{error}"));
+        knowledge.lend_scratch(lent);
+        facts_with(&knowledge, &layer)
+    };
+    let told = |facts: &crate::LayerFacts| -> Vec<(String, String)> {
+        facts.notes.iter().map(|note| (note.rule.clone(), note.path.clone())).collect()
+    };
+    let files = |open: &dyn Fn() -> File| (0..crate::SCRATCH_FILES).map(|_| open()).collect::<Vec<_>>();
+    let found =
+        [("CTR-20", "a.zip!/eicar"), ("CTR-20", "b.run!/eicar"), ("CTR-20", "c"), ("ZIP-04", "b.run")];
+    let found = found.map(|(rule, path)| (rule.to_owned(), path.to_owned()));
+    let in_memory = facts(rule, Vec::new());
+    assert_eq!(told(&in_memory), found);
+    assert_eq!(facts(rule, files(&|| tempfile::tempfile().expect("a file"))), in_memory);
+    let full = tempfile::NamedTempFile::new().expect("a file");
+    let broken = || files(&|| File::open(full.path()).expect("opened"));
+    let lost = |paths: &[&str]| -> Vec<(String, String)> {
+        paths.iter().map(|path| ("INC-02".to_owned(), (*path).to_owned())).collect()
+    };
+    // Each is wanted twice: to be opened, and by the rules. When the spare files are used up, what is left waits in memory.
+    let mut expected = lost(&["a.zip", "a.zip", "b.run", "b.run"]);
+    expected.insert(0, ("CTR-20".to_owned(), "c".to_owned()));
+    assert_eq!(told(&facts(rule, broken())), expected);
+    // No rule of ours looks at what has nothing in it that one of them needs.
+    assert_eq!(told(&facts("", broken())), lost(&["a.zip", "b.run"]));
 }

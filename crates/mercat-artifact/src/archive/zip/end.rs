@@ -1,7 +1,8 @@
 //! The end of a zip: end record, zip64 record and locator.
 
-use super::Problems;
+use super::{Problems, Source};
 use crate::archive::le;
+use std::io;
 
 const END: &[u8] = b"PK\x05\x06";
 const END_BYTES: usize = 22;
@@ -28,27 +29,51 @@ struct Fields {
     offset: u64,
 }
 
-pub(super) fn find(bytes: &[u8], problems: &mut Problems) -> Option<End> {
-    let from = bytes.len().saturating_sub(END_BYTES + COMMENT_BYTES_MAX);
+/// The end of an archive: an end record with the longest comment, and what stands in front of it.
+struct Tail {
+    /// Where it begins.
+    start: usize,
+    bytes: Vec<u8>,
+}
+
+impl Tail {
+    fn of(source: &Source<'_>) -> io::Result<Self> {
+        let start = source.size.saturating_sub(END_BYTES + COMMENT_BYTES_MAX + LOCATOR_BYTES);
+        let mut bytes = vec![0; source.size - start];
+        source.bytes.read_exact_at(&mut bytes, start as u64)?;
+        Ok(Self { start, bytes })
+    }
+
+    /// What begins there.
+    fn from(&self, at: usize) -> &[u8] {
+        at.checked_sub(self.start).and_then(|at| self.bytes.get(at..)).unwrap_or_default()
+    }
+
+    /// A number that stands there; it is in the tail.
+    fn number(&self, at: usize, count: usize) -> u64 {
+        le(self.from(at).get(..count).unwrap_or_default())
+    }
+}
+
+pub(super) fn find(source: &mut Source<'_>, problems: &mut Problems) -> io::Result<Option<End>> {
+    let tail = Tail::of(source)?;
+    let size = source.size;
+    let from = size.saturating_sub(END_BYTES + COMMENT_BYTES_MAX);
     let mut found: Vec<(usize, End, Fields)> = Vec::new();
-    let mut at = bytes.len().saturating_sub(END_BYTES);
     let mut tried = 0;
-    loop {
-        if at < from || bytes.len() < END_BYTES || tried == CANDIDATES_MAX {
+    let last = size.checked_sub(END_BYTES);
+    for at in last.into_iter().flat_map(|last| (from..=last).rev()) {
+        if tried == CANDIDATES_MAX {
             break;
         }
-        if bytes[at..].starts_with(END) {
+        if tail.from(at).starts_with(END) {
             tried += 1;
-            found.extend(candidate(bytes, at).map(|(end, fields)| (at, end, fields)));
+            found.extend(candidate(source, &tail, at)?.map(|(end, fields)| (at, end, fields)));
         }
-        if at == 0 {
-            break;
-        }
-        at -= 1;
     }
     if found.is_empty() {
         problems.add("ZIP-01", 0, || "no end record that leads to a central directory".into());
-        return None;
+        return Ok(None);
     }
     if found.len() > 1 || tried == CANDIDATES_MAX {
         let at = found[0].0;
@@ -56,62 +81,70 @@ pub(super) fn find(bytes: &[u8], problems: &mut Problems) -> Option<End> {
             .add("ZIP-02", at as u64, || format!("{} end records of {tried} can be the one", found.len()));
     }
     let (at, end, fields) = found.swap_remove(0);
-    let comment = usize::try_from(le(&bytes[at + 20..at + 22])).unwrap_or(0);
-    if at + END_BYTES + comment != bytes.len() {
-        let after = bytes.len() - at - END_BYTES;
+    let comment = usize::try_from(tail.number(at + 20, 2)).unwrap_or(0);
+    if at + END_BYTES + comment != size {
+        let after = size - at - END_BYTES;
         problems.add("ZIP-03", at as u64, || {
             format!("{after} bytes behind the end record, {comment} are declared")
         });
     }
-    if le(&bytes[at + 4..at + 6]) != le(&bytes[at + 6..at + 8]) {
+    if tail.number(at + 4, 2) != tail.number(at + 6, 2) {
         problems.add("ZIP-12", at as u64, || "an archive of several disks".into());
     }
-    agree(bytes, at, &fields, problems);
-    Some(end)
+    agree((source, &tail), at, &fields, problems)?;
+    Ok(Some(end))
 }
 
 /// What one end record leads to, if there is a directory.
-fn candidate(bytes: &[u8], at: usize) -> Option<(End, Fields)> {
-    let field = |from: usize, count: usize| le(&bytes[at + from..at + from + count]);
+fn candidate(source: &mut Source<'_>, tail: &Tail, at: usize) -> io::Result<Option<(End, Fields)>> {
+    let field = |from: usize, count: usize| tail.number(at + from, count);
     let (mut entries, mut size, mut offset) = (field(10, 2), field(12, 4), field(16, 4));
     let mut end = at;
     // Some writers put a zip64 record there although nothing needs it; the directory ends before it all the same.
-    if let Some((start, wide)) = end64(bytes, at) {
+    if let Some((start, wide)) = end64(source, tail, at)? {
         end = start;
         entries = if entries == 0xffff { wide.entries } else { entries };
         size = if size == 0xffff_ffff { wide.size } else { size };
         offset = if offset == 0xffff_ffff { wide.offset } else { offset };
     }
-    let directory = end.checked_sub(usize::try_from(size).ok()?)?;
-    let shift = directory.checked_sub(usize::try_from(offset).ok()?)?;
-    if entries > 0 && !bytes[directory..].starts_with(b"PK\x01\x02") || entries == 0 && size > 0 {
-        return None;
+    let before = |end: usize, size: u64| end.checked_sub(usize::try_from(size).ok()?);
+    let Some(directory) = before(end, size) else { return Ok(None) };
+    let Some(shift) = before(directory, offset) else { return Ok(None) };
+    if entries > 0 && !source.is(directory, b"PK\x01\x02")? || entries == 0 && size > 0 {
+        return Ok(None);
     }
     let fields = Fields { entries, size, offset };
-    Some((End { directory, directory_end: end, entries, shift }, fields))
+    Ok(Some((End { directory, directory_end: end, entries, shift }, fields)))
 }
 
 /// The zip64 record that a locator in front of the end record leads to: where it begins, and what it says.
-fn end64(bytes: &[u8], at: usize) -> Option<(usize, Fields)> {
-    let locator = at.checked_sub(LOCATOR_BYTES)?;
-    if !bytes[locator..].starts_with(LOCATOR) {
-        return None;
-    }
+fn end64(source: &mut Source<'_>, tail: &Tail, at: usize) -> io::Result<Option<(usize, Fields)>> {
+    let Some(locator) = at.checked_sub(LOCATOR_BYTES).filter(|at| tail.from(*at).starts_with(LOCATOR)) else {
+        return Ok(None);
+    };
     // With bytes in front, the offset leads astray and the record stands right before the locator.
-    let declared = usize::try_from(le(&bytes[locator + 8..locator + 16])).unwrap_or(usize::MAX);
+    let declared = usize::try_from(tail.number(locator + 8, 8)).unwrap_or(usize::MAX);
     let nearest = locator.checked_sub(END64_BYTES);
-    let start = [Some(declared), nearest].into_iter().flatten().find(|start| {
-        bytes.get(*start..start.saturating_add(END64_BYTES)).is_some_and(|record| record.starts_with(END64))
-    })?;
-    let field = |from: usize| le(&bytes[start + from..start + from + 8]);
-    Some((start, Fields { entries: field(32), size: field(40), offset: field(48) }))
+    for start in [Some(declared), nearest].into_iter().flatten() {
+        if let Some(record) = source.get(start, END64_BYTES)?.filter(|record| record.starts_with(END64)) {
+            let field = |from: usize| le(&record[from..from + 8]);
+            let fields = Fields { entries: field(32), size: field(40), offset: field(48) };
+            return Ok(Some((start, fields)));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether the end record and the zip64 record say the same where both say something.
-fn agree(bytes: &[u8], at: usize, used: &Fields, problems: &mut Problems) {
-    let Some((_, wide)) = end64(bytes, at) else { return };
+fn agree(
+    (source, tail): (&mut Source<'_>, &Tail),
+    at: usize,
+    used: &Fields,
+    problems: &mut Problems,
+) -> io::Result<()> {
+    let Some((_, wide)) = end64(source, tail, at)? else { return Ok(()) };
     let narrow = |from: usize, count: usize, all: u64, wide: u64| {
-        let value = le(&bytes[at + from..at + from + count]);
+        let value = tail.number(at + from, count);
         value == all || value == wide
     };
     let same = narrow(10, 2, 0xffff, wide.entries)
@@ -120,4 +153,5 @@ fn agree(bytes: &[u8], at: usize, used: &Fields, problems: &mut Problems) {
     if !same || wide.entries != used.entries || wide.size != used.size || wide.offset != used.offset {
         problems.add("ZIP-11", at as u64, || "the zip64 record differs from the end record".into());
     }
+    Ok(())
 }

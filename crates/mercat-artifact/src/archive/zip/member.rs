@@ -1,10 +1,11 @@
 //! Members as the central directory tells of them, against their local headers.
 
 use super::end::End;
-use super::{METHODS, Problems};
+use super::{METHODS, Problems, Source};
 use crate::archive::member::text;
 use crate::archive::{MEMBERS_MAX, NAME_BYTES_MAX, le};
 use std::collections::HashSet;
+use std::io;
 
 const ENTRY: &[u8] = b"PK\x01\x02";
 const ENTRY_BYTES: usize = 46;
@@ -19,72 +20,88 @@ const STRONG: u64 = 1 << 6;
 const MASKED: u64 = 1 << 13;
 
 /// Fields that both headers have.
-struct Fields<'b> {
+struct Fields {
     flags: u64,
     method: u64,
     crc: u64,
     packed: u64,
     unpacked: u64,
-    name: &'b [u8],
-    extra: &'b [u8],
+    name: Vec<u8>,
+    extra: Vec<u8>,
 }
 
-pub(super) fn check(bytes: &[u8], end: &End, problems: &mut Problems) {
+/// One entry of the directory.
+struct Central {
+    fields: Fields,
+    /// Where its local header is, and the disk.
+    local: u64,
+    disk: u64,
+    /// Where the next one begins.
+    next: usize,
+}
+
+pub(super) fn check(source: &mut Source<'_>, end: &End, problems: &mut Problems) -> io::Result<()> {
     let mut at = end.directory;
     let mut names = HashSet::new();
     let mut ranges: Vec<(usize, usize)> = Vec::new();
     let mut count = 0_u64;
-    while let Some(fixed) = bytes[..end.directory_end].get(at..at + ENTRY_BYTES)
-        && fixed.starts_with(ENTRY)
-    {
+    // The directory and the local headers are far from each other.
+    let mut directory = Source::new(source.bytes)?;
+    directory.size = end.directory_end;
+    while directory.is(at, ENTRY)? {
         if count == MEMBERS_MAX {
             problems.add("ZIP-17", at as u64, || format!("more than {MEMBERS_MAX} members"));
-            return;
+            return Ok(());
         }
-        let Some((entry, local, next)) = central(bytes, at, fixed) else { break };
+        let Some(Central { fields: entry, local, disk, next }) = central(&mut directory, at)? else { break };
         count += 1;
         one(&entry, at, problems);
-        if le(&fixed[34..36]) != 0 && le(&fixed[34..36]) != 0xffff {
-            problems.add("ZIP-12", at as u64, || format!("{:?} is on another disk", text(entry.name)));
-        }
-        if !names.insert(entry.name) {
-            problems.add("ZIP-08", at as u64, || format!("two members are named {:?}", text(entry.name)));
+        if disk != 0 && disk != 0xffff {
+            problems.add("ZIP-12", at as u64, || format!("{:?} is on another disk", text(&entry.name)));
         }
         let start = usize::try_from(local).ok().and_then(|local| local.checked_add(end.shift));
-        match start.and_then(|start| against(bytes, start, &entry, problems).map(|stop| (start, stop))) {
+        let stop = start.map(|start| against(source, start, &entry, problems)).transpose()?.flatten();
+        match start.zip(stop) {
             Some(range) => ranges.push(range),
             None => {
-                let name = text(entry.name);
+                let name = text(&entry.name);
                 problems
                     .add("ZIP-01", at as u64, || format!("{name:?} has no local header where it should be"));
             }
         }
+        if let Some(name) = names.replace(entry.name) {
+            problems.add("ZIP-08", at as u64, || format!("two members are named {:?}", text(&name)));
+        }
         at = next;
     }
-    let signed = bytes[..end.directory_end].get(at..).is_some_and(|rest| rest.starts_with(b"PK\x05\x05"));
+    let signed = directory.is(at, b"PK\x05\x05")?;
     if count != end.entries || at != end.directory_end && !signed {
         let what = || format!("{count} members in the directory, {} declared", end.entries);
         problems.add("ZIP-13", at as u64, what);
     }
-    side_by_side(bytes, ranges, end, problems);
+    side_by_side(source, ranges, end, problems)
 }
 
-fn central<'b>(bytes: &'b [u8], at: usize, fixed: &'b [u8]) -> Option<(Fields<'b>, u64, usize)> {
-    let size = |from: usize| usize::try_from(le(&fixed[from..from + 2])).unwrap_or(0);
+fn central(directory: &mut Source<'_>, at: usize) -> io::Result<Option<Central>> {
+    let Some(fixed) = directory.get(at, ENTRY_BYTES)? else { return Ok(None) };
+    let field = |from: usize, count: usize| le(&fixed[from..from + count]);
+    let size = |from: usize| usize::try_from(field(from, 2)).unwrap_or(0);
     let (name, extra, comment) = (size(28), size(30), size(32));
-    let from = at + ENTRY_BYTES;
     let mut fields = Fields {
-        flags: le(&fixed[8..10]),
-        method: le(&fixed[10..12]),
-        crc: le(&fixed[16..20]),
-        packed: le(&fixed[20..24]),
-        unpacked: le(&fixed[24..28]),
-        name: bytes.get(from..from + name)?,
-        extra: bytes.get(from + name..from + name + extra)?,
+        flags: field(8, 2),
+        method: field(10, 2),
+        crc: field(16, 4),
+        packed: field(20, 4),
+        unpacked: field(24, 4),
+        name: Vec::new(),
+        extra: Vec::new(),
     };
-    let mut local = le(&fixed[42..46]);
-    widen(fields.extra, &mut [&mut fields.unpacked, &mut fields.packed, &mut local]);
-    Some((fields, local, from + name + extra + comment))
+    let (disk, mut local) = (field(34, 2), field(42, 4));
+    let from = at + ENTRY_BYTES;
+    let Some(text) = directory.get(from, name + extra)? else { return Ok(None) };
+    (fields.name, fields.extra) = (text[..name].to_vec(), text[name..].to_vec());
+    widen(&fields.extra, &mut [&mut fields.unpacked, &mut fields.packed, &mut local]);
+    Ok(Some(Central { fields, local, disk, next: from + name + extra + comment }))
 }
 
 /// Replaces saturated fields by those of the zip64 extra field (APPNOTE 4.5.3), in their order.
@@ -109,7 +126,7 @@ fn extra_field(mut extra: &[u8], wanted: u64) -> Option<&[u8]> {
 }
 
 /// What one entry of the directory tells by itself.
-fn one(entry: &Fields<'_>, at: usize, problems: &mut Problems) {
+fn one(entry: &Fields, at: usize, problems: &mut Problems) {
     let at = at as u64;
     let name = || text(&entry.name[..entry.name.len().min(NAME_BYTES_MAX)]);
     if entry.flags & (ENCRYPTED | STRONG | MASKED) != 0 || entry.method == 99 {
@@ -130,9 +147,9 @@ fn one(entry: &Fields<'_>, at: usize, problems: &mut Problems) {
         problems.add("ZIP-15", at, || format!("{:?} leads out of the archive", name()));
     }
     // Info-ZIP Unicode path: version, CRC-32 of the name that it stands for, the name.
-    if let Some([_, crc @ ..]) = extra_field(entry.extra, 0x7075)
+    if let Some([_, crc @ ..]) = extra_field(&entry.extra, 0x7075)
         && let Some((crc, other)) = crc.split_at_checked(4)
-        && le(crc) == u64::from(crc32fast::hash(entry.name))
+        && le(crc) == u64::from(crc32fast::hash(&entry.name))
         && entry.name.is_ascii()
         && other != entry.name
     {
@@ -141,27 +158,34 @@ fn one(entry: &Fields<'_>, at: usize, problems: &mut Problems) {
 }
 
 /// Compares with the local header; gives where the content ends.
-fn against(bytes: &[u8], start: usize, entry: &Fields<'_>, problems: &mut Problems) -> Option<usize> {
-    let fixed = bytes.get(start..start.checked_add(LOCAL_BYTES)?)?;
-    if !fixed.starts_with(LOCAL) {
-        return None;
-    }
-    let size = |from: usize| usize::try_from(le(&fixed[from..from + 2])).unwrap_or(0);
-    let (name, extra) = (size(26), size(28));
-    let from = start + LOCAL_BYTES;
-    let mut local = Fields {
-        flags: le(&fixed[6..8]),
-        method: le(&fixed[8..10]),
-        crc: le(&fixed[14..18]),
-        packed: le(&fixed[18..22]),
-        unpacked: le(&fixed[22..26]),
-        name: bytes.get(from..from + name)?,
-        extra: bytes.get(from + name..from + name + extra)?,
+fn against(
+    source: &mut Source<'_>,
+    start: usize,
+    entry: &Fields,
+    problems: &mut Problems,
+) -> io::Result<Option<usize>> {
+    let Some(fixed) = source.get(start, LOCAL_BYTES)?.filter(|fixed| fixed.starts_with(LOCAL)) else {
+        return Ok(None);
     };
-    widen(local.extra, &mut [&mut local.unpacked, &mut local.packed]);
+    let field = |from: usize, count: usize| le(&fixed[from..from + count]);
+    let size = |from: usize| usize::try_from(field(from, 2)).unwrap_or(0);
+    let (name, extra) = (size(26), size(28));
+    let mut local = Fields {
+        flags: field(6, 2),
+        method: field(8, 2),
+        crc: field(14, 4),
+        packed: field(18, 4),
+        unpacked: field(22, 4),
+        name: Vec::new(),
+        extra: Vec::new(),
+    };
+    let from = start + LOCAL_BYTES;
+    let Some(words) = source.get(from, name + extra)? else { return Ok(None) };
+    (local.name, local.extra) = (words[..name].to_vec(), words[name..].to_vec());
+    widen(&local.extra, &mut [&mut local.unpacked, &mut local.packed]);
     let at = start as u64;
     if local.name != entry.name {
-        let what = || format!("{:?} is {:?} in its local header", text(entry.name), text(local.name));
+        let what = || format!("{:?} is {:?} in its local header", text(&entry.name), text(&local.name));
         problems.add("ZIP-05", at, what);
     }
     // Behind a data descriptor the local header may leave these open.
@@ -170,13 +194,18 @@ fn against(bytes: &[u8], start: usize, entry: &Fields<'_>, problems: &mut Proble
     let sizes = same(local.packed, entry.packed) && same(local.unpacked, entry.unpacked);
     let flags = (local.flags ^ entry.flags) & (ENCRYPTED | DESCRIPTOR) == 0;
     if !sizes || !same(local.crc, entry.crc) || local.method != entry.method || !flags {
-        problems.add("ZIP-06", at, || format!("{:?} differs from its local header", text(entry.name)));
+        problems.add("ZIP-06", at, || format!("{:?} differs from its local header", text(&entry.name)));
     }
-    (from + name + extra).checked_add(usize::try_from(entry.packed).ok()?)
+    Ok(usize::try_from(entry.packed).ok().and_then(|packed| (from + name + extra).checked_add(packed)))
 }
 
 /// Members stand one after the other in front of the directory, with nothing unlisted between them.
-fn side_by_side(bytes: &[u8], mut ranges: Vec<(usize, usize)>, end: &End, problems: &mut Problems) {
+fn side_by_side(
+    source: &mut Source<'_>,
+    mut ranges: Vec<(usize, usize)>,
+    end: &End,
+    problems: &mut Problems,
+) -> io::Result<()> {
     ranges.sort_unstable();
     let first = ranges.first().map_or(end.directory, |range| range.0);
     if first > 0 {
@@ -187,13 +216,13 @@ fn side_by_side(bytes: &[u8], mut ranges: Vec<(usize, usize)>, end: &End, proble
         if start < last || stop > end.directory {
             problems.add("ZIP-07", start as u64, || format!("a member begins at {start}, before {last}"));
         }
-        let hidden = DESCRIPTORS
-            .iter()
-            .map(|length| last + length)
-            .find(|at| *at < start && bytes.get(*at..start).is_some_and(|gap| gap.starts_with(LOCAL)));
-        if let Some(at) = hidden {
-            problems.add("ZIP-14", at as u64, || "a member that the directory does not list".into());
+        for at in DESCRIPTORS.map(|length| usize::saturating_add(last, length)) {
+            if start.checked_sub(LOCAL.len()).is_some_and(|most| at <= most) && source.is(at, LOCAL)? {
+                problems.add("ZIP-14", at as u64, || "a member that the directory does not list".into());
+                break;
+            }
         }
         last = last.max(stop);
     }
+    Ok(())
 }

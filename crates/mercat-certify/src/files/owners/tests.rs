@@ -10,8 +10,9 @@ fn lists_of_dpkg_and_apk_name_owners_and_digests() {
         "lib/apk/db/installed",
         b"P:musl\nL:MIT\nF:lib\nR:ld.so\nZ:Q1AAECAwQFBgcICQoLDA0ODxAREhM=\n\nP:b\nF:\nR:x\n",
     );
+    let asked = asked(["usr/bin/tool", "usr/bin/other", "lib/ld.so", "opt/tool"].into_iter());
     let mut owners = Owners::default();
-    owners.add(summed.iter().chain(&listed).chain(&apk));
+    owners.add(&asked, summed.iter().chain(&listed).chain(&apk));
     assert_eq!(owners.of("usr/bin/tool"), Some(("tool", "0123456789abcdef0123456789abcdef")));
     assert_eq!(owners.of("usr/bin/other"), Some(("tool", "")), "/bin lies in /usr");
     assert_eq!(owners.of("lib/ld.so"), Some(("musl", "000102030405060708090a0b0c0d0e0f10111213")));
