@@ -222,7 +222,7 @@ impl Reader<'_> {
         let Some(bytes) = self.small(digest, size, MANIFEST_BYTES_MAX, &shown)? else { return Ok(()) };
         let mut hits = BTreeSet::new();
         self.knowledge.secrets.scan(&bytes, |secret| {
-            hits.insert(format!("{}: {}", secret.kind, secret.redacted));
+            hits.insert(secret.told());
         });
         for observed in hits {
             let fix = "revoke the credential and leave it out of the annotations";

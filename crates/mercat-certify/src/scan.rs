@@ -490,7 +490,7 @@ impl<'k> Scan<'k> {
                 self.note(Note::new("INC-02", path, observed, "a whole scan", OURS));
                 continue;
             }
-            let observed = format!("{}: {}", secret.kind, secret.redacted);
+            let observed = secret.told();
             let (rule, fix) = if in_program && OF_PROGRAMS.contains(&secret.kind) {
                 (
                     "CTR-21-ELF",

@@ -1,5 +1,6 @@
 //! Kinds that are told by what stands around them, or that are wrapped.
 
+mod assigned;
 mod commands;
 mod der;
 mod logins;
@@ -7,14 +8,18 @@ mod pem;
 mod settings;
 mod wrapped;
 
+pub(crate) use assigned::{change_password, default_of_variable, go_login, password, sql};
 pub(crate) use commands::{
-    connection_string, curl_user, login_option, mysql_option, option_password, sshpass_option,
+    connection_string, curl_user, ldap_option, login_option, mysql_option, named_option, option_password,
+    redis_option, sqlcmd_option, sshpass_option,
 };
 pub(crate) use der::{der_key, sealed_der_key};
 use logins::password_of;
 pub(crate) use logins::{netrc, npm_login, pgpass, registry_login, url_password};
 pub(crate) use pem::private_key;
-pub(crate) use settings::{data_source, object_login, option_file, php_constant, property, yaml_login};
+pub(crate) use settings::{
+    data_source, object_login, option_file, php_constant, property, string_data, yaml_login,
+};
 use wrapped::WRAPPED;
 pub(crate) use wrapped::{in_base64, in_escapes, in_hexadecimal, in_utf_32, numbered};
 
@@ -49,7 +54,8 @@ const REACH: usize = crate::REACH;
 const BACK: usize = 1024;
 
 /// What stands between a name and its value: its length. Quotes, brackets and blanks, then `=`, `:` or
-/// the like, which JSON may escape, then quotes and blanks.
+/// the like, which JSON may escape, then quotes and blanks. A type may be named between, and an object may have the
+/// value under a name of its own.
 pub(crate) fn assign(rest: &[u8]) -> Option<usize> {
     let skip = |from: usize, most: usize, set: &[u8]| {
         rest[from..].iter().take(most).take_while(|byte| set.contains(byte)).count()
@@ -60,10 +66,36 @@ pub(crate) fn assign(rest: &[u8]) -> Option<usize> {
         [b'=' | b':' | b'>', ..] => 1,
         // Of the escape, the sign in front is passed already.
         [b'u', b'0', b'0', b'3', b'a' | b'A' | b'd' | b'D', ..] if rest[..at].ends_with(b"\\") => 5,
+        [b',' | b'\r' | b'\n', ..] => value_behind(rest, at)?,
         _ => return None,
     };
     at += skip(at, 1, b"=>:");
-    Some(at + skip(at, 5, b" \t\"'`\\("))
+    let opened = at + skip(at, 5, b" \t\"'`\\(");
+    // Bytes of Python have a letter in front.
+    if let [b'b' | b'r' | b'f', b'"' | b'\'', ..] = rest.get(opened..)? {
+        return Some(opened + 2);
+    }
+    Some(typed(rest, at).unwrap_or(opened))
+}
+
+/// `name: DB_PASSWORD` and on the next line `value:`, in YAML or JSON: the length from the end of the name's line.
+fn value_behind(rest: &[u8], at: usize) -> Option<usize> {
+    let line = &rest[at..rest.len().min(at + 96)];
+    let start = run(line, 0, 80, |byte| b",\r\n \t\"".contains(&byte));
+    let value = line.get(start..)?.strip_prefix(b"value")?;
+    let colon = run(value, 0, 2, |byte| byte == b'"');
+    let has_line = line[..start].contains(&b'\n') || line[..start].contains(&b'"');
+    (value.get(colon) == Some(&b':') && has_line).then_some(start + 5 + colon + 1)
+}
+
+/// `: str = "…"` of Python: the length up to the value.
+fn typed(rest: &[u8], at: usize) -> Option<usize> {
+    let name = run(rest, at, 2, |byte| byte == b' ');
+    let named = run(rest, name, 32, |byte| byte.is_ascii_alphabetic() || b"[]|. ".contains(&byte));
+    let value = run(rest, named + 1, 2, |byte| byte == b' ');
+    let is_type = rest[..at].ends_with(b":") && named > name && rest.get(named) == Some(&b'=');
+    let quoted = matches!(rest.get(value), Some(b'"' | b'\''));
+    (is_type && quoted).then_some(value + 1)
 }
 
 fn run(window: &[u8], from: usize, most: usize, has: impl Fn(u8) -> bool) -> usize {

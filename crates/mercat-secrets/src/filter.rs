@@ -1,6 +1,6 @@
 //! The first look at every byte: where could a keyword begin?
 //!
-//! Most keywords hold a sign that programs and text seldom have: `_`, `-`, `:` or `.`. Those signs are found
+//! Most keywords hold a sign that programs and text seldom have: `_`, `-`, `:`, `.` or `=`. Those signs are found
 //! with vector instructions (`memchr`), and the four bytes around each are asked of a table of bits. Of the
 //! other keywords the four rarest bytes are looked for together (`aho_corasick::packed`, the Teddy
 //! algorithm). Only then the keywords themselves are compared.
@@ -11,9 +11,9 @@ use std::ops::Range;
 
 /// Bytes of a keyword that are looked for.
 const GRAM: usize = 4;
-/// Signs that are looked for together, the best first; `.` is looked for by itself.
+/// Signs that are looked for together, the best first, and those of keywords that have none of them.
 const SIGNS: [u8; 3] = [b'_', b'-', b':'];
-const DOT: u8 = b'.';
+const MORE_SIGNS: [u8; 2] = [b'.', b'='];
 
 /// A keyword, and whether all of it may also be in lower or in upper case. Other mixtures may be missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ enum Search {
 
 pub(crate) struct Filter {
     signs: Grams,
-    dots: Grams,
+    more_signs: Grams,
     others: Grams,
     search: Search,
     keywords: Vec<Keyword>,
@@ -74,16 +74,17 @@ pub(crate) struct Filter {
 
 impl Filter {
     pub(crate) fn new(keywords: Vec<Keyword>) -> Self {
-        let (mut signs, mut dots, mut others) = (Grams::new(), Grams::new(), Grams::new());
+        let (mut signs, mut more_signs, mut others) = (Grams::new(), Grams::new(), Grams::new());
         let mut texts: Vec<Vec<u8>> = Vec::new();
         for (index, keyword) in keywords.iter().enumerate() {
             let sign = SIGNS.iter().find_map(|sign| sign_at(keyword.text, *sign));
             if let Some((at, place)) = sign {
                 signs.places[place] = true;
                 signs.add(index, keyword.text, at);
-            } else if let Some((at, place)) = sign_at(keyword.text, DOT) {
-                dots.places[place] = true;
-                dots.add(index, keyword.text, at);
+            } else if let Some((at, place)) = MORE_SIGNS.iter().find_map(|sign| sign_at(keyword.text, *sign))
+            {
+                more_signs.places[place] = true;
+                more_signs.add(index, keyword.text, at);
             } else {
                 let at = rarest(keyword.text);
                 others.add(index, keyword.text, at);
@@ -97,7 +98,7 @@ impl Filter {
             Some(searcher) => Search::Packed(searcher),
             None => Search::Automaton(AhoCorasick::new(&texts).expect("the built-in keywords build")),
         };
-        Self { signs, dots, others, search, keywords }
+        Self { signs, more_signs, others, search, keywords }
     }
 
     /// Tells each place in a part of the window where a keyword stands: index of the keyword, first byte. A
@@ -108,8 +109,9 @@ impl Filter {
         for at in memchr::memchr3_iter(first, second, third, &window[part.clone()]) {
             self.around(&self.signs, window, part.start + at, &mut hit);
         }
-        for at in memchr::memchr_iter(DOT, &window[part.clone()]) {
-            self.around(&self.dots, window, part.start + at, &mut hit);
+        let [first, second] = MORE_SIGNS;
+        for at in memchr::memchr2_iter(first, second, &window[part.clone()]) {
+            self.around(&self.more_signs, window, part.start + at, &mut hit);
         }
         let end = window.len().min(part.end + GRAM - 1);
         let mut from = part.start;
@@ -143,7 +145,7 @@ impl Filter {
     /// Whether the keyword was put into the table by the sign at this place of its four bytes.
     fn goes_by(&self, (keyword, at): &(usize, usize), place: usize) -> bool {
         let text = self.keywords[*keyword].text;
-        let sign = SIGNS.iter().chain([&DOT]).find_map(|sign| sign_at(text, *sign));
+        let sign = SIGNS.iter().chain(&MORE_SIGNS).find_map(|sign| sign_at(text, *sign));
         sign == Some((*at, place))
     }
 
@@ -216,7 +218,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const KEYWORDS: [Keyword; 7] = [
+    const KEYWORDS: [Keyword; 9] = [
+        Keyword { text: b"word=", folded: true },
+        Keyword { text: b"hs.x=1", folded: false },
         Keyword { text: b"ghp_", folded: false },
         Keyword { text: b"aws_secret_access_key", folded: true },
         Keyword { text: b"ghp_x", folded: false },

@@ -104,6 +104,9 @@ pub(crate) struct Kind {
     pub(crate) check: Check,
 }
 
+/// Kinds that are read in their surroundings and stand behind a name.
+const NAMED: [&str; 2] = ["password", "password of a login"];
+
 /// A credential that its own beginning gives away.
 pub(crate) const fn token(name: &'static str, parts: &'static [Part]) -> Kind {
     Kind { name, form: Form::Parts(parts, 0), check: Check::Plain }
@@ -133,6 +136,29 @@ impl Kind {
             Form::Parts([Part::Lit(text), ..], _) => vec![Keyword { text: text.as_bytes(), folded: false }],
             Form::Parts(..) => Vec::new(),
         }
+    }
+
+    /// The name that a credential is assigned to, of which the keyword is a part or that stands in front of it; empty where
+    /// it has none.
+    pub(crate) fn name_at(&self, window: &[u8], keyword: usize, secret: usize) -> String {
+        /// Characters of a name, most.
+        const NAME: usize = 64;
+        let is_sign = |byte: &u8| b" \t=:>\"'`\\".contains(byte);
+        let in_name = |byte: &u8| Class::Dotted.has(*byte);
+        let end = match self.form {
+            Form::Parts([_, Part::Assign, ..], _) => {
+                keyword + window[keyword..].iter().take(NAME).take_while(|byte| in_name(byte)).count()
+            }
+            Form::Written(..) if NAMED.contains(&self.name) => {
+                let before = &window[secret.saturating_sub(NAME)..secret];
+                secret - before.iter().rev().take_while(|byte| is_sign(byte)).count()
+            }
+            _ => return String::new(),
+        };
+        let before = &window[end.saturating_sub(NAME + 1)..end];
+        let length = before.iter().rev().take_while(|byte| in_name(byte)).count();
+        let name = if length > NAME { &[] } else { &before[before.len() - length..] };
+        String::from_utf8_lossy(name).into_owned()
     }
 
     /// Reads the credential whose keyword stands at `at`.

@@ -33,7 +33,7 @@ const PART_BYTES: usize = 128 << 10;
 /// Wrapped content inside wrapped content, most.
 const WRAPS_MAX: u32 = 2;
 /// Raised when a reader changes: what the tables do not show.
-const REVISION: u32 = 4;
+const REVISION: u32 = 5;
 
 /// What a window is reported as in which the keywords are too many to be tried.
 pub const UNREAD: &str = "more keywords than can be tried";
@@ -68,9 +68,19 @@ pub struct Secret {
     pub kind: &'static str,
     /// Its first characters, at most four and at most a fifth, and its length.
     pub redacted: String,
+    /// The name that it is assigned to; empty where it has none.
+    pub name: String,
 }
 
 impl Secret {
+    /// What it is, the name that it has, and what of it may be shown.
+    pub fn told(&self) -> String {
+        match self.name.as_str() {
+            "" => format!("{}: {}", self.kind, self.redacted),
+            name => format!("{} in {name}: {}", self.kind, self.redacted),
+        }
+    }
+
     /// Whether it may as well be an example, where somebody else wrote the file.
     pub fn is_likely(&self) -> bool {
         LIKELY.contains(&self.kind)
@@ -132,7 +142,7 @@ impl Rules {
     ) {
         let Search { filter, kinds } = &*self.search;
         // Where the last credential of each keyword ended: nothing is read twice.
-        let mut found: Vec<(Range<usize>, usize)> = Vec::new();
+        let mut found: Vec<(Range<usize>, usize, String)> = Vec::new();
         let mut past = vec![0; kinds.len()];
         let mut written_to = 0;
         for from in (0..window.len()).step_by(PART_BYTES) {
@@ -148,7 +158,8 @@ impl Rules {
                 let seen = kind.read(window, at);
                 *left = left.saturating_sub(seen.looked + 1);
                 if *left == 0 {
-                    hit(Secret { kind: UNREAD, redacted: format!("at byte {at} of {}", window.len()) });
+                    let redacted = format!("at byte {at} of {}", window.len());
+                    hit(Secret { kind: UNREAD, redacted, name: String::new() });
                     return;
                 }
                 if let Some(inner) = seen.inner.filter(|_| wraps > 0) {
@@ -158,17 +169,18 @@ impl Rules {
                 }
                 if let Some(secret) = seen.secret {
                     past[keyword] = secret.end;
-                    found.push((secret, keyword));
+                    let name = kind.name_at(window, at, secret.start);
+                    found.push((secret, keyword, name));
                 }
             });
         }
         // Of those that overlap, the one that begins first and is listed first is told.
-        found.sort_unstable_by_key(|(secret, keyword)| (secret.start, *keyword));
+        found.sort_unstable_by_key(|(secret, keyword, _)| (secret.start, *keyword));
         let mut told = 0;
-        for (secret, keyword) in found {
+        for (secret, keyword, name) in found {
             if secret.start >= told {
                 told = secret.end;
-                hit(Secret { kind: kinds[keyword].name, redacted: redact(&window[secret]) });
+                hit(Secret { kind: kinds[keyword].name, redacted: redact(&window[secret]), name });
             }
         }
     }

@@ -230,7 +230,7 @@ impl Composer<'_> {
         let joined = joined.iter().map(|(place, text)| (*place, text));
         for (place, text) in env.chain(history).chain(labels).chain(command).chain(others).chain(joined) {
             self.knowledge.secrets.scan(text.as_bytes(), |secret: mercat_secrets::Secret| {
-                hits.insert((place, format!("{}: {}", secret.kind, secret.redacted)));
+                hits.insert((place, secret.told()));
             });
         }
         for (path, observed) in hits {

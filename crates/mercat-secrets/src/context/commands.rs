@@ -55,6 +55,40 @@ pub(crate) fn sshpass_option(window: &[u8], at: usize) -> Seen {
     seen(at, word(window, start))
 }
 
+/// Options in one letter of programs that sign in at servers. The keyword is the program and the hyphen of an option.
+pub(crate) fn ldap_option(window: &[u8], at: usize) -> Seen {
+    each_option(window, at, b"w ")
+}
+
+/// The same of `redis-cli -a`.
+pub(crate) fn redis_option(window: &[u8], at: usize) -> Seen {
+    each_option(window, at, b"a ")
+}
+
+/// The same of `sqlcmd -P`.
+pub(crate) fn sqlcmd_option(window: &[u8], at: usize) -> Seen {
+    each_option(window, at, b"P ")
+}
+
+/// `-passin pass:…`, `-storepass …`, `--requirepass …` and the like. The keyword begins with the hyphen or in front of the
+/// name; the value is behind the next colon, blank or sign.
+pub(crate) fn named_option(window: &[u8], at: usize) -> Seen {
+    const NAMES: [&[u8]; 6] =
+        [b"passin", b"passout", b"passphrase", b"storepass", b"keypass", b"requirepass"];
+    let name = run(window, at + 1, 24, |byte| byte.is_ascii_lowercase() || byte == b'-');
+    if !NAMES.contains(&&window[at + 1..name]) {
+        return Seen::nothing(name - at + 1);
+    }
+    let start = match window.get(name..) {
+        Some([b' ', b'p', b'a', b's', b's', b':', ..]) => name + 6,
+        Some([b' ' | b'=' | b'"', ..]) => run(window, name, 4, |byte| b" =\"',".contains(&byte)),
+        _ => return Seen::nothing(name - at + 1),
+    };
+    let start =
+        if window[..start].ends_with(b"\"") || window[..start].ends_with(b"'") { start - 1 } else { start };
+    seen(at, word(window, start))
+}
+
 /// `-u NAME:PASSWORD` and `--user NAME:PASSWORD` of curl. The keyword is the option with what stands around it.
 pub(crate) fn curl_user(window: &[u8], at: usize) -> Seen {
     let option = run(window, at + 1, 8, |byte| matches!(byte, b'-' | b'a'..=b'z'));
@@ -151,7 +185,7 @@ fn word(window: &[u8], start: usize) -> (usize, Option<Range<usize>>) {
 }
 
 /// Whether a command is given the value as password: no option, path or variable.
-fn is_given(value: &[u8]) -> bool {
+pub(super) fn is_given(value: &[u8]) -> bool {
     !matches!(value.first(), Some(b'-' | b'/' | b'.' | b'$' | b'%' | b'@' | b'<' | b'['))
         && shape::is_typed(value)
         && shape::is_password(value)

@@ -63,6 +63,28 @@ pub(crate) fn data_source(window: &[u8], at: usize) -> Seen {
     Seen::nothing(end - at)
 }
 
+/// Values below `stringData` of a Kubernetes Secret.
+pub(crate) fn string_data(window: &[u8], at: usize) -> Seen {
+    let indent = window[at.saturating_sub(64)..at].iter().rev().take_while(|byte| **byte == b' ').count();
+    let end = window.len().min(at + REACH);
+    if !begins_line(window, at - indent) {
+        return Seen::nothing(indent + 1);
+    }
+    for line in lines(window, at + b"stringData:".len()..end).filter(|line| !line.is_empty()) {
+        let first = window[..line.start].iter().rev().take_while(|byte| **byte == b' ').count();
+        if first <= indent {
+            return Seen::nothing(line.start - at);
+        }
+        let Some(colon) = window[line.clone()].iter().position(|byte| *byte == b':') else { continue };
+        let found = value(window, line.start + colon..line.end, b":");
+        let is_secret = |value: &[u8]| is_plain(value) && shape::is_typed(value) && !value.contains(&b' ');
+        if let Some(secret) = found.filter(|value| is_secret(&window[value.clone()])) {
+            return Seen::of(line.end - at, secret);
+        }
+    }
+    Seen::nothing(end - at)
+}
+
 /// `password` in YAML beside the name that signs in with it.
 pub(crate) fn yaml_login(window: &[u8], at: usize) -> Seen {
     const NAMES: [&[u8]; 11] = [
@@ -229,7 +251,7 @@ fn is_plain(value: &[u8]) -> bool {
         && shape::is_password(value)
 }
 
-fn begins_line(window: &[u8], at: usize) -> bool {
+pub(super) fn begins_line(window: &[u8], at: usize) -> bool {
     at == 0 || matches!(window[at - 1], b'\n' | b'\r' | 0)
 }
 
@@ -252,7 +274,7 @@ fn trimmed(window: &[u8], range: Range<usize>) -> Range<usize> {
 }
 
 /// What is assigned behind a name, without quotes and without the comment behind it.
-fn value(window: &[u8], range: Range<usize>, signs: &[u8]) -> Option<Range<usize>> {
+pub(super) fn value(window: &[u8], range: Range<usize>, signs: &[u8]) -> Option<Range<usize>> {
     let named = run(window, range.start, 4, |byte| matches!(byte, b' ' | b'\t' | b'"' | b'\''));
     let sign = window[..range.end].get(named)?;
     let rest = signs.contains(sign).then(|| trimmed(window, named + 1..range.end))?;

@@ -1,6 +1,7 @@
 //! Logins as programs keep them, and what stands in their place in manuals and stock files.
 
 use super::kinds;
+use crate::Secret;
 use base64::Engine as _;
 
 fn base64(text: &str) -> String {
@@ -263,9 +264,9 @@ fn passwords_in_option_files_of_mysql_are_found() {
         "[client]\npassword = ${DB_PASSWORD}\n",
         "[client]\npassword = changeme\n",
         "[client]\npassword = your_password1\n",
-        "[client]\nuser = app\n[other]\npassword = hK3v9Qz71xWm\n",
-        "see [client]\npassword = hK3v9Qz71xWm\n",
-        "[client handshake]\npassword = hK3v9Qz71xWm\n",
+        "[client]\nuser = app\n[other]\npassword = hunter2\n",
+        "see [client]\npassword = hunter2\n",
+        "[client handshake]\npassword = hunter2\n",
     ]);
 }
 
@@ -389,4 +390,143 @@ fn passwords_with_any_signs_are_found_in_urls() {
         "see http://host:8080,or12/mail@me.org",
         "https://user:*****12345@host.org/",
     ]);
+}
+
+#[test]
+fn passwords_behind_a_name_of_its_own_are_found() {
+    are_found(
+        "password",
+        &[
+            "PASSWORD=hK3v9Qz71xWm\n",
+            "USER=app\nexport PASSWORD=\"Tokyo-x8Kd2p\"\n",
+            "ENV PASSWORD=hK3v9Qz71xWm\n",
+            "Environment=\"PASSWORD=hK3v9Qz71xWm\"\n",
+            "Environment=PASSWORD=hK3v9Qz71xWm\n",
+            "    environment:\n      - PASSWORD=hK3v9Qz71xWm\n",
+            "[database]\npassword = \"hK3v9Qz71xWm\"\n",
+            "[smtp]\r\nuser = app\r\npassword=hK3v9Qz71xWm\r\n",
+            "db.password=hK3v9Qz71xWm\n",
+            "private static final String PASSWORD = \"hK3v9Qz71xWm\";\n",
+            "const dbPassword = 'hK3v9Qz71xWm'\n",
+            "jdbc:postgresql://db:5432/shop?user=app&password=hK3v9Qz71xWm\n",
+            "host=db user=app password=hK3v9Qz71xWm dbname=shop sslmode=disable\n",
+            "conn = connect(host=\"db\", user=\"app\",\n    password=\"hK3v9Qz71xWm\")\n",
+            "<Resource name=\"jdbc/shop\" username=\"app\" password=\"hK3v9Qz71xWm\" url=\"jdbc:x\"/>\n",
+            "<user username=\"admin\" password=\"hK3v9Qz71xWm\" roles=\"manager\"/>\n",
+            "<property name=\"password\" value=\"hK3v9Qz71xWm\"/>\n",
+            "os.environ.get('DB_PASSWORD', 'hK3v9Qz71xWm')\n",
+            "os.getenv(\"API_TOKEN\", \"hK3v9Qz71xWmT4bN8cR2\")\n",
+            "const p = process.env.DB_PASSWORD || 'hK3v9Qz71xWm'\n",
+        ],
+    );
+    are_found(
+        "password in a connection string",
+        &["Driver={X};Server=db;Uid=app;Pwd=hK3v9Qz71xWm;\n", "\"app:hK3v9Qz71xWm@tcp(db:3306)/shop\"\n"],
+    );
+    are_silent(&[
+        "PASSWORD=\n",
+        "PASSWORD=$1\n",
+        "PASSWORD=${PASSWORD:-hK3v9Qz71xWm}\n",
+        "password=getpass.getpass1()\n",
+        "password = self.config2.password\n",
+        "# password=hK3v9Qz71xWm\n",
+        "if password == 'hK3v9Qz71xWm':\n",
+        "the password=hK3v9Qz71xWm of the manual is not one\n",
+        "https://example.org/login?password={0}\n",
+        "/login?user=a&password=hK3v9Qz71xWm\n",
+        "<property name=\"password\" value=\"{COQLCE6DU6GtcS5P12=}\"/>\n",
+        "label.password=Password1\n",
+        "nopassword=hK3v9Qz71xWm\n",
+        "os.environ.get('HOME', '/home/Node22x')\n",
+        "os.environ.get('DB_PASSWORD')\nx = 'hK3v9Qz71xWm'\n",
+        "git@tcp(\n",
+        "PWD=/root/Node22x;PWD=/srv\n",
+    ]);
+}
+
+#[test]
+fn passwords_of_more_commands_are_found() {
+    are_found(
+        "password in a command",
+        &[
+            "ALTER USER 'root'@'localhost' IDENTIFIED WITH mysql_native_password BY 'hK3v9Qz71xWm';\n",
+            "RUN echo 'root:toor' | chpasswd\n",
+            "/bin/sh -c echo \"root:Docker!\" | chpasswd\n",
+            "ldapsearch -x -D cn=admin -w hK3v9Qz71xWm -b dc=x\n",
+            "redis-cli -h cache -a hK3v9Qz71xWm ping\n",
+            "redis-server --requirepass hK3v9Qz71xWm\n",
+            "port 6379\nrequirepass hK3v9Qz71xWm\n",
+            "sqlcmd -S db -U sa -P 'hK3v9Qz71xWm' -Q x\n",
+            "mongosh -u app -p hK3v9Qz71xWm\n",
+            "openssl rsa -in k.pem -passin pass:hK3v9Qz71xWm\n",
+            "keytool -genkey -storepass hK3v9Qz71xWm\n",
+            "gpg --batch --passphrase \"hK3v9Qz71xWm\" -d x\n",
+        ],
+    );
+    are_silent(&[
+        "CREATE USER app IDENTIFIED WITH sha256_password BY '${PASSWORD1}';\n",
+        "echo \"root:$PASSWORD1\" | chpasswd\n",
+        "cat users | chpasswd -e\n",
+        "chpasswd: see the manual\n",
+        "usermod -p x root; chpasswd /etc/x:abc\n",
+        "ldapsearch -x -W -b dc=x1\n",
+        "redis-cli -a \"$REDIS_PASSWORD1\"\n",
+        "openssl rsa -passin env:PASSWORD1\n",
+        "openssl rsa -passin file:/run/key1\n",
+        "keytool -storepass changeit\n",
+        "gpg --passphrase-file x1\n",
+    ]);
+}
+
+#[test]
+fn values_are_found_where_manifests_and_types_stand_between() {
+    are_found(
+        "database password",
+        &[
+            "- name: DB_PASSWORD\n  value: hK3v9Qz71xWm\n",
+            "- name: DB_PASSWORD\n  value: \"hK3v9Qz71xWm\"\n",
+            "{\"name\": \"DB_PASSWORD\", \"value\": \"hK3v9Qz71xWm\"}",
+        ],
+    );
+    are_found(
+        "application secret",
+        &["SECRET_KEY: str = \"hK3v9Qz71xWmT4bN8cR2\"\n", "SECRET_KEY = b'hK3v9Qz71xWmT4bN8cR2'\n"],
+    );
+    are_found(
+        "Kubernetes Secret",
+        &["apiVersion: v1\nstringData:\n  user: app\n  db: hK3v9Qz71xWm\nkind: Secret\n"],
+    );
+    are_silent(&[
+        "- name: DB_PASSWORD\n  valueFrom:\n    secretKeyRef: hK3v9Qz71xWm\n",
+        "- name: DB_PASSWORD\n- name: x\n  value: hK3v9Qz71xWm\n",
+        "DB_PASSWORD\nvalue of hK3v9Qz71xWm: none\n",
+        "stringData:\n  user: app\nother: hK3v9Qz71xWm\n",
+        "SECRET_KEY: str = get_secret22(\n",
+    ]);
+}
+
+#[test]
+fn what_is_found_tells_the_name_that_it_has() {
+    let told = |text: &str| super::found(text.as_bytes()).iter().map(Secret::told).collect::<Vec<_>>();
+    for (text, expected) in [
+        (
+            "shop.MY_DB_PASSWORD = hK3v9Qz71xWm\n",
+            "database password in shop.MY_DB_PASSWORD: hK… (12 characters)",
+        ),
+        (
+            "- name: DB_PASSWORD\n  value: hK3v9Qz71xWm\n",
+            "database password in DB_PASSWORD: hK… (12 characters)",
+        ),
+        ("export PASSWORD=\"hK3v9Qz71xWm\"\n", "password in PASSWORD: hK… (12 characters)"),
+        (
+            "db:\n  user: a\n  password: hK3v9Qz71xWm\n",
+            "password of a login in password: hK… (12 characters)",
+        ),
+        ("postgres://app:hK3v9Qz71xWm@db/shop\n", "URL with a password: hK… (12 characters)"),
+        ("os.getenv('API_TOKEN', 'hK3v9Qz71xWmT4bN8cR2')\n", "password: hK3v… (20 characters)"),
+    ] {
+        assert_eq!(told(text), [expected]);
+    }
+    let long = format!("{}_PASSWORD=hK3v9Qz71xWm\n", "A".repeat(80));
+    assert_eq!(told(&long), ["password: hK… (12 characters)"]);
 }

@@ -87,6 +87,7 @@ fn logins() -> Vec<Row> {
             "Server=db;Uid=sa;Password=hK3v9Qz71xWm".into(),
             "Server=db;Uid=sa;Password=".into(),
         ),
+        ("password", "PASSWORD=hK3v9Qz71xWm\n".into(), "PASSWORD=file.name\n".into()),
         (
             "password of a login",
             "user: app\npassword: hK3v9Qz71xWm\n".into(),
