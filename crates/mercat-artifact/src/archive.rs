@@ -232,8 +232,8 @@ fn is_disk(head: &[u8]) -> bool {
         || at(512, b"EFI PART")
 }
 
-/// Compressed data or an archive, by magics that nothing else begins with.
-fn behind_zeros(rest: &[u8]) -> bool {
+/// Whether what stands behind zeros is compressed data or an archive, by magics that nothing else begins with.
+pub fn behind_zeros(rest: &[u8]) -> bool {
     let magics: [&[u8]; 9] = [
         &[0x1f, 0x8b, 8, 0],
         &[0x1f, 0x8b, 8, 8],

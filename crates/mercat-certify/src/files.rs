@@ -352,19 +352,24 @@ fn hex(digest: &[u8]) -> String {
 pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed<'_>) {
     if asked.list {
         match &passed.kept {
-            Some(Bytes::Memory(bytes)) => own(scan, path, bytes),
-            Some(Bytes::Lent(_)) | None => too_large(scan, path, passed.size, LIST_BYTES_MAX),
+            Some(kept) if passed.size <= LIST_BYTES_MAX => match kept.read() {
+                Ok(bytes) => own(scan, path, &bytes),
+                Err(error) => unread(scan, path, &Broken::Unread(error.to_string())),
+            },
+            _ => too_large(scan, path, passed.size, LIST_BYTES_MAX),
         }
     }
     let Some(reader) = asked.reader else { return };
     let found = match (&passed.kept, reader.bytes_max()) {
         (_, 0) => mercat_inventory::read(reader, path, &[]),
-        (Some(Bytes::Memory(bytes)), _) => mercat_inventory::read(reader, path, bytes),
-        (Some(Bytes::Lent(_)), max) if reader != Reader::Program => {
-            return too_large(scan, path, passed.size, max);
+        (Some(Bytes::Lent(Ok(program))), _) if reader == Reader::Program => {
+            mercat_inventory::read_program(path, program)
         }
-        (Some(Bytes::Lent(Ok(program))), _) => mercat_inventory::read_program(path, program),
-        (Some(Bytes::Lent(Err(error))), _) => Err(Broken::Unread(error.to_string())),
+        (Some(_), max) if passed.size > max => return too_large(scan, path, passed.size, max),
+        (Some(kept), _) => match kept.read() {
+            Ok(bytes) => mercat_inventory::read(reader, path, &bytes),
+            Err(error) => Err(Broken::Unread(error.to_string())),
+        },
         (None, max) if passed.size > max => return too_large(scan, path, passed.size, max),
         (None, _) => Err(Broken::Unread(format!("no file was free for its {} bytes", passed.size))),
     };
@@ -375,10 +380,7 @@ pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed<'
             scan.note(Note::new("INC-16", "", observed, "fewer of them", OURS));
         }
         Ok(found) => scan.with(|facts| facts.told.components.extend(found)),
-        Err(broken @ (Broken::Unread(_) | Broken::Beyond(_))) => {
-            let observed = format!("its packages were not read: {broken}");
-            scan.note(Note::new("INC-02", path, observed, "a program that is read whole", UNREAD));
-        }
+        Err(broken @ (Broken::Unread(_) | Broken::Beyond(_))) => unread(scan, path, &broken),
         Err(broken) => {
             let fix = "ship the file as the package manager or build tool wrote it";
             let required = "a record of packages that can be read";
@@ -392,6 +394,11 @@ pub(crate) fn own(scan: &Scan<'_>, path: &str, bytes: &[u8]) {
     if let Err(note) = scan.with(|facts| facts.told.own(path, bytes)) {
         scan.note(note);
     }
+}
+
+fn unread(scan: &Scan<'_>, path: &str, broken: &Broken) {
+    let observed = format!("its packages were not read: {broken}");
+    scan.note(Note::new("INC-02", path, observed, "a program that is read whole", UNREAD));
 }
 
 /// What to do where a program was not read.

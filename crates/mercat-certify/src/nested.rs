@@ -12,7 +12,6 @@ use mercat_artifact::layer::tar::{Kind, TarReader};
 use mercat_artifact::{Positioned, ReadError};
 use mercat_disk::ReadAt;
 use mercat_guest::{Contents, Entry, Guest, Kind as EntryKind, Visit};
-use mercat_inventory::PROGRAM_BYTES_MAX;
 use std::collections::HashSet;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -256,7 +255,7 @@ fn kept<'k>(
     input: &mut Shown<'_, 'k>,
     room: impl FnOnce(Option<u64>) -> Kept<'k>,
 ) -> Option<Bytes<'k>> {
-    let max = scan.limits().nested_file_bytes.min(PROGRAM_BYTES_MAX);
+    let max = scan.nested_bytes_max();
     let mut kept = room(input.known_size().filter(|size| *size <= max));
     match input.rest(max, &mut kept) {
         Ok(true) => Some(kept.finish()),

@@ -157,6 +157,11 @@ impl<'k> Scan<'k> {
         }
     }
 
+    /// Bytes of an archive that is opened by the table at its end.
+    pub(crate) fn nested_bytes_max(&self) -> u64 {
+        self.limits().nested_file_bytes.min(mercat_inventory::PROGRAM_BYTES_MAX)
+    }
+
     pub(crate) fn limits(&self) -> &'k Limits {
         &self.knowledge.policy.limits
     }
@@ -436,8 +441,13 @@ impl<'k> Scan<'k> {
         (bytes, carried): (&[u8], usize),
         rules: Rules,
     ) {
-        let seen = self.knowledge.look(place.0, of, bytes, rules);
+        let seen = self.look(place.0, of, bytes, rules);
         self.saw(place, bytes.len() - carried, seen);
+    }
+
+    /// What every scanner sees in a window, of which [`Scan::saw`] takes note.
+    pub(crate) fn look(&self, path: &str, of: Whence, bytes: &[u8], rules: Rules) -> Seen {
+        self.knowledge.look(path, of, bytes, rules)
     }
 
     /// The same, while this thread does something else.
@@ -461,7 +471,7 @@ impl<'k> Scan<'k> {
     }
 
     /// Takes note of what the scanners saw in a window, of which so many bytes were new to them.
-    fn saw(&self, (path, depth): (&str, u32), fresh: usize, seen: Seen) {
+    pub(crate) fn saw(&self, (path, depth): (&str, u32), fresh: usize, seen: Seen) {
         let whole = self.seen(path, seen);
         let fresh = fresh as u64;
         self.with(|facts| match (whole, depth) {
@@ -588,7 +598,7 @@ impl<'k> Scan<'k> {
 }
 
 /// What the scanners saw in some bytes.
-struct Seen {
+pub(crate) struct Seen {
     /// Names of signatures.
     viruses: Vec<String>,
     /// Rules that match.

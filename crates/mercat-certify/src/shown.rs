@@ -11,12 +11,14 @@ use mercat_artifact::ReadError;
 use mercat_artifact::archive::{self, Format};
 use mercat_inventory::PROGRAM_MEMORY_BYTES_MAX;
 use mercat_signatures::{FileKind, Hasher, Hashing};
+use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 
 /// Bytes of a file that scanners see at a time.
 pub(crate) const WINDOW_BYTES: usize = 2 << 20;
-/// Bytes at the end of a window that the next one begins with.
-pub(crate) const OVERLAP_BYTES: usize = mercat_signatures::SPAN_BYTES_MAX;
+/// Bytes at the end of a window that the next one begins with: what a signature spans, and the end record of a zip with the
+/// longest comment.
+pub(crate) const OVERLAP_BYTES: usize = mercat_signatures::SPAN_BYTES_MAX + 128;
 
 /// Archives around a file that may be held whole, for the rules or for an archive at its end; of deeper ones there are
 /// only windows, for want of memory.
@@ -118,7 +120,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             let max = if self.depth <= WHOLE_DEPTH_MAX { yara::WHOLE_BYTES_MAX } else { 0 };
             let may_hit = || self.scan.knowledge().yara.may_hit(&self.window);
             self.whole = self.wait(max).map(|kept| (kept, may_hit()));
-            let max = self.scan.limits().nested_file_bytes;
+            let max = self.scan.nested_bytes_max();
             let max = if self.window.starts_with(b"MZ") { max.min(BEHIND_PE_BYTES_MAX) } else { max };
             let may_carry = |size: &u64| mercat_inventory::may_carry(&self.window, *size);
             self.all = match self.known_size.filter(may_carry) {
@@ -173,10 +175,11 @@ impl<'s, 'k> Shown<'s, 'k> {
 
     /// Where the file waits, with what was read of it, unless it is too large.
     fn wait(&self, max: u64) -> Option<Kept<'k>> {
-        if self.known_size.unwrap_or(0).max(self.size) > max {
+        let size = self.known_size.map(|size| size.max(self.size));
+        if size.unwrap_or(self.size) > max {
             return None;
         }
-        let mut kept = self.scan.keep(self.known_size);
+        let mut kept = self.scan.keep(size);
         kept.push(&self.window);
         Some(kept)
     }
@@ -184,7 +187,8 @@ impl<'s, 'k> Shown<'s, 'k> {
     /// Keeps what the rules, or an archive at the end, are looked for in.
     fn keep_on(&mut self) {
         let fresh = &self.window[self.carried..];
-        if let Some(all) = &mut self.all {
+        let max = self.scan.nested_bytes_max();
+        if let Some(all) = self.all.as_mut().filter(|all| all.passed() as u64 <= max) {
             all.push(fresh);
         }
         if let Some((kept, may_hit)) = &mut self.whole {
@@ -247,9 +251,16 @@ impl<'s, 'k> Shown<'s, 'k> {
             return self.window.read(&mut *self.inner, WINDOW_BYTES);
         }
         if self.scan.shows_first(self.depth) {
-            self.show();
+            let fresh = self.window.len() - self.carried;
+            let seen =
+                self.hash_fresh().map(|(of, rules)| self.scan.look(self.path, of, &self.window, rules));
             self.window.keep_last(keep);
-            return self.window.read(&mut *self.inner, WINDOW_BYTES);
+            let read = self.window.read(&mut *self.inner, WINDOW_BYTES);
+            // What is noted while more is read stands in front, as where both are done side by side.
+            if let Some(seen) = seen {
+                self.scan.saw((self.path, self.depth), fresh, seen);
+            }
+            return read;
         }
         let mut next = self.scan.buffer();
         next.begin_with(&self.window[self.window.len() - keep..]);
@@ -337,11 +348,26 @@ impl<'s, 'k> Shown<'s, 'k> {
     pub(crate) fn pass_to_archive(&mut self) -> Option<(Format, bool)> {
         let found = match self.program_end {
             0 if self.window.starts_with(b"#!") => self.pass_script()?,
+            0 if !self.ended && is_zero(&self.window) => return self.pass_zeros(),
             0 => return None,
             end => self.pass_program(end)?,
         };
         self.zip_behind = found.0 == Format::Zip;
         Some(found).filter(|_| !self.zip_behind)
+    }
+
+    /// Passes over a window of zeros and more. An archive behind them is not opened, and told.
+    fn pass_zeros(&mut self) -> Option<(Format, bool)> {
+        loop {
+            let bytes = self.fill_buf().ok().filter(|bytes| !bytes.is_empty())?;
+            let have = bytes.len();
+            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            self.consume(zeros);
+            if zeros < have {
+                self.look_ahead();
+                return archive::behind_zeros(&self.window[self.taken..]).then_some((Format::Padded, true));
+            }
+        }
     }
 
     fn pass_program(&mut self, end: u64) -> Option<(Format, bool)> {
@@ -374,22 +400,38 @@ impl<'s, 'k> Shown<'s, 'k> {
         }
     }
 
-    /// The archive that begins here or at another place, else the next that begins in this window.
-    fn here_or_behind(&mut self, other: usize) -> Option<(Format, bool)> {
+    /// Sees to it that there is enough from here on to tell an archive by, where the file goes on.
+    fn look_ahead(&mut self) {
         let left = self.window.len() - self.taken;
         if left <= OVERLAP_BYTES && !self.ended {
             self.more();
             self.taken -= left;
         }
+    }
+
+    /// The archive that begins here or at another place, else the next that begins anywhere behind.
+    fn here_or_behind(&mut self, other: usize) -> Option<(Format, bool)> {
+        self.look_ahead();
         for at in [0, other] {
             if let Some(format) = archive::detect(&self.window[self.taken + at..]) {
                 self.consume(at);
                 return Some((format, true));
             }
         }
-        let at = archive::behind::search(&self.window[self.taken..])?;
-        self.consume(at);
-        archive::detect(&self.window[self.taken..]).map(|format| (format, false))
+        loop {
+            if let Some(at) = archive::behind::search(&self.window[self.taken..]) {
+                self.consume(at);
+                return archive::detect(&self.window[self.taken..]).map(|format| (format, false));
+            }
+            // What the window cuts is looked at again with the next.
+            let left = (self.window.len() - self.taken).min(archive::behind::HEAD_BYTES);
+            if self.ended {
+                return None;
+            }
+            self.taken = self.window.len();
+            self.more();
+            self.taken -= left;
+        }
     }
 
     /// Where in the file the next byte is that is handed on.
@@ -419,12 +461,17 @@ impl<'s, 'k> Shown<'s, 'k> {
         if let Some(size) = announced.filter(|size| *size != self.size) {
             self.other_size(size);
         }
-        self.tail();
+        self.tail(waited.as_ref());
         let all = self.broken.is_none() && self.window.len() as u64 == self.size;
         let credentials = if self.depth == 0 { self.scan.credentials() } else { Vec::new() };
         if !credentials.is_empty() {
-            let bytes = (all && !self.named).then_some(&*self.window);
-            self.scan.with(|facts| facts.told.suspect(self.path, bytes, credentials));
+            let bytes = match &waited {
+                _ if self.named || self.broken.is_some() => None,
+                _ if all => Some(Cow::Borrowed(&*self.window)),
+                Some(waited) => waited.read().ok(),
+                None => None,
+            };
+            self.scan.with(|facts| facts.told.suspect(self.path, bytes.as_deref(), credentials));
         }
         let ended = Ended {
             path: self.path.to_owned(),
@@ -468,7 +515,7 @@ impl<'s, 'k> Shown<'s, 'k> {
     }
 
     /// Opens a zip behind other content: an executable jar, a self-extracting program.
-    fn tail(&mut self) {
+    fn tail(&mut self, waited: Option<&Bytes<'k>>) {
         let whole = self.window.len() as u64 == self.size;
         if self.archive || self.scan.is_cut() {
             return;
@@ -492,6 +539,8 @@ impl<'s, 'k> Shown<'s, 'k> {
             nested::behind(self.scan, self.path, self.depth, Ok(&&*self.window));
         } else if let Some(all) = all {
             nested::behind(self.scan, self.path, self.depth, all.finish().positioned());
+        } else if let Some(waited) = waited {
+            nested::behind(self.scan, self.path, self.depth, waited.positioned());
         } else {
             let observed = format!("a zip archive behind other content, {} bytes in all", self.size);
             let required = "a file in which an archive is opened";
@@ -499,6 +548,10 @@ impl<'s, 'k> Shown<'s, 'k> {
             self.scan.note(Note::new("INC-03", self.path, observed, required, fix));
         }
     }
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
 }
 
 impl Read for Shown<'_, '_> {

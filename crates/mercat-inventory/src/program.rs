@@ -83,7 +83,8 @@ fn end<E: FileHeader<Endian = Endianness>>(head: &[u8]) -> Option<u64> {
     let of = |segment: &E::ProgramHeader| {
         Into::<u64>::into(segment.p_offset(endian)).checked_add(segment.p_filesz(endian).into())
     };
-    let segments = header.program_headers(endian, head).ok()?.iter().filter_map(of).max();
+    // Of a table that is not in the head nothing is known: what may stand behind begins the sooner.
+    let segments = header.program_headers(endian, head).unwrap_or_default().iter().filter_map(of).max();
     Some(sections.max(segments.unwrap_or(0)).max(size_of::<E>() as u64))
 }
 

@@ -10,6 +10,9 @@ pub fn first_binary(bytes: &[u8]) -> Option<usize> {
     bytes[..text].iter().position(is_control).or(is_broken.then_some(text))
 }
 
+/// Bytes by which the head of compressed data is told.
+pub const HEAD_BYTES: usize = 10;
+
 /// Where compressed data begins somewhere in other bytes, by heads that chance hardly makes.
 pub fn search(bytes: &[u8]) -> Option<usize> {
     let is_head = |at: &usize| match &bytes[*at..] {

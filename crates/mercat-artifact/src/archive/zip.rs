@@ -44,33 +44,36 @@ impl Problems {
 }
 
 /// The bytes of an archive, of which a part is looked at again and again.
-struct Source<'b> {
+pub(super) struct Source<'b> {
     bytes: &'b dyn Positioned,
     size: usize,
-    /// A part of them, and where it begins.
-    near: (usize, Vec<u8>),
+    /// A part of them, where it begins, and how long it is.
+    near: Vec<u8>,
+    from: usize,
+    length: usize,
 }
 
 /// Bytes that are read around what is looked at.
 const NEAR_BYTES: usize = 4096;
 
 impl<'b> Source<'b> {
-    fn new(bytes: &'b dyn Positioned) -> io::Result<Self> {
+    pub(super) fn new(bytes: &'b dyn Positioned) -> io::Result<Self> {
         let size = usize::try_from(bytes.length()?).map_err(io::Error::other)?;
-        Ok(Self { bytes, size, near: (0, Vec::new()) })
+        Ok(Self { bytes, size, near: Vec::new(), from: 0, length: 0 })
     }
 
     /// So many bytes from there; nothing where there are fewer.
-    fn get(&mut self, at: usize, count: usize) -> io::Result<Option<&[u8]>> {
+    pub(super) fn get(&mut self, at: usize, count: usize) -> io::Result<Option<&[u8]>> {
         let Some(end) = at.checked_add(count).filter(|end| *end <= self.size) else { return Ok(None) };
-        let (start, near) = &mut self.near;
-        if at < *start || end > *start + near.len() {
-            near.resize(count.max(NEAR_BYTES).min(self.size - at), 0);
-            self.bytes.read_exact_at(near, at as u64)?;
-            *start = at;
+        if at < self.from || end > self.from + self.length {
+            self.length = count.max(NEAR_BYTES).min(self.size - at);
+            // It never shrinks: it would be cleared each time that it grows again.
+            self.near.resize(self.near.len().max(self.length), 0);
+            self.from = at;
+            self.bytes.read_exact_at(&mut self.near[..self.length], at as u64)?;
         }
-        let from = at - *start;
-        Ok(near.get(from..from + count))
+        let from = at - self.from;
+        Ok(self.near[..self.length].get(from..from + count))
     }
 
     /// Whether these bytes are there.

@@ -389,3 +389,105 @@ fn what_waits_in_files_that_were_lent_is_judged_as_in_memory_and_told_as_ours_wh
     // No rule of ours looks at what has nothing in it that one of them needs.
     assert_eq!(told(&facts("", broken())), lost(&["a.zip", "b.run"]));
 }
+
+/// What is in a zip with a comment, packed, so that nothing but opening it finds it.
+fn zipped_test(comment: usize) -> Vec<u8> {
+    use std::io::Write;
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    archive.start_file("x", zip::write::SimpleFileOptions::default()).expect("begins");
+    archive.write_all(&crate::signatures::test_string()).expect("written");
+    let mut out = archive.finish().expect("ends").into_inner();
+    let at = out.len() - 2;
+    out[at..].copy_from_slice(&u16::try_from(comment).expect("small").to_le_bytes());
+    out.resize(out.len() + comment, b'c');
+    out
+}
+
+fn is_found(bytes: &[u8]) -> bool {
+    told("opt/app", bytes).iter().any(|(rule, _)| rule == "CTR-20")
+}
+
+#[test]
+fn archives_far_behind_scripts_and_programs_are_opened() {
+    use crate::shown::WINDOW_BYTES;
+    let packed = gzipped(&crate::signatures::test_string());
+    let far = vec![1_u8; 2 * WINDOW_BYTES + 600_000];
+    let mut displaced = elf();
+    // Its program headers are where no head reaches.
+    displaced.resize(64, 0);
+    displaced[32..40].copy_from_slice(&(3_u64 << 20).to_le_bytes());
+    displaced[54..58].copy_from_slice(&[56, 0, 1, 0]);
+    for front in [b"#!/bin/sh\n".to_vec(), elf(), displaced] {
+        assert!(is_found(&[&front, &far[..], &packed].concat()), "{:?}", &front[..4]);
+        // Its head is cut by the end of a window.
+        for cut in 0..12 {
+            let filler = &far[..WINDOW_BYTES - front.len() - cut];
+            assert!(is_found(&[&front, filler, &packed].concat()), "{:?} {cut}", &front[..4]);
+        }
+    }
+    let zeros = vec![0; 2 * WINDOW_BYTES + 600_000];
+    let rules: Vec<String> =
+        told("a.img", &[&zeros[..], &packed].concat()).into_iter().map(|(rule, _)| rule).collect();
+    assert_eq!(rules, ["INC-04"]);
+    assert_eq!(told("a.img", &[&zeros[..], b"nothing"].concat()), []);
+}
+
+#[test]
+fn a_zip_behind_anything_is_opened_wherever_windows_end() {
+    use crate::shown::WINDOW_BYTES;
+    for front in [&b"\x89PNG\r\n"[..], b"Cr24", &elf()] {
+        for comment in [0, 65_535] {
+            let archive = zipped_test(comment);
+            for (windows, beyond) in [(1, 0), (1, 20), (1, 21), (2, 0), (3, 20)] {
+                let size = windows * WINDOW_BYTES + beyond - archive.len() - front.len();
+                let bytes = [front, &vec![b'.'; size], &archive].concat();
+                assert!(is_found(&bytes), "{front:?} {comment} {windows} {beyond}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_noted_first_does_not_hang_on_the_number_of_cores() {
+    use crate::files::tests::{facts_with, knowledge, tar};
+    let mut inner = Vec::new();
+    for at in 0..400 {
+        inner.extend(vec![b'.'; 15_000]);
+        inner.extend(format!("\nX{at}_DB_PASSWORD=hK3v9Q{at}xWm\n").bytes());
+    }
+    let layer = tar(&[("o.tar", b'0', 0o644, &tar(&[("m", b'0', 0o644, &inner)]))]);
+    let free = knowledge();
+    let full = knowledge();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let _members: Vec<_> = (0..cores).map(|_| full.crew.join()).collect();
+    let (free, full) = (facts_with(&free, &layer), facts_with(&full, &layer));
+    assert!(full.notes.len() > 200, "{}", full.notes.len());
+    assert_eq!(free, full);
+}
+
+#[test]
+fn credentials_in_documents_of_several_windows_keep_the_digests_of_their_file() {
+    use crate::files::tests::{facts_of, tar};
+    let mut text = b"DB_PASSWORD=hK3v9Qz71xWm\n".to_vec();
+    text.resize(3 << 20, b'.');
+    let facts = facts_of(&tar(&[("usr/share/doc/x/examples.txt", b'0', 0o644, &text)]));
+    let digest = crate::digest_of(&text);
+    let kept: Vec<&str> = facts.told.suspects.values().map(|(_, file)| file.sha256.as_str()).collect();
+    assert_eq!(kept, [digest.hex()]);
+}
+
+#[test]
+fn a_list_that_begins_like_a_disk_is_read_whether_or_not_files_are_lent() {
+    use crate::files::tests::{facts_with, knowledge, tar};
+    let mut list = b"hsqs\n/usr/bin/tool\n".to_vec();
+    list.extend("/usr/share/x/some-file-of-this-package\n".repeat(40_000).bytes());
+    let layer = tar(&[("var/lib/dpkg/info/tool.list", b'0', 0o644, &list)]);
+    let facts = |files: usize| {
+        let mut knowledge = knowledge();
+        knowledge.lend_scratch((0..files).map(|_| tempfile::tempfile().expect("a file")).collect());
+        facts_with(&knowledge, &layer)
+    };
+    let in_memory = facts(0);
+    assert_eq!(in_memory.told.owned.len(), 1);
+    assert_eq!(facts(crate::SCRATCH_FILES), in_memory);
+}

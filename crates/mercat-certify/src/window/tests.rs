@@ -19,6 +19,21 @@ fn what_is_read_stands_behind_what_was_kept() {
 }
 
 #[test]
+fn the_last_bytes_stay_and_more_is_read_behind_them() {
+    let mut window = Window::of(10);
+    let mut reader: &[u8] = b"abcdefghijkl";
+    assert!(window.read(&mut reader, 8).expect("reads"));
+    window.keep_last(3);
+    assert_eq!(&*window, b"fgh");
+    assert!(!window.read(&mut reader, 7).expect("reads"));
+    assert_eq!(&*window, b"fghijkl");
+    window.keep_last(10);
+    assert_eq!(&*window, b"fghijkl");
+    window.keep_last(0);
+    assert_eq!(&*window, b"");
+}
+
+#[test]
 fn bytes_before_an_error_stay() {
     struct Broken(u8);
     impl Read for Broken {

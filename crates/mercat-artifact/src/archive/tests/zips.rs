@@ -206,3 +206,35 @@ proptest! {
         let _ = check(&bytes.as_slice());
     }
 }
+
+#[test]
+fn what_is_looked_at_near_and_far_is_the_same_as_of_a_slice() {
+    use super::super::zip::Source;
+    let bytes: Vec<u8> = (0..20_000_u32).map(|at| ((at * 7) >> 3) as u8).collect();
+    let mut source = Source::new(&bytes).expect("a length");
+    let mut state = 1_u64;
+    for _ in 0..3000 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let (at, count) = ((state >> 20) as usize % 20_100, (state >> 50) as usize % 9000);
+        assert_eq!(
+            source.get(at, count).expect("it is in memory"),
+            bytes.get(at..at + count),
+            "{at} {count}"
+        );
+    }
+    assert_eq!(source.get(usize::MAX, 2).expect("it is in memory"), None);
+}
+
+#[test]
+fn members_across_near_parts_are_compared_and_headers_with_another_name_told() {
+    let names: Vec<String> = (0..300).map(|at| format!("{at:0>150}")).collect();
+    let members = |first: &str| -> Vec<Made> {
+        let named = |name: &str| &*Box::leak(name.to_owned().into_bytes().into_boxed_slice());
+        let mut out: Vec<Made> = names.iter().map(|name| file(named(name), b"x")).collect();
+        out[150].local_name = named(first);
+        out
+    };
+    assert_eq!(codes(&made(&members(&names[150]))), [""; 0]);
+    assert_eq!(codes(&made(&members(&names[151]))), ["ZIP-05"]);
+    assert_eq!(codes(&made(&members("short"))), ["ZIP-05"]);
+}
