@@ -96,12 +96,7 @@ impl App {
             return Err(AppError::Problems(problems));
         }
         let bound = bound(&finding, &submission);
-        let open = find::<ExceptionRow>(&*self.ledger, "publisher", &key.publisher).await?;
-        if open.iter().any(|found| {
-            found.row.binding == bound
-                && found.row.state != ExceptionState::Denied.name()
-                && in_force(&found.row, now)
-        }) {
+        if self.open_exceptions(&key.publisher).await?.iter().any(|row| row.binding == bound) {
             return Err(AppError::Exists);
         }
         let email =
@@ -277,6 +272,17 @@ impl App {
         Ok(rows.into_iter().map(|found| found.row).collect())
     }
 
+    /// The requests of a publisher that were not denied and are not over: there is one for a finding.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn open_exceptions(&self, publisher: &str) -> Result<Vec<ExceptionRow>, AppError> {
+        let now = self.ledger.now().await?;
+        let rows = find::<ExceptionRow>(&*self.ledger, "publisher", publisher).await?;
+        let is_open = |row: &ExceptionRow| row.state != ExceptionState::Denied.name() && in_force(row, now);
+        Ok(rows.into_iter().map(|found| found.row).filter(is_open).collect())
+    }
+
     /// A file that came with a request; `publisher` is empty for a reviewer.
     ///
     /// # Errors
@@ -370,7 +376,8 @@ fn last_moment(day: &str, now: Millis) -> Result<Millis, Problem> {
     if end <= now || end > now + LIFE_MAX { Err(refuse()) } else { Ok(end) }
 }
 
-fn bound(finding: &FindingRow, submission: &SubmissionRow) -> String {
+/// What a request about a finding of a submission holds to.
+pub fn bound(finding: &FindingRow, submission: &SubmissionRow) -> String {
     let place = Place {
         plan: finding.plan.clone(),
         platform: finding.platform.clone(),

@@ -39,7 +39,7 @@ pub use announcements::{Deprecation, Recertification};
 pub use deploy::{Deployment, Terms, Urn};
 pub use edit_offer::{Draft, clone_public};
 pub use error::AppError;
-pub use exceptions::{ExceptionDecision, ExceptionRequest};
+pub use exceptions::{ExceptionDecision, ExceptionRequest, bound};
 pub use insights::{Insight, Seen, Tally};
 pub use leads::{Delivered, Interest, LeadWork, check_interest};
 pub use listing::{Media, compose_listing, in_language};

@@ -109,6 +109,7 @@ exception-denied = denied
 ui-exceptions = Exceptions and appeals
 ui-exception = Exception: it is right, and may pass
 ui-appeal = Appeal: it is wrong
+ui-exception-number = Exception
 ui-exception-ask = Ask for an exception
 ui-exception-kind = Kind
 ui-exception-reason = Why?

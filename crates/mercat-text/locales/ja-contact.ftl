@@ -109,6 +109,7 @@ exception-denied = 却下
 ui-exceptions = 例外と異議申し立て
 ui-exception = 例外: 検出は正しいが許容してほしい
 ui-appeal = 異議: 検出は誤り
+ui-exception-number = 例外
 ui-exception-ask = 例外を申請
 ui-exception-kind = 種類
 ui-exception-reason = 理由

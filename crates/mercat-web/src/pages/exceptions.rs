@@ -80,7 +80,8 @@ pub(super) async fn ask(
         site.app.request_exception(caller.actor(), &key, &request).await
     };
     match made.await {
-        Ok(_) => Ok(see(&format!("/portal/publishers/{publisher}/exceptions"))),
+        // Sent twice, it is shown.
+        Ok(_) | Err(AppError::Exists) => Ok(see(&format!("/portal/publishers/{publisher}/exceptions"))),
         Err(error) => asking(&site, &caller, key, which, Filled::refused(&caller, error, &sent.texts)?).await,
     }
 }

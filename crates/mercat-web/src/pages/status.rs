@@ -15,9 +15,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use mercat_app::{App, AppError, StatusView, StepView};
+use mercat_domain::exception::ExceptionState;
 use mercat_domain::run::{Measured, Shown, State as RunState, Step, StepStatus, estimate};
 use mercat_domain::{Millis, OfferKey, OfferKind};
-use mercat_store::{FindingRow, ImageRow, MessageRow, PartRow, StandingRow, SubmissionRow};
+use mercat_store::{ExceptionRow, FindingRow, ImageRow, MessageRow, PartRow, StandingRow, SubmissionRow};
 use mercat_text::text;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -48,6 +49,8 @@ struct Told {
     differs: bool,
     measures: Arc<BTreeMap<Step, Measured>>,
     before: Option<usize>,
+    /// Requests for exceptions that are open or in force.
+    asked: Vec<ExceptionRow>,
     now: Millis,
 }
 
@@ -65,7 +68,11 @@ async fn read(
         Some(row) if view.state == Some(RunState::Running) => app.queue_before(&row.id).await?,
         _ => None,
     };
-    Ok(Told { view, differs, measures: measures.clone(), before, now: app.ledger.now().await? })
+    let has_findings =
+        view.steps.iter().any(|step| step.step == Step::Certify && step.status == StepStatus::Blocked);
+    let asked = if has_findings { app.open_exceptions(&key.publisher).await? } else { Vec::new() };
+    let now = app.ledger.now().await?;
+    Ok(Told { view, differs, measures: measures.clone(), before, asked, now })
 }
 
 /// Median and 90th percentile of the steps of an offer's kind.
@@ -396,14 +403,23 @@ impl StepPart<'_> {
         format!("/support/new?publisher={publisher}&offer={offer}&submission={submission}&step={step}")
     }
 
-    /// Where an exception is asked for; only certification has them.
-    fn exception(&self, finding: &FindingRow) -> Option<String> {
+    /// Where an exception is asked for, or the request is that there is, and in which words; only certification has them.
+    fn exception(&self, finding: &FindingRow) -> Option<(String, String)> {
         let blocks = self.step.step == Step::Certify && finding.severity == "error";
         let at = self.all_findings().iter().position(|row| row == finding).filter(|_| blocks)?;
         let (submission, step) = (self.submission(), self.step.step.name());
         let OfferKey { publisher, offer } = self.key;
+        let row = self.told.view.submission.as_ref()?;
+        let bound = mercat_app::bound(finding, row);
+        if let Some(row) = self.told.asked.iter().find(|row| row.binding == bound) {
+            let state = ExceptionState::parse(&row.state).unwrap_or(ExceptionState::Requested);
+            let words =
+                format!("{} {}: {}", self.f.t("ui-exception-number"), row.number, self.f.t(state.key()));
+            return Some((format!("/portal/publishers/{publisher}/exceptions"), words));
+        }
         let asked = format!("submission={submission}&step={step}&finding={at}");
-        Some(format!("/portal/offers/{publisher}/{offer}/exceptions/new?{asked}"))
+        let place = format!("/portal/offers/{publisher}/{offer}/exceptions/new?{asked}");
+        Some((place, self.f.t("ui-exception-ask").to_string()))
     }
 
     fn images(&self) -> &[ImageRow] {

@@ -34,10 +34,13 @@ async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
     let (submission, at) = house.fails_on_its_key("app").await;
     let root = house.dir.path().join("images/app");
     let image = |key: &str| layout(&root, &[tar(&[("root/.ssh/id", key.as_bytes())])], &["latest", "1.0.0"]);
-    let page =
-        house.http.get(format!("{}/portal/offers/aurora/app/status", house.base)).bearer_auth(&house.token);
-    let page = page.send().await.expect("answers").text().await.expect("text");
-    assert!(page.contains("/portal/offers/aurora/app/exceptions/new?"), "{page}");
+    let status_page = async || {
+        let page = house.http.get(format!("{}/portal/offers/aurora/app/status", house.base));
+        page.bearer_auth(&house.token).send().await.expect("answers").text().await.expect("text")
+    };
+    let page = status_page().await;
+    let links = page.matches("/portal/offers/aurora/app/exceptions/new?").count();
+    assert!(links > 0, "{page}");
     let form = format!(
         "{}/portal/offers/aurora/app/exceptions/new?submission={submission}&step=certify&finding={at}",
         house.base
@@ -60,6 +63,10 @@ async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
     let (status, asked) = house.api(Method::POST, &path, Some(ask(&day(30)))).await;
     assert_eq!((status, asked["state"].as_str()), (StatusCode::CREATED, Some("requested")), "{asked}");
     assert_eq!(house.api(Method::POST, &path, Some(ask(&day(30)))).await.0, StatusCode::CONFLICT, "once");
+    // The page names the request in place of asking again.
+    let page = status_page().await;
+    assert!(page.contains("Exception 1: waiting for a reviewer"), "{page}");
+    assert_eq!(page.matches("/exceptions/new?").count() + 1, links, "{page}");
     let id = asked["id"].as_str().expect("an id").to_owned();
     let decide = format!("/exceptions/{id}");
     let grant = json!({"state": "granted", "note": "Known and harmless."});
