@@ -146,24 +146,24 @@ pub(crate) fn change_password(window: &[u8], at: usize) -> Seen {
     let from = at.saturating_sub(AROUND);
     let line = window[from..at].iter().rposition(|byte| matches!(byte, b'\n' | 0));
     let line = line.map_or(from, |edge| from + edge + 1);
-    let behind = run(window, at, AROUND, |byte| !matches!(byte, b'\n' | b'|' | b'&' | b';' | 0));
-    let texts = [line..at, at..behind];
-    for text in texts {
-        for word in words(window, text) {
-            let bytes = &window[word.clone()];
-            let Some(colon) = bytes.iter().position(|byte| *byte == b':') else { continue };
-            let (name, given) = (&bytes[..colon], &bytes[colon + 1..]);
-            let is_name = !name.is_empty() && name.iter().all(|byte| Class::Dotted.has(*byte));
-            let is_text = given.len() >= 3 && given.iter().all(u8::is_ascii_graphic);
-            // Within single quotes nothing else is put in its place.
-            let is_literal = word.start > 0 && window[word.start - 1] == b'\'';
-            let is_itself = is_literal || !shape::is_template(given) && !given.contains(&b'$');
-            if is_name && is_text && is_itself && !given.starts_with(b"/") {
-                return Seen::of(behind - line, word.start + colon + 1..word.end);
-            }
+    let looked = at - from + 1;
+    // What is printed; a log has times in front.
+    let printed = |command: &[u8]| window[line..at].windows(command.len()).rposition(|part| part == command);
+    let Some(printed) = printed(b"echo ").max(printed(b"printf ")) else { return Seen::nothing(looked) };
+    for word in words(window, line + printed..at) {
+        let bytes = &window[word.clone()];
+        let Some(colon) = bytes.iter().position(|byte| *byte == b':') else { continue };
+        let (name, given) = (&bytes[..colon], &bytes[colon + 1..]);
+        let is_name = !name.is_empty() && name.iter().all(|byte| Class::Dotted.has(*byte));
+        let is_text = given.len() >= 3 && given.iter().all(u8::is_ascii_graphic);
+        // Within single quotes nothing else is put in its place.
+        let is_literal = word.start > 0 && window[word.start - 1] == b'\'';
+        let is_itself = is_literal || !shape::is_template(given) && !given.contains(&b'$');
+        if is_name && is_text && is_itself && !given.starts_with(b"/") {
+            return Seen::of(looked, word.start + colon + 1..word.end);
         }
     }
-    Seen::nothing(behind - line)
+    Seen::nothing(looked)
 }
 
 /// The words in a range, without quotes and escapes of line ends.

@@ -451,6 +451,7 @@ fn passwords_of_more_commands_are_found() {
         &[
             "ALTER USER 'root'@'localhost' IDENTIFIED WITH mysql_native_password BY 'hK3v9Qz71xWm';\n",
             "RUN echo 'root:toor' | chpasswd\n",
+            "RUN printf '%s' 'root:$1a' | chpasswd\n",
             "/bin/sh -c echo \"root:Docker!\" | chpasswd\n",
             "ldapsearch -x -D cn=admin -w hK3v9Qz71xWm -b dc=x\n",
             "redis-cli -h cache -a hK3v9Qz71xWm ping\n",
@@ -467,6 +468,7 @@ fn passwords_of_more_commands_are_found() {
         "CREATE USER app IDENTIFIED WITH sha256_password BY '${PASSWORD1}';\n",
         "echo \"root:$PASSWORD1\" | chpasswd\n",
         "cat users | chpasswd -e\n",
+        "Nov 29 16:20:31 host sudo: app : COMMAND=cat users | chpasswd\n",
         "chpasswd: see the manual\n",
         "usermod -p x root; chpasswd /etc/x:abc\n",
         "ldapsearch -x -W -b dc=x1\n",
