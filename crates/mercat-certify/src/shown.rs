@@ -539,7 +539,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             nested::behind(self.scan, self.path, self.depth, Ok(&&*self.window));
         } else if let Some(all) = all {
             nested::behind(self.scan, self.path, self.depth, all.finish().positioned());
-        } else if let Some(waited) = waited {
+        } else if let Some(waited) = waited.filter(|_| self.size <= self.scan.nested_bytes_max()) {
             nested::behind(self.scan, self.path, self.depth, waited.positioned());
         } else {
             let observed = format!("a zip archive behind other content, {} bytes in all", self.size);
