@@ -697,3 +697,13 @@ fn what_does_not_fit_is_told_and_hides_nothing_else() {
     }
     assert_eq!(told(&files), ["INC-16 "]);
 }
+
+#[test]
+fn a_notice_of_a_package_speaks_for_the_package_and_another_for_the_image() {
+    let found = of_layers(&[tar(&[
+        ("opt/LICENSE", FILE, 0o644, b"text"),
+        ("srv/NOTICE", FILE, 0o644, b"text"),
+        ("var/lib/dpkg/info/real.list", FILE, 0o644, b"/opt/LICENSE\n"),
+    ])]);
+    assert_eq!(found.notices, ["srv/NOTICE"]);
+}
