@@ -365,12 +365,11 @@ pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed<'
         (Some(Bytes::Lent(Ok(program))), _) if reader == Reader::Program => {
             mercat_inventory::read_program(path, program)
         }
-        (Some(_), max) if passed.size > max => return too_large(scan, path, passed.size, max),
+        (_, max) if passed.size > max => return too_large(scan, path, passed.size, max),
         (Some(kept), _) => match kept.read() {
             Ok(bytes) => mercat_inventory::read(reader, path, &bytes),
             Err(error) => Err(Broken::Unread(error.to_string())),
         },
-        (None, max) if passed.size > max => return too_large(scan, path, passed.size, max),
         (None, _) => Err(Broken::Unread(format!("no file was free for its {} bytes", passed.size))),
     };
     let full = scan.with(|facts| facts.told.components.len() > COMPONENTS_MAX);

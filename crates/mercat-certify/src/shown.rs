@@ -358,14 +358,20 @@ impl<'s, 'k> Shown<'s, 'k> {
 
     /// Passes over a window of zeros and more. An archive behind them is not opened, and told.
     fn pass_zeros(&mut self) -> Option<(Format, bool)> {
+        self.skip_zeros()?;
+        self.look_ahead();
+        archive::behind_zeros(&self.window[self.taken..]).then_some((Format::Padded, true))
+    }
+
+    /// Passes over zeros; nothing where the file ends with them.
+    fn skip_zeros(&mut self) -> Option<()> {
         loop {
             let bytes = self.fill_buf().ok().filter(|bytes| !bytes.is_empty())?;
             let have = bytes.len();
             let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
             self.consume(zeros);
             if zeros < have {
-                self.look_ahead();
-                return archive::behind_zeros(&self.window[self.taken..]).then_some((Format::Padded, true));
+                return Some(());
             }
         }
     }
@@ -376,15 +382,8 @@ impl<'s, 'k> Shown<'s, 'k> {
             let missing = usize::try_from(end - self.position()).unwrap_or(have);
             self.consume(missing.min(have));
         }
-        loop {
-            let bytes = self.fill_buf().ok().filter(|bytes| !bytes.is_empty())?;
-            let have = bytes.len();
-            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
-            self.consume(zeros);
-            if zeros < have {
-                return self.here_or_behind(0);
-            }
-        }
+        self.skip_zeros()?;
+        self.here_or_behind(0)
     }
 
     fn pass_script(&mut self) -> Option<(Format, bool)> {

@@ -1,6 +1,6 @@
 //! Passwords behind a name that is nobody's: settings, arguments, queries of URLs, attributes, elements.
 
-use super::commands::is_given;
+use super::commands::{is_given, names_one};
 use super::settings::{begins_line, value};
 use super::{Seen, find, run};
 use crate::kind::Class;
@@ -80,8 +80,8 @@ fn in_line(window: &[u8], name: usize, rest: Range<usize>) -> Seen {
     }
     // What declares a name, in a shell, a file of units, a list or a program.
     let is_word = |byte: &u8| byte.is_ascii_alphabetic() || b" -:=\"'$".contains(byte);
-    let declares = line == 0 || begins_line(window, line);
-    let declares = declares && front.len() <= 40 && front.iter().all(is_word) && !front.ends_with(b":");
+    let declares =
+        begins_line(window, line) && front.len() <= 40 && front.iter().all(is_word) && !front.ends_with(b":");
     if declares
         && (quoted
             || front.iter().all(|byte| *byte != b' ')
@@ -101,9 +101,7 @@ fn in_line(window: &[u8], name: usize, rest: Range<usize>) -> Seen {
         start..run(window, start, VALUE, |byte| byte.is_ascii_graphic() && !b"\"';,<>)".contains(&byte))
     };
     let around = &window[far..window.len().min(rest.end + AROUND)];
-    let around = around.to_ascii_lowercase();
-    let has_peer = PEERS.iter().any(|peer| find(&around, peer).is_some());
-    if has_peer && is_set(&window[word.clone()]) {
+    if names_one(&around.to_ascii_lowercase(), &PEERS) && is_set(&window[word.clone()]) {
         return Seen::of(looked + 2 * AROUND, word);
     }
     Seen::nothing(looked + 2 * AROUND)
@@ -202,12 +200,11 @@ pub(crate) fn default_of_variable(window: &[u8], at: usize) -> Seen {
     });
     let name =
         run(window, from, NAME, |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
-    let is_secret = WORDS.iter().any(|word| find(&window[from..name], word).is_some());
+    let is_secret = names_one(&window[from..name], &WORDS);
     let start = run(window, name, 12, |byte| b"\"') ,|?".contains(&byte));
     let between = &window[name..start];
     let quote = between.last().copied().filter(|byte| matches!(byte, b'"' | b'\''));
-    let takes =
-        find(between, b",").is_some() || find(between, b"||").is_some() || find(between, b"??").is_some();
+    let takes = names_one(between, &[b",", b"||", b"??"]);
     let Some(quote) = quote.filter(|_| is_secret && takes) else { return Seen::nothing(start - at) };
     let end = run(window, start, VALUE, |byte| byte != quote && (b' '..=b'~').contains(&byte));
     let closes = window.get(end) == Some(&quote);

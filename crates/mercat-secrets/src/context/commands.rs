@@ -129,10 +129,7 @@ pub(crate) fn connection_string(window: &[u8], at: usize) -> Seen {
     let before = &before[before.iter().rposition(|byte| ends(*byte)).map_or(0, |edge| edge + 1)..];
     let behind = &window[end..window.len().min(end + BACK)];
     let behind = &behind[..behind.iter().position(|byte| ends(*byte)).unwrap_or(behind.len())];
-    let says = |text: &[u8]| {
-        let text = text.to_ascii_lowercase();
-        PEERS.iter().any(|peer| text.windows(peer.len()).any(|part| part == *peer))
-    };
+    let says = |text: &[u8]| names_one(&text.to_ascii_lowercase(), &PEERS);
     let secret = (says(before) || says(behind)).then_some(value);
     Seen { looked: 2 * BACK + VALUE, secret, inner: None }
 }
@@ -147,9 +144,9 @@ fn line_start(window: &[u8], at: usize) -> usize {
     from + (0..before.len()).rev().find(begins).unwrap_or(0)
 }
 
-/// Whether one of these programs is named in a line.
-fn names_one(line: &[u8], programs: &[&[u8]]) -> bool {
-    programs.iter().any(|name| line.windows(name.len()).any(|part| part == *name))
+/// Whether one of these names is in a text.
+pub(super) fn names_one(text: &[u8], names: &[&[u8]]) -> bool {
+    names.iter().any(|name| text.windows(name.len()).any(|part| part == *name))
 }
 
 /// The options of a command that are given in one letter and their value behind it.

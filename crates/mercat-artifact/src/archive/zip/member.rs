@@ -27,13 +27,13 @@ struct Fields {
     crc: u64,
     packed: u64,
     unpacked: u64,
-    name: Vec<u8>,
-    extra: Vec<u8>,
 }
 
 /// One entry of the directory.
 struct Central {
     fields: Fields,
+    name: Vec<u8>,
+    extra: Vec<u8>,
     /// Where its local header is, and the disk.
     local: u64,
     disk: u64,
@@ -55,13 +55,13 @@ pub(super) fn check(source: &mut Source<'_>, end: &End, problems: &mut Problems)
             problems.add("ZIP-17", at as u64, || format!("more than {MEMBERS_MAX} members"));
             return Ok(());
         }
-        let Some(Central { fields: entry, local, disk, next }) = central(&mut directory, at)? else { break };
+        let Some(entry) = central(&mut directory, at)? else { break };
         count += 1;
         one(&entry, at, problems);
-        if disk != 0 && disk != 0xffff {
+        if entry.disk != 0 && entry.disk != 0xffff {
             problems.add("ZIP-12", at as u64, || format!("{:?} is on another disk", text(&entry.name)));
         }
-        let start = usize::try_from(local).ok().and_then(|local| local.checked_add(end.shift));
+        let start = usize::try_from(entry.local).ok().and_then(|local| local.checked_add(end.shift));
         let stop = start.map(|start| against(source, start, &entry, problems)).transpose()?.flatten();
         match start.zip(stop) {
             Some(range) => ranges.push(range),
@@ -74,7 +74,7 @@ pub(super) fn check(source: &mut Source<'_>, end: &End, problems: &mut Problems)
         if !names.insert(hashes.hash_one(&entry.name)) {
             problems.add("ZIP-08", at as u64, || format!("two members are named {:?}", text(&entry.name)));
         }
-        at = next;
+        at = entry.next;
     }
     let signed = directory.is(at, b"PK\x05\x05")?;
     if count != end.entries || at != end.directory_end && !signed {
@@ -95,15 +95,14 @@ fn central(directory: &mut Source<'_>, at: usize) -> io::Result<Option<Central>>
         crc: field(16, 4),
         packed: field(20, 4),
         unpacked: field(24, 4),
-        name: Vec::new(),
-        extra: Vec::new(),
     };
     let (disk, mut local) = (field(34, 2), field(42, 4));
     let from = at + ENTRY_BYTES;
     let Some(text) = directory.get(from, name + extra)? else { return Ok(None) };
-    (fields.name, fields.extra) = (text[..name].to_vec(), text[name..].to_vec());
-    widen(&fields.extra, &mut [&mut fields.unpacked, &mut fields.packed, &mut local]);
-    Ok(Some(Central { fields, local, disk, next: from + name + extra + comment }))
+    let next = from + name + extra + comment;
+    let (name, extra) = (text[..name].to_vec(), text[name..].to_vec());
+    widen(&extra, &mut [&mut fields.unpacked, &mut fields.packed, &mut local]);
+    Ok(Some(Central { fields, name, extra, local, disk, next }))
 }
 
 /// Replaces saturated fields by those of the zip64 extra field (APPNOTE 4.5.3), in their order.
@@ -128,15 +127,17 @@ fn extra_field(mut extra: &[u8], wanted: u64) -> Option<&[u8]> {
 }
 
 /// What one entry of the directory tells by itself.
-fn one(entry: &Fields, at: usize, problems: &mut Problems) {
+fn one(entry: &Central, at: usize, problems: &mut Problems) {
     let at = at as u64;
     let name = || text(&entry.name[..entry.name.len().min(NAME_BYTES_MAX)]);
-    if entry.flags & (ENCRYPTED | STRONG | MASKED) != 0 || entry.method == 99 {
+    if entry.fields.flags & (ENCRYPTED | STRONG | MASKED) != 0 || entry.fields.method == 99 {
         problems.add("ZIP-10", at, || format!("{:?} is encrypted", name()));
-    } else if !METHODS.contains(&entry.method) {
-        problems.add("ZIP-09", at, || format!("{:?} has method {}", name(), entry.method));
-    } else if entry.method == 0 && entry.packed != entry.unpacked {
-        let what = || format!("{:?} is stored in {} bytes as {}", name(), entry.packed, entry.unpacked);
+    } else if !METHODS.contains(&entry.fields.method) {
+        problems.add("ZIP-09", at, || format!("{:?} has method {}", name(), entry.fields.method));
+    } else if entry.fields.method == 0 && entry.fields.packed != entry.fields.unpacked {
+        let what = || {
+            format!("{:?} is stored in {} bytes as {}", name(), entry.fields.packed, entry.fields.unpacked)
+        };
         problems.add("ZIP-06", at, what);
     }
     if entry.name.is_empty() || entry.name.len() > NAME_BYTES_MAX || entry.name.contains(&0) {
@@ -163,7 +164,7 @@ fn one(entry: &Fields, at: usize, problems: &mut Problems) {
 fn against(
     source: &mut Source<'_>,
     start: usize,
-    entry: &Fields,
+    entry: &Central,
     problems: &mut Problems,
 ) -> io::Result<Option<usize>> {
     let Some(fixed) = source.get(start, LOCAL_BYTES)?.filter(|fixed| fixed.starts_with(LOCAL)) else {
@@ -178,8 +179,6 @@ fn against(
         crc: field(14, 4),
         packed: field(18, 4),
         unpacked: field(22, 4),
-        name: Vec::new(),
-        extra: Vec::new(),
     };
     let from = start + LOCAL_BYTES;
     if from + name + extra > source.size {
@@ -196,18 +195,18 @@ fn against(
         problems.add("ZIP-05", at, what);
     }
     if [local.packed, local.unpacked].contains(&0xffff_ffff) {
-        local.extra = source.get(from + name, extra)?.unwrap_or_default().to_vec();
-        widen(&local.extra, &mut [&mut local.unpacked, &mut local.packed]);
+        let extra = source.get(from + name, extra)?.unwrap_or_default();
+        widen(extra, &mut [&mut local.unpacked, &mut local.packed]);
     }
     // Behind a data descriptor the local header may leave these open.
     let open = local.flags & DESCRIPTOR != 0;
     let same = |here: u64, there: u64| here == there || open && here == 0;
-    let sizes = same(local.packed, entry.packed) && same(local.unpacked, entry.unpacked);
-    let flags = (local.flags ^ entry.flags) & (ENCRYPTED | DESCRIPTOR) == 0;
-    if !sizes || !same(local.crc, entry.crc) || local.method != entry.method || !flags {
+    let sizes = same(local.packed, entry.fields.packed) && same(local.unpacked, entry.fields.unpacked);
+    let flags = (local.flags ^ entry.fields.flags) & (ENCRYPTED | DESCRIPTOR) == 0;
+    if !sizes || !same(local.crc, entry.fields.crc) || local.method != entry.fields.method || !flags {
         problems.add("ZIP-06", at, || format!("{:?} differs from its local header", text(&entry.name)));
     }
-    Ok(usize::try_from(entry.packed).ok().and_then(|packed| (from + name + extra).checked_add(packed)))
+    Ok(usize::try_from(entry.fields.packed).ok().and_then(|packed| (from + name + extra).checked_add(packed)))
 }
 
 /// Members stand one after the other in front of the directory, with nothing unlisted between them.
