@@ -203,5 +203,8 @@ pub fn signature_pack(data: &[u8]) {
 /// Credentials.
 pub fn secrets(data: &[u8]) {
     static RULES: OnceLock<mercat_secrets::Rules> = OnceLock::new();
-    RULES.get_or_init(mercat_secrets::Rules::load).scan(data, |_| {});
+    let rules = RULES.get_or_init(mercat_secrets::Rules::load);
+    for writing in [Writing::Other, Writing::Settings, Writing::Program] {
+        rules.scan_file(data, writing, |_| {});
+    }
 }

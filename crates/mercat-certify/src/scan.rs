@@ -9,7 +9,7 @@ use crate::{Knowledge, Limits, companion, files, nested, signatures, yara};
 use mercat_artifact::ReadError;
 use mercat_artifact::archive::{self, Format};
 use mercat_domain::Digest;
-use mercat_secrets::{Secret, UNREAD};
+use mercat_secrets::{Secret, UNREAD, WRITING_BYTES_MAX, Writing};
 use mercat_signatures::{Beside, Digests, FileKind};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -621,7 +621,9 @@ impl Knowledge {
             // A key behind a program, or behind what only begins like one, is no part of it.
             let inside = usize::try_from(of.program_end.saturating_sub(of.start)).unwrap_or(usize::MAX);
             let behind = bytes.get(inside..).unwrap_or_default();
-            self.secrets.scan(bytes, |secret| found.push((secret, inside > 0)));
+            let all_of_it = of.start == 0 && bytes.len() <= WRITING_BYTES_MAX && inside == 0;
+            let writing = if all_of_it { Writing::of(path, bytes) } else { Writing::Other };
+            self.secrets.scan_file(bytes, writing, |secret| found.push((secret, inside > 0)));
             if inside > 0 && !behind.is_empty() {
                 self.secrets.scan(behind, |secret| found.push((secret, false)));
             }

@@ -4,6 +4,7 @@ mod assigned;
 mod commands;
 mod der;
 mod logins;
+mod names;
 mod pem;
 mod settings;
 mod wrapped;
@@ -16,6 +17,10 @@ pub(crate) use commands::{
 pub(crate) use der::{der_key, sealed_der_key};
 use logins::password_of;
 pub(crate) use logins::{netrc, npm_login, pgpass, registry_login, url_password};
+pub(crate) use names::{
+    htpasswd, in_program, in_settings, lftp_user, marked_password, next_string, openssl, passwd_from_input,
+    samba_user, zip,
+};
 pub(crate) use pem::private_key;
 pub(crate) use settings::{
     data_source, object_login, option_file, php_constant, property, string_data, yaml_login,

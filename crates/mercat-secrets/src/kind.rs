@@ -82,6 +82,8 @@ pub(crate) enum Check {
     Alone,
     /// As [`Check::Mixed`], and no line of base64 that goes on in others.
     OneLine,
+    /// Its reader knows it by its name, in which the keyword is.
+    Named,
     /// What a program made or somebody chose, where no name of a service tells that it is a credential: signs,
     /// digits and letters, or hexadecimal, and no code.
     Unnamed,
@@ -149,6 +151,9 @@ impl Kind {
             Form::Parts([_, Part::Assign, ..], _) => {
                 keyword + window[keyword..].iter().take(NAME).take_while(|byte| in_name(byte)).count()
             }
+            Form::Written(..) if self.check == Check::Named => {
+                keyword + window[keyword..].iter().take(NAME).take_while(|byte| in_name(byte)).count()
+            }
             Form::Written(..) if NAMED.contains(&self.name) => {
                 let before = &window[secret.saturating_sub(NAME)..secret];
                 secret - before.iter().rev().take_while(|byte| is_sign(byte)).count()
@@ -201,7 +206,7 @@ impl Kind {
         }
         let random = || shape::is_random(secret);
         match self.check {
-            Check::Plain => random(),
+            Check::Plain | Check::Named => random(),
             Check::Checksum => shape::has_checksum(secret),
             Check::Bytes(count) => {
                 random() && shape::base64(secret).is_some_and(|b| b.len() == usize::from(count))

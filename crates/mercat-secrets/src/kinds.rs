@@ -9,9 +9,11 @@ mod messaging;
 mod operations;
 mod passwords;
 mod payment;
+mod settings;
 mod web;
 mod written;
 
+use crate::Writing;
 use crate::kind::Kind;
 
 /// Every kind. Where two fit the same bytes, the first is told.
@@ -29,4 +31,13 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Kind> {
         general::KINDS,
     ];
     tables.into_iter().flatten()
+}
+
+/// What is looked for besides in a file that somebody wrote.
+pub(crate) fn of(writing: Writing) -> &'static [Kind] {
+    match writing {
+        Writing::Other => &[],
+        Writing::Settings => settings::SETTINGS,
+        Writing::Program => settings::PROGRAMS,
+    }
 }

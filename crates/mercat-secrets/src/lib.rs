@@ -2,7 +2,7 @@
 //! itself (checksum, structure, entropy).
 //!
 //! Start at [`Rules::scan`]. [`filter`] looks at every byte; [`kind`] and [`context`] read what it finds;
-//! [`kinds`] are the tables. Text in UTF-16 and files wrapped in base64 are read as what they hold.
+//! [`kinds`] are the tables. In settings and programs ([`Writing`]) names tell more. Text in UTF-16 and files wrapped in base64 are read as what they hold.
 
 mod context;
 mod filter;
@@ -10,6 +10,7 @@ mod kind;
 mod kinds;
 mod shape;
 mod wide;
+mod writing;
 
 use filter::{Filter, Keyword};
 use kind::{Form, Kind};
@@ -17,6 +18,8 @@ use mercat_domain::Digest;
 use sha2::Digest as _;
 use std::ops::Range;
 use std::sync::LazyLock;
+
+pub use writing::{WRITING_BYTES_MAX, Writing};
 
 /// How far a credential may reach from its keyword, in bytes, either way.
 pub const REACH: usize = 4096;
@@ -33,25 +36,30 @@ const PART_BYTES: usize = 128 << 10;
 /// Wrapped content inside wrapped content, most.
 const WRAPS_MAX: u32 = 2;
 /// Raised when a reader changes: what the tables do not show.
-const REVISION: u32 = 5;
+const REVISION: u32 = 6;
 
 /// What a window is reported as in which the keywords are too many to be tried.
 pub const UNREAD: &str = "more keywords than can be tried";
 
 /// Kinds that nothing but their surroundings tell: in what others wrote, they are examples more often than not.
-const LIKELY: [&str; 6] = [
+const LIKELY: [&str; 7] = [
     "password in a command",
     "password in a connection string",
     "password of a login",
     "application secret",
     "API key or token",
     "password",
+    "password in a password file",
 ];
 
 /// The kinds of credentials, ready to be looked for.
 pub struct Rules {
-    /// Made when the first bytes are looked at.
-    search: LazyLock<Search>,
+    // Made when they are first needed.
+    /// For all bytes.
+    every: LazyLock<Search>,
+    /// What is looked for besides in settings and in programs.
+    settings: LazyLock<Search>,
+    programs: LazyLock<Search>,
     digest: String,
 }
 
@@ -91,7 +99,7 @@ impl Rules {
     /// All kinds.
     pub fn load() -> Self {
         let mut text = format!("{REVISION} {}\n", env!("CARGO_PKG_VERSION"));
-        for kind in kinds::all() {
+        for kind in kinds::all().chain(kinds::of(Writing::Settings)).chain(kinds::of(Writing::Program)) {
             let form = match kind.form {
                 Form::Parts(parts, first) => format!("{parts:?} {first}"),
                 Form::Written(keywords, _) => format!("{keywords:?}"),
@@ -99,7 +107,12 @@ impl Rules {
             text += &format!("{}\t{form}\t{:?}\n", kind.name, kind.check);
         }
         let digest = Digest::from_sha256(&sha2::Sha256::digest(text.as_bytes())).to_string();
-        Self { search: LazyLock::new(Search::build), digest }
+        Self {
+            every: LazyLock::new(|| Search::build(kinds::all())),
+            settings: LazyLock::new(|| Search::build(kinds::of(Writing::Settings).iter())),
+            programs: LazyLock::new(|| Search::build(kinds::of(Writing::Program).iter())),
+            digest,
+        }
     }
 
     /// Changes whenever something else may be found.
@@ -109,7 +122,8 @@ impl Rules {
 
     /// Names of the kinds, each once.
     pub fn kinds(&self) -> Vec<&'static str> {
-        let mut names: Vec<&'static str> = kinds::all().map(|kind| kind.name).collect();
+        let all = kinds::all().chain(kinds::of(Writing::Settings)).chain(kinds::of(Writing::Program));
+        let mut names: Vec<&'static str> = all.map(|kind| kind.name).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -117,17 +131,22 @@ impl Rules {
 
     /// Reports each credential in a window once.
     pub fn scan(&self, window: &[u8], mut hit: impl FnMut(Secret)) {
-        self.look(window, &mut hit);
+        self.look(window, Writing::Other, &mut hit);
+    }
+
+    /// The same of all bytes of a file, in which names may tell what their values are.
+    pub fn scan_file(&self, bytes: &[u8], writing: Writing, mut hit: impl FnMut(Secret)) {
+        self.look(bytes, writing, &mut hit);
     }
 
     /// Gives how many bytes were looked at again.
-    fn look(&self, window: &[u8], hit: &mut dyn FnMut(Secret)) -> usize {
+    fn look(&self, window: &[u8], writing: Writing, hit: &mut dyn FnMut(Secret)) -> usize {
         let mut left = window.len().saturating_mul(WORK_PER_BYTE_MAX).saturating_add(WORK_FREE);
         let whole = left;
         let mut texts = Vec::new();
-        self.narrow(window, WRAPS_MAX, &mut left, hit, Some(&mut texts));
+        self.narrow(window, writing, WRAPS_MAX, &mut left, hit, Some(&mut texts));
         for text in texts {
-            self.narrow(&text, WRAPS_MAX, &mut left, hit, None);
+            self.narrow(&text, writing, WRAPS_MAX, &mut left, hit, None);
         }
         whole - left
     }
@@ -135,62 +154,82 @@ impl Rules {
     fn narrow(
         &self,
         window: &[u8],
+        writing: Writing,
         wraps: u32,
         left: &mut usize,
         hit: &mut dyn FnMut(Secret),
         mut wide: Option<&mut Vec<Vec<u8>>>,
     ) {
-        let Search { filter, kinds } = &*self.search;
+        let searches = self.searches_of(writing);
         // Where the last credential of each keyword ended: nothing is read twice.
-        let mut found: Vec<(Range<usize>, usize, String)> = Vec::new();
-        let mut past = vec![0; kinds.len()];
+        let mut past: Vec<Vec<usize>> = searches.iter().map(|search| vec![0; search.kinds.len()]).collect();
+        let mut found: Vec<Found> = Vec::new();
         let mut written_to = 0;
         for from in (0..window.len()).step_by(PART_BYTES) {
             let part = from..window.len().min(from + PART_BYTES);
             if let Some(texts) = wide.as_mut() {
                 wide::find(window, part.clone(), &mut written_to, texts);
             }
-            filter.find(window, part, |keyword, at| {
-                if at < past[keyword] || *left == 0 {
-                    return;
-                }
-                let kind = kinds[keyword];
-                let seen = kind.read(window, at);
-                *left = left.saturating_sub(seen.looked + 1);
-                if *left == 0 {
-                    let redacted = format!("at byte {at} of {}", window.len());
-                    hit(Secret { kind: UNREAD, redacted, name: String::new() });
-                    return;
-                }
-                if let Some(inner) = seen.inner.filter(|_| wraps > 0) {
-                    *left = left.saturating_sub(inner.len());
-                    past[keyword] = at + seen.looked;
-                    self.narrow(&inner, wraps - 1, left, hit, None);
-                }
-                if let Some(secret) = seen.secret {
-                    past[keyword] = secret.end;
-                    let name = kind.name_at(window, at, secret.start);
-                    found.push((secret, keyword, name));
-                }
-            });
+            for (table, (search, past)) in searches.iter().zip(&mut past).enumerate() {
+                search.filter.find(window, part.clone(), |keyword, at| {
+                    if at < past[keyword] || *left == 0 {
+                        return;
+                    }
+                    let kind = search.kinds[keyword];
+                    let seen = kind.read(window, at);
+                    *left = left.saturating_sub(seen.looked + 1);
+                    if *left == 0 {
+                        let redacted = format!("at byte {at} of {}", window.len());
+                        hit(Secret { kind: UNREAD, redacted, name: String::new() });
+                        return;
+                    }
+                    if let Some(inner) = seen.inner.filter(|_| wraps > 0) {
+                        *left = left.saturating_sub(inner.len());
+                        past[keyword] = at + seen.looked;
+                        self.narrow(&inner, Writing::Other, wraps - 1, left, hit, None);
+                    }
+                    if let Some(secret) = seen.secret {
+                        past[keyword] = secret.end;
+                        let name = kind.name_at(window, at, secret.start);
+                        found.push(Found { secret, listed: (table, keyword), kind, name });
+                    }
+                });
+            }
         }
         // Of those that overlap, the one that begins first and is listed first is told.
-        found.sort_unstable_by_key(|(secret, keyword, _)| (secret.start, *keyword));
+        found.sort_unstable_by_key(|found| (found.secret.start, found.listed));
         let mut told = 0;
-        for (secret, keyword, name) in found {
+        for Found { secret, kind, name, .. } in found {
             if secret.start >= told {
                 told = secret.end;
-                hit(Secret { kind: kinds[keyword].name, redacted: redact(&window[secret]), name });
+                hit(Secret { kind: kind.name, redacted: redact(&window[secret]), name });
             }
+        }
+    }
+
+    fn searches_of(&self, writing: Writing) -> Vec<&Search> {
+        match writing {
+            Writing::Other => vec![&self.every],
+            Writing::Settings => vec![&self.every, &self.settings],
+            Writing::Program => vec![&self.every, &self.programs],
         }
     }
 }
 
+/// A credential in a window.
+struct Found {
+    secret: Range<usize>,
+    /// Which of the tables its keyword is in, and where there.
+    listed: (usize, usize),
+    kind: &'static Kind,
+    name: String,
+}
+
 impl Search {
-    fn build() -> Self {
+    fn build(table: impl Iterator<Item = &'static Kind>) -> Self {
         let mut keywords: Vec<Keyword> = Vec::new();
         let mut kinds = Vec::new();
-        for kind in kinds::all() {
+        for kind in table {
             for keyword in kind.keywords() {
                 keywords.push(keyword);
                 kinds.push(kind);

@@ -1,10 +1,12 @@
 use super::*;
 use kind::{Check, Class, Part};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 mod der;
 mod logins;
+mod names;
 mod samples;
 mod wrapped;
 
@@ -14,6 +16,16 @@ fn found(bytes: &[u8]) -> Vec<Secret> {
     let mut out = Vec::new();
     RULES.scan(bytes, |secret| out.push(secret));
     out
+}
+
+const WRITINGS: [Writing; 3] = [Writing::Other, Writing::Settings, Writing::Program];
+
+/// Of all tables.
+fn keywords() -> Vec<&'static [u8]> {
+    let tables = [&RULES.every, &RULES.settings, &RULES.programs];
+    let kinds = tables.into_iter().flat_map(|search| &search.kinds);
+    let texts: BTreeSet<&[u8]> = kinds.flat_map(|kind| kind.keywords()).map(|keyword| keyword.text).collect();
+    texts.into_iter().collect()
 }
 
 fn kinds(text: impl AsRef<[u8]>) -> Vec<&'static str> {
@@ -182,8 +194,7 @@ fn hostile_windows_are_not_looked_at_again_and_again() {
     let rules = &*RULES;
     let size = 64 << 10;
     let most = size * WORK_PER_BYTE_MAX + WORK_FREE;
-    let mut bait: Vec<Vec<u8>> =
-        rules.search.kinds.iter().flat_map(|kind| kind.keywords()).map(|k| k.text.to_vec()).collect();
+    let mut bait: Vec<Vec<u8>> = keywords().iter().map(|text| text.to_vec()).collect();
     bait.push(b"-----BEGIN PRIVATE KEY-----".to_vec());
     bait.push(b"eyJhbGciOiJIUzI1NiJ9.eyJhIjoxfQ.".to_vec());
     bait.push(b"\"auths\":{\"x\":{\"auth\":\"".to_vec());
@@ -191,11 +202,13 @@ fn hostile_windows_are_not_looked_at_again_and_again() {
     bait.push(b"a://b:".to_vec());
     for text in bait {
         let window = text.repeat(size / text.len());
-        let mut told = Vec::new();
-        let work = rules.look(&window, &mut |secret| told.push(secret.kind));
-        assert!(work <= most, "{work} bytes for {}", String::from_utf8_lossy(&text));
-        // Either all of it was tried, or that it was not is told.
-        assert!(work < most || told.contains(&UNREAD), "{}", String::from_utf8_lossy(&text));
+        for writing in WRITINGS {
+            let mut told = Vec::new();
+            let work = rules.look(&window, writing, &mut |secret| told.push(secret.kind));
+            assert!(work <= most, "{work} bytes for {}", String::from_utf8_lossy(&text));
+            // Either all of it was tried, or that it was not is told.
+            assert!(work < most || told.contains(&UNREAD), "{}", String::from_utf8_lossy(&text));
+        }
     }
 }
 
@@ -268,16 +281,17 @@ fn an_example_does_not_stand_in_for_what_is_beside_it() {
 proptest! {
     #[test]
     fn any_bytes_end_in_an_answer(
-        parts in proptest::collection::vec((0_usize..400, proptest::collection::vec(any::<u8>(), 0..60)), 0..12),
+        parts in proptest::collection::vec((0_usize..1000, proptest::collection::vec(any::<u8>(), 0..60)), 0..12),
     ) {
-        let rules = &*RULES;
-        let keywords: Vec<_> = rules.search.kinds.iter().flat_map(|kind| kind.keywords()).collect();
+        let keywords = keywords();
         let mut window = Vec::new();
         for (keyword, filler) in parts {
-            window.extend_from_slice(keywords[keyword % keywords.len()].text);
+            window.extend_from_slice(keywords[keyword % keywords.len()]);
             window.extend(filler);
         }
-        rules.scan(&window, |_| {});
+        for writing in WRITINGS {
+            RULES.scan_file(&window, writing, |_| {});
+        }
     }
 }
 

@@ -150,7 +150,7 @@ pub(super) fn names_one(text: &[u8], names: &[&[u8]]) -> bool {
 }
 
 /// The options of a command that are given in one letter and their value behind it.
-fn each_option(window: &[u8], at: usize, letter: &[u8]) -> Seen {
+pub(super) fn each_option(window: &[u8], at: usize, letter: &[u8]) -> Seen {
     let end = run(window, at, BACK, |byte| !matches!(byte, b'\n' | b'\r' | 0 | b';' | b'|' | b'&'));
     let line = &window[at..end];
     let mark = [b" -", letter].concat();
@@ -163,12 +163,12 @@ fn each_option(window: &[u8], at: usize, letter: &[u8]) -> Seen {
 }
 
 /// What was looked at from a place to the end of a value.
-fn seen(from: usize, (end, secret): (usize, Option<Range<usize>>)) -> Seen {
+pub(super) fn seen(from: usize, (end, secret): (usize, Option<Range<usize>>)) -> Seen {
     Seen { looked: end.saturating_sub(from) + 1, secret, inner: None }
 }
 
 /// The end of the value that begins there, which may be in quotes, and the value where somebody chose it as password.
-fn word(window: &[u8], start: usize) -> (usize, Option<Range<usize>>) {
+pub(super) fn word(window: &[u8], start: usize) -> (usize, Option<Range<usize>>) {
     let opened = run(window, start, 2, |byte| matches!(byte, b'"' | b'\'' | b'\\'));
     let quote = if opened > start { window.get(opened - 1).copied() } else { None };
     let ends = |byte: u8| match quote {

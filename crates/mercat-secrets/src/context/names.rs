@@ -1,0 +1,289 @@
+//! Passwords by their names, in settings, scripts and programs: what a name alone cannot tell in other bytes.
+
+use super::commands::{each_option, seen, word};
+use super::settings::begins_line;
+use super::{Seen, find, run};
+use crate::kind::Class;
+use crate::shape;
+use std::ops::Range;
+
+/// Characters of a name, most.
+const NAME: usize = 64;
+/// Bytes of a value, most.
+const VALUE: usize = 128;
+/// Bytes of a line that are looked at, most.
+const LINE: usize = 256;
+
+/// In settings and scripts of a shell: values with and without quotes. The keyword is in the last word of the name.
+pub(crate) fn in_settings(window: &[u8], at: usize) -> Seen {
+    behind_name(window, at, true)
+}
+
+/// In programs: values in quotes.
+pub(crate) fn in_program(window: &[u8], at: usize) -> Seen {
+    behind_name(window, at, false)
+}
+
+fn behind_name(window: &[u8], at: usize, bare: bool) -> Seen {
+    let in_name = |byte: u8| Class::Dotted.has(byte);
+    let at = at + usize::from(window[at] == b'_');
+    let before = &window[at.saturating_sub(NAME)..at];
+    let start = at - before.iter().rev().take_while(|byte| in_name(**byte)).count();
+    let word = at..run(window, at, NAME, |byte| byte.is_ascii_alphabetic());
+    let end = run(window, word.end, 3, |byte| byte.is_ascii_digit());
+    let looked = end - start + 16;
+    // `bypass` and `compass` are other words.
+    let is_other = window[word.clone()] == *b"pass" && is_joined(window, at);
+    if !is_last_word(&window[word]) || is_other || window.get(end).is_some_and(|byte| in_name(*byte)) {
+        return Seen::nothing(looked);
+    }
+    let found = element(window, start, end)
+        .or_else(|| assigned(window, end, bare))
+        .or_else(|| argument(window, at, start..end))
+        .or_else(|| default(window, end))
+        .or_else(|| directive(window, start, end).filter(|_| bare));
+    let looked = looked + LINE;
+    match found.filter(|value| is_set(&window[value.clone()])) {
+        Some(value) => Seen::of(looked, value),
+        None => Seen::nothing(looked),
+    }
+}
+
+/// Whether a name ends with the word that the keyword is in.
+fn is_last_word(word: &[u8]) -> bool {
+    // All but the first letter of the longer ones, which may be of either case.
+    const WORDS: [&[u8]; 8] =
+        [b"assword", b"asswd", b"assphrase", b"pwd", b"pass", b"bindpw", b"equirepass", b"masterauth"];
+    WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
+}
+
+/// `<password>…</`, `<property name="…password">…</`, `<add key="…password" value="…"` and `<name>…password</name><value>…</` of XML.
+fn element(window: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
+    let opened = start.checked_sub(1).map(|at| window[at]);
+    let begin = match (opened, window.get(end..)?) {
+        (Some(b'<' | b':'), [b'>', ..]) => end + 1,
+        (Some(quote @ (b'"' | b'\'')), [closing, b'>', ..]) if *closing == quote => end + 2,
+        (Some(b'"'), [b'"', b' ', b'v', b'a', b'l', b'u', b'e', b'=', b'"', ..]) => {
+            return quoted(window, end + 8);
+        }
+        (Some(b'>'), rest @ [b'<', b'/', b'n' | b'k', ..]) => {
+            let close = rest.iter().take(16).position(|byte| *byte == b'>')? + 1;
+            let next = run(window, end + close, 64, |byte| byte.is_ascii_whitespace());
+            let tag =
+                [&b"<value>"[..], b"<string>"].into_iter().find(|tag| window[next..].starts_with(tag))?;
+            next + tag.len()
+        }
+        _ => return None,
+    };
+    let text = run(window, begin, 32, |byte| byte.is_ascii_whitespace());
+    let close = run(window, text, VALUE, |byte| byte != b'<');
+    let value = text..text + window[text..close].trim_ascii_end().len();
+    window[close..].starts_with(b"</").then_some(value)
+}
+
+/// `name = value`, `"name": "value"`, `name => 'value'`, `name := "value"`, `:name: value`.
+fn assigned(window: &[u8], end: usize, bare: bool) -> Option<Range<usize>> {
+    let skip = |from: usize, most: usize, set: &[u8]| run(window, from, most, |byte| set.contains(&byte));
+    let named = skip(end, 3, b"\"'`]\\");
+    let sign = skip(named, 32, b" \t");
+    let behind = match window.get(sign..)? {
+        [b'=', b'=' | b'~', ..] => return None,
+        [b'=', b'>', ..] | [b':', b'=', ..] | [b'?', b'=', ..] => sign + 2,
+        [b'=' | b':', ..] => sign + 1,
+        _ => return None,
+    };
+    // A type may stand between, and who declares one leaves the value to the next sign.
+    let opened = typed(window, behind).unwrap_or_else(|| skip(behind, 32, b" \t"));
+    // Strings of some languages have a letter or a sign in front, or a function around.
+    let call = run(window, opened, 24, |byte| byte.is_ascii_alphabetic() || matches!(byte, b'.' | b'@'));
+    let call = run(window, call, 2, |byte| byte == b'(');
+    match window.get(call) {
+        Some(b'"' | b'\'' | b'`') => quoted(window, call),
+        Some(b'\\') if matches!(window.get(call + 1), Some(b'"' | b'\'')) => quoted(window, call + 1),
+        _ if bare => unquoted(window, opened, window[sign..opened].iter().all(|byte| *byte == b'=')),
+        _ => None,
+    }
+}
+
+/// `: &'static str = "value"` and types of other languages: where the quotes begin.
+fn typed(window: &[u8], behind: usize) -> Option<usize> {
+    let is_type = |byte: u8| byte.is_ascii_alphanumeric() || b"&'<>[]|?_. ".contains(&byte);
+    let sign = run(window, behind, 40, is_type);
+    let start = run(window, sign + 1, 2, |byte| byte == b' ');
+    let typed = window[..behind].ends_with(b":") && window.get(sign) == Some(&b'=');
+    (typed && matches!(window.get(start), Some(b'"' | b'\''))).then_some(start)
+}
+
+/// `name value` alone on its line, as many programs have their settings, also behind `ENV` of a build.
+fn directive(window: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
+    let line = run(window, end, 16, |byte| matches!(byte, b' ' | b'\t'));
+    let before = &window[start.saturating_sub(16)..start];
+    let blanks = before.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let alone = begins_line(window, start - blanks);
+    let of_build = ["ENV ", "ARG "].iter().any(|word| before.ends_with(word.as_bytes()));
+    (line > end && (alone || of_build)).then(|| unquoted(window, line, false)).flatten()
+}
+
+/// `PASSWORD 'value'` of SQL, `-Password "value"` of PowerShell, `setPassword("value")`, `env('NAME', 'value')`. The last
+/// word of the name is at `word`, or its first letter is in front.
+fn argument(window: &[u8], word: usize, name: Range<usize>) -> Option<Range<usize>> {
+    let named = run(window, name.end, 1, |byte| matches!(byte, b'"' | b'\''));
+    let begin = run(window, named, 16, |byte| b" ,|?:()".contains(&byte));
+    let between = window.get(named..begin)?;
+    let has = |sign: &[u8]| find(between, sign).is_some();
+    let joins = if [&b"||"[..], b"??", b"?:"].into_iter().any(has) {
+        true
+    } else if named > name.end {
+        let before = window[..name.start].strip_suffix(&window[name.end..named]);
+        before.is_some_and(|before| before.ends_with(b"(")) && has(b",")
+    } else {
+        // What is called may as well take a login apart: `splitpasswd("…")`.
+        let first = word.saturating_sub(1);
+        let sets = !is_joined(window, first) || window[first..=word].iter().any(u8::is_ascii_uppercase);
+        between.iter().all(|byte| matches!(byte, b' ' | b'('))
+            && (between.starts_with(b" ") || sets && has(b"("))
+    };
+    joins.then(|| quoted(window, begin)).flatten()
+}
+
+/// Whether a letter stands in front.
+fn is_joined(window: &[u8], at: usize) -> bool {
+    at.checked_sub(1).is_some_and(|before| window[before].is_ascii_alphabetic())
+}
+
+/// `variable "db_password" { … default = "value" }` of Terraform.
+fn default(window: &[u8], end: usize) -> Option<Range<usize>> {
+    if !window[end..].starts_with(b"\" {") {
+        return None;
+    }
+    let close = run(window, end + 3, LINE, |byte| byte != b'}');
+    let name = end + find(&window[end..close], b"default")? + b"default".len();
+    let sign = run(window, name, 32, |byte| byte == b' ');
+    let start = run(window, sign + 1, 32, |byte| byte == b' ');
+    (window.get(sign) == Some(&b'=')).then(|| quoted(window, start)).flatten()
+}
+
+/// What stands in quotes that begin there.
+fn quoted(window: &[u8], at: usize) -> Option<Range<usize>> {
+    let quote = *window.get(at).filter(|byte| matches!(byte, b'"' | b'\'' | b'`'))?;
+    // Where the quotes are escaped, so are those at the end.
+    let is_end = |byte: u8| byte == quote || byte == b'\\';
+    let end = run(window, at + 1, VALUE, |byte| !is_end(byte) && (b' '..=b'~').contains(&byte));
+    window.get(end).is_some_and(|byte| is_end(*byte)).then_some(at + 1..end)
+}
+
+/// The word that begins there and ends its line; in an assignment of a shell a command may follow.
+fn unquoted(window: &[u8], at: usize, of_shell: bool) -> Option<Range<usize>> {
+    let end = run(window, at, VALUE, |byte| byte.is_ascii_graphic() && !b"\"'`;,<>&|\\".contains(&byte));
+    let next = run(window, end, 16, |byte| matches!(byte, b' ' | b'\t'));
+    let ends = match window.get(next) {
+        None | Some(b'\n' | b'\r' | b'"' | b'\'' | b'\\' | b'`' | b';' | b'&' | b'#' | 0) => true,
+        Some(_) => of_shell && next > end,
+    };
+    ends.then_some(at..end)
+}
+
+/// Whether somebody set this as password: nothing that is put in its place, no code, and not one word.
+fn is_set(value: &[u8]) -> bool {
+    value.len() >= 8
+        && !value.iter().any(|byte| b" \\\"".contains(byte))
+        && !matches!(
+            value.first(),
+            Some(b'-' | b'/' | b'.' | b':' | b'$' | b'%' | b'@' | b'<' | b'[' | b'!' | b'&' | b'*')
+        )
+        && (shape::is_typed(value) || shape::is_unnamed(value))
+        && shape::is_password(value)
+}
+
+/// `IDENTIFIED BY '…'` of SQL and `ConvertTo-SecureString "…"` of PowerShell: the next string.
+pub(crate) fn next_string(window: &[u8], at: usize) -> Seen {
+    let line = run(window, at, 96, |byte| !matches!(byte, b'\n' | b'\r' | b'\'' | b'"' | b'$' | b';'));
+    let found = quoted(window, line).filter(|value| is_set(&window[value.clone()]));
+    Seen { looked: line - at + VALUE, secret: found, inner: None }
+}
+
+/// `-U NAME%PASSWORD` of the programs of Samba.
+pub(crate) fn samba_user(window: &[u8], at: usize) -> Seen {
+    let start = run(window, at + b" -U".len(), 3, |byte| b" '\"=".contains(&byte));
+    let name = run(window, start, NAME, |byte| byte.is_ascii_graphic() && !b"%'\"".contains(&byte));
+    match window.get(name) {
+        Some(b'%') => seen(at, word(window, name + 1)),
+        _ => Seen::nothing(name - at),
+    }
+}
+
+/// `-u NAME,PASSWORD` of lftp.
+pub(crate) fn lftp_user(window: &[u8], at: usize) -> Seen {
+    let line = run(window, at, LINE, |byte| !matches!(byte, b'\n' | b'\r' | b';' | b'|'));
+    let text = &window[at..line];
+    let Some(option) = find(text, b" -u ") else { return Seen::nothing(text.len()) };
+    let start = run(window, at + option + 4, 1, |byte| matches!(byte, b'"' | b'\''));
+    let name = run(window, start, NAME, |byte| Class::Dotted.has(byte) || byte == b'@');
+    match window.get(name) {
+        Some(b',') if name > start => seen(at, word(window, name + 1)),
+        _ => Seen::nothing(text.len()),
+    }
+}
+
+/// `openssl passwd … PASSWORD`, `openssl enc … -k PASSWORD`.
+pub(crate) fn openssl(window: &[u8], at: usize) -> Seen {
+    if !window[at..].starts_with(b"openssl passwd") {
+        return each_option(window, at, b"k ");
+    }
+    let end = run(window, at, LINE, |byte| !b"\n\r;|&)`".contains(&byte));
+    let line = window[at..end].trim_ascii_end();
+    let Some(space) = line.iter().rposition(|byte| *byte == b' ') else { return Seen::nothing(end - at) };
+    seen(at, word(window, at + space + 1))
+}
+
+/// `htpasswd -b FILE NAME PASSWORD`: without `-b` it asks for the password. With `-n` there is no file.
+pub(crate) fn htpasswd(window: &[u8], at: usize) -> Seen {
+    let end = run(window, at, LINE, |byte| !b"\n\r;|&>)`".contains(&byte));
+    let line = &window[at..end];
+    let words: Vec<usize> = (1..line.len()).filter(|at| line[at - 1] == b' ' && line[*at] != b' ').collect();
+    let (options, given): (Vec<usize>, Vec<usize>) = words.into_iter().partition(|at| line[*at] == b'-');
+    let has = |letter: u8| {
+        options
+            .iter()
+            .any(|at| line[*at..].iter().take_while(|byte| **byte != b' ').any(|byte| *byte == letter))
+    };
+    let place = if has(b'n') { given.get(1) } else { given.get(2) };
+    match place.filter(|_| has(b'b')) {
+        Some(start) => seen(at, word(window, at + start)),
+        None => Seen::nothing(end - at),
+    }
+}
+
+/// `zip -P PASSWORD` and `unzip -P PASSWORD`.
+pub(crate) fn zip(window: &[u8], at: usize) -> Seen {
+    each_option(window, at, b"P ")
+}
+
+/// `echo PASSWORD | passwd --stdin NAME`.
+pub(crate) fn passwd_from_input(window: &[u8], at: usize) -> Seen {
+    let from = at.saturating_sub(LINE);
+    let line = window[from..at]
+        .iter()
+        .rposition(|byte| matches!(byte, b'\n' | 0))
+        .map_or(from, |edge| from + edge + 1);
+    match find(&window[line..at], b"echo ") {
+        Some(echo) => seen(line, word(window, line + echo + b"echo ".len())),
+        None => Seen::nothing(at - line + 1),
+    }
+}
+
+/// `NAME:{SHA}…` and the like in files of passwords (RFC 2307 and the formats of web servers).
+pub(crate) fn marked_password(window: &[u8], at: usize) -> Seen {
+    let start = run(window, at, 16, |byte| byte != b'}') + 1;
+    let end = run(window, start, VALUE, |byte| byte.is_ascii_graphic());
+    let value = window.get(start..end).unwrap_or_default();
+    let plain = find(&window[at..start.min(window.len())], b"PLAIN").is_some();
+    let line =
+        window[at.saturating_sub(NAME)..at].iter().rev().take_while(|byte| byte.is_ascii_graphic()).count();
+    let is_name = line > 0 && begins_line(window, at - line);
+    let fits = if plain { value.len() >= 4 } else { value.len() >= 28 && shape::is_random(value) };
+    match is_name && fits && !shape::is_template(value) && !shape::is_placeholder(value) {
+        true => Seen::of(end - at + line, start..end),
+        false => Seen::nothing(end - at + line),
+    }
+}

@@ -1,0 +1,132 @@
+//! Passwords by their names, in files that somebody wrote.
+
+use super::RULES;
+use crate::Writing;
+
+/// Passwords as people choose them, and as programs make them.
+const PASSWORDS: [&str; 6] =
+    ["hK3v9Qz71xWm", "Tokyo-x8Kd2p", "Winter2024!", "sunflower88", "S3cure#Pa55", "correct9horse7battery"];
+
+/// Where people leave them; `~` is the password.
+const PLACES: &[(&str, &str)] = &[
+    ("settings.xml", "<server>\n<username>deploy</username><password>~</password>\n</server>"),
+    ("job.xml", "<hudson.x><passphrase>\n  ~\n</passphrase></hudson.x>"),
+    ("hibernate.cfg.xml", "<property name=\"hibernate.connection.password\">~</property>"),
+    ("core-site.xml", "<property><name>fs.s3a.password</name>\n  <value>~</value></property>"),
+    ("app.plist", "<key>password</key>\n<string>~</string>"),
+    ("server.xml", "<Certificate keyStoreFile=\"conf/k.jks\" keyStorePassword=\"~\"/>"),
+    ("server.xml", "<Connector keystorePass=\"~\"/>"),
+    ("Web.config", "<add key=\"SmtpPassword\" value=\"~\" />"),
+    ("init.sql", "CREATE USER 'app'@'%' IDENTIFIED BY '~';"),
+    ("init.sql", "CREATE ROLE app LOGIN PASSWORD '~';"),
+    ("init.sql", "CREATE LOGIN app WITH PASSWORD = '~';"),
+    ("init.sh", "psql -c \"alter user app identified by '~'\""),
+    ("config.php", "$password = getenv('DB_PASSWORD') ?: '~';"),
+    ("config.php", "return ['password' => '~'];"),
+    ("config.php", "'password' => env('DB_PASSWORD', '~'),"),
+    ("config.php", "define('FTP_PASS', '~');"),
+    ("deploy.ps1", "$s = ConvertTo-SecureString \"~\" -AsPlainText -Force"),
+    ("deploy.ps1", "New-LocalUser -Name x -Password '~'"),
+    ("share.sh", "smbclient //srv/share -U 'app%~' -c ls"),
+    ("enc.sh", "openssl enc -aes-256-cbc -in a -out b -k ~\n"),
+    ("enc.sh", "usermod -p $(openssl passwd -1 ~) app"),
+    ("web.sh", "htpasswd -bc /etc/nginx/users admin ~\n"),
+    ("web.sh", "htpasswd -nbB admin ~ > users\n"),
+    ("pack.sh", "zip -r -P ~ out.zip dir"),
+    ("send.sh", "lftp -u deploy,~ ftp.internal"),
+    ("user.sh", "echo ~ | passwd --stdin app"),
+    ("env.sh", "DB_PASS='~' ./run.sh"),
+    ("run.sh", "export MYAPP_PASSWD=~ && ./run"),
+    ("srv/.env.production", "SMTP_PASS=~"),
+    ("Dockerfile", "FROM x\nENV APP_PASSWORD ~\n"),
+    ("config.js", "module.exports = { db: { password: '~' } };"),
+    ("config.js", "  pass: process.env.SMTP_PASS || '~',"),
+    ("config.ts", "auth: { user: 'x', pass: `~` }"),
+    ("settings.py", "DATABASES = {'default': {'PASSWORD': '~'}}"),
+    ("settings.py", "conn = connect(user='a', passwd='~')"),
+    ("app.rb", ":password => \"~\""),
+    ("values.yaml", "auth:\n  rootPassword: ~\n  enabled: true\n"),
+    ("app.toml", "[db]\npassword = \"~\" # main\n"),
+    ("etc/app/main", "bindpw ~\n"),
+    ("redis.conf", "requirepass ~\n"),
+    ("config.json", "{\"password\": \"~\"}"),
+    ("config.json", "{\"Env\": \"{\\\"db_passwd\\\":\\\"~\\\"}\"}"),
+    ("main.tf", "variable \"db_password\" {\n  type = string\n  default = \"~\"\n}"),
+    ("Main.java", "ds.setPassword(\"~\");"),
+    ("main.go", "password := \"~\""),
+    ("Program.cs", "public string Password = @\"~\";"),
+    ("lib.rs", "const DB_PASSWORD: &'static str = \"~\";"),
+    ("users.htpasswd", "admin:{PLAIN}~\n"),
+    ("people.ldif", "dn: cn=x\nuserPassword: ~\n"),
+    ("etc/fstab", "//srv/x /mnt cifs username=app,password=~ 0 0\n"),
+    ("build.gradle", "storePassword '~'"),
+    ("inventory.ini", "h1 ansible_host=10.0.0.1 ansible_ssh_pass=~\n"),
+];
+
+fn told(path: &str, text: &str) -> Vec<String> {
+    let mut told = Vec::new();
+    let writing = Writing::of(path, text.as_bytes());
+    RULES.scan_file(text.as_bytes(), writing, |secret| told.push(secret.told()));
+    told
+}
+
+#[test]
+fn a_name_tells_a_password_in_what_somebody_wrote() {
+    for (path, text) in PLACES {
+        for password in PASSWORDS {
+            let text = text.replace('~', password);
+            let length = format!("({} characters)", password.len());
+            let told = told(path, &text);
+            assert!(told.len() == 1 && told[0].ends_with(&length), "{path}: {text}\n{told:?}");
+        }
+    }
+}
+
+#[test]
+fn the_name_is_told() {
+    for (path, text, name) in [
+        (
+            "a.xml",
+            "<property><name>fs.s3a.password</name><value>sunflower88</value></property>",
+            "fs.s3a.password",
+        ),
+        ("a.tf", "variable \"db_password\" { default = \"sunflower88\" }", "db_password"),
+        ("a.ini", "ansible_ssh_pass=sunflower88\n", "ansible_ssh_pass"),
+    ] {
+        assert_eq!(told(path, text), [format!("password in {name}: su… (11 characters)")], "{text}");
+    }
+}
+
+#[test]
+fn what_only_has_the_name_of_a_password_is_silent() {
+    for (path, text) in [
+        ("a.py", "crc = mkCrcFun('crc-16-buypass', 'Crc16Buypass')"),
+        ("a.py", "self.assertEqual(splitpasswd('user:ab12cd34'), x)"),
+        ("a.py", "('http', 'name', 'password', 'localhost:22')"),
+        ("a.py", "('User:Pass', 'www.python.org:080')"),
+        ("a.py", "password = config.values2['password1']"),
+        ("a.js", "password: options.password2,"),
+        ("a.js", "if (password == 'hK3v9Qz71xWm') {}"),
+        ("a.java", "setPassword(user1.getPassword2());"),
+        ("a.conf", "# \"password\", \"gss\", \"scram-sha-256\".\n"),
+        ("a.conf", "password_hash sunflower88\n"),
+        ("a.yml", "password: ${DB_PASSWORD1}\n"),
+        ("a.yml", "password: '{{ vault_password1 }}'\n"),
+        ("a.yml", "passwordSecretRef: postgres-secret-1\n"),
+        ("a.yml", "password: use 8 characters and 2 signs\n"),
+        ("a.env", "DB_PASSWORD_FILE=/run/secrets/db1\n"),
+        ("a.env", "PASSWORD=changeme123\n"),
+        ("a.env", "OLDPWD=/home/user12\n"),
+        ("a.xml", "<password>${env.DEPLOY_PASSWORD1}</password>"),
+        ("a.xml", "<password>{COQLCE6DU6GtcS5P1=}</password>"),
+        ("a.sql", "IDENTIFIED BY '$DB_PASSWORD1'"),
+        ("a.sh", "smbclient -U \"$USER1%$PASS12345\"\n"),
+        ("a.sh", "htpasswd -c users1234 admin1234 group1234\n"),
+        ("a.sh", "openssl passwd -6 \"$PASSWORD1\"\n"),
+        ("a.sh", "zip -r out2024-11.zip dir12345\n"),
+        ("readme.md", "<password>sunflower88</password>"),
+        ("a.bin", "<password>sunflower88</password>"),
+    ] {
+        assert_eq!(told(path, text), [""; 0], "{path}: {text}");
+    }
+}
