@@ -4,6 +4,7 @@
 //! so an unchanged layer is never read twice.
 
 use crate::files::{Files, Named};
+use crate::inventory::Record;
 use crate::kept::Bytes;
 use crate::pipeline::{self, Through};
 use crate::scan::{Scan, Want};
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
-pub(crate) const FORMAT: &str = concat!("mercat.facts/17 ", env!("CARGO_PKG_VERSION"));
+pub(crate) const FORMAT: &str = concat!("mercat.facts/18 ", env!("CARGO_PKG_VERSION"));
 
 const CAPTURE_BYTES_MAX: u64 = 64 << 20;
 const RPM_BYTES_MAX: u64 = 256 << 20;
@@ -60,8 +61,8 @@ impl Note {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Captured {
     pub(crate) path: String,
-    /// The text, or nothing when the path is not a regular file.
-    pub(crate) text: Option<String>,
+    /// What it says, or nothing when the path is not a regular file.
+    pub(crate) record: Option<Record>,
 }
 
 /// The facts of one layer.
@@ -191,7 +192,8 @@ impl LayerScan<'_> {
         if crate::inventory::is_rpm(path) && size <= RPM_BYTES_MAX {
             return true;
         }
-        let length = |captured: &Captured| captured.text.as_ref().map_or(0, String::len) as u64;
+        let length =
+            |captured: &Captured| captured.record.as_ref().map_or(0, |record| record.text().len()) as u64;
         let kept: u64 = self.scan.with(|facts| facts.captured.iter().map(length).sum());
         if kept + size <= CAPTURE_BYTES_MAX {
             return true;
@@ -290,7 +292,7 @@ impl LayerScan<'_> {
             let link = Accounts { link: true, ..Accounts::default() };
             self.scan.with(|facts| facts.told.accounts(entry.path, link));
         } else if is_wanted(&entry.path) && entry.kind != Kind::Directory {
-            self.scan.with(|facts| facts.captured.push(Captured { path: entry.path, text: None }));
+            self.scan.with(|facts| facts.captured.push(Captured { path: entry.path, record: None }));
         }
         Ok(())
     }
@@ -338,18 +340,18 @@ impl LayerScan<'_> {
         ));
     }
 
-    /// Keeps a package database, rpm's as a list of packages.
+    /// Keeps what a package database says.
     fn capture(&self, path: String, bytes: &[u8]) {
-        let text = crate::inventory::text_of(&path, bytes).unwrap_or_else(|finding| {
+        let record = Record::of(&path, bytes).unwrap_or_else(|finding| {
             let Finding { rule, observed, required, fix, .. } = *finding;
             self.scan.note(Note { rule, path: path.clone(), observed, required, fix });
-            String::new()
+            Record::Text(String::new())
         });
         // What a broken database owns is not known either; one finding says so.
-        if !text.is_empty() {
+        if !record.text().is_empty() {
             files::own(&self.scan, &path, bytes);
         }
-        self.scan.with(|facts| facts.captured.push(Captured { path, text: Some(text) }));
+        self.scan.with(|facts| facts.captured.push(Captured { path, record: Some(record) }));
     }
 
     fn raw(&mut self, blob: &mut (dyn Read + Send)) -> Result<(), ReadError> {

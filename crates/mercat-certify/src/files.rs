@@ -4,6 +4,7 @@
 
 pub(crate) mod modes;
 pub(crate) mod owners;
+mod taken;
 pub(crate) mod whole;
 
 use crate::facts::Note;
@@ -17,6 +18,7 @@ use owners::Owned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+use taken::Taken;
 
 /// Programs of one layer that are kept with their digests.
 const PROGRAMS_MAX: usize = 100_000;
@@ -39,25 +41,20 @@ const OWNED_MAX: usize = 2_000_000;
 const NOTICE_PARTS_MAX: usize = 4;
 
 /// A program or library: a regular file with an execute bit, or in ELF or PE.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Program {
     pub(crate) bytes: u64,
-    pub(crate) sha256: String,
-    /// Digests in which package managers write down what they installed, hexadecimal.
-    pub(crate) sha1: String,
-    pub(crate) md5: String,
+    pub(crate) sha256: Taken<32>,
+    /// Digests in which package managers write down what they installed.
+    pub(crate) sha1: Taken<20>,
+    pub(crate) md5: Taken<16>,
 }
 
 impl Program {
-    /// What is known of a file by its digests; those that were not taken are empty.
+    /// What is known of a file by its digests.
     pub(crate) fn new(bytes: u64, digests: &Digests) -> Self {
-        let hex = |digest: Option<&[u8]>| digest.map(hex).unwrap_or_default();
-        Self {
-            bytes,
-            sha256: hex(digests.sha256.as_ref().map(|digest| &digest[..])),
-            sha1: hex(digests.sha1.as_ref().map(|digest| &digest[..])),
-            md5: hex(digests.md5.as_ref().map(|digest| &digest[..])),
-        }
+        let Digests { sha256, sha1, md5 } = digests;
+        Self { bytes, sha256: Taken(*sha256), sha1: Taken(*sha1), md5: Taken(*md5) }
     }
 
     fn of(bytes: &[u8]) -> Self {
@@ -214,7 +211,7 @@ impl Files {
             })
             .collect();
         self.components.extend(named);
-        if let Some(program) = self.programs.get(target).cloned() {
+        if let Some(program) = self.programs.get(target).copied() {
             self.programs.insert(path.to_owned(), program);
         }
     }
@@ -342,10 +339,6 @@ impl Asked {
 fn holds(head: &[u8], word: &[u8]) -> bool {
     let head = head.get(..64 << 10).unwrap_or(head);
     head.windows(word.len()).any(|window| window == word)
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads a file that has passed.

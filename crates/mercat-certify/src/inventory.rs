@@ -3,6 +3,7 @@
 use crate::scan::OURS;
 use mercat_artifact::pkgdb::{OsRelease, Package, parse_apk, parse_dpkg, rpm};
 use mercat_domain::finding::{Finding, Place, Severity};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 fn finding(rule: &str, place: Place, observed: String, required: &str, fix: &str) -> Finding {
@@ -36,39 +37,77 @@ pub(crate) fn format_of(path: &str) -> &'static str {
     }
 }
 
-/// What is kept of a database: its text, or for rpm one line a package. The error is a finding without
-/// a place.
-pub(crate) fn text_of(path: &str, bytes: &[u8]) -> Result<String, Box<Finding>> {
-    if !is_rpm(path) {
-        return Ok(String::from_utf8_lossy(bytes).into_owned());
-    }
-    let packages = rpm::parse(bytes).map_err(|refusal| match refusal {
-        rpm::Refusal::Unreadable(why) => {
-            Box::new(finding("INC-08", Place::default(), why, "a database that can be read", OURS))
+/// What is kept of a file that the inventory asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Record {
+    /// Its text: of what is no database, and of one that cannot be read or has no packages.
+    Text(String),
+    /// What a database says, one line a package.
+    Packages(String),
+}
+
+impl Record {
+    /// Reads a file. The error is a finding without a place, of what a database is never kept of.
+    pub(crate) fn of(path: &str, bytes: &[u8]) -> Result<Self, Box<Finding>> {
+        if is_rpm(path) {
+            let packages = rpm::parse(bytes).map_err(|refusal| match refusal {
+                rpm::Refusal::Unreadable(why) => {
+                    Box::new(finding("INC-08", Place::default(), why, "a database that can be read", OURS))
+                }
+                rpm::Refusal::Broken(why) => broken(why),
+            })?;
+            return Ok(Self::listed(&packages));
         }
-        rpm::Refusal::Broken(why) => broken(why),
-    })?;
-    let line = |p: Package| {
-        [p.name, p.version, p.architecture, p.source, p.source_version, p.module]
-            .join("\t")
-            .replace('\n', " ")
-    };
-    Ok(packages.into_iter().map(line).collect::<Vec<_>>().join("\n"))
+        let text = String::from_utf8_lossy(bytes);
+        if let Some(Ok(packages)) = parse(path, &text) {
+            let record = Self::listed(&packages);
+            // Whoever has a tab in a version is no package manager.
+            if !packages.is_empty() && record.packages(path).is_ok_and(|read| read == packages) {
+                return Ok(record);
+            }
+        }
+        Ok(Self::Text(text.into_owned()))
+    }
+
+    fn listed(packages: &[Package]) -> Self {
+        let lines = packages.iter().map(|p| {
+            [&*p.name, &p.version, &p.architecture, &p.source, &p.source_version, &p.module]
+                .join("\t")
+                .replace('\n', " ")
+        });
+        Self::Packages(lines.collect::<Vec<_>>().join("\n"))
+    }
+
+    /// What is kept.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Packages(text) => text,
+        }
+    }
+
+    /// The packages of a database at this path.
+    pub(crate) fn packages(&self, path: &str) -> Result<Vec<Package>, Box<Finding>> {
+        let read = match self {
+            Self::Text(text) => parse(path, text).unwrap_or_else(|| text.lines().map(read_line).collect()),
+            Self::Packages(lines) => lines.lines().map(read_line).collect(),
+        };
+        read.map_err(broken)
+    }
+}
+
+/// Reads the text of a database; nothing where it has another form, or is none.
+fn parse(path: &str, text: &str) -> Option<Result<Vec<Package>, String>> {
+    match format_of(path) {
+        _ if path.ends_with("os-release") => None,
+        "apk" => Some(parse_apk(text)),
+        "dpkg" => Some(parse_dpkg(text)),
+        _ => None,
+    }
 }
 
 fn broken(why: String) -> Box<Finding> {
     let fix = "ship the package manager's own file";
     Box::new(finding("PKG-05", Place::default(), why, "a readable package database", fix))
-}
-
-/// Reads what [`text_of`] kept.
-pub(crate) fn read_text(path: &str, text: &str) -> Result<Vec<Package>, Box<Finding>> {
-    let parsed = match format_of(path) {
-        "apk" => parse_apk(text),
-        "dpkg" => parse_dpkg(text),
-        _ => text.lines().map(read_line).collect(),
-    };
-    parsed.map_err(broken)
 }
 
 fn read_line(line: &str) -> Result<Package, String> {

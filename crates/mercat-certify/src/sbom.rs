@@ -89,7 +89,7 @@ fn parts(materials: &Materials<'_>) -> Vec<Part> {
         purl: String::new(),
         licence: String::new(),
         kind: "file",
-        sha256: program.sha256.clone(),
+        sha256: program.sha256.to_string(),
         places: Vec::new(),
         properties: vec![("mercat:bytes", program.bytes.to_string())],
     }));

@@ -104,6 +104,16 @@ fn local(image: &str) -> Option<String> {
     if path.is_file() {
         return Some(format!("{image} is a file; of a disk say its --disk-format, {archives}"));
     }
+    let is_path = ["/", "./", "../", "~/"].iter().any(|start| image.starts_with(start));
+    if is_path || [".", "..", "~"].contains(&image) {
+        return Some(format!("{image}: no such file or directory"));
+    }
+    let directory = image.split_once('/').map(|(first, _)| first).filter(|first| Path::new(first).is_dir());
+    if let Some(directory) = directory.filter(|_| !image.contains(':')) {
+        return Some(format!(
+            "{image}: no such file in the directory {directory}; an image of that name is docker.io/{image}"
+        ));
+    }
     // A name on Docker Hub could be this, too; nobody who writes it means that.
     let is_archive = ARCHIVES.iter().any(|end| image.ends_with(end)) && !image.contains(':');
     let beside = path.parent().is_some_and(|parent| parent.as_os_str().is_empty() || parent.is_dir());

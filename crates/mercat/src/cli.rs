@@ -201,7 +201,7 @@ pub(crate) struct CertifyArgs {
     #[arg(long, value_parser = disk_format)]
     pub(crate) disk_format: Option<Declared>,
     /// Operating system that the offer declares for the disk: linux or windows.
-    #[arg(long, value_parser = os_family)]
+    #[arg(long, value_parser = os_family, conflicts_with = "data_disk")]
     pub(crate) os: Option<OsFamily>,
     /// It is a data disk, without an operating system.
     #[arg(long)]

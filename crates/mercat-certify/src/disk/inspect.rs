@@ -491,7 +491,7 @@ fn installed(tree: &Tree, data_disk: bool) -> (OsRelease, Vec<Package>, Vec<Find
         }
         let Some(bytes) = &found.node.content else { continue };
         formats.insert(inventory::format_of(path));
-        let read = inventory::text_of(path, bytes).and_then(|text| inventory::read_text(path, &text));
+        let read = inventory::Record::of(path, bytes).and_then(|record| record.packages(path));
         match read {
             Ok(found) => packages.extend(found),
             Err(finding) => findings.push(Finding { place, ..*finding }),

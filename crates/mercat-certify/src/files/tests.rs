@@ -513,7 +513,7 @@ fn a_program_larger_than_memory_allows_is_read_from_a_file_or_told_as_unread() {
 fn what_digests_tell_of_large_files_is_told_though_they_come_later() {
     let large = |fill: u8| vec![fill; (1 << 20) + usize::from(fill)];
     let files: Vec<(String, Vec<u8>)> = (0..20_u8).map(|at| (format!("opt/f{at}"), large(at))).collect();
-    let sha256 = |bytes: &[u8]| super::hex(&sha2::Sha256::digest(bytes));
+    let sha256 = |bytes: &[u8]| crate::digest_of(bytes).hex().to_owned();
     let known = |at: usize| format!("{}:{}:Bad.{at}\n", sha256(&files[at].1), files[at].1.len());
     let extra = Extra { hashes: [known(0), known(7), known(19)].concat(), ..Extra::default() };
     let knowledge = Knowledge::load(&extra, Advisories::default()).unwrap_or_else(|error| panic!("{error}"));
@@ -531,7 +531,7 @@ fn what_digests_tell_of_large_files_is_told_though_they_come_later() {
     assert_eq!(noted, [("opt/f0", &*bad0), ("opt/f19", &*bad19), ("opt/f7", &*bad7)]);
     assert_eq!(facts.digest_of("opt/f7"), format!("sha256:{}", sha256(&files[7].1)));
     assert_eq!(facts.digest_of("opt/f8"), "");
-    let digest = |path: &str| facts.told.programs.get(path).map(|program| program.sha256.clone());
+    let digest = |path: &str| facts.told.programs.get(path).map(|program| program.sha256.to_string());
     for (path, bytes) in &files {
         assert_eq!(digest(path), Some(sha256(bytes)), "{path}");
     }
@@ -615,7 +615,7 @@ fn lists_of_packages_that_are_not_installed_own_nothing() {
 #[test]
 fn what_is_kept_of_files_with_findings_is_bounded_as_the_findings_are() {
     let bytes = b"evil bytes here".to_vec();
-    let hashes = format!("{}:{}:Bad\n", super::hex(&sha2::Sha256::digest(&bytes)), bytes.len());
+    let hashes = format!("{}:{}:Bad\n", crate::digest_of(&bytes).hex(), bytes.len());
     let extra = Extra { hashes, ..Extra::default() };
     let knowledge = Knowledge::load(&extra, Advisories::default()).unwrap_or_else(|error| panic!("{error}"));
     let paths: Vec<String> = (0..2000).map(|at| format!("f{at}")).collect();

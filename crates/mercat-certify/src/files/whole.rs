@@ -143,7 +143,7 @@ pub(crate) fn whole(parts: &[Part<'_>], is_installed: &dyn Fn(&str) -> bool) -> 
                 None => {}
             },
             None if is_script_of_packages(path) || of_components.contains(path.as_str()) => {}
-            None => out.unpackaged.push((path.clone(), (*program).clone())),
+            None => out.unpackaged.push((path.clone(), **program)),
         }
     }
     for (credential, (place, (path, file))) in &joined.suspects {
@@ -376,12 +376,12 @@ fn finding(rule: &str, place: &str, path: &str, observed: String, required: &str
 }
 
 /// The digest of a program that is of the same kind as a package's; empty when it was not taken.
-fn alike<'p>(program: &'p Program, digest: &str) -> &'p str {
+fn alike(program: &Program, digest: &str) -> String {
     match digest.len() {
-        32 => &program.md5,
-        40 => &program.sha1,
-        64 => &program.sha256,
-        _ => "",
+        32 => program.md5.to_string(),
+        40 => program.sha1.to_string(),
+        64 => program.sha256.to_string(),
+        _ => String::new(),
     }
 }
 

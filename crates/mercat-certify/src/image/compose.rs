@@ -11,6 +11,7 @@ use mercat_artifact::pkgdb::{OsRelease, Package, parse_os_release};
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_inventory::{Component, Evidence};
 use mercat_machine::accounts::ROOTS_MAX;
+use mercat_secrets::Writing;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 pub(super) struct Composed {
@@ -229,9 +230,10 @@ impl Composer<'_> {
         let joined: Vec<(&str, String)> = named.chain([("config: Cmd", words)]).collect();
         let joined = joined.iter().map(|(place, text)| (*place, text));
         for (place, text) in env.chain(history).chain(labels).chain(command).chain(others).chain(joined) {
-            self.knowledge.secrets.scan(text.as_bytes(), |secret: mercat_secrets::Secret| {
+            let hit = |secret: mercat_secrets::Secret| {
                 hits.insert((place, secret.told()));
-            });
+            };
+            self.knowledge.secrets.scan_file(text.as_bytes(), Writing::Settings, hit);
         }
         for (path, observed) in hits {
             let place = Place { path: path.to_owned(), ..Place::default() };
@@ -309,7 +311,7 @@ impl Composer<'_> {
             }
             for captured in &facts.captured {
                 // A database that was emptied is a database that was removed: the lower one still counts.
-                let emptied = captured.text.as_deref().is_some_and(|text| text.trim().is_empty())
+                let emptied = captured.record.as_ref().is_some_and(|record| record.text().trim().is_empty())
                     && files.contains_key(captured.path.as_str());
                 if emptied {
                     removed.insert(captured.path.clone());
@@ -321,8 +323,8 @@ impl Composer<'_> {
         }
         let os = ["etc/os-release", "usr/lib/os-release"]
             .iter()
-            .filter_map(|path| files.get(path)?.1.text.as_deref())
-            .map(parse_os_release)
+            .filter_map(|path| files.get(path)?.1.record.as_ref())
+            .map(|record| parse_os_release(record.text()))
             .next()
             .unwrap_or_default();
         let mut packages = Vec::new();
@@ -339,13 +341,13 @@ impl Composer<'_> {
                     fix,
                 );
             }
-            let Some(text) = &captured.text else {
+            let Some(record) = &captured.record else {
                 let observed = "the package database is a link or device".to_owned();
                 self.add("PKG-01", place, observed, "a regular file", "ship the package manager's own file");
                 continue;
             };
             formats.insert(inventory::format_of(path));
-            match inventory::read_text(path, text) {
+            match record.packages(path) {
                 Ok(found) => packages.extend(found),
                 Err(finding) => self.adopt(Finding { place, ..*finding }),
             }
@@ -356,8 +358,7 @@ impl Composer<'_> {
         let named: BTreeSet<(&str, &str)> =
             packages.iter().map(|package| (package.name.as_str(), package.architecture.as_str())).collect();
         let lower = replaced.iter().filter(|(_, captured)| !captured.path.ends_with("os-release"));
-        let lower = lower
-            .filter_map(|(_, captured)| inventory::read_text(&captured.path, captured.text.as_ref()?).ok());
+        let lower = lower.filter_map(|(_, captured)| captured.record.as_ref()?.packages(&captured.path).ok());
         let is_gone =
             |package: &Package| !named.contains(&(package.name.as_str(), package.architecture.as_str()));
         let gone: BTreeSet<Package> = lower.flatten().filter(is_gone).collect();

@@ -1,4 +1,4 @@
-use super::ecosystem;
+use super::{Record, broken, ecosystem, parse};
 use crate::advisories::versions::Scheme;
 use crate::advisories::{Advisories, canonical_ecosystem};
 use crate::{Extra, Knowledge};
@@ -62,7 +62,7 @@ fn a_layer_keeps_the_packages_of_an_rpm_database_and_no_bytes_of_it() {
     let compression = Some(mercat_artifact::oci::Compression::None);
     let facts = crate::facts::scan_layer(&mut &layer[..], compression, &knowledge).expect("reads");
     let text = "openssl-libs\t3.0.7-1.el9\tx86_64\topenssl-libs\t3.0.7-1.el9\topenssl:3";
-    assert_eq!(facts.captured[0].text.as_deref(), Some(text));
+    assert_eq!(facts.captured[0].record, Some(Record::Packages(text.to_owned())));
     assert!(facts.notes.is_empty(), "{:?}", facts.notes);
     let broken = tar("var/lib/rpm/Packages.db", b"RpmP");
     let facts = crate::facts::scan_layer(&mut &broken[..], compression, &knowledge).expect("reads");
@@ -102,5 +102,34 @@ fn distributions_have_the_ecosystem_under_which_their_advisories_are_kept() {
     // Part of the packages of SLES 12 come from modules that name no service pack.
     for (id, version) in [("sles", "12.5"), ("fedora", "41"), ("ol", "9.4"), ("amzn", "2023")] {
         assert_eq!(Scheme::of(&of(id, version, "")), None, "{id} {version}");
+    }
+}
+
+#[test]
+fn a_record_says_what_its_file_says() {
+    let stanza = |name: &str, version: &str| {
+        format!(
+            "Package: {name}\nStatus: install ok installed\nVersion: {version}\nArchitecture: all\nDescription: x\n y\n\n"
+        )
+    };
+    let two = stanza("a", "1.0-1") + &stanza("b", "2:3~rc1");
+    let apk = "P:a\nV:1.0-r0\nA:x86_64\nT:words\n\n";
+    for (path, text, is_listed) in [
+        ("var/lib/dpkg/status", two.as_str(), true),
+        ("lib/apk/db/installed", apk, true),
+        // What would read otherwise, and what decides by its text, stays as it is.
+        ("var/lib/dpkg/status", &stanza("a", "1.0\t2"), false),
+        ("var/lib/dpkg/status", "no field", false),
+        ("var/lib/dpkg/status", "\n\n", false),
+        ("var/lib/dpkg/status", "", false),
+        ("etc/os-release", "ID=debian\n", false),
+    ] {
+        let record = Record::of(path, text.as_bytes()).expect("is kept");
+        assert_eq!(matches!(record, Record::Packages(_)), is_listed, "{text}");
+        match parse(path, text) {
+            Some(read) => assert_eq!(record.packages(path), read.map_err(broken), "{text}"),
+            None => assert_eq!(record.text(), text),
+        }
+        assert_eq!(record.text().trim().is_empty(), text.trim().is_empty(), "{text}");
     }
 }

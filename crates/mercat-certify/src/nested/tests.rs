@@ -472,7 +472,7 @@ fn credentials_in_documents_of_several_windows_keep_the_digests_of_their_file() 
     text.resize(3 << 20, b'.');
     let facts = facts_of(&tar(&[("usr/share/doc/x/examples.txt", b'0', 0o644, &text)]));
     let digest = crate::digest_of(&text);
-    let kept: Vec<&str> = facts.told.suspects.values().map(|(_, file)| file.sha256.as_str()).collect();
+    let kept: Vec<String> = facts.told.suspects.values().map(|(_, file)| file.sha256.to_string()).collect();
     assert_eq!(kept, [digest.hex()]);
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::files::Program;
+use mercat_signatures::Digests;
 use serde_json::Value;
 
 fn component(kind: &str, name: &str, evidence: Evidence, path: &str, licence: &str) -> Component {
@@ -9,7 +10,7 @@ fn component(kind: &str, name: &str, evidence: Evidence, path: &str, licence: &s
 }
 
 fn documents() -> (Value, Value) {
-    let program = Program { bytes: 3, sha256: "ab".repeat(32), sha1: String::new(), md5: String::new() };
+    let program = Program::new(3, &Digests { sha256: Some([0xab; 32]), ..Digests::default() });
     let whole = Whole {
         components: vec![
             component("npm", "@s/a", Evidence::Installed, "app/node_modules/@s/a/package.json", "MIT"),

@@ -223,12 +223,15 @@ fn what_cannot_be_meant_is_usage_with_what_to_say_instead() {
         (vec![text(&image)], "oci:"),
         (vec!["nosuch.tar".into()], "nosuch.tar: no such file; an image"),
         (vec![text(&dir.path().join("nosuch.tar.gz"))], "nosuch.tar.gz: no such file"),
+        (vec!["./nosuch".into()], "./nosuch: no such file or directory"),
+        (vec!["src/nosuch".into()], "no such file in the directory src"),
         (vec![reference.clone(), "--os".into(), "linux".into()], "--os is about disks"),
         (vec![reference.clone(), "--data-disk".into()], "--data-disk is about disks"),
         (vec![reference.clone(), "--policy".into(), "nosuch".into()], "legacy-2021"),
         (vec![reference, "--vex".into(), "nosuch".into()], "--vex nosuch"),
         (vec![text(&disk), "--cache".into(), text(dir.path())], "--cache is about images"),
         (vec![text(&disk), "--policy".into(), "nosuch".into()], "legacy-2021"),
+        (vec![text(&disk), "--os".into(), "linux".into(), "--data-disk".into()], "cannot be used with"),
     ] {
         let out =
             Command::new(BIN).args(["--data", "/nonexistent-mercat", "certify"]).args(&arguments).output();
