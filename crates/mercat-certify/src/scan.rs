@@ -26,8 +26,12 @@ const BEHIND_MAX: usize = 8;
 /// Kinds of credentials that programs and libraries have in themselves, published.
 const OF_PROGRAMS: [&str; 2] = ["private key", "password in a command"];
 
-/// Buffers that wait for their next file; archives inside archives need one each.
-const SPARE_MAX: usize = 4;
+/// A window for members of archives that have fewer bytes: full ones would stay beside those of the files around.
+const SMALL_BYTES: usize = 64 << 10;
+/// Small windows that wait: archives inside archives need one each.
+const SMALL_SPARE_MAX: usize = 4;
+/// Full windows that wait for their next file.
+const SPARE_MAX: usize = 1;
 
 pub(crate) const OURS: &str =
     "nothing to do for the publisher: the operator of this server must repair the scanner";
@@ -73,6 +77,7 @@ struct State {
     /// Scanners of others that failed their control: what they found counts for nothing.
     distrusted: Vec<String>,
     spare: Vec<Window>,
+    small_spare: Vec<Window>,
     /// Where credentials were found in the current file.
     credentials: Vec<String>,
     /// Files whose digests are still being taken, in the order of their ends.
@@ -137,6 +142,7 @@ impl<'k> Scan<'k> {
             controlled: false,
             distrusted: Vec::new(),
             spare: Vec::new(),
+            small_spare: Vec::new(),
             credentials: Vec::new(),
             ended: VecDeque::new(),
         };
@@ -416,7 +422,18 @@ impl<'k> Scan<'k> {
         self.state.borrow().cut
     }
 
-    /// An empty window.
+    /// An empty window for a file inside so many archives, of a size that is known or not.
+    pub(crate) fn buffer_for(&self, depth: u32, size: Option<u64>) -> Window {
+        match size.and_then(|size| usize::try_from(size).ok()) {
+            Some(size) if depth > 0 && size < SMALL_BYTES => {
+                let spare = self.state.borrow_mut().small_spare.pop();
+                spare.unwrap_or_else(|| Window::of(SMALL_BYTES))
+            }
+            _ => self.buffer(),
+        }
+    }
+
+    /// An empty window of the full size.
     pub(crate) fn buffer(&self) -> Window {
         let spare = self.state.borrow_mut().spare.pop();
         spare.unwrap_or_else(|| Window::of(WINDOW_BYTES + OVERLAP_BYTES))
@@ -425,8 +442,12 @@ impl<'k> Scan<'k> {
     /// Takes a window back.
     pub(crate) fn give_back(&self, mut buffer: Window) {
         buffer.truncate(0);
-        let spare = &mut self.state.borrow_mut().spare;
-        if spare.len() < SPARE_MAX {
+        let mut state = self.state.borrow_mut();
+        let (spare, most) = match buffer.size() {
+            SMALL_BYTES => (&mut state.small_spare, SMALL_SPARE_MAX),
+            _ => (&mut state.spare, SPARE_MAX),
+        };
+        if spare.len() < most {
             spare.push(buffer);
         }
     }
@@ -670,7 +691,7 @@ impl Knowledge {
 const INVENTORY_ALONE: &str = "only the inventory was made, and no scanner looked";
 /// Archives around a file whose windows are looked at in threads of their own. Each of them waits for those around it:
 /// without a limit, every archive inside another would add threads.
-const BESIDE_DEPTH_MAX: u32 = 2;
+const BESIDE_DEPTH_MAX: u32 = 1;
 /// Fewer bytes are looked at sooner than a thread starts.
 const BESIDE_BYTES: usize = 128 << 10;
 

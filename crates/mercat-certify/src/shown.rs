@@ -78,13 +78,17 @@ impl<'s, 'k> Shown<'s, 'k> {
         let hash = if alone { Hashing::none() } else { scan.knowledge().signatures.hashing(want.size) };
         let named = depth == 0 && scan.begin_content(path);
         // Archives inside archives may be open together, each with a thread of its own; the outer ones wait anyway.
-        let hash = if depth == 0 { Hasher::beside(hash, scan.hashing_thread()) } else { Hasher::here(hash) };
+        let crowded = scan.knowledge().crew.is_full();
+        let hash = match depth {
+            0 => Hasher::beside(hash, scan.hashing_thread(), crowded),
+            _ => Hasher::here(hash),
+        };
         Self {
             scan,
             path,
             depth,
             inner,
-            window: scan.buffer(),
+            window: scan.buffer_for(depth, want.size),
             carried: 0,
             taken: 0,
             size: 0,

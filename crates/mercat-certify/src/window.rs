@@ -3,8 +3,8 @@
 use std::io::{self, Read};
 use std::ops::Deref;
 
-/// A buffer of a fixed size, of which a part is filled. It is made once: what growing leaves behind stays with the
-/// allocator, and clearing what is written over anyway takes time.
+/// A buffer of which a part is filled. It is made once: what growing leaves behind stays with the allocator, and clearing
+/// what is written over anyway takes time. One for few bytes grows at once to what is asked for, when more come.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     bytes: Vec<u8>,
@@ -15,6 +15,11 @@ impl Window {
     /// An empty one for so many bytes.
     pub(crate) fn of(size: usize) -> Self {
         Self { bytes: vec![0; size], filled: 0 }
+    }
+
+    /// For how many bytes it is.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Holds these bytes, as many of them as there is room for, and nothing else.
@@ -35,15 +40,18 @@ impl Window {
         self.filled -= from;
     }
 
-    /// Reads up to so many bytes behind what is there, as far as there is room, and tells whether all of them came;
-    /// what came before an error stays.
+    /// Reads up to so many bytes behind what is there, and tells whether all of them came; what came before an error
+    /// stays.
     ///
     /// # Errors
     /// What the reader gives.
     pub(crate) fn read(&mut self, reader: &mut dyn Read, most: usize) -> io::Result<bool> {
         let wanted = self.filled + most;
-        let end = self.bytes.len().min(wanted);
-        while self.filled < end {
+        while self.filled < wanted {
+            if self.filled == self.bytes.len() {
+                self.bytes.resize(wanted, 0);
+            }
+            let end = self.bytes.len().min(wanted);
             match reader.read(&mut self.bytes[self.filled..end]) {
                 Ok(0) => return Ok(false),
                 Ok(count) => self.filled += count,

@@ -4,6 +4,7 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use std::cell::{OnceCell, RefCell};
+use std::collections::VecDeque;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -88,7 +89,11 @@ const PIECES: usize = 4;
 
 /// A thread that hashes large files, one after the other, beside whoever looks at them. It starts with the first.
 #[derive(Default)]
-pub struct Beside(OnceCell<Thread>);
+pub struct Beside {
+    thread: OnceCell<Thread>,
+    /// Of each file that ended and was not asked for yet: its digests, or nothing where the thread has them.
+    ended: RefCell<VecDeque<Option<Digests>>>,
+}
 
 struct Thread {
     work: SyncSender<Work>,
@@ -105,11 +110,11 @@ enum Work {
 
 impl Beside {
     fn begin(&self, hashing: Hashing) {
-        self.0.get_or_init(Thread::start).give(Work::Begin(Box::new(hashing)));
+        self.thread.get_or_init(Thread::start).give(Work::Begin(Box::new(hashing)));
     }
 
     fn update(&self, bytes: &[u8]) {
-        let Some(thread) = self.0.get() else { return };
+        let Some(thread) = self.thread.get() else { return };
         for part in bytes.chunks(PIECE_BYTES) {
             let mut piece = thread.spare.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE_BYTES));
             piece.clear();
@@ -118,16 +123,21 @@ impl Beside {
         }
     }
 
-    fn end(&self) {
-        if let Some(thread) = self.0.get() {
+    /// Ends the file that the thread has, or one that was hashed without it.
+    fn end(&self, here: Option<Digests>) {
+        if let Some(thread) = self.thread.get().filter(|_| here.is_none()) {
             thread.give(Work::End);
         }
+        self.ended.borrow_mut().push_back(here);
     }
 
     /// The digests of the file that ended first of those that were not asked for yet, as soon as they are there.
     pub fn next_digests(&self) -> Digests {
-        let Some(thread) = self.0.get() else { return Digests::default() };
-        thread.done.recv().unwrap_or_else(|_| thread.panicked())
+        let first = self.ended.borrow_mut().pop_front();
+        match (first, self.thread.get()) {
+            (Some(None), Some(thread)) => thread.done.recv().unwrap_or_else(|_| thread.panicked()),
+            (first, _) => first.flatten().unwrap_or_default(),
+        }
     }
 }
 
@@ -173,6 +183,10 @@ impl Thread {
 pub struct Hasher<'b> {
     here: Hashing,
     beside: Option<&'b Beside>,
+    /// Whether the thread would only wait for a processor.
+    crowded: bool,
+    /// Whether it has many bytes: its digests are given in its turn.
+    large: bool,
     /// Whether the thread has it.
     given: bool,
 }
@@ -180,28 +194,32 @@ pub struct Hasher<'b> {
 impl<'b> Hasher<'b> {
     /// Without a thread, however many bytes there are.
     pub fn here(here: Hashing) -> Self {
-        Self { here, beside: None, given: false }
+        Self { here, beside: None, crowded: false, large: false, given: false }
     }
 
-    /// With one, when there are many bytes. It hashes one file at a time.
-    pub fn beside(here: Hashing, beside: &'b Beside) -> Self {
-        Self { here, beside: Some(beside), given: false }
+    /// With one, when there are many bytes and it is not `crowded`: that all processors have work. It hashes one file at a
+    /// time. Which digests there are, and when they are given, does not depend on it.
+    pub fn beside(here: Hashing, beside: &'b Beside, crowded: bool) -> Self {
+        Self { here, beside: Some(beside), crowded, large: false, given: false }
     }
 
     /// Takes more hashes of a file of which nothing was hashed yet: the SHA-256, and those of package managers.
     pub fn also(&mut self, of_packages: bool) {
-        debug_assert!(!self.given, "nothing was hashed yet");
+        debug_assert!(!self.large, "nothing was hashed yet");
         self.here.also(of_packages);
     }
 
     /// Takes in the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         let Some(beside) = self.beside else { return self.here.update(bytes) };
-        if !self.given && bytes.len() >= BESIDE_BYTES && !self.here.is_none() {
+        if !self.large && bytes.len() >= BESIDE_BYTES && !self.here.is_none() {
             // Beside another hash it costs next to nothing, and names the file.
             self.here.also(false);
-            beside.begin(std::mem::replace(&mut self.here, Hashing::none()));
-            self.given = true;
+            self.large = true;
+            if !self.crowded {
+                beside.begin(std::mem::replace(&mut self.here, Hashing::none()));
+                self.given = true;
+            }
         }
         match self.given {
             true => beside.update(bytes),
@@ -209,12 +227,12 @@ impl<'b> Hasher<'b> {
         }
     }
 
-    /// The digests of all that was taken in; `None` when the thread takes them, which may be behind:
+    /// The digests of all that was taken in; `None` for many bytes, as the thread may be behind:
     /// [`Beside::next_digests`] gives them, file by file as they ended.
     pub fn finish(self) -> Option<Digests> {
-        match self.beside.filter(|_| self.given) {
+        match self.beside.filter(|_| self.large) {
             Some(beside) => {
-                beside.end();
+                beside.end(if self.given { None } else { Some(self.here.finish()) });
                 None
             }
             None => Some(self.here.finish()),
@@ -231,13 +249,18 @@ mod tests {
         let bytes: Vec<u8> =
             (0..3_000_001_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         let beside = Beside::default();
-        for window in [1 << 20, 700_001, 100_000, usize::MAX] {
+        for (window, crowded) in [1 << 20, 700_001, 100_000, usize::MAX]
+            .into_iter()
+            .zip([false, true].repeat(2))
+            .chain([(1 << 20, true), (700_001, false)])
+        {
             // One that is given up leaves nothing behind.
-            Hasher::beside(Hashing::of(true, true), &beside).update(&bytes[..700_000]);
-            let mut hasher = Hasher::beside(Hashing::of(false, false), &beside);
+            Hasher::beside(Hashing::of(true, true), &beside, crowded).update(&bytes[..700_000]);
+            let mut hasher = Hasher::beside(Hashing::of(false, false), &beside, crowded);
             hasher.also(true);
             bytes.chunks(window.min(bytes.len())).for_each(|part| hasher.update(part));
-            assert_eq!(hasher.given, window > BESIDE_BYTES);
+            assert_eq!(hasher.large, window > BESIDE_BYTES);
+            assert_eq!(hasher.given, window > BESIDE_BYTES && !crowded);
             let digests = hasher.finish().unwrap_or_else(|| beside.next_digests());
             let whole = (Sha256::digest(&bytes), Sha1::digest(&bytes), Md5::digest(&bytes));
             assert_eq!(digests.sha256.as_ref().map(|d| &d[..]), Some(&whole.0[..]), "{window}");
@@ -245,8 +268,8 @@ mod tests {
             assert_eq!(digests.md5.as_ref().map(|d| &d[..]), Some(&whole.2[..]), "{window}");
         }
         // What ends while others are behind is given in its turn.
-        for end in [600_000, 2_000_000, 1_000_000] {
-            let mut hasher = Hasher::beside(Hashing::of(true, false), &beside);
+        for (end, crowded) in [(600_000, false), (2_000_000, true), (1_000_000, false)] {
+            let mut hasher = Hasher::beside(Hashing::of(true, false), &beside, crowded);
             hasher.update(&bytes[..end]);
             assert_eq!(hasher.finish(), None);
         }
@@ -257,7 +280,7 @@ mod tests {
         let mut alone = Hasher::here(Hashing::of(true, false));
         alone.update(&bytes);
         assert!(!alone.given);
-        let mut nothing = Hasher::beside(Hashing::none(), &beside);
+        let mut nothing = Hasher::beside(Hashing::none(), &beside, false);
         nothing.update(&bytes);
         assert!(!nothing.given);
         assert_eq!(nothing.finish(), Some(Digests::default()));

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -319,7 +319,8 @@ impl DiskSource {
 }
 
 /// What a child says, one a line.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 enum Line {
     Confined(String),
     Progress(u64, u64),
@@ -328,6 +329,20 @@ enum Line {
     Verdict(String),
     Failed(String),
 }
+
+/// The same as the child writes it, without a copy of what it still has.
+#[derive(Debug, Serialize)]
+enum Said<'a> {
+    Confined(&'a str),
+    Progress(u64, u64),
+    Facts(&'a str, &'a LayerFacts),
+    Sbom(&'a str, &'a str),
+    Verdict(&'a str),
+    Failed(&'a str),
+}
+
+/// Bytes that are written at a time.
+const LINE_BUFFER_BYTES: usize = 64 << 10;
 
 /// Why there is no verdict: ours, never the publisher's.
 #[derive(Debug, thiserror::Error)]
@@ -590,10 +605,11 @@ struct Talk<W: Write + Send> {
 }
 
 impl<W: Write + Send> Talk<W> {
-    fn say(&self, line: &Line) {
+    fn say(&self, line: &Said<'_>) {
         let mut out = self.out.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let Ok(text) = serde_json::to_string(line) else { return };
-        if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
+        let mut out = BufWriter::with_capacity(LINE_BUFFER_BYTES, &mut *out);
+        let said = serde_json::to_writer(&mut out, line).map_err(io::Error::from);
+        if said.and_then(|()| writeln!(out)).and_then(|()| out.flush()).is_err() {
             // The parent is gone, and nobody wants what is still to come. Signals of broken pipes are off in Rust.
             std::process::exit(PARENT_GONE);
         }
@@ -605,10 +621,10 @@ impl<W: Write + Send> Reused for Talk<W> {
         self.facts.get(key).cloned()
     }
     fn keep(&self, key: &str, facts: &LayerFacts) {
-        self.say(&Line::Facts(key.to_owned(), Box::new(facts.clone())));
+        self.say(&Said::Facts(key, facts));
     }
     fn progress(&self, done: u64, total: u64) {
-        self.say(&Line::Progress(done, total));
+        self.say(&Said::Progress(done, total));
     }
 }
 
@@ -619,14 +635,14 @@ pub fn child() -> i32 {
     let job: Result<Job, _> = serde_json::from_str(&text);
     let talk = |facts| Talk { out: Mutex::new(io::stdout()), facts };
     let (Ok(_), Ok(job)) = (read, job) else {
-        talk(BTreeMap::new()).say(&Line::Failed("the job cannot be read".to_owned()));
+        talk(BTreeMap::new()).say(&Said::Failed("the job cannot be read"));
         return 2;
     };
     let done = run(job, &talk);
     match done {
         Ok(()) => 0,
         Err(why) => {
-            talk(BTreeMap::new()).say(&Line::Failed(why));
+            talk(BTreeMap::new()).say(&Said::Failed(&why));
             2
         }
     }
@@ -662,7 +678,7 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
     let (talk, verdict) = match job.subject {
         Subject::Image { root, blobs, layout, facts } => {
             let talk = talk(facts);
-            talk.say(&Line::Confined(how.to_owned()));
+            talk.say(&Said::Confined(how));
             let root = Digest::parse(&root).ok_or("the root is no digest")?;
             let files = Files { root: blobs, layout };
             let verdict = inspect(&Specimen { root, blobs: &files }, &knowledge, &talk);
@@ -670,7 +686,7 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
         }
         Subject::Disk { source, claims } => {
             let talk = talk(BTreeMap::new());
-            talk.say(&Line::Confined(how.to_owned()));
+            talk.say(&Said::Confined(how));
             let verdict = inspect_disk(&source, *claims, &knowledge, &talk);
             (talk, verdict)
         }
@@ -682,9 +698,9 @@ fn run(job: Job, talk: &dyn Fn(BTreeMap<String, LayerFacts>) -> Talk<io::Stdout>
     verdict.findings.extend(unread);
     finish(&mut verdict, &knowledge, job.listing.as_deref());
     for (digest, sbom) in &verdict.sboms {
-        talk.say(&Line::Sbom(digest.clone(), sbom.clone()));
+        talk.say(&Said::Sbom(digest, sbom));
     }
-    talk.say(&Line::Verdict(verdict.to_json()));
+    talk.say(&Said::Verdict(&verdict.to_json()));
     Ok(())
 }
 

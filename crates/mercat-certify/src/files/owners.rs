@@ -15,30 +15,30 @@ pub(crate) struct Owned {
     pub(crate) files: Listed,
 }
 
-/// Paths, and digests in hexadecimal: 32 digits MD5, 40 SHA-1, 64 SHA-256, none where there is none. There are as many as
-/// files in an image, so they are kept as one text: a line each, the digest first.
+/// Paths, as [`key`], and digests in hexadecimal: 32 digits MD5, 40 SHA-1, 64 SHA-256, none where there is none. There are
+/// as many as files in an image, so they are kept as one text: a line each, the digest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Listed(String);
 
 impl Listed {
-    /// Adds a file that may be a program. No package has one with a line break in its name.
+    /// Adds a file that may be a program.
     fn push(&mut self, path: &str, digest: &str) {
-        if is_kept(path) && !path.contains('\n') {
+        if is_kept(path) {
             // What is no digest is like none.
             let digit =
                 |digit: char| if digit.is_ascii_hexdigit() { digit.to_ascii_lowercase() } else { '?' };
             self.0.extend(digest.chars().map(digit));
-            [" ", path, "\n"].iter().for_each(|part| self.0.push_str(part));
+            [" ", &key(path), "\n"].iter().for_each(|part| self.0.push_str(part));
         }
     }
 
-    /// Paths and digests.
+    /// Keys of paths, and digests.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
             .split_terminator('\n')
             .filter_map(|line| line.split_once(' '))
-            .map(|(digest, path)| (path, digest))
+            .map(|(digest, key)| (key, digest))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -53,6 +53,11 @@ impl<'a> FromIterator<(&'a str, &'a str)> for Listed {
         out.0.shrink_to_fit();
         out
     }
+}
+
+/// What stands for a path. Whoever makes another path with the same could as well list that.
+fn key(path: &str) -> String {
+    format!("{:016x}", super::key_of(path, false))
 }
 
 /// Whether a path is that of a list or licence file of a package manager. Of volumes, `/var` may be one
@@ -219,6 +224,7 @@ fn licence_of(text: &str) -> String {
 /// The owners of files, over all lists.
 #[derive(Debug, Default)]
 pub(crate) struct Owners<'f> {
+    /// Package and digest by the key of the path.
     files: HashMap<&'f str, (&'f str, &'f str)>,
     any: bool,
     /// Licences by package.
@@ -229,32 +235,33 @@ fn without_usr(path: &str) -> &str {
     path.strip_prefix("usr/").unwrap_or(path)
 }
 
-/// The files whose owners will be asked for: of all others nothing is kept.
-pub(crate) struct Asked<'p>(HashSet<&'p str>);
+/// Keys of the files whose owners will be asked for, in `/usr` and outside of it: of all others nothing is kept.
+pub(crate) struct Asked(HashSet<String>);
 
-pub(crate) fn asked<'p>(paths: impl Iterator<Item = &'p str>) -> Asked<'p> {
-    Asked(paths.map(without_usr).collect())
+pub(crate) fn asked<'p>(paths: impl Iterator<Item = &'p str>) -> Asked {
+    let both = |path: &'p str| [key(without_usr(path)), key(&format!("usr/{}", without_usr(path)))];
+    Asked(paths.flat_map(both).collect())
 }
 
 impl<'f> Owners<'f> {
     /// Adds the lists of a layer; later ones win. A digest is not lost to a list without digests.
-    pub(crate) fn add(&mut self, asked: &Asked<'_>, owned: impl IntoIterator<Item = &'f Owned>) {
+    pub(crate) fn add(&mut self, asked: &Asked, owned: impl IntoIterator<Item = &'f Owned>) {
         for owned in owned {
             if !owned.licence.is_empty() {
                 self.licences.insert(&owned.package, &owned.licence);
             }
-            for (path, digest) in owned.files.iter() {
+            for (key, digest) in owned.files.iter() {
                 self.any = true;
-                if !asked.0.contains(without_usr(path)) {
+                if !asked.0.contains(key) {
                     continue;
                 }
                 // Of a diverted file the digest is not known.
                 let unknown = owned.package == DIVERSIONS;
-                match self.files.get_mut(path) {
+                match self.files.get_mut(key) {
                     Some((_, known)) if unknown => *known = "",
                     Some((_, known)) if digest.is_empty() && !known.is_empty() => {}
                     _ => {
-                        self.files.insert(path, (&owned.package, digest));
+                        self.files.insert(key, (&owned.package, digest));
                     }
                 }
             }
@@ -279,7 +286,8 @@ impl<'f> Owners<'f> {
         };
         let merged =
             ["bin/", "sbin/", "lib"].iter().any(|top| path.trim_start_matches("usr/").starts_with(top));
-        self.files.get(path).or_else(|| self.files.get(other).filter(|_| merged)).copied()
+        let at = |path: &str| self.files.get(key(path).as_str()).copied();
+        at(path).or_else(|| at(other).filter(|_| merged))
     }
 }
 

@@ -12,8 +12,6 @@ fn what_is_read_stands_behind_what_was_kept() {
     assert_eq!(&*next, b"fghijkl");
     next.truncate(3);
     assert_eq!(&*next, b"fgh");
-    assert!(!next.read(&mut &b"0123456789"[..], 8).expect("reads"), "there is room for seven");
-    assert_eq!(&*next, b"fgh0123456");
     next.begin_with(b"0123456789ab");
     assert_eq!(&*next, b"0123456789");
 }
@@ -52,4 +50,16 @@ fn bytes_before_an_error_stay() {
     let mut window = Window::of(4);
     assert!(window.read(&mut Broken(0), 4).is_err());
     assert_eq!(&*window, b"a");
+}
+
+#[test]
+fn one_for_few_bytes_takes_as_many_as_come() {
+    let bytes = b"abcdefghijkl";
+    for size in 1..14 {
+        for most in 1..14 {
+            let mut window = Window::of(size);
+            let all = window.read(&mut &bytes[..], most).expect("reads");
+            assert_eq!((all, &*window), (most <= 12, &bytes[..most.min(12)]), "{size} {most}");
+        }
+    }
 }
