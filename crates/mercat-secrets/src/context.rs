@@ -1,6 +1,7 @@
 //! Kinds that are told by what stands around them, or that are wrapped.
 
 mod assigned;
+mod calls;
 mod commands;
 mod der;
 mod logins;
@@ -10,6 +11,7 @@ mod settings;
 mod wrapped;
 
 pub(crate) use assigned::{change_password, default_of_variable, go_login, password, sql};
+pub(crate) use calls::{go_host, login_call, oracle_login, second_word};
 pub(crate) use commands::{
     connection_string, curl_user, ldap_option, login_option, mysql_option, named_option, option_password,
     redis_option, sqlcmd_option, sshpass_option,

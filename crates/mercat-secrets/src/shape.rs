@@ -4,7 +4,7 @@ use crate::context::numbered;
 use std::ops::Range;
 
 /// Values that documentation uses and nobody can sign in with.
-const KNOWN_EXAMPLES: [&[u8]; 21] = [
+const KNOWN_EXAMPLES: [&[u8]; 22] = [
     // Of RFC 6749 and RFC 7617, and what everybody writes.
     b"2YotnFZFEjr1zCsicMWpAA",
     b"tGzv3JOkF0XG5Qx2TlKWIA",
@@ -29,6 +29,8 @@ const KNOWN_EXAMPLES: [&[u8]; 21] = [
     b"wbER7576mc_1YOII0dGk7jEE",
     b"d-FL95Q19q7MQmFpd7hHD0Ty",
     b"kdloedMFGdGla2P1zacGjAQh",
+    // Of the standard library of Ruby.
+    b"V3ry_S3nsit1ve",
     // Signatures of tokens: a well-known page's, and the manual's of a library that distributions ship.
     b"SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
     b"4twFt5NiznN84AWoo1d7KO1T_yoc0Z6XOpOVswacPZg",

@@ -180,8 +180,14 @@ fn words(window: &[u8], range: Range<usize>) -> impl Iterator<Item = Range<usize
 /// `NAME:PASSWORD@tcp(HOST:3306)/`, as programs in Go name a database. The keyword is the port.
 pub(crate) fn go_login(window: &[u8], port: usize) -> Seen {
     let before = &window[port.saturating_sub(NAME)..port];
-    let Some(at) = before.windows(5).rposition(|part| part == b"@tcp(") else { return Seen::nothing(NAME) };
-    let at = port - before.len() + at;
+    match before.windows(5).rposition(|part| part == b"@tcp(") {
+        Some(at) => login_in_front(window, port - before.len() + at),
+        None => Seen::nothing(NAME),
+    }
+}
+
+/// `NAME:PASSWORD` that ends there.
+pub(super) fn login_in_front(window: &[u8], at: usize) -> Seen {
     let before = &window[at.saturating_sub(VALUE)..at];
     let length =
         before.iter().rev().take_while(|byte| byte.is_ascii_graphic() && !b"\"'`=".contains(byte)).count();

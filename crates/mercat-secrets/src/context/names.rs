@@ -1,5 +1,6 @@
 //! Passwords by their names, in settings, scripts and programs: what a name alone cannot tell in other bytes.
 
+use super::calls::{in_braces, is_option};
 use super::commands::{each_option, seen, word};
 use super::settings::begins_line;
 use super::{Seen, find, run};
@@ -33,11 +34,13 @@ fn behind_name(window: &[u8], at: usize, bare: bool) -> Seen {
     let end = run(window, word.end, 3, |byte| byte.is_ascii_digit());
     let looked = end - start + 16;
     // `bypass` and `compass` are other words.
-    let is_other = window[word.clone()] == *b"pass" && is_joined(window, at);
+    let is_short = [&b"pass"[..], b"pw", b"psk"].contains(&&window[word.clone()]);
+    let is_other = is_short && is_joined(window, at);
     if !is_last_word(&window[word]) || is_other || window.get(end).is_some_and(|byte| in_name(*byte)) {
         return Seen::nothing(looked);
     }
-    let found = element(window, start, end)
+    let found = in_braces(window, start, end)
+        .or_else(|| element(window, start, end))
         .or_else(|| assigned(window, end, bare))
         .or_else(|| argument(window, at, start..end))
         .or_else(|| default(window, end))
@@ -52,8 +55,18 @@ fn behind_name(window: &[u8], at: usize, bare: bool) -> Seen {
 /// Whether a name ends with the word that the keyword is in.
 fn is_last_word(word: &[u8]) -> bool {
     // All but the first letter of the longer ones, which may be of either case.
-    const WORDS: [&[u8]; 8] =
-        [b"assword", b"asswd", b"assphrase", b"pwd", b"pass", b"bindpw", b"equirepass", b"masterauth"];
+    const WORDS: [&[u8]; 10] = [
+        b"assword",
+        b"asswd",
+        b"assphrase",
+        b"pwd",
+        b"pass",
+        b"pw",
+        b"psk",
+        b"bindpw",
+        b"equirepass",
+        b"masterauth",
+    ];
     WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
@@ -75,7 +88,12 @@ fn element(window: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
         }
         _ => return None,
     };
-    let text = run(window, begin, 32, |byte| byte.is_ascii_whitespace());
+    let blanks = |from: usize| run(window, from, 32, |byte| byte.is_ascii_whitespace());
+    let mut text = blanks(begin);
+    // Answer files of Windows have it an element deeper.
+    if window[text..].starts_with(b"<Value>") {
+        text = blanks(text + b"<Value>".len());
+    }
     let close = run(window, text, VALUE, |byte| byte != b'<');
     let value = text..text + window[text..close].trim_ascii_end().len();
     window[close..].starts_with(b"</").then_some(value)
@@ -93,7 +111,14 @@ fn assigned(window: &[u8], end: usize, bare: bool) -> Option<Range<usize>> {
         _ => return None,
     };
     // A type may stand between, and who declares one leaves the value to the next sign.
-    let opened = typed(window, behind).unwrap_or_else(|| skip(behind, 32, b" \t"));
+    let mut opened = typed(window, behind).unwrap_or_else(|| skip(behind, 32, b" \t"));
+    // Parameters of templates have it a level deeper.
+    if window.get(opened) == Some(&b'{') {
+        let value = skip(opened + 1, 64, b" \t\r\n\"");
+        opened = skip(value + b"value".len(), 8, b"\": ");
+        let name = window.get(value..value + b"value".len())?;
+        opened = (name == b"value" && window[..opened].ends_with(b"\"")).then_some(opened - 1)?;
+    }
     // Strings of some languages have a letter or a sign in front, or a function around.
     let call = run(window, opened, 24, |byte| byte.is_ascii_alphabetic() || matches!(byte, b'.' | b'@'));
     let call = run(window, call, 2, |byte| byte == b'(');
@@ -114,14 +139,15 @@ fn typed(window: &[u8], behind: usize) -> Option<usize> {
     (typed && matches!(window.get(start), Some(b'"' | b'\''))).then_some(start)
 }
 
-/// `name value` alone on its line, as many programs have their settings, also behind `ENV` of a build.
+/// `name value` alone on its line, as many programs have their settings, also behind `ENV` of a build, and `-name value`.
 fn directive(window: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
     let line = run(window, end, 16, |byte| matches!(byte, b' ' | b'\t'));
     let before = &window[start.saturating_sub(16)..start];
     let blanks = before.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     let alone = begins_line(window, start - blanks);
     let of_build = ["ENV ", "ARG "].iter().any(|word| before.ends_with(word.as_bytes()));
-    (line > end && (alone || of_build)).then(|| unquoted(window, line, false)).flatten()
+    let option = is_option(window, start);
+    (line > end && (alone || of_build || option)).then(|| unquoted(window, line, option)).flatten()
 }
 
 /// `PASSWORD 'value'` of SQL, `-Password "value"` of PowerShell, `setPassword("value")`, `env('NAME', 'value')`. The last
@@ -164,7 +190,7 @@ fn default(window: &[u8], end: usize) -> Option<Range<usize>> {
 }
 
 /// What stands in quotes that begin there.
-fn quoted(window: &[u8], at: usize) -> Option<Range<usize>> {
+pub(super) fn quoted(window: &[u8], at: usize) -> Option<Range<usize>> {
     let quote = *window.get(at).filter(|byte| matches!(byte, b'"' | b'\'' | b'`'))?;
     // Where the quotes are escaped, so are those at the end.
     let is_end = |byte: u8| byte == quote || byte == b'\\';
@@ -184,7 +210,7 @@ fn unquoted(window: &[u8], at: usize, of_shell: bool) -> Option<Range<usize>> {
 }
 
 /// Whether somebody set this as password: nothing that is put in its place, no code, and not one word.
-fn is_set(value: &[u8]) -> bool {
+pub(super) fn is_set(value: &[u8]) -> bool {
     value.len() >= 8
         && !value.iter().any(|byte| b" \\\"".contains(byte))
         && !matches!(

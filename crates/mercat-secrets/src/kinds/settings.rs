@@ -39,10 +39,38 @@ const WORDS: &[&str] = &[
     "PWD\"",
     "PWD'",
     "PWD:",
+    "PWD ",
+    "PASS=",
+    "PASS:",
+    "PASS\"",
+    "PASS'",
+    "PASS ",
+    "pass =",
+    "_pw=",
+    "_pw:",
+    "_pw ",
+    "_PW=",
+    "_PW ",
+    "pw = ",
+    "psk=",
+    "psk =",
     "bindpw",
 ];
 
 const BY_STRING: &[&str] = &["DENTIFIED BY", "dentified by", "ConvertTo-SecureString"];
+
+/// Calls that are given a name and a password.
+const CALLS: &[&str] = &[
+    "auth=(",
+    "BasicAuth(",
+    ".login(",
+    "getConnection(",
+    "etworkCredential(",
+    "new PDO(",
+    "mysqli_connect(",
+    "new mysqli(",
+    "DBI->connect(",
+];
 
 /// In settings and scripts of a shell.
 pub(super) const SETTINGS: &[Kind] = &[
@@ -54,6 +82,11 @@ pub(super) const SETTINGS: &[Kind] = &[
     written("password in a command", &["htpasswd -"], htpasswd),
     written("password in a command", &["zip -"], zip),
     written("password in a command", &["| passwd --stdin"], passwd_from_input),
+    written("password in a command", &["sqlplus ", "impdp ", "expdp ", "CONNECT ", "connect "], oracle_login),
+    written("password in a command", &["net user ", "ctl add_user ", "ctl change_password "], second_word),
+    written("password in a command", &["7z a -", "7z x -", "rar a -", "rar x -"], mysql_option),
+    written("password in a command", &["az login -"], login_option),
+    written("password in a command", &["ipmitool -", "mosquitto_pub -", "mosquitto_sub -"], sqlcmd_option),
     written("password in a password file", &[":{SHA", ":{SSHA", ":{PLAIN}"], marked_password),
 ];
 
@@ -61,4 +94,6 @@ pub(super) const SETTINGS: &[Kind] = &[
 pub(super) const PROGRAMS: &[Kind] = &[
     written("password", WORDS, in_program).with(Check::Named),
     written("password in a command", BY_STRING, next_string),
+    written("password of a login", CALLS, login_call),
+    written("password of a login", &["@tcp("], go_host),
 ];

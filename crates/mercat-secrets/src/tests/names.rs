@@ -60,6 +60,36 @@ const PLACES: &[(&str, &str)] = &[
     ("people.ldif", "dn: cn=x\nuserPassword: ~\n"),
     ("etc/fstab", "//srv/x /mnt cifs username=app,password=~ 0 0\n"),
     ("build.gradle", "storePassword '~'"),
+    ("app.service", "[Service]\nEnvironment=\"DB_PASSWORD=~\" \"X=1\"\n"),
+    ("odbc.ini", "[x]\nPWD = ~\n"),
+    ("wpa.conf", "network={\n ssid=\"x\"\n psk=\"~\"\n}\n"),
+    ("radius.conf", "bob Cleartext-Password := \"~\"\n"),
+    ("r.py", "r = requests.get(url, auth=('deploy', '~'))\n"),
+    ("r.py", "auth = HTTPBasicAuth('deploy', '~')\n"),
+    ("r.py", "ftp.login('deploy', '~')\n"),
+    ("r.py", "PASS = '~'\n"),
+    ("r.py", "pw = '~'\n"),
+    ("A.java", "DriverManager.getConnection(url, \"user\", \"~\");"),
+    ("A.java", "@Value(\"${db.password:~}\") String p;"),
+    ("A.cs", "new NetworkCredential(\"user\", \"~\")"),
+    ("db.pl", "DBI->connect($dsn, 'user', '~')"),
+    ("db.php", "new PDO($dsn, 'user', '~');"),
+    ("db.php", "mysqli_connect('localhost', 'root', '~', 'shop');"),
+    ("db.js", "const pass = \"~\""),
+    ("db.ts", "const dbPass: string = '~';"),
+    ("db.go", "sql.Open(\"mysql\", \"user:~@tcp(db)/shop\")"),
+    ("arm.json", "{\"adminPassword\": {\"value\": \"~\"}}"),
+    ("arm.json", "{\n \"adminPassword\": {\n  \"value\": \"~\"\n }\n}"),
+    ("unattend.xml", "<AdministratorPassword>\n<Value>~</Value>\n</AdministratorPassword>"),
+    ("user.bat", "net user admin ~ /add\r\n"),
+    ("vnc.sh", "x11vnc -passwd ~ -display :0\n"),
+    ("Makefile", "PASS := ~\n"),
+    ("run.sh", "DB_PW=~\n"),
+    ("ora.sh", "sqlplus system/~@db\n"),
+    ("pack.sh", "7z a -p~ out.7z dir\n"),
+    ("az.sh", "az login -u x -p ~\n"),
+    ("mq.sh", "mosquitto_pub -u x -P ~ -t a\n"),
+    ("mq.sh", "rabbitmqctl add_user x ~\n"),
     ("inventory.ini", "h1 ansible_host=10.0.0.1 ansible_ssh_pass=~\n"),
 ];
 
@@ -79,6 +109,17 @@ fn a_name_tells_a_password_in_what_somebody_wrote() {
             let told = told(path, &text);
             assert!(told.len() == 1 && told[0].ends_with(&length), "{path}: {text}\n{told:?}");
         }
+    }
+}
+
+#[test]
+fn what_is_taken_where_nothing_is_given_is_found() {
+    for (path, text) in [
+        ("app.yml", "password: ${SHOP_PASS:sunflower88}\n"),
+        ("app.yml", "password: ${db.password:sunflower88}\n"),
+        ("run.sh", "PASSWORD=\"${SHOP_PASS:-sunflower88}\"\n"),
+    ] {
+        assert_eq!(told(path, text).len(), 1, "{text}");
     }
 }
 
@@ -124,6 +165,18 @@ fn what_only_has_the_name_of_a_password_is_silent() {
         ("a.sh", "htpasswd -c users1234 admin1234 group1234\n"),
         ("a.sh", "openssl passwd -6 \"$PASSWORD1\"\n"),
         ("a.sh", "zip -r out2024-11.zip dir12345\n"),
+        ("a.sh", "net user admin1234\n"),
+        ("a.sh", "sqlplus /nolog @script12.sql\n"),
+        ("a.sh", "connect system/manager\n"),
+        ("a.sh", "rsync -p dir12345/sub67890 x\n"),
+        ("a.sh", "echo ${PASSWORD:-$DEFAULT12}\n"),
+        ("a.yml", "password: ${DB_PASSWORD:?set it 1st}\n"),
+        ("a.py", "auth=('user', os.environ['PASS1'])\n"),
+        ("a.py", "client.login('https://h1.example.org/a', timeout=30)\n"),
+        ("a.php", "new PDO('mysql:host=db1;dbname=shop2', $user1, $pass1);"),
+        ("a.json", "{\"password\": {\"type\": \"string\", \"example\": \"abc12345\"}}"),
+        ("a.json", "{\"password\": \"Password must have 8 characters\"}"),
+        ("a.rb", "uri.password = \"V3ry_S3nsit1ve\""),
         ("readme.md", "<password>sunflower88</password>"),
         ("a.bin", "<password>sunflower88</password>"),
     ] {
