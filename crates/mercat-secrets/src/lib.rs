@@ -139,16 +139,17 @@ impl Rules {
         self.look(bytes, writing, &mut hit);
     }
 
-    /// Gives how many bytes were looked at again.
+    /// Gives how many bytes were looked at again, for the table that needed more of it.
     fn look(&self, window: &[u8], writing: Writing, hit: &mut dyn FnMut(Secret)) -> usize {
-        let mut left = window.len().saturating_mul(WORK_PER_BYTE_MAX).saturating_add(WORK_FREE);
-        let whole = left;
+        let whole = window.len().saturating_mul(WORK_PER_BYTE_MAX).saturating_add(WORK_FREE);
+        // What names tell takes nothing from what is looked for in any bytes.
+        let mut left = [whole; 2];
         let mut texts = Vec::new();
         self.narrow(window, writing, WRAPS_MAX, &mut left, hit, Some(&mut texts));
         for text in texts {
             self.narrow(&text, writing, WRAPS_MAX, &mut left, hit, None);
         }
-        whole - left
+        whole - left[0].min(left[1])
     }
 
     fn narrow(
@@ -156,7 +157,7 @@ impl Rules {
         window: &[u8],
         writing: Writing,
         wraps: u32,
-        left: &mut usize,
+        left: &mut [usize; 2],
         hit: &mut dyn FnMut(Secret),
         mut wide: Option<&mut Vec<Vec<u8>>>,
     ) {
@@ -172,19 +173,19 @@ impl Rules {
             }
             for (table, (search, past)) in searches.iter().zip(&mut past).enumerate() {
                 search.filter.find(window, part.clone(), |keyword, at| {
-                    if at < past[keyword] || *left == 0 {
+                    if at < past[keyword] || left[table] == 0 {
                         return;
                     }
                     let kind = search.kinds[keyword];
                     let seen = kind.read(window, at);
-                    *left = left.saturating_sub(seen.looked + 1);
-                    if *left == 0 {
+                    left[table] = left[table].saturating_sub(seen.looked + 1);
+                    if left[table] == 0 {
                         let redacted = format!("at byte {at} of {}", window.len());
                         hit(Secret { kind: UNREAD, redacted, name: String::new() });
                         return;
                     }
                     if let Some(inner) = seen.inner.filter(|_| wraps > 0) {
-                        *left = left.saturating_sub(inner.len());
+                        left[table] = left[table].saturating_sub(inner.len());
                         past[keyword] = at + seen.looked;
                         self.narrow(&inner, Writing::Other, wraps - 1, left, hit, None);
                     }
@@ -196,8 +197,25 @@ impl Rules {
                 });
             }
         }
-        // Of those that overlap, the one that begins first and is listed first is told.
+        // Of those that overlap, the one that begins first and is listed first is told, but what only its surroundings tell
+        // stands back.
         found.sort_unstable_by_key(|found| (found.secret.start, found.listed));
+        let is_likely = |found: &Found| LIKELY.contains(&found.kind.name);
+        let sure: Vec<Range<usize>> =
+            found.iter().filter(|found| !is_likely(found)).map(|found| found.secret.clone()).collect();
+        let mut ends = 0;
+        // Where all up to this one end, so that the search can be by halves.
+        let ends: Vec<usize> = sure
+            .iter()
+            .map(|secret| {
+                ends = ends.max(secret.end);
+                ends
+            })
+            .collect();
+        found.retain(|found| {
+            let behind = sure.partition_point(|secret| secret.start < found.secret.end);
+            !is_likely(found) || behind.checked_sub(1).is_none_or(|last| ends[last] <= found.secret.start)
+        });
         let mut told = 0;
         for Found { secret, kind, name, .. } in found {
             if secret.start >= told {

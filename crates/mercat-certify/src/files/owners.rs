@@ -284,8 +284,7 @@ impl<'f> Owners<'f> {
                 &with_usr
             }
         };
-        let merged =
-            ["bin/", "sbin/", "lib"].iter().any(|top| path.trim_start_matches("usr/").starts_with(top));
+        let merged = ["bin/", "sbin/", "lib"].iter().any(|top| without_usr(path).starts_with(top));
         let at = |path: &str| self.files.get(key(path).as_str()).copied();
         at(path).or_else(|| at(other).filter(|_| merged))
     }

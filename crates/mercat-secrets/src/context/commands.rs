@@ -135,7 +135,7 @@ pub(crate) fn connection_string(window: &[u8], at: usize) -> Seen {
 }
 
 /// Where the line begins that goes on here, as far as it is looked at. A line goes on behind a backslash.
-fn line_start(window: &[u8], at: usize) -> usize {
+pub(super) fn line_start(window: &[u8], at: usize) -> usize {
     let from = at.saturating_sub(BACK);
     let before = &window[from..at];
     let begins = |edge: &usize| {

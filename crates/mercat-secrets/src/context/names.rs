@@ -1,7 +1,7 @@
 //! Passwords by their names, in settings, scripts and programs: what a name alone cannot tell in other bytes.
 
 use super::calls::{in_braces, is_option};
-use super::commands::{each_option, seen, word};
+use super::commands::{each_option, line_start, names_one, seen, word};
 use super::settings::begins_line;
 use super::{Seen, find, run};
 use crate::kind::Class;
@@ -32,24 +32,24 @@ fn behind_name(window: &[u8], at: usize, bare: bool) -> Seen {
     let start = at - before.iter().rev().take_while(|byte| in_name(**byte)).count();
     let word = at..run(window, at, NAME, |byte| byte.is_ascii_alphabetic());
     let end = run(window, word.end, 3, |byte| byte.is_ascii_digit());
-    let looked = end - start + 16;
+    let looked = end - start + 8;
     // `bypass` and `compass` are other words.
     let is_short = [&b"pass"[..], b"pw", b"psk"].contains(&&window[word.clone()]);
     let is_other = is_short && is_joined(window, at);
     if !is_last_word(&window[word]) || is_other || window.get(end).is_some_and(|byte| in_name(*byte)) {
         return Seen::nothing(looked);
     }
+    // What a shell compares or prints.
+    let is_read = bare && window[..start].ends_with(b"$");
     let found = in_braces(window, start, end)
         .or_else(|| element(window, start, end))
-        .or_else(|| assigned(window, end, bare))
-        .or_else(|| argument(window, at, start..end))
+        .or_else(|| assigned(window, end, bare).filter(|_| !is_read))
+        .or_else(|| argument(window, start..end))
         .or_else(|| default(window, end))
-        .or_else(|| directive(window, start, end).filter(|_| bare));
-    let looked = looked + LINE;
-    match found.filter(|value| is_set(&window[value.clone()])) {
-        Some(value) => Seen::of(looked, value),
-        None => Seen::nothing(looked),
-    }
+        .or_else(|| directive(window, start, end).filter(|_| bare && !is_short));
+    let looked = looked + found.as_ref().map_or(0, |value| value.end.saturating_sub(end));
+    let secret = found.filter(|value| is_set(&window[value.clone()]));
+    Seen { looked, secret, inner: None }
 }
 
 /// Whether a name ends with the word that the keyword is in.
@@ -119,12 +119,11 @@ fn assigned(window: &[u8], end: usize, bare: bool) -> Option<Range<usize>> {
         let name = window.get(value..value + b"value".len())?;
         opened = (name == b"value" && window[..opened].ends_with(b"\"")).then_some(opened - 1)?;
     }
-    // Strings of some languages have a letter or a sign in front, or a function around.
-    let call = run(window, opened, 24, |byte| byte.is_ascii_alphabetic() || matches!(byte, b'.' | b'@'));
-    let call = run(window, call, 2, |byte| byte == b'(');
-    match window.get(call) {
-        Some(b'"' | b'\'' | b'`') => quoted(window, call),
-        Some(b'\\') if matches!(window.get(call + 1), Some(b'"' | b'\'')) => quoted(window, call + 1),
+    // Strings of some languages have letters or a sign in front.
+    let text = run(window, opened, 2, |byte| byte.is_ascii_alphabetic() || byte == b'@');
+    match window.get(text) {
+        Some(b'"' | b'\'' | b'`') => quoted(window, text),
+        Some(b'\\') if matches!(window.get(text + 1), Some(b'"' | b'\'')) => quoted(window, text + 1),
         _ if bare => unquoted(window, opened, window[sign..opened].iter().all(|byte| *byte == b'=')),
         _ => None,
     }
@@ -150,9 +149,8 @@ fn directive(window: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
     (line > end && (alone || of_build || option)).then(|| unquoted(window, line, option)).flatten()
 }
 
-/// `PASSWORD 'value'` of SQL, `-Password "value"` of PowerShell, `setPassword("value")`, `env('NAME', 'value')`. The last
-/// word of the name is at `word`, or its first letter is in front.
-fn argument(window: &[u8], word: usize, name: Range<usize>) -> Option<Range<usize>> {
+/// `PASSWORD 'value'` of SQL, `-Password "value"` of PowerShell, `setPassword("value")`, `env('NAME', 'value')`.
+fn argument(window: &[u8], name: Range<usize>) -> Option<Range<usize>> {
     let named = run(window, name.end, 1, |byte| matches!(byte, b'"' | b'\''));
     let begin = run(window, named, 16, |byte| b" ,|?:()".contains(&byte));
     let between = window.get(named..begin)?;
@@ -164,8 +162,9 @@ fn argument(window: &[u8], word: usize, name: Range<usize>) -> Option<Range<usiz
         before.is_some_and(|before| before.ends_with(b"(")) && has(b",")
     } else {
         // What is called may as well take a login apart: `splitpasswd("…")`.
-        let first = word.saturating_sub(1);
-        let sets = !is_joined(window, first) || window[first..=word].iter().any(u8::is_ascii_uppercase);
+        let called = window[name.clone()].rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+        let called = called.to_ascii_lowercase();
+        let sets = [&b"set"[..], b"with", b"password"].iter().any(|start| called.starts_with(start));
         between.iter().all(|byte| matches!(byte, b' ' | b'('))
             && (between.starts_with(b" ") || sets && has(b"("))
     };
@@ -209,14 +208,35 @@ fn unquoted(window: &[u8], at: usize, of_shell: bool) -> Option<Range<usize>> {
     ends.then_some(at..end)
 }
 
-/// Whether somebody set this as password: nothing that is put in its place, no code, and not one word.
+/// Whether somebody set this as password: nothing that is put in its place, no code, no address, version, rule or name
+/// of something, and not one word.
 pub(super) fn is_set(value: &[u8]) -> bool {
+    const ALGORITHMS: [&[u8]; 7] = [b"sha1", b"sha2", b"sha5", b"bcrypt", b"argon2", b"pbkdf2", b"scram-"];
+    let begins = !matches!(
+        value.first(),
+        Some(b'-' | b'/' | b'.' | b':' | b'$' | b'%' | b'@' | b'<' | b'[' | b'!' | b'&' | b'*')
+    );
+    let has = |sort: fn(&u8) -> bool| value.iter().any(sort);
+    let (upper, lower) = (has(u8::is_ascii_uppercase), has(u8::is_ascii_lowercase));
+    // `min:8`, `php-fpm:9000`, `unix:/run`.
+    let behind = value.rsplit(|byte| *byte == b':').next().filter(|behind| behind.len() < value.len());
+    let is_address =
+        behind.is_some_and(|behind| behind.first() == Some(&b'/') || behind.iter().all(u8::is_ascii_digit));
+    // `1.0.0-beta.1`, `10.0.0.1`.
+    let is_version = value.windows(5).any(|part| {
+        [0, 2, 4].iter().all(|at| part[*at].is_ascii_digit()) && part[1] == b'.' && part[3] == b'.'
+    });
+    // `api/v1/reset`, `required|min`, `col-md-6`, and constants.
+    let is_name = !upper && value.iter().any(|byte| matches!(byte, b'/' | b'|'))
+        || !upper && value.contains(&b'-') && !has(shape::is_strong_sign)
+        || !lower && value.contains(&b'_');
     value.len() >= 8
+        && begins
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_alphabetic)
         && !value.iter().any(|byte| b" \\\"".contains(byte))
-        && !matches!(
-            value.first(),
-            Some(b'-' | b'/' | b'.' | b':' | b'$' | b'%' | b'@' | b'<' | b'[' | b'!' | b'&' | b'*')
-        )
+        && !(is_address || is_version || is_name)
+        && !ALGORITHMS.iter().any(|name| value.starts_with(name))
         && (shape::is_typed(value) || shape::is_unnamed(value))
         && shape::is_password(value)
 }
@@ -224,16 +244,22 @@ pub(super) fn is_set(value: &[u8]) -> bool {
 /// `IDENTIFIED BY '…'` of SQL and `ConvertTo-SecureString "…"` of PowerShell: the next string.
 pub(crate) fn next_string(window: &[u8], at: usize) -> Seen {
     let line = run(window, at, 96, |byte| !matches!(byte, b'\n' | b'\r' | b'\'' | b'"' | b'$' | b';'));
-    let found = quoted(window, line).filter(|value| is_set(&window[value.clone()]));
-    Seen { looked: line - at + VALUE, secret: found, inner: None }
+    // Between double quotes of SQL stand names.
+    let of_sql = window[at..].starts_with(b"d") || window[at..].starts_with(b"D");
+    let found = quoted(window, line).filter(|_| !of_sql || window[line] == b'\'');
+    let looked = line - at + found.as_ref().map_or(1, |value| value.len() + 1);
+    Seen { looked, secret: found.filter(|value| is_set(&window[value.clone()])), inner: None }
 }
 
 /// `-U NAME%PASSWORD` of the programs of Samba.
 pub(crate) fn samba_user(window: &[u8], at: usize) -> Seen {
     let start = run(window, at + b" -U".len(), 3, |byte| b" '\"=".contains(&byte));
-    let name = run(window, start, NAME, |byte| byte.is_ascii_graphic() && !b"%'\"".contains(&byte));
+    let name = run(window, start, NAME, |byte| Class::Dotted.has(byte) || byte == b'\\');
+    let line = line_start(window, at);
     match window.get(name) {
-        Some(b'%') => seen(at, word(window, name + 1)),
+        Some(b'%') if names_one(&window[line..at], &[b"smb", b"rpcclient", b"net ", b"winexe"]) => {
+            seen(line, word(window, name + 1))
+        }
         _ => Seen::nothing(name - at),
     }
 }
@@ -256,8 +282,11 @@ pub(crate) fn openssl(window: &[u8], at: usize) -> Seen {
     if !window[at..].starts_with(b"openssl passwd") {
         return each_option(window, at, b"k ");
     }
-    let end = run(window, at, LINE, |byte| !b"\n\r;|&)`".contains(&byte));
+    let end = run(window, at, LINE, |byte| !b"\n\r;|&<>)`".contains(&byte));
     let line = window[at..end].trim_ascii_end();
+    if names_one(line, &[b" -in", b" -stdin"]) {
+        return Seen::nothing(line.len());
+    }
     let Some(space) = line.iter().rposition(|byte| *byte == b' ') else { return Seen::nothing(end - at) };
     seen(at, word(window, at + space + 1))
 }
@@ -306,7 +335,8 @@ pub(crate) fn marked_password(window: &[u8], at: usize) -> Seen {
     let plain = find(&window[at..start.min(window.len())], b"PLAIN").is_some();
     let line =
         window[at.saturating_sub(NAME)..at].iter().rev().take_while(|byte| byte.is_ascii_graphic()).count();
-    let is_name = line > 0 && begins_line(window, at - line);
+    let is_name =
+        line > 0 && begins_line(window, at - line) && window[..start.min(window.len())].ends_with(b"}");
     let fits = if plain { value.len() >= 4 } else { value.len() >= 28 && shape::is_random(value) };
     match is_name && fits && !shape::is_template(value) && !shape::is_placeholder(value) {
         true => Seen::of(end - at + line, start..end),

@@ -177,9 +177,58 @@ fn what_only_has_the_name_of_a_password_is_silent() {
         ("a.json", "{\"password\": {\"type\": \"string\", \"example\": \"abc12345\"}}"),
         ("a.json", "{\"password\": \"Password must have 8 characters\"}"),
         ("a.rb", "uri.password = \"V3ry_S3nsit1ve\""),
+        ("nginx.conf", "fastcgi_pass unix:/run/php/php8.1-fpm.sock;\nuwsgi_pass php8-fpm:9000;\n"),
+        ("nginx.conf", "memcached_pass memcached:11211;\n"),
+        ("a.env", "FASTCGI_PASS=php8-fpm:9000\nOLDPWD=build/stage-2\n"),
+        ("a.php", "'password' => 'required|string|min:8|confirmed',"),
+        ("a.js", "passwd: 'minLength:8', resetPassword: 'api/v1/change-pw', inputPassword: 'col-md-6',"),
+        ("a.py", "os.getenv(\"S3_PASSWORD\"); password = os.environ.get(\"PG15_PASSWORD\")"),
+        ("a.py", "password = config('DB_PASSWORD_1'); p = getpass.getpass('Password1:')"),
+        ("a.py", "SET_PASSWORD = 'SET_PASSWORD_V2'"),
+        ("a.yml", "sql_password: __SQL_PASSWORD_1__\n"),
+        ("a.json", "{\"forgotPassword\": \"Vergessen?\", \"password\": \"Wachtwoord*\"}"),
+        ("a.yml", "password: Mot-de-passe*\nadminPassword: my-release-postgresql-1\n"),
+        ("a.yml", "hashPass: bcrypt-12\npass: sha256crypt\n"),
+        ("package.json", "{\"random-password\":\"1.0.0-beta.1\",\"svelte-password\":\"workspace:^1.0.0\"}"),
+        ("a.rb", "shouldPass('1.2.3-beta1')"),
+        ("a.txt", "identified by \"CVE-2024-12345\""),
+        ("a.sh", "pip install -U git+https://github.com/a/b@feature%2Fabc-1234\n"),
+        ("a.sh", "if [ \"$PASSWORD\" = \"abc12345\" ]; then\n[[ $PASSWORD = abc12345 ]]\n"),
+        ("a.sh", "openssl passwd -6 -stdin < file1234\nopenssl passwd -1 -in pw2024.txt\n"),
         ("readme.md", "<password>sunflower88</password>"),
         ("a.bin", "<password>sunflower88</password>"),
     ] {
         assert_eq!(told(path, text), [""; 0], "{path}: {text}");
+    }
+}
+
+#[test]
+fn what_only_its_name_tells_stands_back_behind_what_proves_itself() {
+    let token = super::made(super::kind_of("GitHub token"), 3, 0).expect("parts");
+    let token = String::from_utf8_lossy(&token);
+    for (path, text) in [
+        ("node_modules/x/a.js", format!("module.exports={{ password: 'u9:{token}' }};")),
+        ("a.yml", format!("pass: deploy1:{token}\n")),
+        ("a.xml", format!("<password>deploy1:{token}</password>")),
+    ] {
+        let told = told(path, &text);
+        assert!(told.len() == 1 && told[0].starts_with("GitHub token"), "{text}: {told:?}");
+    }
+}
+
+#[test]
+fn many_names_without_passwords_keep_nothing_from_being_read() {
+    let token = super::made(super::kind_of("GitHub token"), 3, 0).expect("parts");
+    let token = String::from_utf8_lossy(&token);
+    for (path, line) in [
+        ("a.yml", "user01234_password: \"\"\n"),
+        ("a.py", "    (\"label0001\", \"Password\"), # a password field\n"),
+        ("a.yml", "host0001: {ansible_host: 10.0.0.1, ansible_ssh_pass: \"{{ v }}\"}\n"),
+        ("a.json", "\"k1.password\":\"Passwort\",\n"),
+        ("a.sql", "('user1','password','Password','pass'),\n"),
+    ] {
+        let text = line.repeat((600 << 10) / line.len()) + "token: " + &token + "\n";
+        let told = told(path, &text);
+        assert!(told.len() == 1 && told[0].starts_with("GitHub token"), "{line}: {told:?}");
     }
 }
