@@ -10,8 +10,8 @@ mod pem;
 mod settings;
 mod wrapped;
 
-pub(crate) use assigned::{change_password, default_of_variable, go_login, password, sql};
-pub(crate) use calls::{go_host, login_call, oracle_login, second_word};
+pub(crate) use assigned::{change_password, default_of_variable, go_login, login_in_front, password, sql};
+pub(crate) use calls::{login_call, oracle_login, second_word};
 pub(crate) use commands::{
     connection_string, curl_user, ldap_option, login_option, mysql_option, named_option, option_password,
     redis_option, sqlcmd_option, sshpass_option,
@@ -21,7 +21,7 @@ use logins::password_of;
 pub(crate) use logins::{netrc, npm_login, pgpass, registry_login, url_password};
 pub(crate) use names::{
     htpasswd, in_program, in_settings, lftp_user, marked_password, next_string, openssl, passwd_from_input,
-    samba_user, zip,
+    samba_user,
 };
 pub(crate) use pem::private_key;
 pub(crate) use settings::{

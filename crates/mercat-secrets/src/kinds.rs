@@ -33,6 +33,11 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Kind> {
     tables.into_iter().flatten()
 }
 
+/// Those of every table.
+pub(crate) fn everywhere() -> impl Iterator<Item = &'static Kind> {
+    all().chain(of(Writing::Settings)).chain(of(Writing::Program))
+}
+
 /// What is looked for besides in a file that somebody wrote.
 pub(crate) fn of(writing: Writing) -> &'static [Kind] {
     match writing {

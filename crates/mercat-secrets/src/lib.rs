@@ -2,7 +2,8 @@
 //! itself (checksum, structure, entropy).
 //!
 //! Start at [`Rules::scan`]. [`filter`] looks at every byte; [`kind`] and [`context`] read what it finds;
-//! [`kinds`] are the tables. In settings and programs ([`Writing`]) names tell more. Text in UTF-16 and files wrapped in base64 are read as what they hold.
+//! [`kinds`] are the tables. In settings and programs ([`Writing`]) names tell more. Text in UTF-16 and files
+//! wrapped in base64 are read as what they hold.
 
 mod context;
 mod filter;
@@ -99,7 +100,7 @@ impl Rules {
     /// All kinds.
     pub fn load() -> Self {
         let mut text = format!("{REVISION} {}\n", env!("CARGO_PKG_VERSION"));
-        for kind in kinds::all().chain(kinds::of(Writing::Settings)).chain(kinds::of(Writing::Program)) {
+        for kind in kinds::everywhere() {
             let form = match kind.form {
                 Form::Parts(parts, first) => format!("{parts:?} {first}"),
                 Form::Written(keywords, _) => format!("{keywords:?}"),
@@ -122,8 +123,7 @@ impl Rules {
 
     /// Names of the kinds, each once.
     pub fn kinds(&self) -> Vec<&'static str> {
-        let all = kinds::all().chain(kinds::of(Writing::Settings)).chain(kinds::of(Writing::Program));
-        let mut names: Vec<&'static str> = all.map(|kind| kind.name).collect();
+        let mut names: Vec<&'static str> = kinds::everywhere().map(|kind| kind.name).collect();
         names.sort_unstable();
         names.dedup();
         names

@@ -186,8 +186,8 @@ pub(crate) fn go_login(window: &[u8], port: usize) -> Seen {
     }
 }
 
-/// `NAME:PASSWORD` that ends there.
-pub(super) fn login_in_front(window: &[u8], at: usize) -> Seen {
+/// `NAME:PASSWORD` that ends there, in front of `@tcp(HOST)/` whatever its port.
+pub(crate) fn login_in_front(window: &[u8], at: usize) -> Seen {
     let before = &window[at.saturating_sub(VALUE)..at];
     let length =
         before.iter().rev().take_while(|byte| byte.is_ascii_graphic() && !b"\"'`=".contains(byte)).count();

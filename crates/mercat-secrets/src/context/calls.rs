@@ -1,6 +1,5 @@
 //! Logins in calls of programs and in commands, whose place alone tells that a value is a password.
 
-use super::assigned::login_in_front;
 use super::commands::{seen, word};
 use super::names::{is_set, quoted};
 use super::{Seen, run};
@@ -26,12 +25,6 @@ pub(crate) fn login_call(window: &[u8], at: usize) -> Seen {
         place = value.end + 1;
     }
     Seen::nothing(end.saturating_sub(at))
-}
-
-/// `NAME:PASSWORD@tcp(HOST)/`, as programs in Go name a database, whatever its port. The keyword is what stands behind the
-/// password.
-pub(crate) fn go_host(window: &[u8], at: usize) -> Seen {
-    login_in_front(window, at)
 }
 
 /// `NAME/PASSWORD` and `NAME/PASSWORD@HOST` behind a program of Oracle.

@@ -309,11 +309,6 @@ pub(crate) fn htpasswd(window: &[u8], at: usize) -> Seen {
     }
 }
 
-/// `zip -P PASSWORD` and `unzip -P PASSWORD`.
-pub(crate) fn zip(window: &[u8], at: usize) -> Seen {
-    each_option(window, at, b"P ")
-}
-
 /// `echo PASSWORD | passwd --stdin NAME`.
 pub(crate) fn passwd_from_input(window: &[u8], at: usize) -> Seen {
     let from = at.saturating_sub(LINE);

@@ -80,7 +80,7 @@ pub(super) const SETTINGS: &[Kind] = &[
     written("password in a command", &["lftp -", "lftp s"], lftp_user),
     written("password in a command", &["openssl "], openssl),
     written("password in a command", &["htpasswd -"], htpasswd),
-    written("password in a command", &["zip -"], zip),
+    written("password in a command", &["zip -"], sqlcmd_option),
     written("password in a command", &["| passwd --stdin"], passwd_from_input),
     written("password in a command", &["sqlplus ", "impdp ", "expdp ", "CONNECT ", "connect "], oracle_login),
     written("password in a command", &["net user ", "ctl add_user ", "ctl change_password "], second_word),
@@ -95,5 +95,5 @@ pub(super) const PROGRAMS: &[Kind] = &[
     written("password", WORDS, in_program).with(Check::Named),
     written("password in a command", BY_STRING, next_string),
     written("password of a login", CALLS, login_call),
-    written("password of a login", &["@tcp("], go_host),
+    written("password of a login", &["@tcp("], login_in_front),
 ];
