@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 /// Bytes that pass from one stage to the next at a time.
-const PIECE_BYTES: usize = 256 << 10;
+const PIECE_BYTES: usize = 128 << 10;
 /// Pieces between the stages.
 const PIECES: usize = 4;
 

@@ -692,6 +692,8 @@ const INVENTORY_ALONE: &str = "only the inventory was made, and no scanner looke
 /// Archives around a file whose windows are looked at in threads of their own. Each of them waits for those around it:
 /// without a limit, every archive inside another would add threads.
 const BESIDE_DEPTH_MAX: u32 = 1;
+/// A full window may not be all of a file, and only all of it is looked at as writing.
+const _: () = assert!(WRITING_BYTES_MAX < WINDOW_BYTES);
 /// Fewer bytes are looked at sooner than a thread starts.
 const BESIDE_BYTES: usize = 128 << 10;
 

@@ -14,8 +14,9 @@ use mercat_signatures::{FileKind, Hasher, Hashing};
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 
-/// Bytes of a file that scanners see at a time.
-pub(crate) const WINDOW_BYTES: usize = 2 << 20;
+/// Bytes of a file that scanners see at a time: so many that they stay in the cache of a processor from the first scanner to
+/// the last.
+pub(crate) const WINDOW_BYTES: usize = 1 << 20;
 /// Bytes at the end of a window that the next one begins with: what a signature spans, and the end record of a zip with the
 /// longest comment.
 pub(crate) const OVERLAP_BYTES: usize = mercat_signatures::SPAN_BYTES_MAX + 128;

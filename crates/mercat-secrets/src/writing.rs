@@ -1,8 +1,8 @@
 //! What a file is to those who write it: in settings and programs a name tells that its value is a password, which in
 //! other bytes it does not.
 
-/// Bytes of a file that may hold settings or be written by hand, most.
-pub const WRITING_BYTES_MAX: usize = 1 << 20;
+/// Bytes of a file that may hold settings or be written by hand, most: less than 1 MiB.
+pub const WRITING_BYTES_MAX: usize = (1 << 20) - 1;
 
 /// Endings of files that hold settings: a value may stand without quotes.
 const SETTINGS: [&str; 40] = [
