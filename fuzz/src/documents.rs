@@ -3,6 +3,7 @@
 use mercat_advisories as advisories;
 use mercat_artifact::{json, oci, pkgdb};
 use mercat_inventory::Reader;
+use mercat_secrets::Writing;
 use std::sync::{Arc, OnceLock};
 
 /// JSON that has one reading.
