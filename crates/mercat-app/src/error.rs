@@ -37,6 +37,9 @@ pub enum AppError {
     /// It exists already.
     #[error("it exists already")]
     Exists,
+    /// There is a request for an exception from the same, of this number.
+    #[error("exception {0} was asked for this finding before, and is open or in force")]
+    Asked(u64),
     /// A published offer cannot be deleted.
     #[error("a published offer cannot be deleted")]
     Published,

@@ -5,7 +5,7 @@ use crate::standing::again_anyway;
 use crate::support::{check_text, message};
 use crate::{App, AppError, rfc3339};
 use mercat_domain::access::{Action, Object, Principal};
-use mercat_domain::exception::{Exception, ExceptionState, LIFE_MAX, binding, may_decide};
+use mercat_domain::exception::{Exception, ExceptionState, LIFE_MAX, binding, decided};
 use mercat_domain::finding::Place;
 use mercat_domain::notice::NoticeKind;
 use mercat_domain::offer::Problem;
@@ -51,7 +51,8 @@ impl App {
     /// Asks for an exception from one finding of a submission.
     ///
     /// # Errors
-    /// Problems with reason and end date; [`AppError::NotFound`] for a finding that is not there or does not block.
+    /// Problems with reason and end date; [`AppError::NotFound`] for a finding that is not there or does not block;
+    /// [`AppError::Asked`] where there is such a request.
     pub async fn request_exception(
         &self,
         actor: &str,
@@ -96,8 +97,9 @@ impl App {
             return Err(AppError::Problems(problems));
         }
         let bound = bound(&finding, &submission);
-        if self.open_exceptions(&key.publisher).await?.iter().any(|row| row.binding == bound) {
-            return Err(AppError::Exists);
+        let open = self.open_exceptions(&key.publisher).await?;
+        if let Some(row) = open.iter().find(|row| row.binding == bound) {
+            return Err(AppError::Asked(row.number));
         }
         let email =
             load::<UserRow>(&*self.ledger, actor).await?.map(|found| found.row.email).unwrap_or_default();
@@ -189,12 +191,10 @@ impl App {
         self.permit(who, Action::Review, Object::Publisher(&found.row.publisher))?;
         let actor = who.user.as_deref().unwrap_or("");
         let from = ExceptionState::parse(&found.row.state).ok_or(AppError::NotFound)?;
-        if !may_decide(from, decision.state) {
-            return Err(AppError::Forbidden);
-        }
+        let state = decided(from, decision.state).ok_or(AppError::Forbidden)?;
         let now = self.ledger.now().await?;
         let mut problems = check_text(&decision.note, &[]);
-        if decision.state != ExceptionState::Granted && decision.note.trim().is_empty() {
+        if state != ExceptionState::Granted && decision.note.trim().is_empty() {
             problems.push(Problem::new("F001", "note", "", "what the publisher is told"));
         }
         let mut row = found.row;
@@ -203,13 +203,15 @@ impl App {
                 Ok(until) => row.until = until,
                 Err(problem) => problems.push(problem),
             }
+        } else if state == ExceptionState::Granted && !in_force(&row, now) {
+            problems.push(Problem::new("F003", "until", shown(&row), UNTIL));
         }
         if !problems.is_empty() {
             return Err(AppError::Problems(problems));
         }
-        row.state = decision.state.name().to_owned();
+        row.state = state.name().to_owned();
         row.messages.push(message(actor, true, &decision.note, &[], now));
-        if decision.state != ExceptionState::NeedsInformation {
+        if state != ExceptionState::NeedsInformation {
             actor.clone_into(&mut row.reviewer);
             row.decided = now;
         }
@@ -232,7 +234,8 @@ impl App {
         commit.tasks.extend(self.letters(&self.about_exception(&row, locale), to));
         // What is live by an exception, or would be by this one, is judged by it, and once more when it is over.
         let (key, number) = (OfferKey::new(&row.publisher, &row.offer), row.number);
-        if [ExceptionState::Granted, ExceptionState::Denied].iter().any(|state| state.name() == row.state) {
+        let state = ExceptionState::parse(&row.state);
+        if state.is_some_and(|state| state == ExceptionState::Granted || state.is_over()) {
             commit.tasks.push(again_anyway(&key, &format!("exception-{number}-{}", row.decided), 0));
             if row.until > row.decided {
                 let why = format!("exception-{number}-{}-over", row.decided);
@@ -272,14 +275,16 @@ impl App {
         Ok(rows.into_iter().map(|found| found.row).collect())
     }
 
-    /// The requests of a publisher that were not denied and are not over: there is one for a finding.
+    /// The requests of a publisher that were not denied or withdrawn and are not over: there is one for a finding.
     ///
     /// # Errors
     /// When the ledger does not answer.
     pub async fn open_exceptions(&self, publisher: &str) -> Result<Vec<ExceptionRow>, AppError> {
         let now = self.ledger.now().await?;
         let rows = find::<ExceptionRow>(&*self.ledger, "publisher", publisher).await?;
-        let is_open = |row: &ExceptionRow| row.state != ExceptionState::Denied.name() && in_force(row, now);
+        let is_over =
+            |row: &ExceptionRow| ExceptionState::parse(&row.state).is_some_and(ExceptionState::is_over);
+        let is_open = |row: &ExceptionRow| !is_over(row) && in_force(row, now);
         Ok(rows.into_iter().map(|found| found.row).filter(is_open).collect())
     }
 
@@ -336,6 +341,22 @@ impl App {
         let mut rows: Vec<_> =
             rows.into_iter().map(|found| found.row).filter(|row| in_force(row, now)).collect();
         rows.sort_by_key(|row| (if row.until == 0 { Millis::MAX } else { row.until }, row.number));
+        Ok(rows)
+    }
+
+    /// What was denied, withdrawn or is over, of all publishers; what was decided last is first.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn exceptions_over(&self) -> Result<Vec<ExceptionRow>, AppError> {
+        let now = self.ledger.now().await?;
+        let mut rows = Vec::new();
+        for state in [ExceptionState::Granted, ExceptionState::Denied, ExceptionState::Withdrawn] {
+            let found = find::<ExceptionRow>(&*self.ledger, "state", state.name()).await?;
+            let over = |row: &ExceptionRow| state.is_over() || !in_force(row, now);
+            rows.extend(found.into_iter().map(|found| found.row).filter(over));
+        }
+        rows.sort_by_key(|row| (std::cmp::Reverse(row.decided), row.number));
         Ok(rows)
     }
 

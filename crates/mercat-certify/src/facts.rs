@@ -6,7 +6,7 @@
 use crate::files::{Files, Named};
 use crate::inventory::Record;
 use crate::kept::Bytes;
-use crate::pipeline::{self, Through};
+use crate::pipeline::{self, Lighter, Through};
 use crate::scan::{Scan, Want};
 use crate::{Knowledge, files, links};
 use mercat_artifact::ReadError;
@@ -227,8 +227,9 @@ impl LayerScan<'_> {
 
     fn tar(&mut self, blob: &mut (dyn Read + Send), compression: Compression) -> Result<(), ReadError> {
         let limits = self.scan.limits();
+        let lighter = if self.scan.knowledge().inventory_alone { Lighter::Work } else { Lighter::Unpacking };
         let (walked, Through { packed, unpacked }) =
-            pipeline::unpacked(blob, compression, limits.caps(), |pieces| {
+            pipeline::unpacked(blob, compression, limits.caps(), lighter, |pieces| {
                 let mut tar = TarReader::new(pieces, limits.layer_entries);
                 while let Some(entry) = tar.next_entry()? {
                     self.entry(entry, &mut tar)?;

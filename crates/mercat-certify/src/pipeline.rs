@@ -1,4 +1,4 @@
-//! A layer in two stages, each in its own thread: unpacking with both digests, and all that looks at the bytes.
+//! A layer in two stages, each in its own thread: unpacking with the digests, and all that looks at the bytes.
 
 use mercat_artifact::ReadError;
 use mercat_artifact::layer::{Caps, Hashed, LayerReader};
@@ -22,20 +22,29 @@ pub(crate) struct Through {
     pub(crate) unpacked: Hashed,
 }
 
-/// Unpacks a layer beside `work`, which reads what comes out. Gives back what `work` made, and what passed.
+/// Which stage takes the digest of what comes out: the one that has less to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lighter {
+    Unpacking,
+    Work,
+}
+
+/// Unpacks a layer beside `work`, which reads what comes out. Gives back what `work` made, and what passed; the digest of
+/// what comes out is that of all of it when `work` reads all of it.
 pub(crate) fn unpacked<T>(
     blob: &mut (dyn Read + Send),
     compression: Compression,
     caps: Caps,
+    lighter: Lighter,
     work: impl FnOnce(&mut Pieces) -> T,
 ) -> io::Result<(T, Through)> {
+    // What is not packed has one digest.
+    let digest_in = |stage| (compression != Compression::None && lighter == stage).then(Sha256::new);
+    let mut out = digest_in(Lighter::Unpacking);
     let (full, incoming) = sync_channel(PIECES);
     let (empty, spare) = channel();
     std::thread::scope(|scope| {
         let unpacking = scope.spawn(move || {
-            // What is not packed has one digest.
-            let twice = compression != Compression::None;
-            let mut out = twice.then(Sha256::new);
             let mut size = 0;
             let packed = unpack(LayerReader::new(blob, compression, caps), &full, &spare, |piece| {
                 size += piece.len() as u64;
@@ -43,17 +52,20 @@ pub(crate) fn unpacked<T>(
                     out.update(piece);
                 }
             });
-            let unpacked = match out {
-                None => packed.clone(),
-                Some(out) => Hashed { digest: Digest::from_sha256(&out.finalize()), size },
-            };
-            Through { packed, unpacked }
+            (packed, size, out)
         });
-        let mut pieces = Pieces { incoming, empty, piece: Vec::new(), taken: 0, ended: false };
+        let digest = digest_in(Lighter::Work);
+        let mut pieces = Pieces { incoming, empty, digest, piece: Vec::new(), taken: 0, ended: false };
         let done = work(&mut pieces);
+        let digest = pieces.digest.take();
         drop(pieces);
-        let through = unpacking.join().map_err(|_| io::Error::other("the unpacking thread ended early"))?;
-        Ok((done, through))
+        let joined = unpacking.join().map_err(|_| io::Error::other("the unpacking thread ended early"));
+        let (packed, size, out) = joined?;
+        let unpacked = match out.or(digest) {
+            None => packed.clone(),
+            Some(out) => Hashed { digest: Digest::from_sha256(&out.finalize()), size },
+        };
+        Ok((done, Through { packed, unpacked }))
     })
 }
 
@@ -99,6 +111,7 @@ fn unpack<R: Read>(
 pub(crate) struct Pieces {
     incoming: Receiver<Piece>,
     empty: Sender<Vec<u8>>,
+    digest: Option<Sha256>,
     piece: Vec<u8>,
     taken: usize,
     ended: bool,
@@ -114,6 +127,9 @@ impl Read for Pieces {
                     break;
                 }
             };
+            if let Some(digest) = &mut self.digest {
+                digest.update(&piece);
+            }
             let _ = self.empty.send(std::mem::replace(&mut self.piece, piece));
             self.taken = 0;
         }

@@ -19,11 +19,14 @@ pub enum ExceptionState {
     Granted,
     /// The finding blocks.
     Denied,
+    /// It was granted, and is not any more: the finding blocks.
+    Withdrawn,
 }
 
 impl ExceptionState {
     /// Every state.
-    pub const ALL: [Self; 4] = [Self::Requested, Self::NeedsInformation, Self::Granted, Self::Denied];
+    pub const ALL: [Self; 5] =
+        [Self::Requested, Self::NeedsInformation, Self::Granted, Self::Denied, Self::Withdrawn];
 
     /// The name used in documents.
     pub fn name(self) -> &'static str {
@@ -32,6 +35,7 @@ impl ExceptionState {
             Self::NeedsInformation => "needsInformation",
             Self::Granted => "granted",
             Self::Denied => "denied",
+            Self::Withdrawn => "withdrawn",
         }
     }
 
@@ -47,14 +51,26 @@ impl ExceptionState {
             Self::NeedsInformation => "exception-needs-information",
             Self::Granted => "exception-granted",
             Self::Denied => "exception-denied",
+            Self::Withdrawn => "exception-withdrawn",
         }
+    }
+
+    /// Whether nothing is to be done about it, and it lets nothing pass.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Denied | Self::Withdrawn)
     }
 }
 
-/// Whether a reviewer's decision follows from a state. What is denied or granted can be decided anew.
-pub fn may_decide(from: ExceptionState, to: ExceptionState) -> bool {
-    to != ExceptionState::Requested
-        && !(from == ExceptionState::Denied && to == ExceptionState::NeedsInformation)
+/// The state that a reviewer's decision leads to; nothing where it does not follow. What is denied or granted can be
+/// decided anew, and to deny what was granted is to withdraw it.
+pub fn decided(from: ExceptionState, decision: ExceptionState) -> Option<ExceptionState> {
+    use ExceptionState::{Denied, Granted, NeedsInformation, Requested, Withdrawn};
+    match (from, decision) {
+        (_, Requested) | (Denied | Withdrawn, NeedsInformation) => None,
+        (Granted | Withdrawn, Denied | Withdrawn) => Some(Withdrawn),
+        (_, Withdrawn) => None,
+        (_, other) => Some(other),
+    }
 }
 
 /// What a decision about a finding is bound to, as text: the rule, and the bytes that it was found in. A file counts
@@ -118,7 +134,12 @@ pub struct Exception {
 }
 
 /// How the fix of a finding begins that an exception lets pass.
-pub const EXCUSED: &str = "let pass by exception";
+const EXCUSED: &str = "let pass by exception ";
+
+/// The number of the exception that lets a finding pass, by the fix that [`excuse`] wrote.
+pub fn excused_by(fix: &str) -> Option<u64> {
+    fix.strip_prefix(EXCUSED)?.split(' ').next()?.parse().ok()
+}
 
 /// What [`excuse`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -143,7 +164,7 @@ pub fn excuse(
         let bound = binding(&finding.rule, &finding.place, &finding.observed, &images(&finding.place.plan));
         if let Some(exception) = exceptions.iter().find(|exception| exception.binding == bound) {
             finding.severity = Severity::Warning;
-            finding.fix = format!("{EXCUSED} {} until {}", exception.number, exception.until);
+            finding.fix = format!("{EXCUSED}{} until {}", exception.number, exception.until);
             out.count += 1;
             used.insert(exception.number);
         } else {
@@ -188,6 +209,8 @@ mod tests {
         assert_eq!(excuse(&mut findings, &exceptions, "o", images).count, 1);
         assert_eq!(findings[0].severity, Severity::Warning);
         assert!(findings[0].fix.contains("exception 3 until 2027-01-01"));
+        assert_eq!(excused_by(&findings[0].fix), Some(3));
+        assert_eq!(["remove it", "let pass by exception x until"].map(excused_by), [None, None]);
         assert!(findings[1..4].iter().all(|finding| finding.severity == Severity::Error));
         assert_eq!(findings[4].severity, Severity::Inconclusive, "what was not checked is not excused");
         // A file is the same in another layer, and on another disk; a volume's name says nothing of its bytes.
@@ -235,16 +258,23 @@ mod tests {
     #[test]
     fn a_reviewer_may_ask_grant_deny_and_change_their_mind() {
         use ExceptionState::*;
-        for (from, to, allowed) in [
-            (Requested, Granted, true),
-            (Requested, NeedsInformation, true),
-            (NeedsInformation, Denied, true),
-            (Granted, Denied, true),
-            (Denied, Granted, true),
-            (Denied, NeedsInformation, false),
-            (Requested, Requested, false),
+        for (from, decision, to) in [
+            (Requested, Granted, Some(Granted)),
+            (Requested, NeedsInformation, Some(NeedsInformation)),
+            (NeedsInformation, Denied, Some(Denied)),
+            (Granted, NeedsInformation, Some(NeedsInformation)),
+            (Granted, Denied, Some(Withdrawn)),
+            (Granted, Withdrawn, Some(Withdrawn)),
+            (Denied, Granted, Some(Granted)),
+            (Withdrawn, Granted, Some(Granted)),
+            (Withdrawn, Denied, Some(Withdrawn)),
+            (Denied, NeedsInformation, None),
+            (Withdrawn, NeedsInformation, None),
+            (Requested, Withdrawn, None),
+            (Denied, Withdrawn, None),
+            (Requested, Requested, None),
         ] {
-            assert_eq!(may_decide(from, to), allowed, "{from:?} {to:?}");
+            assert_eq!(decided(from, decision), to, "{from:?} {decision:?}");
         }
     }
 }

@@ -214,7 +214,7 @@ pub static ROUTES: &[Route] = &[
     with(route("POST", "/api/v1/publishers/{publisher}/exceptions/{exception}", Publish, Publisher, "Say more about a request for an exception."), "MoreAboutException", 200),
     route("GET", "/api/v1/publishers/{publisher}/exceptions/{exception}/attachments/{digest}", ReadOffers, Publisher, "A file that came with a request."),
     route("GET", "/api/v1/exceptions/{exception}/attachments/{digest}", Operate, Market, "A file that came with a request, for reviewers."),
-    route("GET", "/api/v1/exceptions", Operate, Market, "Requests for exceptions that wait for a reviewer; with ?state=granted those in force."),
+    route("GET", "/api/v1/exceptions", Operate, Market, "Requests for exceptions that wait for a reviewer; with ?state=granted those in force, with ?state=over those that were denied, withdrawn or are over."),
     with(route("POST", "/api/v1/exceptions/{exception}", Operate, Market, "Decide a request for an exception."), "ExceptionDecision", 200),
     route("GET", portal!("/exceptions/new"), Publish, Publisher, "Form to ask for an exception."),
     route("POST", portal!("/exceptions"), Publish, Publisher, "Ask for an exception."),

@@ -141,7 +141,7 @@ fn schemas() -> Value {
         "MoreAboutException": object(&[("text", &text), ("attachments", &attachments)], &[]),
         "ExceptionDecision": object(
             &[
-                ("state", &json!({"enum": ["granted", "denied", "needsInformation"]})),
+                ("state", &json!({"enum": ["granted", "denied", "withdrawn", "needsInformation"]})),
                 ("note", &text),
                 ("until", &text),
             ],

@@ -401,7 +401,15 @@ pub struct FindingRow {
 impl FindingRow {
     /// Whether an exception lets it pass, as [`mercat_domain::exception::excuse`] writes it.
     pub fn is_excused(&self) -> bool {
-        self.fix.starts_with(mercat_domain::exception::EXCUSED)
+        mercat_domain::exception::excused_by(&self.fix).is_some()
+    }
+
+    /// What it is about: the same in two judgements, whatever the words say.
+    pub fn subject(&self) -> [&str; 7] {
+        let Self { rule, plan, platform, path, package, observed, .. } = self;
+        // Where a package is named, its rule's words name the advisory, whose summary may change.
+        let advisory = observed.split([' ', ':', ',']).next().unwrap_or_default();
+        [rule, plan, platform, path, package, advisory, if package.is_empty() { observed } else { "" }]
     }
 
     /// Where it is, in one line.

@@ -360,6 +360,7 @@ event-exception-informed = More information about an exception
 event-exception-needsInformation = More information asked for, about an exception
 event-exception-granted = Exception granted
 event-exception-denied = Exception denied
+event-exception-withdrawn = Exception withdrawn
 ui-standing = What is live would not pass today
 ui-standing-explain = By what is known today, and the exceptions in force, a submission of this would be blocked. The offer stays live: publish a version that fixes it.
 ui-standing-at = Judged again

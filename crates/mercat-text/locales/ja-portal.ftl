@@ -360,6 +360,7 @@ event-exception-informed = 例外についての追加情報
 event-exception-needsInformation = 例外についての情報の依頼
 event-exception-granted = 例外の承認
 event-exception-denied = 例外の却下
+event-exception-withdrawn = 例外の取り消し
 ui-standing = 公開中の内容は、現在の基準では合格しません
 ui-standing-explain = 現在の情報と有効な例外に照らすと、申請を止める指摘です。オファーは公開されたままです。修正したバージョンを発行してください。
 ui-standing-at = 再判定

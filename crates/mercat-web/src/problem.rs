@@ -21,6 +21,7 @@ pub(crate) fn classify(error: &AppError) -> (StatusCode, &'static str, &'static 
         AppError::InProgress(_) => (StatusCode::CONFLICT, "operation-in-progress", "status-running"),
         AppError::Stale { .. } => (StatusCode::PRECONDITION_FAILED, "stale", "ui-stale"),
         AppError::Exists => (StatusCode::CONFLICT, "exists", "F005"),
+        AppError::Asked(_) => (StatusCode::CONFLICT, "already-asked", "ui-exception-asked"),
         AppError::Published => (StatusCode::CONFLICT, "published", "F006"),
         AppError::Settled => (StatusCode::CONFLICT, "settled", "ui-settled"),
         AppError::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "F005"),
@@ -52,6 +53,7 @@ pub(crate) fn document(locale: Locale, error: &AppError) -> Response {
     match error {
         AppError::Problems(problems) => body["errors"] = field_errors(locale, problems).into(),
         AppError::InProgress(id) => body["submission"] = json!(id),
+        AppError::Asked(number) => body["exception"] = json!(number),
         AppError::Stale { current } => body["currentETag"] = json!(format!("\"{current}\"")),
         AppError::Ledger(_) | AppError::Seal(_) => body["incident"] = json!(log(error)),
         _ => {}

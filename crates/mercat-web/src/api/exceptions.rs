@@ -47,16 +47,17 @@ pub(super) struct Which {
 }
 
 pub(super) async fn queue(State(site): Shared, caller: Caller, Query(which): Query<Which>) -> Answer {
-    match which.state.as_str() {
-        "" | "requested" => {}
-        "granted" => {
-            let rows = site.app.exceptions_in_force().await.map_err(fail(&caller))?;
-            return Ok(Json(rows.iter().map(document).collect::<Vec<_>>()).into_response());
-        }
+    let decided = match which.state.as_str() {
+        "" | "requested" => None,
+        "granted" => Some(site.app.exceptions_in_force().await.map_err(fail(&caller))?),
+        "over" => Some(site.app.exceptions_over().await.map_err(fail(&caller))?),
         other => {
-            let problem = Problem::new("F003", "state", other, "requested or granted");
+            let problem = Problem::new("F003", "state", other, "requested, granted or over");
             return Err(fail(&caller)(AppError::Problems(vec![problem])));
         }
+    };
+    if let Some(rows) = decided {
+        return Ok(Json(rows.iter().map(document).collect::<Vec<_>>()).into_response());
     }
     let rows = site.app.exception_queue().await.map_err(fail(&caller))?;
     let one = |(row, notes): &(ExceptionRow, String)| {
@@ -148,7 +149,7 @@ pub(crate) fn decision(
 ) -> Result<ExceptionDecision, AppError> {
     let state = ExceptionState::parse(state).filter(|state| *state != ExceptionState::Requested).ok_or_else(
         || {
-            let required = "granted, denied or needsInformation";
+            let required = "granted, denied, withdrawn or needsInformation";
             AppError::Problems(vec![Problem::new("F003", "state", state, required)])
         },
     )?;

@@ -17,6 +17,9 @@ use std::sync::Arc;
 
 type Shared = State<Arc<Site>>;
 
+/// Exceptions that are over, the last ones: the API has all of them.
+const OVER_MAX: usize = 50;
+
 #[derive(Template)]
 #[template(path = "exception-new.html")]
 struct New {
@@ -81,7 +84,7 @@ pub(super) async fn ask(
     };
     match made.await {
         // Sent twice, it is shown.
-        Ok(_) | Err(AppError::Exists) => Ok(see(&format!("/portal/publishers/{publisher}/exceptions"))),
+        Ok(_) | Err(AppError::Asked(_)) => Ok(see(&format!("/portal/publishers/{publisher}/exceptions"))),
         Err(error) => asking(&site, &caller, key, which, Filled::refused(&caller, error, &sent.texts)?).await,
     }
 }
@@ -95,6 +98,8 @@ struct List {
     rows: Vec<(ExceptionRow, String)>,
     /// What was granted, for reviewers.
     granted: Vec<ExceptionRow>,
+    /// What was denied, withdrawn or is over, for reviewers.
+    over: Vec<ExceptionRow>,
     /// A form that was refused, and the request that it was about.
     filled: Filled,
     about: String,
@@ -136,6 +141,11 @@ impl List {
         row.state == ExceptionState::Granted.name()
     }
 
+    /// In what it ended.
+    fn ended(&self, row: &ExceptionRow) -> String {
+        if self.is_granted(row) { self.f.t("exception-over") } else { self.state(row) }
+    }
+
     fn open(&self, row: &ExceptionRow) -> bool {
         ["requested", "needsInformation"].contains(&row.state.as_str())
     }
@@ -152,17 +162,22 @@ async fn list(site: &Site, caller: &Caller, publisher: String, (about, filled): 
         Ok(rows.into_iter().map(|row| (row, String::new())).collect())
     };
     let rows = rows.await.map_err(fail(caller))?;
-    let granted = match publisher.as_str() {
-        "" => site.app.exceptions_in_force().await.map_err(fail(caller))?,
-        _ => Vec::new(),
+    let (granted, over) = match publisher.as_str() {
+        "" => {
+            let granted = site.app.exceptions_in_force().await.map_err(fail(caller))?;
+            let mut over = site.app.exceptions_over().await.map_err(fail(caller))?;
+            over.truncate(OVER_MAX);
+            (granted, over)
+        }
+        _ => (Vec::new(), Vec::new()),
     };
-    let known = rows.iter().map(|(row, _)| row).chain(&granted).any(|row| row.id == about);
+    let known = rows.iter().map(|(row, _)| row).chain(&granted).chain(&over).any(|row| row.id == about);
     // Somebody else decided meanwhile.
     if filled.is_refused() && !known {
         return Err(fail(caller)(filled.into_error()));
     }
     let f = Frame::new(caller);
-    Ok(show(filled.status(), &List { f, publisher, rows, granted, filled, about }))
+    Ok(show(filled.status(), &List { f, publisher, rows, granted, over, filled, about }))
 }
 
 pub(super) async fn all(State(site): Shared, caller: Caller, Path(publisher): Path<String>) -> Answer {

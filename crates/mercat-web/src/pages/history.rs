@@ -29,7 +29,7 @@ const READ_MAX: u32 = 2000;
 const FILE_MAX: u32 = 10_000;
 
 /// Kinds of events that a person can choose.
-const KINDS: [&str; 25] = [
+const KINDS: [&str; 26] = [
     "offer.created",
     "draft.saved",
     "audience.changed",
@@ -50,6 +50,7 @@ const KINDS: [&str; 25] = [
     "exception.needsInformation",
     "exception.granted",
     "exception.denied",
+    "exception.withdrawn",
     "lead.created",
     "lead.delivered",
     "lead.dead",

@@ -11,6 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use mercat_app::{AppError, Interest, Terms, Urn, check_interest, in_language};
 use mercat_domain::country::is_country;
+use mercat_domain::exception::excused_by;
 use mercat_domain::lead::{LeadKind, Person};
 use mercat_domain::{Millis, OfferKey};
 use mercat_store::{
@@ -71,7 +72,8 @@ async fn trust(site: &Site, listing: &ListingRow) -> Result<Trust, AppError> {
         out.judged = Some(row.judged);
         report.verdicts = row.verdicts;
         // What was let pass by an exception stays told: tags and listing are not judged again.
-        report.findings.retain(FindingRow::is_excused);
+        let told = |one: &FindingRow| row.findings.iter().any(|other| other.subject() == one.subject());
+        report.findings.retain(|one| one.is_excused() && !told(one));
         report.findings.extend(row.findings);
     }
     let shown = |digest: &str| {
@@ -100,9 +102,17 @@ async fn trust(site: &Site, listing: &ListingRow) -> Result<Trust, AppError> {
         out.subjects.push(digest.clone());
     }
     let public = |row: &&FindingRow| listing.plans.iter().any(|plan| plan.id == row.plan);
-    out.open = report.findings.iter().filter(public).filter(|row| row.severity == "error").count();
-    let excused = report.findings.iter().filter(public).filter(|row| row.is_excused());
-    out.excused = excused.map(|row| (row.rule.clone(), row.fix.clone())).collect();
+    let granted = site.app.granted_exceptions(&listing.publisher).await?;
+    for row in report.findings.iter().filter(public) {
+        match excused_by(&row.fix) {
+            Some(number) if granted.iter().any(|exception| exception.number == number) => {
+                out.excused.push((row.rule.clone(), row.fix.clone()));
+            }
+            // The exception was withdrawn, or is over.
+            Some(_) => out.open += 1,
+            None => out.open += usize::from(row.severity == "error"),
+        }
+    }
     out.excused.sort();
     out.excused.dedup();
     for list in [&mut out.policies, &mut out.advisories] {

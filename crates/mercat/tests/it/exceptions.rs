@@ -62,7 +62,8 @@ async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
     assert_eq!(house.api(Method::POST, &path, Some(nothing)).await.0, StatusCode::NOT_FOUND);
     let (status, asked) = house.api(Method::POST, &path, Some(ask(&day(30)))).await;
     assert_eq!((status, asked["state"].as_str()), (StatusCode::CREATED, Some("requested")), "{asked}");
-    assert_eq!(house.api(Method::POST, &path, Some(ask(&day(30)))).await.0, StatusCode::CONFLICT, "once");
+    let (status, again) = house.api(Method::POST, &path, Some(ask(&day(30)))).await;
+    assert_eq!((status, &again["exception"]), (StatusCode::CONFLICT, &json!(1)), "once: {again}");
     // The page names the request in place of asking again.
     let page = status_page().await;
     assert!(page.contains("Exception 1: waiting for a reviewer"), "{page}");
@@ -130,7 +131,12 @@ async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
         let page = house.http.get(format!("{}/marketplace/preview/aurora.app", house.base));
         let page = page.bearer_auth(&house.token).send().await.expect("answers").text().await.expect("text");
         assert!(page.contains(">CTR-21</a>: let pass by exception 1 until"), "{page}");
-        house.api(Method::POST, "/publishers/aurora/offers/app/cancel", None).await;
+        if elsewhere {
+            house.go_live("app").await;
+            house.until("app", &["succeeded"]).await;
+        } else {
+            house.api(Method::POST, "/publishers/aurora/offers/app/cancel", None).await;
+        }
     }
     // What failed before is nobody's turn any more.
     let old = house.http.get(format!("{}/portal/offers/aurora/app/submissions/{submission}", house.base));
@@ -147,7 +153,7 @@ async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
         let field = |name: &str, value: &str| {
             format!("--edge\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
         };
-        let form = [field("state", "denied"), field("note", note), "--edge--\r\n".to_owned()].concat();
+        let form = [field("state", "withdrawn"), field("note", note), "--edge--\r\n".to_owned()].concat();
         let request = house.http.post(&withdraw).header("cookie", &house.operator).body(form);
         let request = request.header("content-type", "multipart/form-data; boundary=edge");
         let answer = request.header("origin", &house.base).send().await.expect("answers");
@@ -155,6 +161,23 @@ async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
     }
     let (_, in_force) = operator(&house, Method::GET, "/exceptions?state=granted", None).await;
     assert_eq!(in_force, json!([]));
+    let (_, over) = operator(&house, Method::GET, "/exceptions?state=over", None).await;
+    assert_eq!((&over[0]["id"], &over[0]["state"]), (&json!(id), &json!("withdrawn")), "{over}");
+    let own = house.http.get(format!("{}/portal/publishers/aurora/exceptions", house.base));
+    let own = own.bearer_auth(&house.token).send().await.expect("answers").text().await.expect("text");
+    assert!(own.contains(">withdrawn<") && !own.contains(">denied<"), "{own}");
+    let desk = page("/portal/operator/exceptions".to_owned(), house.operator.clone()).await;
+    assert!(desk.contains("Denied, withdrawn, over") && desk.contains("It is used."), "{desk}");
+    // What is live by it stays live, and its page says what is known, at once and when it was judged again.
+    for _ in 0..100 {
+        let product = page("/marketplace/apps/aurora.app".to_owned(), house.operator.clone()).await;
+        assert!(!product.contains("let pass by exception"), "{product}");
+        assert!(product.contains("Would block today: 1<"), "{product}");
+        if product.contains("Judged again") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
     house.fails_on_its_key("app").await;
     for _ in 0..100 {
         if house.message_ids().iter().filter(|mail| mail.contains(&id) && mail.contains(".x1@")).count() == 3
