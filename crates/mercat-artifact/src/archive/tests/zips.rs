@@ -139,6 +139,25 @@ fn two_directories_overlaps_and_members_that_are_not_listed_are_told() {
     both[comment..].copy_from_slice(&(second.len() as u16).to_le_bytes());
     both.extend_from_slice(&second);
     assert!(codes(&both).contains(&"ZIP-02"), "{:?}", codes(&both));
+    // One in front of the other, and one in the content of the last member, which is what nested jars are.
+    let in_front = [&first[..], &second[..]].concat();
+    assert!(codes(&in_front).contains(&"ZIP-02"), "{:?}", codes(&in_front));
+    let stored = |inner: &[u8]| made(&[a.clone(), file(b"lib/inner.jar", Box::leak(inner.into()))]);
+    assert_eq!(codes(&stored(&second)), [""; 0]);
+    let many: Vec<u8> = std::iter::repeat_n(&second[..], 600).flatten().copied().collect();
+    assert!(codes(&stored(&many)).contains(&"ZIP-02"), "more than are tried");
+    // As long as its comment says that the file ends elsewhere.
+    let outer = stored(&second);
+    let mut reaching = second.clone();
+    let at = reaching.len() - 2;
+    let behind = outer.len()
+        - (outer.windows(second.len()).position(|part| part == second).expect("is in it") + second.len());
+    reaching[at..].copy_from_slice(&(behind as u16).to_le_bytes());
+    assert!(codes(&stored(&reaching)).contains(&"ZIP-02"), "{:?}", codes(&stored(&reaching)));
+    // Bytes behind the end, or an end record in the comment, and some readers find the inner one.
+    assert!(codes(&[&outer[..], b"behind"].concat()).contains(&"ZIP-02"));
+    // Packed, it is in nobody's way; in front of the members it is.
+    assert!(codes(&[&second[..], &outer[..]].concat()).contains(&"ZIP-02"));
     // Two entries of the directory with one content.
     let mut overlap = local(&a);
     let directory = [central(&a, 0), central(&Made { name: b"b", ..a.clone() }, 0)].concat();

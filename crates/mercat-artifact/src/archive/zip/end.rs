@@ -12,7 +12,7 @@ const LOCATOR_BYTES: usize = 20;
 const END64: &[u8] = b"PK\x06\x06";
 const END64_BYTES: usize = 56;
 /// End records that are tried, most: each costs a look at the directory that it names.
-const CANDIDATES_MAX: usize = 64;
+const CANDIDATES_MAX: usize = 512;
 
 /// Where the central directory is.
 pub(super) struct End {
@@ -21,6 +21,10 @@ pub(super) struct End {
     pub(super) entries: u64,
     /// What must be added to offsets of the archive because other bytes were put in front of it.
     pub(super) shift: usize,
+    /// Other end records that lead to a directory: of archives that are stored in this one, or it has two readings.
+    pub(super) others: Vec<usize>,
+    /// End records that were tried.
+    pub(super) tried: usize,
 }
 
 struct Fields {
@@ -60,7 +64,7 @@ pub(super) fn find(source: &mut Source<'_>, problems: &mut Problems) -> io::Resu
     let size = source.size;
     let from = size.saturating_sub(END_BYTES + COMMENT_BYTES_MAX);
     let mut found: Vec<(usize, End, Fields)> = Vec::new();
-    let mut tried = 0;
+    let (mut tried, mut first) = (0, None);
     let last = size.checked_sub(END_BYTES);
     for at in last.into_iter().flat_map(|last| (from..=last).rev()) {
         if tried == CANDIDATES_MAX {
@@ -68,6 +72,7 @@ pub(super) fn find(source: &mut Source<'_>, problems: &mut Problems) -> io::Resu
         }
         if tail.from(at).starts_with(END) {
             tried += 1;
+            first = first.or(Some(at));
             found.extend(candidate(source, &tail, at)?.map(|(end, fields)| (at, end, fields)));
         }
     }
@@ -75,15 +80,20 @@ pub(super) fn find(source: &mut Source<'_>, problems: &mut Problems) -> io::Resu
         problems.add("ZIP-01", 0, || "no end record that leads to a central directory".into());
         return Ok(None);
     }
-    if found.len() > 1 || tried == CANDIDATES_MAX {
-        let at = found[0].0;
-        problems
-            .add("ZIP-02", at as u64, || format!("{} end records of {tried} can be the one", found.len()));
+    let comment = |at: usize| usize::try_from(tail.number(at + 20, 2)).unwrap_or(0);
+    let is_exact = |at: usize| at + END_BYTES + comment(at) == size;
+    let (at, mut end, fields) = found.remove(0);
+    // Readers look for it from the end, some for the first that they meet, some for one that ends where the file does.
+    let is_first = first == Some(at) && is_exact(at) && tried < CANDIDATES_MAX;
+    if !is_first && (!found.is_empty() || tried == CANDIDATES_MAX)
+        || found.iter().any(|(other, ..)| is_exact(*other))
+    {
+        problems.add("ZIP-02", at as u64, || several(found.len(), tried));
     }
-    let (at, end, fields) = found.swap_remove(0);
-    let comment = usize::try_from(tail.number(at + 20, 2)).unwrap_or(0);
-    if at + END_BYTES + comment != size {
-        let after = size - at - END_BYTES;
+    end.others = found.into_iter().map(|(other, ..)| other).collect();
+    end.tried = tried;
+    if !is_exact(at) {
+        let (after, comment) = (size - at - END_BYTES, comment(at));
         problems.add("ZIP-03", at as u64, || {
             format!("{after} bytes behind the end record, {comment} are declared")
         });
@@ -93,6 +103,11 @@ pub(super) fn find(source: &mut Source<'_>, problems: &mut Problems) -> io::Resu
     }
     agree((source, &tail), at, &fields, problems)?;
     Ok(Some(end))
+}
+
+/// What is told where other end records than the one can be it, too.
+pub(super) fn several(others: usize, tried: usize) -> String {
+    format!("{} end records of {tried} can be the one", others + 1)
 }
 
 /// What one end record leads to, if there is a directory.
@@ -114,7 +129,7 @@ fn candidate(source: &mut Source<'_>, tail: &Tail, at: usize) -> io::Result<Opti
         return Ok(None);
     }
     let fields = Fields { entries, size, offset };
-    Ok(Some((End { directory, directory_end: end, entries, shift }, fields)))
+    Ok(Some((End { directory, directory_end: end, entries, shift, others: Vec::new(), tried: 0 }, fields)))
 }
 
 /// The zip64 record that a locator in front of the end record leads to: where it begins, and what it says.

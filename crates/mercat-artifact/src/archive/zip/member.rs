@@ -1,6 +1,6 @@
 //! Members as the central directory tells of them, against their local headers.
 
-use super::end::End;
+use super::end::{End, several};
 use super::{METHODS, Problems, Source};
 use crate::archive::member::text;
 use crate::archive::{MEMBERS_MAX, NAME_BYTES_MAX, le};
@@ -46,6 +46,8 @@ pub(super) fn check(source: &mut Source<'_>, end: &End, problems: &mut Problems)
     // Of a million names with a key that nobody knows, two are the same by chance once in many million archives.
     let (mut names, hashes) = (HashSet::new(), RandomState::new());
     let mut ranges: Vec<(usize, usize)> = Vec::new();
+    // End records that are in no member.
+    let mut others = end.others.clone();
     let mut count = 0_u64;
     // The directory and the local headers are far from each other.
     let mut directory = Source::new(source.bytes)?;
@@ -64,7 +66,12 @@ pub(super) fn check(source: &mut Source<'_>, end: &End, problems: &mut Problems)
         let start = usize::try_from(entry.local).ok().and_then(|local| local.checked_add(end.shift));
         let stop = start.map(|start| against(source, start, &entry, problems)).transpose()?.flatten();
         match start.zip(stop) {
-            Some(range) => ranges.push(range),
+            Some(range) => {
+                let stored = usize::try_from(entry.fields.packed).ok().filter(|_| entry.fields.method == 0);
+                let content = range.1.saturating_sub(stored.unwrap_or(0))..range.1;
+                others.retain(|other| !content.contains(other));
+                ranges.push(range);
+            }
             None => {
                 let name = text(&entry.name);
                 problems
@@ -80,6 +87,9 @@ pub(super) fn check(source: &mut Source<'_>, end: &End, problems: &mut Problems)
     if count != end.entries || at != end.directory_end && !signed {
         let what = || format!("{count} members in the directory, {} declared", end.entries);
         problems.add("ZIP-13", at as u64, what);
+    }
+    if let Some(other) = others.first() {
+        problems.add("ZIP-02", *other as u64, || several(others.len(), end.tried));
     }
     side_by_side(source, ranges, end, problems)
 }
