@@ -369,7 +369,13 @@ fn told(
     claims: &Claims,
     policy: &VulnerabilityPolicy,
 ) -> Finding {
-    let level = if found.level.is_empty() { &policy.unknown_counts_as } else { &found.level };
+    // The records of malicious packages (OpenSSF) rate none, and none is ever fixed.
+    let malicious = found.names.iter().any(|name| name.starts_with("MAL-"));
+    let level = match found.level.as_str() {
+        _ if malicious => "malicious",
+        "" => &policy.unknown_counts_as,
+        level => level,
+    };
     let likely = found.epss.is_some_and(|epss| {
         policy.block_epss_at.is_some_and(|share| f64::from(epss.probability) >= share * f64::from(EPSS_ONE))
     });
@@ -377,6 +383,13 @@ fn told(
     let grave = policy.blocks(level, found.fixed.is_some());
     let rule = match () {
         () if claims.harmless => "CTR-22-VEX",
+        () if malicious => {
+            if subject.there {
+                "CTR-20"
+            } else {
+                "CTR-20-SUSPECT"
+            }
+        }
         () if subject.there && (grave || exploited || likely) => "CTR-22",
         () => "CTR-22-BELOW",
     };
@@ -401,6 +414,10 @@ fn told(
     }
     let required = found.fixed.as_ref().map_or("not fixed yet".to_owned(), |fix| format!("{fix} or newer"));
     let name = subject.shown.split(' ').next().unwrap_or_default();
+    if malicious {
+        let fix = "remove the package, build again, and treat what it could reach as known to others";
+        return finding(rule, subject.place.clone(), observed, "no malicious package", fix);
+    }
     let fix = match found.fixed {
         Some(_) => format!("upgrade {name} and rebuild"),
         None => "watch for a fix, or remove the package".to_owned(),

@@ -65,14 +65,8 @@ impl Page<'_> {
         plain(&mercat_text::remedy(self.locale, &finding.rule, &finding.fix))
     }
 
-    /// What a check is about; where nothing was found, in words that say no fault.
     fn check_title(&self, check: &crate::Check) -> String {
-        let calm = ["passed", "not-applicable", "boot-only", "off"].contains(&check.result.as_str());
-        match self.locale {
-            Locale::En => plain(&check.title),
-            _ if calm => plain(&mercat_text::asked(self.locale, &check.rule)),
-            _ => self.rule(&check.rule),
-        }
+        check.shown_title(self.locale)
     }
 
     fn check_required(&self, check: &crate::Check) -> String {

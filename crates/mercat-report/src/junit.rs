@@ -1,6 +1,6 @@
 //! JUnit XML, as build servers read it: a suite for each report, a case for each rule that was checked or found.
 
-use crate::{Report, place};
+use crate::{Check, Report, place};
 use mercat_domain::plain::plain;
 use mercat_domain::{Finding, Outcome, Severity};
 use mercat_text::Locale;
@@ -76,10 +76,11 @@ fn cases(report: &Report, locale: Locale) -> Vec<Case> {
     for finding in &report.findings {
         found.entry(finding.rule.as_str()).or_default().push(finding);
     }
+    let word = |key: &str| mercat_text::text(locale, key, &[]);
     let verdict = match report.outcome {
         Outcome::Pass => Body::Nothing,
-        Outcome::Findings => Body::Failure("findings".into(), "findings block certification".into()),
-        Outcome::Inconclusive => Body::Error("inconclusive".into(), "a check could not be finished".into()),
+        Outcome::Findings => Body::Failure("findings".into(), word("report-outcome-findings")),
+        Outcome::Inconclusive => Body::Error("inconclusive".into(), word("report-outcome-inconclusive")),
     };
     let mut out = vec![Case { class: "mercat".into(), name: "verdict".into(), body: verdict }];
     for check in &report.checks {
@@ -88,19 +89,17 @@ fn cases(report: &Report, locale: Locale) -> Vec<Case> {
             .iter()
             .flat_map(|rule| found.get(rule).cloned().unwrap_or_default())
             .collect();
+        let observed = mercat_text::observed(locale, &check.observed);
+        let skipped = || Body::Skipped(format!("{}: {observed}", check.shown_result(locale)));
         let body = match check.result.as_str() {
             "passed" if all.is_empty() => Body::Nothing,
-            "not-applicable" | "off" | "boot-only" if all.is_empty() => {
-                Body::Skipped(format!("{}: {}", check.result, check.observed))
-            }
+            "not-applicable" | "off" | "boot-only" if all.is_empty() => skipped(),
             // What a policy pack lets pass unknown fails no build.
-            "inconclusive" if all.is_empty() && report.outcome == Outcome::Pass => {
-                Body::Skipped(format!("{}: {}", check.result, check.observed))
-            }
-            result if all.is_empty() => told(result, &check.observed, &check.required),
+            "inconclusive" if all.is_empty() && report.outcome == Outcome::Pass => skipped(),
+            _ if all.is_empty() => told(check, locale),
             _ => body(report, &all, locale),
         };
-        out.push(Case { class: check.rule.clone(), name: check.title.clone(), body });
+        out.push(Case { class: check.rule.clone(), name: check.shown_title(locale), body });
     }
     let mut beside: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
     for finding in report.beside_checks() {
@@ -115,40 +114,45 @@ fn cases(report: &Report, locale: Locale) -> Vec<Case> {
 }
 
 /// A check whose finding is not in the list: its own words are all there is.
-fn told(result: &str, observed: &str, required: &str) -> Body {
-    let text = format!("observed: {observed}\nrequired: {required}");
-    match Severity::parse(result) {
-        Some(Severity::Error) => Body::Failure(result.to_owned(), text),
+fn told(check: &Check, locale: Locale) -> Body {
+    let word = |key: &str| mercat_text::text(locale, key, &[]);
+    let observed = mercat_text::observed(locale, &check.observed);
+    let required = mercat_text::required(locale, &check.rule, &check.required);
+    let text = format!("{} {observed}\n{} {required}", word("text-observed"), word("text-required"));
+    match Severity::parse(&check.result) {
+        Some(Severity::Error) => Body::Failure(check.result.clone(), text),
         Some(Severity::Warning | Severity::Info) => Body::Told(text),
-        _ => Body::Error(result.to_owned(), text),
+        _ => Body::Error(check.result.clone(), text),
     }
 }
 
 fn body(report: &Report, findings: &[&Finding], locale: Locale) -> Body {
+    let word = |key: &str| mercat_text::text(locale, key, &[]);
+    let observed = |finding: &Finding| mercat_text::observed(locale, &finding.observed);
     let line = |finding: &&Finding| {
-        let fix = mercat_text::remedy(locale, &finding.rule, &finding.fix);
         let parts = [
-            ("severity", report.weight(finding).to_owned()),
-            ("where", place(finding)),
-            ("observed", finding.observed.clone()),
-            ("required", finding.required.clone()),
-            ("fix", fix),
+            ("text-severity", word(&format!("text-{}", report.weight(finding)))),
+            ("text-where", place(finding)),
+            ("text-observed", observed(finding)),
+            ("text-required", mercat_text::required(locale, &finding.rule, &finding.required)),
+            ("text-fix", mercat_text::remedy(locale, &finding.rule, &finding.fix)),
         ];
         parts
             .iter()
             .filter(|(_, text)| !text.is_empty())
-            .map(|(name, text)| format!("{name}: {}\n", plain(text)))
+            .map(|(name, text)| format!("{} {}\n", word(name), plain(text)))
             .collect::<String>()
     };
     let text = findings.iter().map(line).collect::<Vec<_>>().join("\n");
     let has = |severity| findings.iter().any(|finding| finding.severity == severity);
     let first = |severity| {
-        findings.iter().find(|finding| finding.severity == severity).map_or("", |f| f.observed.as_str())
+        let found = findings.iter().find(|finding| finding.severity == severity);
+        found.map(|finding| observed(finding)).unwrap_or_default()
     };
     if has(Severity::Error) {
-        Body::Failure(first(Severity::Error).to_owned(), text)
+        Body::Failure(first(Severity::Error), text)
     } else if has(Severity::Inconclusive) {
-        Body::Error(first(Severity::Inconclusive).to_owned(), text)
+        Body::Error(first(Severity::Inconclusive), text)
     } else {
         Body::Told(text)
     }

@@ -17,7 +17,9 @@ pub use sarif::sarif;
 pub use self_test::self_test;
 pub use text::{Style, WIDTH_MIN, text};
 
+use mercat_domain::plain::plain;
 use mercat_domain::{Finding, Outcome, Severity};
+use mercat_text::Locale;
 use std::collections::BTreeSet;
 
 /// JSON Schema (draft 2020-12) of the document.
@@ -98,6 +100,29 @@ pub struct Check {
     pub observed: String,
     /// What is right.
     pub required: String,
+}
+
+impl Check {
+    /// What it is about, in a language; where nothing was found, in words that say no fault.
+    pub(crate) fn shown_title(&self, locale: Locale) -> String {
+        let calm = ["passed", "not-applicable", "boot-only", "off"].contains(&self.result.as_str());
+        plain(&match locale {
+            Locale::En => self.title.clone(),
+            _ if calm => mercat_text::asked(locale, &self.rule),
+            _ => mercat_text::rule(locale, &self.rule),
+        })
+    }
+
+    /// Its result in a language: a word of its own, or the word of a severity.
+    pub(crate) fn shown_result(&self, locale: Locale) -> String {
+        let known = Severity::parse(&self.result).is_some()
+            || ["passed", "not-applicable", "boot-only", "off"].contains(&self.result.as_str());
+        match locale {
+            Locale::En => plain(&self.result),
+            _ if known => mercat_text::text(locale, &format!("report-{}", self.result), &[]),
+            _ => plain(&self.result),
+        }
+    }
 }
 
 /// A verdict document, read.

@@ -34,7 +34,8 @@ fn run(report: &Report, version: &str, locale: Locale) -> Value {
         .into_iter()
         .map(|found| result(report, found, index(&found.rule), locale))
         .collect();
-    results.extend(report.checks.iter().filter_map(|check| unfound(report, check, index(&check.rule))));
+    results
+        .extend(report.checks.iter().filter_map(|check| unfound(report, check, index(&check.rule), locale)));
     let subject = if report.subject.is_empty() { "none" } else { &report.subject };
     json!({
         "tool": {"driver": {
@@ -44,7 +45,7 @@ fn run(report: &Report, version: &str, locale: Locale) -> Value {
         "automationDetails": {"id": format!("mercat/{}", plain(subject))},
         "invocations": [{
             "executionSuccessful": report.outcome != Outcome::Inconclusive,
-            "toolExecutionNotifications": notifications(report),
+            "toolExecutionNotifications": notifications(report, locale),
         }],
         "results": results,
         "properties": {
@@ -54,10 +55,11 @@ fn run(report: &Report, version: &str, locale: Locale) -> Value {
     })
 }
 
-fn notifications(report: &Report) -> Vec<Value> {
+fn notifications(report: &Report, locale: Locale) -> Vec<Value> {
     let ours = report.findings.iter().filter(|finding| finding.severity == Severity::Inconclusive);
     ours.map(|finding| {
-        json!({"level": "error", "message": {"text": plain(&finding.observed)}, "descriptor": {"id": finding.rule}})
+        let observed = mercat_text::observed(locale, &finding.observed);
+        json!({"level": "error", "message": {"text": plain(&observed)}, "descriptor": {"id": finding.rule}})
     })
     .collect()
 }
@@ -80,13 +82,18 @@ fn result(report: &Report, finding: &Finding, index: usize, locale: Locale) -> V
         Severity::Info => ("fail", "note"),
         Severity::Inconclusive => ("open", "none"),
     };
+    let word = |key: &str| mercat_text::text(locale, key, &[]);
     let fix = mercat_text::remedy(locale, &finding.rule, &finding.fix);
     let text = format!(
-        "{} — required: {}; fix: {}",
-        plain(&finding.observed),
-        plain(&finding.required),
+        "{} — {} {}; {} {}",
+        plain(&mercat_text::observed(locale, &finding.observed)),
+        word("text-required"),
+        plain(&mercat_text::required(locale, &finding.rule, &finding.required)),
+        word("text-fix"),
         plain(&fix)
     );
+    // What was observed tells the findings of one file apart.
+    let same = format!("{} {} {}", finding.rule, place(finding), finding.observed);
     let mut logical: Vec<Value> = Vec::new();
     for (kind, name) in [("platform", &finding.place.platform), ("package", &finding.place.package)] {
         if !name.is_empty() {
@@ -102,13 +109,13 @@ fn result(report: &Report, finding: &Finding, index: usize, locale: Locale) -> V
         "ruleId": plain(&finding.rule), "ruleIndex": index, "kind": kind, "level": level,
         "message": {"text": text},
         "locations": [location],
-        "partialFingerprints": {"mercatPlace/v1": plain(&format!("{} {}", finding.rule, place(finding)))},
+        "partialFingerprints": {"mercatFinding/v1": plain(&same)},
         "properties": {"severity": report.weight(finding), "layer": finding.place.layer},
     })
 }
 
 /// A check that found nothing, told by its kind; `None` for one whose finding is among the results.
-fn unfound(report: &Report, check: &Check, index: usize) -> Option<Value> {
+fn unfound(report: &Report, check: &Check, index: usize, locale: Locale) -> Option<Value> {
     let kind = match check.result.as_str() {
         "passed" => "pass",
         "not-applicable" | "off" => "notApplicable",
@@ -116,7 +123,9 @@ fn unfound(report: &Report, check: &Check, index: usize) -> Option<Value> {
         result if Severity::parse(result).is_some() => return None,
         _ => "open",
     };
-    let text = format!("{}: {} ({})", check.title, check.result, plain(&check.observed));
+    let observed = mercat_text::observed(locale, &check.observed);
+    let text =
+        format!("{}: {} ({})", check.shown_title(locale), check.shown_result(locale), plain(&observed));
     Some(json!({
         "ruleId": check.rule, "ruleIndex": index, "kind": kind, "level": "none",
         "message": {"text": plain(&text)},

@@ -22,6 +22,11 @@ pub struct Style {
 /// Narrower than this, wrapping gives no readable column.
 pub const WIDTH_MIN: usize = 40;
 
+/// Characters of a digest where only people read it: `sha256:` and 48 bits.
+const DIGEST_SHOWN: usize = 19;
+/// Rules that are off and named, most.
+const OFF_SHOWN: usize = 12;
+
 /// The text of one report.
 pub fn text(report: &Report, style: &Style) -> String {
     let none = style.word("text-unreadable", &[]);
@@ -29,10 +34,17 @@ pub fn text(report: &Report, style: &Style) -> String {
     let outcome = style.word(&format!("text-outcome-{}", report.outcome.name()), &[]);
     let outcome = style.paint(of_outcome(report.outcome), &outcome);
     let mut out = format!("{} {}: {outcome}\n", plain(&report.name), plain(subject));
-    let [name, date, _] = &report.policy;
+    let [name, date, digest] = &report.policy;
+    // As much of it as tells one pack of a name from another.
+    let digest: String = digest.chars().take(DIGEST_SHOWN).collect();
     let none = style.word("text-none", &[]);
     let advisories = if report.advisories.is_empty() { &none } else { &report.advisories };
-    let arguments = [("name", plain(name)), ("date", plain(date)), ("advisories", plain(advisories))];
+    let arguments = [
+        ("name", plain(name)),
+        ("date", plain(date)),
+        ("digest", plain(&digest)),
+        ("advisories", plain(advisories)),
+    ];
     let about = style.word("text-about", &arguments.each_ref().map(|(key, value)| (*key, value.as_str())));
     out.push_str(&style.paint(Ansi::new().dimmed(), &about));
     out.push('\n');
@@ -240,10 +252,14 @@ fn counts(report: &Report, style: &Style) -> String {
     let of_others = others.iter().filter(|(_, severity)| **severity == Severity::Inconclusive);
     let undecided = of_checks.map(|check| plain(&check.rule)).chain(of_others.map(|(rule, _)| plain(rule)));
     let undecided = undecided.collect::<Vec<_>>().join(", ");
+    let off = report.checks.iter().filter(|check| check.result == "off").map(|check| plain(&check.rule));
+    let off: Vec<String> = off.collect();
+    let off = if off.len() <= OFF_SHOWN { off.join(", ") } else { String::new() };
     let parts = counted.map(|(count, result)| {
         let told = style.word(&format!("text-count-{result}"), &[("count", &count.to_string())]);
         match *result {
             "inconclusive" if !undecided.is_empty() => format!("{told} ({undecided})"),
+            "off" if !off.is_empty() => format!("{told} ({off})"),
             _ => told,
         }
     });

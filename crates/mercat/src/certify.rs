@@ -38,11 +38,20 @@ pub(crate) fn bar(what: &str) -> anyhow::Result<ProgressBar> {
     Ok(bar)
 }
 
+#[expect(clippy::print_stderr, reason = "said to the person at the keyboard")]
 pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
+    // Whoever names a directory has a policy, rules or advisories there.
+    if !data.is_dir() && data != crate::config::default_data() {
+        let without = "it is judged by the built-in policy, without advisories and rules of your own";
+        eprintln!("mercat: --data {}: no such directory; {without}", data.display());
+    }
+    if let Some(why) = args.disk_format.and(of_images(&args.image)) {
+        return Ok(usage(&why));
+    }
     if let Some(declared) = disk::declared(&args.image, args.disk_format) {
         return disk::run(data, args, declared).await;
     }
-    if let Some(why) = local(&args.image).or_else(|| of_disks(args)).or_else(|| missing(args)) {
+    if let Some(why) = local(&args.image).or_else(|| of_others(args)).or_else(|| missing(args)) {
         return Ok(usage(&why));
     }
     let (place, selector) = match reference::parse(&args.image) {
@@ -104,6 +113,9 @@ fn local(image: &str) -> Option<String> {
     if path.is_file() {
         return Some(format!("{image} is a file; of a disk say its --disk-format, {archives}"));
     }
+    if path.exists() {
+        return Some(format!("{image} is no regular file"));
+    }
     let is_path = ["/", "./", "../", "~/"].iter().any(|start| image.starts_with(start));
     if is_path || [".", "..", "~"].contains(&image) {
         return Some(format!("{image}: no such file or directory"));
@@ -125,8 +137,26 @@ fn local(image: &str) -> Option<String> {
 const ARCHIVES: [&str; 9] =
     [".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".zip", ".ova", ".tar.bz2"];
 
-/// Which arguments are only about disks.
-fn of_disks(args: &CertifyArgs) -> Option<String> {
+/// Why a name is none of a disk, whatever format it is said to have.
+fn of_images(image: &str) -> Option<String> {
+    let is_image = ["oci:", "oci-archive:", "docker-archive:"].iter().any(|scheme| image.starts_with(scheme));
+    (is_image && !Path::new(image).exists())
+        .then(|| format!("--disk-format is about disks, and {image} is an image"))
+}
+
+/// Which arguments are only about disks, or about registries.
+fn of_others(args: &CertifyArgs) -> Option<String> {
+    let registry = &args.registry;
+    let given = [
+        ("--username", !registry.username.is_empty()),
+        ("--password-file", registry.password_file.is_some()),
+    ];
+    if let Some((flag, _)) = given.into_iter().find(|(_, given)| *given)
+        && let Ok((Source::Layout(_) | Source::Archive(_) | Source::DockerArchive(_), _)) =
+            reference::parse(&args.image)
+    {
+        return Some(format!("{flag} is about registries, and {} is none", args.image));
+    }
     let given = [
         ("--os", args.os.is_some()),
         ("--data-disk", args.data_disk),

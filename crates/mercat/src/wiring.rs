@@ -127,7 +127,13 @@ pub(crate) fn remarks(policy: &Policy) -> Vec<String> {
         ("it does not name these rules, which block therefore", unnamed),
     ];
     let some = all.into_iter().filter(|(_, rules)| !rules.is_empty());
-    some.map(|(what, rules)| format!("{what}: {}", rules.join(", "))).collect()
+    let mut told: Vec<String> = some.map(|(what, rules)| format!("{what}: {}", rules.join(", "))).collect();
+    let namesake = Policy::named(&policy.name).and_then(|text| Policy::parse(text).ok());
+    if namesake.is_some_and(|pack| pack.digest != policy.digest) {
+        let what = "it differs from the pack of this program that has its name";
+        told.push(format!("{what}, {}: give it a name of its own, which reports show", policy.name));
+    }
+    told
 }
 
 pub(crate) fn inspector(data: &Path, config: &Config) -> anyhow::Result<Inspector> {

@@ -102,6 +102,18 @@ fn packages_of_languages_match_by_their_ecosystem() {
     assert_eq!(of_components(&[component("pypi", "jinja2", "2.10")], &knowledge), []);
     let listed = Component { evidence: Evidence::Intent, ..component("pypi", "jinja2", "2.9") };
     assert_eq!(of_components(&[listed], &knowledge)[0].rule, "CTR-22-BELOW");
+    // A package that was made to do harm, which nobody rates or fixes.
+    let harmful =
+        Advisory { level: String::new(), ranges: Vec::new(), ..record("npm", "evil", "MAL-2024-1", "") };
+    let known = self::knowledge(vec![Advisory { versions: vec!["1.0.0".into()], ..harmful }], TODAY);
+    let evil = component("npm", "evil", "1.0.0");
+    let found = of_components(std::slice::from_ref(&evil), &known);
+    assert_eq!(
+        (found[0].rule.as_str(), found[0].observed.as_str()),
+        ("CTR-20", "MAL-2024-1 (malicious) in evil 1.0.0")
+    );
+    let listed = Component { evidence: Evidence::Intent, ..evil };
+    assert_eq!(of_components(&[listed], &known)[0].rule, "CTR-20-SUSPECT");
     let uncovered =
         of_components(&[component("npm", "a", "1.0.0"), component("npm", "b", "1.0.0")], &knowledge);
     assert_eq!(uncovered.len(), 1);
