@@ -527,7 +527,7 @@ impl<'k> Scan<'k> {
                     "CTR-21-ELF",
                     "make sure that it is a published key of a self-test, or an example; if it is not, revoke it and rebuild the layer",
                 )
-            } else if secret.is_likely() && is_of_others(path) {
+            } else if secret.is_likely() && is_of_others(path) || is_example_of_others(path) {
                 (
                     "CTR-21-MODULE",
                     "make sure that it is an example that nothing uses; if it is not, revoke it and build the image again without it",
@@ -761,21 +761,44 @@ pub(crate) fn broken_engines(knowledge: &Knowledge) -> Vec<&'static str> {
     broken
 }
 
+/// Where package managers of languages put modules.
+const MODULES: [&str; 9] = [
+    "site-packages/",
+    "dist-packages/",
+    "node_modules/",
+    "/gems/",
+    "vendor/bundle/",
+    "go/pkg/mod/",
+    ".cargo/registry/",
+    "share/doc/",
+    "lib/google-cloud-sdk/",
+];
+/// Endings of what is read by people.
+const TEXTS: [&str; 4] = [".md", ".rst", ".adoc", ".markdown"];
+
 /// Whether somebody else than the publisher wrote the file, by where it lies: modules of package managers of languages,
 /// and what is read by people.
 fn is_of_others(path: &str) -> bool {
-    const PLACES: [&str; 9] = [
-        "site-packages/",
-        "dist-packages/",
-        "node_modules/",
-        "/gems/",
-        "vendor/bundle/",
-        "go/pkg/mod/",
-        ".cargo/registry/",
-        "share/doc/",
-        "lib/google-cloud-sdk/",
-    ];
-    const TEXTS: [&str; 4] = [".md", ".rst", ".adoc", ".markdown"];
+    is_of_modules(path) || is_read(path)
+}
+
+/// Whether a file is one that shows or tests the use of a module: what is in there is published with the module, however
+/// much it looks like a credential.
+fn is_example_of_others(path: &str) -> bool {
+    const PARTS: [&str; 7] =
+        ["/examples/", "/example/", "/tests/", "/test/", "/testdata/", "/docs/", ".dist-info/METADATA"];
+    let of_python = path.contains("lib/python3.") && path.contains("/test/");
+    is_of_modules(path)
+        && !path.contains("share/doc/")
+        && (is_read(path) || PARTS.iter().any(|part| path.contains(part)))
+        || of_python
+}
+
+fn is_of_modules(path: &str) -> bool {
+    MODULES.iter().any(|place| path.contains(place))
+}
+
+fn is_read(path: &str) -> bool {
     let folded = path.to_ascii_lowercase();
-    PLACES.iter().any(|place| path.contains(place)) || TEXTS.iter().any(|end| folded.ends_with(end))
+    TEXTS.iter().any(|end| folded.ends_with(end))
 }

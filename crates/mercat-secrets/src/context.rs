@@ -20,8 +20,8 @@ pub(crate) use der::{der_key, sealed_der_key};
 use logins::password_of;
 pub(crate) use logins::{netrc, npm_login, pgpass, registry_login, url_password};
 pub(crate) use names::{
-    htpasswd, in_program, in_settings, lftp_user, marked_password, next_string, openssl, passwd_from_input,
-    samba_user,
+    behind_word, htpasswd, in_other_language, in_program, in_settings, lftp_user, marked_password,
+    next_string, next_word, openssl, passwd_from_input, samba_user,
 };
 pub(crate) use pem::private_key;
 pub(crate) use settings::{
@@ -202,6 +202,20 @@ pub(crate) fn password_hash(window: &[u8], at: usize) -> Seen {
     Seen::of(looked, start..end)
 }
 
+/// What a Secret of Kubernetes holds beside the secret, by the names in common use, and certificates.
+const OPEN: [&[u8]; 10] = [
+    b"ca.crt",
+    b"tls.crt",
+    b"host",
+    b"port",
+    b"user",
+    b"dbname",
+    b"database",
+    b"region",
+    b"endpoint",
+    b"issuer",
+];
+
 /// Values of a Kubernetes Secret, in YAML or JSON.
 pub(crate) fn kubernetes_secret(window: &[u8], at: usize) -> Seen {
     let from = at.saturating_sub(BACK);
@@ -222,7 +236,11 @@ pub(crate) fn kubernetes_secret(window: &[u8], at: usize) -> Seen {
         let value = &document[start..end];
         let opened = document[..start].iter().rev().find(|byte| !matches!(byte, b' ' | b'"')) == Some(&b':');
         let alone = matches!(document.get(end), None | Some(b'\n' | b'\r' | b'"' | b' '));
-        if opened && alone && value.len() >= 8 && value.len().is_multiple_of(4) && is_content(value) {
+        let line = document[..start].iter().rposition(|byte| matches!(byte, b'\n' | b',' | b'{'));
+        let name = &document[line.map_or(0, |edge| edge + 1)..start];
+        let open = OPEN.iter().any(|open| find(name, open).is_some());
+        if opened && alone && !open && value.len() >= 8 && value.len().is_multiple_of(4) && is_content(value)
+        {
             return Seen::of(looked, from + first + start..from + first + end);
         }
         place = end.max(start + 1);
@@ -236,6 +254,7 @@ fn is_content(value: &[u8]) -> bool {
         bytes.len() >= 6
             && bytes.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
             && !shape::is_placeholder(&bytes)
+            && !bytes.starts_with(b"-----BEGIN CERTIFICATE")
     })
 }
 

@@ -5,7 +5,7 @@
 pub const WRITING_BYTES_MAX: usize = (1 << 20) - 1;
 
 /// Endings of files that hold settings: a value may stand without quotes.
-const SETTINGS: [&str; 40] = [
+const SETTINGS: [&str; 47] = [
     "bash",
     "bashrc",
     "bat",
@@ -26,18 +26,25 @@ const SETTINGS: [&str; 40] = [
     "ldif",
     "local",
     "mount",
+    "nmconnection",
     "netrc",
+    "network",
+    "ovpn",
     "plist",
     "profile",
     "properties",
     "props",
     "rc",
     "reg",
+    "secret",
+    "secrets",
     "service",
     "sh",
     "sql",
     "tf",
+    "tfstate",
     "tfvars",
+    "seed",
     "toml",
     "txt",
     "xml",
@@ -48,13 +55,13 @@ const SETTINGS: [&str; 40] = [
     "tmpl",
 ];
 /// Endings of programs in source: a value stands in quotes.
-const PROGRAMS: [&str; 31] = [
-    "c", "cc", "cjs", "cpp", "cs", "ex", "exs", "go", "gradle", "groovy", "java", "js", "jsp", "jsx", "kt",
-    "kts", "lua", "mjs", "php", "pl", "pm", "ps1", "psm1", "py", "r", "rb", "rs", "scala", "ts", "tsx",
-    "vue",
+const PROGRAMS: [&str; 34] = [
+    "c", "cc", "cjs", "cpp", "cs", "dart", "ex", "exs", "go", "gradle", "groovy", "ipynb", "java", "js",
+    "jsp", "jsx", "kt", "kts", "lua", "mjs", "php", "pl", "pm", "ps1", "psm1", "py", "r", "rb", "rs",
+    "scala", "swift", "ts", "tsx", "vue",
 ];
 /// Names of files without an ending that hold settings.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 13] = [
     "Dockerfile",
     "Containerfile",
     "Makefile",
@@ -65,6 +72,9 @@ const NAMES: [&str; 10] = [
     "crontab",
     "credentials",
     "htpasswd",
+    "msmtprc",
+    "sasl_passwd",
+    "user-data",
 ];
 
 /// What a file is to those who write it.

@@ -48,14 +48,70 @@ fn behind_name(window: &[u8], at: usize, bare: bool) -> Seen {
         .or_else(|| default(window, end))
         .or_else(|| directive(window, start, end).filter(|_| bare && !is_short));
     let looked = looked + found.as_ref().map_or(0, |value| value.end.saturating_sub(end));
-    let secret = found.filter(|value| is_set(&window[value.clone()]));
+    let secret = found.map(|value| taken(window, value)).filter(|value| is_set(&window[value.clone()]));
     Seen { looked, secret, inner: None }
+}
+
+/// Of `${OTHER:-value}` what is taken where nothing is given, else the value.
+fn taken(window: &[u8], value: Range<usize>) -> Range<usize> {
+    let text = &window[value.clone()];
+    let inner = text.strip_prefix(b"${").and_then(|text| text.strip_suffix(b"}"));
+    match inner.and_then(|inner| find(inner, b":-")) {
+        Some(sign) => value.start + 2 + sign + 2..value.end - 1,
+        None => value,
+    }
+}
+
+/// `NAME = value` of names in other languages. The keyword is the name.
+pub(crate) fn in_other_language(window: &[u8], at: usize) -> Seen {
+    let end = run(window, at, NAME, |byte| byte.is_ascii_alphabetic() || byte == b'_' || !byte.is_ascii());
+    // A sign of full width is part of what was passed over.
+    let wide = ["：", "＝"].iter().find_map(|sign| find(&window[at..end], sign.as_bytes()));
+    let found = match wide {
+        Some(sign) => {
+            let behind = at + sign + "：".len();
+            unquoted(window, run(window, behind, 4, |byte| byte == b' '), false)
+        }
+        None => assigned(window, end, true),
+    };
+    let looked = end - at + found.as_ref().map_or(8, |value| value.end.saturating_sub(end));
+    Seen { looked, secret: found.filter(|value| is_set(&window[value.clone()])), inner: None }
+}
+
+/// A command or setting, and its password as the next word, or behind the name that signs in with it and a colon. The
+/// keyword ends with a blank.
+pub(crate) fn next_word(window: &[u8], at: usize) -> Seen {
+    let keyword = run(window, at, NAME, |byte| byte != b' ' && byte.is_ascii_graphic());
+    // Keywords of two and three words.
+    let mut start = keyword;
+    for second in [&b" requirepass"[..], b" auth", b" password"] {
+        if window[start..].starts_with(second) {
+            start += second.len();
+        }
+    }
+    let start = run(window, start, 8, |byte| matches!(byte, b' ' | b'\t'));
+    let name = run(window, start, NAME, |byte| Class::Dotted.has(byte));
+    let signs_in = window[at..].starts_with(b"stats ") && window.get(name) == Some(&b':');
+    seen(at, word(window, if signs_in { name + 1 } else { start }))
+}
+
+/// A command that is given its password behind the word ` password ` or the option ` /p:`.
+pub(crate) fn behind_word(window: &[u8], at: usize) -> Seen {
+    let end = run(window, at, LINE, |byte| !b"\n\r;|&".contains(&byte));
+    let line = &window[at..end];
+    for mark in [&b" password "[..], b" /p:"] {
+        if let Some(place) = find(line, mark) {
+            return seen(at, word(window, at + place + mark.len()));
+        }
+    }
+    Seen::nothing(line.len())
 }
 
 /// Whether a name ends with the word that the keyword is in.
 fn is_last_word(word: &[u8]) -> bool {
     // All but the first letter of the longer ones, which may be of either case.
-    const WORDS: [&[u8]; 10] = [
+    const WORDS: [&[u8]; 11] = [
+        b"uthtok",
         b"assword",
         b"asswd",
         b"assphrase",
@@ -188,8 +244,14 @@ fn default(window: &[u8], end: usize) -> Option<Range<usize>> {
     (window.get(sign) == Some(&b'=')).then(|| quoted(window, start)).flatten()
 }
 
-/// What stands in quotes that begin there.
+/// What stands in quotes that begin there; some languages have three.
 pub(super) fn quoted(window: &[u8], at: usize) -> Option<Range<usize>> {
+    let at = at
+        + if [&b"\"\"\""[..], b"'''"].iter().any(|three| window[at.min(window.len())..].starts_with(three)) {
+            2
+        } else {
+            0
+        };
     let quote = *window.get(at).filter(|byte| matches!(byte, b'"' | b'\'' | b'`'))?;
     // Where the quotes are escaped, so are those at the end.
     let is_end = |byte: u8| byte == quote || byte == b'\\';
@@ -317,7 +379,13 @@ pub(crate) fn passwd_from_input(window: &[u8], at: usize) -> Seen {
         .rposition(|byte| matches!(byte, b'\n' | 0))
         .map_or(from, |edge| from + edge + 1);
     match find(&window[line..at], b"echo ") {
-        Some(echo) => seen(line, word(window, line + echo + b"echo ".len())),
+        Some(echo) => {
+            let mut start = line + echo + b"echo ".len();
+            if window[start..].starts_with(b"-n ") {
+                start += b"-n ".len();
+            }
+            seen(line, word(window, start))
+        }
         None => Seen::nothing(at - line + 1),
     }
 }

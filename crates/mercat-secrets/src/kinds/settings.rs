@@ -55,7 +55,13 @@ const WORDS: &[&str] = &[
     "psk=",
     "psk =",
     "bindpw",
+    "uthtok =",
+    "uthtok=",
 ];
+
+/// The word for a password in languages of markets.
+const ELSEWHERE: &[&str] =
+    &["asswort", "ennwort", "ot_de_passe", "otdepasse", "ontrase\u{f1}a", "パスワード", "暗証番号"];
 
 const BY_STRING: &[&str] = &["DENTIFIED BY", "dentified by", "ConvertTo-SecureString"];
 
@@ -81,7 +87,17 @@ pub(super) const SETTINGS: &[Kind] = &[
     written("password in a command", &["openssl "], openssl),
     written("password in a command", &["htpasswd -"], htpasswd),
     written("password in a command", &["zip -"], sqlcmd_option),
-    written("password in a command", &["| passwd --stdin"], passwd_from_input),
+    written(
+        "password in a command",
+        &["| passwd --stdin", "| sudo -S", "--password-stdin", "| cryptsetup "],
+        passwd_from_input,
+    ),
+    written("password in a command", &["mysqladmin ", "nmcli ", "xfreerdp ", "wlfreerdp "], behind_word),
+    written("password in a command", &["SET requirepass ", "insecure-password "], next_word),
+    written("password", &["rwcommunity ", "rocommunity ", "stats auth ", "-password password "], next_word)
+        .with(Check::Named),
+    written("password", &["createUser ", "PSK \"", "EAP \"", "XAUTH \""], next_string).with(Check::Named),
+    written("password", ELSEWHERE, in_other_language).with(Check::Named),
     written("password in a command", &["sqlplus ", "impdp ", "expdp ", "CONNECT ", "connect "], oracle_login),
     written("password in a command", &["net user ", "ctl add_user ", "ctl change_password "], second_word),
     written("password in a command", &["7z a -", "7z x -", "rar a -", "rar x -"], mysql_option),
@@ -94,6 +110,7 @@ pub(super) const SETTINGS: &[Kind] = &[
 pub(super) const PROGRAMS: &[Kind] = &[
     written("password", WORDS, in_program).with(Check::Named),
     written("password in a command", BY_STRING, next_string),
+    written("password", ELSEWHERE, in_other_language).with(Check::Named),
     written("password of a login", CALLS, login_call),
     written("password of a login", &["@tcp("], login_in_front),
 ];
