@@ -11,8 +11,9 @@ use axum::extract::{Path, State};
 use mercat_app::{AppError, ExceptionRequest, rfc3339};
 use mercat_domain::OfferKey;
 use mercat_domain::exception::{ExceptionState, scope};
-use mercat_store::{ExceptionRow, FindingRow, ReportRow, load};
+use mercat_store::{ExceptionRow, FindingRow, ReportRow, UserRow, load};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 type Shared = State<Arc<Site>>;
@@ -100,6 +101,8 @@ struct List {
     granted: Vec<ExceptionRow>,
     /// What was denied, withdrawn or is over, for reviewers.
     over: Vec<ExceptionRow>,
+    /// Addresses of those who decided, by their ids.
+    names: BTreeMap<String, String>,
     /// A form that was refused, and the request that it was about.
     filled: Filled,
     about: String,
@@ -141,6 +144,14 @@ impl List {
         row.state == ExceptionState::Granted.name()
     }
 
+    /// When it was decided, and by whom.
+    fn decided(&self, row: &ExceptionRow) -> String {
+        let day: String = rfc3339(row.decided).chars().take(10).collect();
+        let who = self.names.get(&row.reviewer).filter(|email| !email.is_empty());
+        let who = who.cloned().unwrap_or_else(|| self.f.t("ui-operator"));
+        mercat_text::text(self.f.locale, "exception-decided", &[("day", &day), ("who", &who)])
+    }
+
     /// In what it ended.
     fn ended(&self, row: &ExceptionRow) -> String {
         if self.is_granted(row) { self.f.t("exception-over") } else { self.state(row) }
@@ -171,13 +182,22 @@ async fn list(site: &Site, caller: &Caller, publisher: String, (about, filled): 
         }
         _ => (Vec::new(), Vec::new()),
     };
+    let mut names = BTreeMap::new();
+    for row in granted.iter().chain(&over).filter(|row| !row.reviewer.is_empty()) {
+        if !names.contains_key(&row.reviewer) {
+            let user = load::<UserRow>(&*site.app.ledger, &row.reviewer)
+                .await
+                .map_err(|error| fail(caller)(error.into()))?;
+            names.insert(row.reviewer.clone(), user.map(|user| user.row.email).unwrap_or_default());
+        }
+    }
     let known = rows.iter().map(|(row, _)| row).chain(&granted).chain(&over).any(|row| row.id == about);
     // Somebody else decided meanwhile.
     if filled.is_refused() && !known {
         return Err(fail(caller)(filled.into_error()));
     }
     let f = Frame::new(caller);
-    Ok(show(filled.status(), &List { f, publisher, rows, granted, over, filled, about }))
+    Ok(show(filled.status(), &List { f, publisher, rows, granted, over, names, filled, about }))
 }
 
 pub(super) async fn all(State(site): Shared, caller: Caller, Path(publisher): Path<String>) -> Answer {

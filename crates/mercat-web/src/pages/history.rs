@@ -101,6 +101,10 @@ fn detail(f: &Frame, kind: OfferKind, body: &Value) -> String {
         let (new, blocking) = (new.to_string(), blocking.to_string());
         return mercat_text::text(f.locale, "history-standing", &[("new", &new), ("blocking", &blocking)]);
     }
+    if let Some(number) = body["exception"].as_u64() {
+        let rule = body["rule"].as_str().unwrap_or_default();
+        return format!("{} {number}: {rule}", f.t("ui-exception-number"));
+    }
     let reason = body["reason"].as_str().unwrap_or_default();
     let step = step.map(|step| f.t(title_key(kind, step))).unwrap_or_default();
     [step, reason.to_owned()].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ")

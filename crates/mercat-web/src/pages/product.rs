@@ -22,6 +22,15 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
 
+/// What an exception lets pass, as far as everybody may know it.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Excused {
+    rule: String,
+    /// The vulnerability and its package, where it is one.
+    about: String,
+    words: String,
+}
+
 /// What certification found out, as far as everybody may know it.
 #[derive(Default)]
 struct Trust {
@@ -37,7 +46,7 @@ struct Trust {
     /// Open findings of each severity that does not block.
     warnings: usize,
     /// Rules that were let pass, and by what.
-    excused: Vec<(String, String)>,
+    excused: Vec<Excused>,
     notes: usize,
     /// What would block a submission of the same today.
     open: usize,
@@ -106,7 +115,10 @@ async fn trust(site: &Site, listing: &ListingRow) -> Result<Trust, AppError> {
     for row in report.findings.iter().filter(public) {
         match excused_by(&row.fix) {
             Some(number) if granted.iter().any(|exception| exception.number == number) => {
-                out.excused.push((row.rule.clone(), row.fix.clone()));
+                // Which vulnerability it is, everybody may know; of others, where a finding is tells too much.
+                let about = if row.package.is_empty() { "" } else { &row.observed };
+                let about = about.split(';').next().unwrap_or_default().to_owned();
+                out.excused.push(Excused { rule: row.rule.clone(), about, words: row.fix.clone() });
             }
             // The exception was withdrawn, or is over.
             Some(_) => out.open += 1,

@@ -403,6 +403,11 @@ impl StepPart<'_> {
         format!("/support/new?publisher={publisher}&offer={offer}&submission={submission}&step={step}")
     }
 
+    /// Whether reports tell of findings that exceptions let pass.
+    fn is_excused(&self) -> bool {
+        self.all_findings().iter().any(FindingRow::is_excused)
+    }
+
     /// Where an exception is asked for, or the request is that there is, and in which words; only certification has them.
     fn exception(&self, finding: &FindingRow) -> Option<(String, String)> {
         let blocks = self.step.step == Step::Certify && finding.severity == "error";

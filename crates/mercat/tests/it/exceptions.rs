@@ -111,6 +111,13 @@ async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
     assert!(own.contains("Publish again"), "{own}");
     let desk = page("/portal/operator/exceptions".to_owned(), house.operator.clone()).await;
     assert!(desk.contains("In force") && desk.contains("It holds for this file"), "{desk}");
+    assert!(desk.contains("Known and harmless.") && desk.contains("Decided 20"), "{desk}");
+    let report = format!("/portal/offers/aurora/app/submissions/{submission}");
+    assert!(desk.contains(&report), "{desk}");
+    let report = page(report, house.operator.clone()).await;
+    assert!(report.contains("CTR-21"), "reviewers see what was submitted: {report}");
+    let history = page("/portal/offers/aurora/app/history".to_owned(), house.operator.clone()).await;
+    assert!(history.contains("Exception 1: CTR-21"), "{history}");
 
     // The same bytes pass, as often as they are published, in a new layer and under a new name too; the finding is
     // still told.
@@ -127,6 +134,7 @@ async fn an_exception_is_asked_for_granted_used_again_and_bound_to_the_bytes() {
             text.contains("message-excused") && text.contains("let pass by exception 1 until"),
             "{status:#}"
         );
+        assert!(status_page().await.contains("Reports tell what was found"));
         // Nor is it hidden from customers.
         let page = house.http.get(format!("{}/marketplace/preview/aurora.app", house.base));
         let page = page.bearer_auth(&house.token).send().await.expect("answers").text().await.expect("text");
