@@ -67,10 +67,14 @@ fn import(data: &Path, gathered: Gathered, age: Age, replace: bool) -> anyhow::R
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         ..Import::default()
     };
+    // An update may be of these alone, and has no record then.
+    let kev = batch.kev.as_ref().map(|table| format!("; {} entries of KEV", table.entries.len()));
+    let epss = batch.epss.as_ref().map(|table| format!("; {} entries of EPSS", table.entries.len()));
+    let tables = [kev, epss].into_iter().flatten().collect::<String>();
     content.add(batch, age == Age::Any, import);
     let meta = write(data, &target, &content)?;
     let last = meta.imports.last().cloned().unwrap_or_default();
-    println!("{} records from {files} files, {} new or changed", last.records, last.changed);
+    println!("{} records from {files} files, {} new or changed{tables}", last.records, last.changed);
     print(&meta);
     for why in skipped.iter().take(20) {
         println!("not used: {why}");

@@ -214,7 +214,8 @@ impl Composer<'_> {
         let env = config.env.iter().map(|value| ("config: Env", value));
         let history = config.history.iter().map(|value| ("config: history", value));
         let labels = config.labels.iter().map(|(_, value)| ("config: Labels", value));
-        let command = config.entry_point.iter().chain(&config.command).map(|value| ("config: Cmd", value));
+        let of_entry_point = config.entry_point.iter().map(|value| ("config: Entrypoint", value));
+        let command = of_entry_point.chain(config.command.iter().map(|value| ("config: Cmd", value)));
         let mut hits: BTreeSet<(&str, String)> = BTreeSet::new();
         let named: BTreeSet<&String> = env
             .clone()
@@ -227,11 +228,16 @@ impl Composer<'_> {
         // Names tell what values are, and words what follows them.
         let named = config.labels.iter().map(|(key, value)| ("config: Labels", format!("{key}={value}")));
         let words = [&config.entry_point[..], &config.command].concat().join(" ");
-        let joined: Vec<(&str, String)> = named.chain([("config: Cmd", words)]).collect();
+        let place = if config.command.is_empty() { "config: Entrypoint" } else { "config: Cmd" };
+        let joined: Vec<(&str, String)> = named.chain([(place, words)]).collect();
         let joined = joined.iter().map(|(place, text)| (*place, text));
         for (place, text) in env.chain(history).chain(labels).chain(command).chain(others).chain(joined) {
             let hit = |secret: mercat_secrets::Secret| {
-                hits.insert((place, secret.told()));
+                let told = secret.told();
+                // Both together are read once more, and one of them has it.
+                if place != "config: Cmd" || !hits.contains(&("config: Entrypoint", told.clone())) {
+                    hits.insert((place, told));
+                }
             };
             self.knowledge.secrets.scan_file(text.as_bytes(), Writing::Settings, hit);
         }

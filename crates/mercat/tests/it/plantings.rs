@@ -367,6 +367,14 @@ fn threats_beside_the_content_of_files_are_found() {
     for place in ["config: Env", "config: Cmd", "config: Labels", "config: history"] {
         assert_eq!(missing(&verdict, &[(place.to_owned(), "CTR-21")]), [""; 0]);
     }
+    // Of an entry point, with arguments behind it and without.
+    for command in [json!(["run"]), json!([])] {
+        let config = json!({"config": {"User": "app", "Entrypoint": ["start", secret(7)], "Cmd": command}});
+        image(dir.path(), &[gzipped(dir.path(), &layer)], &config);
+        let told = certified(dir.path());
+        assert_eq!(missing(&told, &[("config: Entrypoint".to_owned(), "CTR-21")]), [""; 0]);
+        assert!(!told.to_string().contains("config: Cmd"), "{told}");
+    }
     let text = verdict.to_string();
     for threat in &threats[2..] {
         let whole = String::from_utf8_lossy(&threat.bytes).trim().to_owned();
