@@ -26,6 +26,7 @@ mod signatures;
 mod space;
 mod verdict;
 mod vulnerabilities;
+mod whose;
 mod window;
 mod yara;
 

@@ -4,6 +4,7 @@ use crate::facts::{LayerFacts, Note};
 use crate::files::{Asked, Program};
 use crate::kept::{Bytes, Kept, Lent, Share};
 use crate::shown::{OVERLAP_BYTES, Shown, WINDOW_BYTES};
+use crate::whose::{is_example_of_others, is_of_others};
 use crate::window::Window;
 use crate::{Knowledge, Limits, companion, files, nested, signatures, yara};
 use mercat_artifact::ReadError;
@@ -759,46 +760,4 @@ pub(crate) fn broken_engines(knowledge: &Knowledge) -> Vec<&'static str> {
         broken.push("secrets");
     }
     broken
-}
-
-/// Where package managers of languages put modules.
-const MODULES: [&str; 9] = [
-    "site-packages/",
-    "dist-packages/",
-    "node_modules/",
-    "/gems/",
-    "vendor/bundle/",
-    "go/pkg/mod/",
-    ".cargo/registry/",
-    "share/doc/",
-    "lib/google-cloud-sdk/",
-];
-/// Endings of what is read by people.
-const TEXTS: [&str; 4] = [".md", ".rst", ".adoc", ".markdown"];
-
-/// Whether somebody else than the publisher wrote the file, by where it lies: modules of package managers of languages,
-/// and what is read by people.
-fn is_of_others(path: &str) -> bool {
-    is_of_modules(path) || is_read(path)
-}
-
-/// Whether a file is one that shows or tests the use of a module: what is in there is published with the module, however
-/// much it looks like a credential.
-fn is_example_of_others(path: &str) -> bool {
-    const PARTS: [&str; 7] =
-        ["/examples/", "/example/", "/tests/", "/test/", "/testdata/", "/docs/", ".dist-info/METADATA"];
-    let of_python = path.contains("lib/python3.") && path.contains("/test/");
-    is_of_modules(path)
-        && !path.contains("share/doc/")
-        && (is_read(path) || PARTS.iter().any(|part| path.contains(part)))
-        || of_python
-}
-
-fn is_of_modules(path: &str) -> bool {
-    MODULES.iter().any(|place| path.contains(place))
-}
-
-fn is_read(path: &str) -> bool {
-    let folded = path.to_ascii_lowercase();
-    TEXTS.iter().any(|end| folded.ends_with(end))
 }
