@@ -41,6 +41,8 @@ pub struct ExceptionRequest {
 pub struct ExceptionDecision {
     /// The state that follows.
     pub state: ExceptionState,
+    /// The state that the reviewer saw; whatever it was, where there is none.
+    pub from: Option<String>,
     /// Told to the publisher.
     pub note: String,
     /// Another last day, `YYYY-MM-DD`.
@@ -97,15 +99,13 @@ impl App {
             return Err(AppError::Problems(problems));
         }
         let bound = bound(&finding, &submission);
-        let open = self.open_exceptions(&key.publisher).await?;
-        if let Some(row) = open.iter().find(|row| row.binding == bound) {
-            return Err(AppError::Asked(row.number));
-        }
         let email =
             load::<UserRow>(&*self.ledger, actor).await?.map(|found| found.row.email).unwrap_or_default();
         for _ in 0..8 {
+            // Whoever asks at the same time takes the same number, and one of both comes here again.
             let mut commit = Commit::new();
             let number = self.next_number(&mut commit, "exception-number").await?;
+            self.alone(&key.publisher, &bound, "").await?;
             let row = ExceptionRow {
                 id: uuid::Uuid::now_v7().to_string(),
                 number,
@@ -180,7 +180,8 @@ impl App {
     ///
     /// # Errors
     /// Problems with the end date; [`AppError::NotFound`] when there is none; [`AppError::Forbidden`] for a decision
-    /// that does not follow, or by somebody with a part in the publisher.
+    /// that does not follow, or by somebody with a part in the publisher; [`AppError::Stale`] where somebody else decided
+    /// meanwhile; [`AppError::Asked`] where another is open or in force for the same.
     pub async fn decide_exception(
         &self,
         who: &Principal,
@@ -191,6 +192,9 @@ impl App {
         self.permit(who, Action::Review, Object::Publisher(&found.row.publisher))?;
         let actor = who.user.as_deref().unwrap_or("");
         let from = ExceptionState::parse(&found.row.state).ok_or(AppError::NotFound)?;
+        if decision.from.as_deref().is_some_and(|seen| seen != found.row.state) {
+            return Err(AppError::Stale { current: found.version });
+        }
         let state = decided(from, decision.state).ok_or(AppError::Forbidden)?;
         let now = self.ledger.now().await?;
         let mut problems = check_text(&decision.note, &[]);
@@ -209,6 +213,10 @@ impl App {
         if !problems.is_empty() {
             return Err(AppError::Problems(problems));
         }
+        // Of two that are in force, withdrawing one would change nothing.
+        if state == ExceptionState::Granted {
+            self.alone(&row.publisher, &row.binding, &row.id).await?;
+        }
         row.state = state.name().to_owned();
         row.messages.push(message(actor, true, &decision.note, &[], now));
         if state != ExceptionState::NeedsInformation {
@@ -218,6 +226,15 @@ impl App {
         let (locale, email) = (row.locale.clone(), row.email.clone());
         let what = format!("exception.{}", row.state);
         self.store_exception(actor, &what, row, found.version, (&locale, &[email])).await
+    }
+
+    /// That no other request of the publisher for the same is open or in force.
+    async fn alone(&self, publisher: &str, binding: &str, id: &str) -> Result<(), AppError> {
+        let open = self.open_exceptions(publisher).await?;
+        match open.iter().find(|row| row.binding == binding && row.id != id) {
+            Some(row) => Err(AppError::Asked(row.number)),
+            None => Ok(()),
+        }
     }
 
     async fn store_exception(

@@ -306,8 +306,8 @@ fn zip(scan: &Scan<'_>, path: &str, depth: u32, bytes: io::Result<&dyn Positione
 }
 
 fn zip_members(scan: &Scan<'_>, path: &str, depth: u32, bytes: &Watched<'_>) -> Result<(), ReadError> {
-    let problems = archive::zip::check(bytes)?;
-    for problem in problems {
+    let checked = archive::zip::check(bytes)?;
+    for problem in checked.refusals {
         let ReadError::Refused { code, what, .. } = problem else { continue };
         let required = "a zip that every reader understands alike and opens";
         let fix = "rebuild the archive with a current tool, without encryption";
@@ -315,6 +315,16 @@ fn zip_members(scan: &Scan<'_>, path: &str, depth: u32, bytes: &Watched<'_>) -> 
     }
     let bad = |error: zip::result::ZipError| ReadError::from(io::Error::other(error.to_string()));
     let mut archive = zip::ZipArchive::new(Seeking::new(bytes)?).map_err(bad)?;
+    let opened = archive.central_directory_start();
+    if checked.directory != Some(opened) {
+        let observed = match checked.directory {
+            Some(directory) => format!("a zip with directories at {directory} and {opened}"),
+            None => format!("a zip with a directory at {opened} to which no end record leads"),
+        };
+        let required = "a zip that every reader understands alike and opens";
+        scan.note(Note::new("ZIP-02", path, observed, required, "rebuild the archive with a current tool"));
+        return Ok(());
+    }
     if archive.has_overlapping_files().map_err(bad)? {
         let observed = "a zip whose members overlap".to_owned();
         scan.note(Note::new("CTR-29", path, observed, "members side by side", "remove the archive"));

@@ -351,7 +351,10 @@ fn claims(
         }
         match statement.status {
             Status::NotAffected | Status::Fixed => {
-                harmless |= !statement.of_publisher || knowledge.policy.vulnerabilities.accept_publisher_vex;
+                // Who made a package to do harm may say that it does none.
+                let accepted =
+                    knowledge.policy.vulnerabilities.accept_publisher_vex && !is_malicious(vulnerability);
+                harmless |= !statement.of_publisher || accepted;
             }
             Status::Affected => harmful = true,
             Status::UnderInvestigation => {}
@@ -369,8 +372,7 @@ fn told(
     claims: &Claims,
     policy: &VulnerabilityPolicy,
 ) -> Finding {
-    // The records of malicious packages (OpenSSF) rate none, and none is ever fixed.
-    let malicious = found.names.iter().any(|name| name.starts_with("MAL-"));
+    let malicious = is_malicious(found);
     let level = match found.level.as_str() {
         _ if malicious => "malicious",
         "" => &policy.unknown_counts_as,
@@ -423,6 +425,11 @@ fn told(
         None => "watch for a fix, or remove the package".to_owned(),
     };
     finding(rule, subject.place.clone(), observed, &required, &fix)
+}
+
+/// Whether a record is one of the malicious packages (OpenSSF), which are not rated and never fixed.
+fn is_malicious(vulnerability: &Vulnerability) -> bool {
+    vulnerability.names.iter().any(|name| name.starts_with("MAL-"))
 }
 
 /// Statements of the publisher that cannot be read: nobody knows what they would say.

@@ -26,10 +26,16 @@ pub(crate) fn is_of_others(path: &str) -> bool {
 pub(crate) fn is_example_of_others(path: &str) -> bool {
     const PARTS: [&str; 7] =
         ["/examples/", "/example/", "/tests/", "/test/", "/testdata/", "/docs/", ".dist-info/METADATA"];
-    let of_python = path.contains("lib/python3.") && path.contains("/test/");
-    is_of_modules(path)
-        && !path.contains("share/doc/")
-        && (is_read(path) || PARTS.iter().any(|part| path.contains(part)))
+    // Python brings its own tests, in its own directory.
+    let of_python = path.rsplit_once("lib/python3.").and_then(|(_, rest)| rest.split_once('/'));
+    let of_python = of_python.is_some_and(|(minor, rest)| {
+        minor.bytes().all(|byte| byte.is_ascii_digit()) && rest.starts_with("test/")
+    });
+    // Only what lies in the module counts, and not where the application lies.
+    let modules = MODULES.iter().filter(|place| **place != "share/doc/");
+    let inside = modules.filter_map(|place| path.rsplit_once(place)).map(|(_, inside)| inside);
+    let inside = inside.min_by_key(|inside| inside.len());
+    inside.is_some_and(|inside| is_read(inside) || PARTS.iter().any(|part| inside.contains(part)))
         || of_python
 }
 
@@ -63,6 +69,9 @@ mod tests {
             "usr/share/doc/app/README.md",
             "app/node_modules/tls/key.pem",
             "app/venv/lib/python3.12/site-packages/shop/settings.py",
+            "srv/docs/app/node_modules/billing/config/key.pem",
+            "srv/test/venv/lib/python3.11/site-packages/acme/live.pem",
+            "opt/lib/python3.11/app/test/key.pem",
         ] {
             assert!(!is_example_of_others(path), "{path}");
         }

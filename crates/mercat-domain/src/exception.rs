@@ -66,7 +66,7 @@ impl ExceptionState {
 pub fn decided(from: ExceptionState, decision: ExceptionState) -> Option<ExceptionState> {
     use ExceptionState::{Denied, Granted, NeedsInformation, Requested, Withdrawn};
     match (from, decision) {
-        (_, Requested) | (Denied | Withdrawn, NeedsInformation) => None,
+        (_, Requested) | (Granted | Denied | Withdrawn, NeedsInformation) => None,
         (Granted | Withdrawn, Denied | Withdrawn) => Some(Withdrawn),
         (_, Withdrawn) => None,
         (_, other) => Some(other),
@@ -141,6 +141,13 @@ pub fn excused_by(fix: &str) -> Option<u64> {
     fix.strip_prefix(EXCUSED)?.split(' ').next()?.parse().ok()
 }
 
+impl Exception {
+    /// What is told in place of the fix of a finding that it lets pass.
+    pub fn words(&self) -> String {
+        format!("{EXCUSED}{} until {}", self.number, self.until)
+    }
+}
+
 /// What [`excuse`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Excused {
@@ -164,7 +171,7 @@ pub fn excuse(
         let bound = binding(&finding.rule, &finding.place, &finding.observed, &images(&finding.place.plan));
         if let Some(exception) = exceptions.iter().find(|exception| exception.binding == bound) {
             finding.severity = Severity::Warning;
-            finding.fix = format!("{EXCUSED}{} until {}", exception.number, exception.until);
+            finding.fix = exception.words();
             out.count += 1;
             used.insert(exception.number);
         } else {
@@ -262,7 +269,7 @@ mod tests {
             (Requested, Granted, Some(Granted)),
             (Requested, NeedsInformation, Some(NeedsInformation)),
             (NeedsInformation, Denied, Some(Denied)),
-            (Granted, NeedsInformation, Some(NeedsInformation)),
+            (Granted, NeedsInformation, None),
             (Granted, Denied, Some(Withdrawn)),
             (Granted, Withdrawn, Some(Withdrawn)),
             (Denied, Granted, Some(Granted)),

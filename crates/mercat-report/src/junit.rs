@@ -99,7 +99,7 @@ fn cases(report: &Report, locale: Locale) -> Vec<Case> {
             _ if all.is_empty() => told(check, locale),
             _ => body(report, &all, locale),
         };
-        out.push(Case { class: check.rule.clone(), name: check.shown_title(locale), body });
+        out.push(Case { class: check.rule.clone(), name: check.asked_title(locale), body });
     }
     let mut beside: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
     for finding in report.beside_checks() {

@@ -113,6 +113,14 @@ impl Check {
         })
     }
 
+    /// What it asks, in a language: the same however it came out, for those who compare.
+    pub(crate) fn asked_title(&self, locale: Locale) -> String {
+        match locale {
+            Locale::En => plain(&self.title),
+            _ => plain(&mercat_text::asked(locale, &self.rule)),
+        }
+    }
+
     /// Its result in a language: a word of its own, or the word of a severity.
     pub(crate) fn shown_result(&self, locale: Locale) -> String {
         let known = Severity::parse(&self.result).is_some()

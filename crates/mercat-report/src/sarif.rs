@@ -92,8 +92,14 @@ fn result(report: &Report, finding: &Finding, index: usize, locale: Locale) -> V
         word("text-fix"),
         plain(&fix)
     );
-    // What was observed tells the findings of one file apart.
-    let same = format!("{} {} {}", finding.rule, place(finding), finding.observed);
+    // What was observed tells the findings of one file apart; of packages the advisory does, whatever is known of it by now,
+    // and of what this side could not do the rule.
+    let about = match finding.observed.as_str() {
+        _ if finding.rule.starts_with("INC-") => "",
+        observed if !finding.place.package.is_empty() => observed.split(" (").next().unwrap_or_default(),
+        observed => observed,
+    };
+    let same = format!("{} {} {about}", finding.rule, place(finding)).trim_end().to_owned();
     let mut logical: Vec<Value> = Vec::new();
     for (kind, name) in [("platform", &finding.place.platform), ("package", &finding.place.package)] {
         if !name.is_empty() {

@@ -291,10 +291,7 @@ fn what_was_seen_is_told_in_the_language_of_the_reader() {
     ];
     assert!(told.iter().all(|told| told.contains(japanese)), "{told:?}");
     // By the fingerprint a finding is known in any language.
-    assert!(
-        told.iter().all(|told| !told.replace(&format!("INC-06  {english}"), "").contains(english)),
-        "{told:?}"
-    );
+    assert!(told.iter().all(|told| !told.contains(english)), "{told:?}");
     assert!(told[1].contains("スワップ パーティション数: 0"), "{}", told[1]);
     let english_alone = [
         text(&report, &style(Locale::En)),

@@ -144,6 +144,7 @@ fn schemas() -> Value {
                 ("state", &json!({"enum": ["granted", "denied", "withdrawn", "needsInformation"]})),
                 ("note", &text),
                 ("until", &text),
+                ("from", &text),
             ],
             &["state"],
         ),

@@ -21,7 +21,7 @@ use logins::password_of;
 pub(crate) use logins::{netrc, npm_login, pgpass, registry_login, url_password};
 pub(crate) use names::{
     behind_word, htpasswd, in_other_language, in_program, in_settings, lftp_user, marked_password,
-    next_string, next_word, openssl, passwd_from_input, samba_user,
+    next_string, next_word, openssl, passwd_from_input, samba_user, service_secret,
 };
 pub(crate) use pem::private_key;
 pub(crate) use settings::{
@@ -202,19 +202,19 @@ pub(crate) fn password_hash(window: &[u8], at: usize) -> Seen {
     Seen::of(looked, start..end)
 }
 
-/// What a Secret of Kubernetes holds beside the secret, by the names in common use, and certificates.
-const OPEN: [&[u8]; 10] = [
-    b"ca.crt",
-    b"tls.crt",
-    b"host",
-    b"port",
-    b"user",
-    b"dbname",
-    b"database",
-    b"region",
-    b"endpoint",
-    b"issuer",
-];
+/// Characters in front of a value in which its name is looked for.
+const NAME: usize = 80;
+
+/// The name of the value that begins there, as far as it is looked at.
+fn name_of(document: &[u8], start: usize) -> &[u8] {
+    let before = &document[start.saturating_sub(NAME)..start];
+    let edge = before.iter().rposition(|byte| matches!(byte, b'\n' | b',' | b'{')).map_or(0, |edge| edge + 1);
+    let is_around = |byte: &u8| byte.is_ascii_whitespace() || b"\"':".contains(byte);
+    let name = &before[edge..];
+    let from = name.iter().position(|byte| !is_around(byte)).unwrap_or(name.len());
+    let to = name.iter().rposition(|byte| !is_around(byte)).map_or(from, |last| last + 1);
+    &name[from..to]
+}
 
 /// Values of a Kubernetes Secret, in YAML or JSON.
 pub(crate) fn kubernetes_secret(window: &[u8], at: usize) -> Seen {
@@ -236,11 +236,8 @@ pub(crate) fn kubernetes_secret(window: &[u8], at: usize) -> Seen {
         let value = &document[start..end];
         let opened = document[..start].iter().rev().find(|byte| !matches!(byte, b' ' | b'"')) == Some(&b':');
         let alone = matches!(document.get(end), None | Some(b'\n' | b'\r' | b'"' | b' '));
-        let line = document[..start].iter().rposition(|byte| matches!(byte, b'\n' | b',' | b'{'));
-        let name = &document[line.map_or(0, |edge| edge + 1)..start];
-        let open = OPEN.iter().any(|open| find(name, open).is_some());
-        if opened && alone && !open && value.len() >= 8 && value.len().is_multiple_of(4) && is_content(value)
-        {
+        let fits = opened && alone && value.len() >= 8 && value.len().is_multiple_of(4);
+        if fits && is_content(value, name_of(document, start)) {
             return Seen::of(looked, from + first + start..from + first + end);
         }
         place = end.max(start + 1);
@@ -248,13 +245,34 @@ pub(crate) fn kubernetes_secret(window: &[u8], at: usize) -> Seen {
     Seen::nothing(looked)
 }
 
-/// Whether the value is base64 of something that somebody wrote.
-fn is_content(value: &[u8]) -> bool {
+/// Whether the value is base64 of something that somebody wrote, and not what stands beside a secret.
+fn is_content(value: &[u8], name: &[u8]) -> bool {
+    /// Names that say that a value is none, where it is neither a key nor a URL that signs in.
+    const OPEN: [&[u8]; 14] = [
+        b"ca.crt",
+        b"tls.crt",
+        b"host",
+        b"hostname",
+        b"port",
+        b"user",
+        b"username",
+        b"dbname",
+        b"database",
+        b"db",
+        b"region",
+        b"endpoint",
+        b"issuer",
+        b"namespace",
+    ];
+    let is_open = OPEN.iter().any(|open| name.eq_ignore_ascii_case(open));
     shape::base64(value).is_some_and(|bytes| {
+        let signs_in = find(&bytes, b"://").is_some() && bytes.contains(&b'@');
+        let is_key = find(&bytes, b"PRIVATE KEY").is_some();
         bytes.len() >= 6
             && bytes.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
             && !shape::is_placeholder(&bytes)
-            && !bytes.starts_with(b"-----BEGIN CERTIFICATE")
+            && (is_key || !bytes.starts_with(b"-----BEGIN CERTIFICATE"))
+            && (!is_open || signs_in || is_key)
     })
 }
 

@@ -82,20 +82,30 @@ impl<'b> Source<'b> {
     }
 }
 
-/// Tells everything in which readers of this zip may differ, or at which ours stops; nothing when all is
-/// well. At most one refusal a code.
+/// What [`check`] found.
+#[derive(Debug)]
+pub struct Checked {
+    /// Everything in which readers of the zip may differ, or at which ours stops; none when all is well. At most one a
+    /// code.
+    pub refusals: Vec<ReadError>,
+    /// Where the central directory begins that was looked at: whoever opens another opens another archive.
+    pub directory: Option<u64>,
+}
+
+/// Tells everything in which readers of this zip may differ, or at which ours stops.
 ///
 /// # Errors
 /// When the bytes cannot be read.
-pub fn check(bytes: &dyn Positioned) -> io::Result<Vec<ReadError>> {
+pub fn check(bytes: &dyn Positioned) -> io::Result<Checked> {
     let mut problems = Problems(BTreeMap::new());
     let mut source = Source::new(bytes)?;
-    if let Some(end) = end::find(&mut source, &mut problems)? {
-        member::check(&mut source, &end, &mut problems)?;
+    let end = end::find(&mut source, &mut problems)?;
+    if let Some(end) = &end {
+        member::check(&mut source, end, &mut problems)?;
     }
     let told = problems.0.into_iter().map(|(code, (offset, what, times))| {
         let more = if times > 1 { format!(" ({times} times in all)") } else { String::new() };
         ReadError::refused(code, offset, what + &more)
     });
-    Ok(told.collect())
+    Ok(Checked { refusals: told.collect(), directory: end.map(|end| end.directory as u64) })
 }

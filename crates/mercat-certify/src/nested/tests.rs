@@ -491,3 +491,33 @@ fn a_list_that_begins_like_a_disk_is_read_whether_or_not_files_are_lent() {
     assert_eq!(in_memory.told.owned.len(), 1);
     assert_eq!(facts(crate::SCRATCH_FILES), in_memory);
 }
+
+/// The archive that is unpacked is the one that was looked at: an end record that our unpacker passes over leads it to a
+/// zip that is stored inside.
+#[test]
+fn a_stored_zip_hides_no_content_of_the_one_around_it() {
+    let key = mercat_secrets::control();
+    let inner = zipped(&[("harmless", b"x", zip::CompressionMethod::Stored)]);
+    let deflated = zip::CompressionMethod::Deflated;
+    let outer = zipped(&[("evil.env", &key, deflated), ("in.zip", &inner, zip::CompressionMethod::Stored)]);
+    let rules = |bytes: &[u8]| told("opt/x.zip", bytes).into_iter().map(|(rule, _)| rule).collect::<Vec<_>>();
+    assert!(rules(&outer).contains(&"CTR-21".to_owned()), "{:?}", rules(&outer));
+    assert!(!rules(&outer).iter().any(|rule| rule.starts_with("ZIP")), "{:?}", rules(&outer));
+    for (field, value) in [(4, 1), (6, 1), (4, 0xff), (8, 0), (8, 1)] {
+        let mut part = outer.clone();
+        let at = part.len() - 22 + field;
+        part[at] = value;
+        assert!(rules(&part).iter().any(|rule| rule.starts_with("ZIP")), "{field}: {:?}", rules(&part));
+    }
+}
+
+fn zipped(members: &[(&str, &[u8], zip::CompressionMethod)]) -> Vec<u8> {
+    use std::io::Write;
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content, method) in members {
+        let options = zip::write::SimpleFileOptions::default().compression_method(*method);
+        zip.start_file(*name, options).expect("starts");
+        zip.write_all(content).expect("is written");
+    }
+    zip.finish().expect("ends").into_inner()
+}

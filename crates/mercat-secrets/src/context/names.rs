@@ -75,12 +75,38 @@ pub(crate) fn in_other_language(window: &[u8], at: usize) -> Seen {
         None => assigned(window, end, true),
     };
     let looked = end - at + found.as_ref().map_or(8, |value| value.end.saturating_sub(end));
+    // Texts of a portal say what to type.
+    const TEXTS: [&[u8]; 6] = [b"passw", b"kennw", b"mot", b"contra", b"caract", b"zeichen"];
+    let is_text = |value: &[u8]| names_one(&value.to_ascii_lowercase(), &TEXTS);
+    let is_secret = |value: &Range<usize>| is_set(&window[value.clone()]) && !is_text(&window[value.clone()]);
+    Seen { looked, secret: found.filter(is_secret), inner: None }
+}
+
+/// Whether the line that a place is in is a comment, or prints what it says.
+fn is_told(window: &[u8], at: usize) -> bool {
+    let line = window[line_start(window, at)..at].trim_ascii_start();
+    [&b"#"[..], b";", b"//", b"--", b"*"].iter().any(|sign| line.starts_with(sign))
+        || names_one(line, &[b"echo ", b"print"])
+}
+
+/// `createUser NAME SHA "PASSWORD"` of SNMP, `: PSK "SECRET"` of IPsec: the next string of the line.
+pub(crate) fn service_secret(window: &[u8], at: usize) -> Seen {
+    let line = run(window, at, 96, |byte| !matches!(byte, b'\n' | b'\r' | b'"'));
+    let of_users = window[at..].starts_with(b"createUser ");
+    if is_told(window, at) || of_users && !names_one(&window[at..line], &[b" SHA", b" MD5"]) {
+        return Seen::nothing(line - at + 1);
+    }
+    let found = quoted(window, line);
+    let looked = line - at + found.as_ref().map_or(1, |value| value.len() + 1);
     Seen { looked, secret: found.filter(|value| is_set(&window[value.clone()])), inner: None }
 }
 
 /// A command or setting, and its password as the next word, or behind the name that signs in with it and a colon. The
 /// keyword ends with a blank.
 pub(crate) fn next_word(window: &[u8], at: usize) -> Seen {
+    if is_told(window, at) {
+        return Seen::nothing(1);
+    }
     let keyword = run(window, at, NAME, |byte| byte != b' ' && byte.is_ascii_graphic());
     // Keywords of two and three words.
     let mut start = keyword;
@@ -97,6 +123,9 @@ pub(crate) fn next_word(window: &[u8], at: usize) -> Seen {
 
 /// A command that is given its password behind the word ` password ` or the option ` /p:`.
 pub(crate) fn behind_word(window: &[u8], at: usize) -> Seen {
+    if is_told(window, at) {
+        return Seen::nothing(1);
+    }
     let end = run(window, at, LINE, |byte| !b"\n\r;|&".contains(&byte));
     let line = &window[at..end];
     for mark in [&b" password "[..], b" /p:"] {
@@ -371,23 +400,32 @@ pub(crate) fn htpasswd(window: &[u8], at: usize) -> Seen {
     }
 }
 
-/// `echo PASSWORD | passwd --stdin NAME`.
+/// `echo PASSWORD | passwd --stdin NAME`. The keyword begins with the pipe, or stands behind it.
 pub(crate) fn passwd_from_input(window: &[u8], at: usize) -> Seen {
-    let from = at.saturating_sub(LINE);
-    let line = window[from..at]
-        .iter()
-        .rposition(|byte| matches!(byte, b'\n' | 0))
-        .map_or(from, |edge| from + edge + 1);
-    match find(&window[line..at], b"echo ") {
-        Some(echo) => {
-            let mut start = line + echo + b"echo ".len();
-            if window[start..].starts_with(b"-n ") {
-                start += b"-n ".len();
-            }
-            seen(line, word(window, start))
+    let line = line_start(window, at);
+    let text = &window[line..at];
+    let pipe =
+        if window[at] == b'|' { Some(text.len()) } else { text.iter().rposition(|byte| *byte == b'|') };
+    let Some(pipe) = pipe else { return Seen::nothing(text.len() + 1) };
+    // The command whose output it is.
+    let begin = text[..pipe].iter().rposition(|byte| b";&|(\n".contains(byte)).map_or(0, |edge| edge + 1);
+    let blanks = |from: usize| run(window, from, 8, |byte| matches!(byte, b' ' | b'\t'));
+    let mut start = blanks(line + begin);
+    let Some(printer) =
+        [&b"echo "[..], b"printf "].into_iter().find(|name| window[start..].starts_with(name))
+    else {
+        return Seen::nothing(text.len() + 1);
+    };
+    start = blanks(start + printer.len());
+    for option in [&b"-n "[..], b"-e ", b"-ne ", b"-en "] {
+        if window[start..].starts_with(option) {
+            start = blanks(start + option.len());
         }
-        None => Seen::nothing(at - line + 1),
     }
+    let (end, secret) = word(window, start);
+    // It may be what the command that gets in as somebody else is to write.
+    let secret = secret.filter(|value| !window[value.clone()].iter().any(|byte| b"= ".contains(byte)));
+    seen(line, (end, secret))
 }
 
 /// `NAME:{SHA}…` and the like in files of passwords (RFC 2307 and the formats of web servers).

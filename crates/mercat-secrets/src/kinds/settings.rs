@@ -96,7 +96,8 @@ pub(super) const SETTINGS: &[Kind] = &[
     written("password in a command", &["SET requirepass ", "insecure-password "], next_word),
     written("password", &["rwcommunity ", "rocommunity ", "stats auth ", "-password password "], next_word)
         .with(Check::Named),
-    written("password", &["createUser ", "PSK \"", "EAP \"", "XAUTH \""], next_string).with(Check::Named),
+    written("password", &["createUser ", ": PSK \"", ": EAP \"", ": XAUTH \""], service_secret)
+        .with(Check::Named),
     written("password", ELSEWHERE, in_other_language).with(Check::Named),
     written("password in a command", &["sqlplus ", "impdp ", "expdp ", "CONNECT ", "connect "], oracle_login),
     written("password in a command", &["net user ", "ctl add_user ", "ctl change_password "], second_word),

@@ -108,6 +108,10 @@ const PLACES: &[(&str, &str)] = &[
     ("user.sh", "echo ~ | sudo -S ls\n"),
     ("user.sh", "echo -n \"~\" | docker login -u u --password-stdin\n"),
     ("user.sh", "echo -n ~ | cryptsetup luksOpen /dev/sda1 x\n"),
+    ("user.sh", "echo \"Logging in\"; echo ~ | sudo -S ls\n"),
+    ("user.sh", "echo -e ~ | sudo -S ls\n"),
+    ("user.sh", "echo  ~ | sudo -S ls\n"),
+    ("user.sh", "printf '~' | docker login -u u --password-stdin\n"),
     ("user.sh", "mysqladmin -u root password ~\n"),
     ("user.sh", "redis-cli CONFIG SET requirepass ~\n"),
     ("user.sh", "nmcli dev wifi connect corp password ~\n"),
@@ -225,6 +229,20 @@ fn what_only_has_the_name_of_a_password_is_silent() {
         ("snmpd.conf", "rocommunity public default\nrwcommunity6 $COMMUNITY1\n"),
         ("haproxy.cfg", "stats auth admin:admin\nstats auth $USER1:$PASS1\n"),
         ("a.sh", "echo \"$PASS12\" | sudo -S ls\ncat token1.txt | docker login --password-stdin\n"),
+        ("a.sh", "echo \"Logging in to registry2\"; cat pw1 | docker login --password-stdin\n"),
+        ("a.sh", "echo Installing-v2.4.1 && cat f | sudo -S apt-get update\n"),
+        (
+            "a.sh",
+            "echo net.ipv4.ip_forward=1 | sudo -S tee /etc/sysctl.d/1.conf\necho \"a=v3b4c5d6\" | sudo -S tee x\n",
+        ),
+        ("a.sh", "echo \"usage: mysqladmin -u root password newPassw0rd\"\n"),
+        ("a.txt", "choose PSK \"WPA2-PSK\" mode\n"),
+        ("a.sql", "-- createUser \"user1name2\"\nSELECT createUser ('jdoe1234');\n"),
+        ("a.js", "passwort: \"Passwort1\""),
+        ("de.properties", "fehler.passwort=Bitte_Passwort2_eingeben\n"),
+        ("fr.yml", "mot_de_passe: Saisir8Caracteres\n"),
+        ("etc/snmpd.conf", "#rocommunity paul-s3cretC0mm 10.0.0.0/24\n"),
+        ("etc/ipsec.secrets", "# : PSK \"vpn-Shared1Secret\"\n"),
         ("a.sh", "mysqladmin -u root password \"$ROOT_PW1\"\nmysqladmin -h db1 version\n"),
         ("ja.properties", "パスワード=パスワードを入力してください (8 文字以上)\n"),
         ("de.po", "msgid \"Password\"\nmsgstr \"Passwort: mindestens 8 Zeichen\"\n"),
@@ -265,4 +283,26 @@ fn many_names_without_passwords_keep_nothing_from_being_read() {
         let told = told(path, &text);
         assert!(told.len() == 1 && told[0].starts_with("GitHub token"), "{line}: {told:?}");
     }
+}
+
+#[test]
+fn a_secret_of_kubernetes_is_told_by_what_it_holds_and_its_whole_name() {
+    use base64::Engine as _;
+    let secret = |name: &str, value: &str| {
+        let value = base64::engine::general_purpose::STANDARD.encode(value);
+        told("a.yaml", &format!("apiVersion: v1\nkind: Secret\ndata:\n  {name}: {value}\n"))
+    };
+    let key = "q7Zr9Xw2Lk5Tn8Vb3Yc6Hd1";
+    for name in
+        ["transport-key", "ghost-secret", "superuser-secret", "issuer-key", "tls.crt.password", "userkey"]
+    {
+        assert_eq!(secret(name, key).len(), 1, "{name}");
+    }
+    assert_eq!(secret("endpoint", "postgres://app:Tr0ub4dor3@db/x").len(), 1);
+    for (name, value) in [("host", "db.internal"), ("namespace", "default-ns"), ("\"username\"", "shop-app1")]
+    {
+        assert_eq!(secret(name, value), [""; 0], "{name}");
+    }
+    let certificate = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+    assert_eq!(secret("ca.crt", certificate), [""; 0]);
 }

@@ -140,12 +140,15 @@ struct Decided {
     #[serde(default)]
     note: String,
     until: Option<String>,
+    /// The state that was seen.
+    from: Option<String>,
 }
 
 pub(crate) fn decision(
     state: &str,
     note: String,
     until: Option<String>,
+    from: Option<String>,
 ) -> Result<ExceptionDecision, AppError> {
     let state = ExceptionState::parse(state).filter(|state| *state != ExceptionState::Requested).ok_or_else(
         || {
@@ -153,7 +156,7 @@ pub(crate) fn decision(
             AppError::Problems(vec![Problem::new("F003", "state", state, required)])
         },
     )?;
-    Ok(ExceptionDecision { state, note, until })
+    Ok(ExceptionDecision { state, note, until, from })
 }
 
 pub(super) async fn decide(
@@ -164,7 +167,7 @@ pub(super) async fn decide(
 ) -> Answer {
     let decided: Decided = body(&bytes)?;
     let made = async {
-        let decision = decision(&decided.state, decided.note, decided.until)?;
+        let decision = decision(&decided.state, decided.note, decided.until, decided.from)?;
         site.app.decide_exception(&caller.who, &id, &decision).await
     };
     Ok(Json(document(&made.await.map_err(fail(&caller))?)).into_response())

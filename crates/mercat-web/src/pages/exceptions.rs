@@ -237,7 +237,12 @@ pub(super) async fn decide(
     let mut sent = Sent::read(&caller, form).await?;
     let made = async {
         sent.whole()?;
-        let decision = decision(&sent.text("state"), sent.text("note"), sent.texts.get("until").cloned())?;
+        let decision = decision(
+            &sent.text("state"),
+            sent.text("note"),
+            sent.texts.get("until").cloned(),
+            sent.texts.get("from").cloned(),
+        )?;
         site.app.decide_exception(&caller.who, &id, &decision).await
     };
     match made.await {

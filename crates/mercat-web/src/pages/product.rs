@@ -80,9 +80,8 @@ async fn trust(site: &Site, listing: &ListingRow) -> Result<Trust, AppError> {
     if let Some(row) = standing.filter(|row| row.submission == listing.submission && row.judged > 0) {
         out.judged = Some(row.judged);
         report.verdicts = row.verdicts;
-        // What was let pass by an exception stays told: tags and listing are not judged again.
-        let told = |one: &FindingRow| row.findings.iter().any(|other| other.subject() == one.subject());
-        report.findings.retain(|one| one.is_excused() && !told(one));
+        // What was let pass of tags and listing stays told, which are not judged again: it is in a field.
+        report.findings.retain(|one| one.is_excused() && !one.field.is_empty());
         report.findings.extend(row.findings);
     }
     let shown = |digest: &str| {
@@ -113,15 +112,18 @@ async fn trust(site: &Site, listing: &ListingRow) -> Result<Trust, AppError> {
     let public = |row: &&FindingRow| listing.plans.iter().any(|plan| plan.id == row.plan);
     let granted = site.app.granted_exceptions(&listing.publisher).await?;
     for row in report.findings.iter().filter(public) {
-        match excused_by(&row.fix) {
-            Some(number) if granted.iter().any(|exception| exception.number == number) => {
-                // Which vulnerability it is, everybody may know; of others, where a finding is tells too much.
-                let about = if row.package.is_empty() { "" } else { &row.observed };
-                let about = about.split(';').next().unwrap_or_default().to_owned();
-                out.excused.push(Excused { rule: row.rule.clone(), about, words: row.fix.clone() });
+        let number = excused_by(&row.fix);
+        match granted.iter().find(|exception| Some(exception.number) == number) {
+            Some(exception) => {
+                // Which vulnerability it is, everybody may know; of others, what was seen tells too much.
+                let is_known = ["CTR-20", "CTR-20-SUSPECT", "CTR-22"].contains(&row.rule.as_str())
+                    && row.package.starts_with("pkg:");
+                let about = if is_known { row.observed.split(';').next().unwrap_or_default() } else { "" };
+                let (rule, about) = (row.rule.clone(), about.to_owned());
+                out.excused.push(Excused { rule, about, words: exception.words() });
             }
             // The exception was withdrawn, or is over.
-            Some(_) => out.open += 1,
+            None if number.is_some() => out.open += 1,
             None => out.open += usize::from(row.severity == "error"),
         }
     }

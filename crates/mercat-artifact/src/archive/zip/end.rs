@@ -31,6 +31,8 @@ struct Fields {
     entries: u64,
     size: u64,
     offset: u64,
+    /// Whether it speaks of several disks.
+    several: bool,
 }
 
 /// The end of an archive: an end record with the longest comment, and what stands in front of it.
@@ -98,7 +100,16 @@ pub(super) fn find(source: &mut Source<'_>, problems: &mut Problems) -> io::Resu
             format!("{after} bytes behind the end record, {comment} are declared")
         });
     }
-    if tail.number(at + 4, 2) != tail.number(at + 6, 2) {
+    let wide = end64(source, &tail, at)?;
+    // Beside a zip64 record they may be left to it.
+    let is_first_disk = |from: usize| {
+        let disk = tail.number(at + from, 2);
+        disk == 0 || disk == 0xffff && wide.is_some()
+    };
+    let (here, in_all) = (tail.number(at + 8, 2), tail.number(at + 10, 2));
+    let several = wide.as_ref().is_some_and(|(_, wide)| wide.several);
+    // Some readers take another end record where these say that this is a part of an archive.
+    if !is_first_disk(4) || !is_first_disk(6) || here != in_all || several {
         problems.add("ZIP-12", at as u64, || "an archive of several disks".into());
     }
     agree((source, &tail), at, &fields, problems)?;
@@ -128,7 +139,7 @@ fn candidate(source: &mut Source<'_>, tail: &Tail, at: usize) -> io::Result<Opti
     if entries > 0 && !source.is(directory, b"PK\x01\x02")? || entries == 0 && size > 0 {
         return Ok(None);
     }
-    let fields = Fields { entries, size, offset };
+    let fields = Fields { entries, size, offset, several: false };
     Ok(Some((End { directory, directory_end: end, entries, shift, others: Vec::new(), tried: 0 }, fields)))
 }
 
@@ -143,7 +154,9 @@ fn end64(source: &mut Source<'_>, tail: &Tail, at: usize) -> io::Result<Option<(
     for start in [Some(declared), nearest].into_iter().flatten() {
         if let Some(record) = source.get(start, END64_BYTES)?.filter(|record| record.starts_with(END64)) {
             let field = |from: usize| le(&record[from..from + 8]);
-            let fields = Fields { entries: field(32), size: field(40), offset: field(48) };
+            let disks = tail.number(locator + 4, 4) != 0 || tail.number(locator + 16, 4) > 1;
+            let several = disks || field(16) != 0 || field(24) != field(32);
+            let fields = Fields { entries: field(32), size: field(40), offset: field(48), several };
             return Ok(Some((start, fields)));
         }
     }
