@@ -206,9 +206,13 @@ mod tests {
         for pack in Policy::names() {
             assert_eq!(remarks(Policy::named(pack).unwrap_or_default()), [""; 0], "{pack}");
         }
-        let more = format!("{}TAR-27 = \"warning\"\nINC-99 = \"off\"\n", Policy::built_in());
+        let namesake = remarks(&Policy::built_in().replace("CTR-24 = \"warning\"", "CTR-24 = \"off\""));
+        assert!(matches!(&namesake[..], [one] if one.contains("that has its name, default")), "{namesake:?}");
+        let own = Policy::built_in().replace("name = \"default\"", "name = \"ours\"");
+        assert!(own != Policy::built_in() && remarks(&own).is_empty());
+        let more = format!("{own}TAR-27 = \"warning\"\nINC-99 = \"off\"\n");
         assert_eq!(remarks(&more), ["it names rules that this version does not have: INC-99"]);
-        let other = Policy::built_in().replace("CTR-24 = ", "CTR-240 = ");
+        let other = own.replace("CTR-24 = ", "CTR-240 = ");
         let unnamed = "it does not name these rules, which block therefore: CTR-24";
         assert_eq!(remarks(&other), ["it names rules that this version does not have: CTR-240", unnamed]);
     }
