@@ -69,6 +69,14 @@ fn ending(lease: &Lease) -> Commit {
     commit
 }
 
+/// What a finding is about: the same in two judgements, whatever the words say.
+fn subject(finding: &FindingRow) -> [&str; 7] {
+    let FindingRow { rule, plan, platform, path, package, observed, .. } = finding;
+    // Where a package is named, its rule's words name the advisory, whose summary may change.
+    let advisory = observed.split([' ', ':', ',']).next().unwrap_or_default();
+    [rule, plan, platform, path, package, advisory, if package.is_empty() { observed } else { "" }]
+}
+
 impl App {
     /// Begins to queue every live offer when a machine knows something else than before: `true` when it does.
     /// [`App::judge_more`] goes on.
@@ -272,13 +280,13 @@ impl App {
         now: &StandingRow,
     ) -> Result<(), AppError> {
         let key = OfferKey::new(&now.publisher, &now.offer);
-        let known: BTreeSet<_> = before.blocking().map(FindingRow::subject).collect();
-        let all: BTreeSet<_> = now.blocking().map(FindingRow::subject).collect();
+        let known: BTreeSet<_> = before.blocking().map(subject).collect();
+        let all: BTreeSet<_> = now.blocking().map(subject).collect();
         if known == all {
             return Ok(());
         }
         let new: Vec<&FindingRow> =
-            now.blocking().filter(|finding| !known.contains(&finding.subject())).collect();
+            now.blocking().filter(|finding| !known.contains(&subject(finding))).collect();
         commit.events.push(NewEvent {
             subject: format!("offer:{key}"),
             run: String::new(),

@@ -4,7 +4,7 @@ use crate::{Report, place};
 use askama::Template;
 use mercat_domain::finding::Place;
 use mercat_domain::plain::plain;
-use mercat_domain::{Finding, Severity};
+use mercat_domain::Finding;
 use mercat_text::Locale;
 
 #[derive(Template)]
@@ -92,9 +92,7 @@ impl Page<'_> {
 
     /// A result of a check: a word of its own, or the word of a severity.
     fn result(&self, result: &str) -> String {
-        let known = Severity::parse(result).is_some()
-            || ["passed", "not-applicable", "boot-only", "off"].contains(&result);
-        if known { self.t(&format!("report-{result}")) } else { plain(result) }
+        if crate::has_word(result) { self.t(&format!("report-{result}")) } else { plain(result) }
     }
 
     fn files(&self, image: &crate::Image) -> u64 {

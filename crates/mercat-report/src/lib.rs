@@ -102,6 +102,11 @@ pub struct Check {
     pub required: String,
 }
 
+/// Whether a result of a check has a word: one of its own, or that of a severity.
+pub(crate) fn has_word(result: &str) -> bool {
+    Severity::parse(result).is_some() || ["passed", "not-applicable", "boot-only", "off"].contains(&result)
+}
+
 impl Check {
     /// What it is about, in a language; where nothing was found, in words that say no fault.
     pub(crate) fn shown_title(&self, locale: Locale) -> String {
@@ -123,11 +128,9 @@ impl Check {
 
     /// Its result in a language: a word of its own, or the word of a severity.
     pub(crate) fn shown_result(&self, locale: Locale) -> String {
-        let known = Severity::parse(&self.result).is_some()
-            || ["passed", "not-applicable", "boot-only", "off"].contains(&self.result.as_str());
         match locale {
             Locale::En => plain(&self.result),
-            _ if known => mercat_text::text(locale, &format!("report-{}", self.result), &[]),
+            _ if has_word(&self.result) => mercat_text::text(locale, &format!("report-{}", self.result), &[]),
             _ => plain(&self.result),
         }
     }

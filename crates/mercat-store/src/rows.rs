@@ -404,14 +404,6 @@ impl FindingRow {
         mercat_domain::exception::excused_by(&self.fix).is_some()
     }
 
-    /// What it is about: the same in two judgements, whatever the words say.
-    pub fn subject(&self) -> [&str; 7] {
-        let Self { rule, plan, platform, path, package, observed, .. } = self;
-        // Where a package is named, its rule's words name the advisory, whose summary may change.
-        let advisory = observed.split([' ', ':', ',']).next().unwrap_or_default();
-        [rule, plan, platform, path, package, advisory, if package.is_empty() { observed } else { "" }]
-    }
-
     /// Where it is, in one line.
     pub fn place(&self) -> String {
         [&self.plan, &self.platform, &self.layer, &self.path, &self.package, &self.field]

@@ -112,7 +112,9 @@ pub(super) fn find(source: &mut Source<'_>, problems: &mut Problems) -> io::Resu
     if !is_first_disk(4) || !is_first_disk(6) || here != in_all || several {
         problems.add("ZIP-12", at as u64, || "an archive of several disks".into());
     }
-    agree((source, &tail), at, &fields, problems)?;
+    if let Some((_, wide)) = &wide {
+        agree(&tail, at, (&fields, wide), problems);
+    }
     Ok(Some(end))
 }
 
@@ -164,13 +166,7 @@ fn end64(source: &mut Source<'_>, tail: &Tail, at: usize) -> io::Result<Option<(
 }
 
 /// Whether the end record and the zip64 record say the same where both say something.
-fn agree(
-    (source, tail): (&mut Source<'_>, &Tail),
-    at: usize,
-    used: &Fields,
-    problems: &mut Problems,
-) -> io::Result<()> {
-    let Some((_, wide)) = end64(source, tail, at)? else { return Ok(()) };
+fn agree(tail: &Tail, at: usize, (used, wide): (&Fields, &Fields), problems: &mut Problems) {
     let narrow = |from: usize, count: usize, all: u64, wide: u64| {
         let value = tail.number(at + from, count);
         value == all || value == wide
@@ -181,5 +177,4 @@ fn agree(
     if !same || wide.entries != used.entries || wide.size != used.size || wide.offset != used.offset {
         problems.add("ZIP-11", at as u64, || "the zip64 record differs from the end record".into());
     }
-    Ok(())
 }
