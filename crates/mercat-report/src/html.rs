@@ -2,9 +2,9 @@
 
 use crate::{Report, place};
 use askama::Template;
+use mercat_domain::Finding;
 use mercat_domain::finding::Place;
 use mercat_domain::plain::plain;
-use mercat_domain::Finding;
 use mercat_text::Locale;
 
 #[derive(Template)]
