@@ -424,6 +424,7 @@ pub fn bound(finding: &FindingRow, submission: &SubmissionRow) -> String {
         file: finding.file.clone(),
         package: finding.package.clone(),
         field: finding.field.clone(),
+        line: finding.line,
     };
     let images = submission.images.iter().filter(|image| image.plan == finding.plan);
     let images: Vec<String> = images.map(|image| image.digest.clone()).collect();

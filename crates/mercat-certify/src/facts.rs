@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
-pub(crate) const FORMAT: &str = concat!("mercat.facts/20 ", env!("CARGO_PKG_VERSION"));
+pub(crate) const FORMAT: &str = concat!("mercat.facts/21 ", env!("CARGO_PKG_VERSION"));
 
 const CAPTURE_BYTES_MAX: u64 = 64 << 20;
 const RPM_BYTES_MAX: u64 = 256 << 20;
@@ -34,11 +34,28 @@ pub(crate) struct Note {
     pub(crate) observed: String,
     pub(crate) required: String,
     pub(crate) fix: String,
+    /// Line of the file, from 1, where it is known.
+    pub(crate) line: Option<u32>,
 }
 
 impl Note {
     pub(crate) fn new(rule: &str, path: &str, observed: String, required: &str, fix: &str) -> Self {
-        Self { rule: rule.into(), path: path.into(), observed, required: required.into(), fix: fix.into() }
+        Self {
+            rule: rule.into(),
+            path: path.into(),
+            observed,
+            required: required.into(),
+            fix: fix.into(),
+            line: None,
+        }
+    }
+
+    /// Whether it says the same of the same file, wherever in it.
+    pub(crate) fn says_what(&self, other: &Self) -> bool {
+        fn words(Note { rule, path, observed, required, fix, line: _ }: &Note) -> [&str; 5] {
+            [rule, path, observed, required, fix]
+        }
+        words(self) == words(other)
     }
 
     /// An rpm database whose newest part is in a log beside it.
@@ -345,7 +362,7 @@ impl LayerScan<'_> {
     fn capture(&self, path: String, bytes: &[u8]) {
         let record = Record::of(&path, bytes).unwrap_or_else(|finding| {
             let Finding { rule, observed, required, fix, .. } = *finding;
-            self.scan.note(Note { rule, path: path.clone(), observed, required, fix });
+            self.scan.note(Note { rule, path: path.clone(), observed, required, fix, line: None });
             Record::Text(String::new())
         });
         // What a broken database owns is not known either; one finding says so.

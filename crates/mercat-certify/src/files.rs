@@ -231,10 +231,10 @@ impl Files {
     }
 
     /// Keeps which files packages own, from a database or list of theirs; the error says why that is not known.
-    pub(crate) fn own(&mut self, path: &str, bytes: &[u8]) -> Result<(), Note> {
+    pub(crate) fn own(&mut self, path: &str, bytes: &[u8]) -> Result<(), Box<Note>> {
         let note = |observed| {
             let required = "a list of the files of packages";
-            Note::new("PKG-07", path, observed, required, "ship the package manager's own file")
+            Box::new(Note::new("PKG-07", path, observed, required, "ship the package manager's own file"))
         };
         let owned = owners::read(path, bytes).map_err(note)?;
         self.owned_count += owned.iter().map(|owned| owned.files.len()).sum::<usize>();
@@ -384,7 +384,7 @@ pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed<'
 /// Keeps which files packages own, or says why that is not known.
 pub(crate) fn own(scan: &Scan<'_>, path: &str, bytes: &[u8]) {
     if let Err(note) = scan.with(|facts| facts.told.own(path, bytes)) {
-        scan.note(note);
+        scan.note(*note);
     }
 }
 

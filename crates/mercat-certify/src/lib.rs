@@ -15,6 +15,7 @@ mod files;
 mod image;
 mod inventory;
 mod kept;
+mod lines;
 mod links;
 mod nested;
 mod pipeline;

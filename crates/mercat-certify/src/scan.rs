@@ -3,6 +3,7 @@
 use crate::facts::{LayerFacts, Note};
 use crate::files::{Asked, Program};
 use crate::kept::{Bytes, Kept, Lent, Share};
+use crate::lines::Lines;
 use crate::shown::{OVERLAP_BYTES, Shown, WINDOW_BYTES};
 use crate::whose::{is_example_of_others, is_of_others};
 use crate::window::Window;
@@ -46,11 +47,13 @@ pub(crate) struct Whence {
     pub(crate) kind: FileKind,
     /// Where the ELF program ends that the file is, by its own tables; 0 where it is none.
     pub(crate) program_end: u64,
+    /// Whether it is a file, which has lines; free space and names have none.
+    pub(crate) is_file: bool,
 }
 
 impl Default for Whence {
     fn default() -> Self {
-        Self { start: 0, kind: FileKind::Any, program_end: 0 }
+        Self { start: 0, kind: FileKind::Any, program_end: 0, is_file: false }
     }
 }
 
@@ -312,11 +315,14 @@ impl<'k> Scan<'k> {
                 if note.rule == "CTR-21" && credentials.last() != Some(&note.path) {
                     credentials.push(note.path.clone());
                 }
-                facts.notes.insert(note);
+                // The end of one window is the beginning of the next: what both have in common is found twice.
+                if !facts.notes.iter().any(|known| known.says_what(&note)) {
+                    facts.notes.insert(note);
+                }
             }
             NOTES_OF_RULE_MAX => {
                 let observed = format!("more than {NOTES_OF_RULE_MAX} of these in this layer");
-                facts.notes.insert(Note { path: String::new(), observed, ..note });
+                facts.notes.insert(Note { path: String::new(), observed, line: None, ..note });
             }
             _ => {}
         }
@@ -516,7 +522,7 @@ impl<'k> Scan<'k> {
         self.matched(path, matched);
         // Libraries carry the published keys of their self-tests, programs the examples of their help; those are
         // told, and do not block.
-        for (secret, in_program) in secrets {
+        for Credential { secret, in_program, line } in secrets {
             if secret.kind == UNREAD {
                 let observed = format!("the search for credentials ended early: {}", secret.redacted);
                 self.note(Note::new("INC-02", path, observed, "a whole scan", OURS));
@@ -539,7 +545,8 @@ impl<'k> Scan<'k> {
                     "revoke the credential, then rebuild the layer without it; deleting it in a later layer is not enough",
                 )
             };
-            self.note(Note::new(rule, path, observed, "no credentials in any layer", fix));
+            let note = Note::new(rule, path, observed, "no credentials in any layer", fix);
+            self.note(Note { line, ..note });
         }
         if let Err(why) = &ended {
             self.ended_early(path, why);
@@ -619,14 +626,22 @@ impl<'k> Scan<'k> {
     }
 }
 
+/// A credential in some bytes.
+struct Credential {
+    secret: Secret,
+    /// Whether it is part of a program.
+    in_program: bool,
+    /// The line of the file, where it is known.
+    line: Option<u32>,
+}
+
 /// What the scanners saw in some bytes.
 pub(crate) struct Seen {
     /// Names of signatures.
     viruses: Vec<String>,
     /// Rules that match.
     matched: Vec<(String, yara::Meaning)>,
-    /// Credentials, and whether they are part of a program.
-    secrets: Vec<(Secret, bool)>,
+    secrets: Vec<Credential>,
     /// Whether all of them came to their end, and if not, why.
     ended: Result<(), String>,
 }
@@ -640,14 +655,19 @@ impl Knowledge {
         }
         let credentials = || {
             let mut found = Vec::new();
+            let mut lines = (of.is_file && of.start == 0).then(|| Lines::of(bytes));
             // A key behind a program, or behind what only begins like one, is no part of it.
             let inside = usize::try_from(of.program_end.saturating_sub(of.start)).unwrap_or(usize::MAX);
             let behind = bytes.get(inside..).unwrap_or_default();
             let all_of_it = of.start == 0 && bytes.len() <= WRITING_BYTES_MAX && inside == 0;
             let writing = if all_of_it { Writing::of(path, bytes) } else { Writing::Other };
-            self.secrets.scan_file(bytes, writing, |secret| found.push((secret, inside > 0)));
+            self.secrets.scan_file(bytes, writing, |secret| {
+                let line = lines.as_mut().zip(secret.at).and_then(|(lines, at)| lines.line_at(at));
+                found.push(Credential { secret, in_program: inside > 0, line });
+            });
             if inside > 0 && !behind.is_empty() {
-                self.secrets.scan(behind, |secret| found.push((secret, false)));
+                let mut hit = |secret| found.push(Credential { secret, in_program: false, line: None });
+                self.secrets.scan(behind, &mut hit);
             }
             found
         };

@@ -296,7 +296,7 @@ impl<'s, 'k> Shown<'s, 'k> {
         }
         let fresh = &self.window[self.carried..];
         let start = self.size - self.window.len() as u64;
-        let of = Whence { start, kind: self.kind, program_end: self.program_end };
+        let of = Whence { start, kind: self.kind, program_end: self.program_end, is_file: true };
         self.hash.update(fresh);
         if !self.archive {
             let companions = &self.scan.knowledge().companions;

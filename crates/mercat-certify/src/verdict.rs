@@ -324,6 +324,9 @@ fn finding_json(finding: &Finding) -> Value {
             out.insert(key.into(), json!(value));
         }
     }
+    if let Some(line) = finding.place.line {
+        out.insert("line".into(), json!(line));
+    }
     out.insert("observed".into(), json!(finding.observed));
     out.insert("required".into(), json!(finding.required));
     out.insert("fix".into(), json!(finding.fix));
@@ -355,6 +358,7 @@ fn finding_of(value: &Value) -> Option<Finding> {
             file: word("file"),
             package: word("package"),
             field: word("field"),
+            line: value.get("line").and_then(Value::as_u64).and_then(|line| line.try_into().ok()),
         },
         observed: word("observed"),
         required: word("required"),

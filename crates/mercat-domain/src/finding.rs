@@ -59,6 +59,23 @@ pub struct Place {
     pub package: String,
     /// Field path in the offer, for listing rules.
     pub field: String,
+    /// Line of the file, from 1, where it is known.
+    pub line: Option<u32>,
+}
+
+impl Place {
+    /// The path, with the line behind it where that is known.
+    pub fn path_and_line(&self) -> String {
+        at_line(&self.path, self.line)
+    }
+}
+
+/// A path and a line of that file, as compilers and editors write it.
+pub fn at_line(path: &str, line: Option<u32>) -> String {
+    match line {
+        Some(line) if !path.is_empty() => format!("{path}:{line}"),
+        _ => path.to_owned(),
+    }
 }
 
 /// One thing that certification has to say.

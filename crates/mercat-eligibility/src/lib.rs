@@ -281,6 +281,7 @@ struct RawPlace {
     file: String,
     package: String,
     field: String,
+    line: Option<u32>,
 }
 
 fn found(text: &str) -> Result<Found, EligibilityError> {
@@ -313,6 +314,7 @@ fn found(text: &str) -> Result<Found, EligibilityError> {
         file: raw.place.file,
         package: raw.place.package,
         field: raw.place.field,
+        line: raw.place.line.filter(|line| *line > 0),
     };
     let words = [&raw.observed, &raw.required, &raw.fix, &place.path, &place.package, &place.field];
     let more = [&place.plan, &place.platform, &place.layer, &place.file];

@@ -207,7 +207,8 @@ impl Report {
 /// Where a finding sits, in one line; empty when nowhere in particular.
 pub(crate) fn place(finding: &Finding) -> String {
     let place = &finding.place;
-    let parts = [&place.plan, &place.platform, &place.layer, &place.path, &place.package, &place.field];
+    let path = place.path_and_line();
+    let parts = [&place.plan, &place.platform, &place.layer, &path, &place.package, &place.field];
     parts.into_iter().filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" ")
 }
 

@@ -4,6 +4,7 @@
 //! that no reader takes it for a pass.
 
 use crate::{Check, Report, place};
+use mercat_domain::finding::Place;
 use mercat_domain::plain::{plain, plain_json};
 use mercat_domain::{Finding, Outcome, Severity};
 use mercat_text::Locale;
@@ -99,15 +100,21 @@ fn result(report: &Report, finding: &Finding, index: usize, locale: Locale) -> V
         observed if !finding.place.package.is_empty() => observed.split(" (").next().unwrap_or_default(),
         observed => observed,
     };
-    let same = format!("{} {} {about}", finding.rule, place(finding)).trim_end().to_owned();
+    // A line moves when something is written above it.
+    let unlined = Finding { place: Place { line: None, ..finding.place.clone() }, ..finding.clone() };
+    let same = format!("{} {} {about}", finding.rule, place(&unlined)).trim_end().to_owned();
     let mut logical: Vec<Value> = Vec::new();
     for (kind, name) in [("platform", &finding.place.platform), ("package", &finding.place.package)] {
         if !name.is_empty() {
             logical.push(json!({"kind": kind, "fullyQualifiedName": plain(name)}));
         }
     }
+    let mut physical = json!({"artifactLocation": {"uri": uri(report, finding)}});
+    if let Some(line) = finding.place.line {
+        physical["region"] = json!({"startLine": line});
+    }
     let mut location = Map::new();
-    location.insert("physicalLocation".into(), json!({"artifactLocation": {"uri": uri(report, finding)}}));
+    location.insert("physicalLocation".into(), physical);
     if !logical.is_empty() {
         location.insert("logicalLocations".into(), logical.into());
     }

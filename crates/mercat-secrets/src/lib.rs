@@ -10,6 +10,7 @@ mod filter;
 mod kind;
 mod kinds;
 mod shape;
+mod variable;
 mod wide;
 mod writing;
 
@@ -20,6 +21,7 @@ use sha2::Digest as _;
 use std::ops::Range;
 use std::sync::LazyLock;
 
+pub use variable::fixed_secret;
 pub use writing::{WRITING_BYTES_MAX, Writing};
 
 /// How far a credential may reach from its keyword, in bytes, either way.
@@ -79,6 +81,9 @@ pub struct Secret {
     pub redacted: String,
     /// The name that it is assigned to; empty where it has none.
     pub name: String,
+    /// The byte at which it begins, or what names it in the same line or the one above, or by which was seen that it is
+    /// encoded; nothing where the whole was decoded.
+    pub at: Option<usize>,
 }
 
 impl Secret {
@@ -147,7 +152,8 @@ impl Rules {
         let mut texts = Vec::new();
         self.narrow(window, writing, WRAPS_MAX, &mut left, hit, Some(&mut texts));
         for text in texts {
-            self.narrow(&text, writing, WRAPS_MAX, &mut left, hit, None);
+            let mut hit = |secret| hit(Secret { at: None, ..secret });
+            self.narrow(&text, writing, WRAPS_MAX, &mut left, &mut hit, None);
         }
         whole - left[0].min(left[1])
     }
@@ -181,18 +187,20 @@ impl Rules {
                     left[table] = left[table].saturating_sub(seen.looked + 1);
                     if left[table] == 0 {
                         let redacted = format!("at byte {at} of {}", window.len());
-                        hit(Secret { kind: UNREAD, redacted, name: String::new() });
+                        hit(Secret { kind: UNREAD, redacted, name: String::new(), at: None });
                         return;
                     }
                     if let Some(inner) = seen.inner.filter(|_| wraps > 0) {
                         left[table] = left[table].saturating_sub(inner.len());
                         past[keyword] = at + seen.looked;
-                        self.narrow(&inner, Writing::Other, wraps - 1, left, hit, None);
+                        let mut hit = |secret| hit(Secret { at: Some(at), ..secret });
+                        self.narrow(&inner, Writing::Other, wraps - 1, left, &mut hit, None);
                     }
                     if let Some(secret) = seen.secret {
                         past[keyword] = secret.end;
                         let name = kind.name_at(window, at, secret.start);
-                        found.push(Found { secret, listed: (table, keyword), kind, name });
+                        let at = begins(window, at, secret.start);
+                        found.push(Found { secret, listed: (table, keyword), kind, name, at });
                     }
                 });
             }
@@ -217,10 +225,10 @@ impl Rules {
             !is_likely(found) || behind.checked_sub(1).is_none_or(|last| ends[last] <= found.secret.start)
         });
         let mut told = 0;
-        for Found { secret, kind, name, .. } in found {
+        for Found { secret, kind, name, at, .. } in found {
             if secret.start >= told {
                 told = secret.end;
-                hit(Secret { kind: kind.name, redacted: redact(&window[secret]), name });
+                hit(Secret { kind: kind.name, redacted: redact(&window[secret]), name, at: Some(at) });
             }
         }
     }
@@ -241,6 +249,17 @@ struct Found {
     listed: (usize, usize),
     kind: &'static Kind,
     name: String,
+    /// Where that begins which tells it.
+    at: usize,
+}
+
+/// Where a credential begins that was told by a keyword: with what is in front of it in the same line, or with
+/// the line above, as keys have one.
+fn begins(window: &[u8], keyword: usize, start: usize) -> usize {
+    const NAME_BYTES_MAX: usize = 256;
+    let Some(between) = window.get(keyword..start) else { return start };
+    let is_near = between.len() <= NAME_BYTES_MAX && memchr::memchr_iter(b'\n', between).nth(1).is_none();
+    if is_near { keyword } else { start }
 }
 
 impl Search {

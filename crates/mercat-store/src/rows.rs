@@ -390,6 +390,9 @@ pub struct FindingRow {
     /// Field path.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub field: String,
+    /// Line of the file, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
     /// What was seen.
     pub observed: String,
     /// What would have been right.
@@ -406,7 +409,8 @@ impl FindingRow {
 
     /// Where it is, in one line.
     pub fn place(&self) -> String {
-        [&self.plan, &self.platform, &self.layer, &self.path, &self.package, &self.field]
+        let path = mercat_domain::finding::at_line(&self.path, self.line);
+        [&self.plan, &self.platform, &self.layer, &path, &self.package, &self.field]
             .into_iter()
             .filter(|part| !part.is_empty())
             .cloned()
@@ -428,6 +432,7 @@ impl From<&mercat_domain::Finding> for FindingRow {
             path: place.path,
             package: place.package,
             field: place.field,
+            line: place.line,
             observed: finding.observed.clone(),
             required: finding.required.clone(),
             fix: finding.fix.clone(),

@@ -360,6 +360,7 @@ rule-CTR-21-ELF = A private key or a password of a command inside a program or l
 rule-CTR-21-UNALLOCATED = A credential in space of a disk that no file holds
 rule-CTR-21-PKG = Keys in a program that is as its package installed it
 rule-CTR-21-MODULE = A likely credential in a module or text of others
+rule-CTR-21-VARIABLE = A variable for a secret that has a value in the image
 rule-CTR-21-DOC = Credentials in documentation or a module that is as its package installed it
 rule-CTR-22 = A known vulnerability over the threshold
 rule-CTR-22-BELOW = A known vulnerability under the threshold

@@ -367,6 +367,7 @@ fn note_findings(volume: &str, facts: &LayerFacts) -> Vec<Finding> {
                 layer: volume.to_owned(),
                 path: note.path.clone(),
                 file: facts.digest_of(&note.path),
+                line: note.line,
                 ..Place::default()
             },
             observed: note.observed.replace("in this layer", "on this volume"),

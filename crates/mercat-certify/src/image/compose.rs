@@ -145,7 +145,7 @@ impl Composer<'_> {
     fn check_layer(&mut self, at: usize, digest: &str, size: u64, facts: &LayerFacts) {
         for note in &facts.notes {
             let (layer, path, file) = (digest.to_owned(), note.path.clone(), facts.digest_of(&note.path));
-            let place = Place { layer, path, file, ..Place::default() };
+            let place = Place { layer, path, file, line: note.line, ..Place::default() };
             self.add(&note.rule, place, note.observed.clone(), &note.required, &note.fix);
         }
         if facts.blob.is_empty() {
@@ -231,9 +231,11 @@ impl Composer<'_> {
         let place = if config.command.is_empty() { "config: Entrypoint" } else { "config: Cmd" };
         let joined: Vec<(&str, String)> = named.chain([(place, words)]).collect();
         let joined = joined.iter().map(|(place, text)| (*place, text));
+        let mut told_already: BTreeSet<&String> = BTreeSet::new();
         for (place, text) in env.chain(history).chain(labels).chain(command).chain(others).chain(joined) {
             let hit = |secret: mercat_secrets::Secret| {
                 let told = secret.told();
+                told_already.insert(text);
                 // Both together are read once more, and one of them has it.
                 if place != "config: Cmd" || !hits.contains(&("config: Entrypoint", told.clone())) {
                     hits.insert((place, told));
@@ -245,6 +247,15 @@ impl Composer<'_> {
             let place = Place { path: path.to_owned(), ..Place::default() };
             let fix = "revoke the credential and pass it at run time instead";
             self.add("CTR-21", place, observed, "no credentials in the image config", fix);
+        }
+        let others = config.env.iter().filter(|variable| !told_already.contains(variable));
+        let fixed: BTreeSet<&str> =
+            others.filter_map(|variable| mercat_secrets::fixed_secret(variable)).collect();
+        for name in fixed {
+            let place = Place { path: "config: Env".to_owned(), ..Place::default() };
+            let observed = format!("the variable {name} has a fixed value");
+            let fix = "leave it empty in the image, and have whoever starts it give the value";
+            self.add("CTR-21-VARIABLE", place, observed, "secrets that are given at run time", fix);
         }
     }
 

@@ -319,6 +319,39 @@ fn what_a_file_is_holds_in_each_of_its_windows() {
 }
 
 #[test]
+fn credentials_are_told_once_and_with_the_line_of_their_file() {
+    use crate::files::tests::{facts_with, tar};
+    use crate::shown::WINDOW_BYTES;
+    let key = ["AKIA", "Z7QX4M2LT9WB3KDE"].concat();
+    let knowledge = crate::Knowledge::load(&crate::Extra::default(), crate::Advisories::default());
+    let knowledge = knowledge.unwrap_or_else(|error| panic!("{error}"));
+    let text = format!("# settings\n\nKEY={key}\n");
+    // Lines of sixteen bytes, so many bytes of them.
+    let lines = |bytes: usize| "fifteen letters\n".repeat(bytes / 16);
+    for (name, path, content, line) in [
+        ("a text", "etc/app", text.clone().into_bytes(), Some(3)),
+        ("written by Windows", "etc/app", text.replace('\n', "\r\n").into_bytes(), Some(3)),
+        ("no text", "etc/app", [b"\0\n", text.as_bytes()].concat(), None),
+        ("in an archive", "etc/app.tar", tar(&[("app", b'0', 0o644, text.as_bytes())]), Some(3)),
+        ("its name", &format!("srv/a\n{key}"), b"nothing\n".to_vec(), None),
+        // The end of the first window is the beginning of the second.
+        (
+            "in two windows",
+            "etc/app",
+            [lines(WINDOW_BYTES - 64), text.clone(), lines(WINDOW_BYTES)].concat().into_bytes(),
+            Some(65_535),
+        ),
+        ("in the second window", "etc/app", [lines(WINDOW_BYTES + 64), text].concat().into_bytes(), None),
+    ] {
+        let notes = facts_with(&knowledge, &tar(&[(path, b'0', 0o644, &content)])).notes;
+        // An archive that is not compressed shows what is in it as well.
+        let told = notes.iter().filter(|note| note.rule == "CTR-21" && note.path != "etc/app.tar");
+        let lines: Vec<Option<u32>> = told.map(|note| note.line).collect();
+        assert_eq!(lines, [line], "{name}: {notes:?}");
+    }
+}
+
+#[test]
 fn what_only_looks_like_a_credential_does_not_block_where_others_wrote_the_file() {
     let likely = b"MYAPP_PASSWORD=hK3v9Qz71xWm\n";
     let key = ["AKIA", "Z7QX4M2LT9WB3KDE\n"].concat();

@@ -294,6 +294,8 @@ fn configs() -> Vec<Case> {
         .collect();
     for (name, text, expect) in [
         ("root as User", swap("\"app\"", "\"root\""), Told("CTR-24")),
+        ("a password that is a word", inside("\"Env\":[\"DB_PASSWORD=admin\"]"), Told("CTR-21-VARIABLE")),
+        ("a password to be set", inside("\"Env\":[\"DB_PASSWORD=\",\"DB_PASSWORD_FILE=/run/x\"]"), Accepted),
         ("0:0 as User", swap("\"app\"", "\"0:0\""), Told("CTR-24")),
         ("no User", swap("\"app\"", "\"\""), Told("CTR-24")),
         ("User as a number", swap("\"app\"", "0"), Blocks("CFG-04")),

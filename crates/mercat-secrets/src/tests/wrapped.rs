@@ -1,6 +1,6 @@
 //! Credentials that are written in another way than their own.
 
-use super::{control, kinds};
+use super::{control, found, kinds};
 
 /// A key whose body is base64 with every sign that there is.
 fn key() -> String {
@@ -64,5 +64,24 @@ fn a_key_in_hexadecimal_or_utf_32_is_found() {
     for text in [hexadecimal.to_uppercase().into_bytes(), hexadecimal.into_bytes(), little, big] {
         assert_eq!(kinds([b"x", &text[..], b"y"].concat()), ["private key"]);
         assert_eq!(kinds(&text[..text.len() / 4]), [""; 0]);
+    }
+}
+
+#[test]
+fn the_place_of_a_credential_is_the_line_that_tells_of_it() {
+    use base64::Engine as _;
+    let wrapped = base64::engine::general_purpose::STANDARD.encode(key());
+    let wide: Vec<u8> = key().bytes().flat_map(|byte| [byte, 0]).collect();
+    for (name, bytes, line) in [
+        ("a key, by the line above", format!("a\n\n{}", key()).into_bytes(), Some(3)),
+        ("in base64", format!("a\n\n{wrapped}").into_bytes(), Some(3)),
+        ("in UTF-16", [b"a\n\n", &wide[..]].concat(), None),
+        ("by itself", format!("a\nb\n  AKIA{}", "Z7QX4M2LT9WB3KDE").into_bytes(), Some(3)),
+    ] {
+        let lines = found(&bytes).into_iter().map(|secret| {
+            let before = &bytes[..secret.at?];
+            Some(1 + before.iter().filter(|byte| **byte == b'\n').count())
+        });
+        assert_eq!(lines.collect::<Vec<_>>(), [line], "{name}");
     }
 }

@@ -152,11 +152,11 @@ fn print_blocking(status: &Value) {
                 continue;
             }
             say(&format!("  [{}] {} {}", word("severity"), word("rule"), word("observed")));
-            let parts: Vec<&str> = ["plan", "platform", "layer", "path", "package", "field"]
-                .iter()
-                .map(|key| word(key))
-                .filter(|part| !part.is_empty())
-                .collect();
+            let line = finding["line"].as_u64().and_then(|line| u32::try_from(line).ok());
+            let path = mercat_domain::finding::at_line(word("path"), line);
+            let parts = ["plan", "platform", "layer", "path", "package", "field"]
+                .map(|key| if key == "path" { path.as_str() } else { word(key) });
+            let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
             if !parts.is_empty() {
                 say(&format!("      where:    {}", parts.join(" ")));
             }

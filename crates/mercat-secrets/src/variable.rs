@@ -1,0 +1,84 @@
+//! Variables of the environment that are meant for a secret.
+
+/// The last part of the name of a variable that holds a secret.
+const LAST: [&str; 8] = ["PASSWORD", "PASSWD", "PASSPHRASE", "PASSCODE", "PASS", "SECRET", "TOKEN", "APIKEY"];
+/// The last two parts.
+const LAST_TWO: [&str; 7] =
+    ["API_KEY", "SECRET_KEY", "ACCESS_KEY", "PRIVATE_KEY", "ENCRYPTION_KEY", "SIGNING_KEY", "MASTER_KEY"];
+/// Values that switch something on or off, or say that there is none.
+const SWITCHES: [&str; 12] =
+    ["true", "false", "yes", "no", "on", "off", "0", "1", "none", "null", "nil", "undefined"];
+
+/// The name of a variable (`NAME=value`) that is for a secret and is given a value, whether or not that looks like a
+/// secret: who starts the image and does not set the variable runs it with what everybody can read.
+pub fn fixed_secret(variable: &str) -> Option<&str> {
+    let (name, value) = variable.split_once('=')?;
+    let parts: Vec<String> = name.split(['_', '-', '.']).map(str::to_ascii_uppercase).collect();
+    let last = parts.last()?;
+    // Of `PWD` and `PASS` alone the first is a directory, the second anything.
+    let one = LAST.contains(&last.as_str()) && (last != "PASS" || parts.len() > 1)
+        || last.ends_with("PASSWORD")
+        || last.ends_with("PASSWD")
+        || last == "PWD" && parts.len() > 1;
+    let two = parts.len() > 1 && LAST_TWO.contains(&parts[parts.len() - 2..].join("_").as_str());
+    ((one || two) && is_fixed(value)).then_some(name)
+}
+
+/// Whether a value is one, and no reference to where it is.
+fn is_fixed(value: &str) -> bool {
+    let value = value.trim().trim_matches(['"', '\'']);
+    let is_mask = value.chars().all(|c| "*xX.-_ ".contains(c));
+    let is_elsewhere =
+        value.starts_with(['$', '/', '<', '{', '%', '@']) || value.contains("://") || value.starts_with("./");
+    !is_mask && !is_elsewhere && !SWITCHES.iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixed_secret;
+
+    #[test]
+    fn a_variable_for_a_secret_that_has_a_value_is_told_by_its_name() {
+        for variable in [
+            "DB_PASSWORD=mysecretpassword",
+            "MYSQL_ROOT_PASSWORD=root",
+            "PASSWORD=123456",
+            "GRAFANA_ADMIN_PASS=admin",
+            "spring.datasource.password=changeme",
+            "PGPASSWORD=postgres",
+            "APP_SECRET_KEY=dev",
+            "API_TOKEN='letmein'",
+            "DB_PWD=a b",
+        ] {
+            assert_eq!(fixed_secret(variable), variable.split('=').next(), "{variable}");
+        }
+    }
+
+    #[test]
+    fn what_is_empty_a_switch_a_reference_or_not_for_a_secret_is_silent() {
+        for variable in [
+            "DB_PASSWORD",
+            "DB_PASSWORD=",
+            "DB_PASSWORD=\"\"",
+            "ALLOW_EMPTY_PASSWORD=yes",
+            "DB_PASSWORD=${SECRET}",
+            "DB_PASSWORD=$DB",
+            "DB_PASSWORD=<set me>",
+            "DB_PASSWORD=********",
+            "DB_PASSWORD_FILE=/run/secrets/db",
+            "DB_PASSWORD=/run/secrets/db",
+            "TOKEN=https://idp.example/token",
+            "OLDPWD=work",
+            "PWD=work",
+            "PASS=2",
+            "COMPASS=north",
+            "AWS_ACCESS_KEY_ID=x",
+            "GPG_KEY=E3FF2839C048B25C084DEBE9B26995E310250568",
+            "PATH=/usr/bin",
+            "=x",
+            "",
+        ] {
+            assert_eq!(fixed_secret(variable), None, "{variable}");
+        }
+    }
+}
