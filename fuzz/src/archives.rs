@@ -25,6 +25,11 @@ pub fn cpio(mut data: &[u8]) {
     let _ = archive::cpio::walk(&mut data, &mut visit);
 }
 
+/// Packs of git.
+pub fn git(data: &[u8]) {
+    let _ = archive::git::walk(&data, &mut visit);
+}
+
 /// RPM packages.
 pub fn rpm(mut data: &[u8]) {
     let _ = archive::rpm::walk(&mut data, &mut visit);

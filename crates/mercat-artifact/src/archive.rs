@@ -9,6 +9,7 @@ pub mod behind;
 pub mod cab;
 mod compress;
 pub mod cpio;
+pub mod git;
 mod lz4;
 mod member;
 pub mod rpm;
@@ -67,6 +68,8 @@ pub enum Format {
     Lz4,
     /// Unix `compress`; see [`CompressReader`].
     Compress,
+    /// A pack of git; see [`git`].
+    GitPack,
     /// A zlib stream (RFC 1950), as git keeps its objects. Two bytes tell, so what does not unpack is none.
     Zlib,
     /// rar: recognised, not opened.
@@ -110,6 +113,7 @@ impl Format {
             Self::SevenZip => "7z",
             Self::Lz4 => "lz4",
             Self::Compress => "compress (.Z)",
+            Self::GitPack => "a pack of git",
             Self::Zlib => "zlib",
             Self::Rar => "rar",
             Self::Lzma => "lzma",
@@ -144,6 +148,7 @@ pub fn detect(head: &[u8]) -> Option<Format> {
         [b'0', b'7', b'0', b'7', b'0', b'1' | b'2' | b'7', ..] => Some(Format::Cpio),
         [0xed, 0xab, 0xee, 0xdb, 3 | 4, ..] => Some(Format::Rpm),
         [b'M', b'S', b'C', b'F', 0, 0, 0, 0, ..] => Some(Format::Cab),
+        [b'P', b'A', b'C', b'K', 0, 0, 0, 2 | 3, ..] => Some(Format::GitPack),
         [0x04, 0x22, 0x4d, 0x18, ..] => Some(Format::Lz4),
         // Bits 5 and 6 of the third byte are reserved; widths of codes are 9 to 16.
         [0x1f, 0x9d, flags, ..] if flags & 0x60 == 0 && (9..=16).contains(&(flags & 0x1f)) => {

@@ -64,6 +64,9 @@ pub(crate) fn walk<'k>(
         Format::Zip => {
             waiting(scan, path, input).map_or(Ok(()), |bytes| zip(scan, path, depth, bytes.positioned()))
         }
+        Format::GitPack => {
+            waiting(scan, path, input).map_or(Ok(()), |bytes| git(scan, path, depth, bytes.positioned()))
+        }
         // All members of a gzip file: archives inside files follow the format's own rule, not the layers'.
         Format::Gzip => stream(scan, path, depth, flate2::bufread::MultiGzDecoder::new(input)),
         Format::Zstd => stream(scan, path, depth, mercat_artifact::layer::ZstdReader::new(input)),
@@ -287,6 +290,37 @@ fn tar(scan: &Scan<'_>, path: &str, depth: u32, input: &mut dyn Read) -> Result<
 }
 
 fn zip(scan: &Scan<'_>, path: &str, depth: u32, bytes: io::Result<&dyn Positioned>) -> Result<(), ReadError> {
+    held(scan, path, bytes, |bytes| zip_members(scan, path, depth, bytes))
+}
+
+fn git(scan: &Scan<'_>, path: &str, depth: u32, bytes: io::Result<&dyn Positioned>) -> Result<(), ReadError> {
+    held(scan, path, bytes, |bytes| {
+        let apart = archive::git::walk(bytes, &mut |member, body| {
+            // A part of an object has not its lines.
+            let is_part = member.name.starts_with("change@");
+            let want = Want { size: member.size, is_part, ..Want::default() };
+            scan.content(&format!("{path}!/{}", member.name), depth, body, want).map(drop)
+        })?;
+        if apart > 0 {
+            let observed = format!("{apart} objects of a pack of git that were not put together");
+            let required = format!(
+                "changes of at most {} bytes in a pack that needs no other",
+                archive::git::OBJECT_BYTES_MAX
+            );
+            let fix = "leave .git out of the image, or pack it anew with git gc";
+            scan.note(Note::new("INC-03", path, observed, &required, fix));
+        }
+        Ok(())
+    })
+}
+
+/// Reads an archive by position. What fails is told as ours, and is no damage.
+fn held(
+    scan: &Scan<'_>,
+    path: &str,
+    bytes: io::Result<&dyn Positioned>,
+    read: impl FnOnce(&Watched<'_>) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
     let bytes = match bytes {
         Ok(bytes) => bytes,
         Err(error) => {
@@ -295,7 +329,7 @@ fn zip(scan: &Scan<'_>, path: &str, depth: u32, bytes: io::Result<&dyn Positione
         }
     };
     let watched = Watched::new(bytes);
-    let done = zip_members(scan, path, depth, &watched);
+    let done = read(&watched);
     match watched.failed() {
         Some(error) => {
             lost(scan, path, &error);

@@ -108,6 +108,8 @@ pub(crate) struct Want {
     pub(crate) bytes: bool,
     /// Its permission bits, where it lies on a file system.
     pub(crate) mode: u32,
+    /// Whether it is a part of a file, which has not the lines of that.
+    pub(crate) is_part: bool,
 }
 
 /// What is known of a file once it has passed.

@@ -65,6 +65,8 @@ pub(crate) struct Shown<'s, 'k> {
     broken: Option<ReadError>,
     /// Whether credentials were found in its name.
     named: bool,
+    /// Whether it is a part of a file.
+    is_part: bool,
 }
 
 impl<'s, 'k> Shown<'s, 'k> {
@@ -108,6 +110,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             ended: false,
             broken: None,
             named,
+            is_part: want.is_part,
         }
     }
 
@@ -296,7 +299,7 @@ impl<'s, 'k> Shown<'s, 'k> {
         }
         let fresh = &self.window[self.carried..];
         let start = self.size - self.window.len() as u64;
-        let of = Whence { start, kind: self.kind, program_end: self.program_end, is_file: true };
+        let of = Whence { start, kind: self.kind, program_end: self.program_end, is_file: !self.is_part };
         self.hash.update(fresh);
         if !self.archive {
             let companions = &self.scan.knowledge().companions;

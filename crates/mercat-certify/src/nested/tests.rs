@@ -351,6 +351,50 @@ fn credentials_are_told_once_and_with_the_line_of_their_file() {
     }
 }
 
+/// A pack of git: a text, and as a change of it a text with another end.
+fn pack_of_git(text: &str, end: &str) -> Vec<u8> {
+    let number = |number: usize| [(number & 0x7f) as u8 | 0x80, (number >> 7) as u8];
+    let object = |kind: u8, between: &[u8], content: &[u8]| {
+        let header = [kind << 4 | (content.len() & 15) as u8 | 0x80, (content.len() >> 4) as u8];
+        let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut packed, content).expect("packed");
+        [&header[..], between, &packed.finish().expect("packed")].concat()
+    };
+    let blob = object(3, &[], text.as_bytes());
+    let sizes = [number(text.len()), number(text.len() + end.len())].concat();
+    let copy = [&[0x80 | 0x30], &u16::try_from(text.len()).expect("short").to_le_bytes()[..]].concat();
+    let change = [&sizes, &copy, &[end.len() as u8][..], end.as_bytes()].concat();
+    let [low, high] = [blob.len() & 0x7f, (blob.len() >> 7).wrapping_sub(1) & 0x7f];
+    let back = if blob.len() < 0x80 { vec![low as u8] } else { vec![high as u8 | 0x80, low as u8] };
+    [&b"PACK\0\0\0\x02\0\0\0\x02"[..], &blob, &object(6, &back, &change), &[7; 20]].concat()
+}
+
+#[test]
+fn the_history_of_a_repository_is_looked_through() {
+    use crate::files::tests::{facts_with, tar};
+    let key = ["AKIA", "Z7QX4M2LT9WB3KDE"].concat();
+    let knowledge = crate::Knowledge::load(&crate::Extra::default(), crate::Advisories::default());
+    let knowledge = knowledge.unwrap_or_else(|error| panic!("{error}"));
+    let told = |pack: &[u8]| {
+        let facts = facts_with(&knowledge, &tar(&[("app/.git/objects/pack/a.pack", b'0', 0o444, pack)]));
+        assert_eq!(facts.nested_bytes, facts.nested_scanned_bytes);
+        let note = |note: &Note| (note.rule.clone(), note.path.clone(), note.line);
+        facts.notes.iter().map(note).collect::<Vec<_>>()
+    };
+    let text = "# settings of the program, without what it needs to sign in\n";
+    let (clean, leaked) = (pack_of_git(text, "user = x\n"), pack_of_git(text, &format!("key = {key}\n")));
+    assert_eq!(told(&clean), []);
+    let [(rule, path, None)] = &told(&leaked)[..] else { panic!("{:?}", told(&leaked)) };
+    assert!(rule == "CTR-21" && path.starts_with("app/.git/objects/pack/a.pack!/change@"), "{path}");
+    let whole = pack_of_git(&format!("a\nkey = {key}\n"), "user = x\n");
+    assert!(told(&whole).contains(&(
+        "CTR-21".into(),
+        "app/.git/objects/pack/a.pack!/blob@12".into(),
+        Some(2)
+    )));
+    assert_eq!(told(&leaked[..leaked.len() - 30])[0].0, "INC-05");
+}
+
 #[test]
 fn what_only_looks_like_a_credential_does_not_block_where_others_wrote_the_file() {
     let likely = b"MYAPP_PASSWORD=hK3v9Qz71xWm\n";
