@@ -88,8 +88,10 @@ fn back(mut distance: usize) -> Vec<u8> {
     out
 }
 
+type Named = Vec<(String, Vec<u8>)>;
+
 /// What a visitor sees, by name.
-fn seen(pack: &[u8]) -> (Vec<(String, Vec<u8>)>, Result<u64, ReadError>) {
+fn seen(pack: &[u8]) -> (Named, Result<u64, ReadError>) {
     let mut out = Vec::new();
     let done = walk(&pack, &mut |member, body| {
         let mut content = Vec::new();
