@@ -62,6 +62,15 @@ impl<R: Read> LayerReader<R> {
         Self { inner, caps, unpacked: 0 }
     }
 
+    /// What the blob holds beside the layer and what is needed to unpack it. Empty before something was read.
+    pub fn aside(&self) -> &[u8] {
+        match &self.inner {
+            Inner::Gzip(reader) => reader.aside(),
+            // Frames that are skipped are refused.
+            Inner::Plain(_) | Inner::Zstd(_) => &[],
+        }
+    }
+
     /// Digest and size of the blob as far as it was read.
     pub fn finish(self) -> Hashed {
         match self.inner {

@@ -50,14 +50,6 @@ impl Note {
         }
     }
 
-    /// Whether it says the same of the same file, wherever in it.
-    pub(crate) fn says_what(&self, other: &Self) -> bool {
-        fn words(Note { rule, path, observed, required, fix, line: _ }: &Note) -> [&str; 5] {
-            [rule, path, observed, required, fix]
-        }
-        words(self) == words(other)
-    }
-
     /// An rpm database whose newest part is in a log beside it.
     pub(crate) fn unmerged(path: &str) -> Self {
         let observed = "packages in a write-ahead log that is not merged into the database".to_owned();
@@ -245,14 +237,16 @@ impl LayerScan<'_> {
     fn tar(&mut self, blob: &mut (dyn Read + Send), compression: Compression) -> Result<(), ReadError> {
         let limits = self.scan.limits();
         let lighter = if self.scan.knowledge().inventory_alone { Lighter::Work } else { Lighter::Unpacking };
-        let (walked, Through { packed, unpacked }) =
+        let (walked, Through { packed, unpacked, aside }) =
             pipeline::unpacked(blob, compression, limits.caps(), lighter, |pieces| {
                 let mut tar = TarReader::new(pieces, limits.layer_entries);
                 while let Some(entry) = tar.next_entry()? {
                     self.entry(entry, &mut tar)?;
                 }
+                self.scan.aside("", &tar.take_aside());
                 Ok::<_, ReadError>(())
             })?;
+        self.scan.aside("", &aside);
         // A tar is read to the last byte of the stream, or refused.
         walked?;
         let lower = self.scan.with(|facts| facts.told.of_lower_layers());
@@ -268,6 +262,7 @@ impl LayerScan<'_> {
 
     fn entry<R: Read>(&self, entry: Entry, tar: &mut TarReader<R>) -> Result<(), ReadError> {
         self.scan.begin(&entry.path, &entry.link, &entry.xattrs);
+        self.scan.aside(&entry.path, &tar.take_aside());
         if let Some(observed) = entry.overlay() {
             let fix = "remove it with a whiteout file (.wh.NAME), or leave it out";
             self.scan.note(Note::new("TAR-27", &entry.path, observed, READ_ALIKE, fix));

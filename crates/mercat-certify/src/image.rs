@@ -228,6 +228,17 @@ impl Reader<'_> {
             let fix = "revoke the credential and leave it out of the annotations";
             self.add("CTR-21", &shown, observed, "no credentials in manifests", fix);
         }
+        match self.knowledge.malware("manifest", &bytes) {
+            Ok(found) => {
+                for (rule, observed) in found {
+                    self.add(rule, &shown, observed, "no malware", "build the image again without it");
+                }
+            }
+            Err(why) => {
+                let observed = format!("the malware scan ended early: {why}");
+                self.add("INC-02", &shown, observed, "a whole scan", crate::scan::OURS);
+            }
+        }
         match oci::parse_manifest(&bytes, declared) {
             Err(error) => self.report(&shown, &error),
             Ok((Manifest::Index(entries), _)) => {

@@ -17,6 +17,7 @@ mod inventory;
 mod kept;
 mod lines;
 mod links;
+mod look;
 mod nested;
 mod pipeline;
 mod sbom;

@@ -20,6 +20,8 @@ pub(crate) struct Through {
     pub(crate) packed: Hashed,
     /// What came out of it.
     pub(crate) unpacked: Hashed,
+    /// What the blob holds beside that.
+    pub(crate) aside: Vec<u8>,
 }
 
 /// Which stage takes the digest of what comes out: the one that has less to do.
@@ -46,13 +48,13 @@ pub(crate) fn unpacked<T>(
     std::thread::scope(|scope| {
         let unpacking = scope.spawn(move || {
             let mut size = 0;
-            let packed = unpack(LayerReader::new(blob, compression, caps), &full, &spare, |piece| {
+            let (packed, aside) = unpack(LayerReader::new(blob, compression, caps), &full, &spare, |piece| {
                 size += piece.len() as u64;
                 if let Some(out) = &mut out {
                     out.update(piece);
                 }
             });
-            (packed, size, out)
+            (packed, aside, size, out)
         });
         let digest = digest_in(Lighter::Work);
         let mut pieces = Pieces { incoming, empty, digest, piece: Vec::new(), taken: 0, ended: false };
@@ -60,12 +62,12 @@ pub(crate) fn unpacked<T>(
         let digest = pieces.digest.take();
         drop(pieces);
         let joined = unpacking.join().map_err(|_| io::Error::other("the unpacking thread ended early"));
-        let (packed, size, out) = joined?;
+        let (packed, aside, size, out) = joined?;
         let unpacked = match out.or(digest) {
             None => packed.clone(),
             Some(out) => Hashed { digest: Digest::from_sha256(&out.finalize()), size },
         };
-        Ok((done, Through { packed, unpacked }))
+        Ok((done, Through { packed, unpacked, aside }))
     })
 }
 
@@ -76,7 +78,11 @@ fn unpack<R: Read>(
     full: &SyncSender<Piece>,
     spare: &Receiver<Vec<u8>>,
     mut passes: impl FnMut(&[u8]),
-) -> Hashed {
+) -> (Hashed, Vec<u8>) {
+    let finish = |layer: LayerReader<R>| {
+        let aside = layer.aside().to_vec();
+        (layer.finish(), aside)
+    };
     loop {
         let mut piece = spare.try_recv().unwrap_or_default();
         piece.resize(PIECE_BYTES, 0);
@@ -94,14 +100,14 @@ fn unpack<R: Read>(
         passes(&piece);
         // A reader that is gone wants no more.
         if filled > 0 && full.send(Ok(piece)).is_err() {
-            return layer.finish();
+            return finish(layer);
         }
         match ended {
             None => {}
-            Some(Ok(())) => return layer.finish(),
+            Some(Ok(())) => return finish(layer),
             Some(Err(error)) => {
                 let _ = full.send(Err(error));
-                return layer.finish();
+                return finish(layer);
             }
         }
     }

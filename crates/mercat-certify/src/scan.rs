@@ -3,7 +3,7 @@
 use crate::facts::{LayerFacts, Note};
 use crate::files::{Asked, Program};
 use crate::kept::{Bytes, Kept, Lent, Share};
-use crate::lines::Lines;
+use crate::look::{Credential, Seen, matched};
 use crate::shown::{OVERLAP_BYTES, Shown, WINDOW_BYTES};
 use crate::whose::{is_example_of_others, is_of_others};
 use crate::window::Window;
@@ -11,7 +11,7 @@ use crate::{Knowledge, Limits, companion, files, nested, signatures, yara};
 use mercat_artifact::ReadError;
 use mercat_artifact::archive::{self, Format};
 use mercat_domain::Digest;
-use mercat_secrets::{Secret, UNREAD, WRITING_BYTES_MAX, Writing};
+use mercat_secrets::UNREAD;
 use mercat_signatures::{Beside, Digests, FileKind};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -47,13 +47,13 @@ pub(crate) struct Whence {
     pub(crate) kind: FileKind,
     /// Where the ELF program ends that the file is, by its own tables; 0 where it is none.
     pub(crate) program_end: u64,
-    /// Whether it is a file, which has lines; free space and names have none.
-    pub(crate) is_file: bool,
+    /// The line of a text in which it begins, from 1; what is no text, or no file, has none.
+    pub(crate) line: Option<u64>,
 }
 
 impl Default for Whence {
     fn default() -> Self {
-        Self { start: 0, kind: FileKind::Any, program_end: 0, is_file: false }
+        Self { start: 0, kind: FileKind::Any, program_end: 0, line: None }
     }
 }
 
@@ -208,6 +208,15 @@ impl<'k> Scan<'k> {
         }
     }
 
+    /// Shows what stands beside a file in its layer to the scanners, as [`TarReader::take_aside`] gives it.
+    ///
+    /// [`TarReader::take_aside`]: mercat_artifact::layer::tar::TarReader::take_aside
+    pub(crate) fn aside(&self, path: &str, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.look_at(&format!("{path}#header"), bytes);
+        }
+    }
+
     /// Shows a regular file to every scanner.
     ///
     /// # Errors
@@ -317,10 +326,7 @@ impl<'k> Scan<'k> {
                 if note.rule == "CTR-21" && credentials.last() != Some(&note.path) {
                     credentials.push(note.path.clone());
                 }
-                // The end of one window is the beginning of the next: what both have in common is found twice.
-                if !facts.notes.iter().any(|known| known.says_what(&note)) {
-                    facts.notes.insert(note);
-                }
+                facts.notes.insert(note);
             }
             NOTES_OF_RULE_MAX => {
                 let observed = format!("more than {NOTES_OF_RULE_MAX} of these in this layer");
@@ -628,111 +634,11 @@ impl<'k> Scan<'k> {
     }
 }
 
-/// A credential in some bytes.
-struct Credential {
-    secret: Secret,
-    /// Whether it is part of a program.
-    in_program: bool,
-    /// The line of the file, where it is known.
-    line: Option<u32>,
-}
-
-/// What the scanners saw in some bytes.
-pub(crate) struct Seen {
-    /// Names of signatures.
-    viruses: Vec<String>,
-    /// Rules that match.
-    matched: Vec<(String, yara::Meaning)>,
-    secrets: Vec<Credential>,
-    /// Whether all of them came to their end, and if not, why.
-    ended: Result<(), String>,
-}
-
-impl Knowledge {
-    /// Runs every scanner over some bytes.
-    fn look(&self, path: &str, of: Whence, bytes: &[u8], rules: Rules) -> Seen {
-        let mut seen = Seen { viruses: Vec::new(), matched: Vec::new(), secrets: Vec::new(), ended: Ok(()) };
-        if bytes.is_empty() || self.inventory_alone {
-            return seen;
-        }
-        let credentials = || {
-            let mut found = Vec::new();
-            let mut lines = (of.is_file && of.start == 0).then(|| Lines::of(bytes));
-            // A key behind a program, or behind what only begins like one, is no part of it.
-            let inside = usize::try_from(of.program_end.saturating_sub(of.start)).unwrap_or(usize::MAX);
-            let behind = bytes.get(inside..).unwrap_or_default();
-            let all_of_it = of.start == 0 && bytes.len() <= WRITING_BYTES_MAX && inside == 0;
-            let writing = if all_of_it { Writing::of(path, bytes) } else { Writing::Other };
-            self.secrets.scan_file(bytes, writing, |secret| {
-                let line = lines.as_mut().zip(secret.at).and_then(|(lines, at)| lines.line_at(at));
-                found.push(Credential { secret, in_program: inside > 0, line });
-            });
-            if inside > 0 && !behind.is_empty() {
-                let mut hit = |secret| found.push(Credential { secret, in_program: false, line: None });
-                self.secrets.scan(behind, &mut hit);
-            }
-            found
-        };
-        // About as much work as the credentials.
-        let signatures_and_rules = || {
-            let viruses = &mut seen.viruses;
-            let searched =
-                self.signatures.scan(of.kind, of.start, bytes, |name| viruses.push(name.to_owned()));
-            let matched = match rules {
-                Rules::Later => Ok(Vec::new()),
-                Rules::Whole | Rules::Window => matched(self, path, bytes, rules == Rules::Whole),
-            };
-            let matched = matched.map(|matched| seen.matched = matched);
-            seen.ended = searched.and(matched);
-        };
-        ((), seen.secrets) = self.both(bytes.len(), credentials, signatures_and_rules);
-        seen
-    }
-
-    /// Does one piece of work on some bytes in a thread of its own while this one does another, when they are many and
-    /// not every core has a thread.
-    fn both<A: Send, B>(
-        &self,
-        bytes: usize,
-        other: impl FnOnce() -> A + Send,
-        own: impl FnOnce() -> B,
-    ) -> (B, A) {
-        if bytes < BESIDE_BYTES || self.inventory_alone || self.crew.is_full() {
-            let other = other();
-            return (own(), other);
-        }
-        std::thread::scope(|threads| {
-            let other = threads.spawn(other);
-            let own = own();
-            // A scanner that panics takes the inspection with it: that is inconclusive.
-            (own, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-        })
-    }
-}
-
 /// What is observed where nothing was scanned.
 const INVENTORY_ALONE: &str = "only the inventory was made, and no scanner looked";
 /// Archives around a file whose windows are looked at in threads of their own. Each of them waits for those around it:
 /// without a limit, every archive inside another would add threads.
 const BESIDE_DEPTH_MAX: u32 = 1;
-/// A full window may not be all of a file, and only all of it is looked at as writing.
-const _: () = assert!(WRITING_BYTES_MAX < WINDOW_BYTES);
-/// Fewer bytes are looked at sooner than a thread starts.
-const BESIDE_BYTES: usize = 128 << 10;
-
-/// The rules that match, with their meaning.
-fn matched(
-    knowledge: &Knowledge,
-    path: &str,
-    bytes: &[u8],
-    whole: bool,
-) -> Result<Vec<(String, yara::Meaning)>, String> {
-    let mut out = Vec::new();
-    knowledge
-        .yara
-        .scan(yara::Part { path, bytes, whole }, |rule, meaning| out.push((rule.to_owned(), meaning)))?;
-    Ok(out)
-}
 
 /// The test file inside an archive: a scanner that cannot unpack, for want of space or by its limits, misses it.
 fn packed(bytes: &[u8]) -> std::io::Result<Vec<u8>> {

@@ -4,6 +4,7 @@ use crate::companion::Before;
 use crate::facts::Note;
 use crate::files::Asked;
 use crate::kept::{ANNOUNCED_BYTES_MAX, Bytes, Kept};
+use crate::lines::line_behind;
 use crate::scan::{Ended, Passed, Rules, Scan, Want, Whence};
 use crate::window::Window;
 use crate::{nested, yara};
@@ -65,8 +66,8 @@ pub(crate) struct Shown<'s, 'k> {
     broken: Option<ReadError>,
     /// Whether credentials were found in its name.
     named: bool,
-    /// Whether it is a part of a file.
-    is_part: bool,
+    /// The line of a text in which the window begins.
+    line: Option<u64>,
 }
 
 impl<'s, 'k> Shown<'s, 'k> {
@@ -110,7 +111,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             ended: false,
             broken: None,
             named,
-            is_part: want.is_part,
+            line: (!want.is_part && !alone).then_some(1),
         }
     }
 
@@ -262,6 +263,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             let fresh = self.window.len() - self.carried;
             let seen =
                 self.hash_fresh().map(|(of, rules)| self.scan.look(self.path, of, &self.window, rules));
+            self.count_lines(keep);
             self.window.keep_last(keep);
             let read = self.window.read(&mut *self.inner, WINDOW_BYTES);
             // What is noted while more is read stands in front, as where both are done side by side.
@@ -280,8 +282,14 @@ impl<'s, 'k> Shown<'s, 'k> {
                 self.scan.window_while((self.path, self.depth), of, (window, self.carried), rules, read)
             }
         };
+        self.count_lines(keep);
         self.scan.give_back(std::mem::replace(&mut self.window, next));
         read
+    }
+
+    /// Takes note of the line in which the next window begins, with the last bytes of this.
+    fn count_lines(&mut self, keep: usize) {
+        self.line = self.line.and_then(|line| line_behind(&self.window[..self.window.len() - keep], line));
     }
 
     /// Shows the window to the scanners, once.
@@ -299,7 +307,7 @@ impl<'s, 'k> Shown<'s, 'k> {
         }
         let fresh = &self.window[self.carried..];
         let start = self.size - self.window.len() as u64;
-        let of = Whence { start, kind: self.kind, program_end: self.program_end, is_file: !self.is_part };
+        let of = Whence { start, kind: self.kind, program_end: self.program_end, line: self.line };
         self.hash.update(fresh);
         if !self.archive {
             let companions = &self.scan.knowledge().companions;

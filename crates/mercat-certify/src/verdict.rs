@@ -358,7 +358,11 @@ fn finding_of(value: &Value) -> Option<Finding> {
             file: word("file"),
             package: word("package"),
             field: word("field"),
-            line: value.get("line").and_then(Value::as_u64).and_then(|line| line.try_into().ok()),
+            line: value
+                .get("line")
+                .and_then(Value::as_u64)
+                .and_then(|line| line.try_into().ok())
+                .filter(|line| *line > 0),
         },
         observed: word("observed"),
         required: word("required"),

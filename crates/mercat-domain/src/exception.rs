@@ -82,7 +82,12 @@ pub fn binding(rule: &str, place: &Place, observed: &str, images: &[String]) -> 
         return [rule, "file", file].join("\n");
     }
     // One package has many vulnerabilities; what is told of each changes by the day, but for its names.
-    let about = if package.is_empty() { "" } else { observed.split(" (").next().unwrap_or_default() };
+    // A configuration has many values and no file of its own.
+    let about = match package.is_empty() {
+        true if path.starts_with("config") && layer.is_empty() => observed,
+        true => "",
+        false => observed.split(" (").next().unwrap_or_default(),
+    };
     // A volume of a disk goes by a name that other bytes may have too.
     if layer.starts_with("sha256:") {
         return [rule, "layer", layer, path, package, about].join("\n");
@@ -236,6 +241,14 @@ mod tests {
         assert_eq!(excuse(&mut [volume.clone()], &exceptions, "o", images).count, 1);
         let new = |_: &str| vec!["sha256:new".into()];
         assert_eq!(excuse(&mut [volume], &exceptions, "o", new), Excused::default());
+        // One value of a configuration is not the next.
+        let mut one = finding("CTR-21", "", "config: Env");
+        one.observed = "password in A: x… (12 characters)".into();
+        let other = Finding { observed: "password in B: x… (12 characters)".into(), ..one.clone() };
+        let exceptions = [grant(&one, &images(""))];
+        let mut findings = [one, other];
+        assert_eq!(excuse(&mut findings, &exceptions, "o", images).count, 1);
+        assert_eq!(findings[1].severity, Severity::Error);
         // Another vulnerability of the same package is another finding.
         let mut old = finding("CTR-22", "", "");
         (old.place.package, old.observed) = ("pkg:deb/x@1".into(), "CVE-1 (high) in x 1; EPSS 0.10 %".into());

@@ -83,7 +83,11 @@ fn finding(value: &Value) -> Option<Finding> {
             file: word(value, "file"),
             package: word(value, "package"),
             field: word(value, "field"),
-            line: value.get("line").and_then(Value::as_u64).and_then(|line| line.try_into().ok()),
+            line: value
+                .get("line")
+                .and_then(Value::as_u64)
+                .and_then(|line| line.try_into().ok())
+                .filter(|line| *line > 0),
         },
         observed: word(value, "observed"),
         required: word(value, "required"),

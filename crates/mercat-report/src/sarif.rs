@@ -100,9 +100,10 @@ fn result(report: &Report, finding: &Finding, index: usize, locale: Locale) -> V
         observed if !finding.place.package.is_empty() => observed.split(" (").next().unwrap_or_default(),
         observed => observed,
     };
-    // A line moves when something is written above it.
-    let unlined = Finding { place: Place { line: None, ..finding.place.clone() }, ..finding.clone() };
-    let same = format!("{} {} {about}", finding.rule, place(&unlined)).trim_end().to_owned();
+    // A line moves when something is written above it, and the layer of a file is another whenever it is built.
+    let layer = if finding.place.path.is_empty() { finding.place.layer.clone() } else { String::new() };
+    let lasting = Finding { place: Place { line: None, layer, ..finding.place.clone() }, ..finding.clone() };
+    let same = format!("{} {} {about}", finding.rule, place(&lasting)).trim_end().to_owned();
     let mut logical: Vec<Value> = Vec::new();
     for (kind, name) in [("platform", &finding.place.platform), ("package", &finding.place.package)] {
         if !name.is_empty() {

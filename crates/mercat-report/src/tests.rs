@@ -379,24 +379,24 @@ fn findings_that_differ_in_their_places_only_stand_in_one_row() {
 }
 
 #[test]
-fn a_line_is_told_behind_its_file_and_no_finding_is_another_because_it_moved() {
-    let at = |line: u32| {
+fn a_line_is_told_behind_its_file_and_no_finding_is_another_because_its_line_or_layer_is() {
+    let at = |line: u32, layer: char| {
         let found = json!({
-            "rule": "CTR-21", "severity": "error", "layer": digest('1'), "path": "etc/app.conf", "line": line,
+            "rule": "CTR-21", "severity": "error", "layer": digest(layer), "path": "etc/app.conf", "line": line,
             "observed": "x", "required": "r", "fix": "f",
         });
         valid(SCHEMA, &serde_json::from_str(&image("findings", std::slice::from_ref(&found))).expect("JSON"))
             .unwrap_or_else(|error| panic!("{error}"));
         Report::parse("x", &image("findings", &[found])).expect("reads")
     };
-    let report = at(12);
+    let report = at(12, '1');
     let style = Style { colour: false, width: None, locale: Locale::En };
     let all = std::slice::from_ref(&report);
     for told in [text(&report, &style), html(all, Locale::En), junit(all, Locale::En), self_test(&report, "")]
     {
         assert!(told.contains("etc/app.conf:12"), "{told}");
     }
-    let [told, moved] = [&report, &at(13)].map(|report| {
+    let [told, moved] = [&report, &at(13, '2')].map(|report| {
         let log = sarif(std::slice::from_ref(report), "1.0.0", Locale::En);
         let log: Value = serde_json::from_str(&log).expect("JSON");
         log["runs"][0]["results"][0].clone()

@@ -253,13 +253,19 @@ struct Found {
     at: usize,
 }
 
-/// Where a credential begins that was told by a keyword: with what is in front of it in the same line, or with
-/// the line above, as keys have one.
+/// Where a credential begins that was told by a keyword: with what is in front of it in the same line, or with the line above,
+/// where that is the head of a key.
 fn begins(window: &[u8], keyword: usize, start: usize) -> usize {
     const NAME_BYTES_MAX: usize = 256;
     let Some(between) = window.get(keyword..start) else { return start };
-    let is_near = between.len() <= NAME_BYTES_MAX && memchr::memchr_iter(b'\n', between).nth(1).is_none();
-    if is_near { keyword } else { start }
+    if between.len() > NAME_BYTES_MAX {
+        return start;
+    }
+    let is_with = match memchr::memchr(b'\n', between) {
+        None => true,
+        Some(end) => end + 1 == between.len() && between[..end].trim_ascii_end().ends_with(b"-----"),
+    };
+    if is_with { keyword } else { start }
 }
 
 impl Search {

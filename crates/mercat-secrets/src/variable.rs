@@ -3,8 +3,17 @@
 /// The last part of the name of a variable that holds a secret.
 const LAST: [&str; 8] = ["PASSWORD", "PASSWD", "PASSPHRASE", "PASSCODE", "PASS", "SECRET", "TOKEN", "APIKEY"];
 /// The last two parts.
-const LAST_TWO: [&str; 7] =
-    ["API_KEY", "SECRET_KEY", "ACCESS_KEY", "PRIVATE_KEY", "ENCRYPTION_KEY", "SIGNING_KEY", "MASTER_KEY"];
+const LAST_TWO: [&str; 9] = [
+    "API_KEY",
+    "APP_KEY",
+    "SECRET_KEY",
+    "ACCESS_KEY",
+    "PRIVATE_KEY",
+    "ENCRYPTION_KEY",
+    "SIGNING_KEY",
+    "MASTER_KEY",
+    "KEY_BASE",
+];
 /// Values that switch something on or off, or say that there is none.
 const SWITCHES: [&str; 12] =
     ["true", "false", "yes", "no", "on", "off", "0", "1", "none", "null", "nil", "undefined"];
@@ -13,7 +22,7 @@ const SWITCHES: [&str; 12] =
 /// secret: who starts the image and does not set the variable runs it with what everybody can read.
 pub fn fixed_secret(variable: &str) -> Option<&str> {
     let (name, value) = variable.split_once('=')?;
-    let parts: Vec<String> = name.split(['_', '-', '.']).map(str::to_ascii_uppercase).collect();
+    let parts = parts(name);
     let last = parts.last()?;
     // Of `PWD` and `PASS` alone the first is a directory, the second anything.
     let one = LAST.contains(&last.as_str()) && (last != "PASS" || parts.len() > 1)
@@ -24,12 +33,37 @@ pub fn fixed_secret(variable: &str) -> Option<&str> {
     ((one || two) && is_fixed(value)).then_some(name)
 }
 
+/// The parts of a name, also of one in which every part begins with a capital.
+fn parts(name: &str) -> Vec<String> {
+    let mut out = vec![String::new()];
+    let mut was_small = false;
+    for c in name.chars() {
+        if matches!(c, '_' | '-' | '.') || was_small && c.is_ascii_uppercase() {
+            out.push(String::new());
+        }
+        if let Some(part) = out.last_mut().filter(|_| !matches!(c, '_' | '-' | '.')) {
+            part.push(c.to_ascii_uppercase());
+        }
+        was_small = c.is_ascii_lowercase();
+    }
+    out
+}
+
 /// Whether a value is one, and no reference to where it is.
 fn is_fixed(value: &str) -> bool {
     let value = value.trim().trim_matches(['"', '\'']);
     let is_mask = value.chars().all(|c| "*xX.-_ ".contains(c));
-    let is_elsewhere =
-        value.starts_with(['$', '/', '<', '{', '%', '@']) || value.contains("://") || value.starts_with("./");
+    let of_shell = value.strip_prefix('$').is_some_and(|rest| {
+        rest.starts_with(['{', '(', '_']) || rest.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    });
+    let is_enclosed = [('<', '>'), ('{', '}'), ('%', '%')];
+    let is_enclosed =
+        is_enclosed.iter().any(|(first, last)| value.starts_with(*first) && value.ends_with(*last));
+    let is_elsewhere = of_shell
+        || is_enclosed
+        || value.starts_with(['/', '@'])
+        || value.starts_with("./")
+        || value.contains("://");
     !is_mask && !is_elsewhere && !SWITCHES.iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
@@ -49,6 +83,11 @@ mod tests {
             "APP_SECRET_KEY=dev",
             "API_TOKEN='letmein'",
             "DB_PWD=a b",
+            "SECRET_KEY_BASE=dev",
+            "APP_KEY=base64:abc",
+            "accessToken=abc",
+            "DB_PASSWORD=$ecret!1",
+            "DB_PASSWORD={abc",
         ] {
             assert_eq!(fixed_secret(variable), variable.split('=').next(), "{variable}");
         }
@@ -63,6 +102,10 @@ mod tests {
             "ALLOW_EMPTY_PASSWORD=yes",
             "DB_PASSWORD=${SECRET}",
             "DB_PASSWORD=$DB",
+            "DB_PASSWORD=$(cat /run/x)",
+            "DB_PASSWORD={{ vault.db }}",
+            "DB_PASSWORD=%DB%",
+            "PASSWORD_MIN_LENGTH=12",
             "DB_PASSWORD=<set me>",
             "DB_PASSWORD=********",
             "DB_PASSWORD_FILE=/run/secrets/db",

@@ -22,18 +22,27 @@ pub struct GzipReader<R> {
     crc: crc32fast::Hasher,
     size: u64,
     offset: u64,
+    /// Name, comment and extra fields of the header.
+    aside: Vec<u8>,
 }
 
 impl<R: BufRead> GzipReader<R> {
     /// Wraps a reader that stands at the header.
     pub fn new(inner: R) -> Self {
         let inflate = Decompress::new(false);
-        Self { inner, state: State::Header, inflate, crc: crc32fast::Hasher::new(), size: 0, offset: 0 }
+        let crc = crc32fast::Hasher::new();
+        Self { inner, state: State::Header, inflate, crc, size: 0, offset: 0, aside: Vec::new() }
     }
 
     /// The reader below.
     pub fn get_ref(&self) -> &R {
         &self.inner
+    }
+
+    /// What the header holds beside what is needed to unpack: extra fields, name and comment, a line each. Empty before
+    /// something was read.
+    pub fn aside(&self) -> &[u8] {
+        &self.aside
     }
 
     /// Gives the reader below back.
@@ -71,12 +80,19 @@ impl<R: BufRead> GzipReader<R> {
         if flags & 4 != 0 {
             let length = u16::from_le_bytes([self.byte(&mut seen)?, self.byte(&mut seen)?]);
             for _ in 0..length {
-                self.byte(&mut seen)?;
+                let byte = self.byte(&mut seen)?;
+                self.aside.push(byte);
             }
+            self.aside.push(b'\n');
         }
-        for flag in [8, 16] {
+        for _ in [8, 16].into_iter().filter(|flag| flags & flag != 0) {
             let mut count = 0;
-            while flags & flag != 0 && self.byte(&mut seen)? != 0 {
+            loop {
+                let byte = self.byte(&mut seen)?;
+                self.aside.push(if byte == 0 { b'\n' } else { byte });
+                if byte == 0 {
+                    break;
+                }
                 count += 1;
                 if count > NAME_BYTES_MAX {
                     return Err(self.refused("GZ-01", "a gzip name or comment without end"));

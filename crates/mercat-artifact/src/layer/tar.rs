@@ -101,6 +101,7 @@ pub struct TarReader<R> {
     entries_max: u64,
     file_bytes: u64,
     done: bool,
+    aside: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -108,6 +109,26 @@ struct Extensions {
     pax: Option<pax::Records>,
     long_name: Option<Vec<u8>>,
     long_link: Option<Vec<u8>>,
+    /// Names of the headers themselves.
+    names: Vec<Vec<u8>>,
+}
+
+/// Whether the name of an extension header says nothing that the name of the entry does not.
+fn is_of_extension(name: &[u8], of: &[u8]) -> bool {
+    // As tools write it, with the number of a process.
+    const MARK_BYTES_MAX: usize = 24;
+    let is_mark = |part: &[u8]| {
+        let part = part.strip_prefix(b"@").unwrap_or(part);
+        part == b"LongLink" || part.starts_with(b"PaxHeader") && part.len() <= MARK_BYTES_MAX
+    };
+    fn parts(path: &[u8]) -> Vec<&[u8]> {
+        path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".").collect()
+    }
+    let (mut rest, of) = (parts(name), parts(of));
+    rest.retain(|part| !is_mark(part));
+    // The last may be cut.
+    let last = rest.pop().unwrap_or_default();
+    of.starts_with(&rest) && of.get(rest.len()).is_some_and(|part| part.starts_with(last))
 }
 
 impl<R: Read> TarReader<R> {
@@ -122,6 +143,7 @@ impl<R: Read> TarReader<R> {
             entries_max,
             file_bytes: 0,
             done: false,
+            aside: Vec::new(),
         }
     }
 
@@ -133,6 +155,13 @@ impl<R: Read> TarReader<R> {
     /// Entries so far.
     pub fn entries(&self) -> u64 {
         self.entries
+    }
+
+    /// What stands in the stream beside names and contents, and came since this was last asked: records of pax and names of
+    /// owners that change nothing here, names that others stand for, and what fills a block up where that is not zero. Nobody
+    /// unpacks it, and whoever has the layer has it.
+    pub fn take_aside(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.aside)
     }
 
     /// Gives the stream back; it was read to its end when [`TarReader::next_entry`] returned `None`.
@@ -228,12 +257,35 @@ impl<R: Read> TarReader<R> {
             match self.inner.read(&mut scratch[..left])? {
                 0 => return Err(self.refused("TAR-18", "the stream ends inside padding")),
                 count => {
+                    if scratch[..count].iter().any(|byte| *byte != 0) {
+                        self.set_aside(&[&scratch[..count]]);
+                    }
                     left -= count;
                     self.offset += count as u64;
                 }
             }
         }
         Ok(())
+    }
+
+    fn set_aside(&mut self, parts: &[&[u8]]) {
+        if parts.iter().all(|part| part.is_empty()) {
+            return;
+        }
+        parts.iter().for_each(|part| self.aside.extend_from_slice(part));
+        self.aside.push(b'\n');
+    }
+
+    /// Sets records aside that change nothing.
+    fn set_records_aside(&mut self, records: &pax::Records) {
+        const READ: [&str; 3] = ["path", "linkpath", "size"];
+        for (key, value) in records {
+            // Times and numbers of owners in every image; what else is in them would be no number.
+            let is_number = value.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+            if !is_number && !READ.contains(&key.as_str()) && !key.starts_with("SCHILY.xattr.") {
+                self.set_aside(&[key.as_bytes(), b"=", value]);
+            }
+        }
     }
 
     /// After the first zero block: one more, then nothing but zeros.
@@ -271,6 +323,8 @@ impl<R: Read> TarReader<R> {
         if header.size > EXTENSION_BYTES_MAX {
             return Err(self.refused("TAR-09", format!("an extension header of {} bytes", header.size)));
         }
+        extensions.names.push(header.name.clone());
+        self.set_aside(&[&header.owners]);
         self.begin_body(header.size)?;
         let mut text = Vec::new();
         let mut chunk = [0; 4096];
@@ -287,6 +341,7 @@ impl<R: Read> TarReader<R> {
                 if records.keys().any(|key| key != "comment") {
                     return Err(self.refused("TAR-10", "a global pax header that changes entries"));
                 }
+                self.set_records_aside(&records);
             }
             b'x' => {
                 if extensions.pax.is_some() {
@@ -343,6 +398,22 @@ impl<R: Read> TarReader<R> {
         let pax = extensions.pax.unwrap_or_default();
         if pax.keys().any(|key| key.starts_with("GNU.sparse.")) {
             return Err(self.refused("TAR-20", "a pax sparse entry"));
+        }
+        self.set_records_aside(&pax);
+        let long = |key: &str, long: &Option<Vec<u8>>| pax.get(key).cloned().or_else(|| long.clone());
+        for (short, long) in [
+            (&header.name, long("path", &extensions.long_name)),
+            (&header.link, long("linkpath", &extensions.long_link)),
+        ] {
+            // Writers put as much of the name there as fits.
+            if long.is_some_and(|long| !long.starts_with(short)) {
+                self.set_aside(&[short]);
+            }
+        }
+        self.set_aside(&[&header.owners]);
+        let of_this = long("path", &extensions.long_name).unwrap_or_else(|| header.name.clone());
+        for name in extensions.names.iter().filter(|name| !is_of_extension(name, &of_this)) {
+            self.set_aside(&[name]);
         }
         let size = self.effective_size(&header, &pax)?;
         if kind != Kind::File && size != 0 {

@@ -119,6 +119,9 @@ pub(super) fn compose(
     }
 }
 
+/// Findings of one rule in a configuration, most.
+const FOUND_MAX: usize = 200;
+
 fn label_names(image: &Image) -> Vec<String> {
     let set = image.config.labels.iter().filter(|(_, value)| !value.is_empty());
     let names: BTreeSet<&String> = set.map(|(name, _)| name).collect();
@@ -243,19 +246,46 @@ impl Composer<'_> {
             };
             self.knowledge.secrets.scan_file(text.as_bytes(), Writing::Settings, hit);
         }
-        for (path, observed) in hits {
-            let place = Place { path: path.to_owned(), ..Place::default() };
-            let fix = "revoke the credential and pass it at run time instead";
-            self.add("CTR-21", place, observed, "no credentials in the image config", fix);
-        }
+        let fix = "revoke the credential and pass it at run time instead";
+        self.add_each("CTR-21", hits, "no credentials in the image config", fix);
         let others = config.env.iter().filter(|variable| !told_already.contains(variable));
-        let fixed: BTreeSet<&str> =
-            others.filter_map(|variable| mercat_secrets::fixed_secret(variable)).collect();
-        for name in fixed {
-            let place = Place { path: "config: Env".to_owned(), ..Place::default() };
-            let observed = format!("the variable {name} has a fixed value");
-            let fix = "leave it empty in the image, and have whoever starts it give the value";
-            self.add("CTR-21-VARIABLE", place, observed, "secrets that are given at run time", fix);
+        let fixed = others.filter_map(|variable| mercat_secrets::fixed_secret(variable));
+        let fixed =
+            fixed.map(|name| ("config: Env", format!("the variable {name} has a fixed value"))).collect();
+        let fix = "leave it empty in the image, and have whoever starts it give the value";
+        self.add_each("CTR-21-VARIABLE", fixed, "secrets that are given at run time", fix);
+        // What is started is what its parts are together.
+        let words = [&config.entry_point[..], &config.command].concat().join(" ");
+        let all = [&config.texts.join("\n"), "\n", &words].concat();
+        self.malware("config", &all);
+    }
+
+    /// Shows what the image says of itself to the scanners for malware.
+    fn malware(&mut self, path: &str, text: &str) {
+        let place = || Place { path: path.to_owned(), ..Place::default() };
+        match self.knowledge.malware(path, text.as_bytes()) {
+            Ok(found) => {
+                for (rule, observed) in found {
+                    let fix = "build the image again without it";
+                    self.add(rule, place(), observed, "no malware", fix);
+                }
+            }
+            Err(why) => {
+                let observed = format!("the malware scan ended early: {why}");
+                self.add("INC-02", place(), observed, "a whole scan", crate::scan::OURS);
+            }
+        }
+    }
+
+    /// Adds what was found of one rule in the configuration, up to a number that can be read.
+    fn add_each(&mut self, rule: &str, found: BTreeSet<(&str, String)>, required: &str, fix: &str) {
+        let all = found.len();
+        for (path, observed) in found.into_iter().take(FOUND_MAX) {
+            self.add(rule, Place { path: path.to_owned(), ..Place::default() }, observed, required, fix);
+        }
+        if all > FOUND_MAX {
+            let observed = format!("more than {FOUND_MAX} of these in the configuration");
+            self.add(rule, Place::default(), observed, required, fix);
         }
     }
 

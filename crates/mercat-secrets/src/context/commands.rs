@@ -86,6 +86,10 @@ pub(crate) fn named_option(window: &[u8], at: usize) -> Seen {
     };
     let start =
         if window[..start].ends_with(b"\"") || window[..start].ends_with(b"'") { start - 1 } else { start };
+    // A letter of another language in the help of a program, as source in ASCII has it.
+    if window.get(start..).is_some_and(|value| value.starts_with(b"\\u")) {
+        return Seen::nothing(start - at);
+    }
     seen(at, word(window, start))
 }
 

@@ -76,6 +76,7 @@ fn the_place_of_a_credential_is_the_line_that_tells_of_it() {
         ("a key, by the line above", format!("a\n\n{}", key()).into_bytes(), Some(3)),
         ("in base64", format!("a\n\n{wrapped}").into_bytes(), Some(3)),
         ("in UTF-16", [b"a\n\n", &wide[..]].concat(), None),
+        ("in a section", b"a\n[client]\npassword=hK3v9Qz71xWm\n".to_vec(), Some(3)),
         ("by itself", format!("a\nb\n  AKIA{}", "Z7QX4M2LT9WB3KDE").into_bytes(), Some(3)),
     ] {
         let lines = found(&bytes).into_iter().map(|secret| {

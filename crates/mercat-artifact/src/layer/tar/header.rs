@@ -17,6 +17,8 @@ pub(super) struct Header {
     pub(super) kind: u8,
     /// Major and minor number, of a device.
     pub(super) device: (u64, u64),
+    /// Names of the owners, where they are other than names of owners are, and what is in fields that nobody reads.
+    pub(super) owners: Vec<u8>,
 }
 
 type Bad = (&'static str, String);
@@ -63,7 +65,24 @@ pub(super) fn parse(block: &[u8; 512]) -> Result<Header, Bad> {
         size: number(&block[124..136], "size")?,
         kind: block[156],
         device,
+        owners: owners(block),
     })
+}
+
+fn owners(block: &[u8; 512]) -> Vec<u8> {
+    const NAME_BYTES_MAX: usize = 16;
+    let mut out = Vec::new();
+    for range in [265..297, 297..329, 329..345] {
+        let field = &block[range];
+        let end = field.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let is_name =
+            |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_- \0".contains(byte);
+        if end > NAME_BYTES_MAX || !field[..end].iter().all(is_name) {
+            out.extend_from_slice(&field[..end]);
+            out.push(b'\n');
+        }
+    }
+    out
 }
 
 /// Text up to the first NUL; after it only NULs, because readers differ about what follows.
