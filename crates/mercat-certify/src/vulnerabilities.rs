@@ -252,7 +252,7 @@ fn of_languages<'a>(
     knowledge: &Knowledge,
     findings: &mut Vec<Finding>,
 ) -> Vec<Subjected<'a>> {
-    let (mut out, mut absent) = (Vec::new(), BTreeSet::new());
+    let (mut out, mut absent, mut nameless) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     let key = |component: &'a Component| {
         (component.kind.as_str(), component.name.as_str(), component.version.as_str())
     };
@@ -273,6 +273,9 @@ fn of_languages<'a>(
         if !is_there(component) && installed.contains(&key(component)) {
             continue;
         }
+        if component.kind == "maven" && !component.name.contains(':') {
+            nameless.insert(format!("{} {}", component.name, component.version).trim_end().to_owned());
+        }
         let place = Place { package: component.purl(), path: component.path.clone(), ..Place::default() };
         out.push(Subjected {
             ecosystem,
@@ -286,7 +289,22 @@ fn of_languages<'a>(
         });
     }
     findings.extend(absent.into_iter().map(|ecosystem| uncovered("INC-18", ecosystem)));
+    findings.extend(without_group(&nameless));
     out
+}
+
+/// Java archives of which nobody says in which group they are: advisories name the group, too.
+fn without_group(names: &BTreeSet<String>) -> Option<Finding> {
+    const SHOWN: usize = 5;
+    let first: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    let observed = match names.len() {
+        0 => return None,
+        count @ 1..=SHOWN => format!("{count} Java archives without a group: {}", first.join(", ")),
+        count => format!("{count} Java archives without a group, first {}", first.join(", ")),
+    };
+    let fix = "build them with META-INF/maven, or attest a CycloneDX document that names their groups";
+    let told = finding("INC-24", Place::default(), observed, "group, name and version of each archive", fix);
+    Some(told)
 }
 
 fn one(

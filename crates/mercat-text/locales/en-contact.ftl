@@ -330,6 +330,7 @@ required-INC-08 = a package database in a format that is read
 advice-INC-08 = use a current package manager, and rebuild
 required-INC-16 = programs that can be looked into
 required-INC-18 = an advisory snapshot that covers it
+required-INC-24 = group, name and version of each archive
 required-INC-20 = an answer about every file
 required-INC-21 = signatures that are young enough for the policy
 required-INC-22 = layers that can be read

@@ -229,6 +229,24 @@ fn a_package_is_the_distributions_when_the_advisories_know_it_and_it_is_installe
 }
 
 #[test]
+fn java_archives_without_a_group_are_told_as_not_matched() {
+    let others =
+        (0..100).map(|number| record("Maven", &format!("g:a{number}"), &format!("GHSA-{number}"), "1"));
+    let knowledge = knowledge(others.collect(), TODAY);
+    let with = component("maven", "org.example:a", "1");
+    assert!(of_components(std::slice::from_ref(&with), &knowledge).is_empty());
+    let mut all: Vec<Component> =
+        (0..6).map(|number| component("maven", &format!("beans-{number}"), "5.3")).collect();
+    all.push(with);
+    let told = of_components(&all, &knowledge);
+    assert_eq!((told.len(), told[0].rule.as_str()), (1, "INC-24"), "{told:?}");
+    assert!(told[0].observed.starts_with("6 Java archives without a group, first beans-0 5.3, beans-1 5.3,"));
+    let told = of_components(&all[..1], &knowledge);
+    assert_eq!(told[0].observed, "1 Java archives without a group: beans-0 5.3");
+    assert_eq!(knowledge.policy.severity("INC-24"), Some(Severity::Warning));
+}
+
+#[test]
 fn a_part_of_an_ecosystem_is_told() {
     let packages = [package("openssl", "openssl", "3.0.7-1.el9")];
     let of = |count: usize| {
