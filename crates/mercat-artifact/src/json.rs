@@ -120,6 +120,24 @@ impl<'de> Visitor<'de> for Strict {
     }
 }
 
+/// Every text in a document, names of members among them, in order.
+pub fn texts(value: &Value) -> Vec<String> {
+    fn collect(value: &Value, out: &mut Vec<String>) {
+        match value {
+            Value::String(text) => out.push(text.clone()),
+            Value::Array(list) => list.iter().for_each(|item| collect(item, out)),
+            Value::Object(map) => map.iter().for_each(|(key, item)| {
+                out.push(key.clone());
+                collect(item, out);
+            }),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    let mut out = Vec::new();
+    collect(value, &mut out);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

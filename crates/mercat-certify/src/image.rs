@@ -3,7 +3,7 @@
 mod checks;
 mod compose;
 
-use crate::facts::{LayerFacts, facts_key, scan_layer};
+use crate::facts::{LayerFacts, Note, facts_key, scan_layer};
 use crate::vulnerabilities::{self, Statements};
 use crate::{Blobs, Knowledge, Specimen, Verdict};
 use mercat_artifact::ReadError;
@@ -228,16 +228,13 @@ impl Reader<'_> {
             let fix = "revoke the credential and leave it out of the annotations";
             self.add("CTR-21", &shown, observed, "no credentials in manifests", fix);
         }
-        match self.knowledge.malware("manifest", &bytes) {
-            Ok(found) => {
-                for (rule, observed) in found {
-                    self.add(rule, &shown, observed, "no malware", "build the image again without it");
-                }
-            }
-            Err(why) => {
-                let observed = format!("the malware scan ended early: {why}");
-                self.add("INC-02", &shown, observed, "a whole scan", crate::scan::OURS);
-            }
+        // What is no JSON is refused below.
+        let texts =
+            mercat_artifact::json::parse(&bytes).map(|document| mercat_artifact::json::texts(&document));
+        let texts = texts.unwrap_or_default().join("\n");
+        for Note { rule, observed, required, fix, .. } in self.knowledge.malware("manifest", texts.as_bytes())
+        {
+            self.add(&rule, &shown, observed, &required, &fix);
         }
         match oci::parse_manifest(&bytes, declared) {
             Err(error) => self.report(&shown, &error),
@@ -422,7 +419,7 @@ fn read_layer(
     }
     // A layer that ended early, or in which a scanner failed, is read again next time; what its bytes alone leave
     // open, a damaged archive for example, stays what it is.
-    let failed = |note: &crate::facts::Note| ["INC-01", "INC-02", "INC-20"].contains(&note.rule.as_str());
+    let failed = |note: &Note| ["INC-01", "INC-02", "INC-20"].contains(&note.rule.as_str());
     if facts.blob == layer.descriptor.digest.as_str() && !facts.notes.iter().any(failed) {
         reused.keep(key, &facts);
     }

@@ -1,7 +1,8 @@
 //! What the scanners see in some bytes.
 
+use crate::facts::Note;
 use crate::lines::Lines;
-use crate::scan::{Rules, Whence};
+use crate::scan::{OURS, Rules, Whence};
 use crate::shown::WINDOW_BYTES;
 use crate::{Knowledge, yara};
 use mercat_secrets::{Secret, WRITING_BYTES_MAX, Writing};
@@ -36,26 +37,29 @@ pub(crate) struct Seen {
 }
 
 impl Knowledge {
-    /// The rule and what is observed of each virus and malware in bytes that are no file: what an image says of itself.
-    ///
-    /// # Errors
-    /// Why a scanner did not come to its end.
-    pub(crate) fn malware(
-        &self,
-        path: &str,
-        bytes: &[u8],
-    ) -> Result<BTreeSet<(&'static str, String)>, String> {
+    /// What the scanners for viruses and malware say of bytes that are no file: of what an image says of itself.
+    pub(crate) fn malware(&self, path: &str, bytes: &[u8]) -> BTreeSet<Note> {
         let mut found = BTreeSet::new();
         if self.inventory_alone {
-            return Ok(found);
+            return found;
         }
-        self.signatures.scan(FileKind::Any, 0, bytes, |name| {
-            found.insert(("CTR-20", format!("virus signature {name}")));
-        })?;
-        for (rule, meaning) in matched(self, path, bytes, true)? {
-            found.insert((meaning.rule(), format!("malware rule {rule}")));
+        let note = |rule: &str, seen: String| {
+            Note::new(rule, path, seen, "no malware", "build the image again without it")
+        };
+        let searched = self.signatures.scan(FileKind::Any, 0, bytes, |name| {
+            found.insert(note("CTR-20", format!("virus signature {name}")));
+        });
+        let matched = searched.and_then(|()| matched(self, path, bytes, true)).map(|rules| {
+            let told = |(rule, meaning): (String, yara::Meaning)| {
+                note(meaning.rule(), format!("malware rule {rule}"))
+            };
+            found.extend(rules.into_iter().map(told));
+        });
+        if let Err(why) = matched {
+            let observed = format!("the malware scan ended early: {why}");
+            found.insert(Note::new("INC-02", path, observed, "a whole scan", OURS));
         }
-        Ok(found)
+        found
     }
 
     /// Runs every scanner over some bytes.

@@ -41,8 +41,7 @@ pub struct Config {
 /// `JSON-01`, or `CFG-01` to `CFG-07` with what was found.
 pub fn parse_config(bytes: &[u8]) -> Result<Config, ReadError> {
     let whole = json::parse(bytes)?;
-    let mut texts = Vec::new();
-    collect_texts(&whole, &mut texts);
+    let texts = json::texts(&whole);
     let document = object(whole, "the config")?;
     json::plain_keys("CFG-04", &document, &OF_DOCUMENT)?;
     let os = word(&document, "os").unwrap_or_default();
@@ -266,18 +265,6 @@ fn history(document: &Map<String, Value>) -> Result<Vec<String>, ReadError> {
         }
     }
     Ok(out)
-}
-
-fn collect_texts(value: &Value, out: &mut Vec<String>) {
-    match value {
-        Value::String(text) => out.push(text.clone()),
-        Value::Array(list) => list.iter().for_each(|item| collect_texts(item, out)),
-        Value::Object(map) => map.iter().for_each(|(key, item)| {
-            out.push(key.clone());
-            collect_texts(item, out);
-        }),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
 }
 
 #[cfg(test)]

@@ -52,6 +52,13 @@ pub struct BadReference {
 /// [`BadReference`] naming the part.
 pub fn parse(text: &str) -> Result<(Source, Selector), BadReference> {
     let bad = |why| BadReference { text: text.to_owned(), why };
+    if text.starts_with("docker://") {
+        return Err(bad("leave docker:// out"));
+    }
+    // Of the tools that read them; a registry would be asked for them in vain.
+    if ["docker-daemon:", "containers-storage:"].iter().any(|scheme| text.starts_with(scheme)) {
+        return Err(bad("stores of container engines are not read: save the image first"));
+    }
     if let Some(path) = text.strip_prefix("docker-archive:") {
         return local(path, bad).map(|path| (Source::DockerArchive(path), Selector::Any));
     }
@@ -137,6 +144,9 @@ mod tests {
             "r.example.org/",
             "r.example.org/a:!",
             "r.example.org/a@sha256:1",
+            "docker://alpine",
+            "docker-daemon:alpine:latest",
+            "containers-storage:alpine",
             "oci:",
             "r_x.org:1/a",
             "x.org:99999/a",

@@ -1,7 +1,7 @@
 //! From the facts of layers to the findings of an image.
 
 use super::{Facts, Image};
-use crate::facts::{Captured, LayerFacts, facts_key};
+use crate::facts::{Captured, LayerFacts, Note, facts_key};
 use crate::files::whole::{Part, Whole, whole};
 use crate::sbom::{self, Materials};
 use crate::verdict::{FilesReport, ImageReport, LayerReport};
@@ -257,23 +257,10 @@ impl Composer<'_> {
         // What is started is what its parts are together.
         let words = [&config.entry_point[..], &config.command].concat().join(" ");
         let all = [&config.texts.join("\n"), "\n", &words].concat();
-        self.malware("config", &all);
-    }
-
-    /// Shows what the image says of itself to the scanners for malware.
-    fn malware(&mut self, path: &str, text: &str) {
-        let place = || Place { path: path.to_owned(), ..Place::default() };
-        match self.knowledge.malware(path, text.as_bytes()) {
-            Ok(found) => {
-                for (rule, observed) in found {
-                    let fix = "build the image again without it";
-                    self.add(rule, place(), observed, "no malware", fix);
-                }
-            }
-            Err(why) => {
-                let observed = format!("the malware scan ended early: {why}");
-                self.add("INC-02", place(), observed, "a whole scan", crate::scan::OURS);
-            }
+        for Note { rule, path, observed, required, fix, .. } in
+            self.knowledge.malware("config", all.as_bytes())
+        {
+            self.add(&rule, Place { path, ..Place::default() }, observed, &required, &fix);
         }
     }
 

