@@ -299,7 +299,7 @@ fn without_group(names: &BTreeSet<String>) -> Option<Finding> {
     let first: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
     let observed = match names.len() {
         0 => return None,
-        count @ 1..=SHOWN => format!("{count} Java archives without a group: {}", first.join(", ")),
+        1..=SHOWN => format!("Java archives without a group: {}", first.join(", ")),
         count => format!("{count} Java archives without a group, first {}", first.join(", ")),
     };
     let fix = "build them with META-INF/maven, or attest a CycloneDX document that names their groups";
