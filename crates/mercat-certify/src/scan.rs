@@ -17,8 +17,8 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::Read;
 
-/// Notes of one rule in one layer; what comes after is told as one note of the same rule.
-const NOTES_OF_RULE_MAX: usize = 200;
+/// Notes of one rule in one layer or configuration; what comes after is told as one note of the same rule.
+pub(crate) const NOTES_OF_RULE_MAX: usize = 200;
 /// Bytes that archives inside one file may unpack to before the ratio counts.
 const RATIO_FREE_BYTES: u64 = 64 << 20;
 

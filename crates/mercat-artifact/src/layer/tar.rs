@@ -251,19 +251,21 @@ impl<R: Read> TarReader<R> {
     fn skip_body(&mut self) -> Result<(), ReadError> {
         let mut scratch = [0; 8192];
         while self.read_body(&mut scratch)? > 0 {}
-        let mut left = usize::try_from(self.padding).unwrap_or(0);
+        // Less than a block.
+        let padding = usize::try_from(self.padding).unwrap_or(0);
         self.padding = 0;
-        while left > 0 {
-            match self.inner.read(&mut scratch[..left])? {
+        let mut have = 0;
+        while have < padding {
+            match self.inner.read(&mut scratch[have..padding])? {
                 0 => return Err(self.refused("TAR-18", "the stream ends inside padding")),
                 count => {
-                    if scratch[..count].iter().any(|byte| *byte != 0) {
-                        self.set_aside(&[&scratch[..count]]);
-                    }
-                    left -= count;
+                    have += count;
                     self.offset += count as u64;
                 }
             }
+        }
+        if scratch[..padding].iter().any(|byte| *byte != 0) {
+            self.set_aside(&[&scratch[..padding]]);
         }
         Ok(())
     }
@@ -400,19 +402,17 @@ impl<R: Read> TarReader<R> {
             return Err(self.refused("TAR-20", "a pax sparse entry"));
         }
         self.set_records_aside(&pax);
-        let long = |key: &str, long: &Option<Vec<u8>>| pax.get(key).cloned().or_else(|| long.clone());
-        for (short, long) in [
-            (&header.name, long("path", &extensions.long_name)),
-            (&header.link, long("linkpath", &extensions.long_link)),
-        ] {
+        let long_name = pax.get("path").or(extensions.long_name.as_ref());
+        let long_link = pax.get("linkpath").or(extensions.long_link.as_ref());
+        for (short, long) in [(&header.name, long_name), (&header.link, long_link)] {
             // Writers put as much of the name there as fits.
             if long.is_some_and(|long| !long.starts_with(short)) {
                 self.set_aside(&[short]);
             }
         }
         self.set_aside(&[&header.owners]);
-        let of_this = long("path", &extensions.long_name).unwrap_or_else(|| header.name.clone());
-        for name in extensions.names.iter().filter(|name| !is_of_extension(name, &of_this)) {
+        let of_this = long_name.unwrap_or(&header.name);
+        for name in extensions.names.iter().filter(|name| !is_of_extension(name, of_this)) {
             self.set_aside(&[name]);
         }
         let size = self.effective_size(&header, &pax)?;

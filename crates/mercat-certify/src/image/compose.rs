@@ -4,6 +4,7 @@ use super::{Facts, Image};
 use crate::facts::{Captured, LayerFacts, Note, facts_key};
 use crate::files::whole::{Part, Whole, whole};
 use crate::sbom::{self, Materials};
+use crate::scan::NOTES_OF_RULE_MAX;
 use crate::verdict::{FilesReport, ImageReport, LayerReport};
 use crate::vulnerabilities::{self, Installed, Statements};
 use crate::{Knowledge, inventory, links};
@@ -119,9 +120,6 @@ pub(super) fn compose(
     }
 }
 
-/// Findings of one rule in a configuration, most.
-const FOUND_MAX: usize = 200;
-
 fn label_names(image: &Image) -> Vec<String> {
     let set = image.config.labels.iter().filter(|(_, value)| !value.is_empty());
     let names: BTreeSet<&String> = set.map(|(name, _)| name).collect();
@@ -232,7 +230,7 @@ impl Composer<'_> {
         let named = config.labels.iter().map(|(key, value)| ("config: Labels", format!("{key}={value}")));
         let words = [&config.entry_point[..], &config.command].concat().join(" ");
         let place = if config.command.is_empty() { "config: Entrypoint" } else { "config: Cmd" };
-        let joined: Vec<(&str, String)> = named.chain([(place, words)]).collect();
+        let joined: Vec<(&str, String)> = named.chain([(place, words.clone())]).collect();
         let joined = joined.iter().map(|(place, text)| (*place, text));
         let mut told_already: BTreeSet<&String> = BTreeSet::new();
         for (place, text) in env.chain(history).chain(labels).chain(command).chain(others).chain(joined) {
@@ -255,7 +253,6 @@ impl Composer<'_> {
         let fix = "leave it empty in the image, and have whoever starts it give the value";
         self.add_each("CTR-21-VARIABLE", fixed, "secrets that are given at run time", fix);
         // What is started is what its parts are together.
-        let words = [&config.entry_point[..], &config.command].concat().join(" ");
         let all = [&config.texts.join("\n"), "\n", &words].concat();
         for Note { rule, path, observed, required, fix, .. } in
             self.knowledge.malware("config", all.as_bytes())
@@ -267,11 +264,11 @@ impl Composer<'_> {
     /// Adds what was found of one rule in the configuration, up to a number that can be read.
     fn add_each(&mut self, rule: &str, found: BTreeSet<(&str, String)>, required: &str, fix: &str) {
         let all = found.len();
-        for (path, observed) in found.into_iter().take(FOUND_MAX) {
+        for (path, observed) in found.into_iter().take(NOTES_OF_RULE_MAX) {
             self.add(rule, Place { path: path.to_owned(), ..Place::default() }, observed, required, fix);
         }
-        if all > FOUND_MAX {
-            let observed = format!("more than {FOUND_MAX} of these in the configuration");
+        if all > NOTES_OF_RULE_MAX {
+            let observed = format!("more than {NOTES_OF_RULE_MAX} of these in the configuration");
             self.add(rule, Place::default(), observed, required, fix);
         }
     }
