@@ -12,7 +12,14 @@ fn visit(_: Member<'_>, body: &mut dyn Read) -> Result<(), ReadError> {
 
 /// Zip, its ambiguities.
 pub fn zip(data: &[u8]) {
-    let _ = archive::zip::check(&data);
+    let Ok(checked) = archive::zip::check(&data) else { return };
+    if let Some(members) = checked.members {
+        let _ = members.walk(&mut |member, content| {
+            // A name has two bytes for its length, and each byte that is no text becomes three.
+            assert!(member.name.len() <= 3 * 65_535);
+            content.is_ok_and(|content| drain(content).is_ok())
+        });
+    }
 }
 
 /// Unix ar.

@@ -3,7 +3,7 @@
 use crate::facts::{Body, Note};
 use crate::kept::{Bytes, Kept};
 use crate::scan::{OURS, Rules, Scan, Want, Whence};
-use crate::seeking::{Seeking, Watched};
+use crate::seeking::Watched;
 use crate::shown::Shown;
 use crate::space;
 pub(crate) use archive::Format;
@@ -71,7 +71,11 @@ pub(crate) fn walk<'k>(
         Format::Gzip => stream(scan, path, depth, flate2::bufread::MultiGzDecoder::new(input)),
         Format::Zstd => stream(scan, path, depth, mercat_artifact::layer::ZstdReader::new(input)),
         Format::Xz => stream(scan, path, depth, lzma_rust2::XzReader::new(input, true)),
-        Format::Bzip2 => stream(scan, path, depth, bzip2::bufread::MultiBzDecoder::new(input)),
+        Format::Bzip2 => {
+            let want = Want { is_slow: true, ..Want::default() };
+            let mut unpacked = archive::Bzip2Reader::new(input);
+            scan.content(&format!("{path}!/content"), depth, &mut unpacked, want).map(drop)
+        }
         Format::Lz4 => stream(scan, path, depth, archive::Lz4Reader::new(input)),
         Format::Compress => stream(scan, path, depth, archive::CompressReader::new(input)),
         Format::Zlib => {
@@ -341,56 +345,39 @@ fn held(
 
 fn zip_members(scan: &Scan<'_>, path: &str, depth: u32, bytes: &Watched<'_>) -> Result<(), ReadError> {
     let checked = archive::zip::check(bytes)?;
+    let required = "a zip that every reader understands alike and opens";
     for problem in checked.refusals {
         let ReadError::Refused { code, what, .. } = problem else { continue };
-        let required = "a zip that every reader understands alike and opens";
+        if code == "ZIP-07" {
+            let observed = "a zip whose members overlap".to_owned();
+            scan.note(Note::new("CTR-29", path, observed, "members side by side", "remove the archive"));
+        }
         let fix = "rebuild the archive with a current tool, without encryption";
         scan.note(Note::new(code, path, what, required, fix));
     }
-    let bad = |error: zip::result::ZipError| ReadError::from(io::Error::other(error.to_string()));
-    let mut archive = zip::ZipArchive::new(Seeking::new(bytes)?).map_err(bad)?;
-    let opened = archive.central_directory_start();
-    if checked.directory != Some(opened) {
-        let observed = match checked.directory {
-            Some(directory) => format!("a zip with directories at {directory} and {opened}"),
-            None => format!("a zip with a directory at {opened} to which no end record leads"),
-        };
-        let required = "a zip that every reader understands alike and opens";
-        scan.note(Note::new("ZIP-02", path, observed, required, "rebuild the archive with a current tool"));
-        return Ok(());
-    }
-    if archive.has_overlapping_files().map_err(bad)? {
-        let observed = "a zip whose members overlap".to_owned();
-        scan.note(Note::new("CTR-29", path, observed, "members side by side", "remove the archive"));
-        return Ok(());
-    }
-    for at in 0..archive.len() {
-        if scan.is_cut() {
-            break;
-        }
-        let mut file = match archive.by_index(at) {
-            Ok(file) => file,
+    let Some(members) = checked.members else { return Ok(()) };
+    members.walk(&mut |member, content| {
+        let name = member.name;
+        match content {
             Err(error) => {
-                let observed = format!("member {at} cannot be opened: {error}");
+                let observed = format!("member {name} cannot be opened: {error}");
                 let fix = "store it without encryption";
                 scan.note(Note::new("INC-05", path, observed, "members that open", fix));
-                continue;
             }
-        };
-        if file.is_dir() {
-            continue;
+            Ok(content) => {
+                let want = Want { size: member.size, ..Want::default() };
+                let done = scan.content(&format!("{path}!/{name}"), depth, content, want);
+                if let Err(error) = done.map(drop)
+                    && !scan.is_cut()
+                {
+                    let observed = format!("member {name} cannot be read to its end ({error})");
+                    let required = "members that can be read whole";
+                    scan.note(Note::new("INC-05", path, observed, required, "rebuild the archive"));
+                }
+            }
         }
-        let name = file.name().map(|name| name.into_owned()).unwrap_or_else(|_| format!("member-{at}"));
-        let want = Want { size: Some(file.size()), ..Want::default() };
-        let done = scan.content(&format!("{path}!/{name}"), depth, &mut file, want);
-        if let Err(error) = done.map(drop)
-            && !scan.is_cut()
-        {
-            let observed = format!("member {name} cannot be read to its end ({error})");
-            let required = "members that can be read whole";
-            scan.note(Note::new("INC-05", path, observed, required, "rebuild the archive"));
-        }
-    }
+        !scan.is_cut()
+    })?;
     Ok(())
 }
 

@@ -110,6 +110,8 @@ pub(crate) struct Want {
     pub(crate) mode: u32,
     /// Whether it is a part of a file, which has not the lines of that.
     pub(crate) is_part: bool,
+    /// Whether whoever unpacks it holds megabytes himself, and takes so long that nothing is won by a second window.
+    pub(crate) is_slow: bool,
 }
 
 /// What is known of a file once it has passed.

@@ -68,6 +68,8 @@ pub(crate) struct Shown<'s, 'k> {
     named: bool,
     /// The line of a text in which the window begins.
     line: Option<u64>,
+    /// Whether nothing is won by a second window.
+    is_slow: bool,
 }
 
 impl<'s, 'k> Shown<'s, 'k> {
@@ -112,6 +114,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             broken: None,
             named,
             line: (!want.is_part && !alone).then_some(1),
+            is_slow: want.is_slow,
         }
     }
 
@@ -259,7 +262,7 @@ impl<'s, 'k> Shown<'s, 'k> {
         if self.window.is_empty() {
             return self.window.read(&mut *self.inner, WINDOW_BYTES);
         }
-        if self.scan.shows_first(self.depth) {
+        if self.is_slow || self.scan.shows_first(self.depth) {
             let fresh = self.window.len() - self.carried;
             let seen =
                 self.hash_fresh().map(|(of, rules)| self.scan.look(self.path, of, &self.window, rules));

@@ -31,6 +31,7 @@ fn open(bytes: &[u8]) -> Result<Members, ReadError> {
         Some(Format::Lz4) => {
             visit(Member { name: "", size: None }, &mut Lz4Reader::new(BufReader::new(bytes)))?
         }
+        Some(Format::Zip) => return zips::opened(bytes).into_iter().map(|(n, c)| Ok((n, c?))).collect(),
         Some(Format::Compress) => visit(Member { name: "", size: None }, &mut CompressReader::new(bytes))?,
         other => return Err(ReadError::refused("TEST", 0, format!("{other:?}"))),
     }
@@ -411,7 +412,7 @@ proptest! {
             bytes.truncate(cut.index(bytes.len()));
         }
         let _ = code(&bytes);
-        let _ = zip::check(&bytes.as_slice());
+        let _ = zips::opened(&bytes);
         let _ = Cursor::new(bytes);
     }
 }

@@ -1,8 +1,8 @@
 //! What makes a zip (APPNOTE 6.3.10) one thing to one reader and another to the next.
 //!
 //! Readers go by the central directory, by the local headers as they come, or by whichever end record they
-//! find first. Here nothing is unpacked: the `zip` crate does that; this tells whether all ways lead to the
-//! same members.
+//! find first. [`check`] tells whether all ways lead to the same members; only then are they unpacked, one after the
+//! other, and nothing of them is held.
 //!
 //! | code | meaning |
 //! |---|---|
@@ -23,9 +23,13 @@
 //! | `ZIP-15` | a name that leads out of the archive: absolute, or with `..` |
 //! | `ZIP-16` | a name that is empty, holds a NUL, or is longer than [`NAME_BYTES_MAX`](super::NAME_BYTES_MAX) |
 //! | `ZIP-17` | more than [`MEMBERS_MAX`](super::MEMBERS_MAX) members |
+//! | `ZIP-18` | a member whose content does not unpack to what its size and checksum say |
 
 mod end;
 mod member;
+mod open;
+
+pub use open::{Members, Visit};
 
 use crate::{Positioned, ReadError};
 use std::collections::BTreeMap;
@@ -83,29 +87,30 @@ impl<'b> Source<'b> {
 }
 
 /// What [`check`] found.
-#[derive(Debug)]
-pub struct Checked {
+pub struct Checked<'b> {
     /// Everything in which readers of the zip may differ, or at which ours stops; none when all is well. At most one a
     /// code.
     pub refusals: Vec<ReadError>,
-    /// Where the central directory begins that was looked at: whoever opens another opens another archive.
-    pub directory: Option<u64>,
+    /// What can be opened: nothing without a central directory, with members that overlap (`ZIP-07`), or too many.
+    pub members: Option<Members<'b>>,
 }
 
 /// Tells everything in which readers of this zip may differ, or at which ours stops.
 ///
 /// # Errors
 /// When the bytes cannot be read.
-pub fn check(bytes: &dyn Positioned) -> io::Result<Checked> {
+pub fn check(bytes: &dyn Positioned) -> io::Result<Checked<'_>> {
     let mut problems = Problems(BTreeMap::new());
     let mut source = Source::new(bytes)?;
     let end = end::find(&mut source, &mut problems)?;
     if let Some(end) = &end {
         member::check(&mut source, end, &mut problems)?;
     }
+    let is_shut = ["ZIP-07", "ZIP-17"].iter().any(|code| problems.0.contains_key(code));
+    let members = end.filter(|_| !is_shut).map(|end| Members::new(bytes, &end)).transpose()?;
     let told = problems.0.into_iter().map(|(code, (offset, what, times))| {
         let more = if times > 1 { format!(" ({times} times in all)") } else { String::new() };
         ReadError::refused(code, offset, what + &more)
     });
-    Ok(Checked { refusals: told.collect(), directory: end.map(|end| end.directory as u64) })
+    Ok(Checked { refusals: told.collect(), members })
 }

@@ -76,6 +76,125 @@ fn codes(bytes: &[u8]) -> Vec<&'static str> {
     told.collect()
 }
 
+/// The members that are shown, each with its content or why there is none of it.
+pub(super) fn opened(bytes: &[u8]) -> Vec<(String, Result<Vec<u8>, ReadError>)> {
+    let mut out = Vec::new();
+    let Some(members) = check(&bytes).expect("it is in memory").members else { return out };
+    let walked = members.walk(&mut |member, content| {
+        let content = content.and_then(|content| {
+            let mut all = Vec::new();
+            content.take(BUDGET).read_to_end(&mut all)?;
+            assert_eq!(content.read(&mut [0; 9]).ok(), Some(0), "it ends once");
+            Ok(all)
+        });
+        out.push((member.name.to_owned(), content));
+        true
+    });
+    walked.expect("it is in memory");
+    out
+}
+
+#[test]
+fn what_others_pack_comes_out_as_it_went_in() {
+    let python = "import zipfile\nfor m in 0, 8:\n with zipfile.ZipFile('out.zip', 'w', m) as z:\n  \
+        [z.write(n.strip()) for n in open('names')]\n  z.comment = b'of the archive'";
+    for script in [
+        "zip -q out.zip $(cat names)",
+        "zip -q -0 out.zip $(cat names)",
+        "7z a -bd -tzip -mx9 out.zip $(cat names)",
+        &format!("python3 -c \"{python}\""),
+    ] {
+        round_trip(script, "out.zip");
+    }
+}
+
+#[test]
+fn content_that_is_not_what_was_announced_is_told_and_the_rest_is_shown() {
+    let whole = made(&[file(b"a", b"content"), file(b"b", b"more"), file(b"b/", b""), file(b"c/", b"here")]);
+    let told = |bytes: &[u8]| -> Vec<String> {
+        let told = opened(bytes).into_iter().map(|(name, content)| match content {
+            Ok(content) => format!("{name}={}", String::from_utf8_lossy(&content)),
+            Err(ReadError::Refused { code, .. }) => format!("{name}:{code}"),
+            Err(ReadError::Io(error)) => panic!("{error}"),
+        });
+        told.collect()
+    };
+    // What has content is no directory.
+    assert_eq!(told(&whole), ["a=content", "b=more", "c/=here"]);
+    let changed = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        told(&bytes)
+    };
+    assert_eq!(changed(LOCAL_BYTES + 1), ["a:ZIP-18", "b=more", "c/=here"], "a byte of it");
+    let directory = whole.windows(4).position(|part| part == b"PK\x01\x02").expect("there is one");
+    assert_eq!(changed(directory + 16), ["a:ZIP-18", "b=more", "c/=here"], "its checksum");
+    assert_eq!(changed(directory + 24), ["a:ZIP-18", "b=more", "c/=here"], "its size");
+    assert_eq!(changed(directory + 10), ["a:ZIP-09", "b=more", "c/=here"], "its method");
+    assert_eq!(changed(directory + 8), ["a:ZIP-10", "b=more", "c/=here"], "encrypted");
+    assert_eq!(changed(0), ["a:ZIP-01", "b=more", "c/=here"], "no header");
+    // Deflated it says in itself where it ends.
+    let mut deflated = whole.clone();
+    deflated[directory + 10] = 8;
+    assert_eq!(told(&deflated), ["a:ZIP-18", "b=more", "c/=here"]);
+    let end = end(2, 0, 0);
+    assert_eq!(told(&[&whole[..directory], &end].concat()), [""; 0], "without a directory");
+    // Two entries of the directory with one content, of which each could be as large as the whole.
+    let two = [central(&file(b"a", b"content"), 0), central(&file(b"b", b"content"), 0)].concat();
+    let local = local(&file(b"a", b"content"));
+    let end = super::zips::end(2, two.len(), local.len());
+    assert_eq!(told(&[&local[..], &two, &end].concat()), [""; 0], "one content of two members");
+}
+
+#[test]
+fn members_of_any_size_come_whole_whatever_is_read_at_a_time() {
+    use flate2::write::DeflateEncoder;
+    use std::io::Write;
+    for size in [0, 1, 16_000, 16_384, 16_385, 70_000] {
+        let mut state = 7_u32;
+        let noise = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        });
+        let content: Vec<u8> = noise.take(size).collect();
+        let mut packed = DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(&content).expect("in memory");
+        let packed = packed.finish().expect("in memory");
+        let mut zip = made(&[file(b"first", b"x"), file(b"a", Box::leak(packed.into_boxed_slice()))]);
+        // Both headers tell of what is packed.
+        let set = |zip: &mut Vec<u8>, at: usize| {
+            zip[at] = 8;
+            zip[at + 6..at + 10].copy_from_slice(&crc32fast::hash(&content).to_le_bytes());
+            zip[at + 14..at + 18].copy_from_slice(&(content.len() as u32).to_le_bytes());
+        };
+        let local = LOCAL_BYTES + 6;
+        let directory = zip.len() - 22 - 47;
+        set(&mut zip, local + 8);
+        set(&mut zip, directory + 10);
+        assert_eq!(codes(&zip), [""; 0], "{size}");
+        for step in [1, 7, 5000, 1 << 20] {
+            let mut out = Vec::new();
+            let members = check(&zip).expect("in memory").members.expect("it opens");
+            let walked = members.walk(&mut |member, reader| {
+                let reader = reader.expect("it opens");
+                if member.name == "a" {
+                    let mut buffer = vec![0; step];
+                    loop {
+                        match reader.read(&mut buffer).expect("it is whole") {
+                            0 => break,
+                            count => out.extend_from_slice(&buffer[..count]),
+                        }
+                    }
+                }
+                // What is left unread is passed over.
+                true
+            });
+            walked.expect("in memory");
+            assert!(out == content, "{size} by {step}");
+        }
+    }
+}
+
 #[test]
 fn a_zip_that_is_one_thing_is_left_alone() {
     let zip = made(&[file(b"a", b"content"), file(b"b/", b""), file(b"b/c", b"more")]);
@@ -229,7 +348,7 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = with;
         }
-        let _ = check(&bytes.as_slice());
+        let _ = opened(&bytes);
     }
 }
 

@@ -8,10 +8,10 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 
-const ENTRY: &[u8] = b"PK\x01\x02";
+pub(super) const ENTRY: &[u8] = b"PK\x01\x02";
 const ENTRY_BYTES: usize = 46;
-const LOCAL: &[u8] = b"PK\x03\x04";
-const LOCAL_BYTES: usize = 30;
+pub(super) const LOCAL: &[u8] = b"PK\x03\x04";
+pub(super) const LOCAL_BYTES: usize = 30;
 /// Lengths of a data descriptor: with or without signature, 32 or 64 bit sizes.
 const DESCRIPTORS: [usize; 5] = [0, 12, 16, 20, 24];
 
@@ -21,24 +21,29 @@ const STRONG: u64 = 1 << 6;
 const MASKED: u64 = 1 << 13;
 
 /// Fields that both headers have.
-struct Fields {
+pub(super) struct Fields {
     flags: u64,
-    method: u64,
-    crc: u64,
-    packed: u64,
-    unpacked: u64,
+    pub(super) method: u64,
+    pub(super) crc: u64,
+    pub(super) packed: u64,
+    pub(super) unpacked: u64,
+}
+
+/// Whether the content is encrypted, in any of the ways.
+pub(super) fn is_encrypted(fields: &Fields) -> bool {
+    fields.flags & (ENCRYPTED | STRONG | MASKED) != 0 || fields.method == 99
 }
 
 /// One entry of the directory.
-struct Central {
-    fields: Fields,
-    name: Vec<u8>,
+pub(super) struct Central {
+    pub(super) fields: Fields,
+    pub(super) name: Vec<u8>,
     extra: Vec<u8>,
     /// Where its local header is, and the disk.
-    local: u64,
+    pub(super) local: u64,
     disk: u64,
     /// Where the next one begins.
-    next: usize,
+    pub(super) next: usize,
 }
 
 pub(super) fn check(source: &mut Source<'_>, end: &End, problems: &mut Problems) -> io::Result<()> {
@@ -94,7 +99,7 @@ pub(super) fn check(source: &mut Source<'_>, end: &End, problems: &mut Problems)
     side_by_side(source, ranges, end, problems)
 }
 
-fn central(directory: &mut Source<'_>, at: usize) -> io::Result<Option<Central>> {
+pub(super) fn central(directory: &mut Source<'_>, at: usize) -> io::Result<Option<Central>> {
     let Some(fixed) = directory.get(at, ENTRY_BYTES)? else { return Ok(None) };
     let field = |from: usize, count: usize| le(&fixed[from..from + count]);
     let size = |from: usize| usize::try_from(field(from, 2)).unwrap_or(0);
@@ -140,7 +145,7 @@ fn extra_field(mut extra: &[u8], wanted: u64) -> Option<&[u8]> {
 fn one(entry: &Central, at: usize, problems: &mut Problems) {
     let at = at as u64;
     let name = || text(&entry.name[..entry.name.len().min(NAME_BYTES_MAX)]);
-    if entry.fields.flags & (ENCRYPTED | STRONG | MASKED) != 0 || entry.fields.method == 99 {
+    if is_encrypted(&entry.fields) {
         problems.add("ZIP-10", at, || format!("{:?} is encrypted", name()));
     } else if !METHODS.contains(&entry.fields.method) {
         problems.add("ZIP-09", at, || format!("{:?} has method {}", name(), entry.fields.method));
