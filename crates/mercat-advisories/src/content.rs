@@ -47,6 +47,14 @@ pub struct Batch {
     pub unread: u64,
 }
 
+/// Days by which a date may be ahead: clocks and time zones differ.
+const AHEAD_DAYS_MAX: i64 = 1;
+
+/// Whether a record says that it was changed on a day that is yet to come. It is used; its date says nothing.
+pub fn is_to_come(modified: &str, today: Day) -> bool {
+    Day::parse(modified).is_some_and(|day| day.since(today) > AHEAD_DAYS_MAX)
+}
+
 impl Content {
     /// What a snapshot holds, to add to it.
     ///
@@ -70,6 +78,8 @@ impl Content {
             }
             Posting::Kev(cve, kev) => drop(out.kev.entries.insert(cve, kev)),
             Posting::Epss(cve, epss) => drop(out.epss.entries.insert(cve, epss)),
+            // What follows from the names of packages is written anew.
+            Posting::Artifact { .. } | Posting::Root { .. } => {}
         })?;
         // The order in which postings are kept is not that of the record.
         out.records.values_mut().for_each(|record| record.advisories.sort());
@@ -81,14 +91,16 @@ impl Content {
         Ok(out)
     }
 
-    /// Whether a batch is older than what is there: by ecosystem, and by table.
+    /// Whether a batch is older than what is there: by ecosystem, and by table. Dates that are yet to come do not count: one
+    /// of them would keep out all that follows.
     ///
     /// # Errors
     /// The first that is.
-    pub fn check_newer(&self, batch: &Batch) -> Result<(), Rollback> {
+    pub fn check_newer(&self, batch: &Batch, today: Day) -> Result<(), Rollback> {
         let newest = |records: &mut dyn Iterator<Item = &Record>| {
             let mut out: BTreeMap<String, String> = BTreeMap::new();
-            for advisory in records.flat_map(|record| &record.advisories) {
+            let counted = records.filter(|record| !is_to_come(&record.modified, today));
+            for advisory in counted.flat_map(|record| &record.advisories) {
                 let known = out.entry(advisory.ecosystem.clone()).or_default();
                 if *known < advisory.modified {
                     known.clone_from(&advisory.modified);
@@ -107,7 +119,7 @@ impl Content {
             ("EPSS table", batch.epss.as_ref().map(|table| table.day), self.epss.day),
         ];
         for (what, new, old) in tables {
-            if let Some(new) = new.filter(|new| *new < old) {
+            if let Some(new) = new.filter(|new| *new < old && old.since(today) <= AHEAD_DAYS_MAX) {
                 return Err(Rollback { what: what.to_owned(), new: new.to_string(), old: old.to_string() });
             }
         }
@@ -122,14 +134,18 @@ impl Content {
             import.records += 1;
             record.advisories.sort();
             record.advisories.dedup();
-            if import.newest < record.modified {
+            if import.newest < record.modified && !is_to_come(&record.modified, day) {
                 import.newest.clone_from(&record.modified);
             }
             for advisory in &record.advisories {
                 self.imported.insert(advisory.ecosystem.clone(), day);
             }
             let known = self.records.get(&record.id);
-            if known.is_none_or(|known| known.modified < record.modified || (older_too && *known != record)) {
+            let is_newer = |known: &Record| {
+                let of_the_past = is_to_come(&known.modified, day) && !is_to_come(&record.modified, day);
+                known.modified < record.modified || (older_too || of_the_past) && *known != record
+            };
+            if known.is_none_or(is_newer) {
                 import.changed += 1;
                 self.records.insert(record.id.clone(), record);
             }

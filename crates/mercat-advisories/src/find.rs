@@ -68,6 +68,30 @@ impl Advisories {
 }
 
 impl Snapshot {
+    /// The groups in which a package of this name has advisories (Maven).
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn groups_of(&self, ecosystem: &str, artifact: &str) -> Result<Vec<String>, SnapshotError> {
+        let postings = self.find(Key::Artifact(ecosystem, artifact))?;
+        let of_it = postings.into_iter().filter_map(|posting| match posting {
+            Posting::Artifact { ecosystem: of, artifact: name, groups } => {
+                (of == ecosystem && name == artifact).then_some(groups)
+            }
+            _ => None,
+        });
+        Ok(of_it.flatten().collect())
+    }
+
+    /// Whether there are advisories about packages of groups with this [`root_of`](crate::root_of).
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn has_root(&self, ecosystem: &str, root: &str) -> Result<bool, SnapshotError> {
+        let is_it = |posting: &Posting| matches!(posting, Posting::Root { ecosystem: of, root: known } if of == ecosystem && known == root);
+        Ok(self.find(Key::Root(ecosystem, root))?.iter().any(is_it))
+    }
+
     /// All advisories about a package, by its canonical name.
     ///
     /// # Errors

@@ -16,10 +16,12 @@ pub mod versions;
 pub mod vex;
 
 pub use catalogue::{Catalogue, Struck};
-pub use content::{Batch, Content, IMPORTS_MAX, Rollback};
+pub use content::{Batch, Content, IMPORTS_MAX, Rollback, is_to_come};
 pub use day::Day;
 pub use find::{Found, Undecided, Vulnerability};
-pub use record::{Advisory, Interval, Standing, canonical_ecosystem, canonical_name, ecosystem_of_purl_type};
+pub use record::{
+    Advisory, Interval, Standing, canonical_ecosystem, canonical_name, ecosystem_of_purl_type, root_of,
+};
 pub use severity::LEVELS;
 pub use signals::{EPSS_ONE, Epss, Kev, SignalError, Table, is_kev, read_epss, read_kev};
 pub use snapshot::{Coverage, Import, Meta, SCHEMA, Snapshot, SnapshotError};

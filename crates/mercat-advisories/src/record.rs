@@ -167,6 +167,17 @@ pub fn canonical_name(ecosystem: &str, name: &str) -> String {
     }
 }
 
+/// Group and name of a package of an ecosystem in which both make the name (Maven).
+pub(crate) fn grouped<'p>(ecosystem: &str, package: &'p str) -> Option<(&'p str, &'p str)> {
+    if ecosystem == "Maven" { package.split_once(':') } else { None }
+}
+
+/// The first two words of a group or Java package: whose it is (`org.apache` of `org.apache.tomcat.embed`).
+pub fn root_of(group: &str) -> &str {
+    let end = group.match_indices('.').nth(1).map_or(group.len(), |(at, _)| at);
+    &group[..end]
+}
+
 /// The name under which an ecosystem is kept: one for all repositories of a release, as what is installed does not tell
 /// from which it came. Red Hat names streams (`enterprise_linux:9::baseos`), SUSE modules and phases of support
 /// (`Linux Enterprise Module for Basesystem 15 SP5`, `Linux Enterprise Server 15 SP5-LTSS`).

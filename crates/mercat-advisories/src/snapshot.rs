@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 /// Version of the layout. Another one is refused by name, never guessed at.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 /// Bytes of one posting: everything about one package.
 pub(crate) const POSTING_BYTES_MAX: u32 = 256 << 20;
 /// Bytes of the fences and of the description each.
@@ -183,6 +183,17 @@ pub(crate) enum Posting {
     },
     Kev(String, Kev),
     Epss(String, Epss),
+    /// Of packages that are known by a group and a name: the groups in which a name is.
+    Artifact {
+        ecosystem: String,
+        artifact: String,
+        groups: Vec<String>,
+    },
+    /// That there are groups which begin with these two words.
+    Root {
+        ecosystem: String,
+        root: String,
+    },
 }
 
 /// Keys of postings. Two keys with one hash share a posting list; what is read names itself.
@@ -192,6 +203,8 @@ pub(crate) enum Key<'a> {
     Bare(&'a str),
     Kev(&'a str),
     Epss(&'a str),
+    Artifact(&'a str, &'a str),
+    Root(&'a str, &'a str),
 }
 
 impl Key<'_> {
@@ -202,6 +215,8 @@ impl Key<'_> {
             Key::Bare(id) => (1, [id, ""]),
             Key::Kev(cve) => (2, [cve, ""]),
             Key::Epss(cve) => (3, [cve, ""]),
+            Key::Artifact(ecosystem, artifact) => (4, [ecosystem, artifact]),
+            Key::Root(ecosystem, root) => (5, [ecosystem, root]),
         };
         sha.update([kind]);
         sha.update(parts[0]);

@@ -6,7 +6,6 @@
 
 pub mod ar;
 pub mod behind;
-mod bzip2;
 pub mod cab;
 mod compress;
 pub mod cpio;
@@ -17,7 +16,6 @@ pub mod rpm;
 pub mod sevenz;
 pub mod zip;
 
-pub use bzip2::Bzip2Reader;
 pub use compress::CompressReader;
 pub use lz4::Lz4Reader;
 

@@ -365,19 +365,25 @@ pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed<'
         },
         (None, _) => Err(Broken::Unread(format!("no file was free for its {} bytes", passed.size))),
     };
-    let full = scan.with(|facts| facts.told.components.len() > COMPONENTS_MAX);
     match found {
-        Ok(found) if full && !found.is_empty() => {
-            let observed = format!("more than {COMPONENTS_MAX} packages of languages in this layer");
-            scan.note(Note::new("INC-16", "", observed, "fewer of them", OURS));
-        }
-        Ok(found) => scan.with(|facts| facts.told.components.extend(found)),
+        Ok(found) => add(scan, found),
         Err(broken @ (Broken::Unread(_) | Broken::Beyond(_))) => unread(scan, path, &broken),
         Err(broken) => {
             let fix = "ship the file as the package manager or build tool wrote it";
             let required = "a record of packages that can be read";
             scan.note(Note::new("PKG-07", path, broken.to_string(), required, fix));
         }
+    }
+}
+
+/// Takes note of components, or says that there are too many.
+pub(crate) fn add(scan: &Scan<'_>, found: Vec<Component>) {
+    let full = scan.with(|facts| facts.told.components.len() > COMPONENTS_MAX);
+    if full && !found.is_empty() {
+        let observed = format!("more than {COMPONENTS_MAX} packages of languages in this layer");
+        scan.note(Note::new("INC-16", "", observed, "fewer of them", OURS));
+    } else {
+        scan.with(|facts| facts.told.components.extend(found));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Archives inside files: opened here, so that scanners only see plain bytes.
 
 use crate::facts::{Body, Note};
+use crate::files;
 use crate::kept::{Bytes, Kept};
 use crate::scan::{OURS, Rules, Scan, Want, Whence};
 use crate::seeking::Watched;
@@ -12,6 +13,7 @@ use mercat_artifact::layer::tar::{Kind, TarReader};
 use mercat_artifact::{Positioned, ReadError};
 use mercat_disk::ReadAt;
 use mercat_guest::{Contents, Entry, Guest, Kind as EntryKind, Visit};
+use mercat_inventory::ClassRoots;
 use std::collections::HashSet;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -72,8 +74,10 @@ pub(crate) fn walk<'k>(
         Format::Zstd => stream(scan, path, depth, mercat_artifact::layer::ZstdReader::new(input)),
         Format::Xz => stream(scan, path, depth, lzma_rust2::XzReader::new(input, true)),
         Format::Bzip2 => {
+            // A block takes 3.6 MB.
+            input.shed();
             let want = Want { is_slow: true, ..Want::default() };
-            let mut unpacked = archive::Bzip2Reader::new(input);
+            let mut unpacked = bzip2::bufread::MultiBzDecoder::new(input);
             scan.content(&format!("{path}!/content"), depth, &mut unpacked, want).map(drop)
         }
         Format::Lz4 => stream(scan, path, depth, archive::Lz4Reader::new(input)),
@@ -356,8 +360,12 @@ fn zip_members(scan: &Scan<'_>, path: &str, depth: u32, bytes: &Watched<'_>) -> 
         scan.note(Note::new(code, path, what, required, fix));
     }
     let Some(members) = checked.members else { return Ok(()) };
+    let mut classes = ClassRoots::of(path);
     members.walk(&mut |member, content| {
         let name = member.name;
+        if let Some(classes) = &mut classes {
+            classes.member(name);
+        }
         match content {
             Err(error) => {
                 let observed = format!("member {name} cannot be opened: {error}");
@@ -378,6 +386,7 @@ fn zip_members(scan: &Scan<'_>, path: &str, depth: u32, bytes: &Watched<'_>) -> 
         }
         !scan.is_cut()
     })?;
+    files::add(scan, classes.and_then(ClassRoots::component).into_iter().collect());
     Ok(())
 }
 

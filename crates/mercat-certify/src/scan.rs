@@ -30,6 +30,8 @@ const OF_PROGRAMS: [&str; 2] = ["private key", "password in a command"];
 
 /// A window for members of archives that have fewer bytes: full ones would stay beside those of the files around.
 const SMALL_BYTES: usize = 64 << 10;
+/// A full window.
+const FULL_BYTES: usize = WINDOW_BYTES + OVERLAP_BYTES;
 /// Small windows that wait: archives inside archives need one each.
 const SMALL_SPARE_MAX: usize = 4;
 /// Full windows that wait for their next file.
@@ -453,7 +455,14 @@ impl<'k> Scan<'k> {
     /// An empty window of the full size.
     pub(crate) fn buffer(&self) -> Window {
         let spare = self.state.borrow_mut().spare.pop();
-        spare.unwrap_or_else(|| Window::of(WINDOW_BYTES + OVERLAP_BYTES))
+        spare.unwrap_or_else(|| Window::of(FULL_BYTES))
+    }
+
+    /// Frees the windows that wait for their next file.
+    pub(crate) fn shed(&self) {
+        let mut state = self.state.borrow_mut();
+        state.spare.clear();
+        state.small_spare.clear();
     }
 
     /// Takes a window back.
@@ -462,7 +471,8 @@ impl<'k> Scan<'k> {
         let mut state = self.state.borrow_mut();
         let (spare, most) = match buffer.size() {
             SMALL_BYTES => (&mut state.small_spare, SMALL_SPARE_MAX),
-            _ => (&mut state.spare, SPARE_MAX),
+            FULL_BYTES.. => (&mut state.spare, SPARE_MAX),
+            _ => return,
         };
         if spare.len() < most {
             spare.push(buffer);

@@ -357,6 +357,14 @@ impl<'s, 'k> Shown<'s, 'k> {
         }
     }
 
+    /// Gives memory back that waits for other files, and what of its own window is not needed.
+    pub(crate) fn shed(&mut self) {
+        if self.ended {
+            self.window = Window::exactly(&self.window);
+        }
+        self.scan.shed();
+    }
+
     /// Its size, where it is known before the bytes are read.
     pub(crate) fn known_size(&self) -> Option<u64> {
         self.known_size

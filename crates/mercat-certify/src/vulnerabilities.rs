@@ -1,5 +1,7 @@
 //! What is known about what is installed: distribution packages and packages of languages alike.
 
+mod java;
+
 use crate::inventory::ecosystem;
 use crate::sbom::purl;
 use crate::scan::OURS;
@@ -7,10 +9,12 @@ use crate::{Knowledge, advisories};
 use advisories::versions::{Scheme, is_rpm};
 use advisories::vex::{Status, Subject};
 use advisories::{Day, EPSS_ONE, SnapshotError, Vulnerability, canonical_name, ecosystem_of_purl_type};
+use java::Identity;
 use mercat_artifact::pkgdb::{OsRelease, Package};
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_inventory::{Component, Evidence};
 use mercat_policy::VulnerabilityPolicy;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// What was found in an image or on a disk.
@@ -52,13 +56,15 @@ impl Statements {
 struct Subjected<'a> {
     ecosystem: &'a str,
     scheme: Scheme,
-    names: Vec<&'a str>,
+    names: Vec<Cow<'a, str>>,
     /// The version that is compared.
-    version: &'a str,
+    version: Cow<'a, str>,
     /// The stream of a module that it came with.
     module: &'a str,
     shown: String,
     place: Place,
+    /// Whether the name is what its own name and classes make of it, as nothing in it says its group.
+    guessed: bool,
     /// Whether it is there, or only in a list of what somebody meant.
     there: bool,
 }
@@ -202,18 +208,19 @@ fn of_distribution<'a>(
     package: &'a Package,
 ) -> Subjected<'a> {
     // Some rpm distributions name the source, others the package.
-    let mut names = vec![package.source.as_str()];
+    let mut names = vec![Cow::from(&package.source)];
     if is_rpm(ecosystem) && package.name != package.source {
-        names.push(&package.name);
+        names.push(Cow::from(&package.name));
     }
     Subjected {
         ecosystem,
         scheme,
         names,
-        version: &package.source_version,
+        version: Cow::from(&package.source_version),
         module: &package.module,
         shown: format!("{} {}", package.name, package.version),
         place: Place { package: purl(os, package), ..Place::default() },
+        guessed: false,
         there: true,
     }
 }
@@ -234,7 +241,7 @@ pub(crate) fn is_of_distribution(
     let mut names =
         installed.flat_map(|installed| of_distribution(&distribution, scheme, os, installed).names);
     names.any(|name| {
-        let known = snapshot.package(&distribution, &canonical_name(&distribution, name));
+        let known = snapshot.package(&distribution, &canonical_name(&distribution, &name));
         known.is_ok_and(|known| !known.is_empty())
     })
 }
@@ -253,6 +260,7 @@ fn of_languages<'a>(
     findings: &mut Vec<Finding>,
 ) -> Vec<Subjected<'a>> {
     let (mut out, mut absent, mut nameless) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let mut trouble = None;
     let key = |component: &'a Component| {
         (component.kind.as_str(), component.name.as_str(), component.version.as_str())
     };
@@ -273,24 +281,46 @@ fn of_languages<'a>(
         if !is_there(component) && installed.contains(&key(component)) {
             continue;
         }
-        if component.kind == "maven" && !component.name.contains(':') {
-            nameless.insert(format!("{} {}", component.name, component.version).trim_end().to_owned());
-        }
-        let place = Place { package: component.purl(), path: component.path.clone(), ..Place::default() };
-        out.push(Subjected {
+        let mut subject = Subjected {
             ecosystem,
             scheme,
-            names: vec![&component.name],
-            version: &component.version,
+            names: vec![Cow::from(&component.name)],
+            version: Cow::from(&component.version),
             module: "",
             shown: format!("{} {}", component.name, component.version),
-            place,
+            place: Place { package: component.purl(), path: component.path.clone(), ..Place::default() },
+            guessed: false,
             there: is_there(component),
-        });
+        };
+        if component.kind == "maven" && !component.name.contains(':') {
+            match java::identity(component, ecosystem, knowledge) {
+                Ok(Identity::Known(names, version)) => subject.taken_for(component, names, version),
+                Ok(Identity::Unheard) => {}
+                Ok(Identity::Unclear) => {
+                    let shown = format!("{} {}", component.name, component.version);
+                    nameless.insert(shown.trim_end().to_owned());
+                }
+                Err(error) => trouble = Some(unusable(&error)),
+            }
+        }
+        out.push(subject);
     }
     findings.extend(absent.into_iter().map(|ecosystem| uncovered("INC-18", ecosystem)));
     findings.extend(without_group(&nameless));
+    findings.extend(trouble);
     out
+}
+
+impl<'a> Subjected<'a> {
+    /// A Java archive is looked up, and told, as what it is by its name and classes.
+    fn taken_for(&mut self, component: &Component, names: Vec<String>, version: String) {
+        let named = Component { name: names[0].clone(), version, ..component.clone() };
+        self.shown = format!("{} {}", named.name, named.version);
+        self.place.package = named.purl();
+        self.version = Cow::from(named.version);
+        self.names = names.into_iter().map(Cow::from).collect();
+        self.guessed = true;
+    }
 }
 
 /// Java archives of which nobody says in which group they are: advisories name the group, too.
@@ -313,11 +343,12 @@ fn one(
     knowledge: &Knowledge,
     out: &mut Judged,
 ) -> Result<(), SnapshotError> {
+    let names: Vec<&str> = subject.names.iter().map(|name| &**name).collect();
     let found = knowledge.advisories.find(
         subject.scheme,
         subject.ecosystem,
-        &subject.names,
-        (subject.version, subject.module),
+        &names,
+        (&subject.version, subject.module),
     )?;
     if let Some(undecided) = found.undecided {
         let observed = format!(
@@ -414,6 +445,9 @@ fn told(
         () => "CTR-22-BELOW",
     };
     let mut observed = format!("{} ({level}) in {}", found.names.join(", "), subject.shown);
+    if subject.guessed {
+        observed.push_str(", by its name and where its classes are");
+    }
     if !subject.there {
         observed.push_str(", which a list names and nothing shows installed");
     }

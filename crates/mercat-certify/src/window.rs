@@ -17,6 +17,11 @@ impl Window {
         Self { bytes: vec![0; size], filled: 0 }
     }
 
+    /// One with these bytes and no room for more.
+    pub(crate) fn exactly(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.to_vec(), filled: bytes.len() }
+    }
+
     /// For how many bytes it is.
     pub(crate) fn size(&self) -> usize {
         self.bytes.len()

@@ -1,6 +1,7 @@
 //! Java: what build tools leave in a jar. Several `pom.properties` in one jar are the parts of a shaded jar.
 
 use crate::{Broken, Component, Evidence, component};
+use std::collections::BTreeSet;
 
 /// Attributes of a manifest that are read; a manifest of signatures has thousands of sections behind them.
 const ATTRIBUTES_MAX: usize = 4096;
@@ -93,6 +94,70 @@ pub(crate) fn manifest(bytes: &[u8]) -> Result<Vec<Component>, Broken> {
     let licence = first(&["bundle-license"]);
     let licence = licence.split(';').next().unwrap_or_default().to_owned();
     Ok(vec![Component { licence, ..component("maven", &name, &version, Evidence::Manifest) }])
+}
+
+/// Roots of one archive, most: one with more is a program with all its libraries inside, and none of them.
+const ROOTS_MAX: usize = 16;
+/// Bytes of one of them, most.
+const ROOT_BYTES_MAX: usize = 100;
+
+/// Where the classes of a Java archive are, by the names of its members. Where Maven left no coordinates, they tell
+/// whose archive it is.
+pub struct ClassRoots {
+    path: String,
+    roots: BTreeSet<String>,
+    /// There are coordinates, so nobody asks.
+    named: bool,
+}
+
+impl ClassRoots {
+    /// Of the archive at a path; nothing where that is no Java archive by its name.
+    pub fn of(path: &str) -> Option<Self> {
+        let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+        is_archive(&name).then(|| Self { path: path.to_owned(), roots: BTreeSet::new(), named: false })
+    }
+
+    /// Takes note of a member.
+    pub fn member(&mut self, name: &str) {
+        if name.starts_with("META-INF/maven/") && name.ends_with("/pom.properties") {
+            self.named = true;
+        }
+        let name = ["BOOT-INF/classes/", "WEB-INF/classes/"]
+            .iter()
+            .find_map(|front| name.strip_prefix(front))
+            .or_else(|| name.strip_prefix("META-INF/versions/")?.split_once('/').map(|(_, rest)| rest))
+            .unwrap_or(name);
+        // What starts a Spring Boot application is in each.
+        if !name.ends_with(".class") || name.starts_with("org/springframework/boot/loader/") {
+            return;
+        }
+        let Some((package, _)) = name.rsplit_once('/') else { return };
+        let end = package.match_indices('/').nth(1).map_or(package.len(), |(at, _)| at);
+        if self.roots.len() <= ROOTS_MAX && end <= ROOT_BYTES_MAX {
+            let root = package[..end].replace('/', ".");
+            self.roots.insert(root);
+        }
+    }
+
+    /// What [`crate::settle`] takes; nothing where there are coordinates, no classes, or those of too many.
+    pub fn component(self) -> Option<Component> {
+        if self.named || !(1..=ROOTS_MAX).contains(&self.roots.len()) {
+            return None;
+        }
+        let found = component("maven", "classes", "", Evidence::Classes);
+        Some(Component { path: self.path, roots: self.roots.into_iter().collect(), ..found })
+    }
+}
+
+/// What a Java archive without a group may be called, and its version: by its manifest or file, and by the name of the
+/// file, which is what a repository calls it.
+pub fn artifacts(component: &Component) -> Vec<(String, String)> {
+    let archive = match component.evidence {
+        Evidence::Manifest => component.path.rsplit_once("!/").map(|(archive, _)| archive),
+        _ => None,
+    };
+    let of_file = archive.map(name).unwrap_or_default().into_iter().map(|c| (c.name, c.version));
+    std::iter::once((component.name.clone(), component.version.clone())).chain(of_file).collect()
 }
 
 /// `commons-io-2.11.0.jar`: the version begins at the first part that begins with a digit.

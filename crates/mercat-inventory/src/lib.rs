@@ -19,6 +19,7 @@ mod ruby;
 mod settle;
 mod versions;
 
+pub use java::{ClassRoots, artifacts};
 pub use purl::encode;
 pub use settle::settle;
 
@@ -58,6 +59,8 @@ pub enum Evidence {
     Intent,
     /// A bill of materials that the publisher wrote.
     Claim,
+    /// Where the classes of a jar are: [`settle`] gives it to what else names that jar.
+    Classes,
 }
 
 impl Evidence {
@@ -70,6 +73,7 @@ impl Evidence {
             Self::Name => "name",
             Self::Intent => "intent",
             Self::Claim => "claim",
+            Self::Classes => "classes",
         }
     }
 }
@@ -91,6 +95,9 @@ pub struct Component {
     pub evidence: Evidence,
     /// The distribution package that the file belongs to, by name; empty when none owns it.
     pub owner: String,
+    /// Of a Java archive without a group: the first two words of the packages that its classes are in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roots: Vec<String>,
 }
 
 impl Component {

@@ -8,6 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// several files of one archive name is told once. What nothing explains is kept, never guessed away.
 pub fn settle(found: Vec<Component>) -> Vec<Component> {
     let licences = licences(&found);
+    let roots: BTreeMap<String, Vec<String>> = (found.iter())
+        .filter(|c| c.evidence == Evidence::Classes)
+        .map(|c| (c.path.clone(), c.roots.clone()))
+        .collect();
     let archives = |evidence: &[Evidence]| -> BTreeSet<String> {
         let told = found.iter().filter(|c| c.kind == "maven" && evidence.contains(&c.evidence));
         told.filter(|c| !c.version.is_empty())
@@ -27,6 +31,7 @@ pub fn settle(found: Vec<Component>) -> Vec<Component> {
                 None => true,
             },
             Evidence::Name if component.kind == "maven" => !with_manifest.contains(&component.path),
+            Evidence::Classes => false,
             _ => true,
         };
         if !keep {
@@ -38,6 +43,11 @@ pub fn settle(found: Vec<Component>) -> Vec<Component> {
             && let Some(licence) = licences.get(directory)
         {
             component.licence.clone_from(licence);
+        }
+        if component.kind == "maven" && !component.name.contains(':') {
+            let archive = archive_of(&component.path).filter(|_| component.evidence == Evidence::Manifest);
+            let known = roots.get(archive.unwrap_or(&component.path));
+            component.roots = known.cloned().unwrap_or_default();
         }
         out.push(component);
     }

@@ -58,6 +58,52 @@ fn lock_files_of_node_are_intent_in_every_version() {
 }
 
 #[test]
+fn classes_tell_whose_a_jar_without_coordinates_is() {
+    let roots = |names: &[&str]| {
+        let mut classes = ClassRoots::of("opt/app.jar!/BOOT-INF/lib/beans-5.3.jar").expect("a jar");
+        names.iter().for_each(|name| classes.member(name));
+        classes.component()
+    };
+    assert!(ClassRoots::of("opt/beans.zip").is_none());
+    let of = |names: &[&str]| roots(names).map(|found| found.roots.join(" ")).unwrap_or_default();
+    assert_eq!(
+        of(&[
+            "org/springframework/beans/Bean.class",
+            "org/springframework/Aware.class",
+            "META-INF/versions/9/com/other/X.class",
+            "BOOT-INF/classes/shop/acme/app/Main.class",
+            "module/Info.class",
+            "module-info.class",
+            "org/readme/x.txt",
+            "org/springframework/boot/loader/Launcher.class",
+        ]),
+        "com.other module org.springframework shop.acme"
+    );
+    assert!(roots(&["x.txt", "org/springframework/boot/loader/Launcher.class"]).is_none());
+    let pom = "META-INF/maven/org.g/a/pom.properties";
+    assert!(roots(&["org/g/A.class", pom]).is_none(), "its coordinates say it");
+    assert_eq!(roots(&["a/b/C.class"].repeat(3)).map(|found| found.roots.len()), Some(1));
+    let many: Vec<String> = (0..17).map(|at| format!("a/b{at}/C.class")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(roots(&many[1..]).map(|found| found.roots.len()), Some(16));
+    assert!(roots(&many).is_none(), "it is all of them, and none");
+
+    let jar = "opt/app.jar!/BOOT-INF/lib/beans-5.3.jar";
+    let mut all = read(Reader::JarName, jar, b"").expect("a name");
+    all.extend(roots(&["org/springframework/beans/Bean.class"]));
+    let settled = settle(all.clone());
+    let told = |found: &Component| format!("{} {} {}", found.name, found.version, found.roots.join(" "));
+    assert_eq!(settled.iter().map(told).collect::<Vec<_>>(), ["beans 5.3 org.springframework"]);
+    assert_eq!(artifacts(&settled[0]), [("beans".to_owned(), "5.3".to_owned())]);
+    let manifest = b"Implementation-Title: spring beans\nImplementation-Version: 5.3.0\n";
+    all.extend(read(Reader::JarManifest, &format!("{jar}!/META-INF/MANIFEST.MF"), manifest).expect("reads"));
+    let settled = settle(all);
+    assert_eq!(settled.iter().map(told).collect::<Vec<_>>(), ["spring beans 5.3.0 org.springframework"]);
+    let names: Vec<String> = artifacts(&settled[0]).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["spring beans", "beans"]);
+}
+
+#[test]
 fn coordinates_in_a_jar_win_over_its_manifest_and_that_over_its_name() {
     let manifest = b"Manifest-Version: 1.0\r\nBundle-SymbolicName: org.apache.comm\r\n ons.io;singleton:=true\r\nBundle-Version: 2.11.0\r\n";
     let one =

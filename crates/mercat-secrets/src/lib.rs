@@ -21,7 +21,7 @@ use sha2::Digest as _;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-pub use variable::fixed_secret;
+pub use variable::{fixed_secret, variables_of_step};
 pub use writing::{WRITING_BYTES_MAX, Writing};
 
 /// How far a credential may reach from its keyword, in bytes, either way.

@@ -33,6 +33,18 @@ pub fn fixed_secret(variable: &str) -> Option<&str> {
     ((one || two) && is_fixed(value)).then_some(name)
 }
 
+/// The variables (`NAME=value`) that a step of an image's history sets or was given: `ARG`, `ENV`, and the build arguments
+/// that builders write in front of a command (`|1 NAME=value /bin/sh -c ...`). Values end at a blank.
+pub fn variables_of_step(step: &str) -> impl Iterator<Item = &str> {
+    let step = step.trim_start_matches("/bin/sh -c #(nop)").trim_start();
+    let given = step.trim_start_matches("RUN ").strip_prefix('|').and_then(|rest| rest.split_once(' '));
+    let given =
+        given.filter(|(count, _)| count.bytes().all(|byte| byte.is_ascii_digit())).map(|(_, rest)| rest);
+    let set = || step.strip_prefix("ARG ").or_else(|| step.strip_prefix("ENV "));
+    let rest = given.or_else(set).unwrap_or_default();
+    rest.split_whitespace().take_while(|word| word.contains('='))
+}
+
 /// The parts of a name, also of one in which every part begins with a capital.
 fn parts(name: &str) -> Vec<String> {
     let mut out = vec![String::new()];
@@ -69,7 +81,24 @@ fn is_fixed(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::fixed_secret;
+    use super::{fixed_secret, variables_of_step};
+
+    #[test]
+    fn a_step_of_the_history_tells_what_it_was_given() {
+        for (step, variables) in [
+            ("ARG DB_PASSWORD=admin", vec!["DB_PASSWORD=admin"]),
+            ("ENV A=1 B=2", vec!["A=1", "B=2"]),
+            ("/bin/sh -c #(nop)  ARG NPM_TOKEN=x", vec!["NPM_TOKEN=x"]),
+            ("RUN |2 A=1 B=2 /bin/sh -c make X=1 # buildkit", vec!["A=1", "B=2"]),
+            ("|1 A=1 /bin/sh -c make", vec!["A=1"]),
+            ("|x A=1", vec![]),
+            ("RUN /bin/sh -c A=1 make", vec![]),
+            ("ARG A", vec![]),
+            ("COPY a=b /x", vec![]),
+        ] {
+            assert_eq!(variables_of_step(step).collect::<Vec<_>>(), variables, "{step}");
+        }
+    }
 
     #[test]
     fn a_variable_for_a_secret_that_has_a_value_is_told_by_its_name() {

@@ -6,7 +6,7 @@ use crate::cli::AdvisoriesCommand;
 use crate::config::Config;
 use anyhow::{Context, bail};
 use mercat_certify::advisories::versions::Scheme;
-use mercat_certify::advisories::{Content, Coverage, Day, Import, Meta, Snapshot};
+use mercat_certify::advisories::{Content, Coverage, Day, Import, Meta, Snapshot, is_to_come};
 use sources::Gathered;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -57,16 +57,14 @@ fn import(data: &Path, gathered: Gathered, age: Age, replace: bool) -> anyhow::R
             .with_context(|| format!("{} cannot be added to; --replace starts anew", target.display()))?,
         false => Content::default(),
     };
+    let at_unix = jiff::Timestamp::now().as_second();
+    let today = Day::of_unix(at_unix);
     if age == Age::Newer {
-        content.check_newer(&batch)?;
+        content.check_newer(&batch, today)?;
     }
-    let import = Import {
-        source,
-        at_unix: jiff::Timestamp::now().as_second(),
-        digest,
-        tool: env!("CARGO_PKG_VERSION").to_owned(),
-        ..Import::default()
-    };
+    let to_come = batch.records.iter().filter(|record| is_to_come(&record.modified, today)).count();
+    let import =
+        Import { source, at_unix, digest, tool: env!("CARGO_PKG_VERSION").to_owned(), ..Import::default() };
     // An update may be of these alone, and has no record then.
     let kev = batch.kev.as_ref().map(|table| format!("; {} entries of KEV", table.entries.len()));
     let epss = batch.epss.as_ref().map(|table| format!("; {} entries of EPSS", table.entries.len()));
@@ -75,6 +73,9 @@ fn import(data: &Path, gathered: Gathered, age: Age, replace: bool) -> anyhow::R
     let meta = write(data, &target, &content)?;
     let last = meta.imports.last().cloned().unwrap_or_default();
     println!("{} records from {files} files, {} new or changed{tables}", last.records, last.changed);
+    if to_come > 0 {
+        println!("{to_come} are dated after today: they are used, and their dates do not count");
+    }
     print(&meta);
     for why in skipped.iter().take(20) {
         println!("not used: {why}");

@@ -1,5 +1,5 @@
 use super::*;
-use crate::content::{Batch, Content};
+use crate::content::{Batch, Content, is_to_come};
 use crate::osv::Record;
 use crate::record::Interval;
 use crate::signals::Table;
@@ -41,6 +41,30 @@ fn file(content: &Content) -> Vec<u8> {
 
 fn open(file: Vec<u8>) -> Result<Snapshot, SnapshotError> {
     Snapshot::open(Arc::new(file), None)
+}
+
+#[test]
+fn groups_of_a_name_are_found_in_ecosystems_that_have_groups() {
+    let mut content = Content::default();
+    let names = ["com.one.core:client", "com.two:client", "solo", "log4j:log4j"];
+    let records = names.iter().enumerate().flat_map(|(at, name)| {
+        ["Maven", "Debian:12"].map(|of| record(&format!("R-{at}-{of}"), of, name, "2026-01-01T00:00:00Z"))
+    });
+    content.add(Batch { records: records.collect(), ..Batch::default() }, false, Import::default());
+    let told = |snapshot: &Snapshot| {
+        let groups = |of: &str, name: &str| snapshot.groups_of(of, name).expect("reads");
+        assert_eq!(groups("Maven", "client"), ["com.one.core", "com.two"]);
+        assert_eq!(groups("Maven", "log4j"), ["log4j"]);
+        assert!(groups("Maven", "solo").is_empty() && groups("Debian:12", "client").is_empty());
+        let roots = ["com.one", "com.two", "log4j", "com.one.core", "com", "client"];
+        let known = roots.map(|root| snapshot.has_root("Maven", root).expect("reads"));
+        assert_eq!(known, [true, true, true, false, false, false]);
+    };
+    let bytes = file(&content);
+    let snapshot = open(bytes.clone()).expect("opens");
+    told(&snapshot);
+    // They follow from the packages, and are the same when more is imported.
+    assert_eq!(file(&Content::of(&snapshot).expect("reads")), bytes);
 }
 
 #[test]
@@ -103,18 +127,52 @@ fn a_changed_byte_anywhere_is_told_and_never_hides_an_advisory() {
 }
 
 #[test]
+fn a_date_that_is_yet_to_come_keeps_nothing_out() {
+    // 2026-02-15.
+    let (today, at_unix) = (Day::of_unix(86_400 * 20_499), 86_400 * 20_499);
+    let of = |package: &str, modified: &str| {
+        let records = vec![
+            record("R-1", "Debian:12", package, modified),
+            record("R-2", "Debian:12", "p2", "2026-02-01T00:00:00Z"),
+        ];
+        Batch { records, ..Batch::default() }
+    };
+    let mut known = Content::default();
+    known.add(of("ahead", "2099-01-01T00:00:00Z"), false, Import { at_unix, ..Import::default() });
+    let snapshot = open(file(&known)).expect("opens");
+    assert_eq!(snapshot.package("Debian:12", "ahead").expect("reads").len(), 1, "it is used");
+    let meta = snapshot.meta();
+    for newest in [&meta.newest, &meta.imports[0].newest, &meta.ecosystems["Debian:12"].newest] {
+        assert_eq!(newest, "2026-02-01T00:00:00Z");
+    }
+    let next = of("mended", "2026-02-15T00:00:00Z");
+    known.check_newer(&next, today).expect("is newer");
+    known.add(next, false, Import { at_unix, ..Import::default() });
+    let snapshot = open(file(&known)).expect("opens");
+    assert_eq!(snapshot.package("Debian:12", "ahead").expect("reads"), []);
+    assert_eq!(snapshot.package("Debian:12", "mended").expect("reads").len(), 1);
+    assert!(!is_to_come("2026-02-16T23:00:00Z", today) && is_to_come("2026-02-17T00:00:00Z", today));
+    let kev = |day: i64| {
+        let table = Table { day: Day::of_unix(86_400 * day), entries: [].into() };
+        Batch { kev: Some(table), ..Batch::default() }
+    };
+    known.add(kev(30_000), false, Import { at_unix, ..Import::default() });
+    known.check_newer(&kev(20_499), today).expect("a table that is ahead keeps out none");
+}
+
+#[test]
 fn records_that_are_not_newer_are_kept_and_older_data_is_refused() {
     let mut known = content(10);
     let old =
         Batch { records: vec![record("R-1", "Debian:12", "p0", "2025-01-01T00:00:00Z")], ..Batch::default() };
-    let refused = known.check_newer(&old).expect_err("goes back");
+    let refused = known.check_newer(&old, Day::of_unix(86_400 * 20_500)).expect_err("goes back");
     assert!(refused.to_string().contains("Debian:12"), "{refused}");
     let mixed = vec![
         record("R-1", "Debian:12", "elsewhere", "2026-01-01T00:00:00Z"),
         record("R-2", "Debian:12", "moved", "2026-02-01T00:00:00Z"),
     ];
     let batch = Batch { records: mixed, ..Batch::default() };
-    known.check_newer(&batch).expect("is newer");
+    known.check_newer(&batch, Day::of_unix(86_400 * 20_500)).expect("is newer");
     known.add(batch, false, Import { at_unix: 86_400 * 20_100, ..Import::default() });
     let snapshot = open(file(&known)).expect("opens");
     assert_eq!(snapshot.package("Debian:12", "elsewhere").expect("reads"), []);
@@ -123,7 +181,7 @@ fn records_that_are_not_newer_are_kept_and_older_data_is_refused() {
     assert_eq!(snapshot.meta().imports[1].changed, 1);
     assert_eq!(snapshot.meta().ecosystems["Debian:12"].imported, Day::of_unix(86_400 * 20_100));
     let kev = Batch { kev: Some(Table { day: Day::of_unix(-1), entries: [].into() }), ..Batch::default() };
-    assert!(known.check_newer(&kev).is_err());
+    assert!(known.check_newer(&kev, Day::of_unix(0)).is_err());
 }
 
 #[test]

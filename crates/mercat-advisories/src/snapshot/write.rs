@@ -3,10 +3,11 @@
 use super::{
     HEADER, Import, Key, MAGIC, Meta, PAGE, POSTING_BYTES_MAX, Posting, SCHEMA, SLOT, SLOTS, SnapshotError,
 };
-use crate::content::Content;
-use crate::{Advisory, Coverage, Day};
+use crate::content::{Content, is_to_come};
+use crate::record::{grouped, root_of};
+use crate::{Advisory, Day};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 struct Out<'a> {
@@ -86,6 +87,8 @@ fn page(slots: &[Slot]) -> [u8; PAGE] {
 
 fn postings(content: &Content, out: &mut Out<'_>) -> Result<Vec<Slot>, SnapshotError> {
     let mut packages: BTreeMap<(&str, &str), Vec<&Advisory>> = BTreeMap::new();
+    let mut artifacts: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    let mut roots: BTreeSet<(&str, &str)> = BTreeSet::new();
     let mut slots = Vec::new();
     for record in content.records.values() {
         for advisory in &record.advisories {
@@ -101,9 +104,24 @@ fn postings(content: &Content, out: &mut Out<'_>) -> Result<Vec<Slot>, SnapshotE
             slots.push(put(out, Key::Bare(&record.id), &bare, &record.id)?);
         }
     }
+    for (ecosystem, package) in packages.keys() {
+        if let Some((group, artifact)) = grouped(ecosystem, package) {
+            artifacts.entry((ecosystem, artifact)).or_default().push(group.to_owned());
+            roots.insert((ecosystem, root_of(group)));
+        }
+    }
     for ((ecosystem, package), advisories) in packages {
         let posting = Posting::Package(advisories.into_iter().cloned().collect());
         slots.push(put(out, Key::Package(ecosystem, package), &posting, package)?);
+    }
+    for ((ecosystem, artifact), groups) in artifacts {
+        let posting =
+            Posting::Artifact { ecosystem: ecosystem.to_owned(), artifact: artifact.to_owned(), groups };
+        slots.push(put(out, Key::Artifact(ecosystem, artifact), &posting, artifact)?);
+    }
+    for (ecosystem, root) in roots {
+        let posting = Posting::Root { ecosystem: ecosystem.to_owned(), root: root.to_owned() };
+        slots.push(put(out, Key::Root(ecosystem, root), &posting, root)?);
     }
     for (cve, kev) in &content.kev.entries {
         slots.push(put(out, Key::Kev(cve), &Posting::Kev(cve.clone(), kev.clone()), cve)?);
@@ -128,30 +146,33 @@ fn put(out: &mut Out<'_>, key: Key<'_>, posting: &Posting, name: &str) -> Result
 }
 
 fn describe(content: &Content) -> Meta {
-    let mut meta = Meta::default();
+    let last = |import: &Import| Day::of_unix(import.at_unix);
+    let today = content.imports.iter().map(last).max().unwrap_or_default();
+    let mut meta = Meta { imported: today, ..Meta::default() };
     for record in content.records.values() {
         meta.records += 1;
         meta.withdrawn += u64::from(record.withdrawn);
         meta.by_commits_alone += u64::from(record.by_commits_alone);
-        meta.newest = std::mem::take(&mut meta.newest).max(record.modified.clone());
+        let counts = !is_to_come(&record.modified, today);
+        if counts && meta.newest < record.modified {
+            meta.newest.clone_from(&record.modified);
+        }
         for advisory in &record.advisories {
             meta.advisories += 1;
             let coverage = meta.ecosystems.entry(advisory.ecosystem.clone()).or_default();
             coverage.advisories += 1;
-            if coverage.newest < advisory.modified {
+            if counts && coverage.newest < advisory.modified {
                 coverage.newest.clone_from(&advisory.modified);
             }
         }
     }
     // An ecosystem whose records were all taken back is still one that was imported.
     for (ecosystem, day) in &content.imported {
-        meta.ecosystems.entry(ecosystem.clone()).or_insert_with(Coverage::default).imported = *day;
+        meta.ecosystems.entry(ecosystem.clone()).or_default().imported = *day;
     }
     let side = |day: Day, entries: usize| (entries > 0).then_some((day, entries as u64));
     meta.kev = side(content.kev.day, content.kev.entries.len());
     meta.epss = side(content.epss.day, content.epss.entries.len());
     meta.imports.clone_from(&content.imports);
-    let last = |import: &Import| Day::of_unix(import.at_unix);
-    meta.imported = content.imports.iter().map(last).max().unwrap_or_default();
     meta
 }

@@ -1,8 +1,12 @@
 //! Which package owns which file, and with which digest it was installed.
 
+use super::key_of;
 use mercat_artifact::pkgdb::rpm;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt::{self, Write as _};
 
 /// As whose files diverted ones are listed.
 pub(crate) const DIVERSIONS: &str = "diversions";
@@ -15,34 +19,110 @@ pub(crate) struct Owned {
     pub(crate) files: Listed,
 }
 
-/// Paths, as [`key`], and digests in hexadecimal: 32 digits MD5, 40 SHA-1, 64 SHA-256, none where there is none. There are
-/// as many as files in an image, so they are kept as one text: a line each, the digest first.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Listed(String);
+/// Paths, as [`key_of`], and digests: MD5, SHA-1, SHA-256, or none. There are as many as files in an image, so they are
+/// kept in one piece, a [`Digest`] and the eight bytes of a key behind the other; in kept facts as text, a line each, the
+/// digest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Listed(Vec<u8>);
+
+/// A digest in a list: its bytes behind their number, or what is none as it was written, behind its length and [`WRITTEN`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Digest<'l>(&'l [u8]);
+
+/// Marks what is no digest.
+const WRITTEN: u8 = 0x80;
+
+impl Digest<'_> {
+    const NONE: Digest<'static> = Digest(&[0]);
+
+    fn is_none(self) -> bool {
+        self == Self::NONE
+    }
+}
+
+/// In hexadecimal, small letters; what is none as it was written.
+impl fmt::Display for Digest<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [form, text @ ..] if form & WRITTEN != 0 => {
+                text.iter().try_for_each(|c| out.write_char((*c).into()))
+            }
+            rest => rest.iter().skip(1).try_for_each(|byte| write!(out, "{byte:02x}")),
+        }
+    }
+}
 
 impl Listed {
     /// Adds a file that may be a program.
     fn push(&mut self, path: &str, digest: &str) {
         if is_kept(path) {
-            // What is no digest is like none.
-            let digit =
-                |digit: char| if digit.is_ascii_hexdigit() { digit.to_ascii_lowercase() } else { '?' };
-            self.0.extend(digest.chars().map(digit));
-            [" ", &key(path), "\n"].iter().for_each(|part| self.0.push_str(part));
+            self.push_key(key_of(path, false), digest);
         }
     }
 
+    fn push_key(&mut self, key: u64, digest: &str) {
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let (pairs, odd) = digest.as_bytes().as_chunks::<2>();
+        let bytes: Option<Vec<u8>> =
+            pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
+        let most = usize::from(WRITTEN - 1);
+        match bytes.filter(|bytes| odd.is_empty() && bytes.len() <= most) {
+            Some(bytes) => {
+                self.0.extend(u8::try_from(bytes.len()));
+                self.0.extend(bytes);
+            }
+            None => {
+                // It is like no digest of its length.
+                let graphic = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'?' };
+                let text: Vec<u8> = digest.bytes().take(most).map(graphic).collect();
+                self.0.extend(u8::try_from(text.len()).map(|length| length | WRITTEN));
+                self.0.extend(text);
+            }
+        }
+        self.0.extend(key.to_be_bytes());
+    }
+
     /// Keys of paths, and digests.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .split_terminator('\n')
-            .filter_map(|line| line.split_once(' '))
-            .map(|(digest, key)| (key, digest))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, Digest<'_>)> {
+        let mut rest = &self.0[..];
+        std::iter::from_fn(move || {
+            let length = 1 + usize::from(rest.first()? & !WRITTEN);
+            let (digest, behind) = rest.split_at_checked(length)?;
+            let (key, behind) = behind.split_first_chunk::<8>()?;
+            rest = behind;
+            Some((u64::from_be_bytes(*key), Digest(digest)))
+        })
     }
 
     pub(crate) fn len(&self) -> usize {
-        memchr::memchr_iter(b'\n', self.0.as_bytes()).count()
+        self.iter().count()
+    }
+}
+
+impl fmt::Display for Listed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.iter().try_for_each(|(key, digest)| writeln!(out, "{digest} {key:016x}"))
+    }
+}
+
+impl Serialize for Listed {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = <Cow<'de, str>>::deserialize(from)?;
+        let mut out = Self::default();
+        for line in text.split_terminator('\n') {
+            let pair = line.split_once(' ');
+            let pair = pair.and_then(|(digest, key)| Some((digest, u64::from_str_radix(key, 16).ok()?)));
+            let (digest, key) = pair.ok_or_else(|| D::Error::custom("no digest and key of a path"))?;
+            out.push_key(key, digest);
+        }
+        out.0.shrink_to_fit();
+        Ok(out)
     }
 }
 
@@ -53,11 +133,6 @@ impl<'a> FromIterator<(&'a str, &'a str)> for Listed {
         out.0.shrink_to_fit();
         out
     }
-}
-
-/// What stands for a path. Whoever makes another path with the same could as well list that.
-fn key(path: &str) -> String {
-    format!("{:016x}", super::key_of(path, false))
 }
 
 /// Whether a path is that of a list or licence file of a package manager. Of volumes, `/var` may be one
@@ -225,7 +300,7 @@ fn licence_of(text: &str) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct Owners<'f> {
     /// Package and digest by the key of the path.
-    files: HashMap<&'f str, (&'f str, &'f str)>,
+    files: HashMap<u64, (&'f str, Digest<'f>)>,
     any: bool,
     /// Licences by package.
     pub(crate) licences: BTreeMap<&'f str, &'f str>,
@@ -236,9 +311,10 @@ fn without_usr(path: &str) -> &str {
 }
 
 /// Keys of the files whose owners will be asked for, in `/usr` and outside of it: of all others nothing is kept.
-pub(crate) struct Asked(HashSet<String>);
+pub(crate) struct Asked(HashSet<u64>);
 
 pub(crate) fn asked<'p>(paths: impl Iterator<Item = &'p str>) -> Asked {
+    let key = |path: &str| key_of(path, false);
     let both = |path: &'p str| [key(without_usr(path)), key(&format!("usr/{}", without_usr(path)))];
     Asked(paths.flat_map(both).collect())
 }
@@ -252,14 +328,14 @@ impl<'f> Owners<'f> {
             }
             for (key, digest) in owned.files.iter() {
                 self.any = true;
-                if !asked.0.contains(key) {
+                if !asked.0.contains(&key) {
                     continue;
                 }
                 // Of a diverted file the digest is not known.
                 let unknown = owned.package == DIVERSIONS;
-                match self.files.get_mut(key) {
-                    Some((_, known)) if unknown => *known = "",
-                    Some((_, known)) if digest.is_empty() && !known.is_empty() => {}
+                match self.files.get_mut(&key) {
+                    Some((_, known)) if unknown => *known = Digest::NONE,
+                    Some((_, known)) if digest.is_none() && !known.is_none() => {}
                     _ => {
                         self.files.insert(key, (&owned.package, digest));
                     }
@@ -275,7 +351,7 @@ impl<'f> Owners<'f> {
 
     /// The package that owns a path, and the digest that it was installed with. `/bin` and its like may
     /// lie in `/usr`, and packages name them either way.
-    pub(crate) fn of(&self, path: &str) -> Option<(&'f str, &'f str)> {
+    pub(crate) fn of(&self, path: &str) -> Option<(&'f str, Digest<'f>)> {
         let with_usr;
         let other = match path.strip_prefix("usr/") {
             Some(rest) => rest,
@@ -285,7 +361,7 @@ impl<'f> Owners<'f> {
             }
         };
         let merged = ["bin/", "sbin/", "lib"].iter().any(|top| without_usr(path).starts_with(top));
-        let at = |path: &str| self.files.get(key(path).as_str()).copied();
+        let at = |path: &str| self.files.get(&key_of(path, false)).copied();
         at(path).or_else(|| at(other).filter(|_| merged))
     }
 }

@@ -101,9 +101,22 @@ const DIRECTORY: u8 = b'5';
 const MODULE: &[u8] = br#"{"name":"left-pad","version":"1.3.0","license":"WTFPL"}"#;
 
 #[test]
+fn where_the_classes_of_a_jar_are_is_known_at_every_depth() {
+    let beans = zip(&[("org/springframework/beans/Bean.class", b"x"), ("notice.txt", b"x")]);
+    let app = zip(&[
+        ("org/springframework/boot/loader/Launcher.class", b"x"),
+        ("BOOT-INF/classes/shop/acme/Main.class", b"x"),
+        ("BOOT-INF/lib/spring-beans-5.3.17.jar", &beans),
+    ]);
+    let found = of_layers(&[tar(&[("opt/app.jar", FILE, 0o644, &app)])]);
+    let told = found.components.iter().map(|c| format!("{} {} {}", c.name, c.version, c.roots.join(" ")));
+    assert_eq!(told.collect::<Vec<_>>(), ["app  shop.acme", "spring-beans 5.3.17 org.springframework"]);
+}
+
+#[test]
 fn packages_are_found_at_every_depth_and_gone_when_their_file_is() {
     let pom = b"groupId=org.g\nartifactId=inner\nversion=2.0\n";
-    let jar = zip(&[("META-INF/maven/org.g/inner/pom.properties", pom), ("A.class", b"x")]);
+    let jar = zip(&[("META-INF/maven/org.g/inner/pom.properties", pom), ("org/g/A.class", b"x")]);
     let war =
         zip(&[("WEB-INF/lib/inner-2.0.jar", &jar), ("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\n")]);
     let python = "usr/lib/python3/site-packages/six-1.dist-info/METADATA";

@@ -134,12 +134,14 @@ pub(crate) fn whole(parts: &[Part<'_>], is_installed: &dyn Fn(&str) -> bool) -> 
     };
     for (path, (place, program)) in &joined.programs {
         match owners.of(path) {
-            Some((package, digest)) => match of_package(program, digest) {
+            Some((package, digest)) => match of_package(program, &digest.to_string()) {
                 Some(true) => {
                     let sha256 = format!("sha256:{}", program.sha256);
                     out.as_installed.insert(in_part(place, path), (package.to_owned(), sha256));
                 }
-                Some(false) => out.findings.push(modified(path, place, program, package, digest)),
+                Some(false) => {
+                    out.findings.push(modified(path, place, program, package, &digest.to_string()));
+                }
                 None => {}
             },
             None if is_script_of_packages(path) || of_components.contains(path.as_str()) => {}
@@ -148,7 +150,7 @@ pub(crate) fn whole(parts: &[Part<'_>], is_installed: &dyn Fn(&str) -> bool) -> 
     }
     for (credential, (place, (path, file))) in &joined.suspects {
         if let Some((package, digest)) = owners.of(path)
-            && of_package(file, digest) == Some(true)
+            && of_package(file, &digest.to_string()) == Some(true)
             && is_of_documents(path)
         {
             out.published.insert(in_part(place, credential), package.to_owned());

@@ -247,9 +247,16 @@ impl Composer<'_> {
         let fix = "revoke the credential and pass it at run time instead";
         self.add_each("CTR-21", hits, "no credentials in the image config", fix);
         let others = config.env.iter().filter(|variable| !told_already.contains(variable));
-        let fixed = others.filter_map(|variable| mercat_secrets::fixed_secret(variable));
+        let of_env: BTreeSet<&str> =
+            others.filter_map(|variable| mercat_secrets::fixed_secret(variable)).collect();
+        let steps = config.history.iter().filter(|step| !told_already.contains(step));
+        let of_steps = steps.flat_map(|step| mercat_secrets::variables_of_step(step));
+        let of_steps =
+            of_steps.filter_map(mercat_secrets::fixed_secret).filter(|name| !of_env.contains(name));
+        let of_steps = of_steps.map(|name| ("config: history", name));
+        let fixed = of_env.iter().map(|name| ("config: Env", *name)).chain(of_steps);
         let fixed =
-            fixed.map(|name| ("config: Env", format!("the variable {name} has a fixed value"))).collect();
+            fixed.map(|(place, name)| (place, format!("the variable {name} has a fixed value"))).collect();
         let fix = "leave it empty in the image, and have whoever starts it give the value";
         self.add_each("CTR-21-VARIABLE", fixed, "secrets that are given at run time", fix);
         // What is started is what its parts are together.

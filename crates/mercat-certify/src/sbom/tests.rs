@@ -6,7 +6,16 @@ use serde_json::Value;
 fn component(kind: &str, name: &str, evidence: Evidence, path: &str, licence: &str) -> Component {
     let version = "1.0".to_owned();
     let (kind, name, licence) = (kind.to_owned(), name.to_owned(), licence.to_owned());
-    Component { kind, name, version, licence, path: path.to_owned(), evidence, owner: String::new() }
+    Component {
+        kind,
+        name,
+        version,
+        licence,
+        path: path.to_owned(),
+        evidence,
+        owner: String::new(),
+        roots: Vec::new(),
+    }
 }
 
 fn documents() -> (Value, Value) {

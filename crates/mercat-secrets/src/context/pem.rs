@@ -36,6 +36,43 @@ pub(crate) fn private_key(window: &[u8], at: usize) -> Seen {
     Seen::of(looked, from + start..from + end)
 }
 
+/// Private keys in base64 with no lines around: DER whose length is that of what stands there. The keyword is in its first
+/// groups.
+pub(crate) fn bare_key(window: &[u8], at: usize) -> Seen {
+    let nothing = Seen::nothing(32);
+    let front = match &window[at..at + 3] {
+        b"IBA" => 6,
+        b"AgE" => 4,
+        _ => 0,
+    };
+    let Some(start) = at.checked_sub(front) else { return nothing };
+    let rest = &window[start..];
+    let begins = shape::base64(&rest[..rest.len().min(64)]).unwrap_or_default();
+    let (length, content) = match begins.as_slice() {
+        [0x30, length @ 0..=0x7f, content @ ..] => (2 + usize::from(*length), content),
+        [0x30, 0x81, length, content @ ..] => (3 + usize::from(*length), content),
+        [0x30, 0x82, high, low, content @ ..] => (4 + (usize::from(*high) << 8 | usize::from(*low)), content),
+        _ => return nothing,
+    };
+    let is_key = matches!(content, [2, 1, 0, 0x30, ..] | [2, 1, 0, 2, ..] | [2, 1, 1, 4, ..]);
+    // In the middle of other base64 it is part of something else.
+    let is_inside = start.checked_sub(1).is_some_and(|before| Class::Base64.has(window[before]));
+    if !is_key || is_inside || KNOWN_KEYS.iter().any(|known| rest.starts_with(known)) {
+        return nothing;
+    }
+    let wanted = (length * 4).div_ceil(3);
+    let (mut have, mut end) = (0, 0);
+    while have < wanted {
+        match rest.get(end) {
+            Some(byte) if Class::Base64.has(*byte) => have += 1,
+            Some(b'\r' | b'\n' | b' ' | b'\t' | b'\\') => {}
+            _ => return Seen::nothing(end + 32),
+        }
+        end += 1;
+    }
+    Seen::of(end, start..start + end)
+}
+
 /// Passes over line ends that are written as `\n`, `\r` or by their number, and blanks.
 fn after_escapes(rest: &[u8], mut at: usize) -> usize {
     loop {

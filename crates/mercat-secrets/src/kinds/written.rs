@@ -23,6 +23,11 @@ const SENDGRID: &[&str] = &[
 /// (PKCS #1) kernels and libraries carry published ones for their self-tests.
 const DER: &[&str] = &["\x02\x01\x00\x30", "\x02\x01\x01\x30", "\x02\x01\x01\x04"];
 
+/// How private keys in DER begin in base64, which settings and environments have without the lines around (`MIIEvQIBADAN`):
+/// version and what follows of those whose lengths have two bytes (RSA in PKCS #8 and PKCS #1), one (curves in PKCS #8
+/// and SEC 1), or none.
+const BARE: &[&str] = &["IBADAN", "IBAAKC", "IBAAKB", "AgEAMB", "AgEBBD", "AgEBBE", "MHcCAQEE", "MC4CAQAw"];
+
 /// Names of the algorithms that seal private keys in DER, without what is no ASCII: PBES2
 /// (RFC 8018, 1.2.840.113549.1.5.13), those of PKCS #12 (RFC 7292, 1.2.840.113549.1.12.1) and of Java's key
 /// stores (1.3.6.1.4.1.42.2). Each four bytes more that are looked for slow the search of all text.
@@ -45,6 +50,7 @@ pub(super) const KINDS: &[Kind] = &[
     written("private key", &["PRIVATE KEY"], private_key),
     written("private key", DER, der_key),
     written("private key", SEALED_DER, sealed_der_key),
+    written("private key", BARE, bare_key),
     written("PuTTY private key", &["PuTTY-User-Key-File-"], putty_key),
     written("private JSON Web Key", &["\"kty\""], web_key),
     // `-----BEGIN` at each of the three places of a group, and a registry login as programs

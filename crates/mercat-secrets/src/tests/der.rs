@@ -127,3 +127,43 @@ fn stores_that_hold_only_certificates_are_left_alone() {
     is_silent(&[CERTIFICATE_BAG, SEALED_KEY_BAG, PBES2, PKCS12_3DES, JKS, &noise(200)].concat());
     is_silent(&[b"\xfe\xed\xfe\xed\0\0\0\x02\0\0\0\x01\0\0\0\x02\0\x01c", &noise(900)[..]].concat());
 }
+
+#[test]
+fn keys_in_base64_without_lines_around_are_found() {
+    use base64::Engine as _;
+    let name = |name: &[u8]| item(SEQUENCE, &[name]);
+    let pkcs8 = |bytes: usize| item(SEQUENCE, &[&version(0), &name(RSA), &item(OCTETS, &[&noise(bytes)])]);
+    let pkcs1 = |bits: usize| item(SEQUENCE, &[&version(0), &number(bits), &noise(3 * bits / 8)]);
+    let wrapped = |algorithm: &[u8], bytes: usize| {
+        item(SEQUENCE, &[&version(0), &name(algorithm), &item(OCTETS, &[&noise(bytes)])])
+    };
+    let p384 = [b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01".as_slice(), b"\x06\x05\x2b\x81\x04\x00\x22"].concat();
+    let edwards_key = item(OCTETS, &[&noise(32)]);
+    let edwards =
+        item(SEQUENCE, &[&version(0), &name(b"\x06\x03\x2b\x65\x70"), &item(OCTETS, &[&edwards_key])]);
+    // A curve's key of 119 bytes, with its name and public half.
+    let named = item(0xa0, &[P256]);
+    let public = item(0xa1, &[&item(3, &[&[0], &noise(65)])]);
+    let sec1 = item(SEQUENCE, &[&version(1), &item(OCTETS, &[&noise(32)]), &named, &public]);
+    assert_eq!(sec1.len(), 121);
+    let encode = |key: &[u8]| base64::engine::general_purpose::STANDARD.encode(key);
+    for key in
+        [pkcs8(608), pkcs8(1191), pkcs1(2048), pkcs1(4096), pkcs1(1024), wrapped(&p384, 158), edwards, sec1]
+    {
+        let text = encode(&key);
+        for line in [format!("alipay.private_key={text}\n"), format!("key: \"{text}\""), text.clone()] {
+            assert_eq!(kinds(&line), ["private key"], "{line}");
+        }
+        let lines: Vec<&str> =
+            text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).expect("text")).collect();
+        assert_eq!(kinds(lines.join("\n")), ["private key"], "in lines");
+        // Less than it says, in the middle of something, and with lines around it is one key.
+        assert_eq!(kinds(&text[..text.len() - 8]), [""; 0]);
+        assert_eq!(kinds(format!("AAAA{text}")), [""; 0]);
+        let headed = ["-----BEGIN ", "PRIVATE KEY-----\n", &text, "\n-----END ", "PRIVATE KEY-----\n"];
+        assert_eq!(kinds(headed.concat()), ["private key"]);
+    }
+    // A public key.
+    let public = item(SEQUENCE, &[&name(RSA), &item(3, &[&[0], &pkcs1(2048)])]);
+    assert_eq!(kinds(encode(&public)), [""; 0]);
+}

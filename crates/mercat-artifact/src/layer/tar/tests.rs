@@ -4,7 +4,7 @@ use super::*;
 use crate::layer::{Caps, LayerReader};
 use crate::oci::Compression;
 use proptest::prelude::*;
-use std::io::Write;
+use std::io::{self, Write};
 
 fn header(name: &[u8], kind: u8, size: u64) -> [u8; 512] {
     let mut block = [0; 512];
@@ -270,6 +270,32 @@ fn every_stream_on_which_readers_disagree_is_refused_with_its_code() {
     ];
     for (what, stream, expected) in cases {
         assert_eq!(code(&stream, Compression::None), expected, "{what}");
+    }
+}
+
+#[test]
+fn what_fills_a_block_up_is_set_aside_whole_however_the_stream_comes() {
+    struct Drops<'b>(&'b [u8], usize);
+    impl Read for Drops<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = self.1.min(self.0.len()).min(buffer.len());
+            buffer[..count].copy_from_slice(&self.0[..count]);
+            self.0 = &self.0[count..];
+            Ok(count)
+        }
+    }
+    let mut stream = header(b"a", b'0', 5).to_vec();
+    stream.extend(b"bytes");
+    let hidden: Vec<u8> = (0..507).map(|at| b'a' + (at % 26) as u8).collect();
+    stream.extend(&hidden);
+    stream.extend([file("b", b"x"), end()].concat());
+    for drop in [1, 7, 300, 511, 1 << 20] {
+        let mut tar = TarReader::new(Drops(&stream, drop), 10);
+        let mut aside = Vec::new();
+        while tar.next_entry().expect("it is read").is_some() {
+            aside.extend(tar.take_aside());
+        }
+        assert!(aside == [&hidden[..], b"\n"].concat(), "{drop} bytes at a time");
     }
 }
 

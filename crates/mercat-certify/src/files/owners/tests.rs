@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 
 #[test]
 fn lists_of_dpkg_and_apk_name_owners_and_digests() {
@@ -13,10 +14,12 @@ fn lists_of_dpkg_and_apk_name_owners_and_digests() {
     let asked = asked(["usr/bin/tool", "usr/bin/other", "lib/ld.so", "opt/tool"].into_iter());
     let mut owners = Owners::default();
     owners.add(&asked, summed.iter().chain(&listed).chain(&apk));
-    assert_eq!(owners.of("usr/bin/tool"), Some(("tool", "0123456789abcdef0123456789abcdef")));
-    assert_eq!(owners.of("usr/bin/other"), Some(("tool", "")), "/bin lies in /usr");
-    assert_eq!(owners.of("lib/ld.so"), Some(("musl", "000102030405060708090a0b0c0d0e0f10111213")));
-    assert_eq!(owners.of("opt/tool"), None);
+    let of =
+        |path| owners.of(path).map(|(package, digest)| format!("{package} {digest}")).unwrap_or_default();
+    assert_eq!(of("usr/bin/tool"), "tool 0123456789abcdef0123456789abcdef");
+    assert_eq!(of("usr/bin/other"), "tool ", "/bin lies in /usr");
+    assert_eq!(of("lib/ld.so"), "musl 000102030405060708090a0b0c0d0e0f10111213");
+    assert_eq!(of("opt/tool"), "");
     assert_eq!(owners.licences.get("musl"), Some(&"MIT"));
 }
 
@@ -26,4 +29,27 @@ fn licences_come_from_machine_readable_files_only() {
     let read = |text: &[u8]| read("usr/share/doc/a/copyright", text).expect("reads");
     assert_eq!(read(text)[0].licence, "GPL-2+ AND MIT");
     assert_eq!(read(b"This is a\nLicense: x\n")[0].licence, "");
+}
+
+proptest! {
+    #[test]
+    fn what_is_listed_comes_back_and_is_kept_as_text(
+        files in proptest::collection::vec(("[a-z/]{1,9}", "[0-9a-f]{0,140}|[0-9a-f]{32}|[ -~]{0,200}"), 0..20),
+    ) {
+        let listed: Listed = files.iter().map(|(path, digest)| (path.as_str(), digest.as_str())).collect();
+        let told: Vec<(u64, String)> = listed.iter().map(|(key, digest)| (key, digest.to_string())).collect();
+        let kept = files.iter().filter(|(path, _)| is_kept(path));
+        prop_assert_eq!(told.len(), listed.len());
+        for ((path, digest), (key, got)) in kept.zip(told) {
+            prop_assert_eq!(key, key_of(path, false));
+            if digest.len() % 2 == 0 && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) && digest.len() < 127 {
+                prop_assert_eq!(digest, &got);
+            } else {
+                // Nothing is taken for a digest that is none.
+                prop_assert!(got.len() == digest.len().min(127) || digest.to_ascii_lowercase() == got);
+            }
+        }
+        let text = serde_json::to_string(&listed).expect("writes");
+        prop_assert_eq!(serde_json::from_str::<Listed>(&text).expect("reads"), listed);
+    }
 }
