@@ -142,8 +142,12 @@ impl Content {
             }
             let known = self.records.get(&record.id);
             let is_newer = |known: &Record| {
-                let of_the_past = is_to_come(&known.modified, day) && !is_to_come(&record.modified, day);
-                known.modified < record.modified || (older_too || of_the_past) && *known != record
+                match (is_to_come(&known.modified, day), is_to_come(&record.modified, day)) {
+                    (true, false) => *known != record,
+                    // It would be forgotten how new that is which is known.
+                    (false, true) => older_too,
+                    _ => known.modified < record.modified || older_too && *known != record,
+                }
             };
             if known.is_none_or(is_newer) {
                 import.changed += 1;

@@ -38,11 +38,33 @@ fn has_directory(before: &[u8], end: &[u8], whole: bool) -> bool {
     // Of a zip64 archive the numbers are elsewhere; of a large one the directory may begin before the window.
     let elsewhere = entries == 0xffff || size == 0xffff_ffff;
     match before.len().checked_sub(size) {
-        _ if elsewhere => true,
+        _ if elsewhere || ends_with_entry(before) => true,
         _ if entries == 0 => false,
         None => !whole,
         Some(start) => before[start..].starts_with(b"PK\x01\x02"),
     }
+}
+
+/// Whether the last entry of a central directory ends here: some readers do not care what the end record says of it.
+fn ends_with_entry(before: &[u8]) -> bool {
+    const FIXED_BYTES: usize = 46;
+    /// Entries that are tried, from the end.
+    const TRIED_MAX: usize = 64;
+    let tried = memchr::memmem::rfind_iter(before, b"PK\x01\x02").take(TRIED_MAX);
+    tried.filter_map(|at| Some((at, before.get(at..at + FIXED_BYTES)?))).any(|(at, entry)| {
+        let number = |from: usize| usize::from(entry[from]) | usize::from(entry[from + 1]) << 8;
+        at + FIXED_BYTES + number(28) + number(30) + number(32) == before.len()
+    })
+}
+
+/// Whether the end record of a zip stands at the very end of a file.
+pub(crate) fn ends_as_zip(tail: &[u8]) -> bool {
+    let from = tail.len().saturating_sub(22 + 65_535);
+    let ends = memchr::memmem::find_iter(&tail[from..], b"PK\x05\x06").map(|at| from + at);
+    ends.filter_map(|at| Some((at, tail.get(at..at + 22)?))).any(|(at, end)| {
+        let comment = usize::from(end[20]) | usize::from(end[21]) << 8;
+        at + 22 + comment == tail.len() && has_directory(&tail[..at], end, false)
+    })
 }
 
 /// Bytes that may come out of what is no zlib stream.
@@ -369,7 +391,8 @@ fn zip_members(scan: &Scan<'_>, path: &str, depth: u32, bytes: &Watched<'_>) -> 
         match content {
             Err(error) => {
                 let observed = format!("member {name} cannot be opened: {error}");
-                let fix = "store it without encryption";
+                let is_sealed = matches!(error, ReadError::Refused { code: "ZIP-10", .. });
+                let fix = if is_sealed { "store it without encryption" } else { "rebuild the archive" };
                 scan.note(Note::new("INC-05", path, observed, "members that open", fix));
             }
             Ok(content) => {

@@ -49,6 +49,8 @@ pub(crate) struct Shown<'s, 'k> {
     /// Whether it is told as a program.
     program: bool,
     archive: bool,
+    /// Whether its reader ends before the file does, or passes over parts of it.
+    ends_elsewhere: bool,
     /// Whether a zip begins behind the script or program that it is.
     zip_behind: bool,
     /// Scanners of others; an archive is opened for them.
@@ -103,6 +105,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             program_end: 0,
             program: false,
             archive: false,
+            ends_elsewhere: false,
             zip_behind: false,
             before: None,
             whole: None,
@@ -469,6 +472,7 @@ impl<'s, 'k> Shown<'s, 'k> {
     pub(crate) fn opened(&mut self, format: Format) {
         // Other files begin with the two bytes of zlib, too.
         self.archive = format != Format::Zlib;
+        self.ends_elsewhere = matches!(format, Format::SevenZip | Format::Cab | Format::Gzip);
     }
 
     /// Reads what nobody asked for, and tells what passed.
@@ -543,7 +547,16 @@ impl<'s, 'k> Shown<'s, 'k> {
     /// Opens a zip behind other content: an executable jar, a self-extracting program.
     fn tail(&mut self, waited: Option<&Bytes<'k>>) {
         let whole = self.window.len() as u64 == self.size;
-        if self.archive || self.scan.is_cut() {
+        if self.scan.is_cut() {
+            return;
+        }
+        if self.archive {
+            if self.ends_elsewhere && nested::ends_as_zip(&self.window) {
+                let observed = "a zip archive at the end of another archive".to_owned();
+                let fix = "ship the archive as a file of its own";
+                let required = "an archive that can be read whole";
+                self.scan.note(Note::new("INC-05", self.path, observed, required, fix));
+            }
             return;
         }
         if !nested::has_zip_tail(&self.window, whole) {

@@ -56,14 +56,14 @@ impl Statements {
 struct Subjected<'a> {
     ecosystem: &'a str,
     scheme: Scheme,
-    names: Vec<Cow<'a, str>>,
+    names: Vec<&'a str>,
     /// The version that is compared.
-    version: Cow<'a, str>,
+    version: &'a str,
     /// The stream of a module that it came with.
     module: &'a str,
     shown: String,
     place: Place,
-    /// Whether the name is what its own name and classes make of it, as nothing in it says its group.
+    /// See [`Named::guessed`].
     guessed: bool,
     /// Whether it is there, or only in a list of what somebody meant.
     there: bool,
@@ -112,7 +112,9 @@ impl Knowledge {
         if let Some((days, max)) = over(policy.advisories_max_age_days, coverage.imported) {
             return Some(format!("imported on {}, {days} days ago; at most {max} days", coverage.imported));
         }
-        let newest = Day::parse(&coverage.newest)?;
+        let Some(newest) = Day::parse(&coverage.newest) else {
+            return policy.newest_max_age_days.map(|_| "no record has a date that counts".to_owned());
+        };
         let (days, max) = over(policy.newest_max_age_days, newest)?;
         Some(format!("the newest record is of {newest}, {days} days ago; at most {max} days"))
     }
@@ -157,7 +159,8 @@ pub(crate) fn judge(installed: &Installed<'_>, knowledge: &Knowledge) -> Judged 
         }
     }
     let judged_by_distribution = scheme.is_some() && covered;
-    subjects.extend(of_languages(installed.components, judged_by_distribution, knowledge, &mut out.findings));
+    let components = named(installed.components, judged_by_distribution, knowledge, &mut out.findings);
+    subjects.extend(of_languages(&components, judged_by_distribution, knowledge, &mut out.findings));
     let used: BTreeSet<&str> = subjects.iter().map(|subject| subject.ecosystem).collect();
     for ecosystem in used {
         // What is not known is found nowhere.
@@ -208,15 +211,15 @@ fn of_distribution<'a>(
     package: &'a Package,
 ) -> Subjected<'a> {
     // Some rpm distributions name the source, others the package.
-    let mut names = vec![Cow::from(&package.source)];
+    let mut names = vec![package.source.as_str()];
     if is_rpm(ecosystem) && package.name != package.source {
-        names.push(Cow::from(&package.name));
+        names.push(&package.name);
     }
     Subjected {
         ecosystem,
         scheme,
         names,
-        version: Cow::from(&package.source_version),
+        version: &package.source_version,
         module: &package.module,
         shown: format!("{} {}", package.name, package.version),
         place: Place { package: purl(os, package), ..Place::default() },
@@ -241,7 +244,7 @@ pub(crate) fn is_of_distribution(
     let mut names =
         installed.flat_map(|installed| of_distribution(&distribution, scheme, os, installed).names);
     names.any(|name| {
-        let known = snapshot.package(&distribution, &canonical_name(&distribution, &name));
+        let known = snapshot.package(&distribution, &canonical_name(&distribution, name));
         known.is_ok_and(|known| !known.is_empty())
     })
 }
@@ -251,23 +254,67 @@ fn is_there(component: &Component) -> bool {
     !matches!(component.evidence, Evidence::Intent | Evidence::Claim)
 }
 
-/// Packages of languages. Those that a distribution package owns are judged as that package, because
-/// distributions mend old versions; ecosystems without advisories are told once each.
-fn of_languages<'a>(
+/// A package of a language, by the name that advisories know it by.
+struct Named<'a> {
+    component: Cow<'a, Component>,
+    /// Whether the name is what its own name and classes make of it, as nothing in it says its group.
+    guessed: bool,
+}
+
+/// Gives packages their names: Java archives without coordinates may be several, or told as not known.
+fn named<'a>(
     components: &'a [Component],
     judged_by_distribution: bool,
     knowledge: &Knowledge,
     findings: &mut Vec<Finding>,
+) -> Vec<Named<'a>> {
+    let (mut out, mut nameless, mut trouble) = (Vec::new(), BTreeSet::new(), None);
+    let ecosystem = ecosystem_of_purl_type("maven").filter(|of| knowledge.advisories.coverage(of).is_some());
+    for component in components {
+        let guessed = false;
+        out.push(Named { component: Cow::Borrowed(component), guessed });
+        // Who wrote coordinates meant them; a manifest is for people.
+        let is_asked = component.kind == "maven"
+            && (!component.name.contains(':') || component.evidence == Evidence::Manifest)
+            && (!judged_by_distribution || component.owner.is_empty());
+        let Some(ecosystem) = ecosystem.filter(|_| is_asked) else { continue };
+        match java::identity(component, ecosystem, knowledge) {
+            Ok(Identity::Known(names)) => {
+                out.pop();
+                out.extend(names.into_iter().map(|(name, version)| {
+                    let component = Component { name, version, ..component.clone() };
+                    Named { component: Cow::Owned(component), guessed: true }
+                }));
+            }
+            Ok(Identity::Unheard) => {}
+            Ok(Identity::Unclear) => {
+                let shown = format!("{} {}", component.name, component.version);
+                nameless.insert(format!("{} in {}", shown.trim_end(), component.path));
+            }
+            Err(error) => trouble = Some(unusable(&error)),
+        }
+    }
+    findings.extend(without_group(&nameless));
+    findings.extend(trouble);
+    out
+}
+
+/// Packages of languages. Those that a distribution package owns are judged as that package, because
+/// distributions mend old versions; ecosystems without advisories are told once each.
+fn of_languages<'a>(
+    components: &'a [Named<'a>],
+    judged_by_distribution: bool,
+    knowledge: &Knowledge,
+    findings: &mut Vec<Finding>,
 ) -> Vec<Subjected<'a>> {
-    let (mut out, mut absent, mut nameless) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-    let mut trouble = None;
+    let (mut out, mut absent) = (Vec::new(), BTreeSet::new());
     let key = |component: &'a Component| {
         (component.kind.as_str(), component.name.as_str(), component.version.as_str())
     };
     let is_judged = |component: &&Component| !judged_by_distribution || component.owner.is_empty();
-    let installed: HashSet<_> =
-        components.iter().filter(|component| is_there(component)).filter(is_judged).map(key).collect();
-    for component in components {
+    let there = components.iter().map(|named| &*named.component).filter(|component| is_there(component));
+    let installed: HashSet<_> = there.filter(is_judged).map(key).collect();
+    for Named { component, guessed } in components {
         let Some(ecosystem) = ecosystem_of_purl_type(&component.kind) else { continue };
         let Some(scheme) = Scheme::of(ecosystem) else { continue };
         if judged_by_distribution && !component.owner.is_empty() {
@@ -281,46 +328,21 @@ fn of_languages<'a>(
         if !is_there(component) && installed.contains(&key(component)) {
             continue;
         }
-        let mut subject = Subjected {
+        let place = Place { package: component.purl(), path: component.path.clone(), ..Place::default() };
+        out.push(Subjected {
             ecosystem,
             scheme,
-            names: vec![Cow::from(&component.name)],
-            version: Cow::from(&component.version),
+            names: vec![&component.name],
+            version: &component.version,
             module: "",
             shown: format!("{} {}", component.name, component.version),
-            place: Place { package: component.purl(), path: component.path.clone(), ..Place::default() },
-            guessed: false,
+            place,
+            guessed: *guessed,
             there: is_there(component),
-        };
-        if component.kind == "maven" && !component.name.contains(':') {
-            match java::identity(component, ecosystem, knowledge) {
-                Ok(Identity::Known(names, version)) => subject.taken_for(component, names, version),
-                Ok(Identity::Unheard) => {}
-                Ok(Identity::Unclear) => {
-                    let shown = format!("{} {}", component.name, component.version);
-                    nameless.insert(shown.trim_end().to_owned());
-                }
-                Err(error) => trouble = Some(unusable(&error)),
-            }
-        }
-        out.push(subject);
+        });
     }
     findings.extend(absent.into_iter().map(|ecosystem| uncovered("INC-18", ecosystem)));
-    findings.extend(without_group(&nameless));
-    findings.extend(trouble);
     out
-}
-
-impl<'a> Subjected<'a> {
-    /// A Java archive is looked up, and told, as what it is by its name and classes.
-    fn taken_for(&mut self, component: &Component, names: Vec<String>, version: String) {
-        let named = Component { name: names[0].clone(), version, ..component.clone() };
-        self.shown = format!("{} {}", named.name, named.version);
-        self.place.package = named.purl();
-        self.version = Cow::from(named.version);
-        self.names = names.into_iter().map(Cow::from).collect();
-        self.guessed = true;
-    }
 }
 
 /// Java archives of which nobody says in which group they are: advisories name the group, too.
@@ -343,12 +365,11 @@ fn one(
     knowledge: &Knowledge,
     out: &mut Judged,
 ) -> Result<(), SnapshotError> {
-    let names: Vec<&str> = subject.names.iter().map(|name| &**name).collect();
     let found = knowledge.advisories.find(
         subject.scheme,
         subject.ecosystem,
-        &names,
-        (&subject.version, subject.module),
+        &subject.names,
+        (subject.version, subject.module),
     )?;
     if let Some(undecided) = found.undecided {
         let observed = format!(

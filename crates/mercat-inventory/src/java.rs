@@ -81,23 +81,27 @@ pub(crate) fn manifest(bytes: &[u8]) -> Result<Vec<Component>, Broken> {
     };
     let symbolic = first(&["bundle-symbolicname"]);
     let symbolic = symbolic.split(';').next().unwrap_or_default().trim().to_owned();
-    let name = match first(&["automatic-module-name", "implementation-title", "bundle-name"]) {
-        _ if !symbolic.is_empty() => symbolic,
-        other => other,
-    };
+    let others = ["automatic-module-name", "implementation-title", "bundle-name"].map(|key| first(&[key]));
+    let names: Vec<String> =
+        std::iter::once(symbolic).chain(others).filter(|name| !name.is_empty()).collect();
+    let name = names.first().cloned().unwrap_or_default();
     let version = first(&["implementation-version", "bundle-version", "specification-version"]);
     if name.is_empty() || version.is_empty() {
         return Ok(Vec::new());
     }
     let group = first(&["implementation-vendor-id"]);
-    let name = if group.is_empty() { name } else { format!("{group}:{name}") };
+    let artifact = name.strip_prefix(&format!("{group}.")).unwrap_or(&name);
+    let name = if group.is_empty() { name } else { format!("{group}:{artifact}") };
     let licence = first(&["bundle-license"]);
     let licence = licence.split(';').next().unwrap_or_default().to_owned();
-    Ok(vec![Component { licence, ..component("maven", &name, &version, Evidence::Manifest) }])
+    let found = component("maven", &name, &version, Evidence::Manifest);
+    Ok(vec![Component { licence, also: names, ..found }])
 }
 
 /// Roots of one archive, most: one with more is a program with all its libraries inside, and none of them.
-const ROOTS_MAX: usize = 16;
+const ROOTS_MAX: usize = 64;
+/// Words of a package that are kept: two tell whose it is, but for hosts that many share.
+const ROOT_WORDS: usize = 3;
 /// Bytes of one of them, most.
 const ROOT_BYTES_MAX: usize = 100;
 
@@ -132,7 +136,7 @@ impl ClassRoots {
             return;
         }
         let Some((package, _)) = name.rsplit_once('/') else { return };
-        let end = package.match_indices('/').nth(1).map_or(package.len(), |(at, _)| at);
+        let end = package.match_indices('/').nth(ROOT_WORDS - 1).map_or(package.len(), |(at, _)| at);
         if self.roots.len() <= ROOTS_MAX && end <= ROOT_BYTES_MAX {
             let root = package[..end].replace('/', ".");
             self.roots.insert(root);
@@ -157,7 +161,9 @@ pub fn artifacts(component: &Component) -> Vec<(String, String)> {
         _ => None,
     };
     let of_file = archive.map(name).unwrap_or_default().into_iter().map(|c| (c.name, c.version));
-    std::iter::once((component.name.clone(), component.version.clone())).chain(of_file).collect()
+    let others = component.also.iter().filter(|name| **name != component.name);
+    let own = std::iter::once(&component.name).chain(others);
+    own.map(|name| (name.clone(), component.version.clone())).chain(of_file).collect()
 }
 
 /// `commons-io-2.11.0.jar`: the version begins at the first part that begins with a digit.

@@ -95,7 +95,10 @@ pub struct Component {
     pub evidence: Evidence,
     /// The distribution package that the file belongs to, by name; empty when none owns it.
     pub owner: String,
-    /// Of a Java archive without a group: the first two words of the packages that its classes are in.
+    /// Of a Java archive without coordinates: every name that its manifest has for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
+    /// Of a Java archive without coordinates: the first three words of the packages that its classes are in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roots: Vec<String>,
 }

@@ -44,7 +44,7 @@ pub fn settle(found: Vec<Component>) -> Vec<Component> {
         {
             component.licence.clone_from(licence);
         }
-        if component.kind == "maven" && !component.name.contains(':') {
+        if component.kind == "maven" && matches!(component.evidence, Evidence::Manifest | Evidence::Name) {
             let archive = archive_of(&component.path).filter(|_| component.evidence == Evidence::Manifest);
             let known = roots.get(archive.unwrap_or(&component.path));
             component.roots = known.cloned().unwrap_or_default();

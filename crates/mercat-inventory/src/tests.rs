@@ -77,15 +77,15 @@ fn classes_tell_whose_a_jar_without_coordinates_is() {
             "org/readme/x.txt",
             "org/springframework/boot/loader/Launcher.class",
         ]),
-        "com.other module org.springframework shop.acme"
+        "com.other module org.springframework org.springframework.beans shop.acme.app"
     );
     assert!(roots(&["x.txt", "org/springframework/boot/loader/Launcher.class"]).is_none());
     let pom = "META-INF/maven/org.g/a/pom.properties";
     assert!(roots(&["org/g/A.class", pom]).is_none(), "its coordinates say it");
     assert_eq!(roots(&["a/b/C.class"].repeat(3)).map(|found| found.roots.len()), Some(1));
-    let many: Vec<String> = (0..17).map(|at| format!("a/b{at}/C.class")).collect();
+    let many: Vec<String> = (0..65).map(|at| format!("a/b{at}/C.class")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    assert_eq!(roots(&many[1..]).map(|found| found.roots.len()), Some(16));
+    assert_eq!(roots(&many[1..]).map(|found| found.roots.len()), Some(64));
     assert!(roots(&many).is_none(), "it is all of them, and none");
 
     let jar = "opt/app.jar!/BOOT-INF/lib/beans-5.3.jar";
@@ -93,12 +93,15 @@ fn classes_tell_whose_a_jar_without_coordinates_is() {
     all.extend(roots(&["org/springframework/beans/Bean.class"]));
     let settled = settle(all.clone());
     let told = |found: &Component| format!("{} {} {}", found.name, found.version, found.roots.join(" "));
-    assert_eq!(settled.iter().map(told).collect::<Vec<_>>(), ["beans 5.3 org.springframework"]);
+    assert_eq!(settled.iter().map(told).collect::<Vec<_>>(), ["beans 5.3 org.springframework.beans"]);
     assert_eq!(artifacts(&settled[0]), [("beans".to_owned(), "5.3".to_owned())]);
     let manifest = b"Implementation-Title: spring beans\nImplementation-Version: 5.3.0\n";
     all.extend(read(Reader::JarManifest, &format!("{jar}!/META-INF/MANIFEST.MF"), manifest).expect("reads"));
     let settled = settle(all);
-    assert_eq!(settled.iter().map(told).collect::<Vec<_>>(), ["spring beans 5.3.0 org.springframework"]);
+    assert_eq!(
+        settled.iter().map(told).collect::<Vec<_>>(),
+        ["spring beans 5.3.0 org.springframework.beans"]
+    );
     let names: Vec<String> = artifacts(&settled[0]).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["spring beans", "beans"]);
 }

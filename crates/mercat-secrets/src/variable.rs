@@ -42,7 +42,9 @@ pub fn variables_of_step(step: &str) -> impl Iterator<Item = &str> {
         given.filter(|(count, _)| count.bytes().all(|byte| byte.is_ascii_digit())).map(|(_, rest)| rest);
     let set = || step.strip_prefix("ARG ").or_else(|| step.strip_prefix("ENV "));
     let rest = given.or_else(set).unwrap_or_default();
-    rest.split_whitespace().take_while(|word| word.contains('='))
+    // The shell that the arguments are given to.
+    let is_shell = move |word: &&str| given.is_some() && word.starts_with('/');
+    rest.split_whitespace().take_while(move |word| !is_shell(word)).filter(|word| word.contains('='))
 }
 
 /// The parts of a name, also of one in which every part begins with a capital.
@@ -91,6 +93,8 @@ mod tests {
             ("/bin/sh -c #(nop)  ARG NPM_TOKEN=x", vec!["NPM_TOKEN=x"]),
             ("RUN |2 A=1 B=2 /bin/sh -c make X=1 # buildkit", vec!["A=1", "B=2"]),
             ("|1 A=1 /bin/sh -c make", vec!["A=1"]),
+            ("RUN |2 TITLE=My Shop B=2 /bin/bash -o pipefail -c make X=1", vec!["TITLE=My", "B=2"]),
+            ("ENV A=my shop B=2", vec!["A=my", "B=2"]),
             ("|x A=1", vec![]),
             ("RUN /bin/sh -c A=1 make", vec![]),
             ("ARG A", vec![]),

@@ -104,7 +104,11 @@ fn write(data: &Path, target: &Path, content: &Content) -> anyhow::Result<Meta> 
 fn print(meta: &Meta) {
     println!(
         "{} advisories of {} records ({} withdrawn, {} packages by commits alone), newest of {}",
-        meta.advisories, meta.records, meta.withdrawn, meta.by_commits_alone, meta.newest
+        meta.advisories,
+        meta.records,
+        meta.withdrawn,
+        meta.by_commits_alone,
+        dated(&meta.newest)
     );
     for (ecosystem, known) in &meta.ecosystems {
         let Coverage { advisories, newest, imported } = known;
@@ -114,7 +118,8 @@ fn print(meta: &Meta) {
             Some(_) => "",
         };
         println!(
-            "  {ecosystem}: {advisories} advisories, newest of {newest}, imported on {imported}{remark}"
+            "  {ecosystem}: {advisories} advisories, newest of {}, imported on {imported}{remark}",
+            dated(newest)
         );
     }
     for (name, table) in [("KEV", meta.kev), ("EPSS", meta.epss)] {
@@ -123,6 +128,11 @@ fn print(meta: &Meta) {
         }
     }
     println!("digest sha256:{}", meta.digest);
+}
+
+/// The date of the newest record, where one counts.
+fn dated(newest: &str) -> &str {
+    if newest.is_empty() { "no date that counts" } else { newest }
 }
 
 fn path(data: &Path) -> PathBuf {

@@ -145,6 +145,12 @@ fn a_date_that_is_yet_to_come_keeps_nothing_out() {
     for newest in [&meta.newest, &meta.imports[0].newest, &meta.ecosystems["Debian:12"].newest] {
         assert_eq!(newest, "2026-02-01T00:00:00Z");
     }
+    let mut past = Content::default();
+    past.add(of("past", "2026-02-10T00:00:00Z"), false, Import { at_unix, ..Import::default() });
+    past.add(of("ahead", "2099-01-01T00:00:00Z"), false, Import { at_unix, ..Import::default() });
+    past.add(of("older", "2020-01-01T00:00:00Z"), false, Import { at_unix, ..Import::default() });
+    let snapshot = open(file(&past)).expect("opens");
+    assert_eq!(snapshot.package("Debian:12", "past").expect("reads").len(), 1, "nothing takes its place");
     let next = of("mended", "2026-02-15T00:00:00Z");
     known.check_newer(&next, today).expect("is newer");
     known.add(next, false, Import { at_unix, ..Import::default() });

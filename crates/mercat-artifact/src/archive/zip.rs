@@ -1,8 +1,8 @@
 //! What makes a zip (APPNOTE 6.3.10) one thing to one reader and another to the next.
 //!
 //! Readers go by the central directory, by the local headers as they come, or by whichever end record they
-//! find first. [`check`] tells whether all ways lead to the same members; only then are they unpacked, one after the
-//! other, and nothing of them is held.
+//! find first. [`check`] tells whether all ways lead to the same members. They are unpacked one after the other, as the
+//! directory lists them, where there is one and nothing lies over another; nothing of them is held.
 //!
 //! | code | meaning |
 //! |---|---|

@@ -249,10 +249,17 @@ impl Composer<'_> {
         let others = config.env.iter().filter(|variable| !told_already.contains(variable));
         let of_env: BTreeSet<&str> =
             others.filter_map(|variable| mercat_secrets::fixed_secret(variable)).collect();
-        let steps = config.history.iter().filter(|step| !told_already.contains(step));
-        let of_steps = steps.flat_map(|step| mercat_secrets::variables_of_step(step));
+        let looks_like_one = |variable: &str| {
+            let mut found = false;
+            self.knowledge.secrets.scan_file(variable.as_bytes(), Writing::Settings, |_| found = true);
+            found
+        };
+        let of_steps = config.history.iter().flat_map(|step| mercat_secrets::variables_of_step(step));
         let of_steps =
-            of_steps.filter_map(mercat_secrets::fixed_secret).filter(|name| !of_env.contains(name));
+            of_steps.filter_map(|variable| Some((variable, mercat_secrets::fixed_secret(variable)?)));
+        let of_steps =
+            of_steps.filter(|(variable, name)| !of_env.contains(name) && !looks_like_one(variable));
+        let of_steps = of_steps.map(|(_, name)| name);
         let of_steps = of_steps.map(|name| ("config: history", name));
         let fixed = of_env.iter().map(|name| ("config: Env", *name)).chain(of_steps);
         let fixed =

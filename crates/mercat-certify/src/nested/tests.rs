@@ -557,6 +557,47 @@ fn what_waits_in_files_that_were_lent_is_judged_as_in_memory_and_told_as_ours_wh
     assert_eq!(told(&facts("", broken())), lost(&["a.zip", "b.run"]));
 }
 
+#[test]
+fn a_zip_behind_other_bytes_is_opened_or_told_whatever_its_end_record_says() {
+    let zip = zipped_test(0);
+    let end = zip.len() - 22;
+    let changed = |at: usize, bytes: &[u8]| {
+        let mut out = [b"some text\n", &zip[..]].concat();
+        out[10 + end + at..][..bytes.len()].copy_from_slice(bytes);
+        out
+    };
+    for (name, bytes) in [
+        ("as it is", changed(4, &[0; 2])),
+        ("no members", changed(10, &[0; 2])),
+        ("none here either", changed(8, &[0; 4])),
+        ("a directory of a byte", changed(12, &[1, 0, 0, 0])),
+        ("a directory of none", changed(12, &[0; 4])),
+        ("a directory larger than the file", changed(12, &[0, 0, 0, 0x40])),
+    ] {
+        let told = told("x", &bytes);
+        let is_told = told.iter().any(|(rule, _)| rule.starts_with("CTR-20") || rule == "ZIP-01");
+        assert!(is_told, "{name}: {told:?}");
+    }
+    let none = [b"text".as_slice(), b"PK\x05\x06", &[0; 18]].concat();
+    assert_eq!(told("x", &none), [], "the end of an empty one, as programs have it");
+}
+
+#[test]
+fn a_zip_behind_an_archive_that_ends_before_is_told() {
+    let hidden = zipped_test(0);
+    let told = |bytes: &[u8]| told("x", bytes).into_iter().any(|(rule, _)| rule == "INC-05");
+    let mut gzip = gzipped(b"harmless");
+    assert!(!told(&gzip));
+    // In its extra field, as the end of which the comment of the zip reaches to the end.
+    let mut zip = hidden.clone();
+    let comment = zip.len() - 2;
+    zip[comment..].copy_from_slice(&((gzip.len() - 10) as u16).to_le_bytes());
+    gzip[3] |= 4;
+    let extra = [&(zip.len() as u16).to_le_bytes()[..], &zip].concat();
+    gzip.splice(10..10, extra);
+    assert!(told(&gzip));
+}
+
 /// What is in a zip with a comment, packed, so that nothing but opening it finds it.
 fn zipped_test(comment: usize) -> Vec<u8> {
     use std::io::Write;

@@ -14,6 +14,7 @@ fn component(kind: &str, name: &str, evidence: Evidence, path: &str, licence: &s
         path: path.to_owned(),
         evidence,
         owner: String::new(),
+        also: Vec::new(),
         roots: Vec::new(),
     }
 }

@@ -1,16 +1,20 @@
-//! Java archives without a group, such as Spring's: advisories know a package by its group and name.
+//! Java archives without coordinates, such as Spring's: advisories know a package by its group and name.
 
 use crate::Knowledge;
-use crate::advisories::{SnapshotError, root_of};
+use crate::advisories::{Snapshot, SnapshotError, root_of};
 use mercat_inventory::{Component, artifacts};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Hosts that many share: whose a group is tells its third word.
+const SHARED: [&str; 6] =
+    ["com.github", "io.github", "com.gitlab", "org.apache", "org.eclipse", "com.google"];
 
 /// What an archive is taken for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Identity {
-    /// Packages that there are advisories about, with their group, and the version that it has.
-    Known(Vec<String>, String),
-    /// No advisory is about a package that it could be.
+    /// Packages that there are advisories about, as `group:name`, with the version that it has as that.
+    Known(BTreeMap<String, String>),
+    /// No advisory is about anything of whoever made it.
     Unheard,
     /// It may be one that there are advisories about.
     Unclear,
@@ -23,37 +27,69 @@ pub(super) fn identity(
     knowledge: &Knowledge,
 ) -> Result<Identity, SnapshotError> {
     let Some(snapshot) = knowledge.advisories.snapshot() else { return Ok(Identity::Unclear) };
-    let artifacts = artifacts(component);
-    let mut known = BTreeSet::new();
+    // Some manifests tell the maker, and a title that is for people.
+    let (maker, title) = match component.name.split_once(':') {
+        Some((maker, title)) => (Some(maker), title),
+        None => (None, component.name.as_str()),
+    };
+    if maker.is_some() && !snapshot.package(ecosystem, &component.name)?.is_empty() {
+        return Ok(Identity::Unheard);
+    }
+    let roots: Vec<&str> = component.roots.iter().map(String::as_str).chain(maker).collect();
+    let mut known = BTreeMap::new();
     let mut elsewhere = false;
-    let names: BTreeSet<&String> = artifacts.iter().map(|(name, _)| name).collect();
-    for artifact in names {
+    for (artifact, version) in artifacts(component).into_iter().flat_map(spellings) {
+        let artifact = artifact.strip_prefix(&format!("{}:", maker.unwrap_or_default())).unwrap_or(&artifact);
         let groups = snapshot.groups_of(ecosystem, artifact)?;
         let alone = groups.len() == 1;
         for group in groups {
-            let of_classes = component.roots.iter().any(|root| root_of(root) == root_of(&group));
             // Bundles are named by both (OSGi), and old packages of a name of their own by that twice (log4j:log4j).
-            let of_bundle = component.name == format!("{group}.{artifact}");
-            if of_classes || of_bundle || alone && group == *artifact {
-                known.insert(format!("{group}:{artifact}"));
+            let bundle = format!("{group}.{artifact}");
+            let of_bundle = title == bundle || component.also.contains(&bundle);
+            if is_of(&group, artifact, &roots) || of_bundle || alone && group == artifact {
+                let version = if version.is_empty() { &component.version } else { &version };
+                known.insert(format!("{group}:{artifact}"), version.clone());
             } else {
                 elsewhere = true;
             }
         }
     }
-    let version = artifacts.iter().map(|(_, version)| version).find(|version| !version.is_empty());
-    if let Some(version) = version.filter(|_| !known.is_empty()) {
-        return Ok(Identity::Known(known.into_iter().collect(), version.clone()));
+    if known.values().any(|version| !version.is_empty()) {
+        return Ok(Identity::Known(known));
     }
-    if elsewhere || !known.is_empty() {
-        return Ok(Identity::Unclear);
-    }
-    for root in &component.roots {
-        // Others of this maker are known: then two must say what it is called, not to miss one by another name.
+    let is_heard = elsewhere || !known.is_empty() || any_heard(snapshot, ecosystem, &roots, title)?;
+    Ok(if is_heard || component.roots.is_empty() { Identity::Unclear } else { Identity::Unheard })
+}
+
+/// A name as it is, and as repositories write such: modules have points where those have dashes.
+fn spellings((name, version): (String, String)) -> impl Iterator<Item = (String, String)> {
+    let lower = name.to_lowercase();
+    let names = BTreeSet::from([lower.replace('.', "-"), lower, name]);
+    names.into_iter().map(move |name| (name, version.clone()))
+}
+
+/// Whether classes or a maker with these roots are of a group, of which there is a package of this name.
+fn is_of(group: &str, artifact: &str, roots: &[&str]) -> bool {
+    let third = |text: &str| text.split('.').nth(2).map(str::to_owned);
+    let is_shared = SHARED.contains(&root_of(group));
+    roots.iter().filter(|root| root_of(root) == root_of(group)).any(|root| {
+        let whose = third(group);
+        !is_shared || whose == third(root) || whose.is_some_and(|whose| artifact.contains(&whose))
+    })
+}
+
+/// Whether there are advisories about others of whoever made it, by its classes or a name that is as theirs.
+fn any_heard(
+    snapshot: &Snapshot,
+    ecosystem: &str,
+    roots: &[&str],
+    title: &str,
+) -> Result<bool, SnapshotError> {
+    let title = Some(title).filter(|title| title.contains('.'));
+    for root in roots.iter().copied().chain(title) {
         if snapshot.has_root(ecosystem, root_of(root))? {
-            let is_agreed = artifacts.iter().skip(1).any(|(_, version)| *version == component.version);
-            return Ok(if is_agreed { Identity::Unheard } else { Identity::Unclear });
+            return Ok(true);
         }
     }
-    Ok(if component.roots.is_empty() { Identity::Unclear } else { Identity::Unheard })
+    Ok(false)
 }

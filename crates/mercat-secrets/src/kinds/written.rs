@@ -26,7 +26,8 @@ const DER: &[&str] = &["\x02\x01\x00\x30", "\x02\x01\x01\x30", "\x02\x01\x01\x04
 /// How private keys in DER begin in base64, which settings and environments have without the lines around (`MIIEvQIBADAN`):
 /// version and what follows of those whose lengths have two bytes (RSA in PKCS #8 and PKCS #1), one (curves in PKCS #8
 /// and SEC 1), or none.
-const BARE: &[&str] = &["IBADAN", "IBAAKC", "IBAAKB", "AgEAMB", "AgEBBD", "AgEBBE", "MHcCAQEE", "MC4CAQAw"];
+const BARE: &[&str] =
+    &["IBADAN", "IBADAL", "IBADCC", "IBAAKC", "IBAAKB", "AgEAMB", "AgEBBD", "AgEBBE", "MHcCAQEE", "MC4CAQAw"];
 
 /// Names of the algorithms that seal private keys in DER, without what is no ASCII: PBES2
 /// (RFC 8018, 1.2.840.113549.1.5.13), those of PKCS #12 (RFC 7292, 1.2.840.113549.1.12.1) and of Java's key

@@ -151,7 +151,12 @@ fn keys_in_base64_without_lines_around_are_found() {
         [pkcs8(608), pkcs8(1191), pkcs1(2048), pkcs1(4096), pkcs1(1024), wrapped(&p384, 158), edwards, sec1]
     {
         let text = encode(&key);
-        for line in [format!("alipay.private_key={text}\n"), format!("key: \"{text}\""), text.clone()] {
+        for line in [
+            format!("\"k\":\"\\n{text}\""),
+            format!("alipay.private_key={text}\n"),
+            format!("key: \"{text}\""),
+            text.clone(),
+        ] {
             assert_eq!(kinds(&line), ["private key"], "{line}");
         }
         let lines: Vec<&str> =
@@ -162,6 +167,7 @@ fn keys_in_base64_without_lines_around_are_found() {
         assert_eq!(kinds(format!("AAAA{text}")), [""; 0]);
         let headed = ["-----BEGIN ", "PRIVATE KEY-----\n", &text, "\n-----END ", "PRIVATE KEY-----\n"];
         assert_eq!(kinds(headed.concat()), ["private key"]);
+        assert_eq!(kinds(headed.concat().replace('\n', "\n/// ")), [""; 0], "in a comment");
     }
     // A public key.
     let public = item(SEQUENCE, &[&name(RSA), &item(3, &[&[0], &pkcs1(2048)])]);

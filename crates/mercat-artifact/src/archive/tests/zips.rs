@@ -137,6 +137,30 @@ fn content_that_is_not_what_was_announced_is_told_and_the_rest_is_shown() {
     let mut deflated = whole.clone();
     deflated[directory + 10] = 8;
     assert_eq!(told(&deflated), ["a:ZIP-18", "b=more", "c/=here"]);
+    // What stands behind the end of a deflated content, and what came before it broke.
+    let packed = |content: &[u8]| {
+        let mut zip = made(&[file(b"a", Box::leak(content.into()))]);
+        let directory = zip.windows(4).position(|part| part == b"PK\x01\x02").expect("there is one");
+        for at in [8, directory + 10] {
+            zip[at] = 8;
+            zip[at + 6..at + 10].copy_from_slice(&crc32fast::hash(b"content").to_le_bytes());
+            zip[at + 14..at + 18].copy_from_slice(&7_u32.to_le_bytes());
+        }
+        zip
+    };
+    let stored = b"\x01\x07\0\xf8\xffcontent";
+    assert_eq!(told(&packed(stored)), ["a=content"]);
+    assert_eq!(told(&packed(&[&stored[..], b"PK\x03\x04 and more"].concat())), ["a:ZIP-18"]);
+    let mut came = Vec::new();
+    let broken = packed(&[b"\0", &stored[1..], b"\xff\xff"].concat());
+    let members = check(&broken).expect("in memory").members.expect("it opens");
+    members
+        .walk(&mut |_, content| {
+            let _ = content.expect("it opens").read_to_end(&mut came);
+            true
+        })
+        .expect("in memory");
+    assert_eq!(came, b"content", "what came before the damage");
     let end = end(2, 0, 0);
     assert_eq!(told(&[&whole[..directory], &end].concat()), [""; 0], "without a directory");
     // Two entries of the directory with one content, of which each could be as large as the whole.
@@ -296,6 +320,20 @@ fn two_directories_overlaps_and_members_that_are_not_listed_are_told() {
     let hidden = [local(&b), local(&a), local(&b), listed.clone()].concat();
     let hidden = [&hidden[..], &end(1, listed.len(), hidden.len() - listed.len())].concat();
     assert_eq!(codes(&hidden), ["ZIP-04", "ZIP-14"]);
+    // Behind other bytes in a gap, and where four bytes alone are nobody's header.
+    for (front, codes_of) in [
+        (&b"12345"[..], vec!["ZIP-04", "ZIP-14"]),
+        (&[0; 70_000], vec!["ZIP-04", "ZIP-14"]),
+        (&[0; (64 << 10) - 2], vec!["ZIP-04", "ZIP-14"]),
+    ] {
+        let start = front.len() + local(&b).len();
+        let listed = central(&a, start);
+        let hidden = [front, &local(&b), &local(&a), &listed].concat();
+        let hidden = [&hidden[..], &end(1, listed.len(), start + local(&a).len())].concat();
+        assert_eq!(codes(&hidden), codes_of, "{} bytes", front.len());
+    }
+    let reader = [b"\x7fELF PK\x03\x04 and PK\x03\x04\x14\0\0\0\x08\0".as_slice(), &[0; 40]].concat();
+    assert_eq!(codes(&[&reader[..], &made(std::slice::from_ref(&a))].concat()), ["ZIP-04"]);
     // One member more than declared, and disks.
     let mut whole = made(&[a.clone(), b.clone()]);
     let at = whole.len() - 22;

@@ -7,13 +7,12 @@ use crate::archive::{MEMBERS_MAX, NAME_BYTES_MAX, le};
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::ops::Range;
 
 pub(super) const ENTRY: &[u8] = b"PK\x01\x02";
 const ENTRY_BYTES: usize = 46;
 pub(super) const LOCAL: &[u8] = b"PK\x03\x04";
 pub(super) const LOCAL_BYTES: usize = 30;
-/// Lengths of a data descriptor: with or without signature, 32 or 64 bit sizes.
-const DESCRIPTORS: [usize; 5] = [0, 12, 16, 20, 24];
 
 const ENCRYPTED: u64 = 1;
 const DESCRIPTOR: u64 = 1 << 3;
@@ -241,13 +240,44 @@ fn side_by_side(
         if start < last || stop > end.directory {
             problems.add("ZIP-07", start as u64, || format!("a member begins at {start}, before {last}"));
         }
-        for at in DESCRIPTORS.map(|length| usize::saturating_add(last, length)) {
-            if start.checked_sub(LOCAL.len()).is_some_and(|most| at <= most) && source.is(at, LOCAL)? {
-                problems.add("ZIP-14", at as u64, || "a member that the directory does not list".into());
-                break;
-            }
+        if let Some(at) = unlisted(source, last..start)? {
+            problems.add("ZIP-14", at as u64, || "a member that the directory does not list".into());
         }
         last = last.max(stop);
     }
     Ok(())
+}
+
+/// Where in a gap a local header stands.
+fn unlisted(source: &mut Source<'_>, gap: Range<usize>) -> io::Result<Option<usize>> {
+    /// Bytes that are looked at together; a header may stand across two of them.
+    const PIECE_BYTES: usize = 64 << 10;
+    let mut from = gap.start;
+    while from < gap.end {
+        let count = PIECE_BYTES.min(gap.end - from);
+        let Some(piece) = source.get(from, count)? else { break };
+        let found = memchr::memmem::find_iter(piece, LOCAL).map(|at| from + at).collect::<Vec<_>>();
+        for at in found {
+            if is_local(source, at)? {
+                return Ok(Some(at));
+            }
+        }
+        if count < PIECE_BYTES {
+            break;
+        }
+        from += count - (LOCAL.len() - 1);
+    }
+    Ok(None)
+}
+
+/// Whether what stands here can be a local header, and not four bytes of a program that reads zip.
+fn is_local(source: &mut Source<'_>, at: usize) -> io::Result<bool> {
+    const VERSION_MAX: u64 = 63;
+    let Some(fixed) = source.get(at, LOCAL_BYTES)? else { return Ok(false) };
+    let field = |from: usize| le(&fixed[from..from + 2]);
+    let name = usize::try_from(field(26)).unwrap_or(usize::MAX);
+    let is_plausible =
+        fixed[4] as u64 <= VERSION_MAX && field(8) <= 99 && (1..=NAME_BYTES_MAX).contains(&name);
+    let named = source.get(at + LOCAL_BYTES, name)?;
+    Ok(is_plausible && named.is_some_and(|name| !name.contains(&0)))
 }

@@ -169,6 +169,8 @@ struct Content<'c, 'b> {
     /// Checksum and size that are announced.
     wanted: (u64, u64),
     came: u64,
+    /// What the next read tells.
+    broken: Option<io::Error>,
     /// All came; then also that it is what was announced.
     ended: bool,
     compared: bool,
@@ -183,6 +185,7 @@ impl<'c, 'b> Content<'c, 'b> {
             sum: crc32fast::Hasher::new(),
             wanted,
             came: 0,
+            broken: None,
             ended: false,
             compared: false,
         }
@@ -194,6 +197,9 @@ impl<'c, 'b> Content<'c, 'b> {
 
     /// The next bytes; none where all came, and sometimes before.
     fn step(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(error) = self.broken.take() {
+            return Err(error);
+        }
         let Some(inflate) = &mut self.inflate else {
             let count = self.packed.read(buffer)?;
             self.ended = count == 0;
@@ -206,6 +212,10 @@ impl<'c, 'b> Content<'c, 'b> {
         let count = usize::try_from(inflate.total_out() - before.1).map_err(io::Error::other)?;
         self.packed.consume(used);
         match done {
+            Err(_) if count > 0 => {
+                self.broken = Some(self.refused("the content does not unpack"));
+                Ok(count)
+            }
             Err(_) => Err(self.refused("the content does not unpack")),
             Ok(Status::StreamEnd) => {
                 self.ended = true;
@@ -221,6 +231,11 @@ impl<'c, 'b> Content<'c, 'b> {
         let (sum, size) = self.wanted;
         if self.came != size {
             return Err(self.refused(format!("{} bytes came out of what should be {size}", self.came)));
+        }
+        if self.packed.left > 0 {
+            return Err(
+                self.refused(format!("{} packed bytes behind the end of the content", self.packed.left))
+            );
         }
         match u64::from(self.sum.clone().finalize()) == sum {
             true => Ok(()),
