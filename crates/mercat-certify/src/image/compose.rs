@@ -259,8 +259,7 @@ impl Composer<'_> {
             of_steps.filter_map(|variable| Some((variable, mercat_secrets::fixed_secret(variable)?)));
         let of_steps =
             of_steps.filter(|(variable, name)| !of_env.contains(name) && !looks_like_one(variable));
-        let of_steps = of_steps.map(|(_, name)| name);
-        let of_steps = of_steps.map(|name| ("config: history", name));
+        let of_steps = of_steps.map(|(_, name)| ("config: history", name));
         let fixed = of_env.iter().map(|name| ("config: Env", *name)).chain(of_steps);
         let fixed =
             fixed.map(|(place, name)| (place, format!("the variable {name} has a fixed value"))).collect();

@@ -14,7 +14,7 @@ const SHARED: [&str; 6] =
 pub(super) enum Identity {
     /// Packages that there are advisories about, as `group:name`, with the version that it has as that.
     Known(BTreeMap<String, String>),
-    /// No advisory is about anything of whoever made it.
+    /// It is known by the name that it has, or no advisory is about anything of whoever made it.
     Unheard,
     /// It may be one that there are advisories about.
     Unclear,

@@ -14,7 +14,7 @@ const PACKED_BYTES: usize = 16 << 10;
 /// Who is shown the members, each with its content or why that is not opened; `false` ends the walk.
 pub type Visit<'v> = dyn FnMut(Member<'_>, Result<&mut dyn Read, ReadError>) -> bool + 'v;
 
-/// The members of a zip that was found to be one thing to all readers.
+/// The members of a zip that has a directory, and in which nothing lies over another.
 pub struct Members<'b> {
     bytes: &'b dyn Positioned,
     directory: Source<'b>,
