@@ -23,10 +23,23 @@ use std::sync::Arc;
 /// are in every program that reads zip; an archive has a central directory in front of them.
 /// `whole` says that the bytes are all of the file.
 pub(crate) fn has_zip_tail(tail: &[u8], whole: bool) -> bool {
-    let from = tail.len().saturating_sub(22 + 65_535);
-    let ends = memchr::memmem::find_iter(&tail[from..], b"PK\x05\x06").map(|at| from + at);
-    ends.filter_map(|at| Some((at, tail.get(at..at + 22)?)))
-        .any(|(at, end)| has_directory(&tail[..at], end, whole))
+    end_records(tail).any(|(at, end)| has_directory(&tail[..at], end, whole))
+}
+
+/// Whether the end record of a zip stands at the very end of a file.
+pub(crate) fn ends_as_zip(tail: &[u8]) -> bool {
+    end_records(tail).any(|(at, end)| {
+        let comment = usize::from(end[20]) | usize::from(end[21]) << 8;
+        at + end.len() + comment == tail.len() && has_directory(&tail[..at], end, false)
+    })
+}
+
+/// What may be the end record of a zip, without its comment, and where.
+fn end_records(tail: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    const END_BYTES: usize = 22;
+    let from = tail.len().saturating_sub(END_BYTES + 65_535);
+    let ends = memchr::memmem::find_iter(&tail[from..], b"PK\x05\x06").map(move |at| from + at);
+    ends.filter_map(|at| Some((at, tail.get(at..at + END_BYTES)?)))
 }
 
 /// Whether the bytes in front of an end record can be the central directory that it tells of.
@@ -54,16 +67,6 @@ fn ends_with_entry(before: &[u8]) -> bool {
     tried.filter_map(|at| Some((at, before.get(at..at + FIXED_BYTES)?))).any(|(at, entry)| {
         let number = |from: usize| usize::from(entry[from]) | usize::from(entry[from + 1]) << 8;
         at + FIXED_BYTES + number(28) + number(30) + number(32) == before.len()
-    })
-}
-
-/// Whether the end record of a zip stands at the very end of a file.
-pub(crate) fn ends_as_zip(tail: &[u8]) -> bool {
-    let from = tail.len().saturating_sub(22 + 65_535);
-    let ends = memchr::memmem::find_iter(&tail[from..], b"PK\x05\x06").map(|at| from + at);
-    ends.filter_map(|at| Some((at, tail.get(at..at + 22)?))).any(|(at, end)| {
-        let comment = usize::from(end[20]) | usize::from(end[21]) << 8;
-        at + 22 + comment == tail.len() && has_directory(&tail[..at], end, false)
     })
 }
 
