@@ -271,8 +271,7 @@ fn named<'a>(
     let (mut out, mut nameless, mut trouble) = (Vec::new(), BTreeSet::new(), None);
     let ecosystem = ecosystem_of_purl_type("maven").filter(|of| knowledge.advisories.coverage(of).is_some());
     for component in components {
-        let guessed = false;
-        out.push(Named { component: Cow::Borrowed(component), guessed });
+        out.push(Named { component: Cow::Borrowed(component), guessed: false });
         // Who wrote coordinates meant them; a manifest is for people.
         let is_asked = component.kind == "maven"
             && (!component.name.contains(':') || component.evidence == Evidence::Manifest)

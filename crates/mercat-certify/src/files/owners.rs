@@ -1,6 +1,7 @@
 //! Which package owns which file, and with which digest it was installed.
 
 use super::key_of;
+use super::taken::of_hex;
 use mercat_artifact::pkgdb::rpm;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -61,12 +62,8 @@ impl Listed {
     }
 
     fn push_key(&mut self, key: u64, digest: &str) {
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let (pairs, odd) = digest.as_bytes().as_chunks::<2>();
-        let bytes: Option<Vec<u8>> =
-            pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
         let most = usize::from(WRITTEN - 1);
-        match bytes.filter(|bytes| odd.is_empty() && bytes.len() <= most) {
+        match of_hex(digest).filter(|bytes| bytes.len() <= most) {
             Some(bytes) => {
                 self.0.extend(u8::try_from(bytes.len()));
                 self.0.extend(bytes);

@@ -28,12 +28,17 @@ impl<'de, const N: usize> Deserialize<'de> for Taken<N> {
             return Ok(Self(None));
         }
         let wrong = || D::Error::custom(format!("no digest of {N} bytes"));
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let pairs = text.as_bytes().chunks_exact(2);
-        let bytes: Option<Vec<u8>> = pairs.map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect();
-        let bytes = bytes.filter(|_| text.len() == 2 * N).ok_or_else(wrong)?;
+        let bytes = of_hex(&text).ok_or_else(wrong)?;
         Ok(Self(Some(bytes.try_into().map_err(|_| wrong())?)))
     }
+}
+
+/// The bytes that hexadecimal digits say; nothing where these are none, or not in pairs.
+pub(super) fn of_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (pairs, odd) = text.as_bytes().as_chunks::<2>();
+    let bytes = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
+    if odd.is_empty() { bytes } else { None }
 }
 
 #[cfg(test)]
