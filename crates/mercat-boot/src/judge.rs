@@ -165,8 +165,9 @@ fn settings(probe: &Probe, plan: &Plan, out: &mut Vec<Finding>) {
         .filter(|line| !IGNORED_ERRORS.iter().any(|ignored| line.contains(ignored)))
         .collect();
     if !errors.is_empty() {
-        let observed =
-            format!("{} lines: {}", errors.len(), errors[..errors.len().min(TOLD_LINES)].join(" / "));
+        let lines = if errors.len() == 1 { "line" } else { "lines" };
+        let told = errors[..errors.len().min(TOLD_LINES)].join(" / ");
+        let observed = format!("{} {lines}: {told}", errors.len());
         out.push(finding("LNX-24", Severity::Warning, observed, "a boot without kernel errors"));
     }
 }

@@ -85,6 +85,8 @@ pub struct ImageReport {
     pub layers: Vec<LayerReport>,
     /// Installed packages found.
     pub packages: usize,
+    /// Packages of languages found.
+    pub components: usize,
     /// Digest of the SBOM in CycloneDX.
     pub sbom: String,
     /// Digest of the SBOM in SPDX.
@@ -143,6 +145,8 @@ pub struct DiskReport {
     pub volumes: Vec<VolumeReport>,
     /// Installed packages found.
     pub packages: usize,
+    /// Packages of languages found.
+    pub components: usize,
     /// Digest of the SBOM in CycloneDX.
     pub sbom: String,
     /// Digest of the SBOM in SPDX.
@@ -240,6 +244,7 @@ impl Verdict {
         let image = |image: &ImageReport| {
             json!({
                 "platform": image.platform, "manifest": image.manifest, "packages": image.packages,
+                "components": image.components,
                 "sbom": image.sbom, "spdx": image.spdx, "labels": image.labels, "files": image.files.to_json(),
                 "layers": image.layers.iter().map(layer).collect::<Vec<_>>(),
             })
@@ -383,6 +388,7 @@ fn disk_json(disk: &DiskReport) -> Value {
         "bytes": disk.bytes, "dataBytes": disk.data_bytes,
         "unallocatedBytes": disk.unallocated_bytes, "partitionTable": disk.table, "os": disk.os,
         "osId": disk.os_id, "osVersion": disk.os_version, "kernel": disk.kernel, "packages": disk.packages,
+        "components": disk.components,
         "sbom": disk.sbom, "spdx": disk.spdx, "files": disk.files.to_json(),
         "volumes": disk.volumes.iter().map(volume).collect::<Vec<_>>(),
     })

@@ -442,10 +442,11 @@ fn told(
     policy: &VulnerabilityPolicy,
 ) -> Finding {
     let malicious = is_malicious(found);
-    let level = match found.level.as_str() {
-        _ if malicious => "malicious",
-        "" => &policy.unknown_counts_as,
-        level => level,
+    let level = found.level.as_str();
+    let shown = match level {
+        _ if malicious => "malicious".to_owned(),
+        "" => format!("not rated, counts as {}", policy.unknown_counts_as),
+        level => level.to_owned(),
     };
     let likely = found.epss.is_some_and(|epss| {
         policy.block_epss_at.is_some_and(|share| f64::from(epss.probability) >= share * f64::from(EPSS_ONE))
@@ -464,7 +465,7 @@ fn told(
         () if subject.there && (grave || exploited || likely) => "CTR-22",
         () => "CTR-22-BELOW",
     };
-    let mut observed = format!("{} ({level}) in {}", found.names.join(", "), subject.shown);
+    let mut observed = format!("{} ({shown}) in {}", found.names.join(", "), subject.shown);
     if subject.guessed {
         observed.push_str(", by its name and where its classes are");
     }

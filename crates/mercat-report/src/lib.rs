@@ -47,6 +47,8 @@ pub struct Image {
     pub manifest: String,
     /// Installed packages found.
     pub packages: u64,
+    /// Packages of languages found.
+    pub components: u64,
     /// Layers, lowest first.
     pub layers: Vec<Layer>,
 }
@@ -81,6 +83,8 @@ pub struct Disk {
     pub kernel: String,
     /// Installed packages found.
     pub packages: u64,
+    /// Packages of languages found.
+    pub components: u64,
     /// Its volumes.
     pub volumes: Vec<Volume>,
 }
@@ -147,7 +151,7 @@ pub struct Report {
     pub outcome: Outcome,
     /// Name, date and digest of the policy pack.
     pub policy: [String; 3],
-    /// Newest record of the advisories; empty without any.
+    /// Newest record of the advisories, or their digest where no date counts; empty without any.
     pub advisories: String,
     /// Images below the subject.
     pub images: Vec<Image>,

@@ -39,7 +39,7 @@ impl Report {
             subject: word(&document, "subject"),
             outcome,
             policy: [word(policy, "name"), word(policy, "date"), word(policy, "digest")],
-            advisories: whole_second(word(&document["advisories"], "newest")),
+            advisories: newest(&document["advisories"]),
             images: list(&document, "images").iter().map(image).collect(),
             disk: Some(&document["disk"]).filter(|disk| disk.is_object()).map(disk),
             checks: list(&document, "checks").iter().map(check).collect(),
@@ -47,6 +47,12 @@ impl Report {
             shadow: list(&document, "shadow").iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         })
     }
+}
+
+/// The newest record of the advisories; where no date of them counts, what they are known by.
+fn newest(advisories: &Value) -> String {
+    let newest = whole_second(word(advisories, "newest"));
+    if newest.is_empty() { word(advisories, "digest") } else { newest }
 }
 
 /// A moment of RFC 3339 without the parts of its second.
@@ -106,6 +112,7 @@ fn image(value: &Value) -> Image {
         platform: word(value, "platform"),
         manifest: word(value, "manifest"),
         packages: number(value, "packages"),
+        components: number(value, "components"),
         layers: list(value, "layers").iter().map(layer).collect(),
     }
 }
@@ -125,6 +132,7 @@ fn disk(value: &Value) -> Disk {
         os_version: word(value, "osVersion"),
         kernel: word(value, "kernel"),
         packages: number(value, "packages"),
+        components: number(value, "components"),
         volumes: list(value, "volumes").iter().map(volume).collect(),
     }
 }

@@ -416,10 +416,12 @@ fn the_newest_advisory_is_told_to_the_second() {
         ("2026-11-20T08:12:33.123456789Z", "2026-11-20T08:12:33Z"),
         ("2026-11-20T08:12:33Z", "2026-11-20T08:12:33Z"),
         ("2026-11-20T08:12:33.12x", "2026-11-20T08:12:33.12x"),
-        ("", ""),
+        ("", &digest('c')),
     ] {
         assert_eq!(Report::parse("x", &text(newest)).expect("reads").advisories, told);
     }
+    let none = text("").replace(&digest('c'), "");
+    assert_eq!(Report::parse("x", &none).expect("reads").advisories, "");
 }
 
 #[test]

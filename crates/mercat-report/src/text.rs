@@ -185,7 +185,7 @@ fn images(report: &Report, style: &Style) -> Vec<[String; 5]> {
             image.layers.len().to_string(),
             image.layers.iter().map(|layer| layer.packed_bytes).sum::<u64>().to_string(),
             image.layers.iter().map(|layer| layer.files).sum::<u64>().to_string(),
-            image.packages.to_string(),
+            (image.packages + image.components).to_string(),
         ]
     };
     std::iter::once(head).chain(report.images.iter().map(row)).collect()

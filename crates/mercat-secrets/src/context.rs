@@ -8,6 +8,7 @@ mod logins;
 mod names;
 mod pem;
 mod settings;
+mod tokens;
 mod wrapped;
 
 pub(crate) use assigned::{change_password, default_of_variable, go_login, login_in_front, password, sql};
@@ -26,6 +27,9 @@ pub(crate) use names::{
 pub(crate) use pem::{bare_key, private_key};
 pub(crate) use settings::{
     data_source, object_login, option_file, php_constant, property, string_data, yaml_login,
+};
+pub(crate) use tokens::{
+    curl_login, issuer_key, mail_login, password_list, shared_access, token_in_program, token_in_settings,
 };
 use wrapped::WRAPPED;
 pub(crate) use wrapped::{in_base64, in_escapes, in_hexadecimal, in_utf_32, numbered};

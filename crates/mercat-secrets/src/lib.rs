@@ -39,13 +39,13 @@ const PART_BYTES: usize = 128 << 10;
 /// Wrapped content inside wrapped content, most.
 const WRAPS_MAX: u32 = 2;
 /// Raised when a reader changes: what the tables do not show.
-const REVISION: u32 = 8;
+const REVISION: u32 = 9;
 
 /// What a window is reported as in which the keywords are too many to be tried.
 pub const UNREAD: &str = "more keywords than can be tried";
 
 /// Kinds that nothing but their surroundings tell: in what others wrote, they are examples more often than not.
-const LIKELY: [&str; 7] = [
+const LIKELY: [&str; 10] = [
     "password in a command",
     "password in a connection string",
     "password of a login",
@@ -53,6 +53,9 @@ const LIKELY: [&str; 7] = [
     "API key or token",
     "password",
     "password in a password file",
+    "password in a list",
+    "token or application secret",
+    "shared access signature",
 ];
 
 /// The kinds of credentials, ready to be looked for.

@@ -61,7 +61,7 @@ const PROGRAMS: [&str; 34] = [
     "scala", "swift", "ts", "tsx", "vue",
 ];
 /// Names of files without an ending that hold settings.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 15] = [
     "Dockerfile",
     "Containerfile",
     "Makefile",
@@ -69,9 +69,11 @@ const NAMES: [&str; 13] = [
     "Vagrantfile",
     "Procfile",
     "Caddyfile",
+    "config",
     "crontab",
     "credentials",
     "htpasswd",
+    "kubeconfig",
     "msmtprc",
     "sasl_passwd",
     "user-data",

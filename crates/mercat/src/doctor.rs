@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::{EXIT_OURS, wiring};
+use mercat_certify::advisories::Snapshot;
 use mercat_certify::{Knowledge, Policy};
 use mercat_courier::Mailer;
 use mercat_domain::Digest;
@@ -161,8 +162,14 @@ async fn mail(config: &Config) -> Health {
 /// What certifies, which needs no installation.
 async fn examine_inspector(inspector: &Inspector, out: &mut Vec<(&'static str, Health)>) {
     let knowledge = inspector.ready().await;
-    match knowledge.as_deref() {
-        Ok(loaded) => out.extend([("rules", pack(&loaded.policy)), ("advisories", advisories(loaded))]),
+    match &knowledge {
+        Ok(loaded) => {
+            out.push(("rules", pack(&loaded.policy)));
+            // All of it is read.
+            let loaded = std::sync::Arc::clone(loaded);
+            let read = tokio::task::spawn_blocking(move || advisories(&loaded)).await;
+            out.push(("advisories", read.unwrap_or_else(|error| Health::Bad(error.to_string()))));
+        }
         // One trouble of what certifies, and it says whose file it is.
         Err(why) => out.push(("rules", Health::Bad(why.clone()))),
     }
@@ -306,6 +313,9 @@ fn day(moment: &str) -> &str {
 fn advisories(loaded: &Knowledge) -> Health {
     if let Some(trouble) = loaded.advisories.trouble() {
         return Health::Bad(trouble.to_string());
+    }
+    if let Some(Err(damage)) = loaded.advisories.snapshot().map(Snapshot::verify) {
+        return Health::Bad(format!("{damage}; use: mercat advisories import --replace DIRECTORY"));
     }
     if let Some((ecosystem, why)) = loaded.stale_advisories().first_key_value() {
         return Health::Note(format!("too old for {ecosystem}: {why}"));

@@ -8,7 +8,7 @@ pub(crate) use file::{placeholder, template};
 pub(crate) use watch::{Goal, watch};
 
 use crate::cli::{Kind, OfferArgs, OfferCommand, Output, Until};
-use crate::client::{Client, problem_text};
+use crate::client::{Answer, Client, problem_text};
 use crate::{EXIT_FINDINGS, EXIT_OURS};
 use anyhow::{Context, bail};
 use mercat_domain::OfferKey;
@@ -32,7 +32,7 @@ pub(crate) async fn run(args: &OfferArgs) -> anyhow::Result<u8> {
         OfferCommand::Init { .. } => Ok(0),
         OfferCommand::Apply { file, dry_run } => apply(&client, file, *dry_run, args.output).await,
         OfferCommand::Show { offer } => {
-            show(&client.must(Method::GET, &path(offer, ""), None).await?);
+            show(&about(&client, Method::GET, offer, "", None).await?);
             Ok(0)
         }
         OfferCommand::List { publisher } => list(&client, publisher, args.output).await,
@@ -44,7 +44,7 @@ pub(crate) async fn run(args: &OfferArgs) -> anyhow::Result<u8> {
             publish(&client, offer, &body, *wait, args.output).await
         }
         OfferCommand::Status { offer } => {
-            let status = client.must(Method::GET, &path(offer, "/status"), None).await?;
+            let status = about(&client, Method::GET, offer, "/status", None).await?;
             if args.output == Output::Json {
                 show(&status)
             } else {
@@ -53,9 +53,9 @@ pub(crate) async fn run(args: &OfferArgs) -> anyhow::Result<u8> {
             Ok(0)
         }
         OfferCommand::Golive { offer, wait } => {
-            let status = client.must(Method::GET, &path(offer, "/status"), None).await?;
+            let status = about(&client, Method::GET, offer, "/status", None).await?;
             let body = json!({"snapshotDigest": status["snapshotDigest"]});
-            let answer = client.must(Method::POST, &path(offer, "/golive"), Some(&body)).await?;
+            let answer = about(&client, Method::POST, offer, "/golive", Some(&body)).await?;
             if *wait {
                 return end(&watch(&client, offer, Goal::Live).await?);
             }
@@ -63,9 +63,36 @@ pub(crate) async fn run(args: &OfferArgs) -> anyhow::Result<u8> {
             Ok(0)
         }
         OfferCommand::Cancel { offer } => {
-            accepted(offer, &client.must(Method::POST, &path(offer, "/cancel"), None).await?, args.output);
+            let answer = about(&client, Method::POST, offer, "/cancel", None).await?;
+            accepted(offer, &answer, args.output);
             Ok(0)
         }
+    }
+}
+
+/// Asks about an offer that is there.
+async fn about(
+    client: &Client,
+    method: Method,
+    key: &OfferKey,
+    tail: &str,
+    body: Option<&Value>,
+) -> anyhow::Result<Value> {
+    let answer = client.call(method, &path(key, tail), None, body).await?;
+    if !answer.status.is_success() {
+        bail!("{}", refused(key, &answer));
+    }
+    Ok(answer.body)
+}
+
+/// Why an offer gave no answer. One that was never saved and one that is none of the caller's business answer alike.
+fn refused(key: &OfferKey, answer: &Answer) -> String {
+    let text = problem_text(answer);
+    match answer.status {
+        StatusCode::NOT_FOUND => {
+            format!("{text}; {key} is not saved yet (mercat offer apply -f FILE) or not yours")
+        }
+        _ => text,
     }
 }
 
@@ -181,7 +208,7 @@ async fn publish(
         return Ok(EXIT_FINDINGS);
     }
     if !answer.status.is_success() {
-        bail!("{}", problem_text(&answer));
+        bail!("{}", refused(key, &answer));
     }
     match wait {
         None => {

@@ -114,7 +114,7 @@ pub(super) fn inspect_within(
         readings: linux::Readings::default(),
     };
     let outcomes = run_rules(&case, whole);
-    let disk = disk_report(&case, (reports, unallocated_bytes), &documents, FilesReport::of(&files));
+    let disk = disk_report(&case, (reports, unallocated_bytes), &documents, &files);
     let (checks, found) = answers(&outcomes, &findings, &specimen.claims.plan, knowledge);
     let mut verdict = Verdict::blank(subject, knowledge);
     verdict.disk = Some(disk);
@@ -157,7 +157,7 @@ fn disk_report(
     case: &Case<'_>,
     (volumes, unallocated_bytes): (Vec<VolumeReport>, u64),
     documents: &sbom::Documents,
-    files: FilesReport,
+    files: &Whole,
 ) -> DiskReport {
     DiskReport {
         bytes: case.layout.bytes,
@@ -170,9 +170,10 @@ fn disk_report(
         kernel: linux::kernel_releases(case).join(", "),
         volumes,
         packages: case.packages.len(),
+        components: files.components.len(),
         sbom: documents.cyclonedx.0.clone(),
         spdx: documents.spdx.0.clone(),
-        files,
+        files: FilesReport::of(files),
     }
 }
 

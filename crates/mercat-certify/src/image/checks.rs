@@ -118,7 +118,7 @@ fn counted(count: u64, what: &str) -> String {
 fn seen(reports: &[ImageReport]) -> String {
     let layers = || reports.iter().flat_map(|report| &report.layers);
     let scanned: u64 = layers().map(|layer| layer.scanned_bytes + layer.nested_scanned_bytes).sum();
-    let packages: usize = reports.iter().map(|report| report.packages).sum();
+    let packages: usize = reports.iter().map(|report| report.packages + report.components).sum();
     let layers = counted(layers().count() as u64, "layer");
     format!("{layers}, {} scanned, {}", counted(scanned, "byte"), counted(packages as u64, "package"))
 }

@@ -30,6 +30,9 @@ struct Composer<'a> {
     findings: Vec<Finding>,
 }
 
+/// How the places in an image's history begin.
+const OF_HISTORY: &str = "config: history";
+
 /// What an attestation says is in the image that it is about.
 pub(super) fn claims(attestation: &Image, facts: &Facts, knowledge: &Knowledge) -> Vec<Component> {
     let engines = knowledge.engine_digest();
@@ -111,6 +114,7 @@ pub(super) fn compose(
             manifest: image.manifest.to_string(),
             layers: reports,
             packages: packages.len(),
+            components: whole.components.len(),
             sbom: documents.cyclonedx.0.clone(),
             spdx: documents.spdx.0.clone(),
             files: FilesReport::of(&whole),
@@ -213,7 +217,9 @@ impl Composer<'_> {
             );
         }
         let env = config.env.iter().map(|value| ("config: Env", value));
-        let history = config.history.iter().map(|value| ("config: history", value));
+        let steps: Vec<String> =
+            (1..=config.history.len()).map(|step| format!("{OF_HISTORY}, step {step}")).collect();
+        let history = steps.iter().map(String::as_str).zip(&config.history);
         let labels = config.labels.iter().map(|(_, value)| ("config: Labels", value));
         let of_entry_point = config.entry_point.iter().map(|value| ("config: Entrypoint", value));
         let command = of_entry_point.chain(config.command.iter().map(|value| ("config: Cmd", value)));
@@ -233,7 +239,9 @@ impl Composer<'_> {
         let joined: Vec<(&str, String)> = named.chain([(place, words.clone())]).collect();
         let joined = joined.iter().map(|(place, text)| (*place, text));
         let mut told_already: BTreeSet<&String> = BTreeSet::new();
-        for (place, text) in env.chain(history).chain(labels).chain(command).chain(others).chain(joined) {
+        for (place, text) in
+            env.chain(history.clone()).chain(labels).chain(command).chain(others).chain(joined)
+        {
             let hit = |secret: mercat_secrets::Secret| {
                 let told = secret.told();
                 told_already.insert(text);
@@ -244,7 +252,10 @@ impl Composer<'_> {
             };
             self.knowledge.secrets.scan_file(text.as_bytes(), Writing::Settings, hit);
         }
-        let fix = "revoke the credential and pass it at run time instead";
+        let fix = |place: &str| match place.starts_with(OF_HISTORY) {
+            true => "revoke the credential and give the build a secret instead (RUN --mount=type=secret)",
+            false => "revoke the credential and pass it at run time instead",
+        };
         self.add_each("CTR-21", hits, "no credentials in the image config", fix);
         let others = config.env.iter().filter(|variable| !told_already.contains(variable));
         let of_env: BTreeSet<&str> =
@@ -254,16 +265,20 @@ impl Composer<'_> {
             self.knowledge.secrets.scan_file(variable.as_bytes(), Writing::Settings, |_| found = true);
             found
         };
-        let of_steps = config.history.iter().flat_map(|step| mercat_secrets::variables_of_step(step));
-        let of_steps =
-            of_steps.filter_map(|variable| Some((variable, mercat_secrets::fixed_secret(variable)?)));
-        let of_steps =
-            of_steps.filter(|(variable, name)| !of_env.contains(name) && !looks_like_one(variable));
-        let of_steps = of_steps.map(|(_, name)| ("config: history", name));
+        let of_steps = history.flat_map(|(place, step)| {
+            mercat_secrets::variables_of_step(step).map(move |given| (place, given))
+        });
+        let of_steps = of_steps.filter_map(|(place, variable)| {
+            let name = mercat_secrets::fixed_secret(variable)?;
+            (!of_env.contains(name) && !looks_like_one(variable)).then_some((place, name))
+        });
         let fixed = of_env.iter().map(|name| ("config: Env", *name)).chain(of_steps);
         let fixed =
             fixed.map(|(place, name)| (place, format!("the variable {name} has a fixed value"))).collect();
-        let fix = "leave it empty in the image, and have whoever starts it give the value";
+        let fix = |place: &str| match place.starts_with(OF_HISTORY) {
+            true => "give the build a secret instead (RUN --mount=type=secret)",
+            false => "leave it empty in the image, and have whoever starts it give the value",
+        };
         self.add_each("CTR-21-VARIABLE", fixed, "secrets that are given at run time", fix);
         // What is started is what its parts are together.
         let all = [&config.texts.join("\n"), "\n", &words].concat();
@@ -275,14 +290,26 @@ impl Composer<'_> {
     }
 
     /// Adds what was found of one rule in the configuration, up to a number that can be read.
-    fn add_each(&mut self, rule: &str, found: BTreeSet<(&str, String)>, required: &str, fix: &str) {
+    fn add_each(
+        &mut self,
+        rule: &str,
+        found: BTreeSet<(&str, String)>,
+        required: &str,
+        fix: fn(&str) -> &'static str,
+    ) {
         let all = found.len();
         for (path, observed) in found.into_iter().take(NOTES_OF_RULE_MAX) {
-            self.add(rule, Place { path: path.to_owned(), ..Place::default() }, observed, required, fix);
+            self.add(
+                rule,
+                Place { path: path.to_owned(), ..Place::default() },
+                observed,
+                required,
+                fix(path),
+            );
         }
         if all > NOTES_OF_RULE_MAX {
             let observed = format!("more than {NOTES_OF_RULE_MAX} of these in the configuration");
-            self.add(rule, Place::default(), observed, required, fix);
+            self.add(rule, Place::default(), observed, required, fix(""));
         }
     }
 

@@ -102,6 +102,10 @@ fn packages_of_languages_match_by_their_ecosystem() {
     assert_eq!(of_components(&[component("pypi", "jinja2", "2.10")], &knowledge), []);
     let listed = Component { evidence: Evidence::Intent, ..component("pypi", "jinja2", "2.9") };
     assert_eq!(of_components(&[listed], &knowledge)[0].rule, "CTR-22-BELOW");
+    // One that nobody rated is not shown as if somebody had.
+    let unrated = Advisory { level: String::new(), ..record("PyPI", "jinja2", "PYSEC-2", "2.10") };
+    let found = of_components(&[component("pypi", "jinja2", "2.9")], &self::knowledge(vec![unrated], TODAY));
+    assert_eq!(found[0].observed, "PYSEC-2 (not rated, counts as medium) in jinja2 2.9");
     // A package that was made to do harm, which nobody rates or fixes.
     let harmful =
         Advisory { level: String::new(), ranges: Vec::new(), ..record("npm", "evil", "MAL-2024-1", "") };

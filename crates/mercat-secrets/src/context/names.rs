@@ -17,15 +17,25 @@ const LINE: usize = 256;
 
 /// In settings and scripts of a shell: values with and without quotes. The keyword is in the last word of the name.
 pub(crate) fn in_settings(window: &[u8], at: usize) -> Seen {
-    behind_name(window, at, true)
+    behind_name(window, at, true, &PASSWORD)
 }
 
 /// In programs: values in quotes.
 pub(crate) fn in_program(window: &[u8], at: usize) -> Seen {
-    behind_name(window, at, false)
+    behind_name(window, at, false, &PASSWORD)
 }
 
-fn behind_name(window: &[u8], at: usize, bare: bool) -> Seen {
+/// What a name and the value behind it must be.
+pub(super) struct Named {
+    /// Whether a name is one, by itself and by the letters of its last word from the keyword on.
+    pub(super) is_last: fn(&[u8], &[u8]) -> bool,
+    pub(super) is_value: fn(&[u8]) -> bool,
+}
+
+const PASSWORD: Named = Named { is_last: is_password_name, is_value: is_set };
+
+/// `bare` says whether values stand without quotes.
+pub(super) fn behind_name(window: &[u8], at: usize, bare: bool, sought: &Named) -> Seen {
     let in_name = |byte: u8| Class::Dotted.has(byte);
     let at = at + usize::from(window[at] == b'_');
     let before = &window[at.saturating_sub(NAME)..at];
@@ -33,10 +43,9 @@ fn behind_name(window: &[u8], at: usize, bare: bool) -> Seen {
     let word = at..run(window, at, NAME, |byte| byte.is_ascii_alphabetic());
     let end = run(window, word.end, 3, |byte| byte.is_ascii_digit());
     let looked = end - start + 8;
-    // `bypass` and `compass` are other words.
-    let is_short = [&b"pass"[..], b"pw", b"psk"].contains(&&window[word.clone()]);
-    let is_other = is_short && is_joined(window, at);
-    if !is_last_word(&window[word]) || is_other || window.get(end).is_some_and(|byte| in_name(*byte)) {
+    let is_short = is_short(&window[word.clone()]);
+    let is_named = (sought.is_last)(&window[start..word.end], &window[word]);
+    if !is_named || window.get(end).is_some_and(|byte| in_name(*byte)) {
         return Seen::nothing(looked);
     }
     // What a shell compares or prints.
@@ -48,7 +57,8 @@ fn behind_name(window: &[u8], at: usize, bare: bool) -> Seen {
         .or_else(|| default(window, end))
         .or_else(|| directive(window, start, end).filter(|_| bare && !is_short));
     let looked = looked + found.as_ref().map_or(0, |value| value.end.saturating_sub(end));
-    let secret = found.map(|value| taken(window, value)).filter(|value| is_set(&window[value.clone()]));
+    let secret =
+        found.map(|value| taken(window, value)).filter(|value| (sought.is_value)(&window[value.clone()]));
     Seen { looked, secret, inner: None }
 }
 
@@ -136,8 +146,13 @@ pub(crate) fn behind_word(window: &[u8], at: usize) -> Seen {
     Seen::nothing(line.len())
 }
 
+/// Words that are the end of others, too.
+fn is_short(word: &[u8]) -> bool {
+    [&b"pass"[..], b"pw", b"psk"].contains(&word)
+}
+
 /// Whether a name ends with the word that the keyword is in.
-fn is_last_word(word: &[u8]) -> bool {
+fn is_password_name(name: &[u8], word: &[u8]) -> bool {
     // All but the first letter of the longer ones, which may be of either case.
     const WORDS: [&[u8]; 11] = [
         b"uthtok",
@@ -152,7 +167,10 @@ fn is_last_word(word: &[u8]) -> bool {
         b"equirepass",
         b"masterauth",
     ];
-    WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
+    // `bypass` and `compass` are other words.
+    let before = name.len().checked_sub(word.len() + 1).map(|before| name[before]);
+    let is_other = is_short(word) && before.is_some_and(|before| before.is_ascii_alphabetic());
+    !is_other && WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
 /// `<password>…</`, `<property name="…password">…</`, `<add key="…password" value="…"` and `<name>…password</name><value>…</` of XML.
@@ -254,11 +272,6 @@ fn argument(window: &[u8], name: Range<usize>) -> Option<Range<usize>> {
             && (between.starts_with(b" ") || sets && has(b"("))
     };
     joins.then(|| quoted(window, begin)).flatten()
-}
-
-/// Whether a letter stands in front.
-fn is_joined(window: &[u8], at: usize) -> bool {
-    at.checked_sub(1).is_some_and(|before| window[before].is_ascii_alphabetic())
 }
 
 /// `variable "db_password" { … default = "value" }` of Terraform.

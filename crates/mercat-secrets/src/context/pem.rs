@@ -42,7 +42,7 @@ pub(crate) fn bare_key(window: &[u8], at: usize) -> Seen {
     let nothing = Seen::nothing(32);
     let front = match &window[at..at + 3] {
         b"IBA" => 6,
-        b"AgE" => 4,
+        b"AgE" | b"AQA" | b"AQE" => 4,
         _ => 0,
     };
     let Some(start) = at.checked_sub(front) else { return nothing };
@@ -54,7 +54,7 @@ pub(crate) fn bare_key(window: &[u8], at: usize) -> Seen {
         [0x30, 0x82, high, low, content @ ..] => (4 + (usize::from(*high) << 8 | usize::from(*low)), content),
         _ => return nothing,
     };
-    let is_key = matches!(content, [2, 1, 0, 0x30, ..] | [2, 1, 0, 2, ..] | [2, 1, 1, 4, ..]);
+    let is_key = matches!(content, [2, 1, 0 | 1, 0x30, ..] | [2, 1, 0, 2, ..] | [2, 1, 1, 4, ..]);
     // In the middle of other base64 it is part of something else.
     let before = &window[..start];
     let is_escape = before.len() > 1 && before[start - 2] == b'\\' && b"nrt".contains(&before[start - 1]);
@@ -68,7 +68,9 @@ pub(crate) fn bare_key(window: &[u8], at: usize) -> Seen {
     let (mut have, mut end) = (0, 0);
     while have < wanted {
         match rest.get(end) {
-            Some(byte) if Class::Base64.has(*byte) => have += 1,
+            // A line of dashes is no base64 for URLs.
+            Some(b'-') if rest.get(end + 1) == Some(&b'-') => return Seen::nothing(end + 32),
+            Some(byte) if Class::Base64.has(*byte) || Class::Url.has(*byte) => have += 1,
             Some(b'\r' | b'\n' | b' ' | b'\t' | b'\\') => {}
             _ => return Seen::nothing(end + 32),
         }

@@ -256,7 +256,7 @@ pub(super) fn begins_line(window: &[u8], at: usize) -> bool {
 }
 
 /// The lines in a range, without the blanks around them.
-fn lines(window: &[u8], range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn lines(window: &[u8], range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let mut from = range.start;
     std::iter::from_fn(move || {
         let rest = window.get(from..range.end).filter(|rest| !rest.is_empty())?;

@@ -63,6 +63,16 @@ const WORDS: &[&str] = &[
 const ELSEWHERE: &[&str] =
     &["asswort", "ennwort", "ot_de_passe", "otdepasse", "ontrase\u{f1}a", "パスワード", "暗証番号"];
 
+/// How the last words of tokens' names go on behind their first letter.
+const TOKENS: &[&str] = &[
+    "oken:", "oken\"", "oken'", "oken=", "oken =", "oken>", "oken ", "ecret:", "ecret\"", "ecret'", "ecret=",
+    "ecret =", "ecret>", "ecretKey", "piKey",
+];
+
+/// Objects of settings with what tokens are signed with.
+const ISSUERS: &[&str] =
+    &["\"Jwt\"", "\"JWT\"", "\"jwt\"", "\"JwtSettings\"", "\"JwtConfig\"", "\"TokenSettings\""];
+
 const BY_STRING: &[&str] = &["DENTIFIED BY", "dentified by", "ConvertTo-SecureString"];
 
 /// Calls that are given a name and a password.
@@ -104,6 +114,11 @@ pub(super) const SETTINGS: &[Kind] = &[
     written("password in a command", &["7z a -", "7z x -", "rar a -", "rar x -"], mysql_option),
     written("password in a command", &["az login -"], login_option),
     written("password in a command", &["ipmitool -", "mosquitto_pub -", "mosquitto_sub -"], sqlcmd_option),
+    written("token or application secret", TOKENS, token_in_settings).with(Check::Named),
+    written("application secret", ISSUERS, issuer_key),
+    written("password in a password file", &["user = \"", "user=\"", "user = ", "user="], curl_login),
+    written("password of a mail server", &["]:587", "]:465", "]:25"], mail_login),
+    written("password in a list", &["chpasswd:", "chpasswd <<"], password_list),
     written("password in a password file", &[":{SHA", ":{SSHA", ":{PLAIN}"], marked_password),
 ];
 
@@ -112,6 +127,7 @@ pub(super) const PROGRAMS: &[Kind] = &[
     written("password", WORDS, in_program).with(Check::Named),
     written("password in a command", BY_STRING, next_string),
     written("password", ELSEWHERE, in_other_language).with(Check::Named),
+    written("token or application secret", TOKENS, token_in_program).with(Check::Named),
     written("password of a login", CALLS, login_call),
     written("password of a login", &["@tcp("], login_in_front),
 ];

@@ -25,9 +25,20 @@ const DER: &[&str] = &["\x02\x01\x00\x30", "\x02\x01\x01\x30", "\x02\x01\x01\x04
 
 /// How private keys in DER begin in base64, which settings and environments have without the lines around (`MIIEvQIBADAN`):
 /// version and what follows of those whose lengths have two bytes (RSA in PKCS #8 and PKCS #1), one (curves in PKCS #8
-/// and SEC 1), or none.
-const BARE: &[&str] =
-    &["IBADAN", "IBADAL", "IBADCC", "IBAAKC", "IBAAKB", "AgEAMB", "AgEBBD", "AgEBBE", "MHcCAQEE", "MC4CAQAw"];
+/// and SEC 1), or the algorithm where it is of Edwards' or Montgomery's curves (RFC 8410), in either version.
+const BARE: &[&str] = &[
+    "IBADAN",
+    "IBADAL",
+    "IBADCC",
+    "IBAAKC",
+    "IBAAKB",
+    "AgEAMB",
+    "AgEBBD",
+    "AgEBBE",
+    "MHcCAQEE",
+    "AQAwBQYDK2V",
+    "AQEwBQYDK2V",
+];
 
 /// Names of the algorithms that seal private keys in DER, without what is no ASCII: PBES2
 /// (RFC 8018, 1.2.840.113549.1.5.13), those of PKCS #12 (RFC 7292, 1.2.840.113549.1.12.1) and of Java's key
@@ -87,6 +98,7 @@ pub(super) const KINDS: &[Kind] = &[
     written("HTTP basic credentials", &["uthorization: Basic "], basic_header),
     written("bearer token", &["uthorization: Bearer "], bearer_header),
     written("URL with a password", SCHEMES, url_password),
+    written("shared access signature", &["&sig=", "?sig=", "0026sig=", "amp;sig="], shared_access),
     written(
         "shadow password hash",
         &[":$6$", ":$5$", ":$1$", ":$y$", ":$gy$", ":$7$", ":$2a$", ":$2b$", ":$2y$", ":$apr1$"],

@@ -143,6 +143,80 @@ fn a_name_tells_a_password_in_what_somebody_wrote() {
     }
 }
 
+/// Tokens and keys as programs make them, where people leave them.
+const TOKENS: &[(&str, &str)] = &[
+    ("root/.kube/config", "users:\n- name: a\n  user:\n    token: ~\n"),
+    ("config.yml", "auth:\n  clientSecret: ~\n"),
+    ("appsettings.json", "{\"AzureAd\": {\"ClientSecret\": \"~\"}}"),
+    ("appsettings.json", "{\"Jwt\": {\n \"Issuer\": \"https://a.example\",\n \"Key\": \"~\"\n}}"),
+    ("root/.cargo/credentials.toml", "[registries.x]\ntoken = \"~\"\n"),
+    ("app.js", "app.use(session({ secret: '~', resave: false }))"),
+    ("app.ts", "const apiKey: string = \"~\";"),
+    ("app.py", "client = Client(token='~')"),
+    ("config.xml", "<apiToken>~</apiToken>"),
+    ("run.sh", "export VENDOR_TOKEN=~\n"),
+];
+
+#[test]
+fn a_name_tells_a_token_in_what_somebody_wrote() {
+    for (path, text) in TOKENS {
+        for token in
+            ["q7Zr9Xw2Lk5Tn8Vb3Yc6Hd1f", "4f8a1c9e7b2d6035aa94e1c7d85b3f02", "k3-Vw8_zQp1LmX0dRt5YbN7cHs2"]
+        {
+            let found = told(path, &text.replace('~', token));
+            let length = format!("({} characters)", token.len());
+            assert!(found.len() == 1 && found[0].ends_with(&length), "{path}: {text}: {token}\n{found:?}");
+        }
+    }
+    assert_eq!(told("a.yml", "nodeRegistration:\n  token: 7k2p9x.4f8a1c9e7b2d6035\n").len(), 1);
+}
+
+#[test]
+fn what_only_has_the_name_of_a_token_is_silent() {
+    for (path, text) in [
+        ("a.json", "{\"nextToken\": \"q7Zr9Xw2Lk5Tn8Vb3Yc6Hd1f\"}"),
+        ("a.json", "{\"continuationToken\": \"q7Zr9Xw2Lk5Tn8Vb3Yc6Hd1f\"}"),
+        ("a.yml", "broken: q7Zr9Xw2Lk5Tn8Vb3Yc6Hd1f\n"),
+        ("a.yml", "token: ${{ secrets.GITHUB_TOKEN_12345678 }}\n"),
+        ("a.yml", "token: short1\nsecret: my-release-tls-1234567890\nsecretName: a1\n"),
+        ("a.js", "token: this.nextToken2(lexer, 1234567890abcdef),"),
+        ("a.js", "if (token === 'q7Zr9Xw2Lk5Tn8Vb3Yc6Hd1f') {}"),
+        ("a.json", "{\"Jwt\": {\"Key\": \"set-by-the-environment\"}, \"Jwt\": {\"Key\": \"\"}}"),
+        ("a.txt", "user = \"www:www\"\nuser = nginx\nuser=\"1000:1000\"\n"),
+        ("a.cfg", "relayhost = [smtp.example.org]:587\n[smtp.example.org]:587 user:$PASS\n"),
+        (
+            "user-data",
+            "chpasswd:\n  expire: false\n  list: |\n    root:RANDOM\n    a:$6$x\ntimezone: Asia/Tokyo1\n",
+        ),
+        ("a.txt", "https://a.example/x?sv=2024&sig=q7Zr9Xw2Lk5Tn8\n"),
+    ] {
+        assert_eq!(told(path, text), [""; 0], "{path}: {text}");
+    }
+}
+
+#[test]
+fn files_of_one_program_tell_logins_by_their_form() {
+    for (path, text) in [
+        ("root/.curlrc", "silent\nuser = \"deploy:~\"\n"),
+        ("root/.curlrc", "proxy-user = deploy:~\n"),
+        ("etc/postfix/sasl_passwd", "[smtp.example.org]:587 mailer@example.org:~\n"),
+        ("user-data", "#cloud-config\nchpasswd:\n  expire: false\n  list: |\n    root:~\n"),
+        ("user-data", "#cloud-config\nchpasswd:\n  list:\n    - root:~\n"),
+        ("setup.sh", "chpasswd <<EOF\nroot:~\nEOF\n"),
+    ] {
+        for password in PASSWORDS {
+            let found = told(path, &text.replace('~', password));
+            let length = format!("({} characters)", password.len());
+            assert!(found.len() == 1 && found[0].ends_with(&length), "{path}: {text}: {password}\n{found:?}");
+        }
+    }
+    let signed = "https://a.blob.core.windows.net/c/f?sv=2024-11-04&se=2027-01-01&sr=b&sp=r&sig=\
+                  q7Zr9Xw2Lk5Tn8Vb3Yc6Hd1fGm4Js0Pu2Ae9Wi5Bo7E%3D";
+    for text in [signed.to_owned(), signed.replace('&', "\\u0026"), signed.replace('&', "&amp;")] {
+        assert_eq!(told("a.bin", &text).len(), 1, "{text}");
+    }
+}
+
 #[test]
 fn what_is_taken_where_nothing_is_given_is_found() {
     for (path, text) in [

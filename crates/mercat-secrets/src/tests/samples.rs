@@ -175,6 +175,11 @@ fn tokens() -> Vec<Row> {
     let openai = |count: usize| format!("sk-{}T3Blbk{}{}", random(20), "FJ", random(count));
     let sendgrid = |count: usize| format!("SG.{}.{}", random(22), random(count));
     let azure = |count: usize| format!("key={}+ASt{}==\n", random(76), random(count));
+    let shared = |count: usize| {
+        let signature =
+            base64(random(count).as_bytes()).replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+        format!("https://a.blob.core.windows.net/c?sv=2024-11-04&se=2027-01-01&sig={signature}\n")
+    };
     vec![
         ("JSON Web Token", jwt.clone(), format!("{header}.{claims}.")),
         (
@@ -185,5 +190,6 @@ fn tokens() -> Vec<Row> {
         ("OpenAI key", openai(20), openai(19)),
         ("SendGrid key", sendgrid(43), sendgrid(42)),
         ("Azure service key", azure(6), azure(5)),
+        ("shared access signature", shared(32), shared(31)),
     ]
 }

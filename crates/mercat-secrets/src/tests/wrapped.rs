@@ -86,3 +86,28 @@ fn the_place_of_a_credential_is_the_line_that_tells_of_it() {
         assert_eq!(lines.collect::<Vec<_>>(), [line], "{name}");
     }
 }
+
+#[test]
+fn keys_of_curves_are_found_in_base64_without_lines_around() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+    let random = |count: u8| (0..count).map(|at| at.wrapping_mul(167).wrapping_add(59)).collect::<Vec<u8>>();
+    let key = |version: u8, oid: u8, length: u8, public: &[u8]| {
+        let mut content = vec![2, 1, version, 0x30, 5, 6, 3, 0x2b, 0x65, oid, 4, length + 2, 4, length];
+        content.extend(random(length));
+        content.extend(public);
+        let mut out = vec![0x30, u8::try_from(content.len()).expect("short")];
+        out.extend(content);
+        out
+    };
+    let public = [&[0x81, 0x21, 0][..], &random(32)].concat();
+    for key in
+        [key(0, 0x70, 32, &[]), key(0, 0x6e, 32, &[]), key(0, 0x71, 57, &[]), key(1, 0x70, 32, &public)]
+    {
+        for text in [STANDARD.encode(&key), URL_SAFE_NO_PAD.encode(&key)] {
+            assert_eq!(kinds(format!("signing_seed: {text}\n").as_bytes()), ["private key"], "{text}");
+        }
+        let cut = STANDARD.encode(&key[..key.len() - 6]);
+        assert_eq!(kinds(format!("//! {cut}\n-----END PRIVATE").as_bytes()), [""; 0], "{cut}");
+    }
+}

@@ -113,6 +113,30 @@ fn doctor_says_what_is_missing_and_what_to_do() {
 }
 
 #[test]
+fn doctor_reads_the_advisories_to_their_end() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (data, records) = (dir.path().join("data"), dir.path().join("records"));
+    std::fs::create_dir(&records).expect("made");
+    let record = r#"{"id":"CVE-2026-1","modified":"2026-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"npm",
+        "name":"x"},"versions":["1.0.0"]}]}"#;
+    std::fs::write(records.join("CVE-2026-1.json"), record).expect("written");
+    let mercat =
+        |rest: &[&str]| Command::new(BIN).arg("--data").arg(&data).args(rest).output().expect("it starts");
+    let out = mercat(&["advisories", "import", records.to_str().expect("plain")]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert_eq!(mercat(&["doctor"]).status.code(), Some(0));
+    // One bit of a name, which no table tells.
+    let snapshot = data.join("advisories.bin");
+    let mut bytes = std::fs::read(&snapshot).expect("there");
+    let at = bytes.windows(10).position(|part| part == b"CVE-2026-1").expect("in plain");
+    bytes[at + 9] ^= 1;
+    std::fs::write(&snapshot, bytes).expect("written");
+    let out = mercat(&["doctor"]);
+    let told = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.code() == Some(2) && told.contains("--replace"), "{told}");
+}
+
+#[test]
 fn a_server_says_at_once_that_its_advisories_cannot_be_used() {
     let dir = tempfile::tempdir().expect("a directory");
     std::fs::write(dir.path().join("advisories.bin"), [7; 100_000]).expect("written");

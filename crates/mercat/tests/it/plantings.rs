@@ -364,7 +364,7 @@ fn threats_beside_the_content_of_files_are_found() {
     let planted = [("with-attribute#", "CTR-20"), ("link", "CTR-20"), ("name-X5O", "CTR-20")];
     let planted: Vec<(String, &str)> = planted.map(|(path, rule)| (path.to_owned(), rule)).into();
     assert_eq!(missing(&verdict, &planted), [""; 0]);
-    for place in ["config: Env", "config: Cmd", "config: Labels", "config: history"] {
+    for place in ["config: Env", "config: Cmd", "config: Labels", "config: history, step 1"] {
         assert_eq!(missing(&verdict, &[(place.to_owned(), "CTR-21")]), [""; 0]);
     }
     // Of an entry point, with arguments behind it and without.
