@@ -90,6 +90,8 @@ pub enum Format {
     Lzip,
     /// lzop: recognised, not opened.
     Lzop,
+    /// xar, as packages of macOS are: recognised, not opened.
+    Xar,
     /// Something of this list behind zeros, which kernels and other readers pass over: recognised, not opened.
     Padded,
     /// A file system or the disk of a machine, which is opened by other readers than those of this module.
@@ -124,6 +126,7 @@ impl Format {
             Self::LegacyLz4 => "legacy lz4",
             Self::Lzip => "lzip",
             Self::Lzop => "lzop",
+            Self::Xar => "xar",
             Self::Padded => "an archive behind zeros",
             Self::Disk => "a file system or disk",
         }
@@ -156,6 +159,7 @@ pub fn detect(head: &[u8]) -> Option<Format> {
         }
         [0x02, 0x21, 0x4c, 0x18, ..] => Some(Format::LegacyLz4),
         [b'L', b'Z', b'I', b'P', 0 | 1, ..] => Some(Format::Lzip),
+        [b'x', b'a', b'r', b'!', 0, 28..=255, 0, 1, ..] => Some(Format::Xar),
         [0x89, b'L', b'Z', b'O', 0, b'\r', b'\n', 0x1a, b'\n', ..] => Some(Format::Lzop),
         _ => detect_weak(head),
     }
@@ -184,8 +188,10 @@ fn detect_weak(head: &[u8]) -> Option<Format> {
     {
         return Some(Format::Lha);
     }
-    // The usual window, a header whose check is right and that asks for no dictionary, and a kind of block that there is.
-    if let [0x78, 0x01 | 0x5e | 0x9c | 0xda, first, ..] = head
+    // A window that there is, a header whose check is right and that asks for no dictionary, and a kind of block that there is.
+    if let [method @ (0x08 | 0x18 | 0x28 | 0x38 | 0x48 | 0x58 | 0x68 | 0x78), flags, first, ..] = head
+        && (usize::from(*method) << 8 | usize::from(*flags)).is_multiple_of(31)
+        && flags & 0x20 == 0
         && first & 0x06 != 0x06
     {
         return Some(Format::Zlib);

@@ -673,14 +673,15 @@ pub(crate) fn broken_engines(knowledge: &Knowledge) -> Vec<&'static str> {
         let scanned = knowledge.signatures.scan(FileKind::Any, 0, bytes, |_| hits += 1);
         scanned.is_ok() && hits == 1
     };
-    // As a whole file, and as a window, of which the rules are only asked when one of them may hit.
+    // As a whole file, as a window of text, which is shown in pieces, and as one of other bytes, of which the rules are only
+    // asked when one of them may hit.
     let rule = |bytes: &[u8], whole: bool| {
         let mut hit = false;
         let part = yara::Part { whole, ..yara::Part::nameless(bytes) };
         let scanned = knowledge.yara.scan(part, |rule, _| hit |= rule == yara::CANARY_RULE);
         scanned.is_ok() && hit
     };
-    let canary = |bytes: &[u8]| [true, false].map(|whole| rule(bytes, whole));
+    let canary = |bytes: &[u8]| [rule(bytes, true), rule(bytes, false), rule(&[bytes, &[0]].concat(), false)];
     let secret = |bytes: &[u8]| {
         let mut hits = 0;
         knowledge.secrets.scan(bytes, |_| hits += 1);
@@ -693,7 +694,7 @@ pub(crate) fn broken_engines(knowledge: &Knowledge) -> Vec<&'static str> {
     if !signature(&test) || signature(&spoilt) || !among(&test) || among(&spoilt) {
         broken.push("signatures");
     }
-    if canary(&yara::canary()) != [true; 2] || canary(&spoiled(yara::canary())) != [false; 2] {
+    if canary(&yara::canary()) != [true; 3] || canary(&spoiled(yara::canary())) != [false; 3] {
         broken.push("malware rules");
     }
     if !secret(&mercat_secrets::control()) || secret(&headless) {

@@ -29,6 +29,13 @@ const NEEDED: [(&str, &str); 4] = [
     ("packed_program", "$Info: This file is packed with the UPX"),
 ];
 
+/// Bytes of a text from which on it is shown to the built-in rules piece by piece, too: those that are about scripts look at
+/// small files, and a script is as large as whoever wrote it likes.
+const LONG_BYTES: usize = 1 << 20;
+/// Bytes of a piece, and how many of them it has from the one before: more than a rule's words lie apart.
+const PIECE_BYTES: usize = 768 << 10;
+const PIECE_OVERLAP_BYTES: usize = 16 << 10;
+
 /// What a rule's hit means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning {
@@ -81,6 +88,8 @@ pub(crate) struct Rules {
     /// The operator's rules as text.
     extra: String,
     scanner: OnceLock<Result<Scanner, String>>,
+    /// The built-in rules alone, where there are others.
+    built_in: OnceLock<Result<Scanner, String>>,
     /// Looks for what [`NEEDED`] tells, where there are no rules of the operator.
     needed: Option<Searcher>,
     digest: String,
@@ -94,7 +103,8 @@ impl Rules {
         let needed = extra.is_empty().then(|| NEEDED.map(|(_, needed)| needed));
         // With vector instructions; where the machine has none for it, the rules look themselves.
         let needed = needed.and_then(Searcher::new);
-        let rules = Self { extra: extra.to_owned(), scanner: OnceLock::new(), needed, digest };
+        let (scanner, built_in) = (OnceLock::new(), OnceLock::new());
+        let rules = Self { extra: extra.to_owned(), scanner, built_in, needed, digest };
         if !extra.is_empty() {
             rules.scanner()?;
         }
@@ -111,7 +121,7 @@ impl Rules {
     #[cfg(test)]
     pub(crate) fn without_any() -> Self {
         let scanner = OnceLock::from(Ok(Compiler::new().finalize()));
-        Self { extra: String::new(), scanner, needed: None, digest: String::new() }
+        Self { extra: String::new(), scanner, built_in: OnceLock::new(), needed: None, digest: String::new() }
     }
 
     /// Breaks the look at large files, to prove that this is noticed.
@@ -130,12 +140,27 @@ impl Rules {
     }
 
     /// Names of the rules that match, with what that means. A time-out or failure is an error, never silence.
-    pub(crate) fn scan(&self, part: Part<'_>, hit: impl FnMut(&str, Meaning)) -> Result<(), String> {
+    pub(crate) fn scan(&self, part: Part<'_>, mut hit: impl FnMut(&str, Meaning)) -> Result<(), String> {
+        let is_long = !part.whole || part.bytes.len() >= LONG_BYTES;
+        if is_long && memchr::memchr(0, part.bytes).is_none() {
+            self.scan_pieces(part, &mut hit)?;
+        }
         let large = !part.whole || part.bytes.len() >= LARGE_BYTES;
         if large && !self.may_hit(part.bytes) {
             return Ok(());
         }
         scan(self.scanner().map_err(|error| error.to_string())?, part, hit)
+    }
+
+    /// Shows a long text, or a window of one, to the built-in rules in pieces of which each is a file to them.
+    fn scan_pieces(&self, part: Part<'_>, hit: &mut dyn FnMut(&str, Meaning)) -> Result<(), String> {
+        let scanner = if self.extra.is_empty() { &self.scanner } else { &self.built_in };
+        let scanner = scanner.get_or_init(|| compile("")).as_ref().map_err(String::clone)?;
+        for start in (0..part.bytes.len()).step_by(PIECE_BYTES - PIECE_OVERLAP_BYTES) {
+            let bytes = &part.bytes[start..part.bytes.len().min(start + PIECE_BYTES)];
+            scan(scanner, Part { bytes, whole: true, ..part }, &mut *hit)?;
+        }
+        Ok(())
     }
 }
 

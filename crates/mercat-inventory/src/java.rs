@@ -1,7 +1,7 @@
 //! Java: what build tools leave in a jar. Several `pom.properties` in one jar are the parts of a shaded jar.
 
 use crate::{Broken, Component, Evidence, component};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Attributes of a manifest that are read; a manifest of signatures has thousands of sections behind them.
 const ATTRIBUTES_MAX: usize = 4096;
@@ -14,19 +14,72 @@ pub(crate) fn is_archive(name: &str) -> bool {
 
 /// `pom.properties`: the syntax of `java.util.Properties`, as Maven writes it.
 pub(crate) fn properties(bytes: &[u8]) -> Result<Vec<Component>, Broken> {
-    let text = String::from_utf8_lossy(bytes);
-    let value = |key: &str| {
-        let pair = |line: &str| {
-            let (name, value) = line.split_once(['=', ':'])?;
-            (name.trim() == key).then(|| value.trim().to_owned())
-        };
-        text.lines().map(str::trim_start).filter(|line| !line.starts_with(['#', '!'])).find_map(pair)
-    };
+    let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
+    // Of a name that is given twice, the last counts.
+    let mut given = BTreeMap::new();
+    for line in logical_lines(&text) {
+        let (name, value) = property(&line);
+        given.insert(name, value);
+    }
+    let value = |key: &str| given.get(key).cloned();
     let (Some(group), Some(artifact)) = (value("groupId"), value("artifactId")) else {
         return Err(Broken::syntax("pom.properties", "no groupId or artifactId"));
     };
     let version = value("version").unwrap_or_default();
     Ok(vec![component("maven", &format!("{group}:{artifact}"), &version, Evidence::Installed)])
+}
+
+/// Lines of properties without comments: ended by either sign or both, and going on behind a backslash.
+fn logical_lines(text: &str) -> impl Iterator<Item = String> {
+    let mut lines = text.split(['\n', '\r']).map(str::trim_ascii_start);
+    std::iter::from_fn(move || {
+        let mut whole = lines.find(|line| !line.is_empty() && !line.starts_with(['#', '!']))?.to_owned();
+        while whole.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1 {
+            whole.pop();
+            match lines.next() {
+                Some(next) => whole.push_str(next),
+                None => break,
+            }
+        }
+        Some(whole)
+    })
+}
+
+/// Name and value, between which is `=`, `:` or a blank, and blanks around; both with escapes.
+fn property(line: &str) -> (String, String) {
+    let (mut name, mut rest) = (String::new(), line);
+    while let Some(c) = rest.chars().next().filter(|c| !matches!(c, '=' | ':' | ' ' | '\t' | '\x0c')) {
+        let (said, length) = said(rest).unwrap_or((c, c.len_utf8()));
+        name.push(said);
+        rest = &rest[length..];
+    }
+    let blank = |c: char| matches!(c, ' ' | '\t' | '\x0c');
+    let rest = rest.trim_start_matches(blank);
+    let rest = rest.strip_prefix(['=', ':']).unwrap_or(rest).trim_start_matches(blank);
+    let (mut value, mut rest) = (String::new(), rest.trim_ascii_end());
+    while let Some(c) = rest.chars().next() {
+        let (said, length) = said(rest).unwrap_or((c, c.len_utf8()));
+        value.push(said);
+        rest = &rest[length..];
+    }
+    (name, value)
+}
+
+/// The character that an escape at the beginning says, and its length.
+fn said(text: &str) -> Option<(char, usize)> {
+    let escaped = text.strip_prefix('\\')?;
+    let c = escaped.chars().next()?;
+    Some(match c {
+        'u' => {
+            let code = u32::from_str_radix(escaped.get(1..5)?, 16).ok()?;
+            (char::from_u32(code)?, 6)
+        }
+        't' => ('\t', 2),
+        'n' => ('\n', 2),
+        'r' => ('\r', 2),
+        'f' => ('\x0c', 2),
+        other => (other, 1 + other.len_utf8()),
+    })
 }
 
 /// `pom.xml`, for the licence and nothing else: its coordinates may stand in a parent that is not there.

@@ -262,7 +262,13 @@ fn in_specifications(path: &str) -> bool {
 pub fn read(reader: Reader, path: &str, bytes: &[u8]) -> Result<Vec<Component>, Broken> {
     let found = match reader {
         Reader::PythonMetadata => python::metadata(bytes),
-        Reader::NodePackage => node::package(bytes),
+        Reader::NodePackage => node::package(bytes).map(|mut found| {
+            // Node loads what lies there, with a version or without.
+            if found.is_empty() {
+                found.extend(by_place(reader, path));
+            }
+            found
+        }),
         Reader::NodeLock => node::lock(bytes),
         Reader::YarnLock => node::yarn(bytes),
         Reader::PnpmLock => node::pnpm(bytes),
@@ -295,6 +301,34 @@ pub fn read_program(path: &str, program: &dyn Positioned) -> Result<Vec<Componen
 /// See [`Broken`].
 pub fn read_cyclonedx(path: &str, bytes: &[u8]) -> Result<Vec<Component>, Broken> {
     read(Reader::CycloneDx, path, bytes)
+}
+
+/// What a package is by the place of its record: its name, and its version where that is told, too. What loads it looks no
+/// further, so that a record that cannot be read, or says too little, hides nothing.
+pub fn by_place(reader: Reader, path: &str) -> Option<Component> {
+    let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+    let (kind, name, version) = match reader {
+        Reader::NodePackage => {
+            let place = parent.rsplit_once("node_modules/").map(|(_, place)| place);
+            let is_own = |place: &&str| place.matches('/').count() == usize::from(place.starts_with('@'));
+            ("npm", place.filter(is_own)?.to_owned(), "")
+        }
+        Reader::PythonMetadata => {
+            let directory = parent.rsplit('/').next().unwrap_or(parent);
+            let stem =
+                directory.strip_suffix(".dist-info").or_else(|| directory.strip_suffix(".egg-info"))?;
+            let stem = stem.rsplit_once("-py").map_or(stem, |(stem, _)| stem);
+            let (name, version) = stem.split_once('-').unwrap_or((stem, ""));
+            ("pypi", name.to_owned(), version)
+        }
+        Reader::PomProperties => {
+            let (group, artifact) = parent.rsplit_once("META-INF/maven/")?.1.split_once('/')?;
+            ("maven", format!("{group}:{artifact}"), "")
+        }
+        _ => return None,
+    };
+    let found = component(kind, &name, version, Evidence::Installed);
+    finish(path, vec![found]).ok()?.pop()
 }
 
 fn finish(path: &str, mut found: Vec<Component>) -> Result<Vec<Component>, Broken> {

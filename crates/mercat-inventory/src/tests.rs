@@ -33,6 +33,27 @@ fn node_modules_have_scopes_and_licences_in_every_form() {
     );
     assert_eq!(told("a/package.json", br#"{"type":"module"}"#), [""; 0]);
     assert!(read(Reader::NodePackage, "p", b"{\"name\":\"a\",\"name\":\"b\"}").is_err(), "two names");
+    for text in [&br#"{"main":"index.js"}"#[..], br#"{"name":"lodash","version":""}"#] {
+        assert_eq!(told("a/node_modules/lodash/package.json", text), ["installed pkg:npm/lodash"]);
+    }
+    assert_eq!(told("a/node_modules/lodash/esm/package.json", br#"{"type":"module"}"#), [""; 0]);
+}
+
+#[test]
+fn packages_whose_records_say_nothing_are_known_by_their_place() {
+    let known = |reader, path| by_place(reader, path).map(|found| found.purl());
+    for (reader, path, purl) in [
+        (Reader::NodePackage, "a/node_modules/@s/b/package.json", Some("pkg:npm/%40s/b")),
+        (Reader::NodePackage, "a/node_modules/@s/b/c/package.json", None),
+        (Reader::NodePackage, "a/package.json", None),
+        (Reader::PythonMetadata, "p/PyYAML-5.1.dist-info/METADATA", Some("pkg:pypi/pyyaml@5.1")),
+        (Reader::PythonMetadata, "p/six-1.16-py3.11.egg-info/PKG-INFO", Some("pkg:pypi/six@1.16")),
+        (Reader::PomProperties, "a.jar!/META-INF/maven/g/a/pom.properties", Some("pkg:maven/g/a")),
+        (Reader::PomProperties, "pom.properties", None),
+        (Reader::NodeLock, "a/node_modules/b/package-lock.json", None),
+    ] {
+        assert_eq!(known(reader, path).as_deref(), purl, "{path}");
+    }
 }
 
 #[test]
@@ -104,6 +125,21 @@ fn classes_tell_whose_a_jar_without_coordinates_is() {
     );
     let names: Vec<String> = artifacts(&settled[0]).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["spring beans", "beans"]);
+}
+
+#[test]
+fn properties_are_read_as_java_reads_them() {
+    for text in [
+        "groupId=org.g\nartifactId=a\nversion=1.0\n",
+        "groupId=org.g\rartifactId=a\rversion=1.0",
+        "groupId\torg.g\r\nartifactId a\r\n\r\n! x\r\nversion \x0c: 1.0 \r\n",
+        "group\\\n   Id=org.\\\n\tg\nartifact\\u0049d=a\nversion=0.9\nversion=\\u0031.0\n",
+        "groupId=org.g\nartifactId=a\nversion=1.0\\\n\nversions=2\n",
+    ] {
+        let path = "a.jar!/META-INF/maven/g/a/pom.properties";
+        let found = read(Reader::PomProperties, path, text.as_bytes()).expect("reads");
+        assert_eq!(found[0].purl(), "pkg:maven/org.g/a@1.0", "{text:?}");
+    }
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub struct Accounts {
     pub more: u64,
     /// Names with the rights of root whose password is empty, the first of them in order.
     pub empty_roots: BTreeSet<String>,
+    /// Names of others whose password is empty, the first of them in order.
+    pub empty_users: BTreeSet<String>,
     /// Of `passwd`: names beside `root` that engines take for user 0, the first of them in order.
     pub roots: BTreeSet<String>,
 }
@@ -58,8 +60,9 @@ impl Accounts {
             let is_root =
                 name == "root" || fields.next() == Some("0") && fields.next().is_some_and(is_number);
             let told = || name.chars().take(NAME_CHARS_MAX).flat_map(char::escape_debug).collect::<String>();
-            if is_root && password.is_empty() && out.empty_roots.len() < NAMED_MAX {
-                out.empty_roots.insert(told());
+            let empty = if is_root { &mut out.empty_roots } else { &mut out.empty_users };
+            if password.is_empty() && empty.len() < NAMED_MAX {
+                empty.insert(told());
             }
             if is_password(password) {
                 let name = told();
@@ -143,7 +146,9 @@ mod tests {
         assert_eq!(found.with_password().as_deref(), Some("accounts with a password: admin, bsd, old"));
         let empty = |text: &str| Accounts::of(text).empty_roots.into_iter().collect::<Vec<_>>();
         assert_eq!(empty("root:x:0:0::/:\ntoor::0:0:root:/root:/bin/sh\neve::0:0::/:\n"), ["eve", "toor"]);
-        assert_eq!(empty("www::33:33::/:/bin/sh\nshadowed::0::::::\n"), [""; 0]);
+        let others = "www::33:33::/:/bin/sh\nshadowed::0::::::\n";
+        assert_eq!(empty(others), [""; 0]);
+        assert_eq!(Accounts::of(others).empty_users.into_iter().collect::<Vec<_>>(), ["shadowed", "www"]);
         assert!(found.empty_roots.contains("root") && !format!("{found:?}").contains("SECRET"));
         let passwd =
             "root:x:0:0::/:\ntoor:x:0:0::/:\nzero:x:000:1::/:\nodd:x:y:1::/:\nshort:x\napp:x:1000:1000::/:\n";

@@ -28,8 +28,12 @@ pub struct Config {
     pub ports: Vec<String>,
     /// `Volumes`.
     pub volumes: Vec<String>,
-    /// `history[].created_by`.
+    /// `Healthcheck.Test`.
+    pub health: Vec<String>,
+    /// `history[].created_by`; empty where a step does not say.
     pub history: Vec<String>,
+    /// `history[].comment` of each step; empty where it has none.
+    pub comments: Vec<String>,
     /// Every other text of the document, keys included: credentials hide anywhere.
     pub texts: Vec<String>,
 }
@@ -78,7 +82,8 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config, ReadError> {
     word(config, "StopSignal")?;
     words(config, "OnBuild")?;
     words(config, "Shell")?;
-    health(config)?;
+    let health = health(config)?;
+    let (history, comments) = history(&document)?;
     let keys = |name| {
         let all = map(config, name)?.map(|(key, value)| match value {
             Value::Object(_) | Value::Null => Ok(key.clone()),
@@ -99,7 +104,9 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config, ReadError> {
             .collect::<Result<_, ReadError>>()?,
         ports: keys("ExposedPorts")?,
         volumes: keys("Volumes")?,
-        history: history(&document)?,
+        health,
+        history,
+        comments,
         texts,
     };
     read.check()?;
@@ -215,15 +222,16 @@ fn map<'m>(
 }
 
 /// What an engine runs again and again beside the entry point (an extension of Docker's).
-fn health(config: &Map<String, Value>) -> Result<(), ReadError> {
+fn health(config: &Map<String, Value>) -> Result<Vec<String>, ReadError> {
     const OF_HEALTH: [&str; 6] = ["Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries"];
     let health = match config.get("Healthcheck") {
-        None | Some(Value::Null) => return Ok(()),
+        None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Object(health)) => health,
         Some(_) => return Err(wrong("Healthcheck", "an object")),
     };
     json::plain_keys("CFG-04", health, &OF_HEALTH)?;
-    if words(health, "Test")?.iter().any(|word| word.contains('\0')) {
+    let test = words(health, "Test")?;
+    if test.iter().any(|word| word.contains('\0')) {
         return Err(ReadError::refused("CFG-05", 0, "a NUL in Test"));
     }
     for key in &OF_HEALTH[1..] {
@@ -233,16 +241,17 @@ fn health(config: &Map<String, Value>) -> Result<(), ReadError> {
             Some(_) => return Err(wrong(key, "a whole number")),
         }
     }
-    Ok(())
+    Ok(test)
 }
 
-fn history(document: &Map<String, Value>) -> Result<Vec<String>, ReadError> {
+/// What each step did, and its comment.
+fn history(document: &Map<String, Value>) -> Result<(Vec<String>, Vec<String>), ReadError> {
     let steps = match document.get("history") {
-        None | Some(Value::Null) => return Ok(Vec::new()),
+        None | Some(Value::Null) => return Ok((Vec::new(), Vec::new())),
         Some(Value::Array(steps)) => steps,
         Some(_) => return Err(wrong("history", "a list")),
     };
-    let mut out = Vec::new();
+    let (mut done, mut comments) = (Vec::new(), Vec::new());
     for step in steps {
         match step {
             Value::Object(step) => {
@@ -251,20 +260,25 @@ fn history(document: &Map<String, Value>) -> Result<Vec<String>, ReadError> {
                     step,
                     &["created_by", "created", "author", "comment", "empty_layer"],
                 )?;
-                for key in ["created", "author", "comment"] {
+                for key in ["created", "author"] {
                     word(step, key)?;
                 }
+                comments.push(word(step, "comment")?);
                 match step.get("empty_layer") {
                     None | Some(Value::Null | Value::Bool(_)) => {}
                     Some(_) => return Err(wrong("empty_layer", "true or false")),
                 }
-                out.extend(step.get("created_by").map(|by| text(by, "created_by")).transpose()?);
+                let by = step.get("created_by").map(|by| text(by, "created_by")).transpose()?;
+                done.push(by.unwrap_or_default());
             }
-            Value::Null => {}
+            Value::Null => {
+                done.push(String::new());
+                comments.push(String::new());
+            }
             _ => return Err(wrong("history", "a list of objects")),
         }
     }
-    Ok(out)
+    Ok((done, comments))
 }
 
 #[cfg(test)]
@@ -339,7 +353,10 @@ mod tests {
             );
             parse_config(text.as_bytes()).map(|config| config.history)
         };
-        assert_eq!(of(r#"[{"created_by": "a"}, {}, {"created_by": null}, null]"#).expect("read"), ["a", ""]);
+        assert_eq!(
+            of(r#"[{"created_by": "a"}, {}, {"created_by": null}, null]"#).expect("read"),
+            ["a", "", "", ""]
+        );
         for bad in [
             "{}",
             "[5]",

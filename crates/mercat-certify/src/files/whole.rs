@@ -420,12 +420,16 @@ fn of_accounts(in_use: &At<'_, &Accounts>, replaced: &[(String, &str, &Accounts)
         let fix = "lock them (passwd -l), and let whoever deploys the image set one";
         let observed = accounts.with_password();
         out.extend(observed.map(|observed| finding("CTR-35", place, path, observed, required, fix)));
-        if !accounts.empty_roots.is_empty() {
-            let names: Vec<&str> = accounts.empty_roots.iter().map(String::as_str).collect();
-            let whose = names.join(", ");
-            let observed = format!(
-                "with the rights of root and no password, where programs accept an empty one: {whose}"
-            );
+        let empty = [
+            (
+                &accounts.empty_roots,
+                "with the rights of root and no password, where programs accept an empty one",
+            ),
+            (&accounts.empty_users, "no password, where programs accept an empty one"),
+        ];
+        for (names, what) in empty.into_iter().filter(|(names, _)| !names.is_empty()) {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let observed = format!("{what}: {}", names.join(", "));
             let fix = "lock the password of each (passwd -l)";
             out.push(finding("CTR-35-EMPTY", place, path, observed, required, fix));
         }

@@ -220,17 +220,14 @@ impl Composer<'_> {
         let steps: Vec<String> =
             (1..=config.history.len()).map(|step| format!("{OF_HISTORY}, step {step}")).collect();
         let history = steps.iter().map(String::as_str).zip(&config.history);
+        let comments = steps.iter().map(String::as_str).zip(&config.comments);
+        let health = config.health.iter().map(|value| ("config: Healthcheck", value));
         let labels = config.labels.iter().map(|(_, value)| ("config: Labels", value));
         let of_entry_point = config.entry_point.iter().map(|value| ("config: Entrypoint", value));
         let command = of_entry_point.chain(config.command.iter().map(|value| ("config: Cmd", value)));
         let mut hits: BTreeSet<(&str, String)> = BTreeSet::new();
-        let named: BTreeSet<&String> = env
-            .clone()
-            .chain(history.clone())
-            .chain(labels.clone())
-            .chain(command.clone())
-            .map(|(_, text)| text)
-            .collect();
+        let of_parts = env.chain(history.clone()).chain(comments).chain(labels).chain(health).chain(command);
+        let named: BTreeSet<&String> = of_parts.clone().map(|(_, text)| text).collect();
         let others = config.texts.iter().filter(|text| !named.contains(text)).map(|text| ("config", text));
         // Names tell what values are, and words what follows them.
         let named = config.labels.iter().map(|(key, value)| ("config: Labels", format!("{key}={value}")));
@@ -239,12 +236,15 @@ impl Composer<'_> {
         let joined: Vec<(&str, String)> = named.chain([(place, words.clone())]).collect();
         let joined = joined.iter().map(|(place, text)| (*place, text));
         let mut told_already: BTreeSet<&String> = BTreeSet::new();
-        for (place, text) in
-            env.chain(history.clone()).chain(labels).chain(command).chain(others).chain(joined)
-        {
+        // Builders repeat in each step what the steps were given.
+        let mut of_history: BTreeSet<String> = BTreeSet::new();
+        for (place, text) in of_parts.chain(others).chain(joined) {
             let hit = |secret: mercat_secrets::Secret| {
                 let told = secret.told();
                 told_already.insert(text);
+                if place.starts_with(OF_HISTORY) && !of_history.insert(told.clone()) {
+                    return;
+                }
                 // Both together are read once more, and one of them has it.
                 if place != "config: Cmd" || !hits.contains(&("config: Entrypoint", told.clone())) {
                     hits.insert((place, told));
@@ -268,9 +268,11 @@ impl Composer<'_> {
         let of_steps = history.flat_map(|(place, step)| {
             mercat_secrets::variables_of_step(step).map(move |given| (place, given))
         });
+        let mut of_history = BTreeSet::new();
         let of_steps = of_steps.filter_map(|(place, variable)| {
             let name = mercat_secrets::fixed_secret(variable)?;
-            (!of_env.contains(name) && !looks_like_one(variable)).then_some((place, name))
+            let is_first = !of_env.contains(name) && of_history.insert(variable);
+            (is_first && !looks_like_one(variable)).then_some((place, name))
         });
         let fixed = of_env.iter().map(|name| ("config: Env", *name)).chain(of_steps);
         let fixed =

@@ -57,8 +57,17 @@ pub(super) fn identity(
     if known.values().any(|version| !version.is_empty()) {
         return Ok(Identity::Known(known));
     }
+    if is_text(component) {
+        return Ok(Identity::Unheard);
+    }
     let is_heard = elsewhere || !known.is_empty() || any_heard(snapshot, ecosystem, &roots, title)?;
     Ok(if is_heard || component.roots.is_empty() { Identity::Unclear } else { Identity::Unheard })
+}
+
+/// Whether an archive is one of sources or documentation by its name, and no class is in it.
+fn is_text(component: &Component) -> bool {
+    let path = component.path.strip_suffix("!/META-INF/MANIFEST.MF").unwrap_or(&component.path);
+    component.roots.is_empty() && ["-sources.jar", "-javadoc.jar"].iter().any(|end| path.ends_with(end))
 }
 
 /// A name as it is, and as repositories write such: modules have points where those have dashes.

@@ -252,6 +252,16 @@ fn java_archives_without_a_group_are_told_as_not_matched() {
     let told = of_components(&all[..1], &knowledge);
     assert_eq!(told[0].observed, "Java archives without a group: beans-0 5.3 in app/x");
     assert_eq!(knowledge.policy.severity("INC-24"), Some(Severity::Warning));
+    // Sources and documentation have no classes; what has some is looked for, whatever it is called.
+    for (path, classes, count) in [
+        ("a/x-1-sources.jar", None, 0),
+        ("a/x-1-javadoc.jar!/META-INF/MANIFEST.MF", None, 0),
+        ("a/x-1-sources.jar", Some("g"), 1),
+    ] {
+        let roots = classes.map(str::to_owned).into_iter().collect();
+        let jar = Component { path: path.to_owned(), roots, ..component("maven", "x-1", "5.3") };
+        assert_eq!(of_components(&[jar], &knowledge).len(), count, "{path} {classes:?}");
+    }
 }
 
 #[test]

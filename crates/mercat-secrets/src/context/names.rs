@@ -11,7 +11,9 @@ use std::ops::Range;
 /// Characters of a name, most.
 const NAME: usize = 64;
 /// Bytes of a value, most.
-const VALUE: usize = 128;
+const VALUE: usize = 256;
+/// Bytes of a password, most.
+const PASSWORD_BYTES_MAX: usize = 128;
 /// Bytes of a line that are looked at, most.
 const LINE: usize = 256;
 
@@ -197,6 +199,11 @@ fn element(window: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
     if window[text..].starts_with(b"<Value>") {
         text = blanks(text + b"<Value>".len());
     }
+    if window[text..].starts_with(b"<![CDATA[") {
+        let begin = text + b"<![CDATA[".len();
+        let close = run(window, begin, VALUE, |byte| byte != b']' && byte != b'<');
+        return window[close..].starts_with(b"]]>").then_some(begin..close);
+    }
     let close = run(window, text, VALUE, |byte| byte != b'<');
     let value = text..text + window[text..close].trim_ascii_end().len();
     window[close..].starts_with(b"</").then_some(value)
@@ -215,6 +222,12 @@ fn assigned(window: &[u8], end: usize, bare: bool) -> Option<Range<usize>> {
     };
     // A type may stand between, and who declares one leaves the value to the next sign.
     let mut opened = typed(window, behind).unwrap_or_else(|| skip(behind, 32, b" \t"));
+    // Writers of JSON may begin a line between, and YAML has a value's type, name or form in front of it.
+    if named > end && matches!(window.get(opened), Some(b'\r' | b'\n')) {
+        opened = skip(opened, 96, b" \t\r\n");
+    } else if bare && window[..behind].ends_with(b":") {
+        opened = in_yaml(window, opened);
+    }
     // Parameters of templates have it a level deeper.
     if window.get(opened) == Some(&b'{') {
         let value = skip(opened + 1, 64, b" \t\r\n\"");
@@ -229,6 +242,22 @@ fn assigned(window: &[u8], end: usize, bare: bool) -> Option<Range<usize>> {
         Some(b'\\') if matches!(window.get(text + 1), Some(b'"' | b'\'')) => quoted(window, text + 1),
         _ if bare => unquoted(window, opened, window[sign..opened].iter().all(|byte| *byte == b'=')),
         _ => None,
+    }
+}
+
+/// Where a value of YAML begins behind its tag or anchor, or below the sign of a block.
+fn in_yaml(window: &[u8], at: usize) -> usize {
+    let blanks = |from: usize| run(window, from, 64, |byte| matches!(byte, b' ' | b'\t'));
+    let word = blanks(run(window, at, 64, |byte| byte.is_ascii_graphic()));
+    match window.get(at..).unwrap_or_default() {
+        [b'!', b'!', b's', b't', b'r', b' ', ..] => word,
+        [b'&', first, ..] if first.is_ascii_alphanumeric() => word,
+        [b'|' | b'>', ..] => {
+            let sign = blanks(run(window, at + 1, 2, |byte| b"-+123456789".contains(&byte)));
+            let line = run(window, sign, 2, |byte| matches!(byte, b'\r' | b'\n'));
+            if line > sign { blanks(line) } else { at }
+        }
+        _ => at,
     }
 }
 
@@ -334,7 +363,7 @@ pub(super) fn is_set(value: &[u8]) -> bool {
     let is_name = !upper && value.iter().any(|byte| matches!(byte, b'/' | b'|'))
         || !upper && value.contains(&b'-') && !has(shape::is_strong_sign)
         || !lower && value.contains(&b'_');
-    value.len() >= 8
+    (8..=PASSWORD_BYTES_MAX).contains(&value.len())
         && begins
         && has(u8::is_ascii_digit)
         && has(u8::is_ascii_alphabetic)

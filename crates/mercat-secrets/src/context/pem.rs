@@ -3,6 +3,7 @@
 use super::{REACH, Seen, find, numbered, run};
 use crate::kind::Class;
 use crate::shape;
+use std::ops::Range;
 
 /// How keys begin that a manual prints: cloud-init's, which every distribution ships.
 const KNOWN_KEYS: [&[u8]; 2] = [
@@ -27,13 +28,65 @@ pub(crate) fn private_key(window: &[u8], at: usize) -> Seen {
     let end = run(rest, start, REACH, |byte| Class::Base64.has(byte) || byte == b'=' || blank(byte));
     let body = &rest[start.min(end)..end];
     let looked = 64 + end;
+    let is_known = |body: &[u8]| KNOWN_KEYS.iter().any(|known| body.starts_with(known));
     if body.iter().filter(|byte| Class::Base64.has(**byte)).count() < 40
-        || KNOWN_KEYS.iter().any(|known| body.starts_with(known))
         || !(sealed || begins_key(label, body))
     {
-        return Seen::nothing(looked);
+        let pieces = in_pieces(rest).filter(|(body, _)| begins_key(label, body) && !is_known(body));
+        return match pieces {
+            Some((_, place)) => Seen::of(looked + place.end, from + place.start..from + place.end),
+            None => Seen::nothing(looked),
+        };
     }
-    Seen::of(looked, from + start..from + end)
+    match is_known(body) {
+        true => Seen::nothing(looked),
+        false => Seen::of(looked, from + start..from + end),
+    }
+}
+
+/// The beginning of a body whose lines stand in strings of a program or a list of JSON, or have their ends in escapes of
+/// URLs or XML, and where it stands.
+fn in_pieces(rest: &[u8]) -> Option<(Vec<u8>, Range<usize>)> {
+    /// Characters of the body that tell what it is, and of its shortest piece.
+    const ENOUGH: usize = 64;
+    const PIECE_LEAST: usize = 16;
+    /// What stands between pieces, beside single signs.
+    const BETWEEN: [&[u8]; 13] = [
+        b"\\n", b"\\r", b"%0A", b"%0a", b"%0D", b"%0d", b"&#10;", b"&#13;", b"&#xA;", b"&#xa;", b"&#xD;",
+        b"&quot;", b"+ ",
+    ];
+    let (mut body, mut at, mut start) = (Vec::new(), 0, None);
+    while body.len() < ENOUGH {
+        while let Some(first) = rest.get(at) {
+            let words = BETWEEN.iter().find(|word| rest[at..].starts_with(word)).map(|word| word.len());
+            let sum = *first == b'+' && matches!(rest.get(at + 1), Some(b'\r' | b'\n' | b'"' | b'\''));
+            match words {
+                Some(length) => at += length,
+                None if sum || first.is_ascii_whitespace() || b"\"'`,.&_".contains(first) => at += 1,
+                None => break,
+            }
+        }
+        let from = at;
+        let length = body.len();
+        while let Some(byte) = rest.get(at).filter(|_| body.len() < ENOUGH) {
+            match rest.get(at..at + 3) {
+                Some(b"%2B" | b"%2b") => body.push(b'+'),
+                Some(b"%2F" | b"%2f") => body.push(b'/'),
+                _ if Class::Base64.has(*byte) => {
+                    body.push(*byte);
+                    at += 1;
+                    continue;
+                }
+                _ => break,
+            }
+            at += 3;
+        }
+        start.get_or_insert(from);
+        if body.len() - length < PIECE_LEAST && body.len() < ENOUGH {
+            return None;
+        }
+    }
+    Some((body, start?..at))
 }
 
 /// Private keys in base64 with no lines around: DER whose length is that of what stands there. The keyword is in its first

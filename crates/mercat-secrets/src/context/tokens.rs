@@ -2,7 +2,7 @@
 
 use super::names::{Named, behind_name, is_set, quoted};
 use super::settings::{begins_line, lines};
-use super::{Seen, find, run};
+use super::{REACH, Seen, find, run};
 use crate::kind::Class;
 use crate::shape;
 
@@ -26,55 +26,89 @@ pub(crate) fn token_in_program(window: &[u8], at: usize) -> Seen {
 
 /// Whether a name, which ends with the word, is that of a token or key that signs in: not one of a page, a form or a request.
 fn is_token(name: &[u8], word: &[u8]) -> bool {
-    const FIRST: [(&[u8], u8); 4] =
-        [(b"oken", b't'), (b"ecret", b's'), (b"ecretKey", b's'), (b"piKey", b'a')];
+    const FIRST: [(&[u8], u8); 5] = [
+        (b"oken", b't'),
+        (b"ecret", b's'),
+        (b"ecretKey", b's'),
+        (b"piKey", b'a'),
+        (b"ssuerSigningKey", b'i'),
+    ];
     const OTHER: [&[u8]; 22] = [
         b"next",
         b"page",
         b"paging",
         b"pagination",
-        b"continu",
+        b"continue",
+        b"continuation",
         b"cancel",
+        b"cancellation",
         b"sync",
         b"csrf",
         b"xsrf",
         b"start",
-        b"idempot",
-        b"clienttoken",
-        b"client_token",
-        b"requesttoken",
-        b"request_token",
-        b"actiontoken",
-        b"changetoken",
+        b"starting",
+        b"idempotency",
+        b"client",
+        b"request",
+        b"action",
+        b"change",
         b"resume",
         b"public",
-        b"delim",
-        b"upload",
-        b"marker",
+        b"delimiter",
+        b"site",
     ];
-    let first = FIRST.iter().find(|(rest, _)| *rest == word).map(|(_, first)| *first);
+    let first = FIRST.iter().find(|(rest, _)| rest.eq_ignore_ascii_case(word)).map(|(_, first)| *first);
     let front = name.len().checked_sub(word.len() + 1);
     let (Some(first), Some(front)) = (first, front) else { return false };
     // `broken` and `taken` are other words.
     let capital = name[front].is_ascii_uppercase();
     let joined = !capital && front > 0 && name[front - 1].is_ascii_alphabetic();
-    let folded = name.to_ascii_lowercase();
-    folded[front] == first
-        && !joined
-        && !OTHER.iter().any(|other| folded.windows(other.len()).any(|part| part == *other))
+    // Of keys and secrets of clients there are real ones.
+    let of_token = first == b't';
+    let is_other = |part: &[u8]| {
+        let folded = part.to_ascii_lowercase();
+        (of_token || folded == b"public" || folded == b"site") && OTHER.contains(&folded.as_slice())
+    };
+    // Of `client.setToken` only the last part is the name.
+    let own = name[..front].rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+    name[front].eq_ignore_ascii_case(&first) && !joined && !words(own).any(is_other)
 }
 
-/// Whether a program made the value, as far as it tells by itself: no words are in it.
+/// The words of a name: between signs, and from each capital that stands behind a small letter.
+fn words(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let parts = name.split(|byte| !byte.is_ascii_alphanumeric());
+    parts.flat_map(|part| part.chunk_by(|one, next| !(one.is_ascii_lowercase() && next.is_ascii_uppercase())))
+}
+
+/// Whether a program made the value, as far as it tells by itself: it is neither public nor of words.
 fn is_made(value: &[u8]) -> bool {
-    const WORDS: [&[u8]; 9] =
-        [b"secret", b"token", b"test", b"demo", b"sample", b"example", b"fake", b"mock", b"database"];
-    let folded = value.to_ascii_lowercase();
-    let has_word = WORDS.iter().any(|word| folded.windows(word.len()).any(|part| part == *word));
-    !has_word
-        && (20..=VALUE).contains(&value.len())
+    const PUBLIC: [&[u8]; 6] = [b"pk_", b"pk.", b"phc_", b"0x", b"ssh-", b"http"];
+    /// The MD5, SHA-1 and SHA-256 of nothing.
+    const OF_NOTHING: [&[u8]; 3] = [
+        b"d41d8cd98f00b204e9800998ecf8427e",
+        b"da39a3ee5e6b4b0d3255bfef95601890afd80709",
+        b"e3b0c44298fc1c14",
+    ];
+    (20..=VALUE).contains(&value.len())
+        && !value.contains(&b' ')
         && (is_bootstrap(value) || shape::is_unnamed(value))
+        && !is_of_words(value)
+        && !PUBLIC.iter().chain(&OF_NOTHING).any(|start| value.starts_with(start))
         && !shape::is_placeholder(value)
         && shape::is_random(value)
+}
+
+/// Whether most letters of a value are in words: runs of letters as long as chance makes few.
+fn is_of_words(value: &[u8]) -> bool {
+    const WORD_LEAST: usize = 3;
+    let is_word = |word: &&[u8]| {
+        let rest = word.get(1..).unwrap_or_default();
+        word.len() >= WORD_LEAST && word[0].is_ascii_alphabetic() && rest.iter().all(u8::is_ascii_lowercase)
+    };
+    let letters = value.split(|byte| !byte.is_ascii_alphabetic());
+    let parts = letters.flat_map(|part| part.chunk_by(|_, next| next.is_ascii_lowercase()));
+    let in_words: usize = parts.filter(is_word).map(<[u8]>::len).sum();
+    in_words * 5 > value.len() * 3
 }
 
 /// `abcdef.0123456789abcdef`, with which nodes join a cluster of Kubernetes.
@@ -88,95 +122,158 @@ fn is_bootstrap(value: &[u8]) -> bool {
 pub(crate) fn issuer_key(window: &[u8], at: usize) -> Seen {
     const KEYS: [&[u8]; 6] =
         [b"\"Key\"", b"\"key\"", b"\"Secret\"", b"\"secret\"", b"\"SecretKey\"", b"\"SigningKey\""];
+    let is_key = |value: &[u8]| value.len() >= 16 && is_set(value);
     let name = run(window, at + 1, 24, |byte| byte.is_ascii_alphabetic());
     let opened =
         run(window, name, 24, |byte| byte != b'{' && (b"\": ".contains(&byte) || byte.is_ascii_whitespace()));
     if window.get(opened) != Some(&b'{') {
         return Seen::nothing(opened - at + 1);
     }
-    let end = run(window, opened, AROUND, |byte| byte != b'}');
-    let object = &window[opened..end];
-    let key = KEYS.iter().find_map(|key| find(object, key).map(|place| opened + place + key.len()));
-    let Some(key) = key else { return Seen::nothing(end - at) };
-    let start = run(window, key, 24, |byte| byte == b':' || byte.is_ascii_whitespace());
-    let is_key = |value: &[u8]| value.len() >= 16 && shape::is_typed(value) && shape::is_password(value);
-    let found = quoted(window, start).filter(|value| is_key(&window[value.clone()]));
-    Seen { looked: end - at + VALUE, secret: found, inner: None }
+    let end = window.len().min(opened + AROUND);
+    let mut deep = 0_usize;
+    for at in opened..end {
+        match window[at] {
+            b'{' => deep += 1,
+            b'}' => deep = deep.saturating_sub(1),
+            b'"' if deep > 0 => {
+                let key = KEYS.iter().find(|key| window[at..].starts_with(key));
+                let value = key.and_then(|key| {
+                    let start =
+                        run(window, at + key.len(), 24, |byte| byte == b':' || byte.is_ascii_whitespace());
+                    quoted(window, start).filter(|value| is_key(&window[value.clone()]))
+                });
+                if let Some(value) = value {
+                    return Seen::of(value.end - opened, value);
+                }
+            }
+            _ => {}
+        }
+        if deep == 0 {
+            return Seen::nothing(at - opened + 32);
+        }
+    }
+    Seen::nothing(end - opened + 32)
 }
 
-/// `user = "NAME:PASSWORD"` of curl's settings. The keyword is the name and the sign.
+/// `user = "NAME:PASSWORD"`, `user NAME:PASSWORD` and `-u NAME:PASSWORD` of curl's settings. The keyword is the name.
 pub(crate) fn curl_login(window: &[u8], at: usize) -> Seen {
-    let front = window[at.saturating_sub(6)..at].ends_with(b"proxy-");
-    let line = at - if front { 6 } else { 0 };
-    let start = run(window, at + b"user".len(), 8, |byte| b" =".contains(&byte));
+    // Two letters alone are a keyword with the end of the line in front.
+    let at = at + usize::from(window[at] == b'\n');
+    let front = window[..at].iter().rev().take(9).take_while(|byte| b"proxy-".contains(byte)).count();
+    let begins = at - front;
+    let indent =
+        window[..begins].iter().rev().take(32).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let name = run(window, at, 4, |byte| byte == b'-' || byte.is_ascii_lowercase());
+    let start = run(window, name, 8, |byte| b" \t=".contains(&byte));
     let bare = start..run(window, start, VALUE, |byte| byte.is_ascii_graphic());
     let value = quoted(window, start).unwrap_or(bare);
-    let end = value.end;
+    let looked = value.end.saturating_sub(at) + front + indent + 1;
     let colon = window[value.clone()].iter().position(|byte| *byte == b':').filter(|colon| *colon > 0);
+    let secret = colon.map(|colon| value.start + colon + 1..value.end);
+    let is_login = |value: &std::ops::Range<usize>| is_set(&window[value.clone()]);
     let secret =
-        colon.map(|colon| value.start + colon + 1..end).filter(|value| is_set(&window[value.clone()]));
-    Seen {
-        looked: end.saturating_sub(at) + 8,
-        secret: secret.filter(|_| begins_line(window, line)),
-        inner: None,
-    }
+        secret.filter(|value| start > name && begins_line(window, begins - indent) && is_login(value));
+    Seen { looked, secret, inner: None }
 }
 
-/// `[HOST]:PORT NAME:PASSWORD` of Postfix. The keyword is from the bracket to the end of the port.
+/// `[HOST]:PORT NAME:PASSWORD` and `HOST:PORT NAME:PASSWORD` of Postfix. The keyword is the port and the sign in front of it.
 pub(crate) fn mail_login(window: &[u8], at: usize) -> Seen {
-    let host =
-        window[at.saturating_sub(80)..at].iter().rev().take_while(|byte| Class::Dotted.has(**byte)).count();
-    let opened = (at - host).checked_sub(1).filter(|opened| window[*opened] == b'[');
-    let port = run(window, at + 2, 6, |byte| byte.is_ascii_digit());
+    let in_host = |byte: &&u8| Class::Dotted.has(**byte) || matches!(byte, b'[' | b']');
+    let host = window[..at].iter().rev().take(80).take_while(in_host).count();
+    let port = run(window, at + 1, 12, |byte| byte.is_ascii_alphanumeric());
     let start = run(window, port, 32, |byte| matches!(byte, b' ' | b'\t'));
     let colon = run(window, start, 96, |byte| byte.is_ascii_graphic() && byte != b':');
     let end = run(window, colon + 1, VALUE, |byte| byte.is_ascii_graphic());
     let looked = end.saturating_sub(at) + host + 1;
-    let begins = opened.is_some_and(|opened| begins_line(window, opened));
+    let begins = host > 3 && begins_line(window, at - host);
     let is_login = port < start && start < colon && window.get(colon) == Some(&b':');
+    let ends = window.get(end).is_none_or(u8::is_ascii_whitespace);
     let value = window.get(colon + 1..end).unwrap_or_default();
-    match begins && is_login && shape::is_password(value) {
+    match begins && is_login && ends && shape::is_password(value) {
         true => Seen::of(looked, colon + 1..end),
         false => Seen::nothing(looked),
     }
 }
 
-/// `NAME:PASSWORD` in the lines below `chpasswd:` of cloud-init and `chpasswd <<`.
+/// `NAME:PASSWORD` in the lines below `chpasswd:` of cloud-init, and in what `chpasswd <<WORD` is given.
 pub(crate) fn password_list(window: &[u8], at: usize) -> Seen {
-    let end = window.len().min(at + AROUND);
-    for line in lines(window, at + b"chpasswd:".len()..end) {
+    let head = run(window, at, 96, |byte| !matches!(byte, b'\n' | b'\r'));
+    let end = window.len().min(at + REACH);
+    let indent = |key: usize| window[..key].iter().rev().take_while(|byte| **byte == b' ').take(64).count();
+    let of_yaml = window[at..].starts_with(b"chpasswd:");
+    let rest = window[at..head].get(b"chpasswd".len()..).unwrap_or_default();
+    let ended = match find(rest, b"<<") {
+        // A list within brackets, or a text that is given as it is, is in the line itself.
+        _ if of_yaml && rest.contains(&b':') && rest.trim_ascii_end().len() > 1 => {
+            return one_of_line(window, at..head);
+        }
+        Some(sign) if rest[sign + 2..].starts_with(b"<") => return one_of_line(window, at..head),
+        Some(sign) => {
+            let word = rest[sign + 2..].trim_ascii_start();
+            let word = word.strip_prefix(b"-").unwrap_or(word).trim_ascii();
+            let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+            let from = word.iter().position(is_word).unwrap_or(word.len());
+            let word = &word[from..];
+            &word[..word.iter().take_while(|byte| is_word(byte)).count()]
+        }
+        None if of_yaml => &[][..],
+        None => return Seen::nothing(head - at),
+    };
+    for line in lines(window, head..end).filter(|line| !line.is_empty()) {
         let text = &window[line.clone()];
-        let Some(colon) = text.iter().position(|byte| *byte == b':') else { continue };
-        let (name, value) = (&text[..colon], &text[colon + 1..]);
-        let name = name.trim_ascii_start().strip_prefix(b"- ").unwrap_or(name).trim_ascii_start();
-        let is_name = !name.is_empty() && name.iter().all(|byte| Class::Dotted.has(*byte));
-        let value = value.trim_ascii_end();
-        let given = !value.starts_with(b"$") && shape::is_password(value) && !value.contains(&b' ');
-        if is_name && given {
-            let start = line.start + colon + 1;
-            return Seen::of(line.end - at, start..start + value.len());
+        if of_yaml && indent(line.start) <= indent(at) || !of_yaml && text == ended {
+            return Seen::nothing(line.start - at);
+        }
+        if let Some(secret) = entry(window, line.clone(), of_yaml) {
+            return Seen::of(line.end - at, secret);
         }
     }
     Seen::nothing(end - at)
 }
 
+/// The first entry among those of a line, each in quotes.
+fn one_of_line(window: &[u8], line: std::ops::Range<usize>) -> Seen {
+    let mut from = line.start;
+    while from < line.end {
+        let start = run(window, from, line.end - from, |byte| !matches!(byte, b'"' | b'\''));
+        let Some(value) = quoted(window, start).filter(|value| value.end < line.end) else { break };
+        if let Some(secret) = entry(window, value.clone(), false) {
+            return Seen::of(line.len(), secret);
+        }
+        from = value.end + 1;
+    }
+    Seen::nothing(line.len())
+}
+
+/// The password of `NAME:PASSWORD`, which may be an element of a list.
+fn entry(window: &[u8], line: std::ops::Range<usize>, listed: bool) -> Option<std::ops::Range<usize>> {
+    let text = &window[line.clone()];
+    let skip = if listed { text.iter().take_while(|byte| b"- \"'".contains(byte)).count() } else { 0 };
+    let colon = skip + text[skip..].iter().position(|byte| *byte == b':')?;
+    let name = &text[skip..colon];
+    let value = &text[colon + 1..];
+    let value = if listed {
+        value.trim_ascii_end().strip_suffix(&text[..skip][skip.saturating_sub(1)..]).unwrap_or(value)
+    } else {
+        value
+    };
+    let is_name = !name.is_empty() && name.iter().all(|byte| Class::Dotted.has(*byte));
+    let given =
+        !matches!(value.first(), Some(b'$' | b'/')) && shape::is_password(value) && !value.contains(&b' ');
+    (is_name && given).then_some(line.start + colon + 1..line.start + colon + 1 + value.len())
+}
+
 /// `&sig=…` of a URL that is signed for who holds it (Azure's shared access signatures): 32 bytes in base64, beside an expiry.
 pub(crate) fn shared_access(window: &[u8], at: usize) -> Seen {
-    let start = at + find(&window[at..], b"=").unwrap_or(0) + 1;
+    let start = run(window, at, 8, |byte| byte != b'=') + 1;
     let end = run(window, start, 96, |byte| Class::Dotted.has(byte) || b"%+/=".contains(&byte));
-    let looked = 2 * AROUND;
-    let signature = shape::unescaped_url(&window[start..end]);
-    let is_whole = (43..=44).contains(&signature.len());
+    let signature = shape::unescaped_url(window.get(start..end).unwrap_or_default());
     let bytes = shape::base64(&signature).map_or(0, |bytes| bytes.len());
+    if bytes != 32 || !shape::is_random(&signature) || shape::is_placeholder(&signature) {
+        return Seen::nothing(end - at);
+    }
     let around = &window[at.saturating_sub(AROUND)..window.len().min(end + AROUND)];
     let expires = [&b"se="[..], b"sv="].into_iter().any(|name| find(around, name).is_some());
-    match is_whole
-        && bytes == 32
-        && expires
-        && shape::is_random(&signature)
-        && !shape::is_placeholder(&signature)
-    {
-        true => Seen::of(looked, start..end),
-        false => Seen::nothing(looked),
-    }
+    let secret = expires.then_some(start..end);
+    Seen { looked: around.len(), secret, inner: None }
 }

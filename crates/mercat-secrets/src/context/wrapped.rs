@@ -21,11 +21,17 @@ pub(crate) fn in_base64(window: &[u8], at: usize) -> Seen {
     Seen { looked: end - at, secret: None, inner }
 }
 
-/// A whole file in hexadecimal digits.
+/// Bytes of a key in front of the name of its algorithm.
+const HEAD_BYTES: usize = 32;
+
+/// A whole file in hexadecimal digits, from where they begin.
 pub(crate) fn in_hexadecimal(window: &[u8], at: usize) -> Seen {
+    let before =
+        window[..at].iter().rev().take(2 * HEAD_BYTES).take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let start = at - before / 2 * 2;
     let end = run(window, at, 2 * WRAPPED, |byte| byte.is_ascii_hexdigit());
-    let (pairs, _) = window[at..end].as_chunks::<2>();
-    Seen { looked: end - at, secret: None, inner: Some(pairs.iter().filter_map(byte).collect()) }
+    let (pairs, _) = window[start..end].as_chunks::<2>();
+    Seen { looked: end - start, secret: None, inner: Some(pairs.iter().filter_map(byte).collect()) }
 }
 
 /// Text of which each character is four bytes, in either order: three zeros are between two characters.

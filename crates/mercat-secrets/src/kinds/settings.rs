@@ -65,13 +65,50 @@ const ELSEWHERE: &[&str] =
 
 /// How the last words of tokens' names go on behind their first letter.
 const TOKENS: &[&str] = &[
-    "oken:", "oken\"", "oken'", "oken=", "oken =", "oken>", "oken ", "ecret:", "ecret\"", "ecret'", "ecret=",
-    "ecret =", "ecret>", "ecretKey", "piKey",
+    "oken(",
+    "ecret(",
+    "oken:",
+    "oken\"",
+    "oken'",
+    "oken=",
+    "oken =",
+    "oken>",
+    "oken ",
+    "ecret:",
+    "ecret\"",
+    "ecret'",
+    "ecret=",
+    "ecret =",
+    "ecret>",
+    "ecretKey",
+    "piKey",
+    "OKEN:",
+    "OKEN\"",
+    "OKEN'",
+    "OKEN=",
+    "OKEN =",
+    "ECRET:",
+    "ECRET\"",
+    "ECRET'",
+    "ECRET=",
+    "ECRET =",
+    "pikey",
+    "PIKEY",
+    "ssuerSigningKey",
 ];
 
 /// Objects of settings with what tokens are signed with.
-const ISSUERS: &[&str] =
-    &["\"Jwt\"", "\"JWT\"", "\"jwt\"", "\"JwtSettings\"", "\"JwtConfig\"", "\"TokenSettings\""];
+const ISSUERS: &[&str] = &[
+    "\"Jwt\"",
+    "\"JWT\"",
+    "\"jwt\"",
+    "\"JwtSettings\"",
+    "\"JwtConfig\"",
+    "\"JwtOptions\"",
+    "\"JwtBearer\"",
+    "\"TokenSettings\"",
+    "\"Tokens\"",
+];
 
 const BY_STRING: &[&str] = &["DENTIFIED BY", "dentified by", "ConvertTo-SecureString"];
 
@@ -116,9 +153,13 @@ pub(super) const SETTINGS: &[Kind] = &[
     written("password in a command", &["ipmitool -", "mosquitto_pub -", "mosquitto_sub -"], sqlcmd_option),
     written("token or application secret", TOKENS, token_in_settings).with(Check::Named),
     written("application secret", ISSUERS, issuer_key),
-    written("password in a password file", &["user = \"", "user=\"", "user = ", "user="], curl_login),
-    written("password of a mail server", &["]:587", "]:465", "]:25"], mail_login),
-    written("password in a list", &["chpasswd:", "chpasswd <<"], password_list),
+    written("password in a password file", &["user = ", "user=", "user \"", "user	", "\n-u "], curl_login),
+    written(
+        "password of a mail server",
+        &[":587 ", ":587	", ":465 ", ":465	", ":25 ", ":25	", ":submission", ":smtps"],
+        mail_login,
+    ),
+    written("password in a list", &["chpasswd:", "chpasswd <", "chpasswd -", "chpasswd<"], password_list),
     written("password in a password file", &[":{SHA", ":{SSHA", ":{PLAIN}"], marked_password),
 ];
 

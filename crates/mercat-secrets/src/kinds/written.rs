@@ -54,6 +54,18 @@ const PGPASS: &[&str] = &[
     "432:", "433:", "434:", "435:", "436:", "437:", "438:", "439:", "543:", "322:", "257:",
 ];
 
+/// `-----BEGIN` in hexadecimal digits, and the names of algorithms in private keys as DER: RSA, curves, those of Edwards.
+const HEXADECIMAL: &[&str] = &[
+    "2d2d2d2d2d424547494e",
+    "2D2D2D2D2D424547494E",
+    "2a864886f70d010101",
+    "2A864886F70D010101",
+    "2a8648ce3d0201",
+    "2A8648CE3D0201",
+    "06032b6570",
+    "06032B6570",
+];
+
 /// Constants of WordPress that are secret.
 const WORDPRESS: &[&str] =
     &["AUTH_KEY", "LOGGED_IN_KEY", "NONCE_KEY", "AUTH_SALT", "LOGGED_IN_SALT", "NONCE_SALT"];
@@ -80,8 +92,7 @@ pub(super) const KINDS: &[Kind] = &[
         ],
         in_base64,
     ),
-    // The same of `-----BEGIN`.
-    written("file in hexadecimal", &["2d2d2d2d2d424547494e", "2D2D2D2D2D424547494E"], in_hexadecimal),
+    written("file in hexadecimal", HEXADECIMAL, in_hexadecimal),
     written("file in UTF-32", &["-\0\0\0-\0\0\0-\0\0\0-\0\0\0-\0\0\0B"], in_utf_32),
     written(
         "file in escapes",
@@ -143,7 +154,11 @@ pub(super) const KINDS: &[Kind] = &[
     written("password", &["assword=", "assword =", "ASSWORD=", "ASSWORD =", "assword\" value="], password),
     written("password", &["environ.get(", "os.getenv(", "process.env."], default_of_variable),
     written("password in a command", &["_password BY '"], sql),
-    written("password in a command", &["| chpasswd"], change_password),
+    written(
+        "password in a command",
+        &["| chpasswd", "|chpasswd", "| sudo chpasswd", "|sudo chpasswd"],
+        change_password,
+    ),
     written(
         "password in a command",
         &["ldapsearch -", "ldapmodify -", "ldapadd -", "ldapwhoami -", "ldapdelete -", "ldappasswd -"],

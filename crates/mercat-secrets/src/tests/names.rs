@@ -155,6 +155,25 @@ const TOKENS: &[(&str, &str)] = &[
     ("app.py", "client = Client(token='~')"),
     ("config.xml", "<apiToken>~</apiToken>"),
     ("run.sh", "export VENDOR_TOKEN=~\n"),
+    (".env", "TOKEN=~\n"),
+    (".env", "apikey=~\nX=1\n"),
+    ("a.json", "{\"TOKEN\": \"~\"}"),
+    ("a.json", "{\"token\":\n    \"~\"\n}"),
+    ("a.yml", "token: >-\n  ~\n"),
+    ("a.yml", "client_secret: |\n  ~\nnext: 1\n"),
+    ("a.yml", "token: !!str ~\n"),
+    ("a.yml", "token: &main ~\n"),
+    ("a.xml", "<token><![CDATA[~]]></token>"),
+    ("a.php", "define('APITOKEN', '~');"),
+    ("A.java", "client.setToken(\"~\");"),
+    ("a.yml", "startupToken: ~\nhomepageApiKey: x\n"),
+    ("a.yml", "publicapiSecret: ~\nsyncthingApiKey: x\n"),
+    (
+        "appsettings.json",
+        "{\"Jwt\": {\"Validation\": {\"Lifetime\": true}, \"Key\": \"\", \"SigningKey\": \"~\"}}",
+    ),
+    ("appsettings.json", "{\"Schemes\": {\"Bearer\": {\"IssuerSigningKey\": \"~\"}}}"),
+    ("docker.env", "Jwt__Key=~\n"),
 ];
 
 #[test]
@@ -186,9 +205,36 @@ fn what_only_has_the_name_of_a_token_is_silent() {
         ("a.cfg", "relayhost = [smtp.example.org]:587\n[smtp.example.org]:587 user:$PASS\n"),
         (
             "user-data",
-            "chpasswd:\n  expire: false\n  list: |\n    root:RANDOM\n    a:$6$x\ntimezone: Asia/Tokyo1\n",
+            "chpasswd:\n  expire: false\n  list: |\n    root:RANDOM\n    a:$6$x\ntimezone: Asia/Tokyo1\nimages:\n  - redis:7.2-alpine\n",
         ),
         ("a.txt", "https://a.example/x?sv=2024&sig=q7Zr9Xw2Lk5Tn8\n"),
+        (
+            "en.json",
+            "{\"apiKey\": \"API key must be 32 characters\", \"webhookSecret\": \"At least 20 Characters, maximum 64\"}",
+        ),
+        ("de.yml", "api_token: \"Muss zwischen 20 und 64 Zeichen lang sein (RFC 6750)\"\n"),
+        (
+            "a.js",
+            "apiKey: 'phc_q7Zr9Xw2Lk5Tn8Vb3Yc6Hd1f', token: '0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48'",
+        ),
+        (
+            "a.json",
+            "{\"token\": \"X-Api-Key-V2-Header-Name01\", \"secret\": \"Settings:ApiKeys:Primary01x\"}",
+        ),
+        (
+            "a.json",
+            "{\"token\": \"Color/Brand/Primary-500-Hover\", \"siteToken\": \"q7Zr9Xw2Lk5Tn8Vb3Yc6Hd1f\"}",
+        ),
+        ("a.json", "{\"Jwt\": {\"Key\": \"Must be at least 32 characters long\"}}"),
+        ("a.json", "{\"Jwt\": {\"Key\": \"/etc/ssl/jwt-rs256.pem.key\"}}"),
+        ("a.json", "{\"Jwt\": {\"Key\": \"kv-prod-01.vault.azure.net\"}}"),
+        ("hash.txt", "token: d41d8cd98f00b204e9800998ecf8427e\n"),
+        ("a.yml", "secret: !Ref Q7Zr9Xw2Lk5Tn8Vb3Yc6Hd1f\ntoken: !Sub q7Zr9Xw2Lk5Tn8Vb3Yc6Hd1f\n"),
+        (
+            "a.sh",
+            "chpasswd <<EOF\nroot:$PW\nEOF\nurl=http://localhost:8080/x1 image:v1.2.3-alpine\nimage:v1.2.3-alpine\n",
+        ),
+        ("user-data", "chpasswd:\n  expire: false\nfoo:bar12345\n- pool1:ntp2.org\n"),
     ] {
         assert_eq!(told(path, text), [""; 0], "{path}: {text}");
     }
@@ -203,6 +249,15 @@ fn files_of_one_program_tell_logins_by_their_form() {
         ("user-data", "#cloud-config\nchpasswd:\n  expire: false\n  list: |\n    root:~\n"),
         ("user-data", "#cloud-config\nchpasswd:\n  list:\n    - root:~\n"),
         ("setup.sh", "chpasswd <<EOF\nroot:~\nEOF\n"),
+        ("setup.sh", "chpasswd -R /mnt <<'EOF'\na:RANDOM\nroot:~\nEOF\n"),
+        ("setup.sh", "chpasswd<<-EOF\n\troot:~\nEOF\n"),
+        ("setup.sh", "chpasswd <<< 'root:~'\n"),
+        ("user-data", "chpasswd:\n  list:\n    - \"root:~\"\n"),
+        ("user-data", "chpasswd: {list: [\"root:~\"], expire: False}\n"),
+        ("root/.curlrc", "silent\n-u deploy:~\n"),
+        ("root/.curlrc", "  user\t\"deploy:~\"\n"),
+        ("etc/postfix/sasl_passwd", "smtp.example.org:587\tmailer@example.org:~\n"),
+        ("etc/postfix/sasl_passwd", "[smtp.example.org]:submission mailer@example.org:~\n"),
     ] {
         for password in PASSWORDS {
             let found = told(path, &text.replace('~', password));

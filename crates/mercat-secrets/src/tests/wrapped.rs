@@ -111,3 +111,35 @@ fn keys_of_curves_are_found_in_base64_without_lines_around() {
         assert_eq!(kinds(format!("//! {cut}\n-----END PRIVATE").as_bytes()), [""; 0], "{cut}");
     }
 }
+
+#[test]
+fn a_key_whose_lines_stand_in_a_program_or_in_escapes_is_found() {
+    let key = key();
+    let lines: Vec<&str> = key.trim_end().lines().collect();
+    let (head, body) = (lines[0], lines[1]);
+    let (first, second) = body.split_at(40);
+    for text in [
+        format!("const k = \"{head}\\n\" +\n  \"{first}\\n\" +\n  \"{second}\\n\";"),
+        format!("k = '{head}'\n  + '{first}'\n  + '{second}'"),
+        format!("[\"{head}\", \"{first}\", \"{second}\"]"),
+        format!("KEY={head}%0A{first}%0A{second}").replace('+', "%2B").replace('/', "%2F"),
+        format!("<key>{head}&#10;{first}&#10;{second}</key>"),
+    ] {
+        assert_eq!(kinds(&text), ["private key"], "{text}");
+    }
+    for text in [format!("\"{head}\\n\" + body + tail"), format!("// {head}\n// {first}\n// {second}")] {
+        assert_eq!(kinds(&text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn a_key_as_der_in_hexadecimal_is_found() {
+    let digits = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let seed: Vec<u8> = (0..32_u8).map(|at| at.wrapping_mul(167).wrapping_add(59)).collect();
+    let key = [&[0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20][..], &seed].concat();
+    for text in [digits(&key), digits(&key).to_uppercase()] {
+        assert_eq!(kinds(format!("key: {text}\n")), ["private key"], "{text}");
+    }
+    let public = [&[0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0][..], &seed].concat();
+    assert_eq!(kinds(digits(&public)), [""; 0]);
+}

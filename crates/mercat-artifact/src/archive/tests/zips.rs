@@ -320,6 +320,16 @@ fn two_directories_overlaps_and_members_that_are_not_listed_are_told() {
     let hidden = [local(&b), local(&a), local(&b), listed.clone()].concat();
     let hidden = [&hidden[..], &end(1, listed.len(), hidden.len() - listed.len())].concat();
     assert_eq!(codes(&hidden), ["ZIP-04", "ZIP-14"]);
+    // Readers of streams take a header whatever it says of its version, and without a name.
+    let second = central(&Made { name: b"second", ..a.clone() }, local(&a).len() + local(&b).len());
+    let listed = [central(&a, 0), second].concat();
+    for (field, value) in [(4, 0xff), (4, 64), (8, 0xff), (26, 0)] {
+        let mut odd = local(&b);
+        odd[field] = value;
+        let members = [local(&a), odd, local(&Made { name: b"second", ..a.clone() })].concat();
+        let zip = [&members[..], &listed, &end(2, listed.len(), members.len())].concat();
+        assert!(codes(&zip).contains(&"ZIP-14"), "{field} {value}");
+    }
     // Behind other bytes in a gap, and where four bytes alone are nobody's header.
     for (front, codes_of) in [
         (&b"12345"[..], vec!["ZIP-04", "ZIP-14"]),

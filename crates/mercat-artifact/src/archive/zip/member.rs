@@ -248,7 +248,8 @@ fn side_by_side(
     Ok(())
 }
 
-/// Where in a gap a local header stands.
+/// Where in a gap a local header stands. In front of all members may be a program, which knows how one begins; between them
+/// nothing but a header does.
 fn unlisted(source: &mut Source<'_>, gap: Range<usize>) -> io::Result<Option<usize>> {
     /// Bytes that are looked at together; a header may stand across two of them.
     const PIECE_BYTES: usize = 64 << 10;
@@ -258,7 +259,8 @@ fn unlisted(source: &mut Source<'_>, gap: Range<usize>) -> io::Result<Option<usi
         let Some(piece) = source.get(from, count)? else { break };
         let found = memchr::memmem::find_iter(piece, LOCAL).map(|at| from + at).collect::<Vec<_>>();
         for at in found {
-            if is_local(source, at)? {
+            let behind_program = gap.start == 0 && at > 0;
+            if !behind_program || is_local(source, at)? {
                 return Ok(Some(at));
             }
         }
