@@ -80,6 +80,9 @@ impl Client {
         let answer = request.send().await.with_context(|| format!("{} does not answer", self.base))?;
         let status = answer.status();
         let body: Value = serde_json::from_str(&answer.text().await?).unwrap_or(Value::Null);
+        if status == StatusCode::NOT_FOUND {
+            bail!("there is no such publisher, or the token may not change its offers");
+        }
         if !status.is_success() {
             bail!("{}", problem_text(&Answer { status, etag: None, body }));
         }

@@ -104,10 +104,22 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
     }
 }
 
+/// What whoever called the program can put right: it ends with [`EXIT_USAGE`].
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
 #[expect(clippy::print_stderr, reason = "the one place where an error reaches the terminal")]
 fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("mercat: {error:#}");
-    ExitCode::from(EXIT_OURS)
+    ExitCode::from(if error.is::<Usage>() { EXIT_USAGE } else { EXIT_OURS })
 }
 
 /// Servers log to standard error; commands stay quiet unless `RUST_LOG` says otherwise.

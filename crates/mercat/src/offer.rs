@@ -9,7 +9,7 @@ pub(crate) use watch::{Goal, watch};
 
 use crate::cli::{Kind, OfferArgs, OfferCommand, Output, Until};
 use crate::client::{Answer, Client, problem_text};
-use crate::{EXIT_FINDINGS, EXIT_OURS};
+use crate::{EXIT_FINDINGS, EXIT_OURS, Usage};
 use anyhow::{Context, bail};
 use mercat_domain::OfferKey;
 use reqwest::{Method, StatusCode};
@@ -25,7 +25,8 @@ pub(crate) async fn run(args: &OfferArgs) -> anyhow::Result<u8> {
         return init(offer, *kind, file);
     }
     if args.token.is_empty() {
-        bail!("no token: make one on the Account page and pass --token or MERCAT_TOKEN");
+        let told = "no token: make one on the Account page and pass --token or MERCAT_TOKEN";
+        return Err(Usage(told.to_owned()).into());
     }
     let client = Client::new(&args.server, &args.token)?;
     match &args.command {
@@ -138,7 +139,7 @@ fn init(key: &OfferKey, kind: Kind, file: &Path) -> anyhow::Result<u8> {
 
 #[expect(clippy::print_stdout, reason = "the command's result")]
 async fn apply(client: &Client, file: &Path, dry_run: bool, output: Output) -> anyhow::Result<u8> {
-    let mut offer = file::read(file)?;
+    let mut offer = file::read(file).map_err(|error| Usage(format!("{error:#}")))?;
     let word = |name: &str| offer.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let key = OfferKey::parse(&format!("{}/{}", word("publisher"), word("offer"))).with_context(|| {
         format!("{}: publisher and offer must be ids of a-z, 0-9, - and _", file.display())

@@ -1,5 +1,6 @@
 //! `offer.yaml`: written, read, and compared.
 
+use crate::Usage;
 use crate::cli::Kind;
 use crate::client::Client;
 use anyhow::{Context, bail};
@@ -127,12 +128,16 @@ pub(crate) async fn upload_pictures(
                 continue;
             };
             let path = directory.join(name);
-            let bytes = std::fs::read(&path)
-                .with_context(|| format!("{}: the picture {} cannot be read", field.key, path.display()))?;
+            let bytes = std::fs::read(&path).map_err(|error| {
+                Usage(format!("{}: the picture {} cannot be read: {error}", field.key, path.display()))
+            })?;
             let digest = if dry_run {
                 mercat_domain::Digest::from_sha256(&Sha256::digest(&bytes)).to_string()
             } else {
-                client.upload(publisher, bytes).await.with_context(|| path.display().to_string())?
+                client
+                    .upload(publisher, bytes)
+                    .await
+                    .with_context(|| format!("publisher {publisher}, {}", path.display()))?
             };
             *place = Value::String(digest);
         }

@@ -290,3 +290,32 @@ fn a_typing_error_in_the_data_directory_makes_no_installation() {
         assert!(!data.exists());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn offers_on_the_command_line_say_whose_mistake_it_is() {
+    let house = House::open().await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let mercat = |token: &str, rest: &[&str]| {
+        let out = Command::new(BIN)
+            .args(["offer", "--server", &house.base])
+            .args(rest)
+            .env("MERCAT_TOKEN", token)
+            .current_dir(dir.path())
+            .output()
+            .expect("it starts");
+        (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    let (code, said) = mercat("", &["status", "aurora/none"]);
+    assert!(code == Some(64) && said.contains("--token"), "{code:?} {said}");
+    std::fs::write(dir.path().join("broken.yaml"), "a: [").expect("written");
+    for file in ["absent.yaml", "broken.yaml"] {
+        let (code, said) = mercat(&house.token, &["apply", "-f", file]);
+        assert!(code == Some(64) && said.contains(file), "{code:?} {said}");
+    }
+    let (code, said) = mercat(&house.token, &["publish", "aurora/none", "--email", "a@example.org"]);
+    assert!(code == Some(2) && said.contains("mercat offer apply"), "{code:?} {said}");
+    let (code, said) = mercat(&house.token, &["init", "nobody/x", "--file", "n.yaml"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = mercat(&house.token, &["apply", "-f", "n.yaml"]);
+    assert!(code == Some(2) && said.contains("no such publisher"), "{code:?} {said}");
+}
