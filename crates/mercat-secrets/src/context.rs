@@ -32,7 +32,7 @@ pub(crate) use tokens::{
     curl_login, issuer_key, mail_login, password_list, shared_access, token_in_program, token_in_settings,
 };
 use wrapped::WRAPPED;
-pub(crate) use wrapped::{in_base64, in_escapes, in_hexadecimal, in_utf_32, numbered};
+pub(crate) use wrapped::{in_base64, in_escapes, in_hexadecimal, in_percent, in_utf_32, numbered};
 
 use crate::kind::Class;
 use crate::shape;

@@ -246,13 +246,11 @@ fn is_other(value: &[u8]) -> bool {
     is_query(value) || is_code(value) || is_hinted(value) || is_reference(value)
 }
 
-/// Whether somebody typed the value as password, as far as it tells by itself: letters and digits both, and nothing else
-/// that it could be.
+/// Whether somebody typed the value as password, as far as it tells by itself: letters and digits both, or letters of
+/// chance, and nothing else that it could be.
 pub(crate) fn is_typed(value: &[u8]) -> bool {
-    value.len() >= 8
-        && value.iter().any(u8::is_ascii_digit)
-        && value.iter().any(u8::is_ascii_alphabetic)
-        && !is_other(value)
+    let both = value.iter().any(u8::is_ascii_digit) && value.iter().any(u8::is_ascii_alphabetic);
+    value.len() >= 8 && (both || is_scrambled(value)) && !is_other(value)
 }
 
 /// Whether a value is a credential though its name is one that everybody uses.
@@ -275,6 +273,30 @@ pub(crate) fn is_unnamed(value: &[u8]) -> bool {
     mixed && begins && !is_template(value) && !is_other(value)
 }
 
+/// Whether most letters of a value are in words: runs of letters as long as chance makes few.
+pub(crate) fn is_of_words(value: &[u8]) -> bool {
+    const WORD_LEAST: usize = 3;
+    let is_word = |word: &&[u8]| {
+        let rest = word.get(1..).unwrap_or_default();
+        word.len() >= WORD_LEAST && word[0].is_ascii_alphabetic() && rest.iter().all(u8::is_ascii_lowercase)
+    };
+    let letters = value.split(|byte| !byte.is_ascii_alphabetic());
+    let parts = letters.flat_map(|part| part.chunk_by(|_, next| next.is_ascii_lowercase()));
+    let in_words: usize = parts.filter(is_word).map(<[u8]>::len).sum();
+    in_words * 5 > value.len() * 3
+}
+
+/// Whether a value of nothing but letters is of chance: in both cases, and not of words.
+pub(crate) fn is_scrambled(value: &[u8]) -> bool {
+    let count = |sort: fn(&u8) -> bool| value.iter().filter(|byte| sort(byte)).count();
+    value.len() >= 10
+        && value.iter().all(u8::is_ascii_alphabetic)
+        && count(u8::is_ascii_uppercase).min(count(u8::is_ascii_lowercase)) >= 3
+        && entropy(value) >= 3.0
+        && !is_of_words(value)
+        && !is_placeholder(value)
+}
+
 /// Signs that join no words.
 pub(crate) fn is_strong_sign(byte: &u8) -> bool {
     byte.is_ascii_punctuation() && !b"_-.:/".contains(byte)
@@ -290,12 +312,12 @@ pub(crate) fn is_password(value: &[u8]) -> bool {
         && entropy(value) >= 2.5
 }
 
-/// Whether a value has two or more of letters, digits and signs that do not join words.
+/// Whether a value has two or more of letters, digits and signs that do not join words, or letters of chance.
 pub(crate) fn is_mixed(value: &[u8]) -> bool {
     let letter = value.iter().any(u8::is_ascii_alphabetic);
     let digit = value.iter().any(u8::is_ascii_digit);
     let sign = value.iter().any(|byte| byte.is_ascii_punctuation() && !b"_-.:".contains(byte));
-    usize::from(letter) + usize::from(digit) + usize::from(sign) >= 2
+    usize::from(letter) + usize::from(digit) + usize::from(sign) >= 2 || is_scrambled(value)
 }
 
 /// Whether a program puts something else in the place of the value, or of a part of it.

@@ -365,8 +365,7 @@ pub(super) fn is_set(value: &[u8]) -> bool {
         || !lower && value.contains(&b'_');
     (8..=PASSWORD_BYTES_MAX).contains(&value.len())
         && begins
-        && has(u8::is_ascii_digit)
-        && has(u8::is_ascii_alphabetic)
+        && (has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic) || shape::is_scrambled(value))
         && !value.iter().any(|byte| b" \\\"".contains(byte))
         && !(is_address || is_version || is_name)
         && !ALGORITHMS.iter().any(|name| value.starts_with(name))

@@ -92,23 +92,10 @@ fn is_made(value: &[u8]) -> bool {
     (20..=VALUE).contains(&value.len())
         && !value.contains(&b' ')
         && (is_bootstrap(value) || shape::is_unnamed(value))
-        && !is_of_words(value)
+        && !shape::is_of_words(value)
         && !PUBLIC.iter().chain(&OF_NOTHING).any(|start| value.starts_with(start))
         && !shape::is_placeholder(value)
         && shape::is_random(value)
-}
-
-/// Whether most letters of a value are in words: runs of letters as long as chance makes few.
-fn is_of_words(value: &[u8]) -> bool {
-    const WORD_LEAST: usize = 3;
-    let is_word = |word: &&[u8]| {
-        let rest = word.get(1..).unwrap_or_default();
-        word.len() >= WORD_LEAST && word[0].is_ascii_alphabetic() && rest.iter().all(u8::is_ascii_lowercase)
-    };
-    let letters = value.split(|byte| !byte.is_ascii_alphabetic());
-    let parts = letters.flat_map(|part| part.chunk_by(|_, next| next.is_ascii_lowercase()));
-    let in_words: usize = parts.filter(is_word).map(<[u8]>::len).sum();
-    in_words * 5 > value.len() * 3
 }
 
 /// `abcdef.0123456789abcdef`, with which nodes join a cluster of Kubernetes.

@@ -75,6 +75,7 @@ pub(super) const KINDS: &[Kind] = &[
     written("private key", DER, der_key),
     written("private key", SEALED_DER, sealed_der_key),
     written("private key", BARE, bare_key),
+    written("private key", &["PRIVATE%20KEY", "PRIVATE+KEY"], in_percent),
     written("PuTTY private key", &["PuTTY-User-Key-File-"], putty_key),
     written("private JSON Web Key", &["\"kty\""], web_key),
     // `-----BEGIN` at each of the three places of a group, and a registry login as programs

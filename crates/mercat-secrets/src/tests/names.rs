@@ -4,8 +4,15 @@ use super::RULES;
 use crate::Writing;
 
 /// Passwords as people choose them, and as programs make them.
-const PASSWORDS: [&str; 6] =
-    ["hK3v9Qz71xWm", "Tokyo-x8Kd2p", "Winter2024!", "sunflower88", "S3cure#Pa55", "correct9horse7battery"];
+const PASSWORDS: [&str; 7] = [
+    "KlYrKBWfQFOI",
+    "hK3v9Qz71xWm",
+    "Tokyo-x8Kd2p",
+    "Winter2024!",
+    "sunflower88",
+    "S3cure#Pa55",
+    "correct9horse7battery",
+];
 
 /// Where people leave them; `~` is the password.
 const PLACES: &[(&str, &str)] = &[
@@ -317,6 +324,8 @@ fn what_only_has_the_name_of_a_password_is_silent() {
         ("a.yml", "password: use 8 characters and 2 signs\n"),
         ("a.env", "DB_PASSWORD_FILE=/run/secrets/db1\n"),
         ("a.env", "PASSWORD=changeme123\n"),
+        ("a.js", "password: 'getPasswordFromHTML', passwd: 'XMLHttpRequest', pass: 'PasswordInputFieldDTO'"),
+        ("a.yml", "password: MyServicePassword\nadminPassword: ReplaceThisPlease\n"),
         ("a.env", "OLDPWD=/home/user12\n"),
         ("a.xml", "<password>${env.DEPLOY_PASSWORD1}</password>"),
         ("a.xml", "<password>{COQLCE6DU6GtcS5P1=}</password>"),

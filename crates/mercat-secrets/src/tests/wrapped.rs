@@ -124,6 +124,15 @@ fn a_key_whose_lines_stand_in_a_program_or_in_escapes_is_found() {
         format!("[\"{head}\", \"{first}\", \"{second}\"]"),
         format!("KEY={head}%0A{first}%0A{second}").replace('+', "%2B").replace('/', "%2F"),
         format!("<key>{head}&#10;{first}&#10;{second}</key>"),
+        format!("KEY={head}%0A{first}{second}%0A")
+            .replace('+', "%2B")
+            .replace('/', "%2F")
+            .replace(' ', "%20"),
+        format!("key={head}%0A{first}{second}&x=1").replace('+', "%2B").replace('/', "%2F").replace(' ', "+"),
+        format!("KEY={head}%0A{first}{second}%0A")
+            .replace('+', "%2B")
+            .replace(' ', "%20")
+            .replace('-', "%2D"),
     ] {
         assert_eq!(kinds(&text), ["private key"], "{text}");
     }
