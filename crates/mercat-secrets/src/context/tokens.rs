@@ -5,6 +5,7 @@ use super::settings::{begins_line, lines};
 use super::{REACH, Seen, find, run};
 use crate::kind::Class;
 use crate::shape;
+use std::ops::Range;
 
 /// Bytes of an object or list that are looked at, most.
 const AROUND: usize = 512;
@@ -157,7 +158,7 @@ pub(crate) fn curl_login(window: &[u8], at: usize) -> Seen {
     let looked = value.end.saturating_sub(at) + front + indent + 1;
     let colon = window[value.clone()].iter().position(|byte| *byte == b':').filter(|colon| *colon > 0);
     let secret = colon.map(|colon| value.start + colon + 1..value.end);
-    let is_login = |value: &std::ops::Range<usize>| is_set(&window[value.clone()]);
+    let is_login = |value: &Range<usize>| is_set(&window[value.clone()]);
     let secret =
         secret.filter(|value| start > name && begins_line(window, begins - indent) && is_login(value));
     Seen { looked, secret, inner: None }
@@ -219,7 +220,7 @@ pub(crate) fn password_list(window: &[u8], at: usize) -> Seen {
 }
 
 /// The first entry among those of a line, each in quotes.
-fn one_of_line(window: &[u8], line: std::ops::Range<usize>) -> Seen {
+fn one_of_line(window: &[u8], line: Range<usize>) -> Seen {
     let mut from = line.start;
     while from < line.end {
         let start = run(window, from, line.end - from, |byte| !matches!(byte, b'"' | b'\''));
@@ -233,17 +234,14 @@ fn one_of_line(window: &[u8], line: std::ops::Range<usize>) -> Seen {
 }
 
 /// The password of `NAME:PASSWORD`, which may be an element of a list.
-fn entry(window: &[u8], line: std::ops::Range<usize>, listed: bool) -> Option<std::ops::Range<usize>> {
+fn entry(window: &[u8], line: Range<usize>, listed: bool) -> Option<Range<usize>> {
     let text = &window[line.clone()];
     let skip = if listed { text.iter().take_while(|byte| b"- \"'".contains(byte)).count() } else { 0 };
     let colon = skip + text[skip..].iter().position(|byte| *byte == b':')?;
     let name = &text[skip..colon];
+    let quote = text[..skip].last().filter(|sign| matches!(sign, b'"' | b'\''));
     let value = &text[colon + 1..];
-    let value = if listed {
-        value.trim_ascii_end().strip_suffix(&text[..skip][skip.saturating_sub(1)..]).unwrap_or(value)
-    } else {
-        value
-    };
+    let value = quote.and_then(|quote| value.strip_suffix(&[*quote])).unwrap_or(value);
     let is_name = !name.is_empty() && name.iter().all(|byte| Class::Dotted.has(*byte));
     let given =
         !matches!(value.first(), Some(b'$' | b'/')) && shape::is_password(value) && !value.contains(&b' ');
