@@ -21,18 +21,13 @@ pub(crate) fn in_base64(window: &[u8], at: usize) -> Seen {
     Seen { looked: end - at, secret: None, inner }
 }
 
-/// A key as part of a URL or a form (RFC 3986; `+` is a blank there). The keyword is the end of its first line.
+/// A key as part of a URL (RFC 3986). The keyword is the end of its first line.
 pub(crate) fn in_percent(window: &[u8], at: usize) -> Seen {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"%+-_.~/=".contains(byte);
     let before = window[..at].iter().rev().take(96).take_while(|byte| is_part(byte)).count();
     let end = run(window, at, WRAPPED, |byte| is_part(&byte));
-    let text: Vec<u8> = match window[at..end].starts_with(b"PRIVATE+") {
-        true => {
-            window[at - before..end].iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect()
-        }
-        false => window[at - before..end].to_vec(),
-    };
-    Seen { looked: end - at + before, secret: None, inner: Some(shape::unescaped_url(&text)) }
+    let inner = shape::unescaped_url(&window[at - before..end]);
+    Seen { looked: end - at + before, secret: None, inner: Some(inner) }
 }
 
 /// Bytes of a key in front of the name of its algorithm.

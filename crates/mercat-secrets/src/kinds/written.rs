@@ -54,17 +54,10 @@ const PGPASS: &[&str] = &[
     "432:", "433:", "434:", "435:", "436:", "437:", "438:", "439:", "543:", "322:", "257:",
 ];
 
-/// `-----BEGIN` in hexadecimal digits, and the names of algorithms in private keys as DER: RSA, curves, those of Edwards.
-const HEXADECIMAL: &[&str] = &[
-    "2d2d2d2d2d424547494e",
-    "2D2D2D2D2D424547494E",
-    "2a864886f70d010101",
-    "2A864886F70D010101",
-    "2a8648ce3d0201",
-    "2A8648CE3D0201",
-    "06032b6570",
-    "06032B6570",
-];
+/// `-----BEGIN` in hexadecimal digits, and the names of algorithms in private keys as DER: RSA, curves, those of Edwards. As
+/// for those in DER, each slows the search of all text: they are looked for in small letters alone.
+const HEXADECIMAL: &[&str] =
+    &["2d2d2d2d2d424547494e", "2D2D2D2D2D424547494E", "2a864886f70d010101", "2a8648ce3d0201", "06032b6570"];
 
 /// Constants of WordPress that are secret.
 const WORDPRESS: &[&str] =
@@ -75,7 +68,7 @@ pub(super) const KINDS: &[Kind] = &[
     written("private key", DER, der_key),
     written("private key", SEALED_DER, sealed_der_key),
     written("private key", BARE, bare_key),
-    written("private key", &["PRIVATE%20KEY", "PRIVATE+KEY"], in_percent),
+    written("private key", &["PRIVATE%20KEY"], in_percent),
     written("PuTTY private key", &["PuTTY-User-Key-File-"], putty_key),
     written("private JSON Web Key", &["\"kty\""], web_key),
     // `-----BEGIN` at each of the three places of a group, and a registry login as programs
