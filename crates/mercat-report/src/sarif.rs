@@ -96,8 +96,7 @@ fn result(report: &Report, finding: &Finding, index: usize, locale: Locale) -> V
     // What was observed tells the findings of one file apart; of packages the advisory does, whatever is known of it by now,
     // and of what this side could not do the rule, and what it was about where no place says it.
     let is_placed = !finding.place.path.is_empty() || !finding.place.package.is_empty();
-    let without_numbers = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "#");
-    let lacking = without_numbers(&finding.observed);
+    let lacking = finding.observed.replace(|c: char| c.is_ascii_digit(), "#");
     let about = match finding.observed.as_str() {
         _ if finding.rule.starts_with("INC-") => {
             if is_placed {

@@ -114,6 +114,11 @@ fn run(window: &[u8], from: usize, most: usize, has: impl Fn(u8) -> bool) -> usi
     from + rest.iter().take(most).take_while(|byte| has(**byte)).count()
 }
 
+/// Where the run begins that ends in front of `to`.
+fn run_back(window: &[u8], to: usize, most: usize, has: impl Fn(u8) -> bool) -> usize {
+    to - window[..to].iter().rev().take(most).take_while(|byte| has(**byte)).count()
+}
+
 fn find(window: &[u8], text: &[u8]) -> Option<usize> {
     window.windows(text.len()).position(|part| part == text)
 }

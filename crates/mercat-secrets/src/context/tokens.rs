@@ -2,7 +2,7 @@
 
 use super::names::{Named, behind_name, is_set, quoted};
 use super::settings::{begins_line, lines};
-use super::{REACH, Seen, find, run};
+use super::{REACH, Seen, find, run, run_back};
 use crate::kind::Class;
 use crate::shape;
 use std::ops::Range;
@@ -34,7 +34,9 @@ fn is_token(name: &[u8], word: &[u8]) -> bool {
         (b"piKey", b'a'),
         (b"ssuerSigningKey", b'i'),
     ];
-    const OTHER: [&[u8]; 22] = [
+    const PUBLIC: [&[u8]; 2] = [b"public", b"site"];
+    // Of keys and secrets with these there are real ones.
+    const TOKENS_OF_REQUESTS: [&[u8]; 20] = [
         b"next",
         b"page",
         b"paging",
@@ -54,9 +56,7 @@ fn is_token(name: &[u8], word: &[u8]) -> bool {
         b"action",
         b"change",
         b"resume",
-        b"public",
         b"delimiter",
-        b"site",
     ];
     let first = FIRST.iter().find(|(rest, _)| rest.eq_ignore_ascii_case(word)).map(|(_, first)| *first);
     let front = name.len().checked_sub(word.len() + 1);
@@ -64,11 +64,10 @@ fn is_token(name: &[u8], word: &[u8]) -> bool {
     // `broken` and `taken` are other words.
     let capital = name[front].is_ascii_uppercase();
     let joined = !capital && front > 0 && name[front - 1].is_ascii_alphabetic();
-    // Of keys and secrets of clients there are real ones.
-    let of_token = first == b't';
     let is_other = |part: &[u8]| {
-        let folded = part.to_ascii_lowercase();
-        (of_token || folded == b"public" || folded == b"site") && OTHER.contains(&folded.as_slice())
+        let part = part.to_ascii_lowercase();
+        let is_in = |names: &[&[u8]]| names.contains(&part.as_slice());
+        is_in(&PUBLIC) || first == b't' && is_in(&TOKENS_OF_REQUESTS)
     };
     // Of `client.setToken` only the last part is the name.
     let own = name[..front].rsplit(|byte| *byte == b'.').next().unwrap_or_default();
@@ -147,33 +146,29 @@ pub(crate) fn issuer_key(window: &[u8], at: usize) -> Seen {
 pub(crate) fn curl_login(window: &[u8], at: usize) -> Seen {
     // Two letters alone are a keyword with the end of the line in front.
     let at = at + usize::from(window[at] == b'\n');
-    let front = window[..at].iter().rev().take(9).take_while(|byte| b"proxy-".contains(byte)).count();
-    let begins = at - front;
-    let indent =
-        window[..begins].iter().rev().take(32).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let begins = run_back(window, at, 9, |byte| b"proxy-".contains(&byte));
+    let line = run_back(window, begins, 32, |byte| matches!(byte, b' ' | b'\t'));
     let name = run(window, at, 4, |byte| byte == b'-' || byte.is_ascii_lowercase());
     let start = run(window, name, 8, |byte| b" \t=".contains(&byte));
     let bare = start..run(window, start, VALUE, |byte| byte.is_ascii_graphic());
     let value = quoted(window, start).unwrap_or(bare);
-    let looked = value.end.saturating_sub(at) + front + indent + 1;
+    let looked = value.end.saturating_sub(line) + 1;
     let colon = window[value.clone()].iter().position(|byte| *byte == b':').filter(|colon| *colon > 0);
     let secret = colon.map(|colon| value.start + colon + 1..value.end);
     let is_login = |value: &Range<usize>| is_set(&window[value.clone()]);
-    let secret =
-        secret.filter(|value| start > name && begins_line(window, begins - indent) && is_login(value));
+    let secret = secret.filter(|value| start > name && begins_line(window, line) && is_login(value));
     Seen { looked, secret, inner: None }
 }
 
 /// `[HOST]:PORT NAME:PASSWORD` and `HOST:PORT NAME:PASSWORD` of Postfix. The keyword is the port and the sign in front of it.
 pub(crate) fn mail_login(window: &[u8], at: usize) -> Seen {
-    let in_host = |byte: &&u8| Class::Dotted.has(**byte) || matches!(byte, b'[' | b']');
-    let host = window[..at].iter().rev().take(80).take_while(in_host).count();
+    let host = run_back(window, at, 80, |byte| Class::Dotted.has(byte) || matches!(byte, b'[' | b']'));
     let port = run(window, at + 1, 12, |byte| byte.is_ascii_alphanumeric());
     let start = run(window, port, 32, |byte| matches!(byte, b' ' | b'\t'));
     let colon = run(window, start, 96, |byte| byte.is_ascii_graphic() && byte != b':');
     let end = run(window, colon + 1, VALUE, |byte| byte.is_ascii_graphic());
-    let looked = end.saturating_sub(at) + host + 1;
-    let begins = host > 3 && begins_line(window, at - host);
+    let looked = end.saturating_sub(host) + 1;
+    let begins = at - host > 3 && begins_line(window, host);
     let is_login = port < start && start < colon && window.get(colon) == Some(&b':');
     let ends = window.get(end).is_none_or(u8::is_ascii_whitespace);
     let value = window.get(colon + 1..end).unwrap_or_default();
@@ -187,7 +182,7 @@ pub(crate) fn mail_login(window: &[u8], at: usize) -> Seen {
 pub(crate) fn password_list(window: &[u8], at: usize) -> Seen {
     let head = run(window, at, 96, |byte| !matches!(byte, b'\n' | b'\r'));
     let end = window.len().min(at + REACH);
-    let indent = |key: usize| window[..key].iter().rev().take_while(|byte| **byte == b' ').take(64).count();
+    let indent = |key: usize| key - run_back(window, key, 64, |byte| byte == b' ');
     let of_yaml = window[at..].starts_with(b"chpasswd:");
     let rest = window[at..head].get(b"chpasswd".len()..).unwrap_or_default();
     let ended = match find(rest, b"<<") {
@@ -196,14 +191,7 @@ pub(crate) fn password_list(window: &[u8], at: usize) -> Seen {
             return one_of_line(window, at..head);
         }
         Some(sign) if rest[sign + 2..].starts_with(b"<") => return one_of_line(window, at..head),
-        Some(sign) => {
-            let word = rest[sign + 2..].trim_ascii_start();
-            let word = word.strip_prefix(b"-").unwrap_or(word).trim_ascii();
-            let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-            let from = word.iter().position(is_word).unwrap_or(word.len());
-            let word = &word[from..];
-            &word[..word.iter().take_while(|byte| is_word(byte)).count()]
-        }
+        Some(sign) => here_word(&rest[sign + 2..]),
         None if of_yaml => &[][..],
         None => return Seen::nothing(head - at),
     };
@@ -217,6 +205,12 @@ pub(crate) fn password_list(window: &[u8], at: usize) -> Seen {
         }
     }
     Seen::nothing(end - at)
+}
+
+/// The word that ends a here-document, behind `<<`: it may be in quotes, and behind a hyphen.
+fn here_word(rest: &[u8]) -> &[u8] {
+    let mut words = rest.split(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'_'));
+    words.find(|word| !word.is_empty()).unwrap_or_default()
 }
 
 /// The first entry among those of a line, each in quotes.

@@ -1,6 +1,6 @@
 //! Text that is written in another way than its own: what it says is read in its turn.
 
-use super::{Seen, padded, run};
+use super::{Seen, padded, run, run_back};
 use crate::shape;
 
 /// Bytes of what is wrapped, most.
@@ -23,11 +23,10 @@ pub(crate) fn in_base64(window: &[u8], at: usize) -> Seen {
 
 /// A key as part of a URL (RFC 3986). The keyword is the end of its first line.
 pub(crate) fn in_percent(window: &[u8], at: usize) -> Seen {
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"%+-_.~/=".contains(byte);
-    let before = window[..at].iter().rev().take(96).take_while(|byte| is_part(byte)).count();
-    let end = run(window, at, WRAPPED, |byte| is_part(&byte));
-    let inner = shape::unescaped_url(&window[at - before..end]);
-    Seen { looked: end - at + before, secret: None, inner: Some(inner) }
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"%+-_.~/=".contains(&byte);
+    let start = run_back(window, at, 96, is_part);
+    let end = run(window, at, WRAPPED, is_part);
+    Seen { looked: end - start, secret: None, inner: Some(shape::unescaped_url(&window[start..end])) }
 }
 
 /// Bytes of a key in front of the name of its algorithm.
@@ -35,8 +34,7 @@ const HEAD_BYTES: usize = 32;
 
 /// A whole file in hexadecimal digits, from where they begin.
 pub(crate) fn in_hexadecimal(window: &[u8], at: usize) -> Seen {
-    let before =
-        window[..at].iter().rev().take(2 * HEAD_BYTES).take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let before = at - run_back(window, at, 2 * HEAD_BYTES, |byte| byte.is_ascii_hexdigit());
     let start = at - before / 2 * 2;
     let end = run(window, at, 2 * WRAPPED, |byte| byte.is_ascii_hexdigit());
     let (pairs, _) = window[start..end].as_chunks::<2>();

@@ -153,10 +153,10 @@ pub(super) const SETTINGS: &[Kind] = &[
     written("password in a command", &["ipmitool -", "mosquitto_pub -", "mosquitto_sub -"], sqlcmd_option),
     written("token or application secret", TOKENS, token_in_settings).with(Check::Named),
     written("application secret", ISSUERS, issuer_key),
-    written("password in a password file", &["user = ", "user=", "user \"", "user	", "\n-u "], curl_login),
+    written("password in a password file", &["user = ", "user=", "user \"", "user\t", "\n-u "], curl_login),
     written(
         "password of a mail server",
-        &[":587 ", ":587	", ":465 ", ":465	", ":25 ", ":25	", ":submission", ":smtps"],
+        &[":587 ", ":587\t", ":465 ", ":465\t", ":25 ", ":25\t", ":submission", ":smtps"],
         mail_login,
     ),
     written("password in a list", &["chpasswd:", "chpasswd <", "chpasswd -", "chpasswd<"], password_list),
