@@ -34,8 +34,8 @@ const SMALL_BYTES: usize = 64 << 10;
 const FULL_BYTES: usize = WINDOW_BYTES + OVERLAP_BYTES;
 /// Small windows that wait: archives inside archives need one each.
 const SMALL_SPARE_MAX: usize = 4;
-/// Full windows that wait for their next file.
-const SPARE_MAX: usize = 1;
+/// Full windows that wait for their next file: that of a packed file is given back before that of the file around it.
+const SPARE_MAX: usize = 2;
 
 pub(crate) const OURS: &str =
     "nothing to do for the publisher: the operator of this server must repair the scanner";

@@ -5,7 +5,7 @@
 use crate::shown::{OVERLAP_BYTES, WINDOW_BYTES};
 use mercat_artifact::ReadError;
 use mercat_disk::ReadAt;
-use mercat_disk::digest::each_data_in;
+use mercat_disk::digest::Parts;
 use std::ops::Range;
 
 /// Bytes behind which a window ends where the disk has something else; shorter runs are shown together.
@@ -63,11 +63,11 @@ pub(crate) fn each_part(
     show: &mut dyn FnMut(Part<'_>),
 ) -> Result<(), ReadError> {
     let mut window = Window { show, range: 0..0, bytes: Vec::new(), carried: 0 };
-    let mut buffer = Vec::new();
+    let mut parts = Parts::new(disk);
     let Range { start: mut at, end } = piece.range;
     for range in piece.given.iter().cloned().chain(std::iter::once(end..end)) {
         if range.start > at {
-            each_data_in(disk, at..range.start, &mut buffer, |offset, bytes| {
+            parts.each_data(at..range.start, |offset, bytes| {
                 window.push(offset, bytes);
                 Ok::<_, ReadError>(())
             })?;

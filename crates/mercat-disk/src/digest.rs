@@ -23,38 +23,61 @@ pub fn each_data<E: From<ReadError>>(
     from: u64,
     each: impl FnMut(u64, &[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
-    each_data_in(disk, from..disk.size(), &mut Vec::new(), each)
+    Parts::new(disk).each_data(from..disk.size(), each)
 }
 
-/// The same of a part of the disk, which may begin and end inside of a block; the buffer is used again.
-///
-/// # Errors
-/// Those of the disk, and what `each` returns.
-pub fn each_data_in<E: From<ReadError>>(
-    disk: &dyn ReadAt,
-    part: Range<u64>,
-    window: &mut Vec<u8>,
-    mut each: impl FnMut(u64, &[u8]) -> Result<(), E>,
-) -> Result<(), E> {
-    let mut at = part.start;
-    while at < part.end
-        && let Some(range) = disk.next_data(at)?
-    {
-        // Containers may map in units that are no multiple of a block.
-        at = at.max(range.start - range.start % BLOCK_BYTES);
-        let end = range.end.next_multiple_of(BLOCK_BYTES).min(part.end);
-        while at < end {
-            let size = (WINDOW_BYTES - at % WINDOW_BYTES).min(end - at);
-            if window.len() < size as usize {
-                window.resize(size as usize, 0);
-            }
-            let window = &mut window[..size as usize];
-            disk.read_at(at, window)?;
-            each_run(at, window, &mut each)?;
-            at += size;
-        }
+/// Shows parts of a disk, one behind the other. What the container told of it is not asked again for each.
+pub struct Parts<'d> {
+    disk: &'d dyn ReadAt,
+    /// The range of data that was told last.
+    known: Range<u64>,
+    window: Vec<u8>,
+}
+
+impl<'d> Parts<'d> {
+    /// Begins to show parts of a disk.
+    pub fn new(disk: &'d dyn ReadAt) -> Self {
+        Self { disk, known: 0..0, window: Vec::new() }
     }
-    Ok(())
+
+    /// As [`each_data`], of a part of the disk, which may begin and end inside of a block.
+    ///
+    /// # Errors
+    /// Those of the disk, and what `each` returns.
+    pub fn each_data<E: From<ReadError>>(
+        &mut self,
+        part: Range<u64>,
+        mut each: impl FnMut(u64, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut at = part.start;
+        while at < part.end
+            && let Some(range) = self.next_data(at)?
+        {
+            // Containers may map in units that are no multiple of a block.
+            at = at.max(range.start - range.start % BLOCK_BYTES);
+            let end = range.end.next_multiple_of(BLOCK_BYTES).min(part.end);
+            while at < end {
+                let size = (WINDOW_BYTES - at % WINDOW_BYTES).min(end - at);
+                if self.window.len() < size as usize {
+                    self.window.resize(size as usize, 0);
+                }
+                let window = &mut self.window[..size as usize];
+                self.disk.read_at(at, window)?;
+                each_run(at, window, &mut each)?;
+                at += size;
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`ReadAt::next_data`].
+    fn next_data(&mut self, from: u64) -> Result<Option<Range<u64>>, ReadError> {
+        if !self.known.contains(&from) {
+            let Some(told) = self.disk.next_data(from)? else { return Ok(None) };
+            self.known = told;
+        }
+        Ok(Some(self.known.start.max(from)..self.known.end))
+    }
 }
 
 fn each_run<E>(at: u64, window: &[u8], each: &mut impl FnMut(u64, &[u8]) -> Result<(), E>) -> Result<(), E> {
@@ -209,12 +232,14 @@ mod tests {
         disk[(8 << 20) + 700] = 8;
         let of = |units: u64| {
             let mut seen = Vec::new();
-            for part in [100..9 << 20, 6001..(8 << 20) + 701, 4096..12_288] {
+            let disk = Units(&disk, units);
+            let mut parts = Parts::new(&disk);
+            for part in [100..9 << 20, 6001..(8 << 20) + 701, 4096..12_288, 12_000..12_500] {
                 let each = |at: u64, bytes: &[u8]| {
                     seen.extend(bytes.iter().enumerate().map(|(index, byte)| (at + index as u64, *byte)));
                     Ok::<_, ReadError>(())
                 };
-                each_data_in(&Units(&disk, units), part, &mut Vec::new(), each).unwrap();
+                parts.each_data(part, each).unwrap();
             }
             seen
         };

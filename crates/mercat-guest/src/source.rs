@@ -32,6 +32,10 @@ pub(crate) struct Source {
 #[derive(Default)]
 struct Cache {
     blocks: HashMap<u64, (u64, Box<[u8]>)>,
+    /// Memory of blocks that were put out, used again: fresh memory costs more than the bytes that go into it.
+    spare: Vec<Box<[u8]>>,
+    /// Where a load is read before it is cut into blocks.
+    window: Vec<u8>,
     clock: u64,
     /// Where the last loads ended, and how many blocks they had.
     ends: [(u64, u64); STREAMS],
@@ -107,7 +111,8 @@ impl Source {
             let mut stamps: Vec<u64> = cache.blocks.values().map(|(stamp, _)| *stamp).collect();
             stamps.sort_unstable();
             let oldest = stamps[stamps.len() / 4];
-            cache.blocks.retain(|_, (stamp, _)| *stamp > oldest);
+            let Cache { blocks, spare, .. } = cache;
+            spare.extend(blocks.extract_if(|_, (stamp, _)| *stamp <= oldest).map(|(_, (_, block))| block));
         }
         // What goes on where an earlier load ended gets twice as much, so lone reads stay small.
         let stream = cache.ends.iter().position(|(end, _)| *end == index);
@@ -118,23 +123,54 @@ impl Source {
         let start = index * BLOCK;
         let length = (count * BLOCK).min(self.size() - start);
         spend(&self.bytes_left, length, start)?;
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-        self.bytes.read_at(start, &mut bytes)?;
-        cache.clock += 1;
-        for (index, block) in (index..).zip(bytes.chunks(usize::try_from(BLOCK).unwrap_or(1))) {
-            cache.blocks.insert(index, (cache.clock, block.into()));
+        let length = usize::try_from(length).unwrap_or(0);
+        let Cache { blocks, spare, window, clock, .. } = cache;
+        if window.len() < length {
+            window.resize(length, 0);
+        }
+        let window = &mut window[..length];
+        self.bytes.read_at(start, window)?;
+        *clock += 1;
+        for (index, bytes) in (index..).zip(window.chunks(BLOCK as usize)) {
+            let block = match spare.pop() {
+                Some(mut block) if block.len() == bytes.len() => {
+                    block.copy_from_slice(bytes);
+                    block
+                }
+                _ => bytes.into(),
+            };
+            let replaced = blocks.insert(index, (*clock, block));
+            spare.extend(replaced.map(|(_, block)| block));
         }
         Ok(())
     }
 
-    /// Fills a large buffer past the cache.
+    /// Fills a large buffer past the cache, but for what was read ahead of it.
     fn read_content(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
+        // Whoever gets them looks at all of them, wherever they come from.
+        spend(&self.bytes_left, buffer.len() as u64, offset)?;
         if (buffer.len() as u64) < BLOCK {
             return self.read(offset, buffer);
         }
         self.check(offset, buffer.len() as u64)?;
-        spend(&self.bytes_left, buffer.len() as u64, offset)?;
-        self.bytes.read_at(offset, buffer)
+        let cache = self.cache.borrow();
+        let kept =
+            |at: u64| cache.blocks.get(&(at / BLOCK)).map(|(_, block)| &block[(at % BLOCK) as usize..]);
+        let (mut at, mut rest) = (offset, buffer);
+        while !rest.is_empty() {
+            let found = kept(at);
+            let mut count = ((BLOCK - at % BLOCK) as usize).min(rest.len());
+            while found.is_none() && count < rest.len() && kept(at + count as u64).is_none() {
+                count = (count + BLOCK as usize).min(rest.len());
+            }
+            let (now, behind) = rest.split_at_mut(count);
+            match found {
+                Some(block) => now.copy_from_slice(&block[..count]),
+                None => self.bytes.read_at(at, now)?,
+            }
+            (at, rest) = (at + count as u64, behind);
+        }
+        Ok(())
     }
 
     /// The ranges that were read as content of files, in the order of reading.

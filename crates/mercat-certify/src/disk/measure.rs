@@ -2,7 +2,7 @@
 
 use mercat_artifact::ReadError;
 use mercat_disk::ReadAt;
-use mercat_disk::digest::{DiskDigest, PIECE_BYTES, each_data_in};
+use mercat_disk::digest::{DiskDigest, PIECE_BYTES, Parts};
 use mercat_domain::Digest;
 use std::ops::Range;
 
@@ -49,7 +49,7 @@ pub(super) fn measure(
 ) -> Result<Measured, ReadError> {
     let mut digest = DiskDigest::new(disk.size());
     let mut data_bytes = 0;
-    each_data_in(disk, stretch.clone(), &mut Vec::new(), |offset, bytes| {
+    Parts::new(disk).each_data(stretch.clone(), |offset, bytes| {
         digest.data(offset, bytes);
         data_bytes += bytes.len() as u64;
         read(bytes.len() as u64);

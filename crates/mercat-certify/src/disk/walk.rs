@@ -19,6 +19,8 @@ use std::sync::{Mutex, PoisonError};
 /// Walks of one volume at a time; each reads the content of its share of the files. A number of its own,
 /// not the machine's: what is found must not depend on the machine.
 const SHARDS: u64 = 2;
+/// Files with neighbouring numbers, which mostly lie side by side on the disk, that one shard reads.
+const NEIGHBOURS: u64 = 256;
 /// Pieces into which what is beside files is cut, for both threads to have enough; a number of its own for the same reason.
 const PIECES_MAX: usize = 16;
 
@@ -289,9 +291,10 @@ struct Visitor<'k, 's> {
     path: String,
 }
 
-/// Which shard reads a file. Numbers may be offsets, all of them even, so their bits are mixed.
+/// Which shard reads a file. What has neighbouring numbers lies side by side on the disk, and is read by one
+/// shard; those of runs may be offsets, all of them even, so their bits are mixed.
 fn shard_of(inode: u64) -> u64 {
-    inode.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(8) % SHARDS
+    (inode / NEIGHBOURS).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(8) % SHARDS
 }
 
 impl Visitor<'_, '_> {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::source::{Content, Run, Source};
 use crate::walk::{Files, Names, Stat, Stream, tree};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A file system that a function makes up: the names in a directory, by its number.
 struct Made<L> {
@@ -154,4 +155,44 @@ fn a_source_gives_what_the_disk_has_and_no_more_than_its_budget() {
     assert_eq!(content().unwrap(), parts.concat());
     let refused = (0..10_000).find_map(|_| content().err()).map(ReadError::from);
     assert_eq!(code_of(Err(refused.unwrap())), "FS-05");
+}
+
+/// Counts the bytes that are read of it.
+struct Metered(Vec<u8>, AtomicUsize);
+
+impl ReadAt for Metered {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
+        self.1.fetch_add(buffer.len(), Ordering::Relaxed);
+        self.0.read_at(offset, buffer)
+    }
+}
+
+#[test]
+fn what_was_read_ahead_of_a_large_file_is_not_read_again() {
+    let disk = Arc::new(Metered(noise(3_000_000, 4), Default::default()));
+    let source = Source::new(Arc::clone(&disk) as Arc<dyn ReadAt>, 3_000_000);
+    // The first block, the two behind it, and the last, which is short.
+    for at in [0, 65_536, 2_990_000] {
+        source.bytes(at, 100).unwrap();
+    }
+    let ahead = 65_536 * 3 + 3_000_000 % 65_536;
+    for (from, length) in [(50_000, 1_000_000), (0, 3_000_000), (2_800_000, 200_000), (70_000, 70_000)] {
+        let run = Run { at: 0, length, from };
+        let before = disk.1.load(Ordering::Relaxed);
+        let mut found = vec![0; length as usize];
+        Content::of_file(&source, vec![run], length).read_exact(&mut found).unwrap();
+        assert_eq!(found, disk.0[from as usize..][..length as usize], "{from}");
+        let read = disk.1.load(Ordering::Relaxed) - before;
+        let expected = match from {
+            50_000 => 1_050_000 - 65_536 * 3,
+            0 => 3_000_000 - ahead,
+            2_800_000 => 200_000 - 3_000_000 % 65_536,
+            _ => 0,
+        };
+        assert_eq!(read, expected, "{from}");
+    }
 }
