@@ -299,8 +299,9 @@ fn found(text: &str) -> Result<Found, EligibilityError> {
     let severity = match Severity::parse(&raw.severity) {
         _ if shadow => Severity::Info,
         Some(Severity::Inconclusive) | None => {
+            let severity: String = raw.severity.chars().take(RULE_CHARS_MAX).collect();
             return Err(bad(format!(
-                "a severity that is not error, warning, info or shadow, for {}",
+                "the severity {severity:?} for {}; there are error, warning, info and shadow",
                 raw.rule
             )));
         }

@@ -48,7 +48,11 @@ pub(crate) async fn run(data: &Path, args: &CertifyArgs) -> anyhow::Result<u8> {
     if let Some(why) = args.disk_format.and(of_images(&args.image)) {
         return Ok(usage(&why));
     }
-    if let Some(declared) = disk::declared(&args.image, args.disk_format) {
+    let declared = disk::declared(&args.image, args.disk_format);
+    if let Some(why) = of_registries(&args.image, declared.is_some(), &args.registry) {
+        return Ok(usage(&why));
+    }
+    if let Some(declared) = declared {
         return disk::run(data, args, declared).await;
     }
     if let Some(why) = local(&args.image).or_else(|| of_others(args)).or_else(|| missing(args)) {
@@ -144,19 +148,23 @@ fn of_images(image: &str) -> Option<String> {
         .then(|| format!("--disk-format is about disks, and {image} is an image"))
 }
 
-/// Which arguments are only about disks, or about registries.
-fn of_others(args: &CertifyArgs) -> Option<String> {
-    let registry = &args.registry;
+/// Which argument is about registries, where the image comes from none.
+fn of_registries(image: &str, is_disk: bool, registry: &RegistryArgs) -> Option<String> {
     let given = [
         ("--username", !registry.username.is_empty()),
         ("--password-file", registry.password_file.is_some()),
+        ("--allow", !registry.allow.is_empty()),
     ];
-    if let Some((flag, _)) = given.into_iter().find(|(_, given)| *given)
-        && let Ok((Source::Layout(_) | Source::Archive(_) | Source::DockerArchive(_), _)) =
-            reference::parse(&args.image)
-    {
-        return Some(format!("{flag} is about registries, and {} is none", args.image));
-    }
+    let (flag, _) = given.into_iter().find(|(_, given)| *given)?;
+    let is_file = || {
+        let place = reference::parse(image).map(|(place, _)| place);
+        matches!(place, Ok(Source::Layout(_) | Source::Archive(_) | Source::DockerArchive(_)))
+    };
+    (is_disk || is_file()).then(|| format!("{flag} is about registries, and {image} is in none"))
+}
+
+/// Which arguments are only about disks.
+fn of_others(args: &CertifyArgs) -> Option<String> {
     let given = [
         ("--os", args.os.is_some()),
         ("--data-disk", args.data_disk),

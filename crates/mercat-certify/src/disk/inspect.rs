@@ -179,15 +179,13 @@ fn disk_report(
 
 /// The verdict over a file that does not open as a disk. It has no subject, because there is no disk.
 pub fn refused_verdict(error: &ReadError, plan: &str, knowledge: &Knowledge) -> Verdict {
-    let fix = match error {
-        ReadError::Refused { code: "DSK-LUKS", .. } => {
-            "make the disk again without encryption: what nobody can read is not certified"
-        }
-        _ => "convert the image again with current tools and declare the format that it has",
+    let code = match error {
+        ReadError::Refused { code, .. } => code,
+        ReadError::Io(_) => "",
     };
     let finding = Finding {
         required: "a disk image that is complete in one file, in the format that was declared".to_owned(),
-        fix: fix.to_owned(),
+        fix: fix_of_container(code).to_owned(),
         ..refusal(error)
     };
     let outcomes = container::refused(&finding);
@@ -195,6 +193,34 @@ pub fn refused_verdict(error: &ReadError, plan: &str, knowledge: &Knowledge) -> 
     verdict.findings = weighed(vec![finding], plan, knowledge);
     (verdict.checks, _) = answers(&outcomes, &verdict.findings, plan, knowledge);
     verdict
+}
+
+/// What to do about a file that does not open as a disk, by the code of its refusal.
+fn fix_of_container(code: &str) -> &'static str {
+    match code {
+        "DSK-LUKS" | "QCW-20" => {
+            "make the disk again without encryption: what nobody can read is not certified"
+        }
+        "DSK-02" | "DSK-07" => {
+            "declare the format that the file has, or convert it to the one that was declared"
+        }
+        "DSK-01" | "DSK-08" => "convert the disk to VHD, VHDX, qcow2, streamOptimized VMDK or raw",
+        // A part of the disk is in another file.
+        "QCW-02" | "QCW-03" | "VHD-20" | "VHD-21" | "VHX-10" | "VMD-01" | "VMD-08" | "VMD-09" | "VMD-10" => {
+            "put the whole disk into one file where all of its files are (qemu-img convert -O qcow2 IMAGE disk.qcow2), and upload that"
+        }
+        "QCW-16" | "QCW-17" => {
+            "convert the disk to a new file (qemu-img convert -O qcow2 IMAGE disk.qcow2): snapshots and bitmaps stay behind"
+        }
+        "QCW-05" | "VHX-04" | "VMD-19" => {
+            "shut the machine down cleanly, so that the file is closed, and convert it to a new file"
+        }
+        // What ends too early was mostly not copied to its end.
+        "DSK-05" | "QCW-14" | "VHX-14" | "VMD-13" | "VHD-01" | "VHD-05" | "VHD-32" => {
+            "compare the size of the file with that of the original: if it is shorter, upload it again, and if not, convert the original again with current tools"
+        }
+        _ => "convert the image again with current tools and declare the format that it has",
+    }
 }
 
 /// Runs every rule that is about this disk.

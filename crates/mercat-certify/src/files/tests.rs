@@ -148,6 +148,38 @@ fn packages_are_found_at_every_depth_and_gone_when_their_file_is() {
 }
 
 #[test]
+fn a_package_whose_record_alone_was_removed_is_still_there() {
+    let module = "app/node_modules/left-pad/package.json";
+    let python = "usr/lib/python3/site-packages/six-1.dist-info/METADATA";
+    let first = tar(&[
+        (module, FILE, 0o644, MODULE),
+        ("app/package.json", FILE, 0o644, br#"{"name":"shop","version":"9.0.0"}"#),
+        (python, FILE, 0o644, b"Name: six\nVersion: 1.0\n"),
+    ]);
+    let records = tar(&[
+        ("app/node_modules/left-pad/.wh.package.json", FILE, 0o644, b""),
+        ("app/.wh.package.json", FILE, 0o644, b""),
+        ("usr/lib/python3/site-packages/six-1.dist-info/.wh.METADATA", FILE, 0o644, b""),
+    ]);
+    let left = [format!("pkg:npm/left-pad@1.3.0 {module}"), format!("pkg:pypi/six@1.0 {python}")];
+    let found = of_layers(&[first.clone(), records.clone()]);
+    assert_eq!(purls(&found), left);
+    // The directory goes with them, or later, by its own mark, by one above or by one of those that hide what is below.
+    for (mark, of_marks) in [
+        ("app/node_modules/.wh.left-pad", 0),
+        ("app/.wh.node_modules", 0),
+        ("app/node_modules/left-pad/.wh..wh..opq", 0),
+        ("usr/lib/python3/site-packages/.wh.six-1.dist-info", 1),
+    ] {
+        let mark = tar(&[(mark, FILE, 0o644, b"")]);
+        let found = of_layers(&[first.clone(), records.clone(), mark.clone()]);
+        assert_eq!(purls(&found), [left[1 - of_marks].as_str()]);
+        let found = of_layers(&[first.clone(), mark, records.clone()]);
+        assert_eq!(purls(&found), [left[1 - of_marks].as_str()]);
+    }
+}
+
+#[test]
 fn programs_are_measured_against_their_package() {
     let md5: String = Md5::digest(b"\x7fELF right").iter().map(|byte| format!("{byte:02x}")).collect();
     let sums = format!("{md5}  usr/bin/tool\n{md5}  usr/bin/other\n");

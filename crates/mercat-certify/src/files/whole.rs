@@ -302,9 +302,18 @@ impl<'f> Joined<'f> {
             by_top || has(path, false)
         };
         let again = |path: &str| has(path, true);
+        // Who takes a package away takes its directory away. Without its record alone it is still there, and loaded.
+        let record_alone = |path: &str| {
+            let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+            part.removed.iter().any(|removed| removed == path)
+                && !gone(directory)
+                && !part.opaque.iter().any(|opaque| opaque == directory)
+                && mercat_inventory::reader_of(path, b"")
+                    .is_some_and(|reader| mercat_inventory::by_place(reader, path).is_some())
+        };
         let removed = &mut self.removed;
         self.components.retain(|path, (_, found)| {
-            let removes = gone(path);
+            let removes = gone(path) && !record_alone(path);
             if removes {
                 removed.append(found);
             }

@@ -1,6 +1,6 @@
 //! `mercat sbom`: the inventory of an image or disk, without a certification.
 
-use super::{Bar, bar, cache, copy, disk, is_spdx, local, refused, usage, write_sboms};
+use super::{Bar, bar, cache, copy, disk, is_spdx, local, of_registries, refused, usage, write_sboms};
 use crate::cli::{SbomArgs, SbomFormat};
 use crate::config::Config;
 use crate::{EXIT_FINDINGS, EXIT_OURS, wiring};
@@ -33,7 +33,11 @@ pub(crate) async fn run(data: &Path, args: &SbomArgs) -> anyhow::Result<u8> {
     let own = wiring::inspector(data, &Config::load(data)?)?;
     let inspector = Inspector { inventory_alone: true, knowledge, ..own };
     let mut inspections = Vec::new();
-    if let Some(declared) = disk::declared(&args.image, args.disk_format) {
+    let declared = disk::declared(&args.image, args.disk_format);
+    if let Some(why) = of_registries(&args.image, declared.is_some(), &args.registry) {
+        return Ok(usage(&why));
+    }
+    if let Some(declared) = declared {
         let path = match disk::file(&args.image) {
             Ok(path) => path,
             Err(why) => return Ok(usage(&why)),

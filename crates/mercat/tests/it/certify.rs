@@ -253,6 +253,8 @@ fn what_cannot_be_meant_is_usage_with_what_to_say_instead() {
         (vec![reference.clone(), "--data-disk".into()], "--data-disk is about disks"),
         (vec![reference.clone(), "--disk-format".into(), "raw".into()], "--disk-format is about disks"),
         (vec![reference.clone(), "--username".into(), "u".into()], "--username is about registries"),
+        (vec![reference.clone(), "--allow".into(), "127.0.0.1:1".into()], "--allow is about registries"),
+        (vec![text(&disk), "--username".into(), "u".into()], "--username is about registries"),
         (vec!["/dev/null".into()], "/dev/null is no regular file"),
         (vec![reference.clone(), "--policy".into(), "nosuch".into()], "legacy-2021"),
         (vec![reference, "--vex".into(), "nosuch".into()], "--vex nosuch"),

@@ -301,6 +301,26 @@ fn a_container_that_does_not_open_breaks_the_rule_about_it_alone() {
 }
 
 #[test]
+fn what_to_do_about_a_container_is_about_what_is_wrong_with_it() {
+    for (code, word) in [
+        ("DSK-LUKS", "encryption"),
+        ("QCW-20", "encryption"),
+        ("QCW-02", "one file"),
+        ("VMD-01", "one file"),
+        ("QCW-16", "snapshots"),
+        ("VHX-04", "cleanly"),
+        ("QCW-14", "shorter"),
+        ("DSK-02", "declare"),
+        ("DSK-08", "VHDX, qcow2"),
+        ("QCW-11", "current tools"),
+    ] {
+        let refused = mercat_disk::ReadError::refused(code, 64, "what was found");
+        let verdict = refused_verdict(&refused, "", &knowledge(""));
+        assert!(verdict.findings[0].fix.contains(word), "{code}: {}", verdict.findings[0].fix);
+    }
+}
+
+#[test]
 fn a_bent_footer_is_refused_with_the_code_of_its_rule() {
     use mercat_disk::layout::{LaidOut, Target, layout};
     let disk: Arc<dyn ReadAt> = Arc::new(vec![0_u8; 21 << 20]);
