@@ -267,18 +267,20 @@ impl LayerScan<'_> {
             let fix = "remove it with a whiteout file (.wh.NAME), or leave it out";
             self.scan.note(Note::new("TAR-27", &entry.path, observed, READ_ALIKE, fix));
         }
-        match entry.whiteout() {
-            Some(Whiteout::Path(path)) => self.scan.with(|facts| facts.removed.push(path)),
-            Some(Whiteout::Opaque(path)) => self.scan.with(|facts| facts.opaque.push(path)),
-            None => {
-                let named = match entry.kind {
-                    Kind::File | Kind::HardLink => Named::File,
-                    Kind::Directory => Named::Directory,
-                    Kind::Symlink | Kind::Device | Kind::Fifo => Named::Other,
-                };
-                self.scan.with(|facts| facts.told.name(&entry.path, named, entry.mode, &entry.xattrs));
-            }
+        if let Some(whiteout) = entry.whiteout() {
+            // An empty file (TAR-24), which is nothing that its name says.
+            self.scan.with(|facts| match whiteout {
+                Whiteout::Path(path) => facts.removed.push(path),
+                Whiteout::Opaque(path) => facts.opaque.push(path),
+            });
+            return Ok(());
         }
+        let named = match entry.kind {
+            Kind::File | Kind::HardLink => Named::File,
+            Kind::Directory => Named::Directory,
+            Kind::Symlink | Kind::Device | Kind::Fifo => Named::Other,
+        };
+        self.scan.with(|facts| facts.told.name(&entry.path, named, entry.mode, &entry.xattrs));
         self.unseen(&entry);
         if entry.kind == Kind::File {
             let accounts = accounts::is_of_accounts(&entry.path);

@@ -2,6 +2,7 @@
 //!
 //! Everything here is a fact about one layer, bounded and serialisable; [`whole`] puts layers together.
 
+mod hiding;
 pub(crate) mod modes;
 pub(crate) mod owners;
 mod taken;

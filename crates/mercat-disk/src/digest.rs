@@ -29,15 +29,16 @@ pub fn each_data<E: From<ReadError>>(
 /// Shows parts of a disk, one behind the other. What the container told of it is not asked again for each.
 pub struct Parts<'d> {
     disk: &'d dyn ReadAt,
-    /// The range of data that was told last.
+    /// The range of data that was told last, and from where on it was asked for.
     known: Range<u64>,
+    asked: u64,
     window: Vec<u8>,
 }
 
 impl<'d> Parts<'d> {
     /// Begins to show parts of a disk.
     pub fn new(disk: &'d dyn ReadAt) -> Self {
-        Self { disk, known: 0..0, window: Vec::new() }
+        Self { disk, known: 0..0, asked: 0, window: Vec::new() }
     }
 
     /// As [`each_data`], of a part of the disk, which may begin and end inside of a block.
@@ -72,9 +73,9 @@ impl<'d> Parts<'d> {
 
     /// As [`ReadAt::next_data`].
     fn next_data(&mut self, from: u64) -> Result<Option<Range<u64>>, ReadError> {
-        if !self.known.contains(&from) {
+        if !(self.asked..self.known.end).contains(&from) {
             let Some(told) = self.disk.next_data(from)? else { return Ok(None) };
-            self.known = told;
+            (self.known, self.asked) = (told, from);
         }
         Ok(Some(self.known.start.max(from)..self.known.end))
     }

@@ -147,12 +147,12 @@ impl Source {
 
     /// Fills a large buffer past the cache, but for what was read ahead of it.
     fn read_content(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
-        // Whoever gets them looks at all of them, wherever they come from.
-        spend(&self.bytes_left, buffer.len() as u64, offset)?;
         if (buffer.len() as u64) < BLOCK {
             return self.read(offset, buffer);
         }
         self.check(offset, buffer.len() as u64)?;
+        // Whoever gets them looks at all of them, wherever they come from.
+        spend(&self.bytes_left, buffer.len() as u64, offset)?;
         let cache = self.cache.borrow();
         let kept =
             |at: u64| cache.blocks.get(&(at / BLOCK)).map(|(_, block)| &block[(at % BLOCK) as usize..]);

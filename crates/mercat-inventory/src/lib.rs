@@ -331,6 +331,31 @@ pub fn by_place(reader: Reader, path: &str) -> Option<Component> {
     finish(path, vec![found]).ok()?.pop()
 }
 
+/// A record that stands beside what it is about, which programs load without it, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordBeside<'p> {
+    /// The file or directory that is the record.
+    pub record: &'p str,
+    /// The directory in which that lies which it is about.
+    pub directory: &'p str,
+    /// Whether packages of other records lie there, too.
+    pub is_shared: bool,
+}
+
+/// What a path is a record of, where it stands beside that.
+pub fn record_beside(path: &str) -> Option<RecordBeside<'_>> {
+    let above = |path: &'_ str| path.rfind('/').unwrap_or(0);
+    let parent = &path[..above(path)];
+    let beside = |record, directory, is_shared| Some(RecordBeside { record, directory, is_shared });
+    match reader_of(path, b"")? {
+        Reader::PythonMetadata if path.ends_with(".egg-info") => beside(path, parent, true),
+        Reader::PythonMetadata => beside(parent, &parent[..above(parent)], true),
+        Reader::ComposerInstalled => beside(path, &parent[..above(parent)], true),
+        Reader::DotnetDeps => beside(path, parent, true),
+        reader => by_place(reader, path).and_then(|_| beside(path, parent, false)),
+    }
+}
+
 fn finish(path: &str, mut found: Vec<Component>) -> Result<Vec<Component>, Broken> {
     found.retain(|component| !component.name.is_empty());
     if found.len() > COMPONENTS_OF_FILE_MAX {

@@ -40,6 +40,30 @@ fn node_modules_have_scopes_and_licences_in_every_form() {
 }
 
 #[test]
+fn records_beside_what_they_are_about_are_told_from_others() {
+    for (path, record, directory) in [
+        ("app/node_modules/lodash/package.json", "", "app/node_modules/lodash"),
+        (
+            "lib/site-packages/six-1.dist-info/METADATA",
+            "lib/site-packages/six-1.dist-info",
+            "lib/site-packages",
+        ),
+        ("lib/dist-packages/six-1.egg-info", "", "lib/dist-packages"),
+        ("srv/vendor/composer/installed.json", "", "srv/vendor"),
+        ("app/shop.deps.json", "", "app"),
+        ("shop.deps.json", "", ""),
+        ("srv/META-INF/maven/g/a/pom.properties", "", "srv/META-INF/maven/g/a"),
+    ] {
+        let found = record_beside(path).expect(path);
+        assert_eq!(found.directory, directory);
+        assert_eq!(found.record, if record.is_empty() { path } else { record });
+    }
+    for path in ["app/package.json", "app/package-lock.json", "opt/a.jar", "app/Gemfile.lock", "bin/tool"] {
+        assert_eq!(record_beside(path), None, "{path}");
+    }
+}
+
+#[test]
 fn packages_whose_records_say_nothing_are_known_by_their_place() {
     let known = |reader, path| by_place(reader, path).map(|found| found.purl());
     for (reader, path, purl) in [

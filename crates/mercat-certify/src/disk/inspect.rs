@@ -201,22 +201,31 @@ fn fix_of_container(code: &str) -> &'static str {
         "DSK-LUKS" | "QCW-20" => {
             "make the disk again without encryption: what nobody can read is not certified"
         }
-        "DSK-02" | "DSK-07" => {
-            "declare the format that the file has, or convert it to the one that was declared"
+        "DSK-01" => {
+            "declare raw if the file is the disk itself, byte for byte; otherwise convert it to VHD, VHDX, qcow2, streamOptimized VMDK or raw"
         }
-        "DSK-01" | "DSK-08" => "convert the disk to VHD, VHDX, qcow2, streamOptimized VMDK or raw",
+        "DSK-02" => "declare the format that the file has, or convert it to the one that was declared",
+        "DSK-07" => {
+            "declare the format that the file has; if it holds a disk image as its content, upload that image instead"
+        }
+        "DSK-08" => "convert the disk to VHD, VHDX, qcow2, streamOptimized VMDK or raw",
         // A part of the disk is in another file.
-        "QCW-02" | "QCW-03" | "VHD-20" | "VHD-21" | "VHX-10" | "VMD-01" | "VMD-08" | "VMD-09" | "VMD-10" => {
+        "QCW-02" | "QCW-03" | "VHD-20" | "VHD-21" | "VHX-10" | "VMD-01" | "VMD-02" | "VMD-08" | "VMD-09"
+        | "VMD-10" => {
             "put the whole disk into one file where all of its files are (qemu-img convert -O qcow2 IMAGE disk.qcow2), and upload that"
         }
         "QCW-16" | "QCW-17" => {
             "convert the disk to a new file (qemu-img convert -O qcow2 IMAGE disk.qcow2): snapshots and bitmaps stay behind"
         }
         "QCW-05" | "VHX-04" | "VMD-19" => {
-            "shut the machine down cleanly, so that the file is closed, and convert it to a new file"
+            "shut the machine down cleanly, have the file repaired (qemu-img check -r all IMAGE), and convert it to a new one"
+        }
+        "VHD-01" => {
+            "declare raw if the file is the disk itself; if it is a VHD, upload all of it again: it ends too early"
         }
         // What ends too early was mostly not copied to its end.
-        "DSK-05" | "QCW-14" | "VHX-14" | "VMD-13" | "VHD-01" | "VHD-05" | "VHD-32" => {
+        "DSK-05" | "DSK-06" | "QCW-14" | "VHX-14" | "VMD-11" | "VMD-13" | "VMD-15" | "VMD-16" | "VHD-05"
+        | "VHD-32" => {
             "compare the size of the file with that of the original: if it is shorter, upload it again, and if not, convert the original again with current tools"
         }
         _ => "convert the image again with current tools and declare the format that it has",

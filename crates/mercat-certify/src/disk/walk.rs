@@ -19,8 +19,10 @@ use std::sync::{Mutex, PoisonError};
 /// Walks of one volume at a time; each reads the content of its share of the files. A number of its own,
 /// not the machine's: what is found must not depend on the machine.
 const SHARDS: u64 = 2;
-/// Files with neighbouring numbers, which mostly lie side by side on the disk, that one shard reads.
+/// Numbers of files that are neighbours.
 const NEIGHBOURS: u64 = 256;
+/// Files of so many bytes are large.
+const LARGE_BYTES: u64 = 1 << 20;
 /// Pieces into which what is beside files is cut, for both threads to have enough; a number of its own for the same reason.
 const PIECES_MAX: usize = 16;
 
@@ -291,10 +293,12 @@ struct Visitor<'k, 's> {
     path: String,
 }
 
-/// Which shard reads a file. What has neighbouring numbers lies side by side on the disk, and is read by one
-/// shard; those of runs may be offsets, all of them even, so their bits are mixed.
-fn shard_of(inode: u64) -> u64 {
-    (inode / NEIGHBOURS).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(8) % SHARDS
+/// Which shard reads a file. Small ones with neighbouring numbers mostly lie side by side on the disk, and are read by one
+/// shard; of large ones each has its turn, so that few of them do not come together.
+fn shard_of(inode: u64, size: u64) -> u64 {
+    let turn = if size < LARGE_BYTES { inode / NEIGHBOURS } else { inode };
+    // Numbers may be offsets, all of them even, so their bits are mixed.
+    turn.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(1) % SHARDS
 }
 
 impl Visitor<'_, '_> {
@@ -332,7 +336,7 @@ impl Visitor<'_, '_> {
 impl Visit for Visitor<'_, '_> {
     fn entry(&mut self, entry: &Entry) -> Result<bool, ReadError> {
         self.path.clone_from(&entry.path);
-        if shard_of(entry.inode) != self.shard {
+        if shard_of(entry.inode, entry.size) != self.shard {
             return Ok(false);
         }
         self.scan.begin(&entry.path, &entry.link, &entry.xattrs);
@@ -418,5 +422,24 @@ impl Read for Counted<'_, '_> {
             self.shared.read(std::mem::take(&mut self.unreported));
         }
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shard_has_a_share_of_small_files_and_of_large_ones() {
+        let of = |inodes: Vec<u64>, size: u64| {
+            inodes.into_iter().filter(|inode| shard_of(*inode, size) == 0).count()
+        };
+        assert!((3..=7).contains(&of((12..22).collect(), 60 << 20)));
+        // By offsets.
+        assert!((30..=70).contains(&of((0..100).map(|at| at * 2048).collect(), 5)));
+        assert!((30..=70).contains(&of((0..100).map(|at| at * 2048).collect(), 60 << 20)));
+        // Neighbours stay together, and take turns.
+        assert_eq!(of((256..512).collect(), 5) % 256, 0);
+        assert!((1000..=1560).contains(&of((0..2560).collect(), 5)));
     }
 }

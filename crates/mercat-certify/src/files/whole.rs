@@ -1,8 +1,9 @@
 //! The files of all layers together, as the topmost leaves them.
 
+use super::hiding::Hiding;
 use super::modes::Mode;
 use super::owners::{self, DIVERSIONS, Owned, Owners};
-use super::{Files, Program, key_of};
+use super::{Files, Program};
 use crate::scan::OURS;
 use mercat_artifact::pkgdb::Package;
 use mercat_domain::finding::{Finding, Place, Severity};
@@ -278,59 +279,32 @@ fn of_package_alone(finding: Finding, package: &str, more: &str) -> Finding {
 impl<'f> Joined<'f> {
     /// Takes away what a layer removes or replaces.
     fn hide(&mut self, part: &Part<'f>) {
-        let has =
-            |path: &str, directory: bool| part.files.names.binary_search(&key_of(path, directory)).is_ok();
-        let below = |path: &str, top: &str| {
-            top.is_empty() || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'))
-        };
-        let gone = |path: &str| {
-            part.removed.iter().any(|removed| path == removed || below(path, removed))
-                || part.opaque.iter().any(|opaque| below(path, opaque))
-        };
-        // A file in the place of a directory takes everything in it away.
-        let mut tops: BTreeMap<String, bool> = BTreeMap::new();
-        let mut replaced = |path: &str| {
-            let above = path.match_indices('/').map(|(at, _)| &path[..at]);
-            let by_top = above.into_iter().any(|top| match tops.get(top) {
-                Some(known) => *known,
-                None => {
-                    let found = has(top, false);
-                    tops.insert(top.to_owned(), found);
-                    found
-                }
-            });
-            by_top || has(path, false)
-        };
-        let again = |path: &str| has(path, true);
-        // Who takes a package away takes its directory away. Without its record alone it is still there, and loaded.
-        let record_alone = |path: &str| {
-            let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
-            part.removed.iter().any(|removed| removed == path)
-                && !gone(directory)
-                && !part.opaque.iter().any(|opaque| opaque == directory)
-                && mercat_inventory::reader_of(path, b"")
-                    .is_some_and(|reader| mercat_inventory::by_place(reader, path).is_some())
-        };
+        let mut layer = Hiding::of(part);
         let removed = &mut self.removed;
         self.components.retain(|path, (_, found)| {
-            let removes = gone(path) && !record_alone(path);
+            let removes = layer.removes(path);
+            if !removes && !layer.replaces(path) || layer.keeps(path, found) {
+                return true;
+            }
             if removes {
                 removed.append(found);
             }
-            !removes && !replaced(path)
+            false
         });
-        self.programs.retain(|path, _| !gone(path) && !replaced(path));
-        self.suspects.retain(|_, (_, (path, _))| !gone(path) && !replaced(path));
-        self.modes.retain(|path, _| !gone(path) && !replaced(path) && !again(path));
-        self.notices.retain(|path| !gone(path) && !replaced(path));
+        let mut stays = |path: &str| !layer.removes(path) && !layer.replaces(path);
+        self.programs.retain(|path, _| stays(path));
+        self.suspects.retain(|_, (_, (path, _))| stays(path));
+        self.notices.retain(|path| stays(path));
         let left = &mut self.replaced;
         self.accounts.retain(|path, (place, accounts)| {
-            let stays = !gone(path) && !replaced(path);
+            let stays = stays(path);
             if !stays {
                 left.push((path.clone(), place, accounts));
             }
             stays
         });
+        self.modes.retain(|path, _| stays(path));
+        self.modes.retain(|path, _| !layer.has_directory(path));
         // What packages own is also known after their lists were removed, as with their databases.
     }
 
@@ -355,7 +329,7 @@ impl<'f> Joined<'f> {
 }
 
 /// The file on the file system that a path of an archive begins with.
-fn outer(path: &str) -> &str {
+pub(super) fn outer(path: &str) -> &str {
     path.split("!/").next().unwrap_or(path)
 }
 
