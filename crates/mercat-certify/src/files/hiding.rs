@@ -12,7 +12,7 @@ pub(super) struct Hiding<'p> {
     opaque: HashSet<&'p str>,
     /// Directories in which something was removed that is no record.
     thinned: HashSet<&'p str>,
-    /// Files that tell of components here.
+    /// Files that tell of components and their versions here.
     told: HashSet<&'p str>,
     /// Components with a record here: the directory that they are in, and what they are, without a version.
     renewed: HashSet<(&'p str, String)>,
@@ -31,10 +31,11 @@ impl<'p> Hiding<'p> {
             renewed: HashSet::new(),
             files: HashMap::new(),
         };
-        for path in part.removed.iter().filter(|path| !is_of_records(path)) {
+        for path in part.removed.iter().filter(|path| !is_incidental(path)) {
             hiding.thinned.extend(above(path).chain([""]));
         }
-        for component in &part.files.components {
+        // One without a version is known by its place alone.
+        for component in part.files.components.iter().filter(|component| !component.version.is_empty()) {
             let path = outer(&component.path);
             hiding.told.insert(path);
             if let Some(record) = record_beside(path) {
@@ -103,12 +104,11 @@ fn unversioned(component: &Component) -> String {
     Component { version: String::new(), ..component.clone() }.purl()
 }
 
-/// Whether a path is a record, or something that programs make again.
-fn is_of_records(path: &str) -> bool {
+/// Whether that a path went says nothing about packages: records, and what programs make again.
+fn is_incidental(path: &str) -> bool {
     let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
-    let is_directory =
-        [".dist-info", ".egg-info", ".pyc", "__pycache__"].iter().any(|end| path.ends_with(end));
-    is_directory
+    let is_by_name = [".dist-info", ".egg-info", ".pyc", "__pycache__"].iter().any(|end| path.ends_with(end));
+    is_by_name
         || parent.ends_with("/composer")
         || parent.ends_with("/__pycache__")
         || record_beside(path).is_some()

@@ -239,6 +239,9 @@ fn a_package_whose_record_alone_goes_is_still_there() {
     let six: Vec<_> =
         found.components.iter().filter(|one| one.name == "six").map(|one| &one.version).collect();
     assert_eq!(six, ["2"]);
+    // A record without a version takes none away.
+    let found = of_layers(&[first, tar(&[nothing(node)])]);
+    assert!(found.components.iter().any(|one| one.name == "left-pad" && one.version == "1.3.0"));
 }
 
 #[test]
