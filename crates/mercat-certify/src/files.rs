@@ -228,7 +228,16 @@ impl Files {
 
     /// Whether the layer, which has ended, has a file of this name.
     pub(crate) fn has(&self, path: &str) -> bool {
-        self.names.binary_search(&key_of(path, false)).is_ok()
+        self.has_name(path, false)
+    }
+
+    /// Whether it has a directory of this name.
+    fn has_directory(&self, path: &str) -> bool {
+        self.has_name(path, true)
+    }
+
+    fn has_name(&self, path: &str, directory: bool) -> bool {
+        self.names.binary_search(&key_of(path, directory)).is_ok()
     }
 
     /// Keeps which files packages own, from a database or list of theirs; the error says why that is not known.

@@ -148,6 +148,11 @@ fn of_images(image: &str) -> Option<String> {
         .then(|| format!("--disk-format is about disks, and {image} is an image"))
 }
 
+/// The first of some arguments that was given.
+fn first_given(arguments: &[(&'static str, bool)]) -> Option<&'static str> {
+    arguments.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
+}
+
 /// Which argument is about registries, where the image comes from none.
 fn of_registries(image: &str, is_disk: bool, registry: &RegistryArgs) -> Option<String> {
     let given = [
@@ -155,7 +160,7 @@ fn of_registries(image: &str, is_disk: bool, registry: &RegistryArgs) -> Option<
         ("--password-file", registry.password_file.is_some()),
         ("--allow", !registry.allow.is_empty()),
     ];
-    let (flag, _) = given.into_iter().find(|(_, given)| *given)?;
+    let flag = first_given(&given)?;
     let is_file = || {
         let place = reference::parse(image).map(|(place, _)| place);
         matches!(place, Ok(Source::Layout(_) | Source::Archive(_) | Source::DockerArchive(_)))
@@ -172,7 +177,7 @@ fn of_others(args: &CertifyArgs) -> Option<String> {
         ("--no-remote-connection", args.no_remote_connection),
         ("--extensions", args.extensions),
     ];
-    let (flag, _) = given.into_iter().find(|(_, given)| *given)?;
+    let flag = first_given(&given)?;
     Some(format!("{flag} is about disks, and {} is an image", args.image))
 }
 

@@ -1,13 +1,13 @@
 //! What a layer takes away from those below it: by whiteouts, and by what lies in the place of something else.
 
-use super::key_of;
+use super::Files;
 use super::whole::{Part, outer};
 use mercat_inventory::{Component, RecordBeside, record_beside};
 use std::collections::{HashMap, HashSet};
 
 /// A layer, as it hides what is below.
 pub(super) struct Hiding<'p> {
-    names: &'p [u64],
+    here: &'p Files,
     removed: HashSet<&'p str>,
     opaque: HashSet<&'p str>,
     /// Directories in which something was removed that is no record.
@@ -23,7 +23,7 @@ pub(super) struct Hiding<'p> {
 impl<'p> Hiding<'p> {
     pub(super) fn of(part: &Part<'p>) -> Self {
         let mut hiding = Self {
-            names: &part.files.names,
+            here: part.files,
             removed: part.removed.iter().map(String::as_str).collect(),
             opaque: part.opaque.iter().map(String::as_str).collect(),
             thinned: HashSet::new(),
@@ -45,10 +45,6 @@ impl<'p> Hiding<'p> {
         hiding
     }
 
-    fn has(&self, path: &str, directory: bool) -> bool {
-        self.names.binary_search(&key_of(path, directory)).is_ok()
-    }
-
     /// Whether a directory above was removed.
     fn is_below_gone(&self, path: &str) -> bool {
         self.opaque.contains("")
@@ -60,7 +56,7 @@ impl<'p> Hiding<'p> {
         above(path).any(|top| match self.files.get(top) {
             Some(known) => *known,
             None => {
-                let found = self.has(top, false);
+                let found = self.here.has(top);
                 self.files.insert(top.to_owned(), found);
                 found
             }
@@ -74,12 +70,12 @@ impl<'p> Hiding<'p> {
 
     /// Whether something else is in its place.
     pub(super) fn replaces(&mut self, path: &str) -> bool {
-        self.is_below_file(path) || self.has(path, false)
+        self.is_below_file(path) || self.here.has(path)
     }
 
     /// Whether there is a directory of this name again.
     pub(super) fn has_directory(&self, path: &str) -> bool {
-        self.has(path, true)
+        self.here.has_directory(path)
     }
 
     /// Whether components stay that a record told of which is removed or replaced: it went alone, and what it was about is
@@ -113,3 +109,6 @@ fn is_incidental(path: &str) -> bool {
         || parent.ends_with("/__pycache__")
         || record_beside(path).is_some()
 }
+
+#[cfg(test)]
+mod tests;
