@@ -540,12 +540,15 @@ impl<'k> Scan<'k> {
         let Seen { viruses, matched, secrets, ended } = seen;
         viruses.iter().for_each(|name| self.virus(path, name));
         self.matched(path, matched);
-        // Libraries carry the published keys of their self-tests, programs the examples of their help; those are
-        // told, and do not block.
+        // Libraries carry the published keys of their self-tests, programs the examples of their help. Those that are
+        // known say nothing there; others are told, and do not block.
         for Credential { secret, in_program, line } in secrets {
             if secret.kind == UNREAD {
                 let observed = format!("the search for credentials ended early: {}", secret.redacted);
                 self.note(Note::new("INC-02", path, observed, "a whole scan", OURS));
+                continue;
+            }
+            if in_program && secret.is_published {
                 continue;
             }
             let observed = secret.told();

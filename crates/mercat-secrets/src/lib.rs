@@ -9,6 +9,7 @@ mod context;
 mod filter;
 mod kind;
 mod kinds;
+mod published;
 mod shape;
 mod variable;
 mod wide;
@@ -39,10 +40,13 @@ const PART_BYTES: usize = 128 << 10;
 /// Wrapped content inside wrapped content, most.
 const WRAPS_MAX: u32 = 2;
 /// Raised when a reader changes: what the tables do not show.
-const REVISION: u32 = 9;
+const REVISION: u32 = 10;
 
 /// What a window is reported as in which the keywords are too many to be tried.
 pub const UNREAD: &str = "more keywords than can be tried";
+
+/// What private keys are reported as.
+const PRIVATE_KEY: &str = "private key";
 
 /// Kinds that nothing but their surroundings tell: in what others wrote, they are examples more often than not.
 const LIKELY: [&str; 10] = [
@@ -87,6 +91,8 @@ pub struct Secret {
     /// The byte at which it begins, or what names it in the same line or the one above, or by which was seen that it is
     /// encoded; nothing where the whole was decoded.
     pub at: Option<usize>,
+    /// Whether it is a published key of a program's self-test: no secret there, and none where it is used.
+    pub is_published: bool,
 }
 
 impl Secret {
@@ -190,7 +196,8 @@ impl Rules {
                     left[table] = left[table].saturating_sub(seen.looked + 1);
                     if left[table] == 0 {
                         let redacted = format!("at byte {at} of {}", window.len());
-                        hit(Secret { kind: UNREAD, redacted, name: String::new(), at: None });
+                        let (kind, name) = (UNREAD, String::new());
+                        hit(Secret { kind, redacted, name, at: None, is_published: false });
                         return;
                     }
                     if let Some(inner) = seen.inner.filter(|_| wraps > 0) {
@@ -231,7 +238,10 @@ impl Rules {
         for Found { secret, kind, name, at, .. } in found {
             if secret.start >= told {
                 told = secret.end;
-                hit(Secret { kind: kind.name, redacted: redact(&window[secret]), name, at: Some(at) });
+                let value = &window[secret];
+                let is_published = kind.name == PRIVATE_KEY && published::is_of_self_test(value);
+                let redacted = redact(value);
+                hit(Secret { kind: kind.name, redacted, name, at: Some(at), is_published });
             }
         }
     }

@@ -281,8 +281,20 @@ fn elf_with(content: &[u8]) -> Vec<u8> {
 fn examples_in_the_help_of_a_program_are_told_and_do_not_block() {
     let example = b"\nExamples:\n  tool login --user admin --password=hK3v9Qz71xWm\n";
     let key = ["AKIA", "Z7QX4M2LT9WB3KDE"].concat();
+    // GnuTLS's for its self-test.
+    let published = [
+        "-----BEGIN PRIV",
+        "ATE KEY-----\nMEUCAQAwHAYGKoUDAgITMBIGByqFAwICIwEGByqFAwICHgEEIgQgdNfuHGmmTdPm\n",
+        "p5dAa3ea9UYxpdYQPP9lbDwzQwG2bJM=\n-----END PRIV",
+        "ATE KEY-----\n",
+    ]
+    .concat();
+    let other = published.replace("JM=", "JN=");
     for (content, expected) in [
-        (elf_with(example), &["CTR-21-ELF"][..]),
+        (elf_with(published.as_bytes()), &[][..]),
+        (published.clone().into_bytes(), &["CTR-21"]),
+        (elf_with(other.as_bytes()), &["CTR-21-ELF"]),
+        (elf_with(example), &["CTR-21-ELF"]),
         (elf_with(key.as_bytes()), &["CTR-21"]),
         // Compiled Java.
         ([&b"\xca\xfe\xba\xbe\0\0\0\x3d"[..], &mercat_secrets::control()].concat(), &["CTR-21-ELF"]),
