@@ -55,6 +55,14 @@ pub fn is_to_come(modified: &str, today: Day) -> bool {
     Day::parse(modified).is_some_and(|day| day.since(today) > AHEAD_DAYS_MAX)
 }
 
+/// A timestamp in the order of time: the second, and what there is of the next, as records have them (RFC 3339, UTC).
+fn time_of(modified: &str) -> (&str, &str) {
+    let (second, rest) = modified.split_at_checked(19).unwrap_or((modified, ""));
+    let fraction = rest.strip_prefix('.').unwrap_or_default();
+    let end = fraction.find(|c: char| !c.is_ascii_digit()).unwrap_or(fraction.len());
+    (second, fraction[..end].trim_end_matches('0'))
+}
+
 impl Content {
     /// What a snapshot holds, to add to it.
     ///
@@ -102,7 +110,7 @@ impl Content {
             let counted = records.filter(|record| !is_to_come(&record.modified, today));
             for advisory in counted.flat_map(|record| &record.advisories) {
                 let known = out.entry(advisory.ecosystem.clone()).or_default();
-                if *known < advisory.modified {
+                if time_of(known) < time_of(&advisory.modified) {
                     known.clone_from(&advisory.modified);
                 }
             }
@@ -110,7 +118,7 @@ impl Content {
         };
         let old = newest(&mut self.records.values());
         for (ecosystem, new) in newest(&mut batch.records.iter()) {
-            if let Some(old) = old.get(&ecosystem).filter(|old| **old > new) {
+            if let Some(old) = old.get(&ecosystem).filter(|old| time_of(old) > time_of(&new)) {
                 return Err(Rollback { what: format!("record about {ecosystem}"), new, old: old.clone() });
             }
         }
@@ -134,7 +142,7 @@ impl Content {
             import.records += 1;
             record.advisories.sort();
             record.advisories.dedup();
-            if import.newest < record.modified && !is_to_come(&record.modified, day) {
+            if time_of(&import.newest) < time_of(&record.modified) && !is_to_come(&record.modified, day) {
                 import.newest.clone_from(&record.modified);
             }
             for advisory in &record.advisories {
@@ -146,7 +154,9 @@ impl Content {
                     (true, false) => *known != record,
                     // It would be forgotten how new that is which is known.
                     (false, true) => older_too,
-                    _ => known.modified < record.modified || older_too && *known != record,
+                    _ => {
+                        time_of(&known.modified) < time_of(&record.modified) || older_too && *known != record
+                    }
                 }
             };
             if known.is_none_or(is_newer) {
@@ -172,5 +182,25 @@ impl Content {
     /// When it cannot be written, or something in it is too large.
     pub fn write(&self, out: &mut dyn Write) -> Result<Meta, SnapshotError> {
         write(self, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fractions_of_seconds_are_behind_their_second() {
+        let times = [
+            "",
+            "2026-01-01T00:00:00Z",
+            "2026-01-01T00:00:00.09Z",
+            "2026-01-01T00:00:00.9Z",
+            "2026-01-01T00:00:01Z",
+        ];
+        assert!(times.is_sorted_by(|a, b| time_of(a) < time_of(b)));
+        assert_eq!(time_of("2026-01-01T00:00:00.500Z"), time_of("2026-01-01T00:00:00.5Z"));
+        assert_eq!(time_of("2026-01-01T00:00:00.000Z"), time_of("2026-01-01T00:00:00Z"));
+        assert_eq!(time_of("2026-01-01T00:00:0é"), ("2026-01-01T00:00:0é", ""));
     }
 }

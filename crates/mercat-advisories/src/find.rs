@@ -13,6 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Vulnerability {
     /// All names: the CVE first where there is one.
     pub names: Vec<String>,
+    /// Those of the vulnerabilities that it consists of, where a record is about several at once, as advisories of
+    /// distributions are. What is known of one of them says nothing of the others.
+    pub parts: Vec<String>,
+    /// Names of what it is as a whole.
+    pub whole: Vec<String>,
     /// Worst level of the records that are about it, or empty when none has one.
     pub level: String,
     /// The first version without it by all records that tell one.
@@ -21,6 +26,24 @@ pub struct Vulnerability {
     pub kev: Option<Kev>,
     /// How likely it is exploited: the highest of its names.
     pub epss: Option<Epss>,
+}
+
+impl Vulnerability {
+    /// What of it is left when what these claims name does not count, each by names of one vulnerability: the parts that none of
+    /// them names. `None` when nothing is left. Who names a part names no more than that.
+    pub fn left<'c>(&self, claims: impl IntoIterator<Item = &'c [String]>) -> Option<Vec<&str>> {
+        let mut left: Vec<&str> = self.parts.iter().map(String::as_str).collect();
+        for claim in claims {
+            let names = |name: &str| claim.iter().any(|named| named.eq_ignore_ascii_case(name));
+            let whole = if self.parts.is_empty() { &self.names } else { &self.whole };
+            let of_part = self.parts.iter().any(|part| names(part));
+            if !of_part && whole.iter().any(|name| names(name)) {
+                return None;
+            }
+            left.retain(|part| !names(part));
+        }
+        (self.parts.is_empty() || !left.is_empty()).then_some(left)
+    }
 }
 
 /// Records that cannot be told about a version.
@@ -165,15 +188,20 @@ impl MaxByProbability for Option<Epss> {
     }
 }
 
-/// The names under which a record is the same as another: none when it is about several vulnerabilities
-/// at once, as advisories of distributions are.
-fn own_names(advisory: &Advisory) -> Vec<&str> {
+/// The names under which a record is the same as another: only its own when it is about several vulnerabilities at once,
+/// as advisories of distributions are; and those of the several.
+fn own_names(advisory: &Advisory) -> (Vec<&str>, BTreeSet<&str>) {
     let all = || std::iter::once(&advisory.id).chain(&advisory.aliases).chain(&advisory.upstream);
     let cves: BTreeSet<&str> = all().map(String::as_str).filter(|name| name.starts_with("CVE-")).collect();
+    let aliases = || std::iter::once(&advisory.id).chain(&advisory.aliases).map(String::as_str).collect();
     match cves.len() {
-        0 => std::iter::once(&advisory.id).chain(&advisory.aliases).map(String::as_str).collect(),
-        1 => all().map(String::as_str).collect(),
-        _ => vec![&advisory.id],
+        0 if advisory.upstream.len() < 2 => (aliases(), BTreeSet::new()),
+        0 => (aliases(), advisory.upstream.iter().map(String::as_str).collect()),
+        1 => (all().map(String::as_str).collect(), BTreeSet::new()),
+        _ => (
+            vec![&advisory.id],
+            cves.into_iter().chain(advisory.upstream.iter().map(String::as_str)).collect(),
+        ),
     }
 }
 
@@ -189,7 +217,7 @@ fn merge(scheme: Scheme, hits: &[(&Advisory, Option<String>)]) -> Vec<Vulnerabil
     let mut parents: Vec<usize> = (0..hits.len()).collect();
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     for (at, (advisory, _)) in hits.iter().enumerate() {
-        for name in own_names(advisory) {
+        for name in own_names(advisory).0 {
             let other = *seen.entry(name).or_insert(at);
             let (one, other) = (root(&mut parents, at), root(&mut parents, other));
             parents[one.max(other)] = one.min(other);
@@ -204,11 +232,15 @@ fn merge(scheme: Scheme, hits: &[(&Advisory, Option<String>)]) -> Vec<Vulnerabil
 
 fn one<'a>(scheme: Scheme, hits: impl Iterator<Item = &'a (&'a Advisory, Option<String>)>) -> Vulnerability {
     let (mut out, mut names) = (Vulnerability::default(), BTreeSet::new());
+    let (mut whole, mut parts) = (BTreeSet::new(), BTreeSet::new());
     let rank = |level: &str| LEVELS.iter().position(|known| *known == level);
     for (advisory, fixed) in hits {
         names.insert(&advisory.id);
         names.extend(&advisory.aliases);
         names.extend(&advisory.upstream);
+        let (own, several) = own_names(advisory);
+        whole.extend(own);
+        parts.extend(several);
         if rank(&out.level) < rank(&advisory.level) {
             out.level.clone_from(&advisory.level);
         }
@@ -223,5 +255,9 @@ fn one<'a>(scheme: Scheme, hits: impl Iterator<Item = &'a (&'a Advisory, Option<
         names.into_iter().cloned().partition(|name| name.starts_with("CVE-"));
     first.extend(rest);
     out.names = first;
+    if !parts.is_empty() {
+        out.whole = whole.difference(&parts).map(|&name| name.to_owned()).collect();
+        out.parts = parts.into_iter().map(str::to_owned).collect();
+    }
     out
 }

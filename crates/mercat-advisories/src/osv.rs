@@ -14,6 +14,8 @@ pub const RECORD_BYTES_MAX: u64 = 16 << 20;
 pub const PACKAGES_MAX: usize = 20_000;
 /// Events of one range.
 pub const EVENTS_MAX: usize = 10_000;
+/// Names of vulnerabilities of one record, over all of its packages.
+const NAMES_MAX: usize = 2_000_000;
 /// Streams of modules of one record.
 const MODULES_MAX: usize = 100;
 /// Bytes of an id, an ecosystem or a name of a package.
@@ -129,13 +131,22 @@ fn read(value: &Value) -> Result<Record, OsvError> {
     if Day::parse(&modified).is_none() {
         return Err(OsvError::Field { field: "modified", want: "a timestamp" });
     }
-    let withdrawn = value.get("withdrawn").is_some_and(|at| !at.is_null());
+    let withdrawn = is_withdrawn(value)?;
     let mut out = Record { id, modified, withdrawn, ..Record::default() };
     if withdrawn {
         return Ok(out);
     }
     let affected = items(value, "affected")?;
     within("the record", affected.len(), PACKAGES_MAX, "packages")?;
+    // Each package has them all.
+    let names = ["aliases", "upstream", "related"].iter().map(|key| items(value, key).map(<[Value]>::len));
+    let names = names.sum::<Result<usize, OsvError>>()?;
+    within(
+        "the record",
+        names.saturating_mul(affected.len()),
+        NAMES_MAX,
+        "names of others for its packages",
+    )?;
     let head = Advisory {
         id: out.id.clone(),
         modified: out.modified.clone(),
@@ -151,6 +162,13 @@ fn read(value: &Value) -> Result<Record, OsvError> {
         }
     }
     Ok(out)
+}
+
+/// Whether a record was taken back, which it says with a time.
+fn is_withdrawn(value: &Value) -> Result<bool, OsvError> {
+    let Some(at) = value.get("withdrawn").filter(|at| !at.is_null()) else { return Ok(false) };
+    let wrong = OsvError::Field { field: "withdrawn", want: "a timestamp" };
+    at.as_str().and_then(Day::parse).ok_or(wrong).map(|_| true)
 }
 
 /// What a record says about one package; `None` when it names no package or only commits of it.

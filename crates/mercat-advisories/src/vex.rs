@@ -107,14 +107,21 @@ impl Statement {
         self.expires.is_some_and(|last| today.is_some_and(|today| today > last))
     }
 
-    /// Whether it is about a vulnerability by one of its names, in a package of a subject.
+    /// Whether it is about a vulnerability by one of its names, in a package of a subject. What is fixed is fixed in a
+    /// version: a package URL without one says nothing of that which is installed.
     pub fn is_about(&self, names: &[String], subject: &Subject<'_>) -> bool {
-        self.names(names) && self.products.iter().any(|product| product.matches(subject))
+        let of_version = self.status == Status::Fixed;
+        self.names(names) && self.products.iter().any(|product| product.matches(subject, of_version))
     }
 
     /// Whether it names a vulnerability by one of its names, whatever it lies in.
     pub fn names(&self, names: &[String]) -> bool {
         self.vulnerability.iter().any(|name| names.iter().any(|other| other.eq_ignore_ascii_case(name)))
+    }
+
+    /// The names of the vulnerability, which are the same in any case of their letters.
+    pub fn names_in_lower_case(&self) -> impl Iterator<Item = String> {
+        self.vulnerability.iter().map(|name| name.to_ascii_lowercase())
     }
 
     /// The claim in one line.
@@ -154,10 +161,8 @@ fn quoted(text: &str) -> String {
 pub fn read(text: &[u8]) -> Result<Vec<Statement>, VexError> {
     within("the document", text.len(), DOCUMENT_BYTES_MAX, "bytes")?;
     let value = mercat_artifact::json::parse(text).map_err(|error| VexError::Syntax(error.to_string()))?;
-    let is_openvex = value
-        .get("@context")
-        .and_then(|at| at.as_str())
-        .is_some_and(|at| at.starts_with("https://openvex.dev/ns"));
+    let context = value.get("@context").and_then(|at| at.as_str()).unwrap_or_default();
+    let is_openvex = context.strip_prefix("https://openvex.dev/ns").is_some_and(is_version);
     let is_cyclonedx = value.get("bomFormat").and_then(|at| at.as_str()) == Some("CycloneDX");
     match (is_openvex, is_cyclonedx && value.get("vulnerabilities").is_some()) {
         (true, _) => openvex::read(&value),
@@ -166,13 +171,21 @@ pub fn read(text: &[u8]) -> Result<Vec<Statement>, VexError> {
     }
 }
 
+/// Whether a context ends as those of OpenVEX up to 0.2 do.
+fn is_version(end: &str) -> bool {
+    let is_patch = |patch: &str| !patch.is_empty() && patch.bytes().all(|byte| byte.is_ascii_digit());
+    end.is_empty()
+        || ["/v0.0.", "/v0.1.", "/v0.2."].iter().any(|of| end.strip_prefix(of).is_some_and(is_patch))
+}
+
 fn within(what: &'static str, found: usize, limit: usize, unit: &'static str) -> Result<(), VexError> {
     if found > limit { Err(VexError::TooLarge { what, found, limit, unit }) } else { Ok(()) }
 }
 
-/// A text to show: one line, no control characters, not long.
+/// A text to show: one line, nothing that is not seen, not long.
 fn shown(text: &str) -> String {
-    let one_line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let seen = text.chars().filter(|c| c.is_control() || !mercat_domain::plain::is_hidden(*c));
+    let one_line = seen.map(|c| if c.is_control() { ' ' } else { c });
     one_line.take(TEXT_CHARS_MAX).collect::<String>().trim().to_owned()
 }
 

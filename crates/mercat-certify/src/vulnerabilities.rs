@@ -7,7 +7,7 @@ use crate::sbom::purl;
 use crate::scan::OURS;
 use crate::{Knowledge, advisories};
 use advisories::versions::{Scheme, is_rpm};
-use advisories::vex::{Status, Subject};
+use advisories::vex::{Statement, Status, Subject};
 use advisories::{Day, EPSS_ONE, SnapshotError, Vulnerability, canonical_name, ecosystem_of_purl_type};
 use java::Identity;
 use mercat_artifact::pkgdb::{OsRelease, Package};
@@ -399,8 +399,7 @@ fn claims(
     knowledge: &Knowledge,
     out: &mut Judged,
 ) -> Claims {
-    let mut claims = Claims::default();
-    let (mut harmless, mut harmful) = (false, false);
+    let mut said: Vec<&Statement> = Vec::new();
     for (at, statement) in knowledge.vex.iter().enumerate() {
         if !statement.names(&vulnerability.names) {
             continue;
@@ -410,29 +409,61 @@ fn claims(
             continue;
         }
         out.statements.matched.insert(at);
+        said.push(statement);
+    }
+    let mut claims = Claims::default();
+    let mut counted: Vec<&Statement> = Vec::new();
+    for statement in newest(&said) {
         if statement.is_over(knowledge.today) {
             let last = statement.expires.map(|day| day.to_string()).unwrap_or_default();
             let observed = format!("{}: held until {last}", statement.text());
             let place = Place { package: purl.to_owned(), ..Place::default() };
             let fix = "ask its author for a new statement";
             out.findings.push(finding("VEX-02", place, observed, "a statement that still holds", fix));
-            continue;
+        } else {
+            claims.texts.push(statement.text());
+            counted.push(statement);
         }
-        match statement.status {
-            Status::NotAffected | Status::Fixed => {
-                // Who made a package to do harm may say that it does none.
-                let accepted =
-                    knowledge.policy.vulnerabilities.accept_publisher_vex && !is_malicious(vulnerability);
-                harmless |= !statement.of_publisher || accepted;
-            }
-            Status::Affected => harmful = true,
-            Status::UnderInvestigation => {}
-        }
-        claims.texts.push(statement.text());
     }
     // Where statements contradict each other, the vulnerability counts.
-    claims.harmless = harmless && !harmful;
+    if counted.iter().any(|statement| statement.status == Status::Affected) {
+        return claims;
+    }
+    // Who made a package to do harm may say that it does none.
+    let accepts_publisher =
+        knowledge.policy.vulnerabilities.accept_publisher_vex && !is_malicious(vulnerability);
+    counted.retain(|statement| {
+        matches!(statement.status, Status::NotAffected | Status::Fixed)
+            && (!statement.of_publisher || accepts_publisher)
+    });
+    match vulnerability.left(counted.iter().map(|statement| &*statement.vulnerability)) {
+        None => claims.harmless = true,
+        Some(left) if counted.is_empty() || left.is_empty() => {}
+        Some(left) => claims.texts.push(format!("nothing of the kind is claimed about {}", left.join(", "))),
+    }
     claims
+}
+
+/// The newest word of each author: it takes the place of older ones about the same. That something is affected is taken back
+/// by what is newer about each of its names, and only where it has a date.
+fn newest<'s>(said: &[&'s Statement]) -> Vec<&'s Statement> {
+    let of = |statement: &'s Statement| (statement.of_publisher, statement.author.as_str());
+    let mut days = BTreeMap::new();
+    for statement in said {
+        for name in statement.names_in_lower_case() {
+            let day = days.entry((of(statement), name)).or_insert(statement.day);
+            *day = statement.day.max(*day);
+        }
+    }
+    let is_newest = |statement: &&&'s Statement| {
+        let mut each =
+            statement.names_in_lower_case().map(|name| days[&(of(statement), name)] == statement.day);
+        match statement.status {
+            Status::Affected => statement.day.is_none() || each.any(|newest| newest),
+            _ => each.all(|newest| newest),
+        }
+    };
+    said.iter().filter(is_newest).copied().collect()
 }
 
 fn told(
@@ -493,7 +524,11 @@ fn told(
         let fix = "remove the package, build again, and treat what it could reach as known to others";
         return finding(rule, subject.place.clone(), observed, "no malicious package", fix);
     }
-    let fix = match found.fixed {
+    let fix = match &found.fixed {
+        // The library comes with the compiler.
+        Some(version) if subject.place.package.starts_with("pkg:golang/stdlib@") => {
+            format!("build with Go {version} or newer")
+        }
         Some(_) => format!("upgrade {name} and rebuild"),
         None => "watch for a fix, or remove the package".to_owned(),
     };

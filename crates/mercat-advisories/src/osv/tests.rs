@@ -74,6 +74,33 @@ fn commits_alone_are_counted_and_give_no_advisory() {
 }
 
 #[test]
+fn only_what_names_a_time_is_withdrawn() {
+    let withdrawn = |at: &str| {
+        let text = range(r#"{"introduced": "0"}"#).replacen('{', &format!(r#"{{"withdrawn": {at}, "#), 1);
+        read_json(text.as_bytes()).map(|record| record.withdrawn).map_err(|error| error.to_string())
+    };
+    assert_eq!(withdrawn("null"), Ok(false));
+    for at in ["2026-01-01T00:00:00Z", "2026-01-02T23:00:00.5Z", "2026-01-03T01:00:00+09:00"] {
+        assert_eq!(withdrawn(&format!("\"{at}\"")), Ok(true), "{at}");
+    }
+    for at in ["false", "true", "\"\"", "\"no\"", "0", "{}"] {
+        assert!(withdrawn(at).expect_err(at).starts_with("OSV-02: withdrawn"), "{at}");
+    }
+}
+
+#[test]
+fn names_of_others_are_bounded_over_all_packages() {
+    let of = |names: usize, packages: usize| {
+        let names = vec!["\"CVE-2026-1\""; names].join(",");
+        let package = r#"{"package": {"ecosystem": "npm", "name": "a"}, "versions": ["1"]}"#;
+        let text = record(&vec![package; packages].join(",")).replace("\"CVE-2026-1\"", &names);
+        read_json(text.as_bytes()).map(|record| record.advisories.len()).map_err(|error| error.to_string())
+    };
+    assert_eq!(of(2_000, 30), Ok(30), "as kernels have them");
+    assert!(of(NAMES_MAX / 10 + 1, 10).expect_err("is refused").starts_with("OSV-03: the record has"));
+}
+
+#[test]
 fn wrong_records_name_what_is_wrong() {
     let code = |text: &str| read_json(text.as_bytes()).expect_err("is refused").to_string();
     assert!(code("[").starts_with("OSV-01"));

@@ -1,9 +1,23 @@
 //! VEX in CycloneDX 1.4 to 1.7: vulnerabilities with an analysis, and what they affect.
 
+use super::product::with_version;
 use super::{PRODUCTS_MAX, Product, STATEMENTS_MAX, Statement, Status, VexError, within, word};
 use crate::Day;
 use serde_json::Value;
 use std::collections::BTreeMap;
+
+/// What the schema of CycloneDX lists.
+const JUSTIFICATIONS: [&str; 9] = [
+    "code_not_present",
+    "code_not_reachable",
+    "requires_configuration",
+    "requires_dependency",
+    "requires_environment",
+    "protected_by_compiler",
+    "protected_at_runtime",
+    "protected_at_perimeter",
+    "protected_by_mitigating_control",
+];
 
 /// Components that a document may have, nested ones included.
 const COMPONENTS_MAX: usize = 500_000;
@@ -37,6 +51,9 @@ pub(super) fn read(document: &Value) -> Result<Vec<Statement>, VexError> {
             _ => return Err(wrong("its analysis has a state that CycloneDX does not know")),
         };
         let (justification, reason) = (word(analysis, "justification"), word(analysis, "detail"));
+        if !justification.is_empty() && !JUSTIFICATIONS.contains(&justification.as_str()) {
+            return Err(wrong("its justification is none of CycloneDX"));
+        }
         if status == Status::NotAffected && justification.is_empty() && reason.is_empty() {
             return Err(wrong("not_affected needs a justification or a detail"));
         }
@@ -48,7 +65,7 @@ pub(super) fn read(document: &Value) -> Result<Vec<Statement>, VexError> {
             day: day
                 .or_else(|| document.get("metadata").and_then(|about| Day::parse(&word(about, "timestamp")))),
             vulnerability,
-            products: affects.iter().map(|of| product(&word(of, "ref"), &components)).collect(),
+            products: products(affects, &components, status).map_err(wrong)?,
             status,
             justification,
             reason,
@@ -71,8 +88,30 @@ fn author(document: &Value) -> Option<String> {
     persons.chain(others).map(name).find(|name| !name.is_empty())
 }
 
+/// What is affected. A statement that something does no harm is one about the versions that it lists as not affected,
+/// where it lists versions: ranges are not compared here.
+fn products(
+    affects: &[Value],
+    components: &BTreeMap<&str, Product>,
+    status: Status,
+) -> Result<Vec<Product>, &'static str> {
+    let is_harmless = matches!(status, Status::NotAffected | Status::Fixed);
+    let one = |of: &Value| {
+        let reference = of.get("ref").and_then(Value::as_str).filter(|reference| !reference.is_empty());
+        let product = product(reference.ok_or("what it affects has no ref")?, components);
+        let versions = list(of, "versions");
+        if versions.is_empty() || !is_harmless {
+            return Ok(product);
+        }
+        let unaffected = versions.iter().filter(|version| word(version, "status") == "unaffected");
+        let versions: Vec<String> = unaffected.map(|version| word(version, "version")).collect();
+        Ok(product.of_versions(&versions))
+    };
+    affects.iter().map(one).collect()
+}
+
 /// Products by their `bom-ref`.
-fn components(document: &Value) -> Result<BTreeMap<String, Product>, VexError> {
+fn components(document: &Value) -> Result<BTreeMap<&str, Product>, VexError> {
     let mut out = BTreeMap::new();
     let subject = document.get("metadata").and_then(|about| about.get("component"));
     let mut waiting: Vec<&Value> = subject.into_iter().chain(list(document, "components")).collect();
@@ -81,12 +120,23 @@ fn components(document: &Value) -> Result<BTreeMap<String, Product>, VexError> {
         seen += 1;
         within("components", seen, COMPONENTS_MAX, "components")?;
         let hashes = list(component, "hashes").iter().filter(|hash| word(hash, "alg") == "SHA-256");
+        let purl = component.get("purl").and_then(Value::as_str).filter(|purl| !purl.is_empty());
+        let purl = purl
+            .map(|purl| with_version(purl, &word(component, "version")).unwrap_or_else(|| purl.to_owned()));
         let product = Product {
-            purls: Some(word(component, "purl")).filter(|purl| !purl.is_empty()).into_iter().collect(),
+            purls: purl.into_iter().collect(),
             digests: hashes.map(|hash| format!("sha256:{}", word(hash, "content"))).collect(),
-            parts: Vec::new(),
+            parts: None,
         };
-        out.insert(word(component, "bom-ref"), product);
+        let reference = component.get("bom-ref").and_then(Value::as_str).filter(|name| !name.is_empty());
+        let Some(reference) = reference else {
+            waiting.extend(list(component, "components"));
+            continue;
+        };
+        if out.insert(reference, product.clone()).is_some_and(|other| other != product) {
+            let why = "two of its components that are not the same have the same bom-ref";
+            return Err(VexError::Statement { at: 0, why });
+        }
         waiting.extend(list(component, "components"));
     }
     Ok(out)
@@ -94,7 +144,7 @@ fn components(document: &Value) -> Result<BTreeMap<String, Product>, VexError> {
 
 /// A reference names a component of the document, or, across documents, `urn:cdx:serial/version#ref`; many
 /// tools use the package URL itself.
-fn product(reference: &str, components: &BTreeMap<String, Product>) -> Product {
+fn product(reference: &str, components: &BTreeMap<&str, Product>) -> Product {
     if let Some(known) = components.get(reference) {
         return known.clone();
     }

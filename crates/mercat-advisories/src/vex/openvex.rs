@@ -97,8 +97,9 @@ fn products(values: &[Value]) -> Result<Vec<Product>, VexError> {
 }
 
 fn product(value: &Value) -> Product {
-    let parts = list(value, "subcomponents").iter().flat_map(|part| product(&without_parts(part)).purls);
-    let mut out = Product { parts: parts.collect(), ..Product::default() };
+    let parts = list(value, "subcomponents");
+    let purls = || parts.iter().flat_map(|part| product(&without_parts(part)).purls).collect();
+    let mut out = Product { parts: (!parts.is_empty()).then(purls), ..Product::default() };
     let identifiers = value.get("identifiers");
     let purl = identifiers.and_then(|known| known.get("purl"));
     for text in [value.get("@id"), purl, Some(value)].into_iter().flatten().filter_map(Value::as_str) {

@@ -56,8 +56,9 @@ fn not_affected_without_a_reason_is_refused() {
     );
     let text = text.replace("\"not_affected\"", r#""not_affected", "impact_statement": "not built in""#);
     assert_eq!(read(text.as_bytes()).expect("reads")[0].reason, "not built in");
-    let wrong = OPENVEX.replace("vulnerable_code_not_present", "trust_me");
-    assert!(read(wrong.as_bytes()).is_err());
+    for (document, known) in [(OPENVEX, "vulnerable_code_not_present"), (CYCLONEDX, "code_not_reachable")] {
+        assert!(read(document.replace(known, "trust_me").as_bytes()).is_err());
+    }
     let text = CYCLONEDX
         .replace(r#""justification": "code_not_reachable","#, "")
         .replace(r#""detail": "only reads""#, r#""detail": """#);
@@ -69,8 +70,51 @@ fn other_documents_are_refused_by_code() {
     let code = |text: &str| read(text.as_bytes()).expect_err("is refused").to_string();
     assert!(code("{").starts_with("VEX-11"));
     assert!(code("{}").starts_with("VEX-12"));
-    assert!(code(&OPENVEX.replace("A. Author", "")).starts_with("VEX-13"));
+    for nobody in ["", "\u{200b}", "\u{202e} "] {
+        assert!(code(&OPENVEX.replace("A. Author", nobody)).starts_with("VEX-13"));
+    }
+    for other in ["/nsEVIL", "/ns/v9.9.9", "/ns/v0.2", "/ns/v0.2.x"] {
+        assert!(code(&OPENVEX.replace("/ns/v0.2.0", other)).starts_with("VEX-12"), "{other}");
+    }
+    assert!(read(OPENVEX.replace("/ns/v0.2.0", "/ns").as_bytes()).is_ok());
     assert!(code(&OPENVEX.replace("2026-06-30", "soon")).contains("expires"));
+}
+
+#[test]
+fn statements_of_cyclonedx_are_about_no_more_than_they_name() {
+    let of = |affects: &str, component: &str| {
+        let text = CYCLONEDX
+            .replace(r#"{"ref": "z"}"#, affects)
+            .replace(r#""purl": "pkg:deb/debian/zlib@1.2""#, component);
+        let statements = read(text.as_bytes()).map_err(|error| error.to_string())?;
+        let names = ["CVE-2026-1".to_owned()];
+        Ok::<bool, String>(statements[0].is_about(&names, &subject(&[], "pkg:deb/debian/zlib@1.2")))
+    };
+    let zlib = r#""purl": "pkg:deb/debian/zlib""#;
+    for (affects, component, expected) in [
+        (r#"{"ref": "z"}"#, zlib, true),
+        (r#"{"ref": "z"}"#, r#""version": "1.2", "purl": "pkg:deb/debian/zlib""#, true),
+        (r#"{"ref": "z"}"#, r#""version": "1.3", "purl": "pkg:deb/debian/zlib""#, false),
+        (r#"{"ref": "z", "versions": [{"version": "1.2", "status": "unaffected"}]}"#, zlib, true),
+        (r#"{"ref": "z", "versions": [{"version": "1.3", "status": "unaffected"}]}"#, zlib, false),
+        (r#"{"ref": "z", "versions": [{"version": "1.2", "status": "affected"}]}"#, zlib, false),
+        (r#"{"ref": "z", "versions": [{"version": "1.2"}]}"#, zlib, false),
+        (r#"{"ref": "z", "versions": [{"range": "vers:deb/>=1.0", "status": "unaffected"}]}"#, zlib, false),
+    ] {
+        assert_eq!(of(affects, component), Ok(expected), "{affects} {component}");
+    }
+    for affects in ["{}", r#"{"ref": 7}"#, r#"{"ref": ""}"#] {
+        assert!(of(affects, zlib).expect_err("is refused").contains("has no ref"), "{affects}");
+    }
+    let long = |end: &str| format!("{}{end}", "z".repeat(TEXT_CHARS_MAX));
+    let reference = format!(r#"{{"ref": "{}"}}"#, long("a"));
+    let twins = CYCLONEDX.replace(r#""bom-ref": "z""#, &format!(r#""bom-ref": "{}""#, long("b")));
+    let statements = read(twins.replace(r#"{"ref": "z"}"#, &reference).as_bytes()).expect("reads");
+    assert!(statements[0].products[0].purls.is_empty(), "another name that begins alike");
+    let again = r#""components": [{"bom-ref": "z", "purl": "pkg:deb/debian/zlib@1.2"}, "#;
+    assert!(read(CYCLONEDX.replace(r#""components": ["#, again).as_bytes()).is_ok());
+    let twice = CYCLONEDX.replace(r#""components": ["#, r#""components": [{"bom-ref": "z"}, "#);
+    assert!(read(twice.as_bytes()).expect_err("is refused").to_string().contains("same bom-ref"));
 }
 
 proptest! {
@@ -87,8 +131,11 @@ proptest! {
 
     #[test]
     fn package_urls_of_any_kind_do_not_make_matching_panic(a in "(pkg:)?.{0,40}", b in "pkg:[a-z%@/?#&=.0-9é]{0,40}") {
-        let product = Product { purls: vec![a.clone(), b.clone()], parts: vec![b.clone()], ..Product::default() };
-        let _ = product.matches(&subject(&[], &a));
-        let _ = product.matches(&subject(&[], &b));
+        let product = Product { purls: vec![a.clone(), b.clone()], ..Product::default() };
+        let of_parts = Product { parts: Some(vec![b.clone()]), ..product.clone() };
+        let of_versions = product.clone().of_versions(std::slice::from_ref(&a));
+        for product in [product, of_parts, of_versions] {
+            let _ = (product.matches(&subject(&[], &a), true), product.matches(&subject(&[], &b), false));
+        }
     }
 }

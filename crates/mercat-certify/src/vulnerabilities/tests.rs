@@ -207,6 +207,73 @@ fn statements_hide_nothing_and_say_who_claims_what() {
 }
 
 #[test]
+fn statements_excuse_what_they_name_and_the_newest_of_an_author_counts() {
+    let several = Advisory {
+        upstream: vec!["CVE-2026-1".into(), "CVE-2026-2".into()],
+        ..record("PyPI", "jinja2", "DSA-5", "2.10")
+    };
+    let mut knowledge = knowledge(vec![several], TODAY);
+    let statement = |name: &str, author: &str, status: &str, day: &str| {
+        let text = format!(
+            r#"{{"@context": "https://openvex.dev/ns", "author": "{author}", "timestamp": "{day}T00:00:00Z", "statements": [{{"vulnerability":
+            {{"name": "{name}"}}, "products": [{{"@id": "pkg:pypi/jinja2@2.9"}}], "status": "{status}", "justification": "component_not_present"}}]}}"#
+        );
+        vex::read(text.as_bytes()).expect("reads").remove(0)
+    };
+    let (os, components) = (os("debian", "12"), [component("pypi", "jinja2", "2.9")]);
+    let installed = Installed { os: &os, packages: &[], components: &components, digests: &[] };
+    let no = |name, day| statement(name, "A", "not_affected", day);
+    let wait = |author, day| statement("CVE-2026-1", author, "under_investigation", day);
+    let (first, second) = (no("CVE-2026-1", "2026-01-01"), no("cve-2026-2", "2026-01-02"));
+    let of =
+        |author: &str, statement: vex::Statement| vex::Statement { author: author.to_owned(), ..statement };
+    let affected_by = |day: &str| {
+        let names = ["DSA-5", "CVE-2026-1", "CVE-2026-2"].map(str::to_owned).to_vec();
+        vex::Statement { vulnerability: names, ..statement("DSA-5", "A", "affected", day) }
+    };
+    for (said, expected) in [
+        (vec![first.clone()], "CTR-22"),
+        (vec![first.clone(), second.clone()], "CTR-22-VEX"),
+        (vec![no("DSA-5", "2026-01-01")], "CTR-22-VEX"),
+        (vec![first.clone(), second.clone(), wait("A", "2026-02-01")], "CTR-22"),
+        (vec![first.clone(), second.clone(), wait("A", "2025-02-01")], "CTR-22-VEX"),
+        (vec![first.clone(), second.clone(), wait("B", "2026-02-01")], "CTR-22-VEX"),
+        (
+            vec![first.clone(), second.clone(), statement("CVE-2026-2", "A", "affected", "2026-02-01")],
+            "CTR-22",
+        ),
+        (
+            vec![first.clone(), second.clone(), statement("CVE-2026-2", "A", "affected", "2025-02-01")],
+            "CTR-22-VEX",
+        ),
+        (
+            vec![first.clone(), second.clone(), statement("CVE-2026-2", "B", "affected", "2025-02-01")],
+            "CTR-22",
+        ),
+        (vec![statement("CVE-2026-1", "A", "fixed", "2026-01-01"), second.clone()], "CTR-22-VEX"),
+        // What is taken back of one part is not of the other, and an alias makes a part no whole.
+        (vec![affected_by("2025-02-01"), no("CVE-2026-1", "2026-01-01"), of("B", second.clone())], "CTR-22"),
+        (vec![affected_by(""), first.clone(), second.clone()], "CTR-22"),
+        (
+            vec![vex::Statement {
+                vulnerability: vec!["CVE-2026-1".into(), "DSA-5".into()],
+                ..first.clone()
+            }],
+            "CTR-22",
+        ),
+    ] {
+        knowledge.vex = said;
+        assert_eq!(rules(&installed, &knowledge), [expected], "{:?}", knowledge.vex);
+    }
+    knowledge.vex = vec![first];
+    let observed = &judge(&installed, &knowledge).findings[0].observed;
+    assert!(
+        observed.ends_with("(2026-01-01); nothing of the kind is claimed about CVE-2026-2"),
+        "{observed}"
+    );
+}
+
+#[test]
 fn every_pack_weighs_what_is_found_here() {
     for pack in ["default", "legacy-2017", "legacy-2021"] {
         let policy = Policy::parse(Policy::named(pack).expect("is there")).expect("reads");
