@@ -6,7 +6,7 @@
 //! process that evaluates.
 
 mod cases;
-mod circles;
+mod syntax;
 
 pub use cases::{CaseError, CaseResult, run_case};
 
@@ -19,6 +19,7 @@ use serde::Deserialize;
 use sha2::Digest as _;
 use std::num::NonZeroU32;
 use std::time::Duration;
+use syntax::Wrong;
 
 /// The policy that comes with the program.
 pub const DEFAULT: &str = include_str!("../policy/default.rego");
@@ -39,6 +40,8 @@ pub const FILE_BYTES_MAX: usize = 1 << 20;
 pub const FILES_MAX: usize = 64;
 /// Bytes of the document that is judged.
 pub const DOCUMENT_BYTES_MAX: usize = 64 << 20;
+/// Lists and braces inside each other in a policy: with each more, the compiler takes twice as long.
+const DEPTH_MAX: usize = 12;
 /// Characters of a rule id.
 const RULE_CHARS_MAX: usize = 64;
 /// Bytes of the evaluating thread's stack.
@@ -85,9 +88,23 @@ pub enum EligibilityError {
     /// Nothing adds to the set of findings.
     #[error("no rule adds to {QUERY}: begin with `package mercat.eligibility` ({0})")]
     NoFindings(String),
+    /// A file of which nothing is asked, as one whose package or rule is misspelt.
+    #[error("{0}: no finding comes from it; add to {QUERY}, or use its rules there")]
+    Unused(String),
     /// Rules that lead back to themselves.
-    #[error("a rule leads back to itself: {0}; rename what only looks like it")]
+    #[error(
+        "a rule leads back to itself: {0}; rename what only looks like it, and name the packages that are meant where data[...] \
+         means all of them"
+    )]
     Circle(String),
+    /// Brackets inside brackets, which compilers may never come to the end of.
+    #[error("{name}: brackets {depth} deep, and at most {DEPTH_MAX} are read")]
+    Deep {
+        /// File name.
+        name: String,
+        /// How deep.
+        depth: usize,
+    },
     /// The document is too large.
     #[error("the document has {0} bytes, and at most {DOCUMENT_BYTES_MAX} are judged")]
     Document(usize),
@@ -158,9 +175,11 @@ impl Eligibility {
     fn tried(self) -> Result<Self, EligibilityError> {
         let syntax = self.engine.get_ast_as_json();
         let syntax = syntax.map_err(|error| EligibilityError::Evaluation(error.to_string()))?;
-        match circles::circle(&syntax) {
+        match syntax::check(&syntax) {
             Ok(None) => {}
-            Ok(Some(names)) => return Err(EligibilityError::Circle(names.join(" -> "))),
+            Ok(Some(Wrong::Circle(names))) => return Err(EligibilityError::Circle(names.join(" -> "))),
+            Ok(Some(Wrong::Unused(file))) => return Err(EligibilityError::Unused(file)),
+            Ok(Some(Wrong::Random(file))) => return Err(EligibilityError::Random(file)),
             Err(error) => return Err(EligibilityError::Circle(format!("that cannot be told: {error}"))),
         }
         self.on_its_own_stack(|mut engine| {
@@ -252,11 +271,37 @@ fn add(engine: &mut Engine, file: &PolicyFile) -> Result<(), EligibilityError> {
     if !file.name.ends_with(".rego") {
         return Err(EligibilityError::Kind(name));
     }
-    let code = file.text.lines().map(|line| line.split_once('#').map_or(line, |(code, _)| code));
-    if code.into_iter().any(|line| line.contains("rand.") || line.contains("rand[")) {
-        return Err(EligibilityError::Random(name));
+    let depth = depth(&file.text);
+    if depth > DEPTH_MAX {
+        return Err(EligibilityError::Deep { name, depth });
     }
     engine.add_policy(name, file.text.clone()).map(|_| ()).map_err(|error| compile(&error))
+}
+
+/// How deep lists and braces stand in each other; in texts and comments there are none.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut most) = (0_usize, 0);
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '[' | '{' => {
+                depth += 1;
+                most = most.max(depth);
+            }
+            ']' | '}' => depth = depth.saturating_sub(1),
+            '#' => while rest.next().is_some_and(|c| c != '\n') {},
+            '`' => while rest.next().is_some_and(|c| c != '`') {},
+            '"' => {
+                while let Some(c) = rest.next().filter(|c| !matches!(c, '"' | '\n')) {
+                    if c == '\\' {
+                        rest.next();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    most
 }
 
 #[derive(Deserialize)]

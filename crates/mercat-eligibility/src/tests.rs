@@ -123,8 +123,45 @@ fn rules_that_lead_back_to_themselves_are_refused_before_they_run() {
         "f(x) := data.mercat.eligibility[\"f\"](x)\nfindings contains f(1)",
         "f(x) := [f(y) | some y in x]\nfindings contains f([1])",
         "findings contains x if { some x in findings }",
+        "findings contains x if { some x in data[_].deny }",
+        "findings contains x if { some k; some x in data.mercat[k].deny }",
+        "a if { some x; data.mercat.eligibility[x] }\nfindings contains 1 if { a }",
+        "findings contains x if { walk(data, [_, x]) }",
+        "default f(x) := [y | y := f(1)]\nf(x) := 1 if x == 2\nfindings contains f(1)",
+        "import data.other as f\nf(x) := f(x)\nfindings contains f(1)",
+        "a.b.c := x\nx := a\nfindings contains x",
+        "p[q] := 1\nq := p\nfindings contains p",
+        "import data.mercat.eligibility as me\nfindings contains 1 if { some x; me[x] }",
+        "import data as all\nfindings contains 1 if { all.mercat.eligibility.findings }",
     ] {
         assert!(matches!(Eligibility::load(&[rego(text)]), Err(EligibilityError::Circle(_))), "{text}");
+    }
+    // The verdict has findings of its own, and packages may have rules of the same names.
+    let finding = finding("{}");
+    for text in [
+        finding.replace("input.verdict", "some f in input.verdict.findings; f.rule"),
+        finding.replace("input.verdict", "some v in [input.verdict]; some f in v.findings; f.rule"),
+        finding.replace("input.verdict", "some f in input.verdict[\"findings\"]; f.rule"),
+        finding
+            .replace("findings contains", "import input.verdict as v\nfindings contains")
+            .replace("input.verdict }", "v.findings }"),
+    ] {
+        let policies = Eligibility::load(&[rego(&text)]).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(rules(&policies, r#"{"findings": [{"rule": "CTR-21"}]}"#, None), ["ELG-X"], "{text}");
+        assert_eq!(rules(&policies, "{}", None), [""; 0], "{text}");
+    }
+    let checks = |package: &str| {
+        let text = finding.replace("findings", "deny");
+        PolicyFile {
+            name: "checks.rego".to_owned(),
+            text: format!("package {package}\nimport rego.v1\n{text}"),
+        }
+    };
+    for text in ["data.checks.a.deny", "data.checks[_].deny", "data[\"checks\"].a.deny", "checks.a.deny"] {
+        let own = rego(&format!("import data.checks\nfindings contains x if {{ some x in {text} }}"));
+        let policies =
+            Eligibility::load(&[own, checks("checks.a")]).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(rules(&policies, "{}", None), ["ELG-X"], "{text}");
     }
     let straight = "f(x) := x + 1\ng(x) := f(f(x))\nfindings contains g(1) if { input.verdict }";
     assert!(Eligibility::load(&[rego(straight)]).is_ok());
@@ -136,7 +173,38 @@ fn files_that_cannot_be_used_are_named() {
         |file: PolicyFile| Eligibility::load(&[file]).err().map(|error| error.to_string()).expect("refused");
     assert!(refused(rego("findings contains")).starts_with("own.rego: "));
     assert!(refused(rego("allow := true")).contains("package mercat.eligibility"));
-    assert!(refused(rego("findings contains rand.intn(\"x\", 3)")).contains("rand"));
+    for text in ["rand.intn(\"x\", 3)", "x if { y := \"#\"; x := rand.intn(y, 3) }"] {
+        assert!(refused(rego(&format!("findings contains {text}"))).contains("rand"), "{text}");
+    }
+    assert!(
+        refused(rego(&format!("findings contains {}1{}", "[".repeat(13), "]".repeat(13))))
+            .contains("13 deep")
+    );
+    assert!(Eligibility::load(&[rego("findings contains \"[[[[\" if { input.verdict } # ((((")]).is_ok());
+    let misspelt = PolicyFile {
+        name: "more.rego".to_owned(),
+        text: "package mercat.eligibilty\nimport rego.v1\nfindings contains 1".to_owned(),
+    };
+    let limits = PolicyFile {
+        name: "limits.rego".to_owned(),
+        text: "package mercat.eligibility\nimport rego.v1\nlimits.max := 3".to_owned(),
+    };
+    let using = rego("findings contains 1 if { some _, most in limits; most > 4 }");
+    assert!(Eligibility::load(&[using, limits]).is_ok());
+    let above = PolicyFile {
+        name: "above.rego".to_owned(),
+        text: "package mercat\nimport rego.v1\neligibility.findings contains 1 if { input.verdict }"
+            .to_owned(),
+    };
+    assert!(Eligibility::load(&[above]).is_ok());
+    let back = PolicyFile {
+        name: "back.rego".to_owned(),
+        text: "package mercat\nimport rego.v1\ng(x) := eligibility.f(x)".to_owned(),
+    };
+    let there = rego("f(x) := data.mercat.g(x)\nfindings contains f(1)");
+    assert!(matches!(Eligibility::load(&[there, back]), Err(EligibilityError::Circle(_))));
+    let both = Eligibility::load(&[rego("findings contains 1 if { input.verdict }"), misspelt]);
+    assert!(both.err().expect("refused").to_string().starts_with("more.rego: no finding comes from it"));
     assert!(refused(rego("findings contains http.send({})")).contains("http"));
     assert!(refused(PolicyFile { name: "a.txt".into(), text: String::new() }).contains(".rego or .json"));
     let large = PolicyFile { name: "a.json".into(), text: " ".repeat(FILE_BYTES_MAX + 1) };
