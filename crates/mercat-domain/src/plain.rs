@@ -34,6 +34,10 @@ pub fn plain(text: &str) -> String {
 /// JSON text in which hidden characters stand as `\uXXXX` (RFC 8259, section 7): the same document for every
 /// reader, and harmless on a terminal. Line ends between values stay.
 pub fn plain_json(json: &str) -> String {
+    // Writers of JSON escape all other hidden characters of ASCII.
+    if json.is_ascii() && !json.bytes().any(|byte| byte == 0x7f || byte < b' ' && byte != b'\n') {
+        return json.to_owned();
+    }
     let mut out = String::with_capacity(json.len());
     let mut units = [0; 2];
     for c in json.chars() {

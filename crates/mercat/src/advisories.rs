@@ -7,12 +7,15 @@ use crate::config::Config;
 use anyhow::{Context, bail};
 use mercat_certify::advisories::versions::Scheme;
 use mercat_certify::advisories::{Content, Coverage, Day, Import, Meta, Snapshot, is_to_come};
+use mercat_domain::plain::plain;
 use sources::Gathered;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const NAME: &str = "advisories.bin";
+/// Held while a snapshot is made. It stays: who waits for it has it open.
+const LOCK: &str = ".advisories.lock";
 
 pub(crate) async fn run(data: &Path, command: &AdvisoriesCommand) -> anyhow::Result<u8> {
     match command {
@@ -45,11 +48,12 @@ fn import(data: &Path, gathered: Gathered, age: Age, replace: bool) -> anyhow::R
     let Gathered { batch, source, digest, files, skipped } = gathered;
     if batch.records.is_empty() && batch.kev.is_none() && batch.epss.is_none() {
         for why in skipped.iter().take(20) {
-            println!("not used: {why}");
+            println!("not used: {}", plain(why));
         }
         bail!("no OSV record, KEV catalogue or EPSS table was found in {source}");
     }
     fs_err::create_dir_all(data)?;
+    let _alone = alone(data)?;
     let target = data.join(NAME);
     let mut content = match target.exists() && !replace {
         true => open(&target)
@@ -78,13 +82,25 @@ fn import(data: &Path, gathered: Gathered, age: Age, replace: bool) -> anyhow::R
     }
     print(&meta);
     for why in skipped.iter().take(20) {
-        println!("not used: {why}");
+        println!("not used: {}", plain(why));
     }
     if skipped.len() > 20 {
         println!("and {} more were not used", skipped.len() - 20);
     }
     println!("snapshot in {}", target.display());
     Ok(0)
+}
+
+/// What was there is read, added to and replaced: another import that does so at the same time would be lost.
+#[expect(clippy::print_stderr, reason = "why it takes longer")]
+fn alone(data: &Path) -> anyhow::Result<fs_err::File> {
+    let lock = fs_err::File::create(data.join(LOCK))?;
+    // Where nothing can be locked, nothing is.
+    if let Err(TryLockError::WouldBlock) = lock.file().try_lock() {
+        eprintln!("mercat: another import is at work in {}; this one waits for it", data.display());
+        lock.file().lock()?;
+    }
+    Ok(lock)
 }
 
 /// Beside the old one, to the disk, read back whole, and only then in its place.
@@ -103,7 +119,7 @@ fn write(data: &Path, target: &Path, content: &Content) -> anyhow::Result<Meta> 
 #[expect(clippy::print_stdout, reason = "the command's result")]
 fn print(meta: &Meta) {
     println!(
-        "{} advisories of {} records ({} withdrawn, {} packages by commits alone), newest of {}",
+        "{} advisories of {} records ({} withdrawn, {} packages by commits alone or without versions), newest of {}",
         meta.advisories,
         meta.records,
         meta.withdrawn,
@@ -118,7 +134,8 @@ fn print(meta: &Meta) {
             Some(_) => "",
         };
         println!(
-            "  {ecosystem}: {advisories} advisories, newest of {}, imported on {imported}{remark}",
+            "  {}: {advisories} advisories, newest of {}, imported on {imported}{remark}",
+            plain(ecosystem),
             dated(newest)
         );
     }
@@ -147,7 +164,7 @@ fn show(data: &Path) -> anyhow::Result<u8> {
         println!(
             "imported on {} from {} by {}: {} records, {} new or changed, {} not used, sha256:{}",
             Day::of_unix(import.at_unix),
-            import.source,
+            plain(&import.source),
             import.tool,
             import.records,
             import.changed,

@@ -386,6 +386,9 @@ fn write_sboms(directory: Option<&Path>, inspection: &Inspection) -> anyhow::Res
     Ok(written)
 }
 
+/// Characters of a platform in the name of a file.
+const PLATFORM_CHARS_MAX: usize = 100;
+
 /// Under which name an SBOM is written: of an image its platform and the beginning of its manifest's digest.
 fn name_of(digest: &str, verdict: &serde_json::Value) -> String {
     let images = verdict["images"].as_array().into_iter().flatten();
@@ -396,7 +399,8 @@ fn name_of(digest: &str, verdict: &serde_json::Value) -> String {
         Some(image) => {
             let platform = image["platform"].as_str().unwrap_or_default();
             let plain = |letter: char| letter.is_ascii_alphanumeric() || "._".contains(letter);
-            let platform: String = platform.chars().map(|c| if plain(c) { c } else { '-' }).collect();
+            let platform = platform.chars().map(|c| if plain(c) { c } else { '-' });
+            let platform: String = platform.take(PLATFORM_CHARS_MAX).collect();
             let manifest = hex(image["manifest"].as_str().unwrap_or_default());
             format!("{platform}-{}", manifest.get(..12).unwrap_or(&manifest))
         }

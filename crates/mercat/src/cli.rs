@@ -225,7 +225,8 @@ pub(crate) struct CertifyArgs {
     #[arg(long)]
     pub(crate) sbom: Option<PathBuf>,
     /// Keep in this directory what was found of each layer of a container image, and read only what is new next
-    /// time. What is kept is used only for the same bytes, rules, advisories and program. Keep it to yourself.
+    /// time. What is kept is used only for the same digests, rules, advisories and program; blobs whose digest and size are
+    /// known are not read again. The directory must be yours alone.
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
     #[command(flatten)]

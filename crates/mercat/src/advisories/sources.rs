@@ -92,6 +92,9 @@ fn is_named(path: &Path, endings: &[&str]) -> bool {
 impl Gatherer {
     fn path(&mut self, path: &Path, depth: usize) -> anyhow::Result<()> {
         let about = std::fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        if !about.is_dir() && !about.is_file() {
+            bail!("{} is neither a file nor a directory", path.display());
+        }
         if !about.is_dir() {
             return self.file(&path.display().to_string(), fs_err::File::open(path)?.into());
         }

@@ -2,27 +2,36 @@
 //! on, so that an image is read again only as far as it, the rules or this program changed.
 
 use super::{Bar, Found, bar};
-use anyhow::Context;
-use mercat_certify::Verdict;
+use anyhow::{Context, bail};
+use mercat_certify::{LayerFacts, Verdict};
 use mercat_depot::{Imported, Progress};
 use mercat_domain::{Digest, Outcome};
 use mercat_worker::inspect::{Reuse, keys, verdict_key};
 use mercat_worker::{Inspection, Inspector};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 pub(super) struct Cache(PathBuf);
 
 impl Cache {
-    /// Whoever can write into it can decide verdicts: it is this user's only.
+    /// Whoever can write into it can decide verdicts: it must be this user's only.
     pub(super) fn open(directory: &Path) -> anyhow::Result<Self> {
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(directory)
             .with_context(|| format!("the cache {} cannot be made", directory.display()))?;
+        let about = fs_err::metadata(directory)?;
+        if about.uid() != rustix::process::geteuid().as_raw() || about.mode() & 0o022 != 0 {
+            bail!(
+                "the cache {} belongs to somebody else, or others may write into it, and so decide verdicts: name a \
+                 directory that is yours alone (chmod go-w, chown)",
+                directory.display()
+            );
+        }
         Ok(Self(directory.to_owned()))
     }
 
@@ -32,7 +41,11 @@ impl Cache {
 
     /// What was kept under a key, unless it was damaged since: then it is made again.
     fn get(&self, key: &str) -> Option<String> {
-        let kept = std::fs::read_to_string(self.path(key)).ok()?;
+        let path = self.path(key);
+        if !std::fs::symlink_metadata(&path).ok()?.is_file() {
+            return None;
+        }
+        let kept = std::fs::read_to_string(path).ok()?;
         let (sum, text) = kept.split_once('\n')?;
         (sum == Self::sum(key, text)).then(|| text.to_owned())
     }
@@ -51,6 +64,31 @@ impl Cache {
     }
 }
 
+/// A verdict, and which blobs were there with how many bytes.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Kept {
+    blobs: BTreeMap<String, u64>,
+    verdict: String,
+}
+
+impl Kept {
+    fn of(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// Whether all of them still are. That is all that is looked at: whoever takes the image by its digest gets other
+    /// bytes from nobody.
+    fn is_there(&self, found: &Found, image: &Imported) -> bool {
+        let sizes = sizes(image);
+        !found.layout || self.blobs.iter().all(|(digest, size)| sizes.get(digest) == Some(size))
+    }
+}
+
+/// The blobs of the layout that an image is in.
+fn sizes(image: &Imported) -> BTreeMap<String, u64> {
+    image.blobs.iter().map(|(digest, size)| (digest.to_string(), *size)).collect()
+}
+
 /// Inspects an image, or finds what was found before. SBOMs are made of facts, never found.
 pub(super) async fn inspect(
     inspector: &Inspector,
@@ -63,13 +101,17 @@ pub(super) async fn inspect(
     if let Some(cache) = cache {
         let knowledge = inspector.knowledge().await.map_err(anyhow::Error::msg)?;
         let key = verdict_key(&image.digest, &knowledge, None);
-        if let (false, Some(verdict)) = (sboms, cache.get(&key)) {
-            return Ok(Inspection { verdict, ..Inspection::default() });
+        let kept = if sboms { None } else { cache.get(&key).and_then(|kept| Kept::of(&kept)) };
+        if let Some(kept) = kept.filter(|kept| kept.is_there(found, image)) {
+            return Ok(Inspection { verdict: kept.verdict, ..Inspection::default() });
         }
         let wanted = keys(&image.digest, &found.root, found.layout, &knowledge).unwrap_or_default();
-        for key in wanted.keys() {
-            let kept = cache.get(key).and_then(|text| serde_json::from_str(&text).ok());
-            reuse.facts.extend(kept.map(|kept| (key.clone(), kept)));
+        let sizes = sizes(image);
+        for (key, blob) in &wanted {
+            let kept: Option<LayerFacts> = cache.get(key).and_then(|text| serde_json::from_str(&text).ok());
+            let is_there =
+                |kept: &LayerFacts| !found.layout || sizes.get(blob.as_str()) == Some(&kept.packed_bytes);
+            reuse.facts.extend(kept.filter(is_there).map(|kept| (key.clone(), kept)));
         }
         reuse.wanted = wanted;
         whole = Some((cache, key));
@@ -84,10 +126,16 @@ pub(super) async fn inspect(
         for (key, facts) in &inspection.facts {
             cache.put(key, &serde_json::to_string(facts)?)?;
         }
-        // What could not be finished is tried again next time.
+        // What could not be finished is tried again next time. That bytes are missing or others is said of a copy of the
+        // image, and not of the image.
         let outcome = Verdict::outcome_of(&inspection.verdict);
-        if outcome.is_some_and(|outcome| outcome != Outcome::Inconclusive) {
-            cache.put(&key, &inspection.verdict)?;
+        let findings = Verdict::findings_of(&inspection.verdict).map(|(_, findings)| findings);
+        let is_whole =
+            findings.is_some_and(|findings| findings.iter().all(|finding| finding.rule != "CTR-13"));
+        if is_whole && outcome.is_some_and(|outcome| outcome != Outcome::Inconclusive) {
+            let blobs = if found.layout { sizes(image) } else { BTreeMap::new() };
+            let kept = Kept { blobs, verdict: inspection.verdict.clone() };
+            cache.put(&key, &serde_json::to_string(&kept)?)?;
         }
     }
     Ok(inspection)

@@ -25,13 +25,7 @@ fn compose(
     documents: &[(String, String)],
 ) -> anyhow::Result<String> {
     if format == ReportFormat::Json {
-        return Ok(match documents {
-            [(_, one)] => one.clone(),
-            many => {
-                let many: Vec<&str> = many.iter().map(|(_, document)| document.trim_end()).collect();
-                format!("[{}]\n", many.join(","))
-            }
-        });
+        return Ok(list(documents.iter().map(|(_, document)| document.clone()).collect()));
     }
     let reports = documents.iter().map(|(name, document)| Report::parse(name, document));
     let reports: Vec<Report> = reports.collect::<Result<_, _>>()?;
@@ -43,13 +37,24 @@ fn compose(
         ReportFormat::Html => mercat_report::html(&reports, locale),
         ReportFormat::SelfTest => {
             let created = jiff::Timestamp::now().strftime("%m/%d/%Y %H:%M:%S").to_string();
-            reports.iter().map(|report| mercat_report::self_test(report, &created)).collect()
+            list(reports.iter().map(|report| mercat_report::self_test(report, &created)).collect())
         }
         ReportFormat::Text | ReportFormat::Json => {
             let style = style(args, locale);
             reports.iter().map(|report| mercat_report::text(report, &style)).collect()
         }
     })
+}
+
+/// One JSON document, or a list of several.
+fn list(documents: Vec<String>) -> String {
+    match <[String; 1]>::try_from(documents) {
+        Ok([one]) => one,
+        Err(many) => {
+            let many: Vec<&str> = many.iter().map(|document| document.trim_end()).collect();
+            format!("[{}]\n", many.join(","))
+        }
+    }
 }
 
 fn style(args: &CertifyArgs, locale: Locale) -> Style {

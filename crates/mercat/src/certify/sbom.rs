@@ -10,6 +10,7 @@ use mercat_certify::Verdict;
 use mercat_certify::disk::Claims;
 use mercat_depot::Progress;
 use mercat_domain::finding::{Finding, Severity};
+use mercat_domain::plain::plain;
 use mercat_worker::inspect::KnowledgeFiles;
 use mercat_worker::{DiskSource, Inspection, Inspector};
 use std::path::Path;
@@ -122,5 +123,5 @@ fn print(text: &str) {
 fn tell(finding: &Finding) {
     let Finding { rule, place, observed, .. } = finding;
     let path = if place.path.is_empty() { String::new() } else { format!(" {}", place.path) };
-    eprintln!("mercat: not whole: {rule}{path}: {observed}");
+    eprintln!("mercat: not whole: {rule}{}: {}", plain(&path), plain(observed));
 }

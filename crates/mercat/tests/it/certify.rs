@@ -2,7 +2,7 @@
 
 use crate::House;
 use crate::house::{BIN, layout, noise, sha256, tar};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::BufRead as _;
 use std::path::Path;
 use std::process::Command;
@@ -229,6 +229,63 @@ fn damage_is_told_as_damage_of_a_copy_and_made_good_in_a_cache() {
         let rules: Vec<_> = errors.map(|finding| finding["rule"].as_str().unwrap_or_default()).collect();
         assert_eq!(rules, ["CTR-13"], "{told:#}");
     }
+    // Fewer bytes are noticed with a cache, too; and what is said of a damaged copy is not said of a whole one.
+    std::fs::write(&blob, &whole[..whole.len() / 2]).expect("written");
+    assert_eq!(verdict(&image, &cache)["outcome"], "findings");
+    assert_eq!(verdict(&image, &dir.path().join("third"))["outcome"], "findings");
+    std::fs::write(&blob, &whole).expect("written");
+    assert_eq!(verdict(&image, &cache), first);
+    assert_eq!(verdict(&image, &dir.path().join("third")), first);
+}
+
+#[test]
+fn a_cache_is_its_users_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().expect("a directory");
+    let (image, cache) = (dir.path().join("image"), dir.path().join("cache"));
+    layout(&image, &[tar(&[("a", b"b")])], &["latest"]);
+    let first = verdict(&image, &cache);
+    // What is no file is not read: a pipe would be waited for without end.
+    for entry in std::fs::read_dir(&cache).expect("a cache") {
+        let path = entry.expect("an entry").path();
+        std::fs::remove_file(&path).expect("removed");
+        let made = Command::new("mkfifo").arg(&path).status().expect("it starts");
+        assert!(made.success());
+    }
+    assert_eq!(verdict(&image, &cache), first);
+    std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(0o777)).expect("set");
+    let out = Command::new(BIN)
+        .args(["--data", "/nonexistent-mercat", "certify", "--cache"])
+        .args([cache.as_os_str(), format!("oci:{}:latest", image.display()).as_ref()])
+        .output()
+        .expect("it starts");
+    let told = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.code() == Some(2) && told.contains("chmod go-w"), "{:?} {told}", out.status);
+}
+
+#[test]
+fn imports_at_the_same_time_lose_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().join("data");
+    let text = |path: &Path| path.to_str().expect("plain").to_owned();
+    let imports: Vec<_> = ["npm", "PyPI", "RubyGems"]
+        .iter()
+        .map(|ecosystem| {
+            let file = dir.path().join(format!("{ecosystem}.json"));
+            let record = json!({"id": format!("X-{ecosystem}"), "modified": "2026-01-01T00:00:00Z",
+                "affected": [{"package": {"ecosystem": ecosystem, "name": "a"}, "versions": ["1"]}]});
+            std::fs::write(&file, record.to_string()).expect("written");
+            let arguments = ["--data".into(), text(&data), "advisories".into(), "import".into(), text(&file)];
+            Command::new(BIN).args(arguments).stdout(std::process::Stdio::null()).spawn().expect("it starts")
+        })
+        .collect();
+    for mut import in imports {
+        assert!(import.wait().expect("it ends").success());
+    }
+    let out =
+        Command::new(BIN).args(["--data", &text(&data), "advisories", "show"]).output().expect("it starts");
+    let shown = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(shown.contains("3 advisories of 3 records"), "{shown}");
 }
 
 #[test]
