@@ -7,6 +7,7 @@ mod spdx;
 use crate::files::whole::Whole;
 use crate::inventory::family;
 use mercat_artifact::pkgdb::{OsRelease, Package};
+use mercat_domain::plain::plain_json;
 use mercat_inventory::{Component, Evidence, encode};
 use std::collections::BTreeMap;
 
@@ -37,7 +38,10 @@ pub(crate) struct Documents {
 /// Writes both documents.
 pub(crate) fn write(materials: &Materials<'_>) -> Documents {
     let parts = parts(materials);
-    let with_digest = |text: String| (crate::digest_of(text.as_bytes()).to_string(), text);
+    let with_digest = |text: String| {
+        let text = plain_json(&text);
+        (crate::digest_of(text.as_bytes()).to_string(), text)
+    };
     Documents {
         cyclonedx: with_digest(cyclonedx::write(materials, &parts)),
         spdx: with_digest(spdx::write(materials, &parts)),
@@ -54,6 +58,8 @@ struct Part {
     licence: String,
     /// `library`, `application` or `file`, as CycloneDX has it.
     kind: &'static str,
+    /// That it is not installed, as CycloneDX has it: `optional` where a list names it, `excluded` where it was removed.
+    scope: Option<&'static str>,
     sha256: String,
     places: Vec<String>,
     properties: Vec<(&'static str, String)>,
@@ -69,14 +75,18 @@ fn parts(materials: &Materials<'_>) -> Vec<Part> {
     for component in &whole.components {
         // A claim is a line of its own: what was found must not look like what was said.
         let suffix = if component.evidence == Evidence::Claim { "#claimed" } else { "" };
-        add(&mut out, component, suffix, ("mercat:evidence", component.evidence.name().to_owned()));
+        let scope = (component.evidence == Evidence::Intent).then_some("optional");
+        let evidence = ("mercat:evidence", component.evidence.name().to_owned());
+        add(&mut out, component, (suffix, scope), evidence);
     }
     for component in &whole.removed {
-        add(&mut out, component, "#removed", ("mercat:removed", "by a later layer".to_owned()));
+        let removed = ("mercat:removed", "by a later layer".to_owned());
+        add(&mut out, component, ("#removed", Some("excluded")), removed);
     }
     for package in &whole.gone {
         let mut part = of_package(materials, package);
         part.reference += "#removed";
+        part.scope = Some("excluded");
         part.properties.push(("mercat:removed", "by a later layer".to_owned()));
         out.entry(part.reference.clone()).or_insert(part);
     }
@@ -89,6 +99,7 @@ fn parts(materials: &Materials<'_>) -> Vec<Part> {
         purl: String::new(),
         licence: String::new(),
         kind: "file",
+        scope: None,
         sha256: program.sha256.to_string(),
         places: Vec::new(),
         properties: vec![("mercat:bytes", program.bytes.to_string())],
@@ -105,6 +116,7 @@ fn of_package(materials: &Materials<'_>, package: &Package) -> Part {
         version: package.version.clone(),
         licence: licences.get(&package.name).cloned().unwrap_or_default(),
         kind: "library",
+        scope: None,
         sha256: String::new(),
         places: Vec::new(),
         properties: vec![("mercat:source", format!("{}@{}", package.source, package.source_version))],
@@ -116,7 +128,7 @@ fn of_package(materials: &Materials<'_>, package: &Package) -> Part {
 fn add(
     out: &mut BTreeMap<String, Part>,
     component: &Component,
-    suffix: &str,
+    (suffix, scope): (&str, Option<&'static str>),
     property: (&'static str, String),
 ) {
     let purl = component.purl();
@@ -126,12 +138,15 @@ fn add(
         version: component.version.clone(),
         licence: String::new(),
         kind: if component.kind == "generic" { "application" } else { "library" },
+        scope,
         sha256: String::new(),
         places: Vec::new(),
         properties: Vec::new(),
         // The type asks for a group, which neither the name of a jar nor its manifest always tells.
         purl: if component.kind == "maven" && !component.name.contains(':') { String::new() } else { purl },
     });
+    // What is installed somewhere is installed.
+    part.scope = part.scope.and(scope);
     if part.licence.is_empty() {
         part.licence.clone_from(&component.licence);
     }
@@ -173,7 +188,7 @@ pub(crate) fn purl(os: &OsRelease, package: &Package) -> String {
     let architecture = Some(package.architecture.as_str()).filter(|architecture| !architecture.is_empty());
     let qualifiers: Vec<String> = [("arch", architecture), ("epoch", epoch)]
         .iter()
-        .filter_map(|(key, value)| Some(format!("{key}={}", (*value)?)))
+        .filter_map(|(key, value)| Some(format!("{key}={}", encode((*value)?))))
         .collect();
     let qualifiers = if qualifiers.is_empty() { String::new() } else { format!("?{}", qualifiers.join("&")) };
     format!("pkg:{kind}/{}/{}@{}{qualifiers}", encode(namespace), encode(&package.name), encode(version))

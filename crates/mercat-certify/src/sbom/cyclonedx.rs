@@ -4,13 +4,16 @@ use super::licence::{Licence, understand};
 use super::{FILES_MAX, Materials, PLACES_MAX, Part, left_of};
 use serde_json::{Map, Value, json};
 
+/// Characters of a version, by the schema.
+const VERSION_CHARS_MAX: usize = 1024;
+
 pub(super) fn write(materials: &Materials<'_>, parts: &[Part]) -> String {
     let os = materials.os;
     let mut components = vec![json!({
         "type": "operating-system",
         "bom-ref": "os",
         "name": if os.id.is_empty() { "unknown" } else { &os.id },
-        "version": os.version_id,
+        "version": of_schema(&os.version_id),
     })];
     components.extend(parts.iter().map(component));
     let (unpackaged, left) = left_of(materials.whole);
@@ -47,7 +50,10 @@ fn component(part: &Part) -> Value {
     put("bom-ref", json!(part.reference));
     put("name", json!(part.name));
     if !part.version.is_empty() {
-        put("version", json!(part.version));
+        put("version", json!(of_schema(&part.version)));
+    }
+    if let Some(scope) = part.scope {
+        put("scope", json!(scope));
     }
     if !part.sha256.is_empty() {
         put("hashes", json!([{"alg": "SHA-256", "content": part.sha256}]));
@@ -76,4 +82,9 @@ fn component(part: &Part) -> Value {
         put("properties", Value::Array(properties));
     }
     Value::Object(out)
+}
+
+/// A version as far as the schema lets it be; the package URL has all of it.
+fn of_schema(version: &str) -> String {
+    version.chars().take(VERSION_CHARS_MAX).collect()
 }

@@ -1,5 +1,7 @@
 //! What a licence text is worth: an SPDX identifier, an expression of them, or words.
 
+use spdx::identifiers::LICENSES;
+
 /// A licence as documents can say it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Licence {
@@ -13,86 +15,25 @@ pub(super) enum Licence {
     Words(String),
 }
 
-/// Identifiers that packages use; the whole list has hundreds that none does. An identifier that is not
-/// here is kept as words, which is right, only less useful.
-const KNOWN: &[&str] = &[
-    "0BSD",
-    "AFL-2.1",
-    "AFL-3.0",
-    "AGPL-3.0-only",
-    "AGPL-3.0-or-later",
-    "Apache-1.1",
-    "Apache-2.0",
-    "Artistic-1.0",
-    "Artistic-1.0-Perl",
-    "Artistic-2.0",
-    "BSD-1-Clause",
-    "BSD-2-Clause",
-    "BSD-3-Clause",
-    "BSD-4-Clause",
-    "BSL-1.0",
-    "BlueOak-1.0.0",
-    "CC-BY-3.0",
-    "CC-BY-4.0",
-    "CC0-1.0",
-    "CDDL-1.0",
-    "CDDL-1.1",
-    "EPL-1.0",
-    "EPL-2.0",
-    "EUPL-1.2",
-    "FTL",
-    "GFDL-1.3-only",
-    "GFDL-1.3-or-later",
-    "GPL-1.0-only",
-    "GPL-1.0-or-later",
-    "GPL-2.0-only",
-    "GPL-2.0-or-later",
-    "GPL-3.0-only",
-    "GPL-3.0-or-later",
-    "HPND",
-    "ICU",
-    "IJG",
-    "ISC",
-    "LGPL-2.0-only",
-    "LGPL-2.0-or-later",
-    "LGPL-2.1-only",
-    "LGPL-2.1-or-later",
-    "LGPL-3.0-only",
-    "LGPL-3.0-or-later",
-    "Libpng",
-    "MIT",
-    "MIT-0",
-    "MPL-1.1",
-    "MPL-2.0",
-    "MS-PL",
-    "NCSA",
-    "OFL-1.1",
-    "OLDAP-2.8",
-    "OpenSSL",
-    "PHP-3.01",
-    "PSF-2.0",
-    "PostgreSQL",
-    "Python-2.0",
-    "Ruby",
-    "SISSL",
-    "Unicode-3.0",
-    "Unicode-DFS-2016",
-    "Unlicense",
-    "Vim",
-    "W3C",
-    "WTFPL",
-    "X11",
-    "ZPL-2.1",
-    "Zlib",
-    "curl",
-    "zlib-acknowledgement",
-];
-const EXCEPTIONS: &[&str] = &[
-    "Classpath-exception-2.0",
-    "GCC-exception-3.1",
-    "LLVM-exception",
-    "OpenSSL-exception",
-    "Bison-exception-2.2",
+/// How packages write licences, in lower case, where that means one of the list and no other. "BSD", "GPL" and "Apache
+/// Software License" mean several, and stay words.
+const WRITTEN: &[(&str, &str)] = &[
+    ("3-clause bsd license", "BSD-3-Clause"),
+    ("apache 2.0", "Apache-2.0"),
+    ("apache license 2.0", "Apache-2.0"),
+    ("apache license, version 2.0", "Apache-2.0"),
+    ("apache software license 2.0", "Apache-2.0"),
+    ("apache-2", "Apache-2.0"),
+    ("asl 2.0", "Apache-2.0"),
+    ("bsd 2-clause license", "BSD-2-Clause"),
+    ("bsd 3-clause license", "BSD-3-Clause"),
+    // Debian's name for it (copyright format 1.0).
+    ("expat", "MIT"),
+    ("isc license", "ISC"),
+    ("mit license", "MIT"),
+    ("mozilla public license 2.0 (mpl 2.0)", "MPL-2.0"),
+    ("mplv2.0", "MPL-2.0"),
+    ("the mit license", "MIT"),
 ];
 
 pub(super) fn understand(text: &str) -> Licence {
@@ -100,42 +41,53 @@ pub(super) fn understand(text: &str) -> Licence {
     if text.is_empty() {
         return Licence::None;
     }
-    if KNOWN.contains(&text) {
-        return Licence::Id(text.to_owned());
+    if let Some(id) = identifier(text) {
+        return Licence::Id(id);
     }
-    if is_expression(text) { Licence::Expression(text.to_owned()) } else { Licence::Words(text.to_owned()) }
+    let spaced = text.replace('(', " ( ").replace(')', " ) ");
+    let words: Option<Vec<String>> = spaced.split_whitespace().map(word).collect();
+    let expression = words.map(|words| words.join(" ").replace("( ", "(").replace(" )", ")"));
+    match expression.filter(|expression| spdx::Expression::parse(expression).is_ok()) {
+        Some(expression) => Licence::Expression(expression),
+        None => Licence::Words(text.to_owned()),
+    }
 }
 
-/// Names and operators in turn; brackets in balance.
-fn is_expression(text: &str) -> bool {
-    let spaced = text.replace('(', " ( ").replace(')', " ) ");
-    let (mut depth, mut wants_name, mut exception) = (0_i32, true, false);
-    for word in spaced.split_whitespace() {
-        let fits = match word {
-            "(" => {
-                depth += 1;
-                wants_name
-            }
-            ")" => {
-                depth -= 1;
-                !wants_name && depth >= 0
-            }
-            "AND" | "OR" => !std::mem::replace(&mut wants_name, true),
-            "WITH" => {
-                exception = true;
-                !std::mem::replace(&mut wants_name, true)
-            }
-            name if exception => {
-                exception = false;
-                std::mem::take(&mut wants_name) && EXCEPTIONS.contains(&name)
-            }
-            name => std::mem::take(&mut wants_name) && KNOWN.contains(&name),
-        };
-        if !fits {
-            return false;
-        }
+/// A word of an expression as the specification has it.
+fn word(word: &str) -> Option<String> {
+    match word {
+        "(" | ")" => Some(word.to_owned()),
+        "AND" | "OR" | "WITH" | "and" | "or" | "with" => Some(word.to_ascii_uppercase()),
+        _ => identifier(word)
+            .or_else(|| spdx::exception_id(word).map(|exception| exception.name.to_owned()))
+            .or_else(|| Some(identifier(word.strip_suffix('+')?)? + "+")),
     }
-    depth == 0 && !wants_name
+}
+
+/// The identifier that a name means; letters of either case are the same (SPDX specification, annex D.2).
+fn identifier(name: &str) -> Option<String> {
+    let lower = name.to_ascii_lowercase();
+    if let Some((_, id)) = WRITTEN.iter().find(|(written, _)| *written == lower) {
+        return Some((*id).to_owned());
+    }
+    let is_none = |id: &str| matches!(id, "NOASSERTION" | "NONE");
+    let listed = || LICENSES.iter().map(|license| license.name).find(|id| id.eq_ignore_ascii_case(name));
+    of_gnu(&lower).or_else(|| listed().filter(|id| !is_none(id)).map(str::to_owned))
+}
+
+/// Versions of GNU's licences as the list had them before (`GPL-2.0`, `GPL-2.0+`), and as Debian (`GPL-2+`, copyright format 1.0) and Fedora (`LGPLv2+`) write them.
+fn of_gnu(name: &str) -> Option<String> {
+    let (family, rest) = ["agpl", "lgpl", "gfdl", "gpl"]
+        .iter()
+        .find_map(|family| Some((family, name.strip_prefix(family)?)))?;
+    let version = rest.strip_prefix(['-', 'v'])?;
+    let (version, end) = match version.strip_suffix('+') {
+        Some(version) => (version, "or-later"),
+        None => (version, "only"),
+    };
+    let version = if version.contains('.') { version.to_owned() } else { format!("{version}.0") };
+    let id = format!("{}-{version}-{end}", family.to_ascii_uppercase());
+    spdx::license_id(&id).map(|license| license.name.to_owned())
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ fn documents() -> (Value, Value) {
             component("npm", "@s/a", Evidence::Installed, "app/node_modules/@s/a/package.json", "MIT"),
             component("npm", "@s/a", Evidence::Intent, "app/package-lock.json", ""),
             component("npm", "@s/a", Evidence::Claim, "app/bom.json", "ISC"),
+            component("npm", "listed", Evidence::Intent, "app/yarn.lock", ""),
             component("pypi", "b", Evidence::Installed, "b.dist-info/METADATA", "see LICENSE"),
         ],
         removed: vec![component("gem", "c", Evidence::Installed, "c.gemspec", "")],
@@ -68,6 +69,9 @@ fn what_was_found_what_was_claimed_and_what_is_gone_are_lines_of_their_own() {
     let found = line("pkg:npm/%40s/a@1.0");
     assert_eq!(found["evidence"]["occurrences"].as_array().map(Vec::len), Some(2));
     assert_eq!(found["licenses"][0]["license"]["id"], "MIT");
+    let scopes = ["pkg:npm/listed@1.0", "pkg:gem/c@1.0#removed", "pkg:npm/%40s/a@1.0"]
+        .map(|of| line(of)["scope"].clone());
+    assert_eq!(scopes, ["optional".into(), "excluded".into(), Value::Null]);
     assert_eq!(line("pkg:npm/%40s/a@1.0#claimed")["properties"][0]["value"], "claim");
     assert_eq!(line("pkg:gem/c@1.0#removed")["properties"][0]["name"], "mercat:removed");
     let gone = line("pkg:deb/debian/curl@7.88?arch=amd64#removed");
@@ -114,4 +118,6 @@ fn package_urls_name_makers_as_advisories_do() {
         let os = OsRelease { id: id.into(), ..OsRelease::default() };
         assert_eq!(purl(&os, &package), format!("pkg:rpm/{maker}/bash@5.1-2?arch=x86_64&epoch=1"));
     }
+    let odd = Package { architecture: "a&b=\u{1b}".into(), version: "1".into(), ..package };
+    assert_eq!(purl(&OsRelease::default(), &odd), "pkg:deb/debian/bash@1?arch=a%26b%3D%1B");
 }
