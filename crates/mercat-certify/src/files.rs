@@ -381,7 +381,8 @@ pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed<'
         Err(broken) => {
             let fix = "ship the file as the package manager or build tool wrote it";
             let required = "a record of packages that can be read";
-            scan.note(Note::new("PKG-07", path, broken.to_string(), required, fix));
+            let rule = if reader.is_list_of_all() { "PKG-05" } else { "PKG-07" };
+            scan.note(Note::new(rule, path, broken.to_string(), required, fix));
             add(scan, mercat_inventory::by_place(reader, path).into_iter().collect());
         }
     }

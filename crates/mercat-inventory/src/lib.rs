@@ -184,6 +184,11 @@ pub enum Reader {
 }
 
 impl Reader {
+    /// Whether it reads what lists all that is installed somewhere: without it nothing of that is known.
+    pub fn is_list_of_all(self) -> bool {
+        matches!(self, Self::ComposerInstalled | Self::DotnetDeps)
+    }
+
     /// The most bytes that it reads.
     pub fn bytes_max(self) -> u64 {
         match self {

@@ -223,8 +223,16 @@ fn what_only_looks_like_a_secret_is_left_alone() {
         "ATE KEY-----\n    MIIBxwIBAAJhAKD0YSHy73nUgysO13XsJmd4fHiFyQ+00R7VVu2iV9Qcon2LZS/x\n",
     ]
     .concat();
+    let of_ssh2 = [
+        "'-----BEGIN PRIV",
+        "ATE KEY-----\\r\\nMC4CAQAwBQYDK2VwBCIEIHKj+sVa9WcD'\n      + '/q2DJUJaf43Kptc8xYuUQA4bOFj9vC8T\\r\\n-----END PRIV",
+        "ATE KEY-----'",
+    ]
+    .concat();
+    assert_eq!(kinds(of_ssh2.replace("HKj", "HKk")), ["private key"]);
     for text in [
         manual.as_str(),
+        of_ssh2.as_str(),
         "AKIAIOSFODNN7EXAMPLE",
         "AKIAAAAAAAAAAAAAAAAA",
         "-----BEGIN PRIVATE KEY-----",

@@ -357,7 +357,8 @@ impl Composer<'_> {
             .any(|(key, value)| key == "org.opencontainers.image.licenses" && !value.trim().is_empty());
         if !label && whole.notices.is_empty() {
             let observed =
-                "no label org.opencontainers.image.licenses, and no licence or notice file".to_owned();
+                "no label org.opencontainers.image.licenses, and no licence or notice file beside those of packages"
+                    .to_owned();
             let fix = "set the label, or ship the licence and third-party notices, for example in /licenses";
             let required = "a licence and the notices of what it contains";
             self.add("CTR-27", Place::default(), observed, required, fix);

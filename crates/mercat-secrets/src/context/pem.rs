@@ -5,8 +5,10 @@ use crate::kind::Class;
 use crate::shape;
 use std::ops::Range;
 
-/// How keys begin that a manual prints: cloud-init's, which every distribution ships.
-const KNOWN_KEYS: [&[u8]; 2] = [
+/// How keys begin that a manual prints: cloud-init's, which every distribution ships; and the one with which npm's ssh2 sees
+/// what it can do.
+const KNOWN_KEYS: [&[u8]; 3] = [
+    b"MC4CAQAwBQYDK2VwBCIEIHKj+sVa9WcD/q2DJUJaf43Kptc8xYuUQA4bOFj9vC8T",
     b"MIIBxwIBAAJhAKD0YSHy73nUgysO13XsJmd4fHiFyQ+00R7VVu2iV9Qco",
     b"MIIBuwIBAAKBgQDP2HLu7pTExL89USyM0264RCyWX/CMLmukxX0J",
 ];
