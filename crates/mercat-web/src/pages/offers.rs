@@ -88,6 +88,8 @@ struct Line {
     row: OfferRow,
     group: Group,
     status: String,
+    /// Findings that would block what is live, if it were published today.
+    blocking: usize,
 }
 
 impl Line {
@@ -189,7 +191,12 @@ pub(super) async fn page(
     let mut lines: Vec<Line> = rows
         .into_iter()
         .filter(|row| asked.fits(&row.row))
-        .map(|row| Line { group: Group::of(&row.row), status: status(&f, &row.row), row: row.row })
+        .map(|row| Line {
+            group: Group::of(&row.row),
+            status: status(&f, &row.row),
+            row: row.row,
+            blocking: 0,
+        })
         .collect();
     let chip = |group: Option<Group>| {
         let name = group.map_or("", Group::name);
@@ -212,7 +219,12 @@ pub(super) async fn page(
         next: (page < last).then(|| asked.url(&asked.show, Some(page + 1))),
         words: f.t1("ui-page", "page", &format!("{page} / {last}")),
     };
-    let lines = lines.into_iter().skip((page - 1).saturating_mul(PAGE)).take(PAGE).collect();
+    let first = (page - 1).saturating_mul(PAGE);
+    let mut lines: Vec<Line> = lines.into_iter().skip(first).take(PAGE).collect();
+    for line in &mut lines {
+        let standing = site.app.standing(&line.row).await.map_err(fail(&caller))?;
+        line.blocking = standing.map_or(0, |row| row.blocking().count());
+    }
     Ok(show(StatusCode::OK, &Offers { f, publishers, asked, chips, lines, any, pager }))
 }
 

@@ -338,7 +338,10 @@ impl StepPart<'_> {
 
     fn grouped(&self) -> Vec<Vec<&FindingRow>> {
         let mut rows: Vec<&FindingRow> = self.all_findings().iter().collect();
-        rows.sort_by_key(|row| place_of(&row.severity));
+        // What exceptions let pass is told nowhere else.
+        let place =
+            |row: &FindingRow| if row.is_excused() { place_of("warning") } else { place_of(&row.severity) };
+        rows.sort_by_key(|row| (place(row), !row.is_excused()));
         let mut groups: Vec<Vec<&FindingRow>> = Vec::new();
         for row in rows {
             match groups.iter_mut().find(|group| said(group[0]) == said(row)) {

@@ -1,12 +1,13 @@
 //! Disks of virtual machine offers: fetched, read by a confined child, stored as chunks.
 
+use super::validate::NAME_WAITS;
 use super::{Ended, Work};
 use crate::Worker;
 use crate::decode::{self, DecodeError, Watch};
 use crate::progress::PartHandle;
 use mercat_app::{AppError, Report, StepOutcome, rfc3339};
 use mercat_depot::disk::{DiskIndex, Stage};
-use mercat_depot::{FetchError, Resolved, Spool, SpoolError};
+use mercat_depot::{FetchError, Resolved, SourceError, Spool, SpoolError};
 use mercat_disk::{Declared, VIRTUAL_BYTES_MAX};
 use mercat_domain::document::rows;
 use mercat_domain::offer::disk::{self, DiskSource};
@@ -158,10 +159,11 @@ pub(crate) async fn look(
                 let request =
                     request.map_err(|error| finding(one.finding("F015", &error.to_string(), "a URL")))?;
                 let answer = worker.egress.send(request).await;
-                let answer = answer.map_err(|error| finding(unfetched(&one, &FetchError::Egress(error))))?;
+                let answer =
+                    answer.map_err(|error| finding(unfetched(&one, &FetchError::Egress(error), true)))?;
                 if !answer.status().is_success() {
                     let error = FetchError::Status(answer.status().as_u16());
-                    return Err(finding(unfetched(&one, &error)));
+                    return Err(finding(unfetched(&one, &error, true)));
                 }
                 let length = answer.headers().get("content-length");
                 length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0)
@@ -342,14 +344,15 @@ async fn local(
                 Ok(Some(fetched)) => {
                     Ok(Some(Local { path: fetched.path, declared, identity: fetched.validator }))
                 }
-                Err(error) => Err(unfetched(one, &error)),
+                Err(error) => Err(unfetched(one, &error, work.task.postponed >= NAME_WAITS)),
             }
         }
     }
 }
 
-/// Which rule an answer breaks, or what is waited for.
-fn unfetched(one: &Listed<'_>, error: &FetchError) -> Missing {
+/// Which rule an answer breaks, or what is waited for. `asked_enough`: a name that does not exist is not one that a resolver
+/// does not know yet.
+fn unfetched(one: &Listed<'_>, error: &FetchError, asked_enough: bool) -> Missing {
     let observed = error.to_string();
     match error {
         FetchError::Status(401 | 403) => {
@@ -366,6 +369,12 @@ fn unfetched(one: &Listed<'_>, error: &FetchError) -> Missing {
             &observed,
             "an https address on the internet, or one that the operator allows",
         ),
+        FetchError::Egress(error @ EgressError::Unreachable { host, .. })
+            if asked_enough && error.is_nameless() =>
+        {
+            let observed = SourceError::NoSuchHost(host.clone()).to_string();
+            one.finding("SAS-11", &observed, "a host that exists")
+        }
         FetchError::TooLarge(..) => one.finding("DSK-06", &observed, "a disk of at most 64 TiB"),
         FetchError::Io(_) => Missing::Wait { on: "wait-store", detail: crate::chain(error) },
         FetchError::Egress(_) => {

@@ -9,7 +9,7 @@ use mercat_store::{FindingRow, ImageRow};
 use std::path::Path;
 
 /// Waits for a name that does not exist, together about a quarter of a minute.
-const NAME_WAITS: u32 = 4;
+pub(super) const NAME_WAITS: u32 = 4;
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Ended, AppError> {
     if work.document.kind == OfferKind::VirtualMachine {

@@ -94,6 +94,13 @@ async fn a_registry_that_does_not_exist_is_a_finding() {
         "{found:?}"
     );
     assert_eq!(status["fault"], "publisher");
+    let disk = json!([{"version": "1.0.0", "osDiskUrl": "https://nobody.invalid/disk.vhd"}]);
+    house.save(&house.machine("machine", disk, &[NOBODYS.to_owned()]).await).await;
+    house.publish("machine").await;
+    let status = house.until("machine", &["failed"]).await;
+    let found = House::blocking(&status);
+    assert_eq!((found.len(), &found[0]["rule"]), (1, &json!("SAS-11")), "{found:?}");
+    assert_eq!(status["fault"], "publisher");
 }
 
 /// For people on a page, for programs in a problem document.

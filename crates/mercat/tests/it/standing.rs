@@ -143,6 +143,8 @@ async fn a_new_advisory_is_found_in_what_is_live_without_reading_it_again() {
     };
     let product = page(&house, "/marketplace/apps/aurora.app").await;
     assert!(product.contains("Would block today: 1") && product.contains("Judged again"), "{product}");
+    let offers = page(&house, "/portal").await;
+    assert!(offers.contains("Would block today: 1"), "{offers}");
     let health = page(&house, "/portal/operator/health").await;
     assert!(health.contains("1 would not pass by what is known now: aurora/app"), "{health}");
     assert!(
@@ -152,6 +154,7 @@ async fn a_new_advisory_is_found_in_what_is_live_without_reading_it_again() {
         browser.goto(&format!("{}/marketplace", house.base)).await;
         browser.sign_in(&house.operator).await;
         for (path, name) in [
+            ("/portal", "offers-standing"),
             ("/portal/offers/aurora/app/status", "status-standing"),
             ("/marketplace/apps/aurora.app", "product-standing"),
             ("/portal/offers/aurora/app/history", "history-standing"),
