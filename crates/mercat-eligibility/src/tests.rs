@@ -203,6 +203,12 @@ fn files_that_cannot_be_used_are_named() {
     };
     let there = rego("f(x) := data.mercat.g(x)\nfindings contains f(1)");
     assert!(matches!(Eligibility::load(&[there, back]), Err(EligibilityError::Circle(_))));
+    let tests = PolicyFile {
+        name: "own_test.rego".to_owned(),
+        text: "package mercat.eligibility_test\nimport rego.v1\nimport data.mercat.eligibility\ntest_it if { count(eligibility.findings) == 0 }"
+            .to_owned(),
+    };
+    assert!(Eligibility::load(&[rego("findings contains 1 if { input.verdict }"), tests]).is_ok());
     let both = Eligibility::load(&[rego("findings contains 1 if { input.verdict }"), misspelt]);
     assert!(both.err().expect("refused").to_string().starts_with("more.rego: no finding comes from it"));
     assert!(refused(rego("findings contains http.send({})")).contains("http"));
