@@ -74,7 +74,8 @@ pub(crate) fn cyclonedx(bytes: &[u8]) -> Result<Vec<Component>, Broken> {
             Some(name) => name.id.0.clone(),
             None => licence.expression.0.clone(),
         });
-        let licence = licence.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" AND ");
+        let licences: Vec<String> = licence.filter(|text| !text.is_empty()).collect();
+        let licence = crate::all_of(licences.iter().map(String::as_str));
         out.push(Component { licence, ..component });
     }
     Ok(out)

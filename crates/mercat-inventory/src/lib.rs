@@ -308,6 +308,17 @@ pub fn read_cyclonedx(path: &str, bytes: &[u8]) -> Result<Vec<Component>, Broken
     read(Reader::CycloneDx, path, bytes)
 }
 
+/// Licences that hold together, as one expression (SPDX specification, annex D): a choice among them stands in brackets.
+pub fn all_of<'l>(licences: impl IntoIterator<Item = &'l str>) -> String {
+    let all: Vec<&str> = licences.into_iter().collect();
+    let is_choice = |licence: &str| licence.split_whitespace().any(|word| word.eq_ignore_ascii_case("or"));
+    let one = |licence: &&str| match is_choice(licence) && all.len() > 1 {
+        true => format!("({licence})"),
+        false => (*licence).to_owned(),
+    };
+    all.iter().map(one).collect::<Vec<_>>().join(" AND ")
+}
+
 /// What a package is by the place of its record: its name, and its version where that is told, too. What loads it looks no
 /// further, so that a record that cannot be read, or says too little, hides nothing.
 pub fn by_place(reader: Reader, path: &str) -> Option<Component> {

@@ -275,6 +275,9 @@ fn hex_of_base64(text: &str) -> Option<String> {
     (out.len() == 40).then_some(out)
 }
 
+/// Licences of a package that are kept.
+const LICENCES_MAX: usize = 32;
+
 /// The short names in the `License` fields of a machine-readable copyright file (DEP-5), each once; of
 /// any other text nothing, because its words are for people.
 fn licence_of(text: &str) -> String {
@@ -290,7 +293,9 @@ fn licence_of(text: &str) -> String {
         .filter_map(|line| line.strip_prefix("License:").map(str::trim))
         .filter(|name| !name.is_empty() && name.len() <= 100)
         .collect();
-    names.into_iter().take(32).collect::<Vec<_>>().join(" AND ")
+    // A part of a list is no claim about the whole.
+    let rest = (names.len() > LICENCES_MAX).then_some("others");
+    mercat_inventory::all_of(names.into_iter().take(LICENCES_MAX).chain(rest))
 }
 
 /// The owners of files, over all lists.

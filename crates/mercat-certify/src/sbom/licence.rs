@@ -33,6 +33,7 @@ const WRITTEN: &[(&str, &str)] = &[
     ("mit license", "MIT"),
     ("mozilla public license 2.0 (mpl 2.0)", "MPL-2.0"),
     ("mplv2.0", "MPL-2.0"),
+    ("the apache software license, version 2.0", "Apache-2.0"),
     ("the mit license", "MIT"),
 ];
 

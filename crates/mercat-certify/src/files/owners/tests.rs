@@ -28,6 +28,10 @@ fn licences_come_from_machine_readable_files_only() {
     let text = b"Format: https://x\n\nFiles: *\nLicense: GPL-2+\n long text\n\nLicense: MIT\n text\n";
     let read = |text: &[u8]| read("usr/share/doc/a/copyright", text).expect("reads");
     assert_eq!(read(text)[0].licence, "GPL-2+ AND MIT");
+    let choice = b"Format: https://x\n\nLicense: GPL-1+ or Artistic\n\nLicense: MIT\n text\n";
+    assert_eq!(read(choice)[0].licence, "(GPL-1+ or Artistic) AND MIT");
+    let many: String = (0..40).map(|at| format!("License: L{at}\n\n")).collect();
+    assert!(read(format!("Format: https://x\n\n{many}").as_bytes())[0].licence.ends_with(" AND others"));
     assert_eq!(read(b"This is a\nLicense: x\n")[0].licence, "");
 }
 

@@ -43,6 +43,8 @@ fn names_that_mean_one_licence_are_told_by_its_identifier() {
     {
         assert_eq!(understand(several), Licence::Words(several.into()));
     }
+    let choice = understand("(mit or Apache-2.0) AND Zlib");
+    assert_eq!(choice, Licence::Expression("(MIT OR Apache-2.0) AND Zlib".into()));
     for (written, right) in [("Apache-2.0+", "Apache-2.0+"), ("GPL-2.0 OR MIT", "GPL-2.0-only OR MIT")] {
         assert_eq!(understand(written), Licence::Expression(right.into()));
     }
