@@ -191,17 +191,14 @@ impl MaxByProbability for Option<Epss> {
 /// The names under which a record is the same as another: only its own when it is about several vulnerabilities at once,
 /// as advisories of distributions are; and those of the several.
 fn own_names(advisory: &Advisory) -> (Vec<&str>, BTreeSet<&str>) {
-    let all = || std::iter::once(&advisory.id).chain(&advisory.aliases).chain(&advisory.upstream);
-    let cves: BTreeSet<&str> = all().map(String::as_str).filter(|name| name.starts_with("CVE-")).collect();
-    let aliases = || std::iter::once(&advisory.id).chain(&advisory.aliases).map(String::as_str).collect();
+    let own = || std::iter::once(&advisory.id).chain(&advisory.aliases).map(String::as_str);
+    let upstream = || advisory.upstream.iter().map(String::as_str);
+    let cves: BTreeSet<&str> = own().chain(upstream()).filter(|name| name.starts_with("CVE-")).collect();
     match cves.len() {
-        0 if advisory.upstream.len() < 2 => (aliases(), BTreeSet::new()),
-        0 => (aliases(), advisory.upstream.iter().map(String::as_str).collect()),
-        1 => (all().map(String::as_str).collect(), BTreeSet::new()),
-        _ => (
-            vec![&advisory.id],
-            cves.into_iter().chain(advisory.upstream.iter().map(String::as_str)).collect(),
-        ),
+        0 if advisory.upstream.len() < 2 => (own().collect(), BTreeSet::new()),
+        0 => (own().collect(), upstream().collect()),
+        1 => (own().chain(upstream()).collect(), BTreeSet::new()),
+        _ => (vec![&advisory.id], cves.into_iter().chain(upstream()).collect()),
     }
 }
 

@@ -66,27 +66,22 @@ pub(crate) fn check(syntax: &str) -> Result<Option<Wrong>, serde_json::Error> {
         }
     }
     let circle = || circle(&uses).map(Wrong::Circle);
-    let unused =
-        || modules.iter().find(|module| is_unused(module, &uses)).map(|of| Wrong::Unused(of.file.to_owned()));
+    let unused = || unused(&modules, &uses).map(Wrong::Unused);
     Ok(random.map(Wrong::Random).or_else(circle).or_else(unused))
 }
 
-fn module(module: &Value) -> Option<Module<'_>> {
+fn module<'s>(module: &'s Value) -> Option<Module<'s>> {
     let ast = &module["ast"];
     let package = whole(&ast["package"]["refr"])?;
     let package = std::iter::once(package.root).chain(package.path.iter().flatten().copied());
-    let text =
-        module["contents"].as_str().or_else(|| module["source"]["contents"].as_str()).unwrap_or_default();
+    let source = |part: &str| -> &'s str { module["source"][part].as_str().unwrap_or_default() };
+    let (file, text) = (source("file"), source("contents"));
+    let imports = ast["imports"].as_array().into_iter().flatten();
     Some(Module {
         package: package.map(str::to_owned).collect(),
-        imports: ast["imports"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|one| import(one, text))
-            .collect(),
+        imports: imports.filter_map(|one| import(one, text)).collect(),
         rules: ast["rules"].as_array().map(Vec::as_slice).unwrap_or_default(),
-        file: module["source"]["file"].as_str().or_else(|| module["file"].as_str()).unwrap_or_default(),
+        file,
     })
 }
 
@@ -192,15 +187,12 @@ fn is_on_way(rule: &[String], way: &[&str]) -> bool {
     rule.iter().zip(way).all(|(a, b)| a == b)
 }
 
-/// Whether no finding comes from a file, though it has rules. Nothing comes from tests, which are named as OPA names them.
-fn is_unused(module: &Module<'_>, uses: &Uses) -> bool {
-    if module.file.ends_with("_test.rego") {
-        return false;
-    }
+/// A file that no finding comes from, though it has rules. Nothing comes from tests, which are named as OPA names them.
+fn unused(modules: &[Module<'_>], uses: &Uses) -> Option<String> {
     let mut waiting: Vec<&Rule> = uses.keys().filter(|rule| is_on_way(rule, &FINDINGS)).collect();
     // That there are none at all is told otherwise.
     if waiting.is_empty() {
-        return false;
+        return None;
     }
     let mut reached = BTreeSet::new();
     while let Some(rule) = waiting.pop() {
@@ -208,8 +200,13 @@ fn is_unused(module: &Module<'_>, uses: &Uses) -> bool {
             waiting.extend(uses.get(rule).into_iter().flatten());
         }
     }
-    let rules = rules_of(module);
-    !rules.is_empty() && !rules.iter().any(|rule| reached.contains(rule))
+    let is_unused = |module: &&Module<'_>| {
+        let rules = rules_of(module);
+        !module.file.ends_with("_test.rego")
+            && !rules.is_empty()
+            && !rules.iter().any(|rule| reached.contains(rule))
+    };
+    modules.iter().find(is_unused).map(|module| module.file.to_owned())
 }
 
 /// Takes away rules that lead nowhere until none is left, or every one that is left leads to another.

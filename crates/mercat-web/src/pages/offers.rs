@@ -221,7 +221,7 @@ pub(super) async fn page(
     };
     let first = (page - 1).saturating_mul(PAGE);
     let mut lines: Vec<Line> = lines.into_iter().skip(first).take(PAGE).collect();
-    for line in &mut lines {
+    for line in lines.iter_mut().filter(|line| line.row.live.is_some()) {
         let standing = site.app.standing(&line.row).await.map_err(fail(&caller))?;
         line.blocking = standing.map_or(0, |row| row.blocking().count());
     }

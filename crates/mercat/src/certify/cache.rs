@@ -71,22 +71,19 @@ struct Kept {
     verdict: String,
 }
 
-impl Kept {
-    fn of(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+/// The blobs of the layout that an image is in. Their sizes are all that is looked at: whoever takes the image by its digest
+/// gets other bytes from nobody. What was copied by digest was read then.
+struct There(Option<BTreeMap<String, u64>>);
+
+impl There {
+    fn of(found: &Found, image: &Imported) -> Self {
+        let blobs = || image.blobs.iter().map(|(digest, size)| (digest.to_string(), *size)).collect();
+        Self(found.layout.then(blobs))
     }
 
-    /// Whether all of them still are. That is all that is looked at: whoever takes the image by its digest gets other
-    /// bytes from nobody.
-    fn is_there(&self, found: &Found, image: &Imported) -> bool {
-        let sizes = sizes(image);
-        !found.layout || self.blobs.iter().all(|(digest, size)| sizes.get(digest) == Some(size))
+    fn has(&self, digest: &str, size: u64) -> bool {
+        self.0.as_ref().is_none_or(|blobs| blobs.get(digest) == Some(&size))
     }
-}
-
-/// The blobs of the layout that an image is in.
-fn sizes(image: &Imported) -> BTreeMap<String, u64> {
-    image.blobs.iter().map(|(digest, size)| (digest.to_string(), *size)).collect()
 }
 
 /// Inspects an image, or finds what was found before. SBOMs are made of facts, never found.
@@ -96,21 +93,22 @@ pub(super) async fn inspect(
     cache: Option<&Cache>,
     sboms: bool,
 ) -> anyhow::Result<Inspection> {
+    let there = There::of(found, image);
     let mut reuse = Reuse::default();
     let mut whole = None;
     if let Some(cache) = cache {
         let knowledge = inspector.knowledge().await.map_err(anyhow::Error::msg)?;
         let key = verdict_key(&image.digest, &knowledge, None);
-        let kept = if sboms { None } else { cache.get(&key).and_then(|kept| Kept::of(&kept)) };
-        if let Some(kept) = kept.filter(|kept| kept.is_there(found, image)) {
+        let kept = if sboms { None } else { cache.get(&key) };
+        let kept: Option<Kept> = kept.and_then(|text| serde_json::from_str(&text).ok());
+        let is_there = |kept: &Kept| kept.blobs.iter().all(|(digest, size)| there.has(digest, *size));
+        if let Some(kept) = kept.filter(is_there) {
             return Ok(Inspection { verdict: kept.verdict, ..Inspection::default() });
         }
         let wanted = keys(&image.digest, &found.root, found.layout, &knowledge).unwrap_or_default();
-        let sizes = sizes(image);
         for (key, blob) in &wanted {
             let kept: Option<LayerFacts> = cache.get(key).and_then(|text| serde_json::from_str(&text).ok());
-            let is_there =
-                |kept: &LayerFacts| !found.layout || sizes.get(blob.as_str()) == Some(&kept.packed_bytes);
+            let is_there = |kept: &LayerFacts| there.has(blob.as_str(), kept.packed_bytes);
             reuse.facts.extend(kept.filter(is_there).map(|kept| (key.clone(), kept)));
         }
         reuse.wanted = wanted;
@@ -133,8 +131,7 @@ pub(super) async fn inspect(
         let is_whole =
             findings.is_some_and(|findings| findings.iter().all(|finding| finding.rule != "CTR-13"));
         if is_whole && outcome.is_some_and(|outcome| outcome != Outcome::Inconclusive) {
-            let blobs = if found.layout { sizes(image) } else { BTreeMap::new() };
-            let kept = Kept { blobs, verdict: inspection.verdict.clone() };
+            let kept = Kept { blobs: there.0.unwrap_or_default(), verdict: inspection.verdict.clone() };
             cache.put(&key, &serde_json::to_string(&kept)?)?;
         }
     }
