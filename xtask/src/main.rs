@@ -123,9 +123,38 @@ fn problems(root: &Path) -> anyhow::Result<Vec<String>> {
         }
         sizes(&path, &name, &mut out)?;
     }
+    fuzz_lock(root, &mut out)?;
     languages(root, &mut out)?;
     ways_out(root, &mut out)?;
     Ok(out)
+}
+
+/// The fuzz targets have a lock file of their own, which no build of the workspace brings up to date.
+fn fuzz_lock(root: &Path, out: &mut Vec<String>) -> anyhow::Result<()> {
+    let lock: toml::Table = std::fs::read_to_string(root.join("fuzz/Cargo.lock"))?.parse()?;
+    let packages =
+        lock.get("package").and_then(toml::Value::as_array).context("packages of fuzz/Cargo.lock")?;
+    for package in packages {
+        let name = package.get("name").and_then(toml::Value::as_str).unwrap_or_default();
+        let manifest = root.join("crates").join(name).join("Cargo.toml");
+        if !manifest.is_file() {
+            continue;
+        }
+        // A dependency is written as `name` or, where several versions are locked, `name version`.
+        let listed = package.get("dependencies").and_then(toml::Value::as_array);
+        let locked: BTreeSet<&str> =
+            listed.into_iter().flatten().filter_map(|one| one.as_str()?.split(' ').next()).collect();
+        let manifest: toml::Table = std::fs::read_to_string(manifest)?.parse()?;
+        let wanted = manifest.get("dependencies").and_then(toml::Value::as_table);
+        for missing in
+            wanted.into_iter().flat_map(toml::Table::keys).filter(|key| !locked.contains(key.as_str()))
+        {
+            out.push(format!(
+                "fuzz/Cargo.lock: {name} has no {missing}; run `cargo check --manifest-path fuzz/Cargo.toml`"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn arrows(path: &Path, name: &str, out: &mut Vec<String>) -> anyhow::Result<()> {
