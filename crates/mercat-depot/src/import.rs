@@ -141,13 +141,12 @@ impl Importer<'_> {
             blobs: Vec::new(),
         };
         if let Manifest::Index(entries) = &manifest {
-            out.children = entries
-                .iter()
-                .filter(|entry| !entry.claims_attestation())
-                .map(|entry| (entry.digest.clone(), entry.platform.clone().unwrap_or_default()))
-                .collect();
+            let named =
+                |entry: &Descriptor| (entry.digest.clone(), entry.platform.clone().unwrap_or_default());
+            out.children = entries.iter().map(named).collect();
         }
-        self.below(manifest, &mut out).await?;
+        let documents = self.below(manifest, &mut out).await?;
+        out.children.retain(|(digest, _)| !documents.contains(digest));
         out.platforms.sort();
         out.platforms.dedup();
         out.manifests.sort();
@@ -157,8 +156,10 @@ impl Importer<'_> {
         Ok(out)
     }
 
-    /// Walks the tree of manifests without recursion: depth and width are bounded by the reader.
-    async fn below(&self, root: Manifest, out: &mut Imported) -> Result<(), SourceError> {
+    /// Walks the tree of manifests without recursion: depth and width are bounded by the reader. Gives those that are
+    /// attestations: what only claims to be one is an image.
+    async fn below(&self, root: Manifest, out: &mut Imported) -> Result<BTreeSet<Digest>, SourceError> {
+        let mut documents = BTreeSet::new();
         let mut queue = vec![(root, 0, false)];
         let mut seen = BTreeSet::new();
         while let Some((manifest, depth, attestation)) = queue.pop() {
@@ -171,12 +172,17 @@ impl Importer<'_> {
                 Manifest::Index(entries) => {
                     for entry in entries.into_iter().filter(|entry| seen.insert(entry.digest.clone())) {
                         let child = self.child(&entry, out).await?;
+                        let is_document =
+                            matches!(&child, Manifest::Image { layers, .. } if oci::holds_documents(layers));
+                        if is_document && entry.claims_attestation() {
+                            documents.insert(entry.digest.clone());
+                        }
                         queue.push((child, depth + 1, entry.claims_attestation()));
                     }
                 }
             }
         }
-        Ok(())
+        Ok(documents)
     }
 
     async fn child(&self, entry: &Descriptor, out: &mut Imported) -> Result<Manifest, SourceError> {

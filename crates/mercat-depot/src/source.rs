@@ -118,6 +118,20 @@ pub(crate) struct Found {
     pub(crate) media_type: Option<String>,
 }
 
+/// Refuses names that two images have: which of them is meant, readers decide each in its own way.
+pub(crate) fn unambiguous<'a>(
+    names: impl IntoIterator<Item = (&'a str, &'a Digest)>,
+) -> Result<(), SourceError> {
+    let mut known = std::collections::BTreeMap::new();
+    for (name, digest) in names {
+        if *known.entry(name).or_insert(digest) != digest {
+            let what = format!("two images have the tag {name}; save each into a place of its own");
+            return Err(SourceError::Refused { code: "MAN-05", what });
+        }
+    }
+    Ok(())
+}
+
 /// The first of some names, in one line, without what terminals would do.
 pub fn some_of(names: &[String]) -> String {
     const TOLD_MAX: usize = 10;

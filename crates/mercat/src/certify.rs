@@ -15,6 +15,7 @@ use mercat_artifact::oci::reference::{self, Selector, Source};
 use mercat_certify::advisories::{Advisories, vex};
 use mercat_certify::{Policy, Verdict};
 use mercat_depot::{Credentials, Depot, Imported, Progress, SourceError, import, selected};
+use mercat_domain::plain::plain;
 use mercat_domain::{Digest, Outcome};
 use mercat_egress::Egress;
 use mercat_worker::{Inspection, Inspector};
@@ -417,7 +418,7 @@ fn usage(text: &str) -> u8 {
 
 #[expect(clippy::print_stderr, reason = "the command's result")]
 fn refused(image: &str, error: &SourceError) -> anyhow::Result<u8> {
-    eprintln!("mercat: {image}: {}", mercat_worker::chain(error));
+    eprintln!("mercat: {image}: {}", plain(&mercat_worker::chain(error)));
     hint(image, error);
     Ok(match error {
         SourceError::Refused { .. } => EXIT_FINDINGS,

@@ -13,6 +13,7 @@ use mercat_artifact::oci::{self, Manifest};
 use mercat_artifact::{ReadError, json};
 use mercat_domain::Digest;
 use mercat_domain::limits::{CONFIG_BYTES_MAX, MANIFEST_BYTES_MAX};
+use mercat_domain::plain::plain;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -20,6 +21,9 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
+
+/// Bytes of all documents of one archive.
+const DOCUMENTS_BYTES_MAX: usize = 128 << 20;
 
 #[derive(Debug, Clone)]
 struct Member {
@@ -68,6 +72,8 @@ impl Archive {
         let (Manifest::Index(entries), _) = oci::parse_manifest(index, Some(oci::OCI_INDEX))? else {
             return Err(SourceError::Refused { code: "MAN-04", what: "index.json is no index".to_owned() });
         };
+        let named = entries.iter().filter_map(|entry| Some((entry.annotation(REF_NAME)?, &entry.digest)));
+        super::unambiguous(named)?;
         for entry in entries {
             let name = entry.annotation(REF_NAME).unwrap_or(entry.digest.as_str()).to_owned();
             let file = directory.small.get(&format!("blobs/sha256/{}", entry.digest.hex()));
@@ -81,6 +87,7 @@ impl Archive {
         let text =
             directory.list("manifest.json", "index.json", "it holds an OCI layout: say oci-archive:")?;
         let list = json::parse(text)?;
+        let mut named = Vec::new();
         let bad =
             |what: &str| SourceError::Refused { code: "MAN-05", what: format!("manifest.json: {what}") };
         for image in list.as_array().ok_or_else(|| bad("not a list"))? {
@@ -99,18 +106,20 @@ impl Archive {
                 "layers": layers.iter().map(|layer| descriptor(layer, oci::OCI_LAYER)).collect::<Vec<_>>(),
             });
             let bytes = Bytes::from(serde_json::to_vec(&manifest).expect("plain data"));
+            let digest = Digest::from_sha256(&Sha256::digest(&bytes));
             let tags = image.get("RepoTags").and_then(Value::as_array).cloned().unwrap_or_default();
             let tags =
                 tags.iter().filter_map(|tag| tag.as_str()?.rsplit_once(':').map(|(_, tag)| tag.to_owned()));
             let mut names: Vec<String> = tags.collect();
             if names.is_empty() {
-                names.push(Digest::from_sha256(&Sha256::digest(&bytes)).to_string());
+                names.push(digest.to_string());
             }
             for name in names {
-                self.manifests.insert(name, bytes.clone());
+                self.manifests.insert(name.clone(), bytes.clone());
+                named.push((name, digest.clone()));
             }
         }
-        Ok(())
+        super::unambiguous(named.iter().map(|(name, digest)| (name.as_str(), digest)))
     }
 
     pub(crate) fn references(&self) -> Vec<String> {
@@ -212,19 +221,25 @@ fn read_directory(path: &Path) -> Result<Directory, SourceError> {
     file.seek(SeekFrom::Start(0)).map_err(ReadError::from)?;
     let at = std::rc::Rc::new(std::cell::Cell::new(0));
     let mut tar = TarReader::new(Places { inner: file, at: at.clone() }, 100_000);
+    let mut documents = 0;
     let mut out = Directory { files: BTreeMap::new(), links: BTreeMap::new(), small: BTreeMap::new() };
     while let Some(entry) = tar.next_entry()? {
         match entry.kind {
-            Kind::Symlink => {
-                out.links.insert(entry.path, entry.link);
-            }
-            Kind::HardLink => {
+            Kind::Symlink | Kind::HardLink => {
                 let depth = entry.path.split('/').count() - 1;
-                out.links.insert(entry.path, format!("{}{}", "../".repeat(depth), entry.link));
+                let target = match entry.kind {
+                    Kind::HardLink => format!("{}{}", "../".repeat(depth), entry.link),
+                    _ => entry.link,
+                };
+                let is_other = out.links.get(&entry.path).is_some_and(|other| *other != target);
+                if is_other || out.files.contains_key(&entry.path) {
+                    return Err(twice(&entry.path));
+                }
+                out.links.insert(entry.path, target);
             }
             Kind::File => {
                 let offset = at.get();
-                let keep = entry.size <= MANIFEST_BYTES_MAX.max(CONFIG_BYTES_MAX);
+                let mut keep = entry.size <= MANIFEST_BYTES_MAX.max(CONFIG_BYTES_MAX);
                 let mut small = Vec::new();
                 let mut hashing = HashingReader::new(Body(&mut tar));
                 let mut chunk = vec![0; 128 << 10];
@@ -233,20 +248,43 @@ fn read_directory(path: &Path) -> Result<Directory, SourceError> {
                     if count == 0 {
                         break;
                     }
+                    // Layers are no documents, whatever their size.
+                    keep &= !small.is_empty() || may_be_document(&chunk[..count]);
                     if keep {
                         small.extend_from_slice(&chunk[..count]);
                     }
                 }
-                let hashed = hashing.finish();
+                let digest = hashing.finish().digest;
+                if out.files.get(&entry.path).is_some_and(|other| other.digest != digest)
+                    || out.links.contains_key(&entry.path)
+                {
+                    return Err(twice(&entry.path));
+                }
+                documents += small.len();
+                if documents > DOCUMENTS_BYTES_MAX {
+                    let what = format!("documents of more than {DOCUMENTS_BYTES_MAX} bytes in one archive");
+                    return Err(SourceError::Refused { code: "MAN-01", what });
+                }
                 if keep {
                     out.small.insert(entry.path.clone(), small);
                 }
-                out.files.insert(entry.path, Member { offset, size: entry.size, digest: hashed.digest });
+                out.files.insert(entry.path, Member { offset, size: entry.size, digest });
             }
             Kind::Directory | Kind::Device | Kind::Fifo => {}
         }
     }
     Ok(out)
+}
+
+/// Which of the two is read, tools decide each in its own way.
+fn twice(path: &str) -> SourceError {
+    let what = format!("{} is in the archive twice", plain(path));
+    SourceError::Refused { code: "TAR-28", what }
+}
+
+/// Whether bytes are the beginning of JSON, or may still come to it.
+fn may_be_document(head: &[u8]) -> bool {
+    head.trim_ascii_start().first().is_none_or(|byte| b"{[".contains(byte))
 }
 
 struct Body<'t, R>(&'t mut TarReader<R>);

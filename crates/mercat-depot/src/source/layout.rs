@@ -20,7 +20,12 @@ impl Layout {
     pub(crate) async fn open(root: &Path) -> Result<Self, SourceError> {
         let index = read_small(&root.join("index.json")).await?;
         match oci::parse_manifest(&index, Some(oci::OCI_INDEX))? {
-            (Manifest::Index(entries), _) => Ok(Self { root: root.to_owned(), entries }),
+            (Manifest::Index(entries), _) => {
+                let named =
+                    entries.iter().filter_map(|entry| Some((entry.annotation(REF_NAME)?, &entry.digest)));
+                super::unambiguous(named)?;
+                Ok(Self { root: root.to_owned(), entries })
+            }
             _ => Err(SourceError::Refused { code: "MAN-04", what: "index.json is no index".to_owned() }),
         }
     }

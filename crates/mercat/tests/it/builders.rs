@@ -1,7 +1,8 @@
 //! What ordinary builders make is accepted: none of their layers is called ambiguous.
 
-use crate::house::{BIN, has, layout, run, tar};
+use crate::house::{BIN, has, layout, run, sha256, tar};
 use crate::publish::debian;
+use serde_json::json;
 use std::path::Path;
 use std::process::Command;
 
@@ -145,4 +146,74 @@ async fn the_demo_tells_its_story() {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
     }
+}
+
+/// What two images are called, and what is in an archive twice, tools read each in its own way.
+#[test]
+fn archives_that_can_be_read_in_two_ways_are_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let archive = dir.path().join("a.tar");
+    let refused = |kind: &str, files: &[(&str, &[u8])]| {
+        std::fs::write(&archive, tar(files)).expect("written");
+        let reference = format!("{kind}:{}", archive.display());
+        let out = Command::new(BIN)
+            .args(["--data", "/nonexistent-mercat", "certify", &reference])
+            .output()
+            .expect("it starts");
+        let told = [out.stdout, out.stderr].concat();
+        (out.status.code(), String::from_utf8_lossy(&told).into_owned())
+    };
+    let (one, other) = (tar(&[("bin/app", b"one")]), tar(&[("bin/app", b"other")]));
+    let config = |layer: &[u8]| {
+        json!({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [sha256(layer)]}}).to_string()
+    };
+    let (config_of_one, config_of_other) = (config(&one), config(&other));
+    let list = |tags: [&str; 2]| {
+        let image = |config: &str, tag: &str, layer: &str| json!({"Config": config, "RepoTags": [tag], "Layers": [layer]});
+        json!([image("one.json", tags[0], "one.tar"), image("other.json", tags[1], "other.tar")]).to_string()
+    };
+    let files = |list: &[&str]| {
+        let parts: [(&str, &[u8]); 4] = [
+            ("one.json", config_of_one.as_bytes()),
+            ("one.tar", &one),
+            ("other.json", config_of_other.as_bytes()),
+            ("other.tar", &other),
+        ];
+        let lists = list.iter().map(|list| ("manifest.json", list.as_bytes()));
+        let all: Vec<_> = lists.chain(parts).collect();
+        refused("docker-archive", &all)
+    };
+    let (apart, alike) = (list(["evil:1.0", "good:2.0"]), list(["evil:1.0", "good:1.0"]));
+    assert_ne!(files(&[&apart]).0, Some(64), "two images of two tags are both read");
+    assert!(!files(&[&apart]).1.contains("MAN-05"));
+    let (code, told) = files(&[&alike]);
+    assert!(
+        code == Some(1) && told.contains("MAN-05") && told.contains("two images have the tag 1.0"),
+        "{code:?} {told}"
+    );
+    let (code, told) = files(&[&apart, &alike]);
+    assert!(
+        code == Some(1) && told.contains("TAR-28") && told.contains("manifest.json is in the archive twice"),
+        "{code:?} {told}"
+    );
+    let escapes = json!([{"Config": "c\u{1b}[31m", "Layers": []}]).to_string();
+    let (_, told) = files(&[&escapes]);
+    assert!(told.contains("c\\u{1b}[31m") && !told.contains('\u{1b}'), "{told:?}");
+
+    let root = dir.path().join("layout");
+    layout(&root, &[one], &["1.0"]);
+    let first = std::fs::read_to_string(root.join("index.json")).expect("text");
+    layout(&root, &[other], &["1.0"]);
+    let second = std::fs::read_to_string(root.join("index.json")).expect("text");
+    let mut index: serde_json::Value = serde_json::from_str(&first).expect("JSON");
+    let more: serde_json::Value = serde_json::from_str(&second).expect("JSON");
+    index["manifests"].as_array_mut().expect("a list").push(more["manifests"][0].clone());
+    std::fs::write(root.join("index.json"), index.to_string()).expect("written");
+    run("tar", &["-C", &root.display().to_string(), "-cf", &archive.display().to_string(), "."]);
+    let out = Command::new(BIN)
+        .args(["--data", "/nonexistent-mercat", "certify", &format!("oci-archive:{}", archive.display())])
+        .output()
+        .expect("it starts");
+    let told = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
+    assert!(out.status.code() == Some(1) && told.contains("MAN-05"), "{:?} {told}", out.status);
 }
