@@ -34,8 +34,14 @@ pub enum VexError {
     /// A field is missing or wrong.
     #[error("VEX-13: statement {at}: {why}")]
     Statement {
-        /// Its number, from 1; 0 for the document itself.
+        /// Its number, from 1.
         at: usize,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// The document itself lacks something.
+    #[error("VEX-13: {why}")]
+    Document {
         /// What is wrong.
         why: &'static str,
     },
@@ -105,6 +111,11 @@ impl Statement {
     /// Whether the claim's time is over. Without today it is not judged.
     pub fn is_over(&self, today: Option<Day>) -> bool {
         self.expires.is_some_and(|last| today.is_some_and(|today| today > last))
+    }
+
+    /// Whether it is dated after today, by more than clocks and time zones differ. Without today it is not judged.
+    pub fn is_ahead(&self, today: Option<Day>) -> bool {
+        self.day.is_some_and(|day| today.is_some_and(|today| day.since(today) > 1))
     }
 
     /// Whether it is about a vulnerability by one of its names, in a package of a subject. What is fixed is fixed in a

@@ -1,5 +1,6 @@
 //! Package databases of Linux distributions.
 
+pub mod release;
 pub mod rpm;
 
 /// One installed package.

@@ -38,6 +38,9 @@ const LIST_BYTES_MAX: u64 = 32 << 20;
 /// Names of files of packages that one layer keeps.
 const OWNED_MAX: usize = 2_000_000;
 
+/// The file of accounts in which engines look users up.
+pub(crate) const USERS: &str = "etc/passwd";
+
 /// Parts of the path of a notice: deeper in trees of sources stand those of their parts.
 const NOTICE_PARTS_MAX: usize = 4;
 
@@ -82,7 +85,7 @@ pub(crate) struct Files {
     pub(crate) writable: BTreeMap<String, Mode>,
     /// Licence files and notices outside of any package.
     pub(crate) notices: Vec<String>,
-    /// Files of accounts that tell of passwords.
+    /// Files of accounts that tell of passwords, and the one that names users.
     pub(crate) accounts: BTreeMap<String, Accounts>,
     /// Every name in the layer, as [`key_of`], sorted when the layer has ended.
     pub(crate) names: Vec<u64>,
@@ -173,7 +176,7 @@ impl Files {
     /// Takes note of a file of accounts, where it tells something.
     pub(crate) fn accounts(&mut self, path: String, found: Accounts) {
         // Of two entries of one name the last counts.
-        match found.is_calm() {
+        match found.is_calm() && path != USERS {
             true => self.accounts.remove(&path),
             false => self.accounts.insert(path, found),
         };
@@ -232,7 +235,7 @@ impl Files {
     }
 
     /// Whether it has a directory of this name.
-    fn has_directory(&self, path: &str) -> bool {
+    pub(crate) fn has_directory(&self, path: &str) -> bool {
         self.has_name(path, true)
     }
 

@@ -1,7 +1,8 @@
 //! What is installed, and what is known about it: the same for images and disks.
 
 use crate::scan::OURS;
-use mercat_artifact::pkgdb::{OsRelease, Package, parse_apk, parse_dpkg, rpm};
+use mercat_artifact::pkgdb::release::contradiction;
+use mercat_artifact::pkgdb::{OsRelease, Package, parse_apk, parse_dpkg, parse_os_release, rpm};
 use mercat_domain::finding::{Finding, Place, Severity};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -137,9 +138,59 @@ pub(crate) fn family(os: &OsRelease) -> Option<&'static str> {
     }
 }
 
-/// Whether databases were found, and fit the distribution that the guest says it is.
-pub(crate) fn check_formats(os: &OsRelease, formats: &BTreeSet<&str>, is_document: bool) -> Vec<Finding> {
+/// The distribution, by the texts of `etc/os-release` and `usr/lib/os-release` where they are files of their own, and
+/// that they are not the same.
+pub(crate) fn distribution<'t>(texts: impl IntoIterator<Item = &'t str>) -> (OsRelease, Option<Finding>) {
+    let mut all = texts.into_iter().map(parse_os_release);
+    let first = all.next().unwrap_or_default();
+    let name = |os: &OsRelease| [&*os.id, &os.version_id].join(" ");
+    let other = all.map(|os| name(&os)).find(|other| *other != name(&first));
+    let told = other.map(|other| {
+        let observed = format!("etc/os-release says {}, usr/lib/os-release {other}", name(&first));
+        let required = "the same distribution in both";
+        finding("PKG-03", Place::default(), observed, required, "ship the true os-release")
+    });
+    (first, told)
+}
+
+/// Directories in which package managers keep what they installed that is not read here.
+const UNREAD: [(&str, &str); 11] = [
+    ("gnu/store", "Guix"),
+    ("nix/store", "Nix"),
+    ("usr/lib/opkg/info", "opkg"),
+    ("usr/share/clear/bundles", "swupd"),
+    ("var/db/pkg", "Portage"),
+    ("var/db/xbps", "XBPS"),
+    ("var/lib/chisel", "Chisel"),
+    ("var/lib/opkg/info", "opkg"),
+    ("var/lib/pacman/local", "pacman"),
+    ("var/lib/pkgtools/packages", "pkgtools"),
+    ("var/lib/rpmmanifest", "rpm, as a list alone"),
+];
+
+/// Packages of managers that are not read: nobody knows what they are.
+pub(crate) fn check_others(has_directory: impl Fn(&str) -> bool) -> Option<Finding> {
+    let found = UNREAD.iter().filter(|(directory, _)| has_directory(directory));
+    let names: BTreeSet<&str> = found.map(|(_, name)| *name).collect();
+    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+    let fix = "build on a distribution that publishes advisories";
+    let required = "a distribution with an OSV ecosystem";
+    let observed = format!("packages of {names}, which are not read");
+    (!names.is_empty()).then(|| finding("INC-07", Place::default(), observed, required, fix))
+}
+
+/// Whether databases were found, and fit the distribution that the guest says it is. One without a package is none.
+pub(crate) fn check_formats(
+    os: &OsRelease,
+    formats: &BTreeSet<&str>,
+    packages: &[Package],
+    is_document: bool,
+) -> Vec<Finding> {
     let mut out = Vec::new();
+    if let Some(observed) = contradiction(os, packages) {
+        let required = "the same distribution in both";
+        out.push(finding("PKG-03", Place::default(), observed, required, "ship the true os-release"));
+    }
     let family = family(os);
     if let Some(found) = formats.iter().find(|format| family.is_some_and(|family| family != **format)) {
         let observed = format!("os-release says {}, the packages are {found}", os.id);

@@ -238,7 +238,8 @@ impl Knowledge {
     /// Identifies what decides about an artifact once its facts are known, as far as files tell: another digest, and
     /// what was judged is judged again.
     pub fn judgement_digest(&self) -> Digest {
-        let hold = self.vex.iter().filter(|statement| !statement.is_over(self.today)).collect::<Vec<_>>();
+        let hold = self.vex.iter().filter(|one| !one.is_over(self.today) && !one.is_ahead(self.today));
+        let hold = hold.collect::<Vec<_>>();
         let parts = [
             self.policy.digest.to_string(),
             self.advisories.digest(),

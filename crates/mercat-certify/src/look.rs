@@ -50,9 +50,7 @@ impl Knowledge {
             found.insert(note("CTR-20", format!("virus signature {name}")));
         });
         let matched = searched.and_then(|()| matched(self, path, bytes, true)).map(|rules| {
-            let told = |(rule, meaning): (String, yara::Meaning)| {
-                note(meaning.rule(), format!("malware rule {rule}"))
-            };
+            let told = |(observed, meaning): (String, yara::Meaning)| note(meaning.rule(), observed);
             found.extend(rules.into_iter().map(told));
         });
         if let Err(why) = matched {
@@ -72,7 +70,7 @@ impl Knowledge {
             let mut found = Vec::new();
             let mut lines = of.line.map(|line| Lines::of(bytes, line));
             // A class of Java is a program, whatever follows in it.
-            let is_class = of.start == 0 && bytes.starts_with(&CLASS);
+            let is_class = of.start == 0 && is_class(bytes);
             // A key behind a program, or behind what only begins like one, is no part of it.
             let inside = usize::try_from(of.program_end.saturating_sub(of.start)).unwrap_or(usize::MAX);
             let behind = bytes.get(inside..).unwrap_or_default();
@@ -125,7 +123,16 @@ impl Knowledge {
     }
 }
 
-/// The rules that match, with their meaning.
+/// Whether bytes begin as a class of Java does (JVMS 4.1): the magic number, a version there is, and a pool of constants.
+fn is_class(bytes: &[u8]) -> bool {
+    const VERSIONS: std::ops::RangeInclusive<u16> = 45..=80;
+    let word = |at: usize| bytes.get(at..at + 2).map(|two| u16::from_be_bytes([two[0], two[1]]));
+    let has_version = word(4).is_some_and(|minor| matches!(minor, 0..=3 | 0xffff))
+        && word(6).is_some_and(|major| VERSIONS.contains(&major));
+    bytes.starts_with(&CLASS) && has_version && word(8).is_some_and(|constants| constants > 1)
+}
+
+/// What the rules that match found, with their meaning.
 pub(crate) fn matched(
     knowledge: &Knowledge,
     path: &str,
@@ -133,8 +140,10 @@ pub(crate) fn matched(
     whole: bool,
 ) -> Result<Vec<(String, yara::Meaning)>, String> {
     let mut out = Vec::new();
-    knowledge
-        .yara
-        .scan(yara::Part { path, bytes, whole }, |rule, meaning| out.push((rule.to_owned(), meaning)))?;
+    let part = yara::Part { path, bytes, whole };
+    knowledge.yara.scan(part, |hit| out.push((hit.observed(), hit.meaning)))?;
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests;

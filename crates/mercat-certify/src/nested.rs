@@ -8,7 +8,9 @@ use crate::seeking::Watched;
 use crate::shown::Shown;
 use crate::space;
 pub(crate) use archive::Format;
+use lzma_rust2::XzReader;
 use mercat_artifact::archive::{self, Member};
+use mercat_artifact::layer::ZstdReader;
 use mercat_artifact::layer::tar::{Kind, TarReader};
 use mercat_artifact::{Positioned, ReadError};
 use mercat_disk::ReadAt;
@@ -73,6 +75,13 @@ fn ends_with_entry(before: &[u8]) -> bool {
 /// Bytes that may come out of what is no zlib stream.
 const CHANCE_BYTES: u64 = 4096;
 
+/// How far back an archive may look: what zstd takes at most, as a power of two, and KiB for xz. Those inside of each other
+/// are open at the same time, so that deep ones get what tools take by default.
+fn windows(depth: u32) -> (u32, u32) {
+    const OUTER: u32 = 2;
+    if depth <= OUTER { (27, 160 << 10) } else { (23, 24 << 10) }
+}
+
 /// Opens an archive whose bytes pass, and shows its members to the scanners. Damage becomes a note where it is sure
 /// that it is one: what came before it was scanned, and so is the rest of the bytes around it.
 pub(crate) fn walk<'k>(
@@ -96,8 +105,8 @@ pub(crate) fn walk<'k>(
         }
         // All members of a gzip file: archives inside files follow the format's own rule, not the layers'.
         Format::Gzip => stream(scan, path, depth, flate2::bufread::MultiGzDecoder::new(input)),
-        Format::Zstd => stream(scan, path, depth, mercat_artifact::layer::ZstdReader::new(input)),
-        Format::Xz => stream(scan, path, depth, lzma_rust2::XzReader::new(input, true)),
+        Format::Zstd => stream(scan, path, depth, ZstdReader::within(input, windows(depth).0)),
+        Format::Xz => stream(scan, path, depth, XzReader::new_mem_limit(input, true, windows(depth).1)),
         Format::Bzip2 => {
             // A block takes 3.6 MB.
             input.shed();

@@ -158,9 +158,9 @@ pub(crate) fn judge(installed: &Installed<'_>, knowledge: &Knowledge) -> Judged 
             );
         }
     }
-    let judged_by_distribution = scheme.is_some() && covered;
-    let components = named(installed.components, judged_by_distribution, knowledge, &mut out.findings);
-    subjects.extend(of_languages(&components, judged_by_distribution, knowledge, &mut out.findings));
+    let judged = if scheme.is_some() && covered { owners(installed, knowledge) } else { HashSet::new() };
+    let components = named(installed.components, &judged, knowledge, &mut out.findings);
+    subjects.extend(of_languages(&components, &judged, knowledge, &mut out.findings));
     let used: BTreeSet<&str> = subjects.iter().map(|subject| subject.ecosystem).collect();
     for ecosystem in used {
         // What is not known is found nowhere.
@@ -249,6 +249,22 @@ pub(crate) fn is_of_distribution(
     })
 }
 
+/// The owners of components that the distribution's advisories speak for.
+fn owners<'a>(installed: &Installed<'a>, knowledge: &Knowledge) -> HashSet<&'a str> {
+    let named = installed.components.iter().map(|component| component.owner.as_str());
+    let named: HashSet<&str> = named.filter(|owner| !owner.is_empty()).collect();
+    let is_known = |owner: &&str| is_of_distribution(installed.os, installed.packages, owner, knowledge);
+    named.into_iter().filter(is_known).collect()
+}
+
+/// Whether a component is judged as the package of the distribution that owns it, because distributions mend old
+/// versions. Their packages lie where theirs do, whatever a list on the image says of other places.
+fn is_judged(component: &Component, owners: &HashSet<&str>) -> bool {
+    const PLACES: [&str; 7] = ["usr/", "lib/", "lib32/", "lib64/", "bin/", "sbin/", "etc/"];
+    let is_place = PLACES.iter().any(|place| component.path.starts_with(place));
+    owners.contains(component.owner.as_str()) && is_place && !component.path.starts_with("usr/local/")
+}
+
 /// Whether something is there, and not only named by a list.
 fn is_there(component: &Component) -> bool {
     !matches!(component.evidence, Evidence::Intent | Evidence::Claim)
@@ -264,7 +280,7 @@ struct Named<'a> {
 /// Gives packages their names: Java archives without coordinates may be several, or told as not known.
 fn named<'a>(
     components: &'a [Component],
-    judged_by_distribution: bool,
+    owners: &HashSet<&str>,
     knowledge: &Knowledge,
     findings: &mut Vec<Finding>,
 ) -> Vec<Named<'a>> {
@@ -275,7 +291,7 @@ fn named<'a>(
         // Who wrote coordinates meant them; a manifest is for people.
         let is_asked = component.kind == "maven"
             && (!component.name.contains(':') || component.evidence == Evidence::Manifest)
-            && (!judged_by_distribution || component.owner.is_empty());
+            && !is_judged(component, owners);
         let Some(ecosystem) = ecosystem.filter(|_| is_asked) else { continue };
         match java::identity(component, ecosystem, knowledge) {
             Ok(Identity::Known(names)) => {
@@ -298,11 +314,11 @@ fn named<'a>(
     out
 }
 
-/// Packages of languages. Those that a distribution package owns are judged as that package, because
-/// distributions mend old versions; ecosystems without advisories are told once each.
+/// Packages of languages, but for those that are judged as a package of the distribution; ecosystems without advisories are
+/// told once each.
 fn of_languages<'a>(
     components: &'a [Named<'a>],
-    judged_by_distribution: bool,
+    owners: &HashSet<&str>,
     knowledge: &Knowledge,
     findings: &mut Vec<Finding>,
 ) -> Vec<Subjected<'a>> {
@@ -310,13 +326,12 @@ fn of_languages<'a>(
     let key = |component: &'a Component| {
         (component.kind.as_str(), component.name.as_str(), component.version.as_str())
     };
-    let is_judged = |component: &&Component| !judged_by_distribution || component.owner.is_empty();
     let there = components.iter().map(|named| &*named.component).filter(|component| is_there(component));
-    let installed: HashSet<_> = there.filter(is_judged).map(key).collect();
+    let installed: HashSet<_> = there.filter(|component| !is_judged(component, owners)).map(key).collect();
     for Named { component, guessed } in components {
         let Some(ecosystem) = ecosystem_of_purl_type(&component.kind) else { continue };
         let Some(scheme) = Scheme::of(ecosystem) else { continue };
-        if judged_by_distribution && !component.owner.is_empty() {
+        if is_judged(component, owners) {
             continue;
         }
         if knowledge.advisories.coverage(ecosystem).is_none() {
@@ -409,6 +424,11 @@ fn claims(
             continue;
         }
         out.statements.matched.insert(at);
+        // Nobody knows today what will be so; that something matters counts from the day that it is read.
+        if statement.is_ahead(knowledge.today) && statement.status != Status::Affected {
+            out.findings.push(out_of_time(purl, format!("{}: dated after today", statement.text())));
+            continue;
+        }
         said.push(statement);
     }
     let mut claims = Claims::default();
@@ -416,10 +436,7 @@ fn claims(
     for statement in newest(&said) {
         if statement.is_over(knowledge.today) {
             let last = statement.expires.map(|day| day.to_string()).unwrap_or_default();
-            let observed = format!("{}: held until {last}", statement.text());
-            let place = Place { package: purl.to_owned(), ..Place::default() };
-            let fix = "ask its author for a new statement";
-            out.findings.push(finding("VEX-02", place, observed, "a statement that still holds", fix));
+            out.findings.push(out_of_time(purl, format!("{}: held until {last}", statement.text())));
         } else {
             claims.texts.push(statement.text());
             counted.push(statement);
@@ -442,6 +459,11 @@ fn claims(
         Some(left) => claims.texts.push(format!("nothing of the kind is claimed about {}", left.join(", "))),
     }
     claims
+}
+
+fn out_of_time(purl: &str, observed: String) -> Finding {
+    let place = Place { package: purl.to_owned(), ..Place::default() };
+    finding("VEX-02", place, observed, "a statement that holds today", "ask its author for a new statement")
 }
 
 /// The newest word of each author: it takes the place of older ones about the same. That something is affected is taken back

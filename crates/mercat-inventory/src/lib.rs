@@ -325,7 +325,9 @@ pub fn by_place(reader: Reader, path: &str) -> Option<Component> {
     let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
     let (kind, name, version) = match reader {
         Reader::NodePackage => {
-            let place = parent.rsplit_once("node_modules/").map(|(_, place)| place);
+            // Debian has modules in a directory of its own.
+            let place = parent.rsplit_once("node_modules/").or_else(|| parent.rsplit_once("share/nodejs/"));
+            let place = place.map(|(_, place)| place);
             let is_own = |place: &&str| place.matches('/').count() == usize::from(place.starts_with('@'));
             ("npm", place.filter(is_own)?.to_owned(), "")
         }

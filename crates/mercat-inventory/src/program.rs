@@ -141,9 +141,13 @@ fn modules(program: &dyn Positioned) -> Result<Vec<Component>, Broken> {
             }
         }
     }
-    // In PE the list stands in the data, and section headers can be stripped.
+    // In PE the list stands in the data, and section headers can be stripped, or have other names.
     if !is_go && (layout.pe || !layout.has_sections) {
         out.extend(go_anywhere(program, Some(&layout), whole)?);
+    } else if !is_go {
+        for range in &layout.written {
+            out.extend(go_anywhere(program, Some(&layout), range.start..range.end.min(whole.end))?);
+        }
     }
     Ok(out)
 }
@@ -170,10 +174,14 @@ struct Layout {
     lists: Vec<(List, Range<u64>)>,
     /// Addresses of the loaded program, and where in the file their bytes are.
     segments: Vec<(u64, Range<u64>)>,
+    /// Where in the file that is of which the program may write: its data.
+    written: Vec<Range<u64>>,
     has_sections: bool,
     pe: bool,
 }
 
+/// Segments with data that are searched; a program has one.
+const WRITTEN_MAX: usize = 8;
 /// Sections with lists that are read; a program has one of each.
 const LISTS_MAX: usize = 64;
 
@@ -193,7 +201,7 @@ fn layout(program: &dyn Positioned) -> Result<Option<Layout>, Broken> {
 fn elf_layout<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(data: R) -> Option<Layout> {
     let header = E::parse(data).ok()?;
     let endian = header.endian().ok()?;
-    let sections = header.sections(endian, data).ok()?;
+    let sections = header.sections(endian, data).unwrap_or_default();
     let range = |(start, bytes): (u64, u64)| Some(start..start.checked_add(bytes)?);
     let list = |section: &E::SectionHeader| {
         let list = List::of(sections.section_name(endian, section).ok()?)?;
@@ -203,16 +211,13 @@ fn elf_layout<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(data: R) -
         let file = (segment.p_offset(endian).into(), segment.p_filesz(endian).into());
         Some((segment.p_vaddr(endian).into(), range(file)?))
     };
-    let loaded = |segment: &&E::ProgramHeader| segment.p_type(endian) == elf::PT_LOAD;
+    let segments = header.program_headers(endian, data).ok()?;
+    let loaded = || segments.iter().filter(|segment| segment.p_type(endian) == elf::PT_LOAD);
+    let written = loaded().filter(|segment| segment.p_flags(endian).0 & elf::PF_W.0 != 0);
     Some(Layout {
         lists: sections.iter().filter_map(list).take(LISTS_MAX + 1).collect(),
-        segments: header
-            .program_headers(endian, data)
-            .ok()?
-            .iter()
-            .filter(loaded)
-            .filter_map(segment)
-            .collect(),
+        segments: loaded().filter_map(segment).collect(),
+        written: written.filter_map(segment).map(|(_, range)| range).take(WRITTEN_MAX).collect(),
         // The first is none.
         has_sections: sections.len() > 1,
         pe: false,
@@ -230,6 +235,7 @@ fn other_layout<'d, R: ReadRef<'d>>(file: &object::File<'d, R>) -> Layout {
     Layout {
         lists: file.sections().filter_map(list).take(LISTS_MAX + 1).collect(),
         segments: file.segments().filter_map(segment).collect(),
+        written: Vec::new(),
         has_sections: file.sections().next().is_some(),
         pe: matches!(file.format(), object::BinaryFormat::Pe | object::BinaryFormat::Coff),
     }

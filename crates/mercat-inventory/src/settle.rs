@@ -3,8 +3,8 @@
 use crate::{Component, Evidence};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Weighs evidence: the name of a jar counts where nothing inside names it, its manifest where no Maven
-/// coordinates are in it; `pom.xml` gives its licence to the coordinates beside it. One component that
+/// Weighs evidence: the name of a jar counts where nothing inside names it, its manifest where no Maven coordinates in it
+/// are its own, which have its name or its version: others are of what it was built from. `pom.xml` gives its licence to the coordinates beside it. One component that
 /// several files of one archive name is told once. What nothing explains is kept, never guessed away.
 pub fn settle(found: Vec<Component>) -> Vec<Component> {
     let licences = licences(&found);
@@ -12,25 +12,39 @@ pub fn settle(found: Vec<Component>) -> Vec<Component> {
         .filter(|c| c.evidence == Evidence::Classes)
         .map(|c| (c.path.clone(), c.roots.clone()))
         .collect();
-    let archives = |evidence: &[Evidence]| -> BTreeSet<String> {
-        let told = found.iter().filter(|c| c.kind == "maven" && evidence.contains(&c.evidence));
-        told.filter(|c| !c.version.is_empty())
-            .filter_map(|c| archive_of(&c.path))
-            .map(str::to_owned)
-            .collect()
+    let of_archives = |evidence: Evidence| {
+        let told = found
+            .iter()
+            .filter(move |c| c.kind == "maven" && c.evidence == evidence && !c.version.is_empty());
+        told.filter_map(|c| Some((archive_of(&c.path)?.to_owned(), c)))
     };
-    let with_coordinates = archives(&[Evidence::Installed]);
-    let with_manifest = archives(&[Evidence::Installed, Evidence::Manifest]);
+    let mut coordinates: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    for (archive, one) in of_archives(Evidence::Installed) {
+        let artifact = one.name.rsplit(':').next().unwrap_or_default();
+        coordinates.entry(archive).or_default().push((artifact.to_owned(), one.version.clone()));
+    }
+    let with_manifest: BTreeSet<String> =
+        of_archives(Evidence::Manifest).map(|(archive, _)| archive).collect();
+    let names_itself = |archive: &str, one: &Component| {
+        let file = crate::java::name(archive);
+        let names = || file.iter().chain([one]).map(|one| one.name.as_str());
+        coordinates.get(archive).is_some_and(|all| {
+            all.iter()
+                .any(|(artifact, version)| *version == one.version || names().any(|name| name == artifact))
+        })
+    };
     let mut out: Vec<Component> = Vec::new();
     for mut component in found {
         let keep = match component.evidence {
             Evidence::Manifest if component.version.is_empty() => false,
             Evidence::Manifest => match archive_of(&component.path) {
-                Some(archive) => !with_coordinates.contains(archive),
+                Some(archive) => !names_itself(archive, &component),
                 // A manifest that lies in a directory is that of an unpacked application.
                 None => true,
             },
-            Evidence::Name if component.kind == "maven" => !with_manifest.contains(&component.path),
+            Evidence::Name if component.kind == "maven" => {
+                !with_manifest.contains(&component.path) && !names_itself(&component.path, &component)
+            }
             Evidence::Classes => false,
             _ => true,
         };

@@ -194,6 +194,33 @@ fn coordinates_in_a_jar_win_over_its_manifest_and_that_over_its_name() {
 }
 
 #[test]
+fn coordinates_of_what_a_jar_was_built_from_do_not_name_it() {
+    let manifest = b"Implementation-Title: log4j-core\nImplementation-Version: 2.14.0\n";
+    let pom = |artifact: &str, version: &str| {
+        let text = format!("groupId=com.acme\nartifactId={artifact}\nversion={version}\n");
+        let path = format!("opt/log4j-core-2.14.0.jar!/META-INF/maven/com.acme/{artifact}/pom.properties");
+        read(Reader::PomProperties, &path, text.as_bytes()).expect("reads")
+    };
+    let names = |with_manifest: bool, more: Vec<Component>| -> Vec<String> {
+        let mut all = read(Reader::JarName, "opt/log4j-core-2.14.0.jar", b"").expect("a name");
+        if with_manifest {
+            let path = "opt/log4j-core-2.14.0.jar!/META-INF/MANIFEST.MF";
+            all.extend(read(Reader::JarManifest, path, manifest).expect("reads"));
+        }
+        all.extend(more);
+        let mut names: Vec<String> = settle(all).into_iter().map(|one| one.name).collect();
+        names.sort();
+        names
+    };
+    for with_manifest in [false, true] {
+        let both = ["com.acme:x".to_owned(), "log4j-core".to_owned()];
+        assert_eq!(names(with_manifest, pom("x", "1.0")), both);
+        assert_eq!(names(with_manifest, pom("log4j-core", "1.0")), ["com.acme:log4j-core"]);
+        assert_eq!(names(with_manifest, pom("log", "2.14.0")), ["com.acme:log"]);
+    }
+}
+
+#[test]
 fn gems_composer_and_dotnet_tell_what_is_installed() {
     let gemspec = b"Gem::Specification.new do |s|\n  s.name = \"rake\".freeze\n  s.version = \"13.0.6\"\n  s.licenses = [\"MIT\".freeze]\nend\n";
     assert_eq!(
@@ -282,6 +309,15 @@ fn go_programs_tell_their_modules_in_both_forms() {
         let toolchain = format!("installed pkg:golang/stdlib@{release}");
         let all: Vec<&str> = modules.iter().copied().chain([toolchain.as_str()]).collect();
         assert_eq!(told("usr/local/bin/app", &program), all);
+    }
+    // With a table of sections that names none for it, the list is in what the program may write.
+    for program in [inline_go(), pointed_go()] {
+        let mut sections = program.clone();
+        let table = sections.len() as u64;
+        sections.resize(sections.len() + 3 * 64, 0);
+        sections[40..48].copy_from_slice(&table.to_le_bytes());
+        sections[60..62].copy_from_slice(&3_u16.to_le_bytes());
+        assert_eq!(told("usr/local/bin/app", &sections).len(), 4);
     }
     assert_eq!(told("bin/other", &elf(b"nothing")), [""; 0]);
     assert_eq!(reader_of("A.class", b"\xca\xfe\xba\xbe\0\0\0\x34"), None, "a Java class is no Mach-O");

@@ -29,8 +29,8 @@ fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 pub(super) fn read(document: &Value) -> Result<Vec<Statement>, VexError> {
     let vulnerabilities = list(document, "vulnerabilities");
     within("vulnerabilities", vulnerabilities.len(), STATEMENTS_MAX, "statements")?;
-    let author = author(document)
-        .ok_or(VexError::Statement { at: 0, why: "the document names nobody in its metadata" })?;
+    let author =
+        author(document).ok_or(VexError::Document { why: "the document names nobody in its metadata" })?;
     let components = components(document)?;
     let mut out = Vec::new();
     for (at, value) in vulnerabilities.iter().enumerate() {
@@ -135,7 +135,7 @@ fn components(document: &Value) -> Result<BTreeMap<&str, Product>, VexError> {
         };
         if out.insert(reference, product.clone()).is_some_and(|other| other != product) {
             let why = "two of its components that are not the same have the same bom-ref";
-            return Err(VexError::Statement { at: 0, why });
+            return Err(VexError::Document { why });
         }
         waiting.extend(list(component, "components"));
     }

@@ -19,12 +19,12 @@ fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 pub(super) fn read(document: &Value) -> Result<Vec<Statement>, VexError> {
     let author = word(document, "author");
     if author.is_empty() {
-        return Err(VexError::Statement { at: 0, why: "the document has no author" });
+        return Err(VexError::Document { why: "the document has no author" });
     }
     let statements = list(document, "statements");
     within("statements", statements.len(), STATEMENTS_MAX, "statements")?;
     if statements.is_empty() {
-        return Err(VexError::Statement { at: 0, why: "the document has no statements" });
+        return Err(VexError::Document { why: "the document has no statements" });
     }
     let one = |(at, value): (usize, &Value)| {
         read_statement(document, value, &author).map_err(|error| match error {

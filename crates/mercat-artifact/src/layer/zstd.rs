@@ -18,12 +18,29 @@ pub struct ZstdReader<R> {
     frames: u64,
     done: bool,
     offset: u64,
+    window_log_max: u32,
 }
 
 impl<R: BufRead> ZstdReader<R> {
     /// Wraps a reader that stands at a frame.
     pub fn new(inner: R) -> Self {
-        Self { inner, decoder: None, pending: [0; 4], pending_used: 4, frames: 0, done: false, offset: 0 }
+        Self::within(inner, WINDOW_LOG_MAX)
+    }
+
+    /// The same for frames with windows of at most `2^window_log_max` bytes; those with more are `ZST-05`.
+    pub fn within(inner: R, window_log_max: u32) -> Self {
+        let window_log_max = window_log_max.min(WINDOW_LOG_MAX);
+        let (pending, pending_used) = ([0; 4], 4);
+        Self {
+            inner,
+            decoder: None,
+            pending,
+            pending_used,
+            frames: 0,
+            done: false,
+            offset: 0,
+            window_log_max,
+        }
     }
 
     /// The reader below.
@@ -61,7 +78,7 @@ impl<R: BufRead> ZstdReader<R> {
             return Err(self.refused(code, "bytes that do not begin a zstd frame"));
         }
         let mut decoder = Decoder::new()?;
-        decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX))?;
+        decoder.set_parameter(DParameter::WindowLogMax(self.window_log_max))?;
         self.decoder = Some(decoder);
         self.pending = magic;
         self.pending_used = 0;

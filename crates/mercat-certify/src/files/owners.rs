@@ -198,12 +198,11 @@ fn md5_line(line: &str) -> Option<(&str, &str)> {
     hex.then(|| (path.trim().trim_start_matches(['/', '*']), digest))
 }
 
-/// `diversions`: three lines each, from, to, and the package that diverts. Both places are owned, and
-/// nothing is said about their digests.
+/// `diversions`: three lines each, from, to, and the package that diverts. The first two are kept, in pairs.
 fn diverted(text: &str) -> Listed {
-    let lines: Vec<&str> = text.lines().collect();
-    let places = lines.chunks_exact(3).flat_map(|three| [three[0], three[1]]);
-    places.map(|path| (path.trim_start_matches('/'), "")).collect()
+    let lines: Vec<&str> = text.lines().map(|path| path.trim_start_matches('/')).collect();
+    let pairs = lines.chunks_exact(3).filter(|three| is_kept(three[0]) && is_kept(three[1]));
+    pairs.flat_map(|three| [(three[0], ""), (three[1], "")]).collect()
 }
 
 /// apk: `P` package, `L` licence, `F` directory, `R` file in it, `Z` its digest (`Q1` and SHA-1 in base64).
@@ -328,20 +327,34 @@ impl<'f> Owners<'f> {
             if !owned.licence.is_empty() {
                 self.licences.insert(&owned.package, &owned.licence);
             }
+            if owned.package == DIVERSIONS {
+                self.divert(asked, &owned.files);
+                continue;
+            }
             for (key, digest) in owned.files.iter() {
                 self.any = true;
                 if !asked.0.contains(&key) {
                     continue;
                 }
-                // Of a diverted file the digest is not known.
-                let unknown = owned.package == DIVERSIONS;
                 match self.files.get_mut(&key) {
-                    Some((_, known)) if unknown => *known = Digest::NONE,
                     Some((_, known)) if digest.is_none() && !known.is_none() => {}
                     _ => {
                         self.files.insert(key, (&owned.package, digest));
                     }
                 }
+            }
+        }
+    }
+
+    /// Of diverted files the digests are not known; whose one was under its own name, it is under the other, too.
+    fn divert(&mut self, asked: &Asked, pairs: &Listed) {
+        let keys: Vec<u64> = pairs.iter().map(|(key, _)| key).collect();
+        for (from, to) in keys.chunks_exact(2).map(|pair| (pair[0], pair[1])) {
+            let Some((owner, digest)) = self.files.get_mut(&from) else { continue };
+            *digest = Digest::NONE;
+            let owner = *owner;
+            if asked.0.contains(&to) {
+                self.files.insert(to, (owner, Digest::NONE));
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::hiding::Hiding;
 use super::modes::Mode;
 use super::owners::{self, DIVERSIONS, Owned, Owners};
-use super::{Files, Program};
+use super::{Files, Program, USERS};
 use crate::scan::OURS;
 use mercat_artifact::pkgdb::Package;
 use mercat_domain::finding::{Finding, Place, Severity};
@@ -60,6 +60,8 @@ pub(crate) struct Whole {
     pub(crate) programs: usize,
     /// Names beside `root` of accounts with its rights.
     pub(crate) roots: BTreeSet<String>,
+    /// Names of accounts, where the file that names them was read.
+    pub(crate) users: Option<BTreeSet<String>>,
     /// Programs as their package installed them, by the digest that it has for them: place and path there; package and
     /// SHA-256.
     pub(crate) as_installed: BTreeMap<(String, String), (String, String)>,
@@ -168,7 +170,10 @@ pub(crate) fn whole(parts: &[Part<'_>], is_installed: &dyn Fn(&str) -> bool) -> 
             package: package.to_owned(),
         });
     }
-    out.roots = joined.accounts.get("etc/passwd").map(|(_, of)| of.roots.clone()).unwrap_or_default();
+    if let Some((_, of)) = joined.accounts.get(USERS) {
+        out.roots = of.roots.clone();
+        out.users = (!of.link).then(|| of.users.clone());
+    }
     out.findings.extend(of_accounts(&joined.accounts, &joined.replaced));
     out.findings.extend(parts.iter().filter(|part| part.files.unknown > 0).map(|part| {
         let observed = format!(

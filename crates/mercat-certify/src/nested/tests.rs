@@ -741,3 +741,21 @@ fn zipped(members: &[(&str, &[u8], zip::CompressionMethod)]) -> Vec<u8> {
     }
     zip.finish().expect("ends").into_inner()
 }
+
+#[test]
+fn how_far_back_archives_look_is_bounded_where_many_are_open() {
+    let far = |log: u32| {
+        use std::io::Write;
+        let mut out = zstd::Encoder::new(Vec::new(), 1).expect("begins");
+        out.window_log(log).expect("a window");
+        out.include_contentsize(false).expect("without a size");
+        out.write_all(&crate::signatures::test_string()).expect("written");
+        out.finish().expect("ends")
+    };
+    for (log, layers, is_opened) in [(26, 0, true), (26, 3, false), (22, 3, true), (22, 8, true)] {
+        let packed = (0..layers).fold(far(log), |bytes, _| gzipped(&bytes));
+        let found = told("opt/app", &packed);
+        let has = |start: &str| found.iter().any(|(rule, _)| rule.starts_with(start));
+        assert_eq!(has("INC-05"), !is_opened, "{log} {layers}: {found:?}");
+    }
+}

@@ -188,6 +188,25 @@ fn statements_hide_nothing_and_say_who_claims_what() {
     assert!(rest.len() == 1 && rest[0].observed.ends_with(told), "{rest:?}");
     knowledge.vex = vec![statement("CVE-2026-1", "2026-11-25")];
     assert_eq!(rules(&installed, &knowledge), ["VEX-02", "CTR-22"]);
+    // One of tomorrow may be of another time zone; one of next year is nobody's knowledge, and takes no older word back.
+    let dated = |of: &str, status| vex::Statement {
+        day: Some(day(of)),
+        status,
+        ..statement("CVE-2026-1", "2099-01-01")
+    };
+    let (tomorrow, next_year) = ("2026-11-27", "2027-11-26");
+    for (said, expected) in [
+        (vec![dated(tomorrow, vex::Status::NotAffected)], &["CTR-22-VEX"][..]),
+        (vec![dated(next_year, vex::Status::NotAffected)], &["VEX-02", "CTR-22"]),
+        (
+            vec![dated(TODAY, vex::Status::Affected), dated(next_year, vex::Status::NotAffected)],
+            &["VEX-02", "CTR-22"],
+        ),
+        (vec![dated(TODAY, vex::Status::NotAffected), dated(next_year, vex::Status::Affected)], &["CTR-22"]),
+    ] {
+        knowledge.vex = said;
+        assert_eq!(rules(&installed, &knowledge), expected, "{:?}", knowledge.vex);
+    }
     // The publisher's own word is told, and counts where the policy says so.
     let own = vex::Statement { of_publisher: true, ..statement("CVE-2026-1", "2026-12-31") };
     knowledge.vex = vec![own.clone()];
@@ -427,4 +446,28 @@ fn a_part_of_an_ecosystem_is_told() {
     assert_eq!((told[0].rule.as_str(), told.len()), ("INC-18", 1), "{told:?}");
     assert!(told[0].observed.contains("Rocky Linux:9: only 99, too few"), "{told:?}");
     assert!(of(100).is_empty());
+}
+
+#[test]
+fn only_what_the_distribution_knows_is_judged_as_its_package() {
+    let mut records = vec![record("npm", "lodash", "CVE-2026-1", "4.18.0")];
+    records.push(record("Debian:12", "node-lodash", "CVE-2026-2", "4.17.11+dfsg-1"));
+    let knowledge = knowledge(records, TODAY);
+    let os = os("debian", "12");
+    let packages = [package("node-lodash", "node-lodash", "4.17.21+dfsg-1"), package("acme", "acme", "1.0")];
+    let of = |owner: &str, path: &str| {
+        let found =
+            Component { owner: owner.into(), path: path.into(), ..component("npm", "lodash", "4.17.10") };
+        rules(&Installed { os: &os, packages: &packages, components: &[found], digests: &[] }, &knowledge)
+    };
+    assert_eq!(of("node-lodash", "usr/share/nodejs/lodash/package.json"), [""; 0]);
+    for (owner, path) in [
+        ("", "usr/share/nodejs/lodash/package.json"),
+        ("acme", "usr/share/nodejs/lodash/package.json"),
+        ("diversions", "usr/share/nodejs/lodash/package.json"),
+        ("node-lodash", "srv/app/node_modules/lodash/package.json"),
+        ("node-lodash", "usr/local/lib/node_modules/lodash/package.json"),
+    ] {
+        assert_eq!(of(owner, path), ["CTR-22"], "{owner} {path}");
+    }
 }

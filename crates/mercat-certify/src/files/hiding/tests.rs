@@ -92,6 +92,11 @@ fn a_package_whose_record_alone_goes_is_still_there() {
     let six: Vec<_> =
         found.components.iter().filter(|one| one.name == "six").map(|one| &one.version).collect();
     assert_eq!(six, ["2"]);
+    // Debian's place for modules.
+    let of_debian = tar(&[("usr/share/nodejs/left-pad/package.json", FILE, 0o644, MODULE)]);
+    let record = [empty("usr/share/nodejs/left-pad/.wh.package.json")];
+    let found = of_layers(&[of_debian, tar(&record)]);
+    assert!(found.components.iter().any(|one| one.name == "left-pad"));
     // A record without a version takes none away.
     let found = of_layers(&[first, tar(&[nothing(node)])]);
     assert!(found.components.iter().any(|one| one.name == "left-pad" && one.version == "1.3.0"));
