@@ -2,6 +2,7 @@
 
 use mercat_advisories as advisories;
 use mercat_artifact::{json, oci, pkgdb};
+use mercat_eligibility::{Eligibility, PolicyFile};
 use mercat_inventory::Reader;
 use mercat_secrets::Writing;
 use std::sync::{Arc, OnceLock};
@@ -102,6 +103,15 @@ pub fn osv(data: &[u8]) {
 /// OpenVEX and CycloneDX statements.
 pub fn vex(data: &[u8]) {
     let _ = advisories::vex::read(data).map(|all| all.iter().for_each(|one| drop(one.text())));
+}
+
+/// Policies of eligibility. What is taken also judges a document, within a time of its own.
+pub fn policies(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let file = PolicyFile { name: "a.rego".to_owned(), text: text.to_owned() };
+    if let Ok(policy) = Eligibility::load(&[file]) {
+        let _ = policy.judge(r#"{"schema": "x", "findings": [{"rule": "CTR-24"}]}"#, None);
+    }
 }
 
 /// KEV and EPSS.

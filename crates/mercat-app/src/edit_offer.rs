@@ -281,6 +281,7 @@ fn new_offer(document: &Document, name: String) -> OfferRow {
         submissions: 0,
         emails: Vec::new(),
         tags: std::collections::BTreeMap::new(),
+        published: std::collections::BTreeMap::new(),
         card: None,
         now: mercat_store::NowRow::default(),
     }

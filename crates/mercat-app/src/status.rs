@@ -2,9 +2,12 @@
 
 use crate::go_live::to_run;
 use crate::{App, AppError, rfc3339};
+use mercat_domain::exception::ExceptionState;
 use mercat_domain::run::{self, Fault, Shown, State, Step, StepStatus};
 use mercat_domain::{OfferKey, OfferKind};
-use mercat_store::{OfferRow, ProgressRow, ReportRow, ReviewRow, StandingRow, SubmissionRow, load};
+use mercat_store::{
+    ExceptionRow, FindingRow, OfferRow, ProgressRow, ReportRow, ReviewRow, StandingRow, SubmissionRow, load,
+};
 use serde_json::{Value, json};
 
 /// Turns a key and its arguments into text.
@@ -67,6 +70,28 @@ pub struct StatusView {
     pub review: Option<ReviewRow>,
     /// What was found in the live submission after its certification.
     pub standing: Option<StandingRow>,
+}
+
+impl StatusView {
+    /// The one of some requests for exceptions that is about a finding of this submission.
+    pub fn request<'r>(&self, finding: &FindingRow, asked: &'r [ExceptionRow]) -> Option<&'r ExceptionRow> {
+        let bound = crate::bound(finding, self.submission.as_ref()?);
+        asked.iter().find(|row| row.binding == bound)
+    }
+
+    /// Where it stands with some requests for exceptions, when they are about everything that blocks certification; what
+    /// has to be done first.
+    pub fn exceptions(&self, asked: &[ExceptionRow]) -> Option<ExceptionState> {
+        use ExceptionState::{Granted, NeedsInformation, Requested};
+        let step = self.steps.iter().find(|step| step.step == Step::Certify)?;
+        let findings = step.report.iter().flat_map(|report| &report.findings);
+        let blocking =
+            findings.filter(|finding| ["error", "inconclusive"].contains(&finding.severity.as_str()));
+        let states: Option<Vec<_>> =
+            blocking.map(|finding| ExceptionState::parse(&self.request(finding, asked)?.state)).collect();
+        let states = states?;
+        [NeedsInformation, Requested, Granted].into_iter().find(|state| states.contains(state))
+    }
 }
 
 impl App {

@@ -5,7 +5,7 @@ use crate::webhooks::Happening;
 use crate::{App, CLEANUP, OUTBOX, STEPS};
 use mercat_domain::notice::NoticeKind;
 use mercat_domain::run::{Effect, Fault, Run, State, current_step};
-use mercat_domain::{Millis, OfferKey};
+use mercat_domain::{Millis, OfferKey, tags};
 use mercat_store::document::from_json;
 use mercat_store::{
     CardRow, Commit, Expect, FindingRow, ListingRow, NewEvent, NewTask, NowRow, OfferRow, RunRow, StepRow,
@@ -88,6 +88,12 @@ impl App {
                         offer.card = Some(card(listing, now));
                         offer.tags =
                             listing.plans.iter().map(|plan| (plan.id.clone(), plan.tags.clone())).collect();
+                        for plan in &listing.plans {
+                            let published = offer.published.entry(plan.id.clone()).or_default();
+                            for (tag, digest) in plan.tags.iter().filter(|(tag, _)| tags::is_fixed(tag)) {
+                                published.entry(tag.clone()).or_insert_with(|| digest.clone());
+                            }
+                        }
                     }
                 }
                 Effect::Tell(kind) => {

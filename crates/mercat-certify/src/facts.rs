@@ -16,10 +16,11 @@ use mercat_artifact::oci::{Compression, Descriptor};
 use mercat_domain::{Digest, Finding};
 use mercat_machine::accounts::{self, Accounts};
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
-pub(crate) const FORMAT: &str = concat!("mercat.facts/25 ", env!("CARGO_PKG_VERSION"));
+pub(crate) const FORMAT: &str = concat!("mercat.facts/26 ", env!("CARGO_PKG_VERSION"));
 
 const CAPTURE_BYTES_MAX: u64 = 64 << 20;
 const RPM_BYTES_MAX: u64 = 256 << 20;
@@ -178,7 +179,7 @@ pub(crate) fn scan_layer(
     knowledge: &Knowledge,
 ) -> io::Result<LayerFacts> {
     knowledge.ready().map_err(io::Error::other)?;
-    let mut layer = LayerScan { scan: Scan::new(knowledge) };
+    let mut layer = LayerScan { scan: Scan::new(knowledge), captured: Cell::new(0) };
     let read = match compression {
         Some(compression) => layer.tar(blob, compression),
         None => layer.raw(blob),
@@ -192,6 +193,8 @@ pub(crate) fn scan_layer(
 
 struct LayerScan<'k> {
     scan: Scan<'k>,
+    /// Bytes that are kept of inventory files.
+    captured: Cell<u64>,
 }
 
 impl LayerScan<'_> {
@@ -201,10 +204,7 @@ impl LayerScan<'_> {
         if crate::inventory::is_rpm(path) && size <= RPM_BYTES_MAX {
             return true;
         }
-        let length =
-            |captured: &Captured| captured.record.as_ref().map_or(0, |record| record.text().len()) as u64;
-        let kept: u64 = self.scan.with(|facts| facts.captured.iter().map(length).sum());
-        if kept + size <= CAPTURE_BYTES_MAX {
+        if self.captured.get() + size <= CAPTURE_BYTES_MAX {
             return true;
         }
         let observed = format!("package databases of more than {CAPTURE_BYTES_MAX} bytes in this layer");
@@ -366,6 +366,7 @@ impl LayerScan<'_> {
         if !record.text().is_empty() {
             files::own(&self.scan, &path, bytes);
         }
+        self.captured.set(self.captured.get() + record.text().len() as u64);
         self.scan.with(|facts| facts.captured.push(Captured { path, record: Some(record) }));
     }
 

@@ -2,6 +2,7 @@
 
 mod checks;
 mod compose;
+mod start;
 
 use crate::facts::{LayerFacts, Note, facts_key, scan_layer};
 use crate::vulnerabilities::{self, Statements};

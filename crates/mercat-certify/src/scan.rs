@@ -578,9 +578,11 @@ impl<'k> Scan<'k> {
     }
 
     fn matched(&self, path: &str, rules: Vec<(String, yara::Meaning)>) {
-        for (rule, meaning) in rules {
-            let observed = format!("malware rule {rule}");
-            let fix = "remove the file and rebuild this layer";
+        for (observed, meaning) in rules {
+            let fix = match meaning {
+                yara::Meaning::Suspicious => "leave it out, or tell the certification team what it is for",
+                _ => "remove the file and rebuild this layer",
+            };
             self.note(Note::new(meaning.rule(), path, observed, "no malware", fix));
         }
     }
@@ -681,7 +683,7 @@ pub(crate) fn broken_engines(knowledge: &Knowledge) -> Vec<&'static str> {
     let rule = |bytes: &[u8], whole: bool| {
         let mut hit = false;
         let part = yara::Part { whole, ..yara::Part::nameless(bytes) };
-        let scanned = knowledge.yara.scan(part, |rule, _| hit |= rule == yara::CANARY_RULE);
+        let scanned = knowledge.yara.scan(part, |found| hit |= found.rule == yara::CANARY_RULE);
         scanned.is_ok() && hit
     };
     let canary = |bytes: &[u8]| [rule(bytes, true), rule(bytes, false), rule(&[bytes, &[0]].concat(), false)];

@@ -7,7 +7,8 @@
 use crate::{KnowledgeError, digest_of};
 use aho_corasick::packed::Searcher;
 use boreal::scanner::ScanParams;
-use boreal::{Compiler, Scanner};
+use boreal::{Compiler, MetadataValue, Scanner};
+use mercat_domain::plain::plain;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ const NEEDED: [(&str, &str); 4] = [
     ("packed_program", "$Info: This file is packed with the UPX"),
 ];
 
+/// Characters of what a rule says of itself that are told.
+const ABOUT_CHARS_MAX: usize = 200;
 /// Bytes of a text from which on it is shown to the built-in rules piece by piece, too: those that are about scripts look at
 /// small files, and a script is as large as whoever wrote it likes.
 const LONG_BYTES: usize = 1 << 20;
@@ -54,6 +57,28 @@ impl Meaning {
             Self::Malware => "CTR-20",
             Self::Suspicious => "CTR-20-SUSPECT",
             Self::Shadow => "CTR-20-SHADOW",
+        }
+    }
+}
+
+/// A rule that matches.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hit<'r> {
+    /// Its name.
+    pub(crate) rule: &'r str,
+    /// What its author says that it finds (`meta: description`); empty where that is not said.
+    about: &'r str,
+    /// What its hit means.
+    pub(crate) meaning: Meaning,
+}
+
+impl Hit<'_> {
+    /// What was found, in one line.
+    pub(crate) fn observed(&self) -> String {
+        let about: String = plain(self.about).chars().take(ABOUT_CHARS_MAX).collect();
+        match about.trim() {
+            "" => format!("malware rule {}", self.rule),
+            about => format!("malware rule {}: {about}", self.rule),
         }
     }
 }
@@ -139,8 +164,8 @@ impl Rules {
         self.needed.as_ref().is_none_or(|needed| needed.find(bytes).is_some())
     }
 
-    /// Names of the rules that match, with what that means. A time-out or failure is an error, never silence.
-    pub(crate) fn scan(&self, part: Part<'_>, mut hit: impl FnMut(&str, Meaning)) -> Result<(), String> {
+    /// The rules that match. A time-out or failure is an error, never silence.
+    pub(crate) fn scan(&self, part: Part<'_>, mut hit: impl FnMut(Hit<'_>)) -> Result<(), String> {
         let is_long = !part.whole || part.bytes.len() >= LONG_BYTES;
         if is_long && memchr::memchr(0, part.bytes).is_none() {
             self.scan_pieces(part, &mut hit)?;
@@ -153,7 +178,7 @@ impl Rules {
     }
 
     /// Shows a long text, or a window of one, to the built-in rules in pieces of which each is a file to them.
-    fn scan_pieces(&self, part: Part<'_>, hit: &mut dyn FnMut(&str, Meaning)) -> Result<(), String> {
+    fn scan_pieces(&self, part: Part<'_>, hit: &mut dyn FnMut(Hit<'_>)) -> Result<(), String> {
         let scanner = if self.extra.is_empty() { &self.scanner } else { &self.built_in };
         let scanner = scanner.get_or_init(|| compile("")).as_ref().map_err(String::clone)?;
         for start in (0..part.bytes.len()).step_by(PIECE_BYTES - PIECE_OVERLAP_BYTES) {
@@ -182,7 +207,7 @@ fn compile(extra: &str) -> Result<Scanner, String> {
     // A rule that hits harmless bytes says nothing about those of publishers.
     for harmless in [&b"\n"[..], b"hello, world\n", &canary()[..15]] {
         let mut hit = None;
-        scan(&scanner, Part::nameless(harmless), |rule, _| hit = Some(rule.to_owned()))?;
+        scan(&scanner, Part::nameless(harmless), |found| hit = Some(found.rule.to_owned()))?;
         if let Some(rule) = hit {
             return Err(format!("rule {rule} hits harmless bytes"));
         }
@@ -190,7 +215,7 @@ fn compile(extra: &str) -> Result<Scanner, String> {
     Ok(scanner)
 }
 
-fn scan(scanner: &Scanner, part: Part<'_>, mut hit: impl FnMut(&str, Meaning)) -> Result<(), String> {
+fn scan(scanner: &Scanner, part: Part<'_>, mut hit: impl FnMut(Hit<'_>)) -> Result<(), String> {
     let mut scanner = scanner.clone();
     let name = part.path.rsplit('/').next().unwrap_or(part.path);
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
@@ -207,7 +232,13 @@ fn scan(scanner: &Scanner, part: Part<'_>, mut hit: impl FnMut(&str, Meaning)) -
             (false, true) => Meaning::Suspicious,
             (false, false) => Meaning::Malware,
         };
-        hit(rule.name, meaning);
+        let about = rule.metadatas.iter().find_map(|meta| match meta.value {
+            MetadataValue::Bytes(text) if scanner.get_string_symbol(meta.name) == "description" => {
+                std::str::from_utf8(scanner.get_bytes_symbol(text)).ok()
+            }
+            _ => None,
+        });
+        hit(Hit { rule: rule.name, about: about.unwrap_or_default(), meaning });
     }
     Ok(())
 }

@@ -82,6 +82,20 @@ pub fn parse_version(tag: &str) -> Option<VersionTag> {
     })
 }
 
+/// Whether a tag names a version for good once it is published: `latest` and `X.Y` roll.
+pub fn is_fixed(tag: &str) -> bool {
+    parse_version(tag).is_some_and(|version| version.exact)
+}
+
+/// What a plan has in production.
+#[derive(Debug, Clone, Copy)]
+pub struct Published<'a> {
+    /// Its tags there.
+    pub live: &'a BTreeMap<String, Digest>,
+    /// Tags of versions that are or were there, with what they named.
+    pub ever: &'a BTreeMap<String, Digest>,
+}
+
 /// One listed reference of a plan, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
@@ -100,14 +114,13 @@ pub struct Resolved {
 /// The severity of one rule; the policy pack stands behind it.
 pub type SeverityOf<'a> = &'a dyn Fn(&str) -> Option<Severity>;
 
-/// Applies CTR-01 to CTR-08 and CTR-14 to one plan.
+/// Applies CTR-01 to CTR-08, CTR-14 and CTR-36 to one plan.
 ///
-/// `published` holds the tags that the plan already has in production;
-/// `declared` the platforms that the listing names, empty when it names none.
+/// `declared` are the platforms that the listing names, empty when it names none.
 pub fn check(
     plan: &str,
     resolved: &[Resolved],
-    published: &BTreeMap<String, Digest>,
+    published: Published<'_>,
     declared: &[String],
     severity: SeverityOf<'_>,
 ) -> Vec<Finding> {
@@ -173,8 +186,8 @@ pub fn check(
         );
     }
     for (version, item) in versions.iter().filter(|(version, _)| version.exact) {
-        let Some(then) = published.get(&item.reference) else {
-            let newest = published.keys().filter_map(|tag| parse_version(tag)).filter(|v| v.exact).max();
+        let Some(then) = published.ever.get(&item.reference) else {
+            let newest = published.ever.keys().filter_map(|tag| parse_version(tag)).filter(|v| v.exact).max();
             if let Some(newest) = newest.filter(|newest| version.number < newest.number) {
                 let [x, y, z] = newest.number;
                 report(
@@ -194,6 +207,17 @@ pub fn check(
                 "publish the new content under a new version tag",
             );
         }
+    }
+    let is_listed = |tag: &str| tags.iter().any(|item| item.reference == tag);
+    let leaving = published.live.keys().filter(|tag| parse_version(tag).is_some() && !is_listed(tag));
+    let leaving = leaving.map(String::as_str).collect::<Vec<_>>().join(", ");
+    if !leaving.is_empty() {
+        report(
+            "CTR-36",
+            format!("not listed any more: {leaving}"),
+            "the versions that customers have",
+            "list them again, or tell customers: after Go Live nobody can pull them",
+        );
     }
     if let (Some(latest), Some(number)) = (latest, versions.iter().map(|(version, _)| version.number).max())
         && !versions.iter().any(|(version, item)| version.number == number && item.digest == latest.digest)
@@ -243,6 +267,10 @@ mod tests {
     }
 
     fn rules(resolved: &[Resolved], published: &BTreeMap<String, Digest>, declared: &[&str]) -> Vec<String> {
+        rules_after(resolved, Published { live: published, ever: published }, declared)
+    }
+
+    fn rules_after(resolved: &[Resolved], published: Published<'_>, declared: &[&str]) -> Vec<String> {
         let declared: Vec<String> = declared.iter().map(ToString::to_string).collect();
         check("standard", resolved, published, &declared, &|_| Some(Severity::Error))
             .into_iter()
@@ -267,7 +295,7 @@ mod tests {
         let moved = BTreeMap::from([("1.0.1".to_owned(), Digest::from_sha256(&[9; 32]))]);
         assert_eq!(rules(&both, &moved, &[]), ["CTR-06"]);
         let newer = BTreeMap::from([("2.0.0".to_owned(), Digest::from_sha256(&[9; 32]))]);
-        assert_eq!(rules(&both, &newer, &[]), ["CTR-07"]);
+        assert_eq!(rules(&both, &newer, &[]), ["CTR-07", "CTR-36"]);
         let several =
             Resolved { platforms: vec!["linux/amd64".into(), "linux/arm64".into()], ..image("latest", 1) };
         assert_eq!(rules(&[several, image("1.0.1", 1)], &none, &[]), ["CTR-03"]);
@@ -277,6 +305,24 @@ mod tests {
         assert_eq!(rules(&pair, &none, &[]), ["CTR-04", "CTR-04"]);
         let listed = Resolved { digest: Digest::from_sha256(&[7; 32]), ..image("1.0.1-amd64", 7) };
         assert_eq!(rules(&[pair[0].clone(), pair[1].clone(), listed], &none, &[]), [""; 0]);
+    }
+
+    #[test]
+    fn what_left_production_comes_back_as_it_was_or_not_at_all() {
+        let tags = |of: &[(&str, u8)]| -> BTreeMap<String, Digest> {
+            of.iter().map(|(tag, seed)| ((*tag).to_owned(), Digest::from_sha256(&[*seed; 32]))).collect()
+        };
+        let (live, ever) = (tags(&[("latest", 1), ("1.0.0", 1)]), tags(&[("1.0.0", 1), ("2.0.0", 2)]));
+        let after = Published { live: &live, ever: &ever };
+        let list = |of: &[(&str, u8)]| of.iter().map(|(tag, seed)| image(tag, *seed)).collect::<Vec<_>>();
+        let told = |of: &[(&str, u8)]| rules_after(&list(of), after, &[]);
+        assert_eq!(told(&[("latest", 2), ("1.0.0", 1), ("2.0.0", 2)]), [""; 0]);
+        assert_eq!(told(&[("latest", 3), ("1.0.0", 1), ("2.0.0", 3)]), ["CTR-06"]);
+        assert_eq!(told(&[("latest", 3), ("1.0.0", 1), ("1.0.1", 3)]), ["CTR-07"]);
+        assert_eq!(told(&[("latest", 3), ("3.0.0", 3)]), ["CTR-36"]);
+        // Of the very first there is nothing to lose.
+        let none = BTreeMap::new();
+        assert_eq!(rules(&list(&[("latest", 3), ("3.0.0", 3)]), &none, &[]), [""; 0]);
     }
 
     #[test]

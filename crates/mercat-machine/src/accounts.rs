@@ -9,6 +9,8 @@ pub const FILE_BYTES_MAX: u64 = 4 << 20;
 const NAMED_MAX: usize = 20;
 /// Accounts with the rights of root that are kept; where there are as many, there may be more.
 pub const ROOTS_MAX: usize = 1000;
+/// Names of accounts that are kept; where there are as many, there may be more.
+pub const USERS_MAX: usize = 1000;
 /// Letters of a name that are told.
 const NAME_CHARS_MAX: usize = 40;
 
@@ -37,12 +39,17 @@ pub struct Accounts {
     pub empty_users: BTreeSet<String>,
     /// Of `passwd`: names beside `root` that engines take for user 0, the first of them in order.
     pub roots: BTreeSet<String>,
+    /// The first names of the file, whoever they are.
+    pub users: BTreeSet<String>,
 }
 
 impl Accounts {
     /// Reads a file.
     pub fn of(text: &str) -> Self {
-        let mut out = Self::default();
+        // Engines look for a name in lines of one field, too.
+        let users = text.lines().filter_map(|line| line.trim().split(':').next());
+        let users = users.filter(|name| !name.is_empty()).take(USERS_MAX).map(str::to_owned);
+        let mut out = Self { users: users.collect(), ..Self::default() };
         for (name, password, rest) in entries(text) {
             // What is no number is 0 to engines (moby/sys/user). Lines of `shadow` have more fields.
             let number = rest.split(':').next().unwrap_or_default();
@@ -78,9 +85,9 @@ impl Accounts {
         out
     }
 
-    /// Whether it says nothing of interest.
+    /// Whether it says nothing of interest about passwords and rights.
     pub fn is_calm(&self) -> bool {
-        *self == Self::default()
+        Self { users: BTreeSet::new(), ..self.clone() } == Self::default()
     }
 
     /// The accounts beside `root` that are user 0, in words.

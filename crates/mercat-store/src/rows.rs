@@ -292,12 +292,25 @@ row!(
         emails: Vec<String>,
         /// Tags in production by plan.
         tags: BTreeMap<String, BTreeMap<String, String>>,
+        /// Tags of versions that are or were in production, by plan, with what they name for good.
+        published: BTreeMap<String, BTreeMap<String, String>>,
         /// The live listing in short.
         card: Option<CardRow>,
         /// The newest submission in short.
         now: NowRow,
     }
 );
+
+impl OfferRow {
+    /// The tags of a plan that name something for good: those that were in production, and those that are.
+    pub fn published_of(&self, plan: &str) -> BTreeMap<String, String> {
+        let of =
+            |tags: &BTreeMap<String, BTreeMap<String, String>>| tags.get(plan).cloned().unwrap_or_default();
+        let mut out = of(&self.tags);
+        out.extend(of(&self.published));
+        out
+    }
+}
 
 /// One listed reference of a plan, resolved and copied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

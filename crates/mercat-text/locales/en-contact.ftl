@@ -300,6 +300,7 @@ required-CTR-35-EMPTY = locked passwords
 required-CTR-35-LEFT = locked passwords
 required-CTR-35-LINK = a regular file
 required-CTR-35-ROOT = no user 0 but root
+required-CTR-36 = the versions that customers have
 required-PKG-01 = a package database that is a regular file
 advice-PKG-01 = ship the package manager's own file
 required-PKG-02 = a package database that stays

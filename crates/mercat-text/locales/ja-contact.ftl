@@ -300,6 +300,7 @@ required-CTR-35-EMPTY = パスワードがロックされていること
 required-CTR-35-LEFT = パスワードがロックされていること
 required-CTR-35-LINK = 通常のファイルであること
 required-CTR-35-ROOT = root 以外にユーザー 0 がいないこと
+required-CTR-36 = お客様が使っているバージョンがあること
 required-PKG-01 = パッケージ データベースが通常のファイルであること
 advice-PKG-01 = パッケージ マネージャー自身のファイルを含めてください
 required-PKG-02 = パッケージ データベースが残っていること

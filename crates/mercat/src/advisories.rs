@@ -17,6 +17,9 @@ const NAME: &str = "advisories.bin";
 /// Held while a snapshot is made. It stays: who waits for it has it open.
 const LOCK: &str = ".advisories.lock";
 
+/// Exit code where the snapshot was made and something of the sources is not in it.
+const NOT_ALL: u8 = 2;
+
 pub(crate) async fn run(data: &Path, command: &AdvisoriesCommand) -> anyhow::Result<u8> {
     match command {
         AdvisoriesCommand::Import { sources, allow_older, replace } => {
@@ -88,6 +91,10 @@ fn import(data: &Path, gathered: Gathered, age: Age, replace: bool) -> anyhow::R
         println!("and {} more were not used", skipped.len() - 20);
     }
     println!("snapshot in {}", target.display());
+    if !skipped.is_empty() {
+        println!("{} could not be read: what they tell of will not be found", skipped.len());
+        return Ok(NOT_ALL);
+    }
     Ok(0)
 }
 

@@ -300,7 +300,7 @@ pub(crate) enum AdvisoriesCommand {
     /// Add OSV records (JSON, YAML, zip), the KEV catalogue (JSON) and EPSS (CSV, also .gz) to the snapshot.
     ///
     /// Records that are not newer than those that are there are kept as they are. Data that is older than
-    /// what is there is refused.
+    /// what is there is refused. Exit code 2: the snapshot was made, and something could not be read, which is not in it.
     Import {
         /// Files, directories or https URLs.
         #[arg(required = true, value_parser = source)]

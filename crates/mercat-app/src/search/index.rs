@@ -396,6 +396,7 @@ mod tests {
             ..CardRow::default()
         };
         OfferRow {
+            published: std::collections::BTreeMap::new(),
             publisher: "aurora".into(),
             offer: id.into(),
             kind: "container".into(),

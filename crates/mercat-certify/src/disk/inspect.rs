@@ -10,7 +10,7 @@ use crate::verdict::{Check, DiskReport, FilesReport, VolumeReport};
 use crate::vulnerabilities::{self, Installed};
 use crate::{Knowledge, Verdict, inventory, links, sbom};
 use mercat_artifact::ReadError;
-use mercat_artifact::pkgdb::{OsRelease, Package, parse_os_release};
+use mercat_artifact::pkgdb::{OsRelease, Package};
 use mercat_disk::ReadAt;
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_guest::{Contents, Guest, Table, Volume};
@@ -379,12 +379,10 @@ fn note_findings(volume: &str, facts: &LayerFacts) -> Vec<Finding> {
                 "nothing of it on the disk, deleted or hidden".to_owned(),
                 "overwrite free space with zeros (fstrim, zerofree) and make the image again; revoke what was secret",
             ),
-            "CTR-20" | "CTR-20-SUSPECT" | "CTR-20-SHADOW" => {
-                (note.required.clone(), "remove the file and make the image again")
-            }
+            "CTR-20" | "CTR-20-SHADOW" => (note.required.clone(), "remove the file and make the image again"),
             "CTR-21" => (
                 "no credentials on the disk".to_owned(),
-                "revoke the credential, remove the file, and make the image again",
+                "revoke the credential, and make the image again without it",
             ),
             "CTR-21-ELF" => (
                 "no credentials on the disk".to_owned(),
@@ -503,10 +501,10 @@ fn doubted(Doubt { place, observed }: Doubt) -> Finding {
 
 /// The distribution and its packages.
 fn installed(tree: &Tree, data_disk: bool) -> (OsRelease, Vec<Package>, Vec<Finding>) {
-    let os = ["etc/os-release", "usr/lib/os-release"].iter().find_map(|path| tree.text(path));
-    let os = os.map(|text| parse_os_release(&text)).unwrap_or_default();
+    let texts = ["etc/os-release", "usr/lib/os-release"].map(|path| tree.text(path));
+    let (os, differs) = inventory::distribution(texts.iter().flatten().map(|text| &**text));
     let mut packages = Vec::new();
-    let mut findings = Vec::new();
+    let mut findings: Vec<Finding> = differs.into_iter().collect();
     let mut formats = BTreeSet::new();
     let mut seen = BTreeSet::new();
     let fixed = links::RECORDS.iter().filter(|path| !path.ends_with("os-release"));
@@ -527,10 +525,14 @@ fn installed(tree: &Tree, data_disk: bool) -> (OsRelease, Vec<Package>, Vec<Find
             findings.push(Finding { rule, severity, place: place.clone(), observed, required, fix });
         }
         let Some(bytes) = &found.node.content else { continue };
-        formats.insert(inventory::format_of(path));
         let read = inventory::Record::of(path, bytes).and_then(|record| record.packages(path));
         match read {
-            Ok(found) => packages.extend(found),
+            Ok(found) => {
+                if !found.is_empty() {
+                    formats.insert(inventory::format_of(path));
+                }
+                packages.extend(found);
+            }
             Err(finding) => findings.push(Finding { place, ..*finding }),
         }
     }
@@ -538,6 +540,7 @@ fn installed(tree: &Tree, data_disk: bool) -> (OsRelease, Vec<Package>, Vec<Find
     packages.dedup();
     let windows = tree.root().is_some_and(|root| root.file_system == "ntfs");
     let without = data_disk || windows || tree.root().is_none();
-    findings.extend(inventory::check_formats(&os, &formats, without));
+    findings.extend(inventory::check_formats(&os, &formats, &packages, without));
+    findings.extend(inventory::check_others(|directory| tree.below(directory).next().is_some()));
     (os, packages, findings)
 }

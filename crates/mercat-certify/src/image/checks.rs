@@ -95,20 +95,29 @@ pub(super) fn of(
             required: (*required).to_owned(),
         }
     };
-    SOUGHT.iter().map(check).chain(start(knowledge)).collect()
+    let start = start(knowledge, findings.iter().find(|finding| finding.rule == "CTR-25"));
+    SOUGHT.iter().map(check).chain(start).collect()
 }
 
-/// What only the start test shows, which the server runs, where the policy pack asks for it.
-fn start(knowledge: &Knowledge) -> Option<Check> {
+/// What the start test shows, which the server runs where the policy pack asks for it, unless the image cannot start.
+fn start(knowledge: &Knowledge, found: Option<&Finding>) -> Option<Check> {
     let asked = knowledge.policy.containers.start != mercat_policy::Boot::Off;
-    (asked && knowledge.policy.severity("CTR-25").is_some()).then(|| Check {
+    let (result, observed) = match found {
+        Some(found) => (found.severity.name(), found.observed.clone()),
+        None if asked && knowledge.policy.severity("CTR-25").is_some() => {
+            ("boot-only", "shown by the start test, which the server runs".to_owned())
+        }
+        None => return None,
+    };
+    let check = Check {
         rule: "CTR-25".to_owned(),
         test_id: String::new(),
         title: "Start of the entry point".to_owned(),
-        result: "boot-only".to_owned(),
-        observed: "shown by the start test, which the server runs".to_owned(),
+        result: result.to_owned(),
+        observed,
         required: "an entry point that starts with default settings".to_owned(),
-    })
+    };
+    Some(check)
 }
 
 fn counted(count: u64, what: &str) -> String {

@@ -1,6 +1,6 @@
 //! From the facts of layers to the findings of an image.
 
-use super::{Facts, Image};
+use super::{Facts, Image, start};
 use crate::facts::{Captured, LayerFacts, Note, facts_key};
 use crate::files::whole::{Part, Whole, whole};
 use crate::sbom::{self, Materials};
@@ -8,7 +8,7 @@ use crate::scan::NOTES_OF_RULE_MAX;
 use crate::verdict::{FilesReport, ImageReport, LayerReport};
 use crate::vulnerabilities::{self, Installed, Statements};
 use crate::{Knowledge, inventory, links};
-use mercat_artifact::pkgdb::{OsRelease, Package, parse_os_release};
+use mercat_artifact::pkgdb::{OsRelease, Package};
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_inventory::{Component, Evidence};
 use mercat_machine::accounts::ROOTS_MAX;
@@ -89,6 +89,7 @@ pub(super) fn compose(
     let names: HashSet<&str> = packages.iter().chain(&gone).map(|package| package.name.as_str()).collect();
     let mut whole = composer.files(&layers, &names);
     composer.check_user(&whole.roots);
+    composer.check_start(&layers, whole.users.as_ref());
     let of_distribution =
         |package: &str| vulnerabilities::is_of_distribution(&os, &packages, package, knowledge);
     whole.keys_of_packages(&mut composer.findings, of_distribution);
@@ -195,10 +196,21 @@ impl Composer<'_> {
         }
     }
 
-    fn check_config(&mut self) {
-        if self.image.attestation {
-            return;
+    fn check_start(&mut self, layers: &[(&str, &LayerFacts)], users: Option<&BTreeSet<String>>) {
+        let is_whole = layers.len() == self.image.layers.len() && !self.image.attestation;
+        if is_whole && let Some(observed) = start::hindrance(&self.image.config, layers, users) {
+            let fix = "put what the image starts, and who it runs as, into its layers, or name others in its config";
+            self.add(
+                "CTR-25",
+                Place::default(),
+                observed,
+                "an entry point that starts with default settings",
+                fix,
+            );
         }
+    }
+
+    fn check_config(&mut self) {
         let config = &self.image.config;
         const LABELS: [&str; 5] = ["title", "version", "source", "licenses", "vendor"];
         let lacking: Vec<String> = LABELS
@@ -206,7 +218,7 @@ impl Composer<'_> {
             .map(|label| format!("org.opencontainers.image.{label}"))
             .filter(|label| !config.labels.iter().any(|(key, value)| key == label && !value.is_empty()))
             .collect();
-        if !lacking.is_empty() {
+        if !lacking.is_empty() && !self.image.attestation {
             let observed = format!("missing: {}", lacking.join(", "));
             self.add(
                 "CTR-28",
@@ -395,12 +407,10 @@ impl Composer<'_> {
                 replaced.extend(files.insert(&captured.path, (digest, captured)));
             }
         }
-        let os = ["etc/os-release", "usr/lib/os-release"]
-            .iter()
-            .filter_map(|path| files.get(path)?.1.record.as_ref())
-            .map(|record| parse_os_release(record.text()))
-            .next()
-            .unwrap_or_default();
+        let releases = ["etc/os-release", "usr/lib/os-release"];
+        let releases = releases.iter().filter_map(|path| files.get(path)?.1.record.as_ref());
+        let (os, differs) = inventory::distribution(releases.map(|record| record.text()));
+        differs.into_iter().for_each(|finding| self.adopt(finding));
         let mut packages = Vec::new();
         let mut formats: BTreeSet<&str> = BTreeSet::new();
         for (path, (layer, captured)) in files.iter().filter(|(path, _)| !path.ends_with("os-release")) {
@@ -420,15 +430,21 @@ impl Composer<'_> {
                 self.add("PKG-01", place, observed, "a regular file", "ship the package manager's own file");
                 continue;
             };
-            formats.insert(inventory::format_of(path));
             match record.packages(path) {
-                Ok(found) => packages.extend(found),
+                Ok(found) => {
+                    if !found.is_empty() {
+                        formats.insert(inventory::format_of(path));
+                    }
+                    packages.extend(found);
+                }
                 Err(finding) => self.adopt(Finding { place, ..*finding }),
             }
         }
         packages.sort();
         packages.dedup();
-        self.check_formats(&os, &formats);
+        let found = inventory::check_formats(&os, &formats, &packages, self.image.attestation);
+        let others = inventory::check_others(|directory| start::has_directory(directory, layers));
+        found.into_iter().chain(others).for_each(|finding| self.adopt(finding));
         let named: BTreeSet<(&str, &str)> =
             packages.iter().map(|package| (package.name.as_str(), package.architecture.as_str())).collect();
         let lower = replaced.iter().filter(|(_, captured)| !captured.path.ends_with("os-release"));
@@ -438,11 +454,6 @@ impl Composer<'_> {
         let gone: BTreeSet<Package> = lower.flatten().filter(is_gone).collect();
         let gone = gone.into_iter().collect();
         (os, packages, gone)
-    }
-
-    fn check_formats(&mut self, os: &OsRelease, formats: &BTreeSet<&str>) {
-        let found = inventory::check_formats(os, formats, self.image.attestation);
-        found.into_iter().for_each(|finding| self.adopt(finding));
     }
 
     fn adopt(&mut self, finding: Finding) {

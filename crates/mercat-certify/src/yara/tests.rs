@@ -3,7 +3,7 @@ use std::sync::LazyLock;
 
 fn hits(rules: &Rules, part: Part<'_>) -> Vec<(String, Meaning)> {
     let mut out = Vec::new();
-    rules.scan(part, |rule, meaning| out.push((rule.to_owned(), meaning))).expect("scans");
+    rules.scan(part, |hit| out.push((hit.rule.to_owned(), hit.meaning))).expect("scans");
     out
 }
 
@@ -119,6 +119,27 @@ fn shells_of_the_web_and_of_the_network_are_malware_in_one_line_or_in_many() {
     ] {
         let found = hits(&rules, Part { path: "srv/x", bytes: text.as_bytes(), whole: true });
         assert_eq!(found, [], "{text}");
+    }
+}
+
+#[test]
+fn ways_in_without_a_password_are_for_people_to_look_at() {
+    let rules = Rules::load("").unwrap_or_else(|error| panic!("{error}"));
+    let of = |path: &str, text: &str| -> Vec<String> {
+        let found = hits(&rules, Part { path, bytes: text.as_bytes(), whole: true });
+        assert!(found.iter().all(|(_, meaning)| *meaning == Meaning::Suspicious), "{found:?}");
+        found.into_iter().map(|(rule, _)| rule).collect()
+    };
+    let key = format!("from=\"10.0.0.1\" ssh-ed25519 AAAA{} eve@example.org\n", "C3NzaC1lZDI1NTE5".repeat(4));
+    assert_eq!(of("root/.ssh/authorized_keys", &key), ["key_that_lets_in"]);
+    assert_eq!(of("home/a/.ssh/authorized_keys2", &format!("# a\n{key}")), ["key_that_lets_in"]);
+    for (path, text) in [("root/.ssh/known_hosts", &key[..]), ("root/.ssh/authorized_keys", "# nobody\n")] {
+        assert_eq!(of(path, text), [""; 0], "{path}");
+    }
+    assert_eq!(of("root/.rhosts", "+ +\n"), ["host_that_is_trusted"]);
+    assert_eq!(of("etc/hosts.equiv", "# all\n10.0.0.1 eve\n"), ["host_that_is_trusted"]);
+    for (path, text) in [("etc/hosts.equiv", "# 10.0.0.1\n\n"), ("usr/share/doc/x/hosts.equiv", "+\n")] {
+        assert_eq!(of(path, text), [""; 0], "{path}");
     }
 }
 
@@ -298,7 +319,7 @@ fn large_files_are_looked_at_where_a_rule_may_hit_and_only_there() {
         let bytes = large(&others);
         let mut found = Vec::new();
         let scanner = rules.scanner().unwrap_or_else(|error| panic!("{error}"));
-        scan(scanner, Part::nameless(&bytes), |rule, _| found.push(rule.to_owned())).expect("scans");
+        scan(scanner, Part::nameless(&bytes), |hit| found.push(hit.rule.to_owned())).expect("scans");
         assert_eq!(found, Vec::<String>::new(), "{name}");
     }
     // Rules of an operator may hit anything.

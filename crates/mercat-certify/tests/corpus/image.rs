@@ -87,7 +87,7 @@ pub(super) fn config(diff_ids: &[String]) -> Value {
         .map(|label| (format!("org.opencontainers.image.{label}"), json!("x")));
     json!({
         "architecture": "amd64", "os": "linux",
-        "config": {"User": "app", "Labels": Value::Object(labels.into_iter().collect())},
+        "config": {"User": "1000", "Labels": Value::Object(labels.into_iter().collect())},
         "rootfs": {"type": "layers", "diff_ids": diff_ids},
     })
 }

@@ -246,6 +246,11 @@ fn descriptors() -> Vec<Case> {
     out
 }
 
+/// In two parts: it is nobody's, and looks like one.
+fn token() -> String {
+    format!("AKIA{}", "Z7QX4M2LT9WB3KDE")
+}
+
 fn configs() -> Vec<Case> {
     let good = good_config();
     let id = digest(&layer()).to_string();
@@ -253,8 +258,8 @@ fn configs() -> Vec<Case> {
         assert!(good.contains(from), "{from}");
         good.replacen(from, to, 1)
     };
-    let inside = |text: &str| swap("\"User\":\"app\"", &format!("\"User\":\"app\",{text}"));
-    let token = format!("AKIA{}", "Z7QX4M2LT9WB3KDE");
+    let inside = |text: &str| swap("\"User\":\"1000\"", &format!("\"User\":\"1000\",{text}"));
+    let token = token();
     let history: Vec<Value> = (0..90_000).map(|at| json!({"created_by": format!("RUN step {at}")})).collect();
     let mut long: Value = serde_json::from_str(&good).expect("JSON");
     long["history"] = Value::Array(history);
@@ -311,7 +316,7 @@ fn configs() -> Vec<Case> {
         .map(|(name, text, code)| Case::image('B', format!("config: {name}"), of_config(text), Blocks(code)))
         .collect();
     for (name, text, expect) in [
-        ("root as User", swap("\"app\"", "\"root\""), Told("CTR-24")),
+        ("root as User", swap("\"1000\"", "\"root\""), Told("CTR-24")),
         ("a password that is a word", inside("\"Env\":[\"DB_PASSWORD=admin\"]"), Told("CTR-21-VARIABLE")),
         (
             "a build argument that is a password",
@@ -322,13 +327,13 @@ fn configs() -> Vec<Case> {
             Told("CTR-21-VARIABLE"),
         ),
         ("a password to be set", inside("\"Env\":[\"DB_PASSWORD=\",\"DB_PASSWORD_FILE=/run/x\"]"), Accepted),
-        ("0:0 as User", swap("\"app\"", "\"0:0\""), Told("CTR-24")),
-        ("no User", swap("\"app\"", "\"\""), Told("CTR-24")),
-        ("User as a number", swap("\"app\"", "0"), Blocks("CFG-04")),
+        ("0:0 as User", swap("\"1000\"", "\"0:0\""), Told("CTR-24")),
+        ("no User", swap("\"1000\"", "\"\""), Told("CTR-24")),
+        ("User as a number", swap("\"1000\"", "0"), Blocks("CFG-04")),
         ("escapes in a label", inside(r#""X":"\u001b[2J\u0000""#), Accepted),
         ("a port past 65535", inside("\"ExposedPorts\":{\"70000/tcp\":{}}"), Blocks("CFG-06")),
         ("Entrypoint with a NUL", inside(r#""Entrypoint":["\u0000"]"#), Blocks("CFG-05")),
-        ("User past 31 bits", swap("\"app\"", "\"4294967296\""), Blocks("CFG-07")),
+        ("User past 31 bits", swap("\"1000\"", "\"4294967296\""), Blocks("CFG-07")),
         ("Entrypoint as text", inside("\"Entrypoint\":\"run\""), Blocks("CFG-04")),
         ("Env as an object", inside("\"Env\":{}"), Blocks("CFG-04")),
         ("90,000 steps of history", long.to_string(), Accepted),
@@ -359,6 +364,18 @@ fn indexes() -> Vec<Case> {
         }
         entry
     };
+    // The config of an attestation is published, too.
+    let with_key =
+        json!({"architecture": "unknown", "os": "unknown", "rootfs": {"type": "layers", "diff_ids": []},
+        "config": {"Env": [format!("TOKEN={}", token())]}})
+        .to_string();
+    let document =
+        json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": descriptor(CONFIG, with_key.as_bytes()),
+        "layers": [descriptor("application/vnd.in-toto+json", b"{}")]})
+        .to_string();
+    let mut attestation = descriptor(MANIFEST, document.as_bytes());
+    attestation["platform"] = json!({"os": "unknown", "architecture": "unknown"});
+    attestation["annotations"] = json!({"vnd.docker.reference.type": "attestation-manifest"});
     let mut nested = Vec::new();
     let mut inner = text.clone().into_bytes();
     let mut kind = MANIFEST;
@@ -399,6 +416,11 @@ fn indexes() -> Vec<Case> {
         ),
         ("an image for a platform that nobody selects", of(&[attested(false)], &[]), Blocks("CTR-13")),
         ("an image that calls itself an attestation", of(&[attested(true)], &[]), Blocks("CTR-13")),
+        (
+            "a key in the config of an attestation",
+            of(&[listed(linux), attestation], &[document.as_bytes(), with_key.as_bytes(), b"{}"]),
+            Blocks("CTR-21"),
+        ),
         ("50 indexes in each other", Image::of(&inner, &below), Blocks("CTR-29")),
     ];
     cases
@@ -414,7 +436,7 @@ fn blobs() -> Vec<Case> {
     let packed = gzip(&layer);
     let as_gzip = Image::of_layers(&[(TAR_GZIP, packed.clone(), &layer)]);
     let other = with(&layer, 512, b"CONTENT");
-    let same_size = config.replacen("app", "xpp", 1);
+    let same_size = config.replacen("1000", "2000", 1);
     let config_as_layer = manifest(&config, &[descriptor(TAR, config.as_bytes())]).to_string();
     let layer_as_config = json!({
         "schemaVersion": 2, "mediaType": MANIFEST, "config": descriptor(CONFIG, &layer), "layers": [descriptor(TAR, &layer)],

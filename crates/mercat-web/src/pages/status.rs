@@ -122,7 +122,12 @@ impl Now<'_> {
             Some(RunState::WaitingForApproval) if self.question().is_some() => "ui-now-asked",
             Some(RunState::WaitingForApproval) => "ui-now-review",
             Some(RunState::Failed) if view.ours => "ui-now-failed-ours",
-            Some(RunState::Failed) => "ui-now-failed",
+            Some(RunState::Failed) => match self.told.view.exceptions(&self.told.asked) {
+                Some(ExceptionState::NeedsInformation) => "ui-now-failed-question",
+                Some(ExceptionState::Requested) => "ui-now-failed-asked",
+                Some(ExceptionState::Granted) => "ui-now-failed-granted",
+                _ => "ui-now-failed",
+            },
             Some(RunState::Canceled) => "ui-now-canceled",
             Some(RunState::Succeeded) if self.standing().is_some() => "ui-now-standing",
             Some(RunState::Succeeded) => "ui-now-live",
@@ -159,6 +164,11 @@ impl Now<'_> {
             Some(RunState::Running) => "ui-turn-ours",
             Some(RunState::WaitingForApproval) if self.question().is_none() => "ui-turn-team",
             Some(RunState::Failed) if self.told.view.ours => "ui-turn-ours",
+            Some(RunState::Failed)
+                if self.told.view.exceptions(&self.told.asked) == Some(ExceptionState::Requested) =>
+            {
+                "ui-turn-team"
+            }
             Some(RunState::Succeeded) if self.standing().is_none() => "ui-turn-nobody",
             _ => "ui-turn-yours",
         })
@@ -417,9 +427,7 @@ impl StepPart<'_> {
         let at = self.all_findings().iter().position(|row| row == finding).filter(|_| blocks)?;
         let (submission, step) = (self.submission(), self.step.step.name());
         let OfferKey { publisher, offer } = self.key;
-        let row = self.told.view.submission.as_ref()?;
-        let bound = mercat_app::bound(finding, row);
-        if let Some(row) = self.told.asked.iter().find(|row| row.binding == bound) {
+        if let Some(row) = self.told.view.request(finding, &self.told.asked) {
             let state = ExceptionState::parse(&row.state).unwrap_or(ExceptionState::Requested);
             let words =
                 format!("{} {}: {}", self.f.t("ui-exception-number"), row.number, self.f.t(state.key()));

@@ -12,7 +12,7 @@ use mercat_depot::{Depot, Imported};
 use mercat_domain::exception;
 use mercat_domain::finding::{Finding, Place, Severity, judge};
 use mercat_domain::limits::CONFIG_BYTES_MAX;
-use mercat_domain::tags::{self, Resolved};
+use mercat_domain::tags::{self, Published, Resolved};
 use mercat_domain::{Digest, OfferKind, Outcome};
 use mercat_listing::{inspect_exposed, inspect_listing};
 use mercat_store::{Expect, FindingRow, OfferRow, PaperRow, load, put};
@@ -181,7 +181,10 @@ async fn tag_findings(
     knowledge: &Knowledge,
 ) -> Result<Vec<Finding>, AppError> {
     let offer = load::<OfferRow>(&*work.worker.app.ledger, &work.key().to_string()).await?;
-    let live = offer.map(|offer| offer.row.tags).unwrap_or_default();
+    let offer = offer.map(|offer| offer.row).unwrap_or_default();
+    let digests = |tags: BTreeMap<String, String>| -> BTreeMap<String, Digest> {
+        tags.into_iter().filter_map(|(tag, digest)| Some((tag, Digest::parse(&digest)?))).collect()
+    };
     let mut out = Vec::new();
     for plan in &work.document.plans {
         let resolved: Vec<Resolved> = images
@@ -195,11 +198,11 @@ async fn tag_findings(
                 children: image.children.iter().map(|(digest, _)| digest.clone()).collect(),
             })
             .collect();
-        let published = live.get(&plan.id).into_iter().flatten();
-        let published =
-            published.filter_map(|(tag, digest)| Some((tag.clone(), Digest::parse(digest)?))).collect();
+        let live = digests(offer.tags.get(&plan.id).cloned().unwrap_or_default());
+        let ever = digests(offer.published_of(&plan.id));
+        let published = Published { live: &live, ever: &ever };
         let severity = |rule: &str| knowledge.policy.severity(rule);
-        out.extend(tags::check(&plan.id, &resolved, &published, plan.list("platforms"), &severity));
+        out.extend(tags::check(&plan.id, &resolved, published, plan.list("platforms"), &severity));
     }
     Ok(out)
 }

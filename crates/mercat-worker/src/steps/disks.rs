@@ -51,6 +51,9 @@ struct Known {
 }
 
 /// Why there is no disk: the publisher's to fix, ours, or something to wait for.
+/// What is asked of a version that was published before.
+const PUBLISHED_DISKS: &str = "the disks of the published version; changed disks are a new version";
+
 enum Missing {
     Finding(Box<FindingRow>),
     Wait { on: &'static str, detail: String },
@@ -76,18 +79,27 @@ fn listed(plan: &Plan) -> Vec<Listed<'_>> {
 /// Validate prerequisites: every disk can be read, and lies in the depot.
 pub(super) async fn validate(work: &Work<'_>) -> Result<Ended, AppError> {
     let offer = load::<OfferRow>(&*work.worker.app.ledger, &work.key().to_string()).await?;
-    let live = offer.map(|offer| offer.row.tags).unwrap_or_default();
+    let offer = offer.map(|offer| offer.row).unwrap_or_default();
     let mut report = Report::default();
     let mut images = Vec::new();
     let mut new_bytes = 0;
     for plan in &work.document.plans {
         for one in listed(plan) {
-            let published = live.get(&plan.id).and_then(|tags| tags.get(&one.reference));
-            let published = published.and_then(|digest| Digest::parse(digest));
-            let stored = match published {
+            let live = offer.tags.get(&plan.id).and_then(|tags| tags.get(&one.reference));
+            let stored = match live.and_then(|digest| Digest::parse(digest)) {
                 // A published version never changes: its bytes are not asked for again.
                 Some(root) => stored(work, &root).await,
                 None => bring(work, &one, &mut new_bytes).await?,
+            };
+            // One that left production comes back as it was.
+            let then = offer.published_of(&plan.id).remove(&one.reference);
+            let stored = match (stored, then) {
+                (Ok((root, _)), Some(then)) if root.as_str() != then => {
+                    let fix = "publish the new content under a new version tag".to_owned();
+                    let row = one.row("F006", &one.reference, PUBLISHED_DISKS);
+                    Err(Missing::Finding(Box::new(FindingRow { fix, ..row })))
+                }
+                (stored, _) => stored,
             };
             match stored {
                 Ok((root, size)) => images.push(ImageRow {

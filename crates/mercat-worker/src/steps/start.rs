@@ -31,11 +31,13 @@ pub(super) async fn test(
     report: &mut Report,
 ) -> Result<Vec<Finding>, AppError> {
     let policy = &knowledge.policy.containers;
-    if policy.start == Boot::Off || judge(others) != Outcome::Pass {
+    let defaults = defaults_of(work, plan);
+    // Its names say already that it cannot start, unless the plan starts something else.
+    let hindered = defaults == Start::default() && others.iter().any(|finding| finding.rule == "CTR-25");
+    if policy.start == Boot::Off || judge(others) != Outcome::Pass || hindered {
         return Ok(Vec::new());
     }
     let seconds = policy.start_seconds;
-    let defaults = defaults_of(work, plan);
     let key = format!("start/{}/{seconds}/{}{}", image.digest, env!("CARGO_PKG_VERSION"), key_of(&defaults));
     let kept = load::<PaperRow>(&*work.worker.app.ledger, &key).await?;
     let kept = kept.and_then(|row| serde_json::from_str::<Test>(&row.row.text).ok());

@@ -137,6 +137,26 @@ fn doctor_reads_the_advisories_to_their_end() {
 }
 
 #[test]
+fn an_import_that_could_not_read_all_says_so_by_its_code_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (data, records) = (dir.path().join("data"), dir.path().join("records"));
+    std::fs::create_dir(&records).expect("made");
+    let record = r#"{"id":"CVE-2026-1","modified":"2026-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"npm",
+        "name":"x"},"versions":["1.0.0"]}]}"#;
+    std::fs::write(records.join("CVE-2026-1.json"), record).expect("written");
+    std::fs::write(records.join("CVE-2026-2.json"), &record[..60]).expect("written");
+    let mercat =
+        |rest: &[&str]| Command::new(BIN).arg("--data").arg(&data).args(rest).output().expect("it starts");
+    let out = mercat(&["advisories", "import", records.to_str().expect("plain")]);
+    let told = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert_eq!(out.status.code(), Some(2), "{told}");
+    assert!(told.contains("not used: ") && told.contains("CVE-2026-2.json"), "{told}");
+    assert!(told.contains("1 could not be read: what they tell of will not be found"), "{told}");
+    let shown = mercat(&["advisories", "show"]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("1 not used"), "{shown:?}");
+}
+
+#[test]
 fn a_server_says_at_once_that_its_advisories_cannot_be_used() {
     let dir = tempfile::tempdir().expect("a directory");
     std::fs::write(dir.path().join("advisories.bin"), [7; 100_000]).expect("written");

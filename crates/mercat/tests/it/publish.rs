@@ -176,6 +176,37 @@ async fn a_fixed_offer_starts_again_at_step_one_and_reads_only_what_changed() {
     assert_eq!(canceled["previewLinks"], json!([]));
 }
 
+/// A version that left production is not sold again with other content, and that one leaves is told before it does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_left_production_comes_back_as_it_was() {
+    let house = House::open().await;
+    let allowed = house.subscription().await.0;
+    let root = house.dir.path().join("images/app");
+    let publish = async |version: &str, content: &[u8]| {
+        let tags = ["latest", version];
+        layout(&root, &[tar(&[("bin/app", content)])], &tags);
+        let image = format!("oci:{}", root.display());
+        house.save(&house.offer("app", &image, &tags, std::slice::from_ref(&allowed)).await).await;
+        house.publish("app").await;
+        house.until("app", &["waitingForPublisherReview", "failed"]).await
+    };
+    let live = async |version: &str, content: &[u8]| {
+        let status = publish(version, content).await;
+        assert_eq!(status["status"], "waitingForPublisherReview", "{status:#}");
+        house.go_live("app").await;
+        house.until("app", &["succeeded"]).await;
+        status["steps"].to_string()
+    };
+    assert!(!live("1.0.0", b"one").await.contains("CTR-36"));
+    let told = live("2.0.0", b"two").await;
+    assert!(told.contains("CTR-36") && told.contains("not listed any more: 1.0.0"), "{told}");
+    let told = live("1.0.0", b"one").await;
+    assert!(told.contains("not listed any more: 2.0.0"), "{told}");
+    let status = publish("2.0.0", b"another two").await;
+    let rules: Vec<_> = House::blocking(&status).iter().map(|finding| finding["rule"].clone()).collect();
+    assert_eq!(rules, ["CTR-06"], "{status:#}");
+}
+
 /// While an offer is written, its references are looked up, and nothing is copied.
 #[tokio::test(flavor = "multi_thread")]
 async fn references_are_looked_up_while_an_offer_is_written() {

@@ -165,3 +165,29 @@ fn a_start_that_the_policy_asks_for_is_no_pass_of_the_command_line() {
     assert_eq!(result("required"), Some(json!("boot-only")));
     assert_eq!(result("when-available"), Some(json!("boot-only")));
 }
+
+#[test]
+fn an_image_without_what_it_starts_is_told_by_its_names_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let certify = |files: &[(&str, &[u8])]| {
+        layout(dir.path(), &[tar(files)], &["1.0.0"]);
+        let out = Command::new(env!("CARGO_BIN_EXE_mercat"))
+            .args(["--data", "/nonexistent", "certify", "--output", "json"])
+            .arg(format!("oci:{}", dir.path().display()))
+            .output()
+            .expect("it starts");
+        serde_json::from_slice::<Value>(&out.stdout).expect("a verdict")
+    };
+    let rules = |verdict: &Value, list: &str| -> Vec<Value> {
+        let all = verdict[list].as_array().expect("a list").iter();
+        all.filter(|one| one["rule"] == "CTR-25").cloned().collect()
+    };
+    let verdict = certify(&[("bin/other", b"#!/bin/sh\n")]);
+    let found = rules(&verdict, "findings");
+    assert_eq!(found.len(), 1, "{verdict:#}");
+    assert_eq!(found[0]["severity"], "warning");
+    assert_eq!(found[0]["observed"], "Entrypoint starts \"/bin/app\", which is not in the image");
+    assert_eq!(rules(&verdict, "checks")[0]["result"], "warning");
+    let verdict = certify(&[("bin/app", b"#!/bin/sh\n")]);
+    assert_eq!((rules(&verdict, "findings").len(), rules(&verdict, "checks").len()), (0, 0), "{verdict:#}");
+}

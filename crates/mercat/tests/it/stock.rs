@@ -185,6 +185,8 @@ fn is_clean_until_spoiled(dress: fn(&Path, &[Package])) {
     fs::create_dir(&root).expect("a directory");
     tree(&root, &packages);
     dress(&root, &packages);
+    // What the image starts.
+    put(&root, "bin/app", "#!/usr/bin/openssl\n");
     only_missing_advisories(&alarms(dir.path(), &root));
     let openssl = root.join("usr/bin/openssl");
     let mut program = fs::read(&openssl).expect("it is among the packages");
