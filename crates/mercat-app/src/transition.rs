@@ -86,14 +86,11 @@ impl App {
                     commit.tasks.push(crate::standing::again(&OfferKey::new(&offer.publisher, &offer.offer)));
                     if let Some(listing) = listing {
                         offer.card = Some(card(listing, now));
+                        // Those that are there may be from before this was kept.
+                        remember(&mut offer);
                         offer.tags =
                             listing.plans.iter().map(|plan| (plan.id.clone(), plan.tags.clone())).collect();
-                        for plan in &listing.plans {
-                            let published = offer.published.entry(plan.id.clone()).or_default();
-                            for (tag, digest) in plan.tags.iter().filter(|(tag, _)| tags::is_fixed(tag)) {
-                                published.entry(tag.clone()).or_insert_with(|| digest.clone());
-                            }
-                        }
+                        remember(&mut offer);
                     }
                 }
                 Effect::Tell(kind) => {
@@ -295,3 +292,16 @@ fn kind_of(run: &Run, effects: &[Effect]) -> &'static str {
         State::Running => "step.complete",
     }
 }
+
+/// Keeps what tags of versions that are in production name for good.
+fn remember(offer: &mut OfferRow) {
+    for (plan, tags) in &offer.tags {
+        let published = offer.published.entry(plan.clone()).or_default();
+        for (tag, digest) in tags.iter().filter(|(tag, _)| tags::is_fixed(tag)) {
+            published.entry(tag.clone()).or_insert_with(|| digest.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ mod taken;
 pub(crate) mod whole;
 
 use crate::facts::Note;
+use crate::inventory::OTHER_MANAGERS;
 use crate::kept::Bytes;
 use crate::scan::{OURS, Passed, Scan};
 use mercat_inventory::{Broken, Component, Reader, reader_of};
@@ -18,7 +19,7 @@ use modes::Mode;
 use owners::Owned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use taken::Taken;
 
 /// Programs of one layer that are kept with their digests.
@@ -89,6 +90,8 @@ pub(crate) struct Files {
     pub(crate) accounts: BTreeMap<String, Accounts>,
     /// Every name in the layer, as [`key_of`], sorted when the layer has ended.
     pub(crate) names: Vec<u64>,
+    /// Directories of package managers that are not read, in which something is.
+    pub(crate) unread: BTreeSet<String>,
     /// How many names and files that everybody may write did not fit.
     pub(crate) left: u64,
     /// How many programs, hard links and privileged files did not fit: what rules would say of them is not known.
@@ -130,6 +133,11 @@ impl Files {
             self.names.push(key_of(path, named == Named::Directory));
         } else {
             self.left += 1;
+        }
+        if named != Named::Directory {
+            let is_below = |top: &&str| path.strip_prefix(*top).is_some_and(|rest| rest.starts_with('/'));
+            let below = OTHER_MANAGERS.iter().map(|(directory, _)| *directory).find(is_below);
+            self.unread.extend(below.map(str::to_owned));
         }
         self.attributes(path, named, mode, attributes);
     }
@@ -235,7 +243,7 @@ impl Files {
     }
 
     /// Whether it has a directory of this name.
-    pub(crate) fn has_directory(&self, path: &str) -> bool {
+    fn has_directory(&self, path: &str) -> bool {
         self.has_name(path, true)
     }
 
@@ -270,6 +278,7 @@ impl Files {
         self.writable.extend(other.writable);
         self.notices.extend(other.notices);
         self.accounts.extend(other.accounts);
+        self.unread.extend(other.unread);
         self.names.extend(other.names);
         self.left += other.left;
         self.unknown += other.unknown;

@@ -154,7 +154,7 @@ pub(crate) fn distribution<'t>(texts: impl IntoIterator<Item = &'t str>) -> (OsR
 }
 
 /// Directories in which package managers keep what they installed that is not read here.
-const UNREAD: [(&str, &str); 11] = [
+pub(crate) const OTHER_MANAGERS: [(&str, &str); 11] = [
     ("gnu/store", "Guix"),
     ("nix/store", "Nix"),
     ("usr/lib/opkg/info", "opkg"),
@@ -168,9 +168,11 @@ const UNREAD: [(&str, &str); 11] = [
     ("var/lib/rpmmanifest", "rpm, as a list alone"),
 ];
 
-/// Packages of managers that are not read: nobody knows what they are.
-pub(crate) fn check_others(has_directory: impl Fn(&str) -> bool) -> Option<Finding> {
-    let found = UNREAD.iter().filter(|(directory, _)| has_directory(directory));
+/// Packages of managers that are not read: nobody knows what they are. Some write lists beside databases that are read.
+pub(crate) fn check_others(formats: &BTreeSet<&str>, is_there: impl Fn(&str) -> bool) -> Option<Finding> {
+    const BESIDE: [&str; 2] = ["var/lib/chisel", "var/lib/rpmmanifest"];
+    let is_read = |directory: &str| !formats.is_empty() && BESIDE.contains(&directory);
+    let found = OTHER_MANAGERS.iter().filter(|(directory, _)| !is_read(directory) && is_there(directory));
     let names: BTreeSet<&str> = found.map(|(_, name)| *name).collect();
     let names = names.into_iter().collect::<Vec<_>>().join(", ");
     let fix = "build on a distribution that publishes advisories";

@@ -9,8 +9,6 @@ use mercat_secrets::{Secret, WRITING_BYTES_MAX, Writing};
 use mercat_signatures::FileKind;
 use std::collections::BTreeSet;
 
-/// As what compiled Java begins.
-const CLASS: [u8; 4] = [0xca, 0xfe, 0xba, 0xbe];
 /// A full window may not be all of a file, and only all of it is looked at as writing.
 const _: () = assert!(WRITING_BYTES_MAX < WINDOW_BYTES);
 /// Fewer bytes are looked at sooner than a thread starts.
@@ -70,7 +68,7 @@ impl Knowledge {
             let mut found = Vec::new();
             let mut lines = of.line.map(|line| Lines::of(bytes, line));
             // A class of Java is a program, whatever follows in it.
-            let is_class = of.start == 0 && is_class(bytes);
+            let is_class = of.start == 0 && mercat_inventory::is_class(bytes);
             // A key behind a program, or behind what only begins like one, is no part of it.
             let inside = usize::try_from(of.program_end.saturating_sub(of.start)).unwrap_or(usize::MAX);
             let behind = bytes.get(inside..).unwrap_or_default();
@@ -123,15 +121,6 @@ impl Knowledge {
     }
 }
 
-/// Whether bytes begin as a class of Java does (JVMS 4.1): the magic number, a version there is, and a pool of constants.
-fn is_class(bytes: &[u8]) -> bool {
-    const VERSIONS: std::ops::RangeInclusive<u16> = 45..=80;
-    let word = |at: usize| bytes.get(at..at + 2).map(|two| u16::from_be_bytes([two[0], two[1]]));
-    let has_version = word(4).is_some_and(|minor| matches!(minor, 0..=3 | 0xffff))
-        && word(6).is_some_and(|major| VERSIONS.contains(&major));
-    bytes.starts_with(&CLASS) && has_version && word(8).is_some_and(|constants| constants > 1)
-}
-
 /// What the rules that match found, with their meaning.
 pub(crate) fn matched(
     knowledge: &Knowledge,
@@ -144,6 +133,3 @@ pub(crate) fn matched(
     knowledge.yara.scan(part, |hit| out.push((hit.observed(), hit.meaning)))?;
     Ok(out)
 }
-
-#[cfg(test)]
-mod tests;

@@ -62,7 +62,7 @@ pub(crate) fn each_part(
     piece: &Piece,
     show: &mut dyn FnMut(Part<'_>),
 ) -> Result<(), ReadError> {
-    let mut window = Window { show, range: 0..0, bytes: Vec::new(), carried: 0 };
+    let mut window = Window { show, end: 0, bytes: Vec::new(), runs: Vec::new(), carried: 0 };
     let mut parts = Parts::new(disk);
     let Range { start: mut at, end } = piece.range;
     for range in piece.given.iter().cloned().chain(std::iter::once(end..end)) {
@@ -80,21 +80,24 @@ pub(crate) fn each_part(
 
 struct Window<'s> {
     show: &'s mut dyn FnMut(Part<'_>),
-    range: Range<u64>,
+    /// Where on the disk the last byte ends.
+    end: u64,
     bytes: Vec<u8>,
+    /// Where in the bytes a run begins that stands together on the disk, and where that is.
+    runs: Vec<(usize, u64)>,
     carried: usize,
 }
 
 impl Window<'_> {
     fn push(&mut self, offset: u64, bytes: &[u8]) {
-        if offset != self.range.end && self.bytes.len() >= SPLIT_BYTES {
+        if offset != self.end && self.bytes.len() >= SPLIT_BYTES {
             self.show(0);
         }
-        if self.bytes.is_empty() {
-            self.range.start = offset;
+        if offset != self.end || self.bytes.is_empty() {
+            self.runs.push((self.bytes.len(), offset));
         }
         self.bytes.extend_from_slice(bytes);
-        self.range.end = offset + bytes.len() as u64;
+        self.end = offset + bytes.len() as u64;
         if self.bytes.len() >= WINDOW_BYTES {
             self.show(OVERLAP_BYTES);
         }
@@ -102,13 +105,22 @@ impl Window<'_> {
 
     /// Shows what is there, and keeps the last bytes for what follows.
     fn show(&mut self, keep: usize) {
-        if self.bytes.len() > self.carried {
-            (self.show)(Part { range: self.range.clone(), bytes: &self.bytes, carried: self.carried });
+        if let Some((_, start)) = self.runs.first().filter(|_| self.bytes.len() > self.carried) {
+            (self.show)(Part { range: *start..self.end, bytes: &self.bytes, carried: self.carried });
         }
         let from = self.bytes.len().saturating_sub(keep);
         self.bytes.drain(..from);
-        self.range.start = self.range.end.saturating_sub(self.bytes.len() as u64);
+        // The run in which the first byte is that stays, cut there.
+        let cut = self.runs.partition_point(|(at, _)| *at <= from).saturating_sub(1);
+        self.runs.drain(..cut);
+        for (at, offset) in &mut self.runs {
+            *offset += from.saturating_sub(*at) as u64;
+            *at = at.saturating_sub(from);
+        }
         self.carried = self.bytes.len();
+        if self.bytes.is_empty() {
+            self.runs.clear();
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_inventory::{Component, Evidence};
 use mercat_policy::VulnerabilityPolicy;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What was found in an image or on a disk.
 pub(crate) struct Installed<'a> {
@@ -236,11 +236,15 @@ pub(crate) fn is_of_distribution(
     package: &str,
     knowledge: &Knowledge,
 ) -> bool {
+    let installed = packages.iter().filter(|installed| installed.name == package);
+    is_known(os, installed, knowledge)
+}
+
+fn is_known<'a>(os: &OsRelease, installed: impl Iterator<Item = &'a Package>, knowledge: &Knowledge) -> bool {
     let distribution = ecosystem(os);
     let (Some(scheme), Some(snapshot)) = (Scheme::of(&distribution), knowledge.advisories.snapshot()) else {
         return false;
     };
-    let installed = packages.iter().filter(|installed| installed.name == package);
     let mut names =
         installed.flat_map(|installed| of_distribution(&distribution, scheme, os, installed).names);
     names.any(|name| {
@@ -253,8 +257,14 @@ pub(crate) fn is_of_distribution(
 fn owners<'a>(installed: &Installed<'a>, knowledge: &Knowledge) -> HashSet<&'a str> {
     let named = installed.components.iter().map(|component| component.owner.as_str());
     let named: HashSet<&str> = named.filter(|owner| !owner.is_empty()).collect();
-    let is_known = |owner: &&str| is_of_distribution(installed.os, installed.packages, owner, knowledge);
-    named.into_iter().filter(is_known).collect()
+    let mut packages: HashMap<&str, Vec<&Package>> = HashMap::new();
+    for package in installed.packages {
+        packages.entry(&package.name).or_default().push(package);
+    }
+    let is_of = |owner: &&str| {
+        packages.get(owner).is_some_and(|of| is_known(installed.os, of.iter().copied(), knowledge))
+    };
+    named.into_iter().filter(is_of).collect()
 }
 
 /// Whether a component is judged as the package of the distribution that owns it, because distributions mend old

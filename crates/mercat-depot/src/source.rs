@@ -125,11 +125,15 @@ pub(crate) fn unambiguous<'a>(
     let mut known = std::collections::BTreeMap::new();
     for (name, digest) in names {
         if *known.entry(name).or_insert(digest) != digest {
-            let what = format!("two images have the tag {name}; save each into a place of its own");
-            return Err(SourceError::Refused { code: "MAN-05", what });
+            return Err(ambiguous(name));
         }
     }
     Ok(())
+}
+
+fn ambiguous(name: &str) -> SourceError {
+    let what = format!("two images have the tag {name}; save each into a place of its own");
+    SourceError::Refused { code: "MAN-05", what }
 }
 
 /// The first of some names, in one line, without what terminals would do.

@@ -222,6 +222,17 @@ pub fn ends_at(head: &[u8]) -> Option<u64> {
     program::ends_at(head)
 }
 
+/// Whether bytes begin as a class of Java does (JVMS 4.1): the magic number, a version there is, and a pool of constants.
+pub fn is_class(bytes: &[u8]) -> bool {
+    const VERSIONS: std::ops::RangeInclusive<u16> = 45..=80;
+    let word = |at: usize| bytes.get(at..at + 2).map(|two| u16::from_be_bytes([two[0], two[1]]));
+    let has_version = word(4).is_some_and(|minor| matches!(minor, 0..=3 | 0xffff))
+        && word(6).is_some_and(|major| VERSIONS.contains(&major));
+    bytes.starts_with(&[0xca, 0xfe, 0xba, 0xbe])
+        && has_version
+        && word(8).is_some_and(|constants| constants > 1)
+}
+
 /// Whether something may stand behind what a file begins as: a script, or a program that is shorter than its file.
 pub fn may_carry(head: &[u8], size: u64) -> bool {
     head.starts_with(b"#!") || head.starts_with(b"MZ") || program::ends_at(head).is_some_and(|end| end < size)

@@ -145,6 +145,9 @@ fn modules(program: &dyn Positioned) -> Result<Vec<Component>, Broken> {
     if !is_go && (layout.pe || !layout.has_sections) {
         out.extend(go_anywhere(program, Some(&layout), whole)?);
     } else if !is_go {
+        if layout.written.len() > WRITTEN_MAX {
+            return Err(Broken::Beyond(format!("more than {WRITTEN_MAX} segments with data")));
+        }
         for range in &layout.written {
             out.extend(go_anywhere(program, Some(&layout), range.start..range.end.min(whole.end))?);
         }
@@ -217,7 +220,7 @@ fn elf_layout<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(data: R) -
     Some(Layout {
         lists: sections.iter().filter_map(list).take(LISTS_MAX + 1).collect(),
         segments: loaded().filter_map(segment).collect(),
-        written: written.filter_map(segment).map(|(_, range)| range).take(WRITTEN_MAX).collect(),
+        written: written.filter_map(segment).map(|(_, range)| range).take(WRITTEN_MAX + 1).collect(),
         // The first is none.
         has_sections: sections.len() > 1,
         pe: false,

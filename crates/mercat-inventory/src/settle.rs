@@ -18,19 +18,23 @@ pub fn settle(found: Vec<Component>) -> Vec<Component> {
             .filter(move |c| c.kind == "maven" && c.evidence == evidence && !c.version.is_empty());
         told.filter_map(|c| Some((archive_of(&c.path)?.to_owned(), c)))
     };
-    let mut coordinates: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    // By archive: artifacts, and the words of those of each version.
+    let mut artifacts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut versions: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     for (archive, one) in of_archives(Evidence::Installed) {
         let artifact = one.name.rsplit(':').next().unwrap_or_default();
-        coordinates.entry(archive).or_default().push((artifact.to_owned(), one.version.clone()));
+        versions.entry((archive.clone(), one.version.clone())).or_default().extend(words(artifact));
+        artifacts.entry(archive).or_default().insert(artifact.to_owned());
     }
     let with_manifest: BTreeSet<String> =
         of_archives(Evidence::Manifest).map(|(archive, _)| archive).collect();
     let names_itself = |archive: &str, one: &Component| {
         let file = crate::java::name(archive);
-        let names = || file.iter().chain([one]).map(|one| one.name.as_str());
-        coordinates.get(archive).is_some_and(|all| {
-            all.iter()
-                .any(|(artifact, version)| *version == one.version || names().any(|name| name == artifact))
+        let mut names = file.iter().chain([one]).map(|one| one.name.as_str());
+        let of_version = versions.get(&(archive.to_owned(), one.version.clone()));
+        names.any(|name| {
+            artifacts.get(archive).is_some_and(|all| all.contains(name))
+                || of_version.is_some_and(|all| words(name).any(|word| all.contains(&word)))
         })
     };
     let mut out: Vec<Component> = Vec::new();
@@ -71,6 +75,12 @@ pub fn settle(found: Vec<Component>) -> Vec<Component> {
         same && one.path == other.path && one.evidence == other.evidence
     });
     out
+}
+
+/// The words of a name, in small letters.
+fn words(name: &str) -> impl Iterator<Item = String> {
+    let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 1);
+    words.map(str::to_lowercase)
 }
 
 /// Licences of `pom.xml`, by their directory.

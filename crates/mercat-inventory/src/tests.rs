@@ -216,7 +216,8 @@ fn coordinates_of_what_a_jar_was_built_from_do_not_name_it() {
         let both = ["com.acme:x".to_owned(), "log4j-core".to_owned()];
         assert_eq!(names(with_manifest, pom("x", "1.0")), both);
         assert_eq!(names(with_manifest, pom("log4j-core", "1.0")), ["com.acme:log4j-core"]);
-        assert_eq!(names(with_manifest, pom("log", "2.14.0")), ["com.acme:log"]);
+        assert_eq!(names(with_manifest, pom("core", "2.14.0")), ["com.acme:core"]);
+        assert_eq!(names(with_manifest, pom("x", "2.14.0")), both);
     }
 }
 
@@ -459,5 +460,16 @@ proptest! {
             prop_assert!(found.len() <= COMPONENTS_OF_FILE_MAX);
             found.iter().for_each(|component| assert!(component.purl().is_ascii()));
         }
+    }
+}
+
+#[test]
+fn four_bytes_make_no_class() {
+    assert!(is_class(b"\xca\xfe\xba\xbe\0\0\0\x34\0\x1d"));
+    assert!(is_class(b"\xca\xfe\xba\xbe\xff\xff\0\x41\x01\0"), "a preview of Java 21");
+    for other in
+        [&b"\xca\xfe\xba\xbe\n-----BEGIN"[..], b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbe\0\0\0\x34\0\0"]
+    {
+        assert!(!is_class(other), "{other:?}");
     }
 }

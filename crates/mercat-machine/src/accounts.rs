@@ -48,8 +48,9 @@ impl Accounts {
     pub fn of(text: &str) -> Self {
         // Engines look for a name in lines of one field, too.
         let users = text.lines().filter_map(|line| line.trim().split(':').next());
-        let users = users.filter(|name| !name.is_empty()).take(USERS_MAX).map(str::to_owned);
-        let mut out = Self { users: users.collect(), ..Self::default() };
+        let users: BTreeSet<&str> = users.filter(|name| !name.is_empty()).collect();
+        let users = users.into_iter().take(USERS_MAX).map(str::to_owned).collect();
+        let mut out = Self { users, ..Self::default() };
         for (name, password, rest) in entries(text) {
             // What is no number is 0 to engines (moby/sys/user). Lines of `shadow` have more fields.
             let number = rest.split(':').next().unwrap_or_default();

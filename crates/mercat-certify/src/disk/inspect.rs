@@ -526,13 +526,11 @@ fn installed(tree: &Tree, data_disk: bool) -> (OsRelease, Vec<Package>, Vec<Find
         }
         let Some(bytes) = &found.node.content else { continue };
         let read = inventory::Record::of(path, bytes).and_then(|record| record.packages(path));
+        if read.as_ref().map_or(true, |found| !found.is_empty()) {
+            formats.insert(inventory::format_of(path));
+        }
         match read {
-            Ok(found) => {
-                if !found.is_empty() {
-                    formats.insert(inventory::format_of(path));
-                }
-                packages.extend(found);
-            }
+            Ok(found) => packages.extend(found),
             Err(finding) => findings.push(Finding { place, ..*finding }),
         }
     }
@@ -541,6 +539,6 @@ fn installed(tree: &Tree, data_disk: bool) -> (OsRelease, Vec<Package>, Vec<Find
     let windows = tree.root().is_some_and(|root| root.file_system == "ntfs");
     let without = data_disk || windows || tree.root().is_none();
     findings.extend(inventory::check_formats(&os, &formats, &packages, without));
-    findings.extend(inventory::check_others(|directory| tree.below(directory).next().is_some()));
+    findings.extend(inventory::check_others(&formats, |directory| tree.below(directory).next().is_some()));
     (os, packages, findings)
 }

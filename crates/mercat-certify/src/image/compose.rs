@@ -430,20 +430,20 @@ impl Composer<'_> {
                 self.add("PKG-01", place, observed, "a regular file", "ship the package manager's own file");
                 continue;
             };
-            match record.packages(path) {
-                Ok(found) => {
-                    if !found.is_empty() {
-                        formats.insert(inventory::format_of(path));
-                    }
-                    packages.extend(found);
-                }
+            let found = record.packages(path);
+            // One that cannot be read is one; one without a package is none.
+            if found.as_ref().map_or(true, |found| !found.is_empty()) {
+                formats.insert(inventory::format_of(path));
+            }
+            match found {
+                Ok(found) => packages.extend(found),
                 Err(finding) => self.adopt(Finding { place, ..*finding }),
             }
         }
         packages.sort();
         packages.dedup();
         let found = inventory::check_formats(&os, &formats, &packages, self.image.attestation);
-        let others = inventory::check_others(|directory| start::has_directory(directory, layers));
+        let others = inventory::check_others(&formats, |directory| start::has_unread(directory, layers));
         found.into_iter().chain(others).for_each(|finding| self.adopt(finding));
         let named: BTreeSet<(&str, &str)> =
             packages.iter().map(|package| (package.name.as_str(), package.architecture.as_str())).collect();

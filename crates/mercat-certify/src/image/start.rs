@@ -7,6 +7,10 @@ use std::collections::BTreeSet;
 
 /// What container runtimes set when the image does not.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Directories of `PATH` that are looked into.
+const PLACES_MAX: usize = 100;
+/// Names that a layer takes away, most, for it to be asked about single ones.
+const GONE_MAX: usize = 10_000;
 /// Letters of a name that are told.
 const NAME_CHARS_MAX: usize = 200;
 
@@ -33,7 +37,11 @@ fn without_program(config: &Config, layers: &[(&str, &LayerFacts)]) -> Option<St
         return is_gone(&format!("{base}/{program}"))
             .then(|| format!("{of} starts {:?}, which is not in the image", short(program)));
     }
-    let places = config.env.iter().find_map(|variable| variable.strip_prefix("PATH=")).unwrap_or(PATH);
+    let mut set = config.env.iter().filter_map(|variable| variable.strip_prefix("PATH="));
+    let places = set.next().unwrap_or(PATH);
+    if set.next().is_some() || places.split(':').count() > PLACES_MAX {
+        return None;
+    }
     // Of those that do not begin at the root, runtimes differ.
     let all_gone =
         places.split(':').all(|place| place.starts_with('/') && is_gone(&format!("{place}/{program}")));
@@ -57,10 +65,11 @@ fn without_user(
     is_unknown.then(|| format!("User is {:?}, which is not in etc/passwd", short(name)))
 }
 
-/// A path from the root; nothing where it goes back, which links may turn elsewhere.
+/// A path from the root; nothing where it goes back, which links may turn elsewhere, or where runtimes have what is theirs.
 fn plainly(path: &str) -> Option<String> {
     let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
-    (!parts.contains(&"..")).then(|| parts.join("/"))
+    let is_of_runtime = parts.first().is_none_or(|top| ["dev", "proc", "sys"].contains(top));
+    (!parts.contains(&"..") && !is_of_runtime).then(|| parts.join("/"))
 }
 
 fn short(name: &str) -> String {
@@ -73,7 +82,13 @@ fn is_missing(path: &str, layers: &[(&str, &LayerFacts)]) -> bool {
     for (_, facts) in layers.iter().rev() {
         let files = &facts.told;
         // What is no directory there may be a link.
-        if files.left > 0 || facts.blob.is_empty() || files.has(path) || above().any(|top| files.has(top)) {
+        let is_long = facts.removed.len() + facts.opaque.len() > GONE_MAX;
+        if is_long
+            || files.left > 0
+            || facts.blob.is_empty()
+            || files.has(path)
+            || above().any(|top| files.has(top))
+        {
             return false;
         }
         if is_cut(path, facts) {
@@ -90,13 +105,13 @@ fn is_cut(path: &str, facts: &LayerFacts) -> bool {
         || facts.opaque.iter().any(|gone| gone.is_empty() || is_below(gone))
 }
 
-/// Whether the layers leave a directory at a path from the root.
-pub(super) fn has_directory(path: &str, layers: &[(&str, &LayerFacts)]) -> bool {
+/// Whether the layers leave something below a directory of [`crate::inventory::OTHER_MANAGERS`].
+pub(super) fn has_unread(directory: &str, layers: &[(&str, &LayerFacts)]) -> bool {
     let mut from_above = layers.iter().rev();
     from_above
-        .find_map(|(_, facts)| match facts.told.has_directory(path) {
+        .find_map(|(_, facts)| match facts.told.unread.contains(directory) {
             true => Some(true),
-            false => is_cut(path, facts).then_some(false),
+            false => is_cut(directory, facts).then_some(false),
         })
         .unwrap_or(false)
 }

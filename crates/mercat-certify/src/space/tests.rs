@@ -35,3 +35,24 @@ proptest! {
         prop_assert_eq!(fresh, wanted);
     }
 }
+
+/// What is shown again begins where its first byte is, also before a file that it stands around.
+#[test]
+fn what_is_shown_again_is_shown_in_its_place() {
+    let disk: Vec<u8> = (0..3 * WINDOW_BYTES).map(|at| (at % 251) as u8 + 1).collect();
+    let mut ranges = Vec::new();
+    let mut show = |part: Part<'_>| {
+        assert_eq!(disk[part.range.start as usize], part.bytes[0], "{:?}", part.range);
+        ranges.push((part.range, part.bytes.len(), part.carried));
+    };
+    let mut window = Window { show: &mut show, end: 0, bytes: Vec::new(), runs: Vec::new(), carried: 0 };
+    let file = WINDOW_BYTES - 50..WINDOW_BYTES - 38;
+    for run in [0..file.start, file.end..file.end + 100, file.end + 100..file.end + 100 + WINDOW_BYTES] {
+        window.push(run.start as u64, &disk[run]);
+    }
+    window.show(0);
+    let (first, second) = (file.end as u64 + 100, (file.end + 100 + WINDOW_BYTES) as u64);
+    let again = first - 12 - OVERLAP_BYTES as u64;
+    let whole = OVERLAP_BYTES + WINDOW_BYTES;
+    assert_eq!(ranges[..2], [(0..first, WINDOW_BYTES + 50, 0), (again..second, whole, OVERLAP_BYTES)]);
+}

@@ -16,7 +16,7 @@ use mercat_domain::limits::{CONFIG_BYTES_MAX, MANIFEST_BYTES_MAX};
 use mercat_domain::plain::plain;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
@@ -87,7 +87,7 @@ impl Archive {
         let text =
             directory.list("manifest.json", "index.json", "it holds an OCI layout: say oci-archive:")?;
         let list = json::parse(text)?;
-        let mut named = Vec::new();
+        let mut tagged: Vec<(String, Bytes)> = Vec::new();
         let bad =
             |what: &str| SourceError::Refused { code: "MAN-05", what: format!("manifest.json: {what}") };
         for image in list.as_array().ok_or_else(|| bad("not a list"))? {
@@ -106,20 +106,30 @@ impl Archive {
                 "layers": layers.iter().map(|layer| descriptor(layer, oci::OCI_LAYER)).collect::<Vec<_>>(),
             });
             let bytes = Bytes::from(serde_json::to_vec(&manifest).expect("plain data"));
-            let digest = Digest::from_sha256(&Sha256::digest(&bytes));
             let tags = image.get("RepoTags").and_then(Value::as_array).cloned().unwrap_or_default();
-            let tags =
-                tags.iter().filter_map(|tag| tag.as_str()?.rsplit_once(':').map(|(_, tag)| tag.to_owned()));
-            let mut names: Vec<String> = tags.collect();
-            if names.is_empty() {
-                names.push(digest.to_string());
+            let tags: Vec<&str> =
+                tags.iter().filter_map(Value::as_str).filter(|tag| tag.contains(':')).collect();
+            if tags.is_empty() {
+                let digest = Digest::from_sha256(&Sha256::digest(&bytes));
+                self.manifests.insert(digest.to_string(), bytes.clone());
             }
-            for name in names {
-                self.manifests.insert(name.clone(), bytes.clone());
-                named.push((name, digest.clone()));
-            }
+            tagged.extend(tags.into_iter().map(|tag| (tag.to_owned(), bytes.clone())));
         }
-        super::unambiguous(named.iter().map(|(name, digest)| (name.as_str(), digest)))
+        // Where two images have a tag in two repositories, the tag alone names neither.
+        let tag_of = |whole: &str| whole.rsplit_once(':').map_or(String::new(), |(_, tag)| tag.to_owned());
+        let mut images: BTreeMap<String, BTreeSet<&Bytes>> = BTreeMap::new();
+        for (whole, bytes) in &tagged {
+            images.entry(tag_of(whole)).or_default().insert(bytes);
+        }
+        for (whole, bytes) in &tagged {
+            let is_shared = images.get(&tag_of(whole)).is_some_and(|of| of.len() > 1);
+            let name = if is_shared { whole.clone() } else { tag_of(whole) };
+            if self.manifests.get(&name).is_some_and(|other| other != bytes) {
+                return Err(super::ambiguous(&name));
+            }
+            self.manifests.insert(name, bytes.clone());
+        }
+        Ok(())
     }
 
     pub(crate) fn references(&self) -> Vec<String> {

@@ -50,10 +50,10 @@ struct Known {
     root: String,
 }
 
-/// Why there is no disk: the publisher's to fix, ours, or something to wait for.
 /// What is asked of a version that was published before.
 const PUBLISHED_DISKS: &str = "the disks of the published version; changed disks are a new version";
 
+/// Why there is no disk: the publisher's to fix, ours, or something to wait for.
 enum Missing {
     Finding(Box<FindingRow>),
     Wait { on: &'static str, detail: String },

@@ -32,9 +32,7 @@ pub(super) async fn test(
 ) -> Result<Vec<Finding>, AppError> {
     let policy = &knowledge.policy.containers;
     let defaults = defaults_of(work, plan);
-    // Its names say already that it cannot start, unless the plan starts something else.
-    let hindered = defaults == Start::default() && others.iter().any(|finding| finding.rule == "CTR-25");
-    if policy.start == Boot::Off || judge(others) != Outcome::Pass || hindered {
+    if policy.start == Boot::Off || judge(others) != Outcome::Pass {
         return Ok(Vec::new());
     }
     let seconds = policy.start_seconds;

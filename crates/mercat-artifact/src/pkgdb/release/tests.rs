@@ -33,6 +33,15 @@ fn a_release_that_packages_are_of_is_no_contradiction() {
         ("fedora", "40", &[("fedora-release-common", "40-40")]),
         ("amzn", "2023", &[("system-release", "2023.5.20240701-1.amzn2023")]),
         ("sles", "15.5", &[("sles-release", "15.5-150500.43.4")]),
+        ("sles", "15", &[("sles-release", "15-115.1")]),
+        ("ol", "8.10", &[("redhat-release", "8.10-0.3.0.1.el8"), ("oraclelinux-release", "8.10-1.0.8.el8")]),
+        ("centos", "9", &[("centos-stream-release", "1:9.0-26.el9")]),
+        (
+            "debian",
+            "11",
+            &[("base-files", "11.1+deb11u9"), ("x", "1.2-3+deb12u1~bpo11+1"), ("y", "1+deb12u1")],
+        ),
+        ("debian", "11", &[("x", "1.2-3+deb12u1~bpo11+1")]),
         ("kali", "2024.1", &[("base-files", "2024.1.0"), ("x", "1+deb12u3")]),
         // A name of its own, on what another one made.
         ("bottlerocket", "1", &[("rocky-release", "9.3-1.3.el9")]),
@@ -91,6 +100,24 @@ fn a_release_that_packages_are_not_of_is_told() {
             "12",
             &[("alpine-release", "3.20.3-r0")],
             "os-release says debian 12, alpine-release 3.20.3-r0 is of alpine",
+        ),
+        (
+            "opensuse-tumbleweed",
+            "20260101",
+            &[("rocky-release", "9.3-1.3.el9")],
+            "os-release says opensuse-tumbleweed 20260101, rocky-release 9.3-1.3.el9 is of rocky",
+        ),
+        (
+            "ubuntu",
+            "25.04",
+            &[("base-files", "12ubuntu4.6")],
+            "os-release says ubuntu 25.04, base-files 12ubuntu4.6 is of ubuntu 22.04",
+        ),
+        (
+            "sles",
+            "15.3",
+            &[("sles-release", "15.5-150500.43.4")],
+            "os-release says sles 15.3, sles-release 15.5-150500.43.4 is of sles 15.5",
         ),
         (
             "rocky",

@@ -71,6 +71,9 @@ fn what_names_do_not_tell_is_not_said() {
     let mut full = layer(&[], &[], &[]);
     full.told.left = 1;
     assert_eq!(told(&config(&["/app"], &[]), &[full]), None);
+    for of_runtime in ["/proc/self/root/bin/sh", "/dev/init", "/"] {
+        assert_eq!(told(&config(&[of_runtime], &[]), &[layer(&[], &[], &[])]), None, "{of_runtime}");
+    }
     let unread = LayerFacts { blob: String::new(), ..layer(&[], &[], &[]) };
     assert_eq!(told(&config(&["/app"], &[]), &[unread]), None);
     // Who has no list of users that was read may have anyone.
@@ -88,6 +91,9 @@ fn a_name_is_looked_for_where_path_leads() {
     assert_eq!(told(&with("/usr/bin:/opt/x"), &layers), None);
     assert_eq!(told(&with("/usr/bin:/opt"), &layers), missing);
     assert_eq!(told(&with("/usr/bin:"), &layers), None);
+    assert_eq!(told(&with(&"/opt:".repeat(200)), &layers), None);
+    let twice = Config { env: vec!["PATH=/x".to_owned(), "PATH=/y".to_owned()], ..config(&[], &["app"]) };
+    assert_eq!(told(&twice, &layers), None);
 }
 
 #[test]
@@ -113,17 +119,22 @@ fn a_user_without_an_entry_is_told() {
 
 #[test]
 fn packages_that_are_not_read_are_told_while_they_are_there() {
-    let told = |layers: &[LayerFacts]| {
+    let told = |formats: &[&'static str], layers: &[LayerFacts]| {
         let layers: Vec<(&str, &LayerFacts)> = layers.iter().map(|layer| ("", layer)).collect();
-        let found = crate::inventory::check_others(|directory| has_directory(directory, &layers));
+        let formats = formats.iter().copied().collect();
+        let found = crate::inventory::check_others(&formats, |directory| has_unread(directory, &layers));
         found.map(|finding| format!("{} {}", finding.rule, finding.observed))
     };
-    let below = || layer(&["var/lib/pacman/local/", "nix/store/"], &[], &[]);
+    let below = || layer(&["var/lib/pacman/local/acl-2/desc", "nix/store/x/bin/y"], &[], &[]);
     let both = "INC-07 packages of Nix, pacman, which are not read".to_owned();
-    assert_eq!(told(&[below()]), Some(both.clone()));
-    assert_eq!(told(&[below(), layer(&["opt/"], &["opt/x"], &[])]), Some(both));
+    assert_eq!(told(&[], &[below()]), Some(both.clone()));
+    assert_eq!(told(&["dpkg"], &[below(), layer(&["opt/"], &["opt/x"], &[])]), Some(both));
     let one = "INC-07 packages of Nix, which are not read".to_owned();
-    assert_eq!(told(&[below(), layer(&[], &["var/lib/pacman"], &[])]), Some(one));
-    assert_eq!(told(&[below(), layer(&[], &[], &[""])]), None);
-    assert_eq!(told(&[layer(&["var/lib/dpkg/info/", "nix"], &[], &[])]), None);
+    assert_eq!(told(&[], &[below(), layer(&[], &["var/lib/pacman"], &[])]), Some(one));
+    assert_eq!(told(&[], &[below(), layer(&[], &[], &[""])]), None);
+    assert_eq!(told(&[], &[layer(&["var/lib/dpkg/info/a", "nix", "nix/store/"], &[], &[])]), None);
+    let chiselled = layer(&["var/lib/chisel/manifest.wall"], &[], &[]);
+    let one = "INC-07 packages of Chisel, which are not read".to_owned();
+    assert_eq!(told(&[], std::slice::from_ref(&chiselled)), Some(one));
+    assert_eq!(told(&["dpkg"], &[chiselled]), None);
 }
