@@ -125,6 +125,11 @@ impl Statement {
         self.names(names) && self.products.iter().any(|product| product.matches(subject, of_version))
     }
 
+    /// Whether it would be about a package of a subject if it named its version: it says that something was fixed.
+    pub fn lacks_the_version(&self, subject: &Subject<'_>) -> bool {
+        self.status == Status::Fixed && self.products.iter().any(|product| product.matches(subject, false))
+    }
+
     /// Whether it names a vulnerability by one of its names, whatever it lies in.
     pub fn names(&self, names: &[String]) -> bool {
         self.vulnerability.iter().any(|name| names.iter().any(|other| other.eq_ignore_ascii_case(name)))
@@ -198,6 +203,16 @@ fn shown(text: &str) -> String {
     let seen = text.chars().filter(|c| c.is_control() || !mercat_domain::plain::is_hidden(*c));
     let one_line = seen.map(|c| if c.is_control() { ' ' } else { c });
     one_line.take(TEXT_CHARS_MAX).collect::<String>().trim().to_owned()
+}
+
+/// The first of some dates; what is there and is no date says nothing of when somebody knew.
+fn date(value: &serde_json::Value, keys: &[&str]) -> Result<Option<Day>, &'static str> {
+    let mut out = None;
+    for text in keys.iter().filter_map(|key| value.get(key)) {
+        let day = text.as_str().and_then(Day::parse).ok_or("its timestamp is no date")?;
+        out = out.or(Some(day));
+    }
+    Ok(out)
 }
 
 fn word(value: &serde_json::Value, key: &str) -> String {

@@ -430,7 +430,11 @@ fn claims(
             continue;
         }
         if !statement.is_about(&vulnerability.names, &Subject { digests, purl }) {
-            out.statements.beside.entry(at).or_insert_with(|| purl.to_owned());
+            let what = match statement.lacks_the_version(&Subject { digests, purl }) {
+                true => "of which it names no version",
+                false => "which it does not name",
+            };
+            out.statements.beside.entry(at).or_insert_with(|| format!("{purl}, {what}"));
             continue;
         }
         out.statements.matched.insert(at);
@@ -584,9 +588,8 @@ pub(crate) fn unread(why: &str) -> Finding {
 pub(crate) fn unmatched(statements: &Statements, knowledge: &Knowledge) -> Vec<Finding> {
     let rest = knowledge.vex.iter().enumerate().filter(|(at, _)| !statements.matched.contains(at));
     rest.map(|(at, statement)| {
-        let beside = statements.beside.get(&at);
         let beside =
-            beside.map_or_else(String::new, |purl| format!("; found in {purl}, which it does not name"));
+            statements.beside.get(&at).map_or_else(String::new, |found| format!("; found in {found}"));
         let names = statement.vulnerability.join(", ");
         let observed = format!("{} about {names}{beside}", statement.text());
         let required = "a statement about a vulnerability that was found";

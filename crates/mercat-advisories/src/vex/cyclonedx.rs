@@ -1,7 +1,7 @@
 //! VEX in CycloneDX 1.4 to 1.7: vulnerabilities with an analysis, and what they affect.
 
 use super::product::with_version;
-use super::{PRODUCTS_MAX, Product, STATEMENTS_MAX, Statement, Status, VexError, within, word};
+use super::{PRODUCTS_MAX, Product, STATEMENTS_MAX, Statement, Status, VexError, date, within, word};
 use crate::Day;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -59,11 +59,11 @@ pub(super) fn read(document: &Value) -> Result<Vec<Statement>, VexError> {
         }
         let affects = list(value, "affects");
         within("products", affects.len(), PRODUCTS_MAX, "products")?;
-        let day = ["lastUpdated", "firstIssued"].iter().find_map(|key| Day::parse(&word(analysis, key)));
+        let day = date(analysis, &["lastUpdated", "firstIssued"]).map_err(wrong)?;
+        let of_document = document.get("metadata").map(|about| date(about, &["timestamp"]).map_err(wrong));
         out.push(Statement {
             author: author.clone(),
-            day: day
-                .or_else(|| document.get("metadata").and_then(|about| Day::parse(&word(about, "timestamp")))),
+            day: day.or(of_document.transpose()?.flatten()),
             vulnerability,
             products: products(affects, &components, status).map_err(wrong)?,
             status,

@@ -1,6 +1,6 @@
 //! OpenVEX 0.2.0.
 
-use super::{PRODUCTS_MAX, Product, STATEMENTS_MAX, Statement, Status, VexError, shown, within, word};
+use super::{PRODUCTS_MAX, Product, STATEMENTS_MAX, Statement, Status, VexError, date, shown, within, word};
 use crate::Day;
 use serde_json::Value;
 
@@ -57,10 +57,11 @@ fn read_statement(document: &Value, value: &Value, author: &str) -> Result<State
         return Err(wrong("not_affected needs a justification or an impact_statement"));
     }
     let reason = if impact.is_empty() { word(value, "action_statement") } else { impact };
-    let day = ["last_updated", "timestamp"].iter().find_map(|key| Day::parse(&word(value, key)));
+    let day = date(value, &["last_updated", "timestamp"]).map_err(wrong)?;
+    let of_document = date(document, &["timestamp"]).map_err(wrong)?;
     Ok(Statement {
         author: author.to_owned(),
-        day: day.or_else(|| Day::parse(&word(document, "timestamp"))),
+        day: day.or(of_document),
         vulnerability,
         products: products(list(value, "products"))?,
         status,

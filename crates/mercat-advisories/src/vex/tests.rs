@@ -139,3 +139,38 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_date_that_is_none_is_refused_and_one_that_is_missing_is_not_known() {
+    let openvex = |of_document: &str, of_statement: &str| {
+        let text = format!(
+            r#"{{"@context": "https://openvex.dev/ns/v0.2.0", "author": "A"{of_document}, "statements": [{{"vulnerability": {{"name": "CVE-1"}},
+            "products": [{{"@id": "pkg:npm/a"}}], "status": "not_affected", "justification": "component_not_present"{of_statement}}}]}}"#
+        );
+        read(text.as_bytes()).map(|statements| statements[0].day)
+    };
+    let cyclonedx = |of_document: &str, of_statement: &str| {
+        let text = format!(
+            r#"{{"bomFormat": "CycloneDX", "specVersion": "1.6", "metadata": {{"authors": [{{"name": "A"}}]{of_document}}},
+            "vulnerabilities": [{{"id": "CVE-1", "analysis": {{"state": "not_affected", "justification": "code_not_present"{of_statement}}},
+            "affects": [{{"ref": "pkg:npm/a"}}]}}]}}"#
+        );
+        read(text.as_bytes()).map(|statements| statements[0].day)
+    };
+    let day = Day::parse("2026-06-30");
+    assert_eq!((openvex("", ""), cyclonedx("", "")), (Ok(None), Ok(None)));
+    let good = r#", "timestamp": "2026-06-30T10:00:00Z""#;
+    assert_eq!((openvex(good, ""), cyclonedx(good, "")), (Ok(day), Ok(day)));
+    assert_eq!(
+        (openvex("", good), cyclonedx("", r#", "lastUpdated": "2026-06-30T10:00:00Z""#)),
+        (Ok(day), Ok(day))
+    );
+    let refused = Err(VexError::Statement { at: 1, why: "its timestamp is no date" });
+    for bad in ["\"yesterday\"", "\"2026-02-31T10:00:00Z\"", "\"12/31/2027\"", "1796069062", "null"] {
+        let of = |key: &str| format!(r#", "{key}": {bad}"#);
+        assert_eq!(openvex(&of("timestamp"), good), refused, "{bad}");
+        assert_eq!(openvex(good, &of("last_updated")), refused, "{bad}");
+        assert_eq!(cyclonedx(&of("timestamp"), ""), refused, "{bad}");
+        assert_eq!(cyclonedx(good, &of("firstIssued")), refused, "{bad}");
+    }
+}
