@@ -42,6 +42,8 @@ pub const FILES_MAX: usize = 64;
 pub const DOCUMENT_BYTES_MAX: usize = 64 << 20;
 /// Lists and braces inside each other in a policy: with each more, the compiler takes twice as long.
 const DEPTH_MAX: usize = 12;
+/// Digits of the exponent of a number.
+const EXPONENT_DIGITS_MAX: usize = 3;
 /// Characters of a rule id.
 const RULE_CHARS_MAX: usize = 64;
 /// Bytes of the evaluating thread's stack.
@@ -264,6 +266,10 @@ fn add(engine: &mut Engine, file: &PolicyFile) -> Result<(), EligibilityError> {
         name: file.name.clone(),
         why: error.to_string().trim().to_owned(),
     };
+    if has_long_exponent(&file.text) {
+        let why = format!("a number with an exponent of more than {EXPONENT_DIGITS_MAX} digits");
+        return Err(EligibilityError::Compile { name, why });
+    }
     if file.name.ends_with(".json") {
         let data = Value::from_json_str(&file.text).map_err(|error| compile(&error))?;
         return engine.add_data(data).map_err(|error| compile(&error));
@@ -278,17 +284,12 @@ fn add(engine: &mut Engine, file: &PolicyFile) -> Result<(), EligibilityError> {
     engine.add_policy(name, file.text.clone()).map(|_| ()).map_err(|error| compile(&error))
 }
 
-/// How deep lists and braces stand in each other; in texts and comments there are none.
-fn depth(text: &str) -> usize {
-    let (mut depth, mut most) = (0_usize, 0);
+/// The characters of a policy or of JSON outside of texts and comments, of which a blank is left.
+fn code(text: &str) -> impl Iterator<Item = char> {
     let mut rest = text.chars();
-    while let Some(c) = rest.next() {
+    std::iter::from_fn(move || {
+        let c = rest.next()?;
         match c {
-            '[' | '{' => {
-                depth += 1;
-                most = most.max(depth);
-            }
-            ']' | '}' => depth = depth.saturating_sub(1),
             '#' => while rest.next().is_some_and(|c| c != '\n') {},
             '`' => while rest.next().is_some_and(|c| c != '`') {},
             '"' => {
@@ -298,10 +299,45 @@ fn depth(text: &str) -> usize {
                     }
                 }
             }
+            c => return Some(c),
+        }
+        Some(' ')
+    })
+}
+
+/// How deep lists and braces stand in each other.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut most) = (0_usize, 0);
+    for c in code(text) {
+        match c {
+            '[' | '{' => {
+                depth += 1;
+                most = most.max(depth);
+            }
+            ']' | '}' => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
     most
+}
+
+/// Whether a number has an exponent of so many digits that it is written out for ever: numbers have as many as they need.
+fn has_long_exponent(text: &str) -> bool {
+    let (mut is_number, mut is_word, mut exponent) = (false, false, None);
+    for c in code(text) {
+        exponent = match (exponent, c) {
+            (None, 'e' | 'E') if is_number => Some(0),
+            (Some(0), '+' | '-') => Some(0),
+            (Some(digits), '0'..='9') => Some(digits + 1),
+            _ => None,
+        };
+        if exponent.is_some_and(|digits| digits > EXPONENT_DIGITS_MAX) {
+            return true;
+        }
+        is_number = c.is_ascii_digit() && !is_word || c == '.' && is_number;
+        is_word = c.is_alphabetic() || c == '_' || c.is_ascii_digit() && is_word;
+    }
+    false
 }
 
 #[derive(Deserialize)]

@@ -243,3 +243,34 @@ fn cases_say_what_differs() {
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(run_case(&policies, "{\"note\": 1}").is_err());
 }
+
+#[test]
+fn numbers_that_would_be_written_out_for_ever_are_refused() {
+    let policy = |body: &str| {
+        let text = format!(
+            "package mercat.eligibility\n\nfindings contains found if {{\n{body}\n    found := {{\"rule\": \"ELG-X\", \"severity\": \"info\", \
+             \"observed\": \"x\", \"required\": \"x\", \"fix\": \"x\"}}\n}}\n"
+        );
+        Eligibility::load(&[PolicyFile { name: "a.rego".to_owned(), text }]).map(drop)
+    };
+    let is_refused = |body: &str| match policy(body) {
+        Err(EligibilityError::Compile { why, .. }) => why.contains("exponent"),
+        Err(other) => panic!("{body}: {other}"),
+        Ok(()) => false,
+    };
+    for long in
+        ["    1e1000000000 > 0", "    565 / 0E0100000000 == 1", "    1.5E+12345 > 0", "    2e-0000009 > 0"]
+    {
+        assert!(is_refused(long), "{long}");
+    }
+    for short in [
+        "    1e3 > 0",
+        "    \"9e123456\" != \"x\"",
+        "    true # 1e99999",
+        "    limit1e12345 := 1\n    limit1e12345 == 1",
+    ] {
+        assert!(!is_refused(short), "{short}");
+    }
+    let data = PolicyFile { name: "a.json".to_owned(), text: r#"{"most": 1e1000000000}"#.to_owned() };
+    assert!(matches!(Eligibility::load(&[data]), Err(EligibilityError::Compile { .. })));
+}
