@@ -384,15 +384,7 @@ impl Composer<'_> {
         let mut files: BTreeMap<&str, (&str, &Captured)> = BTreeMap::new();
         let mut removed: BTreeSet<String> = BTreeSet::new();
         for (digest, facts) in layers {
-            let gone =
-                |path: &str| {
-                    facts.removed.iter().any(|r| {
-                        path == r || path.strip_prefix(r.as_str()).is_some_and(|p| p.starts_with('/'))
-                    }) || facts.opaque.iter().any(|o| {
-                        o.is_empty() || path.strip_prefix(o.as_str()).is_some_and(|p| p.starts_with('/'))
-                    })
-                };
-            for path in files.keys().filter(|path| gone(path)) {
+            for path in files.keys().filter(|path| start::is_cut(path, facts)) {
                 removed.insert((*path).to_owned());
             }
             for captured in &facts.captured {

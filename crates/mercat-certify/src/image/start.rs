@@ -99,7 +99,7 @@ fn is_missing(path: &str, layers: &[(&str, &LayerFacts)]) -> bool {
 }
 
 /// Whether a layer takes away what those below have at a path.
-fn is_cut(path: &str, facts: &LayerFacts) -> bool {
+pub(super) fn is_cut(path: &str, facts: &LayerFacts) -> bool {
     let is_below = |top: &str| path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
     facts.removed.iter().any(|gone| gone == path || is_below(gone))
         || facts.opaque.iter().any(|gone| gone.is_empty() || is_below(gone))

@@ -84,6 +84,7 @@ pub(super) async fn validate(work: &Work<'_>) -> Result<Ended, AppError> {
     let mut images = Vec::new();
     let mut new_bytes = 0;
     for plan in &work.document.plans {
+        let published = offer.published_of(&plan.id);
         for one in listed(plan) {
             let live = offer.tags.get(&plan.id).and_then(|tags| tags.get(&one.reference));
             let stored = match live.and_then(|digest| Digest::parse(digest)) {
@@ -92,9 +93,9 @@ pub(super) async fn validate(work: &Work<'_>) -> Result<Ended, AppError> {
                 None => bring(work, &one, &mut new_bytes).await?,
             };
             // One that left production comes back as it was.
-            let then = offer.published_of(&plan.id).remove(&one.reference);
+            let then = published.get(&one.reference);
             let stored = match (stored, then) {
-                (Ok((root, _)), Some(then)) if root.as_str() != then => {
+                (Ok((root, _)), Some(then)) if root.as_str() != then.as_str() => {
                     let fix = "publish the new content under a new version tag".to_owned();
                     let row = one.row("F006", &one.reference, PUBLISHED_DISKS);
                     Err(Missing::Finding(Box::new(FindingRow { fix, ..row })))

@@ -112,14 +112,20 @@ fn doctor_says_what_is_missing_and_what_to_do() {
     assert!(String::from_utf8_lossy(&out.stdout).contains("from-sign-off or any-time"));
 }
 
+const RECORD: &str = r#"{"id":"CVE-2026-1","modified":"2026-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"npm",
+    "name":"x"},"versions":["1.0.0"]}]}"#;
+
+/// Makes a directory with one record.
+fn put_record(records: &Path) {
+    std::fs::create_dir(records).expect("made");
+    std::fs::write(records.join("CVE-2026-1.json"), RECORD).expect("written");
+}
+
 #[test]
 fn doctor_reads_the_advisories_to_their_end() {
     let dir = tempfile::tempdir().expect("a directory");
     let (data, records) = (dir.path().join("data"), dir.path().join("records"));
-    std::fs::create_dir(&records).expect("made");
-    let record = r#"{"id":"CVE-2026-1","modified":"2026-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"npm",
-        "name":"x"},"versions":["1.0.0"]}]}"#;
-    std::fs::write(records.join("CVE-2026-1.json"), record).expect("written");
+    put_record(&records);
     let mercat =
         |rest: &[&str]| Command::new(BIN).arg("--data").arg(&data).args(rest).output().expect("it starts");
     let out = mercat(&["advisories", "import", records.to_str().expect("plain")]);
@@ -140,11 +146,8 @@ fn doctor_reads_the_advisories_to_their_end() {
 fn an_import_that_could_not_read_all_says_so_by_its_code_too() {
     let dir = tempfile::tempdir().expect("a directory");
     let (data, records) = (dir.path().join("data"), dir.path().join("records"));
-    std::fs::create_dir(&records).expect("made");
-    let record = r#"{"id":"CVE-2026-1","modified":"2026-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"npm",
-        "name":"x"},"versions":["1.0.0"]}]}"#;
-    std::fs::write(records.join("CVE-2026-1.json"), record).expect("written");
-    std::fs::write(records.join("CVE-2026-2.json"), &record[..60]).expect("written");
+    put_record(&records);
+    std::fs::write(records.join("CVE-2026-2.json"), &RECORD[..60]).expect("written");
     let mercat =
         |rest: &[&str]| Command::new(BIN).arg("--data").arg(&data).args(rest).output().expect("it starts");
     let out = mercat(&["advisories", "import", records.to_str().expect("plain")]);
