@@ -156,6 +156,20 @@ pub struct OsRelease {
     pub pretty_name: String,
 }
 
+impl OsRelease {
+    /// The package manager of the distribution, where its name says so: `dpkg`, `apk` or `rpm`.
+    pub fn family(&self) -> Option<&'static str> {
+        match self.id.as_str() {
+            "debian" | "ubuntu" | "raspbian" => Some("dpkg"),
+            "alpine" | "wolfi" | "chainguard" => Some("apk"),
+            "rhel" | "centos" | "fedora" | "rocky" | "almalinux" | "ol" | "amzn" | "mariner"
+            | "azurelinux" | "photon" | "mageia" | "openEuler" => Some("rpm"),
+            id if ["opensuse", "sle", "sl-"].iter().any(|start| id.starts_with(start)) => Some("rpm"),
+            _ => None,
+        }
+    }
+}
+
 /// Reads `os-release` (the file of that name's own syntax: shell assignments).
 pub fn parse_os_release(text: &str) -> OsRelease {
     let value = |key: &str| {

@@ -126,18 +126,6 @@ fn read_line(line: &str) -> Result<Package, String> {
     })
 }
 
-/// The package manager of a distribution, where its name says so.
-pub(crate) fn family(os: &OsRelease) -> Option<&'static str> {
-    match os.id.as_str() {
-        "debian" | "ubuntu" | "raspbian" => Some("dpkg"),
-        "alpine" | "wolfi" | "chainguard" => Some("apk"),
-        "rhel" | "centos" | "fedora" | "rocky" | "almalinux" | "ol" | "amzn" | "mariner" | "azurelinux"
-        | "photon" | "mageia" | "openEuler" => Some("rpm"),
-        id if ["opensuse", "sle", "sl-"].iter().any(|start| id.starts_with(start)) => Some("rpm"),
-        _ => None,
-    }
-}
-
 /// The distribution, by the texts of `etc/os-release` and `usr/lib/os-release` where they are files of their own, and
 /// that they are not the same.
 pub(crate) fn distribution<'t>(texts: impl IntoIterator<Item = &'t str>) -> (OsRelease, Option<Finding>) {
@@ -193,7 +181,7 @@ pub(crate) fn check_formats(
         let required = "the same distribution in both";
         out.push(finding("PKG-03", Place::default(), observed, required, "ship the true os-release"));
     }
-    let family = family(os);
+    let family = os.family();
     if let Some(found) = formats.iter().find(|format| family.is_some_and(|family| family != **format)) {
         let observed = format!("os-release says {}, the packages are {found}", os.id);
         let required = "the same distribution in both";

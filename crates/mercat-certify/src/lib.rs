@@ -9,6 +9,7 @@
 mod companion;
 mod crew;
 pub mod disk;
+mod documents;
 mod eligible;
 mod facts;
 mod files;
@@ -20,7 +21,6 @@ mod links;
 mod look;
 mod nested;
 mod pipeline;
-mod sbom;
 mod scan;
 mod seeking;
 mod shown;

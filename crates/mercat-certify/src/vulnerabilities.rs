@@ -3,7 +3,6 @@
 mod java;
 
 use crate::inventory::ecosystem;
-use crate::sbom::purl;
 use crate::scan::OURS;
 use crate::{Knowledge, advisories};
 use advisories::versions::{Scheme, is_rpm};
@@ -14,6 +13,7 @@ use mercat_artifact::pkgdb::{OsRelease, Package};
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_inventory::{Component, Evidence};
 use mercat_policy::VulnerabilityPolicy;
+use mercat_sbom::purl;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

@@ -2,13 +2,14 @@
 
 use super::DiskSpecimen;
 use super::walk::{LIMITS, Limits, Progress, Walked, Walks, walk};
+use crate::documents::{self, Documents};
 use crate::facts::{LayerFacts, Note, READ_ALIKE};
 use crate::files::Files;
 use crate::files::whole::{Part, Whole, whole};
 use crate::scan::OURS;
 use crate::verdict::{Check, DiskReport, FilesReport, VolumeReport};
 use crate::vulnerabilities::{self, Installed};
-use crate::{Knowledge, Verdict, inventory, links, sbom};
+use crate::{Knowledge, Verdict, inventory, links};
 use mercat_artifact::ReadError;
 use mercat_artifact::pkgdb::{OsRelease, Package};
 use mercat_disk::ReadAt;
@@ -98,10 +99,7 @@ pub(super) fn inspect_within(
     findings.extend(vulnerabilities::unmatched(&judged.statements, knowledge));
     findings.append(&mut files.findings);
     let findings = weighed(findings, &specimen.claims.plan, knowledge);
-    let (kind, subject_text) = ("file", subject.as_str());
-    let materials =
-        sbom::Materials { kind, subject: subject_text, os: &os, packages: &packages, whole: &files };
-    let documents = sbom::write(&materials);
+    let documents = documents::write(("file", subject.as_str()), &os, &packages, &files);
     let case = Case {
         tree: &tree,
         layout: &layout,
@@ -156,7 +154,7 @@ fn on_disk(tree: &Tree, told: &[Files], installed: &HashSet<&str>) -> Whole {
 fn disk_report(
     case: &Case<'_>,
     (volumes, unallocated_bytes): (Vec<VolumeReport>, u64),
-    documents: &sbom::Documents,
+    documents: &Documents,
     files: &Whole,
 ) -> DiskReport {
     DiskReport {

@@ -3,11 +3,10 @@
 use super::{Facts, Image, start};
 use crate::facts::{Captured, LayerFacts, Note, facts_key};
 use crate::files::whole::{Part, Whole, whole};
-use crate::sbom::{self, Materials};
 use crate::scan::NOTES_OF_RULE_MAX;
 use crate::verdict::{FilesReport, ImageReport, LayerReport};
 use crate::vulnerabilities::{self, Installed, Statements};
-use crate::{Knowledge, inventory, links};
+use crate::{Knowledge, documents, inventory, links};
 use mercat_artifact::pkgdb::{OsRelease, Package};
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_inventory::{Component, Evidence};
@@ -104,9 +103,8 @@ pub(super) fn compose(
         judged.findings.into_iter().for_each(|finding| composer.adopt(finding));
         statements = judged.statements;
     }
-    let kind = "container";
-    let subject = image.manifest.as_str();
-    let documents = sbom::write(&Materials { kind, subject, os: &os, packages: &packages, whole: &whole });
+    let subject = ("container", image.manifest.as_str());
+    let documents = documents::write(subject, &os, &packages, &whole);
     Composed {
         findings: composer.findings,
         statements,

@@ -1,8 +1,9 @@
 //! SPDX 2.3 JSON.
 
 use super::licence::{Licence, understand};
-use super::{FILES_MAX, Materials, PLACES_MAX, Part, left_of};
+use super::{FILES_MAX, Materials, PLACES_MAX, Part};
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 /// The format asks for a time; the same image must give the same document.
 const CREATED: &str = "1970-01-01T00:00:00Z";
@@ -37,11 +38,12 @@ pub(super) fn write(materials: &Materials<'_>, parts: &[Part]) -> String {
         relationships.push(relationship(root, if gone { "OTHER" } else { "CONTAINS" }, &id));
         packages.push(package(part, &id));
     }
-    let (unpackaged, left) = left_of(materials.whole);
+    let (unpackaged, left) = (materials.unpackaged.len(), materials.left);
     let comment = format!(
         "{unpackaged} programs of no package, of which at most {FILES_MAX} are listed; {left} facts were not kept"
     );
-    let named = crate::digest_of(serde_json::to_string(&packages).expect("plain data").as_bytes());
+    let named = Sha256::digest(serde_json::to_string(&packages).expect("plain data"));
+    let named = mercat_domain::Digest::from_sha256(&named);
     let document = json!({
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",

@@ -4,8 +4,6 @@ mod cyclonedx;
 mod licence;
 mod spdx;
 
-use crate::files::whole::Whole;
-use crate::inventory::family;
 use mercat_artifact::pkgdb::{OsRelease, Package};
 use mercat_domain::plain::plain_json;
 use mercat_inventory::{Component, Evidence, encode};
@@ -17,34 +15,56 @@ const FILES_MAX: usize = 2_000;
 const PLACES_MAX: usize = 50;
 
 /// What a bill of materials is made of.
-pub(crate) struct Materials<'a> {
+#[derive(Debug, Clone, Copy)]
+pub struct Materials<'a> {
     /// `container` or `file`, as CycloneDX has it.
-    pub(crate) kind: &'static str,
+    pub kind: &'static str,
     /// Digest of the manifest or disk.
-    pub(crate) subject: &'a str,
-    pub(crate) os: &'a OsRelease,
-    pub(crate) packages: &'a [Package],
-    pub(crate) whole: &'a Whole,
+    pub subject: &'a str,
+    /// What the distribution says it is.
+    pub os: &'a OsRelease,
+    /// Packages of the distribution.
+    pub packages: &'a [Package],
+    /// Packages of the distribution that a later layer removed.
+    pub gone: &'a [Package],
+    /// Licences of packages of the distribution, by name.
+    pub licences: &'a BTreeMap<String, String>,
+    /// What languages and programs bring, and what others claim.
+    pub components: &'a [Component],
+    /// Components whose file a later layer removed.
+    pub removed: &'a [Component],
+    /// Programs of no package and no component.
+    pub unpackaged: &'a [Unpackaged],
+    /// Facts that were not kept, because a layer had too many.
+    pub left: u64,
+}
+
+/// A program of no package and no component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpackaged {
+    /// From the root, without a slash in front.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 in hexadecimal; empty where it was not taken.
+    pub sha256: String,
 }
 
 /// The documents about one image or disk.
-pub(crate) struct Documents {
-    /// Digest and text in CycloneDX 1.6 JSON.
-    pub(crate) cyclonedx: (String, String),
-    /// Digest and text in SPDX 2.3 JSON.
-    pub(crate) spdx: (String, String),
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Documents {
+    /// CycloneDX 1.6 JSON.
+    pub cyclonedx: String,
+    /// SPDX 2.3 JSON.
+    pub spdx: String,
 }
 
 /// Writes both documents.
-pub(crate) fn write(materials: &Materials<'_>) -> Documents {
+pub fn write(materials: &Materials<'_>) -> Documents {
     let parts = parts(materials);
-    let with_digest = |text: String| {
-        let text = plain_json(&text);
-        (crate::digest_of(text.as_bytes()).to_string(), text)
-    };
     Documents {
-        cyclonedx: with_digest(cyclonedx::write(materials, &parts)),
-        spdx: with_digest(spdx::write(materials, &parts)),
+        cyclonedx: plain_json(&cyclonedx::write(materials, &parts)),
+        spdx: plain_json(&spdx::write(materials, &parts)),
     }
 }
 
@@ -66,24 +86,23 @@ struct Part {
 }
 
 fn parts(materials: &Materials<'_>) -> Vec<Part> {
-    let whole = materials.whole;
     let mut out: BTreeMap<String, Part> = BTreeMap::new();
     for package in materials.packages {
         let part = of_package(materials, package);
         out.entry(part.reference.clone()).or_insert(part);
     }
-    for component in &whole.components {
+    for component in materials.components {
         // A claim is a line of its own: what was found must not look like what was said.
         let suffix = if component.evidence == Evidence::Claim { "#claimed" } else { "" };
         let scope = (component.evidence == Evidence::Intent).then_some("optional");
         let evidence = ("mercat:evidence", component.evidence.name().to_owned());
         add(&mut out, component, (suffix, scope), evidence);
     }
-    for component in &whole.removed {
+    for component in materials.removed {
         let removed = ("mercat:removed", "by a later layer".to_owned());
         add(&mut out, component, ("#removed", Some("excluded")), removed);
     }
-    for package in &whole.gone {
+    for package in materials.gone {
         let mut part = of_package(materials, package);
         part.reference += "#removed";
         part.scope = Some("excluded");
@@ -91,30 +110,29 @@ fn parts(materials: &Materials<'_>) -> Vec<Part> {
         out.entry(part.reference.clone()).or_insert(part);
     }
     let mut out: Vec<Part> = out.into_values().collect();
-    let files = whole.unpackaged.iter().take(FILES_MAX);
-    out.extend(files.map(|(path, program)| Part {
-        reference: format!("file:/{path}"),
-        name: path.clone(),
+    let files = materials.unpackaged.iter().take(FILES_MAX);
+    out.extend(files.map(|file| Part {
+        reference: format!("file:/{}", file.path),
+        name: file.path.clone(),
         version: String::new(),
         purl: String::new(),
         licence: String::new(),
         kind: "file",
         scope: None,
-        sha256: program.sha256.to_string(),
+        sha256: file.sha256.clone(),
         places: Vec::new(),
-        properties: vec![("mercat:bytes", program.bytes.to_string())],
+        properties: vec![("mercat:bytes", file.bytes.to_string())],
     }));
     out
 }
 
 fn of_package(materials: &Materials<'_>, package: &Package) -> Part {
     let purl = purl(materials.os, package);
-    let licences = &materials.whole.licences;
     Part {
         reference: purl.clone(),
         name: package.name.clone(),
         version: package.version.clone(),
-        licence: licences.get(&package.name).cloned().unwrap_or_default(),
+        licence: materials.licences.get(&package.name).cloned().unwrap_or_default(),
         kind: "library",
         scope: None,
         sha256: String::new(),
@@ -161,14 +179,9 @@ fn add(
     }
 }
 
-/// How much of the files without packages is not listed.
-fn left_of(whole: &Whole) -> (usize, u64) {
-    (whole.unpackaged.len(), whole.left)
-}
-
 /// The package URL of a distribution package (purl specification, types `deb`, `apk` and `rpm`).
-pub(crate) fn purl(os: &OsRelease, package: &Package) -> String {
-    let kind = match family(os) {
+pub fn purl(os: &OsRelease, package: &Package) -> String {
+    let kind = match os.family() {
         Some("apk") => "apk",
         Some("rpm") => "rpm",
         _ => "deb",

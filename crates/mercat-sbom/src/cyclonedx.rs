@@ -1,7 +1,7 @@
 //! CycloneDX 1.6 JSON.
 
 use super::licence::{Licence, understand};
-use super::{FILES_MAX, Materials, PLACES_MAX, Part, left_of};
+use super::{FILES_MAX, Materials, PLACES_MAX, Part};
 use serde_json::{Map, Value, json};
 
 /// Characters of a version, by the schema.
@@ -16,7 +16,7 @@ pub(super) fn write(materials: &Materials<'_>, parts: &[Part]) -> String {
         "version": of_schema(&os.version_id),
     })];
     components.extend(parts.iter().map(component));
-    let (unpackaged, left) = left_of(materials.whole);
+    let (unpackaged, left) = (materials.unpackaged.len(), materials.left);
     let mut properties = vec![json!({"name": "mercat:unpackaged-files", "value": unpackaged.to_string()})];
     if unpackaged > FILES_MAX {
         let value = (unpackaged - FILES_MAX).to_string();

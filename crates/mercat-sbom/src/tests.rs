@@ -1,6 +1,4 @@
 use super::*;
-use crate::files::Program;
-use mercat_signatures::Digests;
 use serde_json::Value;
 
 fn component(kind: &str, name: &str, evidence: Evidence, path: &str, licence: &str) -> Component {
@@ -20,28 +18,24 @@ fn component(kind: &str, name: &str, evidence: Evidence, path: &str, licence: &s
 }
 
 fn documents() -> (Value, Value) {
-    let program = Program::new(3, &Digests { sha256: Some([0xab; 32]), ..Digests::default() });
-    let whole = Whole {
-        components: vec![
-            component("npm", "@s/a", Evidence::Installed, "app/node_modules/@s/a/package.json", "MIT"),
-            component("npm", "@s/a", Evidence::Intent, "app/package-lock.json", ""),
-            component("npm", "@s/a", Evidence::Claim, "app/bom.json", "ISC"),
-            component("npm", "listed", Evidence::Intent, "app/yarn.lock", ""),
-            component("pypi", "b", Evidence::Installed, "b.dist-info/METADATA", "see LICENSE"),
-        ],
-        removed: vec![component("gem", "c", Evidence::Installed, "c.gemspec", "")],
-        gone: vec![Package {
-            name: "curl".into(),
-            version: "7.88".into(),
-            architecture: "amd64".into(),
-            source: "curl".into(),
-            source_version: "7.88".into(),
-            module: String::new(),
-        }],
-        unpackaged: vec![("opt/tool".to_owned(), program)],
-        licences: [("libc6".to_owned(), "GPL-2.0-only OR MIT".to_owned())].into(),
-        ..Whole::default()
-    };
+    let components = [
+        component("npm", "@s/a", Evidence::Installed, "app/node_modules/@s/a/package.json", "MIT"),
+        component("npm", "@s/a", Evidence::Intent, "app/package-lock.json", ""),
+        component("npm", "@s/a", Evidence::Claim, "app/bom.json", "ISC"),
+        component("npm", "listed", Evidence::Intent, "app/yarn.lock", ""),
+        component("pypi", "b", Evidence::Installed, "b.dist-info/METADATA", "see LICENSE"),
+    ];
+    let removed = [component("gem", "c", Evidence::Installed, "c.gemspec", "")];
+    let gone = [Package {
+        name: "curl".into(),
+        version: "7.88".into(),
+        architecture: "amd64".into(),
+        source: "curl".into(),
+        source_version: "7.88".into(),
+        module: String::new(),
+    }];
+    let unpackaged = [Unpackaged { path: "opt/tool".to_owned(), bytes: 3, sha256: "ab".repeat(32) }];
+    let licences = [("libc6".to_owned(), "GPL-2.0-only OR MIT".to_owned())].into();
     let os = OsRelease { id: "debian".into(), version_id: "12".into(), pretty_name: "Debian".into() };
     let packages = [Package {
         name: "libc6".into(),
@@ -52,11 +46,23 @@ fn documents() -> (Value, Value) {
         module: String::new(),
     }];
     let subject = "sha256:00";
-    let of = || write(&Materials { kind: "container", subject, os: &os, packages: &packages, whole: &whole });
+    let materials = Materials {
+        kind: "container",
+        subject,
+        os: &os,
+        packages: &packages,
+        gone: &gone,
+        licences: &licences,
+        components: &components,
+        removed: &removed,
+        unpackaged: &unpackaged,
+        left: 0,
+    };
+    let of = || write(&materials);
     let (one, again) = (of(), of());
     assert_eq!((&one.cyclonedx, &one.spdx), (&again.cyclonedx, &again.spdx), "the same every time");
     let read = |text: &str| serde_json::from_str(text).expect("JSON");
-    (read(&one.cyclonedx.1), read(&one.spdx.1))
+    (read(&one.cyclonedx), read(&one.spdx))
 }
 
 #[test]
