@@ -78,7 +78,7 @@ pub fn inventory(reader: Reader, path: &str, data: &[u8]) {
 
 /// The readers that one target tries in turn, chosen by the first byte.
 pub fn small_inventories(data: &[u8]) {
-    const READERS: [(Reader, &str); 8] = [
+    const READERS: [(Reader, &str); 16] = [
         (Reader::PythonMetadata, "x-1.dist-info/METADATA"),
         (Reader::PomProperties, "META-INF/maven/a/b/pom.properties"),
         (Reader::Pom, "META-INF/maven/a/b/pom.xml"),
@@ -87,6 +87,14 @@ pub fn small_inventories(data: &[u8]) {
         (Reader::GemfileLock, "Gemfile.lock"),
         (Reader::NodePackage, "package.json"),
         (Reader::JarManifest, "META-INF/MANIFEST.MF"),
+        (Reader::CargoLock, "Cargo.lock"),
+        (Reader::PythonLock, "uv.lock"),
+        (Reader::PipfileLock, "Pipfile.lock"),
+        (Reader::NugetLock, "packages.lock.json"),
+        (Reader::MixLock, "mix.lock"),
+        (Reader::RDescription, "library/a/DESCRIPTION"),
+        (Reader::ErlangApp, "a/ebin/a.app"),
+        (Reader::CondaRecord, "conda-meta/a.json"),
     ];
     let Some((choice, body)) = data.split_first() else { return };
     let (reader, path) = READERS[usize::from(*choice) % READERS.len()];
@@ -122,7 +130,7 @@ pub fn signals(mut data: &[u8]) {
 
 /// Versions of every ecosystem, compared.
 pub fn versions(data: &[u8]) {
-    const ECOSYSTEMS: [&str; 12] = [
+    const ECOSYSTEMS: [&str; 13] = [
         "Debian:12",
         "Alpine:v3.20",
         "AlmaLinux:9",
@@ -135,6 +143,7 @@ pub fn versions(data: &[u8]) {
         "NuGet",
         "Packagist",
         "Hex",
+        "CRAN",
     ];
     let text = String::from_utf8_lossy(data);
     let (one, other) = text.split_once('\n').unwrap_or((&text, ""));

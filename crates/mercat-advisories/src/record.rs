@@ -221,6 +221,8 @@ pub fn ecosystem_of_purl_type(kind: &str) -> Option<&'static str> {
         "gem" => "RubyGems",
         "nuget" => "NuGet",
         "composer" => "Packagist",
+        "cran" => "CRAN",
+        "bioconductor" => "Bioconductor",
         "hex" => "Hex",
         "pub" => "Pub",
         "swift" => "SwiftURL",

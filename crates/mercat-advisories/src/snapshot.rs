@@ -110,14 +110,16 @@ pub struct Coverage {
     pub imported: Day,
 }
 
-/// Fewer advisories than any ecosystem has as a whole: those that OSV exports have from many hundreds to hundreds of
+/// Fewer advisories than most ecosystems have as a whole: those that OSV exports have from many hundreds to hundreds of
 /// thousands.
 const WHOLE_MIN: u64 = 100;
+/// Ecosystems of which OSV has some dozens.
+const SMALL: [&str; 5] = ["Bioconductor", "CRAN", "Hex", "Pub", "SwiftURL"];
 
 impl Coverage {
     /// Whether artifacts are judged by these advisories, and they can hardly be all that there are.
     pub fn is_part(&self, ecosystem: &str) -> bool {
-        Scheme::of(ecosystem).is_some() && self.advisories < WHOLE_MIN
+        Scheme::of(ecosystem).is_some() && self.advisories < WHOLE_MIN && !SMALL.contains(&ecosystem)
     }
 }
 

@@ -313,3 +313,23 @@ while (($line = fgets(STDIN)) !== false) {
 }";
     check(Scheme::Packagist, &pairs, ask("php", &["-r", script], &pairs));
 }
+
+#[test]
+fn cran_versions_order_as_r_orders_them() {
+    let tails = ["-1", "-0", ".0", "-10", ".9000", "-2.1", "a", "-rc1", ".", "-", "_1"];
+    let make = |dice: &mut Dice| version(dice, &NUMBERS, 4, &tails, 2);
+    let pairs = pairs((Scheme::R, 8), make, &tails, |_| true);
+    let script = "
+lines <- strsplit(readLines('stdin'), ' ')
+a <- vapply(lines, `[`, '', 1)
+b <- vapply(lines, `[`, '', 2)
+is <- function(text) grepl(paste0('^', .standard_regexps()$valid_numeric_version, '$'), text)
+whole <- is(a) & is(b)
+x <- numeric_version(a[whole])
+y <- numeric_version(b[whole])
+signs <- rep('x', length(a))
+signs[whole] <- ifelse(x < y, '<', ifelse(x > y, '>', '='))
+writeLines(signs)
+";
+    check(Scheme::R, &pairs, ask("Rscript", &["--vanilla", "-e", script], &pairs));
+}

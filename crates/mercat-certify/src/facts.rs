@@ -20,7 +20,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
-pub(crate) const FORMAT: &str = concat!("mercat.facts/26 ", env!("CARGO_PKG_VERSION"));
+pub(crate) const FORMAT: &str = concat!("mercat.facts/27 ", env!("CARGO_PKG_VERSION"));
 
 const CAPTURE_BYTES_MAX: u64 = 64 << 20;
 const RPM_BYTES_MAX: u64 = 256 << 20;
@@ -292,7 +292,7 @@ impl LayerScan<'_> {
                 &entry.path,
                 entry.size,
                 &mut Body(tar),
-                Want { bytes: wanted, mode: entry.mode, ..Want::default() },
+                Want { bytes: wanted, mode: entry.mode, starts: true, ..Want::default() },
             )?;
             // Others may have asked for the bytes too.
             match passed.kept.filter(|_| wanted).and_then(Bytes::in_memory) {

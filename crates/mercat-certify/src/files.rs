@@ -12,7 +12,7 @@ use crate::facts::Note;
 use crate::inventory::OTHER_MANAGERS;
 use crate::kept::Bytes;
 use crate::scan::{OURS, Passed, Scan};
-use mercat_inventory::{Broken, Component, Reader, reader_of};
+use mercat_inventory::{Broken, Component, Reader, Start, reader_of};
 use mercat_machine::accounts::Accounts;
 use mercat_signatures::{Digests, Hasher, Hashing};
 use modes::Mode;
@@ -24,6 +24,8 @@ use taken::Taken;
 
 /// Programs of one layer that are kept with their digests.
 const PROGRAMS_MAX: usize = 100_000;
+/// Files of one layer that are told how they start.
+const STARTS_MAX: usize = 50_000;
 /// Components of one layer.
 const COMPONENTS_MAX: usize = 500_000;
 /// Components that are looked at for the hard links of a layer.
@@ -75,6 +77,8 @@ impl Program {
 pub(crate) struct Files {
     pub(crate) components: Vec<Component>,
     pub(crate) programs: BTreeMap<String, Program>,
+    /// Of an image: whether files that a kernel could start may be executed, and what starts them.
+    pub(crate) starts: BTreeMap<String, (bool, Start)>,
     /// Lists of package managers by the path that they were read from.
     pub(crate) owned: BTreeMap<String, Vec<Owned>>,
     /// Where credentials were found, in which files that is, and the digests that say whether those are as their package
@@ -199,6 +203,15 @@ impl Files {
         }
     }
 
+    /// Takes note of how a file starts, by its mode and first bytes. Of what does not fit nothing is said.
+    pub(crate) fn start(&mut self, path: &str, mode: u32, head: &[u8]) {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let is_library = name.ends_with(".so") || name.contains(".so.");
+        if let Some(start) = Start::of(head).filter(|_| !is_library && self.starts.len() < STARTS_MAX) {
+            self.starts.insert(path.to_owned(), (mode & 0o111 != 0, start));
+        }
+    }
+
     /// Takes note of a hard link: what is known of a file is known of it under each of its names, of which a later layer
     /// may remove one.
     pub(crate) fn hard_link(&mut self, path: &str, target: &str) {
@@ -225,6 +238,9 @@ impl Files {
         self.components.extend(named);
         if let Some(program) = self.programs.get(target).copied() {
             self.programs.insert(path.to_owned(), program);
+        }
+        if let Some(start) = self.starts.get(target).cloned() {
+            self.starts.insert(path.to_owned(), start);
         }
     }
 

@@ -110,6 +110,8 @@ pub(crate) struct Want {
     pub(crate) bytes: bool,
     /// Its permission bits, where it lies on a file system.
     pub(crate) mode: u32,
+    /// Whether it is told how it starts.
+    pub(crate) starts: bool,
     /// Whether it is a part of a file, which has not the lines of that.
     pub(crate) is_part: bool,
     /// Whether whoever unpacks it holds megabytes himself, and takes so long that nothing is won by a second window.
@@ -255,6 +257,9 @@ impl<'k> Scan<'k> {
     ) -> Result<Passed<'k>, ReadError> {
         let mut shown = Shown::new(self, path, depth, reader, &want);
         let head = shown.head();
+        if want.starts {
+            self.with(|facts| facts.told.start(path, want.mode, head));
+        }
         let format = archive::detect(head);
         let is_disk = format == Some(Format::Disk);
         let mut asked = Asked::of(path, head, want.mode, depth);

@@ -338,12 +338,16 @@ fn of_languages<'a>(
     };
     let there = components.iter().map(|named| &*named.component).filter(|component| is_there(component));
     let installed: HashSet<_> = there.filter(|component| !is_judged(component, owners)).map(key).collect();
-    for Named { component, guessed } in components {
-        let Some(ecosystem) = ecosystem_of_purl_type(&component.kind) else { continue };
-        let Some(scheme) = Scheme::of(ecosystem) else { continue };
-        if is_judged(component, owners) {
+    let mut unheard = BTreeSet::new();
+    for Named { component, guessed } in components.iter().filter(|named| !is_judged(&named.component, owners))
+    {
+        let ecosystem = ecosystem_of_purl_type(&component.kind);
+        let Some((ecosystem, scheme)) = ecosystem.and_then(|of| Some((of, Scheme::of(of)?))) else {
+            if is_there(component) {
+                unheard.insert(format!("{} {}", component.name, component.version).trim_end().to_owned());
+            }
             continue;
-        }
+        };
         if knowledge.advisories.coverage(ecosystem).is_none() {
             absent.insert(ecosystem);
             continue;
@@ -366,16 +370,32 @@ fn of_languages<'a>(
         });
     }
     findings.extend(absent.into_iter().map(|ecosystem| uncovered("INC-18", ecosystem)));
+    findings.extend(without_advisories(&unheard));
     out
+}
+
+/// The first names of many.
+const NAMES_SHOWN: usize = 5;
+
+/// What is there and nobody writes advisories about that could be compared: nothing found is no pass.
+fn without_advisories(names: &BTreeSet<String>) -> Option<Finding> {
+    let first: Vec<&str> = names.iter().take(NAMES_SHOWN).map(String::as_str).collect();
+    let observed = match names.len() {
+        0 => return None,
+        1..=NAMES_SHOWN => format!("no advisories are about: {}", first.join(", ")),
+        count => format!("no advisories are about {count} of what is there, first {}", first.join(", ")),
+    };
+    let fix = "follow what their makers announce, or install them as packages of the distribution";
+    let told = finding("PKG-08", Place::default(), observed, "packages of a kind that has advisories", fix);
+    Some(told)
 }
 
 /// Java archives of which nobody says in which group they are: advisories name the group, too.
 fn without_group(names: &BTreeSet<String>) -> Option<Finding> {
-    const SHOWN: usize = 5;
-    let first: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    let first: Vec<&str> = names.iter().take(NAMES_SHOWN).map(String::as_str).collect();
     let observed = match names.len() {
         0 => return None,
-        1..=SHOWN => format!("Java archives without a group: {}", first.join(", ")),
+        1..=NAMES_SHOWN => format!("Java archives without a group: {}", first.join(", ")),
         count => format!("{count} Java archives without a group, first {}", first.join(", ")),
     };
     let fix = "build them with META-INF/maven, or attest a CycloneDX document that names their groups";

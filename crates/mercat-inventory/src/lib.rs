@@ -9,7 +9,9 @@ mod claims;
 mod dotnet;
 mod java;
 mod json;
+mod lists;
 mod node;
+mod others;
 mod php;
 mod places;
 mod program;
@@ -17,11 +19,13 @@ mod purl;
 mod python;
 mod ruby;
 mod settle;
+mod start;
 mod versions;
 
 pub use java::{ClassRoots, artifacts};
 pub use purl::encode;
 pub use settle::settle;
+pub use start::Start;
 
 use mercat_artifact::Positioned;
 use serde::{Deserialize, Serialize};
@@ -81,7 +85,7 @@ impl Evidence {
 /// A package that a file names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Component {
-    /// Type of its package URL, for example `pypi`, `npm`, `maven`, `golang`, `cargo`, `gem`, `nuget`.
+    /// Type of its package URL, for example `pypi`, `npm`, `maven`, `golang`, `cargo`, `gem`, `nuget`, `cran`, `hex`.
     pub kind: String,
     /// Its name, with the namespace in front where the type has one (`org.apache:commons`, `@scope/name`).
     pub name: String,
@@ -177,6 +181,22 @@ pub enum Reader {
     ComposerLock,
     /// `*.deps.json` of .NET.
     DotnetDeps,
+    /// `Cargo.lock`.
+    CargoLock,
+    /// `poetry.lock`, `uv.lock` and `pdm.lock`.
+    PythonLock,
+    /// `Pipfile.lock`.
+    PipfileLock,
+    /// `packages.lock.json` of NuGet.
+    NugetLock,
+    /// `mix.lock` of Elixir.
+    MixLock,
+    /// `DESCRIPTION` of an installed R package.
+    RDescription,
+    /// `ebin/NAME.app` of Erlang and Elixir.
+    ErlangApp,
+    /// `conda-meta/NAME.json`.
+    CondaRecord,
     /// A program or library in ELF, PE or Mach-O.
     Program,
     /// A CycloneDX document.
@@ -201,6 +221,11 @@ impl Reader {
             | Self::ComposerInstalled
             | Self::ComposerLock
             | Self::DotnetDeps
+            | Self::CargoLock
+            | Self::PythonLock
+            | Self::PipfileLock
+            | Self::NugetLock
+            | Self::MixLock
             | Self::CycloneDx => LIST_BYTES_MAX,
             _ => RECORD_BYTES_MAX,
         }
@@ -256,6 +281,15 @@ fn by_name(path: &str, head: &[u8]) -> Option<Reader> {
         "Gemfile.lock" => Reader::GemfileLock,
         "installed.json" if parent == "composer" => Reader::ComposerInstalled,
         "composer.lock" => Reader::ComposerLock,
+        "Cargo.lock" => Reader::CargoLock,
+        "poetry.lock" | "uv.lock" | "pdm.lock" => Reader::PythonLock,
+        "Pipfile.lock" => Reader::PipfileLock,
+        "packages.lock.json" => Reader::NugetLock,
+        "mix.lock" => Reader::MixLock,
+        // Others have files of this name, too.
+        "DESCRIPTION" if memchr::memmem::find(head, b"Package:").is_some() => Reader::RDescription,
+        _ if parent == "ebin" && name.ends_with(".app") => Reader::ErlangApp,
+        _ if parent == "conda-meta" && name.ends_with(".json") => Reader::CondaRecord,
         _ if name.ends_with(".egg-info") => Reader::PythonMetadata,
         _ if name.ends_with(".gemspec") && in_specifications(path) => Reader::Gemspec,
         _ if lower.ends_with(".deps.json") => Reader::DotnetDeps,
@@ -297,6 +331,14 @@ pub fn read(reader: Reader, path: &str, bytes: &[u8]) -> Result<Vec<Component>, 
         Reader::ComposerInstalled => php::installed(bytes),
         Reader::ComposerLock => php::lock(bytes),
         Reader::DotnetDeps => dotnet::deps(bytes),
+        Reader::CargoLock => lists::cargo(bytes),
+        Reader::PythonLock => lists::python(bytes),
+        Reader::PipfileLock => lists::pipfile(bytes),
+        Reader::NugetLock => lists::nuget(bytes),
+        Reader::MixLock => lists::mix(bytes),
+        Reader::RDescription => others::r(bytes),
+        Reader::ErlangApp => others::erlang(path, bytes),
+        Reader::CondaRecord => others::conda(bytes),
         Reader::Program => program::read(path, &bytes),
         Reader::CycloneDx => claims::cyclonedx(bytes),
     };

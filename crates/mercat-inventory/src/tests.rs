@@ -246,6 +246,52 @@ fn gems_composer_and_dotnet_tell_what_is_installed() {
 }
 
 #[test]
+fn lists_name_what_somebody_meant_to_install() {
+    let cargo = b"version = 4\n[[package]]\nname = \"mine\"\nversion = \"0.1.0\"\n\n[[package]]\nname = \"time\"\nversion = \"0.1.43\"\nsource = \"registry+https://example.org/index\"\n";
+    assert_eq!(told("app/Cargo.lock", cargo), ["intent pkg:cargo/time@0.1.43"]);
+    let poetry = b"[[package]]\nname = \"Jinja2\"\nversion = \"3.1.2\"\nfiles = []\n\n[metadata]\npython-versions = \"^3.11\"\n";
+    assert_eq!(told("app/poetry.lock", poetry), ["intent pkg:pypi/jinja2@3.1.2"]);
+    let uv = b"version = 1\n[[package]]\nname = \"mine\"\nversion = \"0.1.0\"\nsource = { editable = \".\" }\n[[package]]\nname = \"idna\"\nversion = \"3.6\"\nsource = { registry = \"https://example.org/simple\" }\n";
+    assert_eq!(told("app/uv.lock", uv), ["intent pkg:pypi/idna@3.6"]);
+    let pipfile = br#"{"_meta":{"sources":[]},"default":{"idna":{"version":"==3.6","hashes":[]}},"develop":{"x":{"git":"u"}}}"#;
+    assert_eq!(told("app/Pipfile.lock", pipfile), ["intent pkg:pypi/idna@3.6", "intent pkg:pypi/x"]);
+    let nuget = br#"{"version":1,"dependencies":{"net8.0":{"A.B":{"type":"Direct","resolved":"1.2.0"},"mine":{"type":"Project"}}}}"#;
+    assert_eq!(told("app/packages.lock.json", nuget), ["intent pkg:nuget/A.B@1.2.0"]);
+    let mix = b"%{\n  \"plug\": {:hex, :plug, \"1.15.1\", \"b7e\", [:mix], [{:mime, \"~> 1.0\", [hex: :mime]}], \"hexpm\", \"459\"},\n}\n";
+    assert_eq!(told("app/mix.lock", mix), ["intent pkg:hex/plug@1.15.1"]);
+    assert!(read(Reader::MixLock, "mix.lock", b"plug 1.15.1").is_err());
+    assert!(read(Reader::CargoLock, "Cargo.lock", b"[[package]\n").is_err());
+    let deep = format!("a = {}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert!(read(Reader::CargoLock, "Cargo.lock", deep.as_bytes()).is_err());
+}
+
+#[test]
+fn r_erlang_and_conda_tell_what_is_installed() {
+    let text = b"Package: commonmark\nTitle: A\n  Parser\nVersion: 1.8\nLicense: BSD_2_clause +\n    file LICENSE\nBuilt: R 4.3.1; x86_64-pc-linux-gnu; 2024-01-01; unix\n";
+    let path = "usr/local/lib/R/site-library/commonmark/DESCRIPTION";
+    assert_eq!(told(path, text), ["installed pkg:cran/commonmark@1.8 BSD_2_clause + file LICENSE"]);
+    let bioc = b"Package: limma\nbiocViews: X\nVersion: 3.58.1\nBuilt: R 4.3.1; ; x; unix\n";
+    assert_eq!(told("r/library/limma/DESCRIPTION", bioc), ["installed pkg:bioconductor/limma@3.58.1"]);
+    assert!(
+        told("src/commonmark/DESCRIPTION", b"Package: commonmark\nVersion: 1.8\n").is_empty(),
+        "a source"
+    );
+    assert_eq!(reader_of("usr/share/octave/DESCRIPTION", b"Name: io\n"), None);
+
+    let app = b"%% generated {vsn, \"0\"}\n{application, 'plug',\n [{description, \"x\"},\n  {modules, []},\n  {vsn,\"1.15.1\"}]}.\n";
+    assert_eq!(told("app/lib/plug-1.15.1/ebin/plug.app", app), ["installed pkg:hex/plug@1.15.1"]);
+    let app = b"{application, ssl, [{vsn, \"11.0\"}]}.";
+    assert_eq!(told("usr/local/lib/erlang/lib/ssl-11.0/ebin/ssl.app", app), ["installed pkg:otp/ssl@11.0"]);
+    assert!(read(Reader::ErlangApp, "a/ebin/a.app", b"{vsn, \"1\"}.").is_err());
+
+    let record = br#"{"build":"h1","name":"openssl","version":"3.0.1","license":"Apache-2.0","files":["a"]}"#;
+    assert_eq!(
+        told("opt/conda/conda-meta/openssl-3.0.1-h1.json", record),
+        ["installed pkg:conda/openssl@3.0.1 Apache-2.0"]
+    );
+}
+
+#[test]
 fn a_bill_of_materials_is_a_claim() {
     let bom = br#"{"bomFormat":"CycloneDX","specVersion":"1.7","components":[{"type":"library","name":"x","purl":"pkg:maven/g/a@1%2B2?type=jar",
         "licenses":[{"license":{"id":"MIT"}}],"components":[{"purl":"pkg:npm/%40s/n@1.0.0"}]}]}"#;
@@ -408,7 +454,7 @@ fn too_many_and_too_long_names_are_broken_not_silent() {
     let _ = read(Reader::PnpmLock, "p", bomb.as_bytes());
 }
 
-const READERS: [Reader; 16] = [
+const READERS: [Reader; 24] = [
     Reader::PythonMetadata,
     Reader::NodePackage,
     Reader::NodeLock,
@@ -423,6 +469,14 @@ const READERS: [Reader; 16] = [
     Reader::ComposerInstalled,
     Reader::ComposerLock,
     Reader::DotnetDeps,
+    Reader::CargoLock,
+    Reader::PythonLock,
+    Reader::PipfileLock,
+    Reader::NugetLock,
+    Reader::MixLock,
+    Reader::RDescription,
+    Reader::ErlangApp,
+    Reader::CondaRecord,
     Reader::Program,
     Reader::CycloneDx,
 ];
@@ -439,13 +493,17 @@ fn seeds() -> Vec<Vec<u8>> {
         b"packages:\n  /@s/a@1.0.0(b@2.0.0):\n    dev: false\n".to_vec(),
         b"Bundle-SymbolicName: a\n b\nBundle-Version: 1\n".to_vec(),
         b"<licenses><license><name>A</name></license></licenses>".to_vec(),
+        b"[[package]]\nname = \"a\"\nversion = \"1.0.0\"\nsource = \"registry+x\"\n".to_vec(),
+        b"%{\n  \"a\": {:hex, :a, \"1.0.0\", \"x\"},\n}\n".to_vec(),
+        b"Package: a\nVersion: 1.0-2\nLicense: GPL-2 |\n  MIT\nBuilt: R 4.3.1; ; x; unix\n".to_vec(),
+        b"{application,a,[{description,\"x\"},{vsn,\"1.0.0\"}]}.\n".to_vec(),
     ]
 }
 
 proptest! {
     #[test]
     fn no_reader_panics_on_mutated_bytes(
-        seed in 0_usize..10,
+        seed in 0_usize..14,
         cuts in proptest::collection::vec((0_usize..4096, any::<u8>()), 0..12),
         keep in 0_usize..4096,
     ) {

@@ -313,6 +313,7 @@ required-PKG-05 = a package database that can be read
 advice-PKG-05 = repair it with the package manager, and rebuild
 required-PKG-06 = programs as their package installed them
 required-PKG-07 = records of language packages that can be read
+required-PKG-08 = packages of a kind that has advisories
 required-INC-01 = a scanner that proves it works
 advice-INC-01 = nothing: the operator repairs the scanner, then publish again
 required-INC-02 = a whole scan

@@ -29,6 +29,7 @@ mod debian;
 mod maven;
 mod nuget;
 mod packagist;
+mod r;
 mod rpm;
 mod rubygems;
 
@@ -82,6 +83,8 @@ pub enum Scheme {
     NuGet,
     /// Composer's normal form under PHP's `version_compare`.
     Packagist,
+    /// `package_version` of R.
+    R,
 }
 
 impl Scheme {
@@ -99,6 +102,7 @@ impl Scheme {
             "RubyGems" => Self::RubyGems,
             "NuGet" => Self::NuGet,
             "Packagist" => Self::Packagist,
+            "CRAN" | "Bioconductor" => Self::R,
             name if is_rpm(name) => Self::Rpm,
             _ => return None,
         })
@@ -117,6 +121,7 @@ impl Scheme {
             Self::RubyGems => "RubyGems",
             Self::NuGet => "NuGet",
             Self::Packagist => "Composer",
+            Self::R => "R",
         }
     }
 
@@ -142,6 +147,7 @@ impl Scheme {
             Self::RubyGems => by(self, a, b, rubygems::Version::read),
             Self::NuGet => by(self, a, b, nuget::Version::read),
             Self::Packagist => by(self, a, b, packagist::Version::read),
+            Self::R => by(self, a, b, r::Version::read),
         }
     }
 

@@ -28,6 +28,7 @@ fn versions_order_as_their_ecosystems_order_them() {
     rising(Scheme::Maven, &["1-alpha-1", "1-rc", "1-SNAPSHOT", "1", "1-sp", "1-jre", "1-1", "1.1"]);
     rising(Scheme::RubyGems, &["1.0.a", "1.0.b1", "1.0.rc", "1.0", "1.0.1"]);
     rising(Scheme::NuGet, &["1.0.0-Alpha", "1.0.0-beta.2", "1.0.0-beta.10", "1.0", "1.0.0.1", "1.0.1"]);
+    rising(Scheme::R, &["0.9-10", "1.0", "1.0.1", "1.0-9", "1.0.10", "1.1"]);
     rising(Scheme::Packagist, &["1.0-dev", "v1.0-alpha1", "1.0.0beta2", "1.0-RC1", "1.0", "1.0-p1", "1.0.1"]);
 }
 
@@ -56,6 +57,8 @@ fn what_is_no_version_cannot_be_compared() {
         (Scheme::NuGet, "1.2.3.4.5"),
         (Scheme::Packagist, "dev-main"),
         (Scheme::Packagist, "1.x-dev"),
+        (Scheme::R, "1.0-rc1"),
+        (Scheme::R, "1..0"),
     ] {
         assert!(matches!(scheme.check(text), Err(CannotCompare::Malformed { .. })), "{text:?} by {scheme:?}");
     }

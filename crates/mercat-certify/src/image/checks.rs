@@ -37,9 +37,9 @@ const SOUGHT: &[(&str, Over, &str, &str)] = &[
 ];
 
 /// Rules of findings that only say that something is not known of packages.
-const OF_PACKAGES: [&str; 11] = [
+const OF_PACKAGES: [&str; 12] = [
     "INC-06", "INC-07", "INC-08", "INC-12", "INC-13", "INC-16", "INC-17", "INC-18", "INC-24", "PKG-05",
-    "PKG-07",
+    "PKG-07", "PKG-08",
 ];
 
 /// What is not known, by the rules that say so, before a policy pack weighs them: whatever it makes of one, nothing

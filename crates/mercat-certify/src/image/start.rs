@@ -1,7 +1,9 @@
-//! Whether an image can start at all, as far as its names tell (CTR-25): what a start test would show first.
+//! Whether an image can start at all, as far as names, modes and first bytes tell (CTR-25): what a start test would show
+//! first.
 
 use crate::facts::LayerFacts;
 use mercat_artifact::oci::Config;
+use mercat_inventory::Start;
 use mercat_machine::accounts::USERS_MAX;
 use std::collections::BTreeSet;
 
@@ -9,6 +11,17 @@ use std::collections::BTreeSet;
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Directories of `PATH` that are looked into.
 const PLACES_MAX: usize = 100;
+/// Processors by their name in an image, with the machines of ELF (`e_machine`) whose programs they run.
+const MACHINES: [(&str, &[u16]); 8] = [
+    ("386", &[3]),
+    ("amd64", &[62, 3]),
+    ("arm", &[40]),
+    ("arm64", &[183, 40]),
+    ("loong64", &[258]),
+    ("ppc64le", &[21]),
+    ("riscv64", &[243]),
+    ("s390x", &[22]),
+];
 /// Names that a layer takes away, most, for it to be asked about single ones.
 const GONE_MAX: usize = 10_000;
 /// Letters of a name that are told.
@@ -29,23 +42,96 @@ pub(super) fn hindrance(
 }
 
 fn without_program(config: &Config, layers: &[(&str, &LayerFacts)]) -> Option<String> {
-    let is_gone = |path: &str| plainly(path).is_some_and(|path| is_missing(&path, layers));
-    let program = config.entry_point.first().or(config.command.first()).filter(|word| !word.is_empty())?;
+    let all = config.entry_point.iter().chain(&config.command);
+    let Some(program) = all.clone().next() else {
+        return Some("the image has neither Entrypoint nor Cmd".to_owned());
+    };
     let of = if config.entry_point.is_empty() { "Cmd" } else { "Entrypoint" };
+    let starts = || format!("{of} starts {:?}", short(program));
+    match place(program, config, layers)? {
+        Place::Missing if program.contains('/') => Some(format!("{}, which is not in the image", starts())),
+        Place::Missing => Some(format!("{}, which is in no directory of PATH", starts())),
+        Place::At(path) => {
+            let why = unstartable(&path, config, layers)?;
+            Some(format!("{}, {why}", starts()))
+        }
+    }
+}
+
+/// Where a program is.
+enum Place {
+    Missing,
+    /// From the root, without a slash in front.
+    At(String),
+}
+
+/// Where runtimes find a program by its name or path; nothing where names do not tell.
+fn place(program: &str, config: &Config, layers: &[(&str, &LayerFacts)]) -> Option<Place> {
+    if program.is_empty() {
+        return None;
+    }
     if program.contains('/') {
         let base = if program.starts_with('/') { "" } else { config.directory.as_str() };
-        return is_gone(&format!("{base}/{program}"))
-            .then(|| format!("{of} starts {:?}, which is not in the image", short(program)));
+        let path = plainly(&format!("{base}/{program}"))?;
+        return Some(if is_missing(&path, layers) { Place::Missing } else { Place::At(path) });
     }
     let mut set = config.env.iter().filter_map(|variable| variable.strip_prefix("PATH="));
     let places = set.next().unwrap_or(PATH);
     if set.next().is_some() || places.split(':').count() > PLACES_MAX {
         return None;
     }
-    // Of those that do not begin at the root, runtimes differ.
-    let all_gone =
-        places.split(':').all(|place| place.starts_with('/') && is_gone(&format!("{place}/{program}")));
-    all_gone.then(|| format!("{of} starts {:?}, which is in no directory of PATH", short(program)))
+    for place in places.split(':') {
+        // Of those that do not begin at the root, runtimes differ.
+        let path = plainly(&format!("{place}/{program}")).filter(|_| place.starts_with('/'))?;
+        if !is_missing(&path, layers) {
+            return Some(Place::At(path));
+        }
+    }
+    Some(Place::Missing)
+}
+
+/// Why a kernel does not start a file that is there; nothing where it does, or where the layers do not tell.
+fn unstartable(path: &str, config: &Config, layers: &[(&str, &LayerFacts)]) -> Option<String> {
+    let (may_be_executed, start) = how(path, layers)?;
+    if !may_be_executed {
+        return Some("which has no permission to be executed".to_owned());
+    }
+    let is_gone =
+        |path: &str| path.starts_with('/') && plainly(path).is_some_and(|path| is_missing(&path, layers));
+    match start {
+        Start::Script { interpreter, .. } if interpreter.ends_with('\r') => {
+            Some("a script whose first line ends with a carriage return".to_owned())
+        }
+        Start::Script { interpreter, .. } if is_gone(interpreter) => {
+            Some(format!("a script for {:?}, which is not in the image", short(interpreter)))
+        }
+        Start::Script { interpreter, argument } if interpreter.ends_with("/env") => {
+            // What may stand in front of a name is an option or a variable.
+            let name = argument.split_whitespace().next().filter(|name| !name.starts_with('-'))?;
+            let is_name = !name.contains(['/', '=']);
+            let is_missing = is_name && matches!(place(name, config, layers), Some(Place::Missing));
+            is_missing.then(|| format!("a script for {:?}, which is in no directory of PATH", short(name)))
+        }
+        Start::Script { .. } => None,
+        Start::Elf { machine, loader } => {
+            let architecture = config.platform.split('/').nth(1).unwrap_or_default();
+            let fits = MACHINES.iter().find(|(name, _)| *name == architecture);
+            if fits.is_some_and(|(_, machines)| !machines.contains(machine)) {
+                return Some(format!("a program for another processor than {architecture}"));
+            }
+            is_gone(loader)
+                .then(|| format!("a program that needs {:?}, which is not in the image", short(loader)))
+        }
+    }
+}
+
+/// How the file starts that the topmost layer with this path has there.
+fn how<'f>(path: &str, layers: &[(&str, &'f LayerFacts)]) -> Option<&'f (bool, Start)> {
+    // What is no directory above it may be a link.
+    let is_above = |facts: &LayerFacts| path.match_indices('/').any(|(at, _)| facts.told.has(&path[..at]));
+    let mut from_top = layers.iter().rev().map(|(_, facts)| *facts);
+    let facts = from_top.find(|facts| facts.told.has(path) || is_above(facts) || is_cut(path, facts))?;
+    facts.told.starts.get(path)
 }
 
 fn without_user(

@@ -439,6 +439,24 @@ fn java_archives_without_a_group_are_known_by_their_name_and_classes() {
 }
 
 #[test]
+fn what_no_advisories_are_about_is_told() {
+    let known = known(vec![record("Hex", "plug", "EEF-1", "1.15.2")], TODAY);
+    let of = |components: &[Component]| -> Vec<String> {
+        let found = of_components(components, &known);
+        found.iter().map(|finding| format!("{} {}", finding.rule, finding.observed)).collect()
+    };
+    assert_eq!(of(&[component("hex", "plug", "1.15.2")]), [""; 0], "few advisories are all that there are");
+    assert!(of(&[component("hex", "plug", "1.15.1")])[0].starts_with("CTR-22"));
+    let node = component("generic", "node", "20.1.0");
+    assert_eq!(of(std::slice::from_ref(&node)), ["PKG-08 no advisories are about: node 20.1.0"]);
+    let many: Vec<Component> = (1..8).map(|at| component("conda", &format!("c{at}"), "1")).collect();
+    let told = "PKG-08 no advisories are about 7 of what is there, first c1 1, c2 1, c3 1, c4 1, c5 1";
+    assert_eq!(of(&many), [told]);
+    let claimed = Component { evidence: Evidence::Claim, ..node };
+    assert_eq!(of(&[claimed]), [""; 0]);
+}
+
+#[test]
 fn a_part_of_an_ecosystem_is_told() {
     let packages = [package("openssl", "openssl", "3.0.7-1.el9")];
     let of = |count: usize| {

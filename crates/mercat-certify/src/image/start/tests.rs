@@ -39,7 +39,9 @@ fn a_program_that_no_layer_leaves_is_told() {
     assert_eq!(told(&config(&["/opt/app"], &["--help"]), &layers), None);
     assert_eq!(told(&config(&["//opt/./app"], &[]), &layers), None);
     assert_eq!(told(&config(&["opt/app"], &[]), &layers), None);
-    assert_eq!(told(&config(&[], &[]), &layers), None);
+    let nothing = Some("the image has neither Entrypoint nor Cmd".to_owned());
+    assert_eq!(told(&config(&[], &[]), &layers), nothing);
+    assert_eq!(told(&config(&[], &[]), &[]), nothing);
     let started_in = |directory: &str| Config { directory: directory.to_owned(), ..config(&["./app"], &[]) };
     assert_eq!(told(&started_in("/opt"), &layers), None);
     let missing = Some("Entrypoint starts \"./app\", which is not in the image".to_owned());
@@ -77,7 +79,7 @@ fn what_names_do_not_tell_is_not_said() {
     let unread = LayerFacts { blob: String::new(), ..layer(&[], &[], &[]) };
     assert_eq!(told(&config(&["/app"], &[]), &[unread]), None);
     // Who has no list of users that was read may have anyone.
-    let user = Config { user: "app".to_owned(), ..config(&[], &[]) };
+    let user = Config { user: "app".to_owned(), ..config(&["/opt/app"], &[]) };
     assert_eq!(told(&user, &linked), None);
 }
 
@@ -96,13 +98,83 @@ fn a_name_is_looked_for_where_path_leads() {
     assert_eq!(told(&twice, &layers), None);
 }
 
+/// A layer with files that have a mode and content.
+fn started(files: &[(&str, u32, &[u8])]) -> LayerFacts {
+    let names: Vec<&str> = files.iter().map(|(path, ..)| *path).collect();
+    let mut facts = layer(&names, &[], &[]);
+    for (path, mode, head) in files {
+        facts.told.start(path, *mode, head);
+    }
+    facts
+}
+
+/// An ELF program for a machine, with a loader where one is named.
+fn elf(machine: u8, loader: &str) -> Vec<u8> {
+    let mut bytes = vec![0; 120];
+    bytes[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
+    (bytes[16], bytes[18], bytes[20], bytes[32], bytes[52], bytes[54]) = (2, machine, 1, 64, 64, 56);
+    if !loader.is_empty() {
+        (bytes[56], bytes[64], bytes[72]) = (1, 3, 120);
+        bytes[96] = u8::try_from(loader.len() + 1).expect("short");
+        bytes.extend(loader.as_bytes());
+        bytes.push(0);
+    }
+    bytes
+}
+
+#[test]
+fn what_a_kernel_would_not_start_is_told() {
+    let of = |mode: u32, content: &[u8]| {
+        let layers =
+            [started(&[("lib/ld.so", 0o755, b""), ("bin/sh", 0o755, b""), ("usr/bin/env", 0o755, b"")])];
+        let top = started(&[("app/run", mode, content)]);
+        told(&config(&["/app/run"], &[]), &[&layers[..], &[top]].concat())
+    };
+    let why = |why: &str| Some(format!("Entrypoint starts \"/app/run\", {why}"));
+    assert_eq!(of(0o755, b"#!/bin/sh -e\n"), None);
+    assert_eq!(of(0o644, b"#!/bin/sh\n"), why("which has no permission to be executed"));
+    assert_eq!(of(0o644, &elf(62, "")), why("which has no permission to be executed"));
+    let missing = why("a script for \"/bin/bash\", which is not in the image");
+    assert_eq!(of(0o755, b"#! /bin/bash\n"), missing);
+    assert_eq!(of(0o755, b"#!bash\n"), None, "from wherever it is started");
+    assert_eq!(of(0o755, b"#!/bin/sh\r\n"), why("a script whose first line ends with a carriage return"));
+    assert_eq!(of(0o755, b"#!/usr/bin/env sh\n"), None);
+    let missing = why("a script for \"node\", which is in no directory of PATH");
+    assert_eq!(of(0o755, b"#!/usr/bin/env node\n"), missing);
+    for unclear in [b"#!/usr/bin/env -S node\n".as_slice(), b"#!/usr/bin/env A=b node\n", b"#!/usr/bin/env\n"]
+    {
+        assert_eq!(of(0o755, unclear), None);
+    }
+    assert_eq!(of(0o755, &elf(62, "")), None);
+    assert_eq!(of(0o755, &elf(3, "/lib/ld.so")), None);
+    assert_eq!(of(0o755, &elf(183, "")), why("a program for another processor than amd64"));
+    let missing = why("a program that needs \"/lib64/ld.so\", which is not in the image");
+    assert_eq!(of(0o755, &elf(62, "/lib64/ld.so")), missing);
+}
+
+#[test]
+fn the_topmost_layer_says_how_a_program_starts() {
+    let script = |interpreter: &str| started(&[("run", 0o755, format!("#!{interpreter}\n").as_bytes())]);
+    let run = config(&["/run"], &[]);
+    assert!(told(&run, &[script("/no")]).is_some());
+    assert_eq!(told(&run, &[script("/no"), script("/run")]), None);
+    assert!(told(&run, &[script("/run"), script("/no")]).is_some());
+    // A link, or what is linked to a lower layer.
+    assert_eq!(told(&run, &[script("/no"), layer(&["run"], &[], &[])]), None);
+    let mut linked = script("/no");
+    linked.told.hard_link("again", "run");
+    assert!(linked.told.starts.contains_key("again"));
+    let library = started(&[("lib/a.so.1", 0o755, &elf(62, "")), ("lib/b.so", 0o755, &elf(62, ""))]);
+    assert!(library.told.starts.is_empty());
+}
+
 #[test]
 fn a_user_without_an_entry_is_told() {
     let facts = layer(&["etc/passwd"], &[], &[]);
     let layers = [("", &facts)];
     let users: BTreeSet<String> = ["root", "app"].map(str::to_owned).into();
     let of = |user: &str, users: Option<&BTreeSet<String>>| {
-        hindrance(&Config { user: user.to_owned(), ..config(&[], &[]) }, &layers, users)
+        hindrance(&Config { user: user.to_owned(), ..config(&["/proc/self/exe"], &[]) }, &layers, users)
     };
     for user in ["", "app", "app:app", "root", "1000", "1000:x", "+7"] {
         assert_eq!(of(user, Some(&users)), None, "{user}");
@@ -113,7 +185,7 @@ fn a_user_without_an_entry_is_told() {
     let many: BTreeSet<String> = (0..USERS_MAX).map(|at| format!("u{at}")).collect();
     assert_eq!(of("web", Some(&many)), None);
     let bare = layer(&[], &[], &[]);
-    let without = Config { user: "web".to_owned(), ..config(&[], &[]) };
+    let without = Config { user: "web".to_owned(), ..config(&["/proc/self/exe"], &[]) };
     assert_eq!(hindrance(&without, &[("", &bare)], None), missing);
 }
 
