@@ -69,6 +69,9 @@ pub fn rpm_database(data: &[u8]) {
 
 /// A file of a package manager, language or compiler.
 pub fn inventory(reader: Reader, path: &str, data: &[u8]) {
+    if reader == Reader::Program {
+        let _ = mercat_inventory::Start::of(data);
+    }
     if let Ok(found) = mercat_inventory::read(reader, path, data) {
         found.iter().for_each(|component| {
             let _ = component.purl();

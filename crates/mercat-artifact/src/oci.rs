@@ -19,6 +19,10 @@ pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 /// Media type of an uncompressed OCI layer.
 pub const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+/// Media type of a layer as gzip over tar.
+pub const OCI_LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+/// Media type of a layer as zstd over tar.
+pub const OCI_LAYER_ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
 /// Media type of a Docker image manifest.
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 /// Media type of a Docker manifest list.
@@ -45,9 +49,8 @@ pub enum Compression {
 pub fn compression(media_type: &str) -> Result<Compression, ReadError> {
     match media_type {
         OCI_LAYER | "application/vnd.docker.image.rootfs.diff.tar" => Ok(Compression::None),
-        "application/vnd.oci.image.layer.v1.tar+gzip"
-        | "application/vnd.docker.image.rootfs.diff.tar.gzip" => Ok(Compression::Gzip),
-        "application/vnd.oci.image.layer.v1.tar+zstd" => Ok(Compression::Zstd),
+        OCI_LAYER_GZIP | "application/vnd.docker.image.rootfs.diff.tar.gzip" => Ok(Compression::Gzip),
+        OCI_LAYER_ZSTD => Ok(Compression::Zstd),
         foreign if foreign.contains("nondistributable") || foreign.contains("foreign") => {
             Err(ReadError::refused("MAN-07", 0, format!("a foreign layer ({foreign})")))
         }

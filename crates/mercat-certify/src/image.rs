@@ -118,10 +118,18 @@ pub fn refused_source(code: &str, what: String, knowledge: &Knowledge) -> Verdic
         place: Place::default(),
         observed: what,
         required: "a document by the OCI image specification".to_owned(),
-        fix: "rebuild and push the image".to_owned(),
+        fix: fix_of_source(code).to_owned(),
     };
     // Whatever a policy says of its rule, there is nothing to pass.
     Verdict { findings: vec![finding], ..Verdict::blank(String::new(), knowledge) }
+}
+
+/// What to do about a source that is refused with this code.
+pub fn fix_of_source(code: &str) -> &'static str {
+    match code {
+        "MAN-05" | "TAR-28" => "save the images again, each once and into a place of its own",
+        _ => "rebuild and push the image",
+    }
 }
 
 /// The keys of the facts that inspecting this specimen would use, each with its blob: what can be looked up beforehand.

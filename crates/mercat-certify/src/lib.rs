@@ -36,7 +36,7 @@ pub use companion::{Companion, FileScan};
 pub use eligible::finish;
 pub use facts::{LayerFacts, facts_key};
 pub use files::whole::Privileged;
-pub use image::{Reused, facts_keys, inspect, refused_source};
+pub use image::{Reused, facts_keys, fix_of_source, inspect, refused_source};
 pub use kept::SHARE_FILES as SCRATCH_FILES;
 pub use mercat_artifact::oci::reference;
 pub use mercat_inventory::PROGRAM_BYTES_MAX;

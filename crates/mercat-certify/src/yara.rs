@@ -76,9 +76,13 @@ impl Hit<'_> {
     /// What was found, in one line.
     pub(crate) fn observed(&self) -> String {
         let about: String = plain(self.about).chars().take(ABOUT_CHARS_MAX).collect();
+        let found = match self.meaning {
+            Meaning::Suspicious => format!("suspicious by the rule {}", self.rule),
+            Meaning::Malware | Meaning::Shadow => format!("malware rule {}", self.rule),
+        };
         match about.trim() {
-            "" => format!("malware rule {}", self.rule),
-            about => format!("malware rule {}: {about}", self.rule),
+            "" => found,
+            about => format!("{found}: {about}"),
         }
     }
 }

@@ -53,6 +53,9 @@ pub enum SourceError {
         /// What was found.
         what: String,
     },
+    /// A whole archive of images that is compressed.
+    #[error("{0} is compressed; gunzip it first")]
+    Compressed(String),
     /// This server's rules do not allow the source.
     #[error("{0}")]
     Denied(String),

@@ -422,7 +422,7 @@ fn refused(image: &str, error: &SourceError) -> anyhow::Result<u8> {
     hint(image, error);
     Ok(match error {
         SourceError::Refused { .. } => EXIT_FINDINGS,
-        SourceError::NotFound(_) => EXIT_USAGE,
+        SourceError::NotFound(_) | SourceError::Compressed(_) => EXIT_USAGE,
         _ => EXIT_OURS,
     })
 }

@@ -78,11 +78,11 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<u8> {
     }
     let demo = set_up(&house, &format!("http://{listen}"), &source, leads).await?;
     let told = match tell(&demo, args, &crm).await {
-        Ok(()) if args.image.is_none() => machine::tell(&demo, &crm).await,
+        Ok(0) if args.image.is_none() => machine::tell(&demo, &crm).await.map(|()| 0),
         told => told,
     };
     match &told {
-        Ok(()) if !args.exit => {
+        Ok(0) if !args.exit => {
             say(&format!(
                 "\nServing on http://{listen} - product page http://{listen}/marketplace/apps/aurora.greeter"
             ));
@@ -101,7 +101,7 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<u8> {
         _ => {}
     }
     running.end().await;
-    told.map(|()| 0)
+    told
 }
 
 /// A receiver for leads on this machine, as a customer-relations system would be elsewhere.
@@ -171,7 +171,8 @@ async fn set_up(house: &House, base: &str, source: &Path, leads: Leads) -> anyho
     })
 }
 
-async fn tell(demo: &Demo, args: &DemoArgs, crm: &str) -> anyhow::Result<()> {
+/// Tells the story of an image; what comes back is the exit code.
+async fn tell(demo: &Demo, args: &DemoArgs, crm: &str) -> anyhow::Result<u8> {
     let first = match &args.image {
         Some(reference) => {
             adopt(reference, &demo.source).await?;
@@ -199,10 +200,16 @@ async fn tell(demo: &Demo, args: &DemoArgs, crm: &str) -> anyhow::Result<()> {
         let certify = fixed["steps"].as_array().and_then(|steps| steps.iter().find(|s| s["id"] == "certify"));
         let reuse = certify.map(|step| step["reuse"].clone()).unwrap_or_default();
         say(&format!("   layers read {}, results used again {}", reuse["layersRead"], reuse["layersReused"]));
-        previewed(demo, &fixed).await
-    } else {
-        previewed(demo, &status).await
+        previewed(demo, &fixed).await?;
+        return Ok(0);
     }
+    let end = crate::offer::end(&status)?;
+    if end == 0 {
+        previewed(demo, &status).await?;
+    } else {
+        say("\nYour image does not come to its preview, by what is said above.");
+    }
+    Ok(end)
 }
 
 async fn previewed(demo: &Demo, status: &Value) -> anyhow::Result<()> {

@@ -30,6 +30,8 @@ struct Member {
     offset: u64,
     size: u64,
     digest: Digest,
+    /// What it is as a layer, by its first bytes: the list of `docker save` does not say.
+    layer: &'static str,
 }
 
 pub(crate) struct Archive {
@@ -58,6 +60,7 @@ impl Archive {
         for member in directory.files.values() {
             archive.members.insert(member.digest.clone(), member.clone());
         }
+        directory.agree()?;
         if docker {
             archive.docker(&directory)?
         } else {
@@ -103,7 +106,7 @@ impl Archive {
                 "schemaVersion": 2,
                 "mediaType": oci::OCI_MANIFEST,
                 "config": descriptor(config, oci::OCI_CONFIG),
-                "layers": layers.iter().map(|layer| descriptor(layer, oci::OCI_LAYER)).collect::<Vec<_>>(),
+                "layers": layers.iter().map(|layer| descriptor(layer, layer.layer)).collect::<Vec<_>>(),
             });
             let bytes = Bytes::from(serde_json::to_vec(&manifest).expect("plain data"));
             let tags = image.get("RepoTags").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -116,18 +119,17 @@ impl Archive {
             tagged.extend(tags.into_iter().map(|tag| (tag.to_owned(), bytes.clone())));
         }
         // Where two images have a tag in two repositories, the tag alone names neither.
-        let tag_of = |whole: &str| whole.rsplit_once(':').map_or(String::new(), |(_, tag)| tag.to_owned());
         let mut images: BTreeMap<String, BTreeSet<&Bytes>> = BTreeMap::new();
         for (whole, bytes) in &tagged {
-            images.entry(tag_of(whole)).or_default().insert(bytes);
+            images.entry(tag_of(whole).to_owned()).or_default().insert(bytes);
         }
         for (whole, bytes) in &tagged {
-            let is_shared = images.get(&tag_of(whole)).is_some_and(|of| of.len() > 1);
-            let name = if is_shared { whole.clone() } else { tag_of(whole) };
-            if self.manifests.get(&name).is_some_and(|other| other != bytes) {
-                return Err(super::ambiguous(&name));
+            let is_shared = images.get(tag_of(whole)).is_some_and(|of| of.len() > 1);
+            let name = if is_shared { whole } else { tag_of(whole) };
+            if self.manifests.get(name).is_some_and(|other| other != bytes) {
+                return Err(super::ambiguous(name));
             }
-            self.manifests.insert(name, bytes.clone());
+            self.manifests.insert(name.to_owned(), bytes.clone());
         }
         Ok(())
     }
@@ -177,6 +179,68 @@ impl Directory {
         })
     }
 
+    /// Refuses an archive of both kinds whose lists name different images: which of the two is read, tools decide each in
+    /// its own way. What `manifest.json` names must be in `index.json`, too, under the same tag where both have one; that
+    /// may list more, for other platforms.
+    fn agree(&self) -> Result<(), SourceError> {
+        let (Some(index), Some(list)) = (self.small.get("index.json"), self.small.get("manifest.json"))
+        else {
+            return Ok(());
+        };
+        let (Manifest::Index(entries), _) = oci::parse_manifest(index, Some(oci::OCI_INDEX))? else {
+            return Err(SourceError::Refused { code: "MAN-04", what: "index.json is no index".to_owned() });
+        };
+        let (mut reached, mut left) = (Vec::new(), DOCUMENTS_BYTES_MAX);
+        for entry in &entries {
+            let mut configs = BTreeSet::new();
+            self.reach(&entry.digest, &mut left, &mut configs)?;
+            reached.push((entry.annotation(REF_NAME).map(tag_of), configs));
+        }
+        for image in json::parse(list)?.as_array().into_iter().flatten() {
+            let config = &self.find(image.get("Config").and_then(Value::as_str).unwrap_or_default())?.digest;
+            let tags = image.get("RepoTags").and_then(Value::as_array).into_iter().flatten();
+            let tags: BTreeSet<&str> = tags.filter_map(Value::as_str).map(tag_of).collect();
+            let has = |(_, configs): &(_, BTreeSet<Digest>)| configs.contains(config);
+            // Two repositories may have one tag for two images.
+            let contradicts = |tag: &&str| {
+                let mut named = reached.iter().filter(|(name, _)| *name == Some(tag)).peekable();
+                named.peek().is_some() && !named.any(has)
+            };
+            if !reached.iter().any(has) || tags.iter().any(contradicts) {
+                let what =
+                    format!("manifest.json names an image ({config}) that index.json does not name so");
+                return Err(SourceError::Refused { code: "MAN-05", what });
+            }
+        }
+        Ok(())
+    }
+
+    /// The configs of the images below a manifest, as far as the archive holds them; `left` is how many bytes of
+    /// documents may be read for it.
+    fn reach(
+        &self,
+        digest: &Digest,
+        left: &mut usize,
+        configs: &mut BTreeSet<Digest>,
+    ) -> Result<(), SourceError> {
+        let Some(bytes) = self.small.get(&format!("blobs/sha256/{}", digest.hex())) else { return Ok(()) };
+        *left = left.checked_sub(bytes.len()).ok_or_else(|| {
+            let what = "indexes that name the same images over and over".to_owned();
+            SourceError::Refused { code: "MAN-01", what }
+        })?;
+        match oci::parse_manifest(bytes, None) {
+            Ok((Manifest::Index(entries), _)) => {
+                entries.iter().try_for_each(|entry| self.reach(&entry.digest, left, configs))?;
+            }
+            Ok((Manifest::Image { config, .. }, _)) => {
+                configs.insert(config.digest);
+            }
+            // Whoever reads it says what is wrong with it.
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
     /// A member by name; links inside the archive are followed a few times, never outside.
     fn find(&self, name: &str) -> Result<&Member, SourceError> {
         let mut name = name.to_owned();
@@ -202,6 +266,11 @@ impl Directory {
     }
 }
 
+/// The tag of a name of an image, or the name where it is a tag alone.
+fn tag_of(name: &str) -> &str {
+    name.rsplit_once(':').map_or(name, |(_, tag)| tag)
+}
+
 fn missing(what: &str) -> SourceError {
     SourceError::NotFound(format!("{what} in the archive"))
 }
@@ -225,8 +294,7 @@ fn read_directory(path: &Path) -> Result<Directory, SourceError> {
     let mut magic = [0; 2];
     let gzipped = file.read(&mut magic).is_ok_and(|count| count == 2) && magic == [0x1f, 0x8b];
     if gzipped {
-        let what = "a compressed archive; gunzip it first".to_owned();
-        return Err(SourceError::Refused { code: "TAR-02", what });
+        return Err(SourceError::Compressed(path.display().to_string()));
     }
     file.seek(SeekFrom::Start(0)).map_err(ReadError::from)?;
     let at = std::rc::Rc::new(std::cell::Cell::new(0));
@@ -253,10 +321,15 @@ fn read_directory(path: &Path) -> Result<Directory, SourceError> {
                 let mut small = Vec::new();
                 let mut hashing = HashingReader::new(Body(&mut tar));
                 let mut chunk = vec![0; 128 << 10];
+                let mut layer = oci::OCI_LAYER;
+                let mut is_first = true;
                 loop {
                     let count = hashing.read(&mut chunk).map_err(ReadError::from)?;
                     if count == 0 {
                         break;
+                    }
+                    if std::mem::take(&mut is_first) {
+                        layer = layer_of(&chunk[..count]);
                     }
                     // Layers are no documents, whatever their size.
                     keep &= !small.is_empty() || may_be_document(&chunk[..count]);
@@ -278,12 +351,21 @@ fn read_directory(path: &Path) -> Result<Directory, SourceError> {
                 if keep {
                     out.small.insert(entry.path.clone(), small);
                 }
-                out.files.insert(entry.path, Member { offset, size: entry.size, digest });
+                out.files.insert(entry.path, Member { offset, size: entry.size, digest, layer });
             }
             Kind::Directory | Kind::Device | Kind::Fifo => {}
         }
     }
     Ok(out)
+}
+
+/// The media type of a layer by its first bytes. No tar begins like a compressed one: its first name would.
+fn layer_of(head: &[u8]) -> &'static str {
+    match head {
+        [0x1f, 0x8b, 8, ..] => oci::OCI_LAYER_GZIP,
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => oci::OCI_LAYER_ZSTD,
+        _ => oci::OCI_LAYER,
+    }
 }
 
 /// Which of the two is read, tools decide each in its own way.

@@ -119,7 +119,10 @@ pub(crate) fn verdict_on(plan: &str, error: &SourceError) -> Option<FindingRow> 
             "use a public https registry, or ask the operator to allow it",
         ),
         SourceError::Refused { code, .. } => {
-            (*code, "image", "an image by the OCI specification", "rebuild and push the image")
+            (*code, "image", "an image by the OCI specification", mercat_certify::fix_of_source(code))
+        }
+        SourceError::Compressed(_) => {
+            ("F021", "image", "an archive that is not compressed as a whole", "gunzip the archive")
         }
         SourceError::NoSuchHost(_) => {
             ("F021", "image", "a registry that exists", "correct the name of the registry")
@@ -131,7 +134,11 @@ pub(crate) fn verdict_on(plan: &str, error: &SourceError) -> Option<FindingRow> 
         severity: "error".to_owned(),
         plan: plan.to_owned(),
         field: format!("plans/{plan}/{field}"),
-        observed: error.to_string(),
+        // The rule is told beside it.
+        observed: match error {
+            SourceError::Refused { what, .. } => what.clone(),
+            _ => error.to_string(),
+        },
         required: required.to_owned(),
         fix: fix.to_owned(),
         ..FindingRow::default()

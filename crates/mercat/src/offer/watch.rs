@@ -123,19 +123,33 @@ fn say(text: &str) {
     println!("{text}");
 }
 
-/// How many findings there are that do not block, where there are some.
-fn beside(status: &Value) -> Option<String> {
+/// Warnings that are told in a line each.
+const WARNINGS_TOLD: usize = 8;
+
+/// What was found that does not block: warnings by their words, the rest by their number.
+fn beside(status: &Value) -> Vec<String> {
     let steps = status["steps"].as_array().into_iter().flatten();
     let findings = || steps.clone().flat_map(|step| step["findings"].as_array().into_iter().flatten());
-    let count = |severity: &str| findings().filter(|finding| finding["severity"] == severity).count();
+    let of = |severity: &'static str| findings().filter(move |finding| finding["severity"] == severity);
+    let line = |finding: &Value| {
+        let word = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+        let parts = [word("path"), word("package")];
+        let place = parts.iter().find(|part| !part.is_empty()).map(|place| format!(" ({place})"));
+        format!("  [warning] {} {}{}", word("rule"), word("observed"), place.unwrap_or_default())
+    };
+    let mut out: Vec<String> = of("warning").take(WARNINGS_TOLD).map(line).collect();
     let told = |count: usize, what: &str| match count {
         0 => None,
         1 => Some(format!("1 {what}")),
         _ => Some(format!("{count} {what}s")),
     };
-    let parts: Vec<String> =
-        [told(count("warning"), "warning"), told(count("info"), "note")].into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| format!("  {}: see the Status tab, or --output json", parts.join(" and ")))
+    let more = of("warning").count().saturating_sub(WARNINGS_TOLD);
+    let parts = [told(more, "more warning"), told(of("info").count(), "note")];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if !parts.is_empty() {
+        out.push(format!("  {}: see the Status tab, or --output json", parts.join(" and ")));
+    }
+    out
 }
 
 /// The blocking findings of a status, and how many others there are.
@@ -194,15 +208,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_block_is_counted() {
-        let finding = |severity: &str| serde_json::json!({"severity": severity});
+    fn what_does_not_block_is_told() {
+        let finding = |severity: &str| serde_json::json!({"severity": severity, "rule": "CTR-24", "observed": "User is \"\"", "path": "etc/x"});
         let status = |found: &[&str]| {
             let found: Vec<Value> = found.iter().map(|severity| finding(severity)).collect();
             serde_json::json!({"steps": [{"findings": []}, {"findings": found}, {}]})
         };
-        assert_eq!(beside(&status(&["error", "inconclusive"])), None);
-        let told = beside(&status(&["error", "warning", "info", "warning"])).expect("words");
-        assert!(told.starts_with("  2 warnings and 1 note: see the Status tab"), "{told}");
+        assert_eq!(beside(&status(&["error", "inconclusive"])), [""; 0]);
+        let told = beside(&status(&["error", "warning", "info", "warning"]));
+        assert_eq!(told[..2], ["  [warning] CTR-24 User is \"\" (etc/x)"; 2]);
+        assert!(told.len() == 3 && told[2].starts_with("  1 note: see the Status tab"), "{told:?}");
+        let told = beside(&status(&["warning"; 10]));
+        assert!(told.len() == 9 && told[8].starts_with("  2 more warnings: see"), "{told:?}");
     }
 
     #[test]

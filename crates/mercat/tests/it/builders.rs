@@ -220,3 +220,51 @@ fn archives_that_can_be_read_in_two_ways_are_refused() {
     let told = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
     assert!(out.status.code() == Some(1) && told.contains("MAN-05"), "{:?} {told}", out.status);
 }
+
+/// `docker save` writes a list of each kind; which one is read, tools decide each in its own way.
+#[test]
+fn archives_whose_two_lists_name_different_images_are_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (root, archive) = (dir.path().join("layout"), dir.path().join("a.tar"));
+    let index = |name: &str, tag: &str| -> serde_json::Value {
+        layout(&root, &[tar(&[("bin/app", name.as_bytes())])], &[tag]);
+        serde_json::from_slice(&std::fs::read(root.join("index.json")).expect("read")).expect("JSON")
+    };
+    // Layers in gzip, as Docker's own archives have them where containerd keeps its images.
+    let (mut both, other) = (index("one", "1.0"), index("other", "2.0"));
+    both["manifests"].as_array_mut().expect("a list").push(other["manifests"][0].clone());
+    std::fs::write(root.join("index.json"), both.to_string()).expect("written");
+    let image = |at: usize, tag: &str| {
+        let blob = |descriptor: &serde_json::Value| {
+            format!(
+                "blobs/sha256/{}",
+                descriptor["digest"].as_str().expect("a digest").trim_start_matches("sha256:")
+            )
+        };
+        let manifest = std::fs::read(root.join(blob(&both["manifests"][at]))).expect("read");
+        let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("JSON");
+        json!({"Config": blob(&manifest["config"]), "RepoTags": [tag], "Layers": [blob(&manifest["layers"][0])]})
+    };
+    let read = |kind: &str, list: serde_json::Value| {
+        std::fs::write(root.join("manifest.json"), list.to_string()).expect("written");
+        run("tar", &["-C", &root.display().to_string(), "-cf", &archive.display().to_string(), "."]);
+        let out = Command::new(BIN)
+            .args(["--data", "/nonexistent-mercat", "certify", &format!("{kind}:{}", archive.display())])
+            .output()
+            .expect("it starts");
+        (out.status.code(), String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned())
+    };
+    let mut unlisted = image(0, "x:3.0");
+    unlisted["Config"] = unlisted["Layers"][0].clone();
+    for kind in ["docker-archive", "oci-archive"] {
+        for agreeing in [json!([image(0, "x:1.0"), image(1, "x:2.0")]), json!([image(1, "y:latest")])] {
+            let (code, told) = read(kind, agreeing);
+            assert!(code == Some(0) && !told.contains("MAN-05"), "{kind} {code:?} {told}");
+        }
+        for list in [json!([image(1, "x:1.0")]), json!([image(0, "x:1.0"), unlisted.clone()])] {
+            let (code, told) = read(kind, list);
+            let is_told = told.contains("MAN-05") && told.contains("that index.json does not name so");
+            assert!(code == Some(1) && is_told, "{kind} {code:?} {told}");
+        }
+    }
+}
