@@ -81,7 +81,7 @@ pub fn inventory(reader: Reader, path: &str, data: &[u8]) {
 
 /// The readers that one target tries in turn, chosen by the first byte.
 pub fn small_inventories(data: &[u8]) {
-    const READERS: [(Reader, &str); 16] = [
+    const READERS: [(Reader, &str); 18] = [
         (Reader::PythonMetadata, "x-1.dist-info/METADATA"),
         (Reader::PomProperties, "META-INF/maven/a/b/pom.properties"),
         (Reader::Pom, "META-INF/maven/a/b/pom.xml"),
@@ -98,6 +98,8 @@ pub fn small_inventories(data: &[u8]) {
         (Reader::RDescription, "library/a/DESCRIPTION"),
         (Reader::ErlangApp, "a/ebin/a.app"),
         (Reader::CondaRecord, "conda-meta/a.json"),
+        (Reader::RebarLock, "rebar.lock"),
+        (Reader::RenvLock, "renv.lock"),
     ];
     let Some((choice, body)) = data.split_first() else { return };
     let (reader, path) = READERS[usize::from(*choice) % READERS.len()];

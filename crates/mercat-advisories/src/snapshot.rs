@@ -113,13 +113,14 @@ pub struct Coverage {
 /// Fewer advisories than most ecosystems have as a whole: those that OSV exports have from many hundreds to hundreds of
 /// thousands.
 const WHOLE_MIN: u64 = 100;
-/// Ecosystems of which OSV has some dozens.
-const SMALL: [&str; 5] = ["Bioconductor", "CRAN", "Hex", "Pub", "SwiftURL"];
+/// Ecosystems of which OSV has some dozens at most, with fewer than they have.
+const SMALL: [(&str, u64); 5] = [("Bioconductor", 1), ("CRAN", 5), ("Hex", 20), ("Pub", 5), ("SwiftURL", 10)];
 
 impl Coverage {
     /// Whether artifacts are judged by these advisories, and they can hardly be all that there are.
     pub fn is_part(&self, ecosystem: &str) -> bool {
-        Scheme::of(ecosystem).is_some() && self.advisories < WHOLE_MIN && !SMALL.contains(&ecosystem)
+        let least = SMALL.iter().find(|(name, _)| *name == ecosystem).map_or(WHOLE_MIN, |(_, least)| *least);
+        Scheme::of(ecosystem).is_some() && self.advisories < least
     }
 }
 

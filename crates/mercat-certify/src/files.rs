@@ -239,7 +239,9 @@ impl Files {
         if let Some(program) = self.programs.get(target).copied() {
             self.programs.insert(path.to_owned(), program);
         }
-        if let Some(start) = self.starts.get(target).cloned() {
+        if self.starts.len() < STARTS_MAX
+            && let Some(start) = self.starts.get(target).cloned()
+        {
             self.starts.insert(path.to_owned(), start);
         }
     }

@@ -183,7 +183,7 @@ pub enum Reader {
     DotnetDeps,
     /// `Cargo.lock`.
     CargoLock,
-    /// `poetry.lock`, `uv.lock` and `pdm.lock`.
+    /// `poetry.lock`, `uv.lock`, `pdm.lock` and `pylock.toml`.
     PythonLock,
     /// `Pipfile.lock`.
     PipfileLock,
@@ -191,6 +191,10 @@ pub enum Reader {
     NugetLock,
     /// `mix.lock` of Elixir.
     MixLock,
+    /// `rebar.lock` of Erlang.
+    RebarLock,
+    /// `renv.lock` of R.
+    RenvLock,
     /// `DESCRIPTION` of an installed R package.
     RDescription,
     /// `ebin/NAME.app` of Erlang and Elixir.
@@ -221,11 +225,12 @@ impl Reader {
             | Self::ComposerInstalled
             | Self::ComposerLock
             | Self::DotnetDeps
-            | Self::CargoLock
-            | Self::PythonLock
             | Self::PipfileLock
             | Self::NugetLock
             | Self::MixLock
+            | Self::RebarLock
+            | Self::RenvLock
+            | Self::CondaRecord
             | Self::CycloneDx => LIST_BYTES_MAX,
             _ => RECORD_BYTES_MAX,
         }
@@ -234,7 +239,11 @@ impl Reader {
 
 /// The reader that a file is for, by its path (`!/` between an archive and its members) and first bytes.
 pub fn reader_of(path: &str, head: &[u8]) -> Option<Reader> {
-    by_name(path, head).or_else(|| program::is_program(head).then_some(Reader::Program))
+    let is_program = || program::is_program(head).then_some(Reader::Program);
+    // A program under the name of a list is read as a program; a record that cannot be read still says that it is one.
+    let is_record = |reader: &Reader| reader.is_list_of_all() || by_place(*reader, path).is_some();
+    let by_name = by_name(path, head);
+    by_name.filter(is_record).or_else(is_program).or(by_name)
 }
 
 /// Parts of a program of `size` bytes that [`Reader::Program`] does not look into, by its first bytes, in order.
@@ -269,6 +278,7 @@ fn by_name(path: &str, head: &[u8]) -> Option<Reader> {
     let parent = parts.next().unwrap_or_default();
     let lower = name.to_ascii_lowercase();
     let reader = match name {
+        _ if lower.ends_with(".deps.json") => Reader::DotnetDeps,
         "METADATA" if parent.ends_with(".dist-info") => Reader::PythonMetadata,
         "PKG-INFO" if parent.ends_with(".egg-info") || parent == "EGG-INFO" => Reader::PythonMetadata,
         "package.json" => Reader::NodePackage,
@@ -282,17 +292,21 @@ fn by_name(path: &str, head: &[u8]) -> Option<Reader> {
         "installed.json" if parent == "composer" => Reader::ComposerInstalled,
         "composer.lock" => Reader::ComposerLock,
         "Cargo.lock" => Reader::CargoLock,
-        "poetry.lock" | "uv.lock" | "pdm.lock" => Reader::PythonLock,
+        "poetry.lock" | "uv.lock" | "pdm.lock" | "pylock.toml" => Reader::PythonLock,
+        _ if name.starts_with("pylock.") && name.ends_with(".toml") => Reader::PythonLock,
         "Pipfile.lock" => Reader::PipfileLock,
-        "packages.lock.json" => Reader::NugetLock,
+        _ if name.starts_with("packages.") && name.ends_with("lock.json") => Reader::NugetLock,
         "mix.lock" => Reader::MixLock,
+        "rebar.lock" => Reader::RebarLock,
+        "renv.lock" => Reader::RenvLock,
         // Others have files of this name, too.
-        "DESCRIPTION" if memchr::memmem::find(head, b"Package:").is_some() => Reader::RDescription,
+        "DESCRIPTION" if others::in_library(path) || memchr::memmem::find(head, b"Package:").is_some() => {
+            Reader::RDescription
+        }
         _ if parent == "ebin" && name.ends_with(".app") => Reader::ErlangApp,
         _ if parent == "conda-meta" && name.ends_with(".json") => Reader::CondaRecord,
         _ if name.ends_with(".egg-info") => Reader::PythonMetadata,
         _ if name.ends_with(".gemspec") && in_specifications(path) => Reader::Gemspec,
-        _ if lower.ends_with(".deps.json") => Reader::DotnetDeps,
         _ if lower == "bom.json" || lower.ends_with(".cdx.json") => Reader::CycloneDx,
         _ if java::is_archive(&lower) && head.starts_with(b"PK") => Reader::JarName,
         _ => return None,
@@ -336,8 +350,10 @@ pub fn read(reader: Reader, path: &str, bytes: &[u8]) -> Result<Vec<Component>, 
         Reader::PipfileLock => lists::pipfile(bytes),
         Reader::NugetLock => lists::nuget(bytes),
         Reader::MixLock => lists::mix(bytes),
-        Reader::RDescription => others::r(bytes),
-        Reader::ErlangApp => others::erlang(path, bytes),
+        Reader::RebarLock => lists::rebar(bytes),
+        Reader::RenvLock => lists::renv(bytes),
+        Reader::RDescription => others::r(path, bytes),
+        Reader::ErlangApp => others::erlang(bytes),
         Reader::CondaRecord => others::conda(bytes),
         Reader::Program => program::read(path, &bytes),
         Reader::CycloneDx => claims::cyclonedx(bytes),
@@ -395,6 +411,13 @@ pub fn by_place(reader: Reader, path: &str) -> Option<Component> {
         Reader::PomProperties => {
             let (group, artifact) = parent.rsplit_once("META-INF/maven/")?.1.split_once('/')?;
             ("maven", format!("{group}:{artifact}"), "")
+        }
+        Reader::RDescription if others::in_library(path) => {
+            ("cran", parent.rsplit('/').next().unwrap_or(parent).to_owned(), "")
+        }
+        Reader::ErlangApp => {
+            let name = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".app");
+            (others::kind_of_app(name), name.to_owned(), "")
         }
         _ => return None,
     };

@@ -3,63 +3,178 @@
 use crate::json::{Text, parse};
 use crate::{Broken, Component, Evidence, component};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
-/// `DESCRIPTION` of an R package (Writing R Extensions, 1.1.1), whose installation is told by `Built`; a source has none.
-pub(crate) fn r(bytes: &[u8]) -> Result<Vec<Component>, Broken> {
+/// Whether a path is that of a package in a library of R, which loads it whatever its `DESCRIPTION` says.
+pub(crate) fn in_library(path: &str) -> bool {
+    let mut parts = path.rsplit('/').skip(2);
+    parts.next().is_some_and(|library| matches!(library, "library" | "site-library"))
+}
+
+/// `DESCRIPTION` of an R package (Writing R Extensions, 1.1.1). That it is installed is told by its place or by `Built`; a
+/// source has neither. What comes with R itself is R.
+pub(crate) fn r(path: &str, bytes: &[u8]) -> Result<Vec<Component>, Broken> {
     let text = String::from_utf8_lossy(bytes);
-    // A field may run over several lines, which then begin with blanks.
-    let field = |key: &str| {
-        let mut lines =
-            text.lines().skip_while(|line| !line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
-        let first = lines.next()?[key.len() + 1..].trim().to_owned();
-        let more = lines.take_while(|line| line.starts_with([' ', '\t'])).map(str::trim);
-        Some(
-            [first]
-                .into_iter()
-                .chain(more.map(str::to_owned))
-                .collect::<Vec<_>>()
-                .join(" ")
-                .trim()
-                .to_owned(),
-        )
-    };
-    if field("Built").is_none() {
+    let mut fields: BTreeMap<&str, String> = BTreeMap::new();
+    let mut current = None;
+    for line in text.lines() {
+        // A field may run over several lines, which then begin with blanks; of two with one name the last counts.
+        if line.starts_with([' ', '\t']) {
+            if let Some(value) = current.and_then(|key| fields.get_mut(key)) {
+                value.push(' ');
+                value.push_str(line.trim());
+            }
+        } else if let Some((key, value)) = line.split_once(':') {
+            fields.insert(key, value.trim().to_owned());
+            current = Some(key);
+        }
+    }
+    let field = |key: &str| fields.get(key).map(|value| value.trim()).filter(|value| !value.is_empty());
+    if field("Built").is_none() && !in_library(path) {
         return Ok(Vec::new());
     }
-    let name = field("Package").unwrap_or_default();
-    let version = field("Version").unwrap_or_default();
-    if name.is_empty() || version.is_empty() {
+    let (Some(name), Some(version)) = (field("Package"), field("Version")) else {
         return Err(Broken::syntax("R package", "no Package or no Version"));
+    };
+    let is_of_bioconductor =
+        field("biocViews").is_some() && field("Repository").is_none_or(|of| of.contains("Bioc"));
+    let found = match (field("Priority"), is_of_bioconductor) {
+        (Some("base"), _) => component("generic", "r", version, Evidence::Installed),
+        (_, true) => component("bioconductor", name, version, Evidence::Installed),
+        (_, false) => component("cran", name, version, Evidence::Installed),
+    };
+    Ok(vec![Component { licence: field("License").unwrap_or_default().to_owned(), ..found }])
+}
+
+/// Applications of Erlang/OTP and of Elixir, which come with the language: advisories about packages of Hex do not mean
+/// them.
+const OF_LANGUAGE: [&str; 51] = [
+    "asn1",
+    "common_test",
+    "compiler",
+    "cosEvent",
+    "cosEventDomain",
+    "cosFileTransfer",
+    "cosNotification",
+    "cosProperty",
+    "cosTime",
+    "cosTransactions",
+    "crypto",
+    "debugger",
+    "dialyzer",
+    "diameter",
+    "edoc",
+    "eex",
+    "eldap",
+    "elixir",
+    "erl_docgen",
+    "erl_interface",
+    "erts",
+    "et",
+    "eunit",
+    "ex_unit",
+    "ftp",
+    "hipe",
+    "iex",
+    "inets",
+    "jinterface",
+    "kernel",
+    "logger",
+    "megaco",
+    "mix",
+    "mnesia",
+    "observer",
+    "odbc",
+    "orber",
+    "os_mon",
+    "parsetools",
+    "public_key",
+    "reltool",
+    "runtime_tools",
+    "sasl",
+    "snmp",
+    "ssh",
+    "ssl",
+    "stdlib",
+    "syntax_tools",
+    "tftp",
+    "tools",
+    "wx",
+];
+
+/// The type of package URL of an application.
+pub(crate) fn kind_of_app(name: &str) -> &'static str {
+    if OF_LANGUAGE.contains(&name) || name == "xmerl" { "otp" } else { "hex" }
+}
+
+/// A token of Erlang, as far as resource files have them.
+#[derive(Debug, PartialEq, Eq)]
+enum Token<'t> {
+    /// An atom, with or without quotes, or a number.
+    Word(&'t str),
+    Text(&'t str),
+    Sign(char),
+}
+
+fn tokens(text: &str) -> Vec<Token<'_>> {
+    let mut out = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let behind = &rest[first.len_utf8()..];
+        rest = match first {
+            '%' => behind.split_once('\n').map_or("", |(_, rest)| rest),
+            '"' | '\'' => {
+                // A backslash takes away what the sign behind it means.
+                let mut escaped = false;
+                let end = behind.find(|c: char| {
+                    let ends = c == first && !escaped;
+                    escaped = c == '\\' && !escaped;
+                    ends
+                });
+                let (inside, rest) = end.map_or((behind, ""), |end| (&behind[..end], &behind[end + 1..]));
+                out.push(if first == '"' { Token::Text(inside) } else { Token::Word(inside) });
+                rest
+            }
+            _ if first.is_alphanumeric() || first == '_' => {
+                let is_of_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '@');
+                let end = rest.find(|c: char| !is_of_word(c)).unwrap_or(rest.len());
+                out.push(Token::Word(&rest[..end]));
+                &rest[end..]
+            }
+            _ => {
+                out.push(Token::Sign(first));
+                behind
+            }
+        }
+        .trim_start();
     }
-    let kind = if field("biocViews").is_some() { "bioconductor" } else { "cran" };
-    let found = component(kind, &name, &version, Evidence::Installed);
-    Ok(vec![Component { licence: field("License").unwrap_or_default(), ..found }])
+    out
 }
 
 /// `ebin/NAME.app` of Erlang (application resource file): `{application, NAME, [..., {vsn, "VERSION"}, ...]}.`
-pub(crate) fn erlang(path: &str, bytes: &[u8]) -> Result<Vec<Component>, Broken> {
-    const OF_ELIXIR: [&str; 6] = ["eex", "elixir", "ex_unit", "iex", "logger", "mix"];
+pub(crate) fn erlang(bytes: &[u8]) -> Result<Vec<Component>, Broken> {
+    use Token::{Sign, Text, Word};
     let text = String::from_utf8_lossy(bytes);
-    let text: String =
-        text.lines().map(|line| format!("{}\n", line.split('%').next().unwrap_or(line))).collect();
-    let value = |key: &str| {
-        let behind = text.match_indices(key).map(|(at, _)| text[at + key.len()..].trim_start());
-        behind.filter_map(|rest| rest.strip_prefix(',')).map(str::trim_start).next()
-    };
-    let word = |rest: &str| {
-        let end = rest.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '@' | '.')));
-        rest[..end.unwrap_or(rest.len())].to_owned()
-    };
-    let name = value("application").map(|rest| word(rest.trim_start_matches('\''))).unwrap_or_default();
-    if name.is_empty() {
+    let tokens = tokens(&text);
+    let [Sign('{'), Word("application"), Sign(','), Word(name), Sign(','), Sign('['), keys @ ..] =
+        &tokens[..]
+    else {
         return Err(Broken::syntax("Erlang application", "no name"));
+    };
+    let mut depth = 0_usize;
+    let mut version = "";
+    for (at, token) in keys.iter().enumerate() {
+        match (token, &keys[at..]) {
+            (Sign('{'), [_, Word("vsn"), Sign(','), Text(of), ..]) if depth == 0 => {
+                version = of;
+                break;
+            }
+            (Sign('{' | '['), _) => depth += 1,
+            (Sign('}' | ']'), _) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
     }
-    let version = value("vsn").and_then(|rest| rest.strip_prefix('"')?.split_once('"'));
-    let version = version.map_or("", |(version, _)| version);
-    // Applications of the language itself come with its releases; advisories about packages do not mean them.
-    let is_of_language = path.contains("erlang/lib/") || OF_ELIXIR.contains(&name.as_str());
-    let kind = if is_of_language { "otp" } else { "hex" };
-    Ok(vec![component(kind, &name, version, Evidence::Installed)])
+    Ok(vec![component(kind_of_app(name), name, version, Evidence::Installed)])
 }
 
 #[derive(Deserialize)]

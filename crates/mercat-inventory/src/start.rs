@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// The bytes of a script that Linux reads for its interpreter (`BINPRM_BUF_SIZE`).
 const FIRST_LINE_BYTES: usize = 256;
 
+/// The bytes of a path (`PATH_MAX`).
+const PATH_BYTES_MAX: usize = 4096;
+
 /// What a file needs to be started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Start {
@@ -57,7 +60,8 @@ fn of_elf<E: FileHeader<Endian = Endianness>>(head: &[u8]) -> Option<Start> {
         None => String::new(),
         Some(segment) => {
             let bytes = segment.data(endian, head).ok()?;
-            str::from_utf8(bytes.split(|byte| *byte == 0).next()?).ok()?.to_owned()
+            let end = bytes.iter().take(PATH_BYTES_MAX).position(|byte| *byte == 0)?;
+            str::from_utf8(&bytes[..end]).ok()?.to_owned()
         }
     };
     Some(Start::Elf { machine: header.e_machine(endian).0, loader })

@@ -253,12 +253,26 @@ fn lists_name_what_somebody_meant_to_install() {
     assert_eq!(told("app/poetry.lock", poetry), ["intent pkg:pypi/jinja2@3.1.2"]);
     let uv = b"version = 1\n[[package]]\nname = \"mine\"\nversion = \"0.1.0\"\nsource = { editable = \".\" }\n[[package]]\nname = \"idna\"\nversion = \"3.6\"\nsource = { registry = \"https://example.org/simple\" }\n";
     assert_eq!(told("app/uv.lock", uv), ["intent pkg:pypi/idna@3.6"]);
-    let pipfile = br#"{"_meta":{"sources":[]},"default":{"idna":{"version":"==3.6","hashes":[]}},"develop":{"x":{"git":"u"}}}"#;
-    assert_eq!(told("app/Pipfile.lock", pipfile), ["intent pkg:pypi/idna@3.6", "intent pkg:pypi/x"]);
+    let beside = b"[[package]]\nname = \"near\"\nversion = \"1.0\"\n[package.source]\ntype = \"directory\"\nurl = \"../near\"\n[[package]]\nname = \"idna\"\nversion = \"3.6\"\n[package.source]\ntype = \"legacy\"\nurl = \"https://example.org\"\n";
+    assert_eq!(told("app/poetry.lock", beside), ["intent pkg:pypi/idna@3.6"]);
+    let pdm = b"[[package]]\nname = \"near\"\nversion = \"1.0\"\npath = \"./near\"\n[[package]]\nname = \"idna\"\nversion = \"3.6\"\n";
+    assert_eq!(told("app/pdm.lock", pdm), ["intent pkg:pypi/idna@3.6"]);
+    let pipfile = br#"{"_meta":{"sources":[]},"default":{"idna":{"version":"==3.6","hashes":[]}},"tests":{"x":{"git":"u"}}}"#;
+    assert_eq!(told("app/Pipfile.lock", pipfile), ["intent pkg:pypi/idna@3.6"]);
     let nuget = br#"{"version":1,"dependencies":{"net8.0":{"A.B":{"type":"Direct","resolved":"1.2.0"},"mine":{"type":"Project"}}}}"#;
     assert_eq!(told("app/packages.lock.json", nuget), ["intent pkg:nuget/A.B@1.2.0"]);
     let mix = b"%{\n  \"plug\": {:hex, :plug, \"1.15.1\", \"b7e\", [:mix], [{:mime, \"~> 1.0\", [hex: :mime]}], \"hexpm\", \"459\"},\n}\n";
     assert_eq!(told("app/mix.lock", mix), ["intent pkg:hex/plug@1.15.1"]);
+    assert_eq!(told("app/mix.lock", b"%{\"a\": {:hex, :a, \"1.0.0\"}}"), ["intent pkg:hex/a@1.0.0"]);
+    let rebar = b"{\"1.2.0\",\n[{<<\"cowboy\">>,{pkg,<<\"cowboy\">>,<<\"2.9.0\">>},0},\n {<<\"g\">>,{git,\"u\",{ref,\"a\"}},0}]}.\n";
+    assert_eq!(told("app/rebar.lock", rebar), ["intent pkg:hex/cowboy@2.9.0"]);
+    let renv = br#"{"R":{"Version":"4.3.1"},"Packages":{"limma":{"Package":"limma","Version":"3.58","Source":"Bioconductor"},"jsonlite":{"Version":"1.8.8","Source":"Repository"}}}"#;
+    assert_eq!(
+        told("app/renv.lock", renv),
+        ["intent pkg:bioconductor/limma@3.58", "intent pkg:cran/jsonlite@1.8.8"]
+    );
+    let pylock = b"lock-version = \"1.0\"\n[[packages]]\nname = \"idna\"\nversion = \"3.6\"\n";
+    assert_eq!(told("app/pylock.dev.toml", pylock), ["intent pkg:pypi/idna@3.6"]);
     assert!(read(Reader::MixLock, "mix.lock", b"plug 1.15.1").is_err());
     assert!(read(Reader::CargoLock, "Cargo.lock", b"[[package]\n").is_err());
     let deep = format!("a = {}1{}", "[".repeat(100_000), "]".repeat(100_000));
@@ -280,8 +294,12 @@ fn r_erlang_and_conda_tell_what_is_installed() {
 
     let app = b"%% generated {vsn, \"0\"}\n{application, 'plug',\n [{description, \"x\"},\n  {modules, []},\n  {vsn,\"1.15.1\"}]}.\n";
     assert_eq!(told("app/lib/plug-1.15.1/ebin/plug.app", app), ["installed pkg:hex/plug@1.15.1"]);
+    let odd =
+        b"{application,plug,[{env,[{vsn,\"99.0.0\"}]},{description,\"100 % \\\" {vsn\"},{vsn,\"1.15.1\"}]}.";
+    assert_eq!(told("opt/erlang/lib/plug/ebin/plug.app", odd), ["installed pkg:hex/plug@1.15.1"]);
+    assert_eq!(record_beside("a/ebin/plug.app").map(|record| record.directory), Some("a/ebin"));
     let app = b"{application, ssl, [{vsn, \"11.0\"}]}.";
-    assert_eq!(told("usr/local/lib/erlang/lib/ssl-11.0/ebin/ssl.app", app), ["installed pkg:otp/ssl@11.0"]);
+    assert_eq!(told("app/lib/ssl-11.0/ebin/ssl.app", app), ["installed pkg:otp/ssl@11.0"]);
     assert!(read(Reader::ErlangApp, "a/ebin/a.app", b"{vsn, \"1\"}.").is_err());
 
     let record = br#"{"build":"h1","name":"openssl","version":"3.0.1","license":"Apache-2.0","files":["a"]}"#;
@@ -289,6 +307,21 @@ fn r_erlang_and_conda_tell_what_is_installed() {
         told("opt/conda/conda-meta/openssl-3.0.1-h1.json", record),
         ["installed pkg:conda/openssl@3.0.1 Apache-2.0"]
     );
+}
+
+#[test]
+fn a_program_under_the_name_of_a_list_is_read_as_a_program() {
+    let head = elf(b"Package: x\n{application,a,[]}");
+    for path in
+        ["srv/DESCRIPTION", "app/Cargo.lock", "app/mix.lock", "app/conda-meta/x.json", "app/yarn.lock"]
+    {
+        assert_eq!(reader_of(path, &head), Some(Reader::Program), "{path}");
+    }
+    // Those that cannot be read still say what is there.
+    for path in ["a/node_modules/b/package.json", "app/x.deps.json", "r/library/x/DESCRIPTION"] {
+        assert_ne!(reader_of(path, &head), Some(Reader::Program), "{path}");
+    }
+    assert_eq!(reader_of("app/conda-meta/x.deps.json", b"{}"), Some(Reader::DotnetDeps));
 }
 
 #[test]
@@ -454,7 +487,7 @@ fn too_many_and_too_long_names_are_broken_not_silent() {
     let _ = read(Reader::PnpmLock, "p", bomb.as_bytes());
 }
 
-const READERS: [Reader; 24] = [
+const READERS: [Reader; 26] = [
     Reader::PythonMetadata,
     Reader::NodePackage,
     Reader::NodeLock,
@@ -474,6 +507,8 @@ const READERS: [Reader; 24] = [
     Reader::PipfileLock,
     Reader::NugetLock,
     Reader::MixLock,
+    Reader::RebarLock,
+    Reader::RenvLock,
     Reader::RDescription,
     Reader::ErlangApp,
     Reader::CondaRecord,

@@ -13,9 +13,9 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const PLACES_MAX: usize = 100;
 /// Processors by their name in an image, with the machines of ELF (`e_machine`) whose programs they run.
 const MACHINES: [(&str, &[u16]); 8] = [
-    ("386", &[3]),
+    ("386", &[3, 62]),
     ("amd64", &[62, 3]),
-    ("arm", &[40]),
+    ("arm", &[40, 183]),
     ("arm64", &[183, 40]),
     ("loong64", &[258]),
     ("ppc64le", &[21]),
@@ -83,7 +83,9 @@ fn place(program: &str, config: &Config, layers: &[(&str, &LayerFacts)]) -> Opti
     for place in places.split(':') {
         // Of those that do not begin at the root, runtimes differ.
         let path = plainly(&format!("{place}/{program}")).filter(|_| place.starts_with('/'))?;
-        if !is_missing(&path, layers) {
+        // Runtimes go on behind a file that may not be executed.
+        let is_passed = matches!(how(&path, layers), Some((false, _)));
+        if !is_passed && !is_missing(&path, layers) {
             return Some(Place::At(path));
         }
     }
@@ -107,8 +109,11 @@ fn unstartable(path: &str, config: &Config, layers: &[(&str, &LayerFacts)]) -> O
         }
         Start::Script { interpreter, argument } if interpreter.ends_with("/env") => {
             // What may stand in front of a name is an option or a variable.
-            let name = argument.split_whitespace().next().filter(|name| !name.starts_with('-'))?;
-            let is_name = !name.contains(['/', '=']);
+            let name = argument.split([' ', '\t']).next().filter(|name| !name.starts_with('-'))?;
+            if name.ends_with('\r') {
+                return Some("a script whose first line ends with a carriage return".to_owned());
+            }
+            let is_name = !name.is_empty() && !name.contains(['/', '=']);
             let is_missing = is_name && matches!(place(name, config, layers), Some(Place::Missing));
             is_missing.then(|| format!("a script for {:?}, which is in no directory of PATH", short(name)))
         }

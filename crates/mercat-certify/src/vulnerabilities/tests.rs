@@ -445,8 +445,8 @@ fn what_no_advisories_are_about_is_told() {
         let found = of_components(components, &known);
         found.iter().map(|finding| format!("{} {}", finding.rule, finding.observed)).collect()
     };
-    assert_eq!(of(&[component("hex", "plug", "1.15.2")]), [""; 0], "few advisories are all that there are");
-    assert!(of(&[component("hex", "plug", "1.15.1")])[0].starts_with("CTR-22"));
+    let told = of(&[component("hex", "plug", "1.15.1")]);
+    assert!(told[0].starts_with("INC-18") && told[1].starts_with("CTR-22"), "{told:?}");
     let node = component("generic", "node", "20.1.0");
     assert_eq!(of(std::slice::from_ref(&node)), ["PKG-08 no advisories are about: node 20.1.0"]);
     let many: Vec<Component> = (1..8).map(|at| component("conda", &format!("c{at}"), "1")).collect();

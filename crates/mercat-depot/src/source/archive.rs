@@ -22,6 +22,10 @@ use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
+/// Annotation with the whole name of an image, as containerd writes it.
+const IMAGE_NAME: &str = "io.containerd.image.name";
+/// Indexes inside of indexes.
+const INDEX_DEPTH_MAX: usize = 4;
 /// Bytes of all documents of one archive.
 const DOCUMENTS_BYTES_MAX: usize = 128 << 20;
 
@@ -179,37 +183,47 @@ impl Directory {
         })
     }
 
-    /// Refuses an archive of both kinds whose lists name different images: which of the two is read, tools decide each in
-    /// its own way. What `manifest.json` names must be in `index.json`, too, under the same tag where both have one; that
-    /// may list more, for other platforms.
+    /// Refuses an archive whose two lists have different images under one name: which of them is read, tools decide each in
+    /// its own way. One of them may list more, for other platforms or without a name.
     fn agree(&self) -> Result<(), SourceError> {
+        for name in ["index.json", "manifest.json"] {
+            let is_there = self.links.contains_key(name) || self.files.contains_key(name);
+            if is_there && !self.small.contains_key(name) {
+                return Err(SourceError::Refused {
+                    code: "MAN-05",
+                    what: format!("{name} is no plain document"),
+                });
+            }
+        }
         let (Some(index), Some(list)) = (self.small.get("index.json"), self.small.get("manifest.json"))
         else {
             return Ok(());
         };
-        let (Manifest::Index(entries), _) = oci::parse_manifest(index, Some(oci::OCI_INDEX))? else {
-            return Err(SourceError::Refused { code: "MAN-04", what: "index.json is no index".to_owned() });
+        // Docker 25 writes one that lists nothing where no image has a tag.
+        let Ok((Manifest::Index(entries), _)) = oci::parse_manifest(index, Some(oci::OCI_INDEX)) else {
+            return Ok(());
         };
         let (mut reached, mut left) = (Vec::new(), DOCUMENTS_BYTES_MAX);
         for entry in &entries {
             let mut configs = BTreeSet::new();
-            self.reach(&entry.digest, &mut left, &mut configs)?;
-            reached.push((entry.annotation(REF_NAME).map(tag_of), configs));
+            self.reach(&entry.digest, 0, &mut left, &mut configs)?;
+            reached.push((entry.annotation(IMAGE_NAME), entry.annotation(REF_NAME), configs));
         }
         for image in json::parse(list)?.as_array().into_iter().flatten() {
             let config = &self.find(image.get("Config").and_then(Value::as_str).unwrap_or_default())?.digest;
             let tags = image.get("RepoTags").and_then(Value::as_array).into_iter().flatten();
-            let tags: BTreeSet<&str> = tags.filter_map(Value::as_str).map(tag_of).collect();
-            let has = |(_, configs): &(_, BTreeSet<Digest>)| configs.contains(config);
-            // Two repositories may have one tag for two images.
-            let contradicts = |tag: &&str| {
-                let mut named = reached.iter().filter(|(name, _)| *name == Some(tag)).peekable();
-                named.peek().is_some() && !named.any(has)
-            };
-            if !reached.iter().any(has) || tags.iter().any(contradicts) {
-                let what =
-                    format!("manifest.json names an image ({config}) that index.json does not name so");
-                return Err(SourceError::Refused { code: "MAN-05", what });
+            for tag in tags.filter_map(Value::as_str) {
+                let is_named = |(whole, short, _): &&(Option<&str>, Option<&str>, _)| match (whole, short) {
+                    (Some(whole), _) => of_docker(whole) == of_docker(tag),
+                    (None, Some(short)) => tag_of(short) == tag_of(tag),
+                    (None, None) => false,
+                };
+                let mut named = reached.iter().filter(is_named).peekable();
+                if named.peek().is_some() && !named.any(|(.., configs)| configs.contains(config)) {
+                    let tag = plain(tag);
+                    let what = format!("manifest.json has another image as {tag} than index.json");
+                    return Err(SourceError::Refused { code: "MAN-05", what });
+                }
             }
         }
         Ok(())
@@ -220,17 +234,21 @@ impl Directory {
     fn reach(
         &self,
         digest: &Digest,
+        depth: usize,
         left: &mut usize,
         configs: &mut BTreeSet<Digest>,
     ) -> Result<(), SourceError> {
-        let Some(bytes) = self.small.get(&format!("blobs/sha256/{}", digest.hex())) else { return Ok(()) };
-        *left = left.checked_sub(bytes.len()).ok_or_else(|| {
+        let path = format!("blobs/sha256/{}", digest.hex());
+        let is_it = self.files.get(&path).is_some_and(|member| member.digest == *digest);
+        let Some(bytes) = self.small.get(&path).filter(|_| is_it) else { return Ok(()) };
+        let over = || {
             let what = "indexes that name the same images over and over".to_owned();
             SourceError::Refused { code: "MAN-01", what }
-        })?;
+        };
+        *left = left.checked_sub(bytes.len()).filter(|_| depth <= INDEX_DEPTH_MAX).ok_or_else(over)?;
         match oci::parse_manifest(bytes, None) {
             Ok((Manifest::Index(entries), _)) => {
-                entries.iter().try_for_each(|entry| self.reach(&entry.digest, left, configs))?;
+                entries.iter().try_for_each(|entry| self.reach(&entry.digest, depth + 1, left, configs))?;
             }
             Ok((Manifest::Image { config, .. }, _)) => {
                 configs.insert(config.digest);
@@ -264,6 +282,12 @@ impl Directory {
         }
         Err(missing(&name))
     }
+}
+
+/// A name of an image without what Docker puts in front of it.
+fn of_docker(name: &str) -> &str {
+    let name = name.strip_prefix("docker.io/").unwrap_or(name);
+    name.strip_prefix("library/").unwrap_or(name)
 }
 
 /// The tag of a name of an image, or the name where it is a tag alone.

@@ -112,6 +112,10 @@ async fn containers(
                 found
             }
         };
+        // The verdict tells of the settings in the image.
+        if super::start::is_started_otherwise(work, plan) {
+            known.retain(|finding| finding.rule != "CTR-25");
+        }
         if work.extent == Extent::Whole {
             let subject = (image.digest.clone(), super::start::defaults(work, plan));
             let found = match started.get(&subject) {

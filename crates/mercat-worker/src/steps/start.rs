@@ -146,6 +146,13 @@ fn defaults_of(work: &Work<'_>, plan: &str) -> Start {
     Start { environment, ..out }
 }
 
+/// Whether a plan sets what is started, by whom, or where that is looked for.
+pub(super) fn is_started_otherwise(work: &Work<'_>, plan: &str) -> bool {
+    let Start { environment, entry_point, command, user, directory } = defaults_of(work, plan);
+    let has_path = environment.iter().any(|variable| variable.starts_with("PATH="));
+    has_path || entry_point.is_some() || command.is_some() || user.is_some() || directory.is_some()
+}
+
 /// Starts an image as a container engine does: another entry point comes without the image's command.
 fn apply(defaults: Start, image: &mut Image, (entry_point, command): Words) {
     image.environment.extend(defaults.environment);

@@ -254,17 +254,41 @@ fn archives_whose_two_lists_name_different_images_are_refused() {
             .expect("it starts");
         (out.status.code(), String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned())
     };
-    let mut unlisted = image(0, "x:3.0");
+    let mut unlisted = image(0, "x:1.0");
     unlisted["Config"] = unlisted["Layers"][0].clone();
+    let mut nameless = image(1, "");
+    nameless["RepoTags"] = serde_json::Value::Null;
     for kind in ["docker-archive", "oci-archive"] {
-        for agreeing in [json!([image(0, "x:1.0"), image(1, "x:2.0")]), json!([image(1, "y:latest")])] {
+        for agreeing in
+            [json!([image(0, "x:1.0"), image(1, "x:2.0")]), json!([image(1, "y:latest"), nameless.clone()])]
+        {
             let (code, told) = read(kind, agreeing);
             assert!(code == Some(0) && !told.contains("MAN-05"), "{kind} {code:?} {told}");
         }
-        for list in [json!([image(1, "x:1.0")]), json!([image(0, "x:1.0"), unlisted.clone()])] {
+        for list in [json!([image(1, "x:1.0")]), json!([unlisted.clone()])] {
             let (code, told) = read(kind, list);
-            let is_told = told.contains("MAN-05") && told.contains("that index.json does not name so");
+            let is_told =
+                told.contains("MAN-05") && told.contains("has another image as x:1.0 than index.json");
             assert!(code == Some(1) && is_told, "{kind} {code:?} {told}");
         }
     }
+    // Whole names tell apart what has one tag in two repositories.
+    let mut whole = both.clone();
+    for (at, name) in ["docker.io/library/x:1.0", "docker.io/y/x:1.0"].iter().enumerate() {
+        whole["manifests"][at]["annotations"] = json!({"io.containerd.image.name": name});
+    }
+    std::fs::write(root.join("index.json"), whole.to_string()).expect("written");
+    let (code, told) = read("docker-archive", json!([image(0, "x:1.0"), image(1, "y/x:1.0")]));
+    assert!(code == Some(0) && !told.contains("MAN-05"), "{code:?} {told}");
+    let (code, told) = read("docker-archive", json!([image(1, "x:1.0"), image(0, "y/x:1.0")]));
+    assert!(code == Some(1) && told.contains("MAN-05"), "{code:?} {told}");
+    // One index inside of itself, and one that is none.
+    let circle = format!("blobs/sha256/{}", "a".repeat(64));
+    let entry = json!({"mediaType": "x", "digest": format!("sha256:{}", "a".repeat(64)), "size": 1});
+    let index = json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
+    std::fs::write(root.join(circle), &index).expect("written");
+    std::fs::write(root.join("index.json"), index).expect("written");
+    assert_eq!(read("docker-archive", json!([image(0, "x:1.0")])).0, Some(0));
+    std::fs::write(root.join("index.json"), r#"{"schemaVersion": 2, "manifests": null}"#).expect("written");
+    assert_eq!(read("docker-archive", json!([image(0, "x:1.0")])).0, Some(0));
 }

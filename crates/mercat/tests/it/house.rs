@@ -333,11 +333,7 @@ impl House {
     pub(crate) async fn offer_with_key(&self, offer: &str, more: Value) {
         let root = self.dir.path().join("images").join(offer);
         let tags = ["latest", "1.0.0"];
-        layout(
-            &root,
-            &[tar(&[("bin/app", b"#!/bin/sh\n"), ("root/.ssh/id", PLANTED_KEY.as_bytes())])],
-            &tags,
-        );
+        layout(&root, &[tar(&[("bin/app", b"app"), ("root/.ssh/id", PLANTED_KEY.as_bytes())])], &tags);
         let image = format!("oci:{}", root.display());
         let mut document = self.offer(offer, &image, &tags, &[NOBODYS.to_owned()]).await;
         let more = more.as_object().expect("an object").clone();
@@ -489,7 +485,8 @@ pub(crate) fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
     for (name, body) in files {
         let mut header = [0; 512];
         header[..name.len()].copy_from_slice(name.as_bytes());
-        header[100..108].copy_from_slice(b"0000644\0");
+        let mode = if name.starts_with("bin/") { b"0000755\0" } else { b"0000644\0" };
+        header[100..108].copy_from_slice(mode);
         header[108..116].copy_from_slice(b"0000000\0");
         header[116..124].copy_from_slice(b"0000000\0");
         header[124..136].copy_from_slice(format!("{:011o}\0", body.len()).as_bytes());

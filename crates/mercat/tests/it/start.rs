@@ -147,7 +147,7 @@ async fn what_an_entry_point_calls_is_told_and_it_starts_as_its_plan_says() {
 #[test]
 fn a_start_that_the_policy_asks_for_is_no_pass_of_the_command_line() {
     let dir = tempfile::tempdir().expect("a directory");
-    layout(dir.path(), &[tar(&[("bin/app", b"#!/bin/sh\n")])], &["1.0.0"]);
+    layout(dir.path(), &[tar(&[("bin/sh", b"sh"), ("bin/app", b"#!/bin/sh\n")])], &["1.0.0"]);
     let policy = dir.path().join("policy.toml");
     let result = |start: &str| {
         let pack = Policy::built_in().replacen("start = \"off\"", &format!("start = \"{start}\""), 1);
@@ -189,5 +189,28 @@ fn an_image_without_what_it_starts_is_told_by_its_names_alone() {
     assert_eq!(found[0]["observed"], "Entrypoint starts \"/bin/app\", which is not in the image");
     assert_eq!(rules(&verdict, "checks")[0]["result"], "warning");
     let verdict = certify(&[("bin/app", b"#!/bin/sh\n")]);
+    let script = "Entrypoint starts \"/bin/app\", a script for \"/bin/sh\", which is not in the image";
+    assert_eq!(rules(&verdict, "findings")[0]["observed"], script);
+    let verdict = certify(&[("bin/sh", b"sh"), ("bin/app", b"#!/bin/sh\n")]);
     assert_eq!((rules(&verdict, "findings").len(), rules(&verdict, "checks").len()), (0, 0), "{verdict:#}");
+}
+
+/// What a plan starts instead need not be what the image starts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_starts_something_else_is_not_judged_by_what_the_image_starts() {
+    let house = House::open().await;
+    let root = house.dir.path().join("images/shared");
+    layout(&root, &[tar(&[("bin/other", b"other")])], &["1.0.0", "latest"]);
+    let reference = format!("oci:{}", root.display());
+    for (offer, options, is_told) in
+        [("first", r#"{"Env":["A=b"]}"#, true), ("second", r#"{"Entrypoint":["/bin/other"]}"#, false)]
+    {
+        let customer = house.subscription().await.0;
+        let mut document = house.offer(offer, &reference, &["1.0.0", "latest"], &[customer]).await;
+        document["plans"][0]["edgeCreateOptions"] = json!(options);
+        house.save(&document).await;
+        house.publish(offer).await;
+        let status = house.until(offer, &["failed", "waitingForPublisherReview"]).await;
+        assert_eq!(messages(&status).contains("\"CTR-25\""), is_told, "{options} {status:#}");
+    }
 }

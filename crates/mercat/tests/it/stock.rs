@@ -7,6 +7,7 @@ use sha1::{Digest as _, Sha1};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -187,6 +188,7 @@ fn is_clean_until_spoiled(dress: fn(&Path, &[Package])) {
     dress(&root, &packages);
     // What the image starts.
     put(&root, "bin/app", "#!/usr/bin/openssl\n");
+    fs::set_permissions(root.join("bin/app"), fs::Permissions::from_mode(0o755)).expect("a mode");
     only_missing_advisories(&alarms(dir.path(), &root));
     let openssl = root.join("usr/bin/openssl");
     let mut program = fs::read(&openssl).expect("it is among the packages");

@@ -141,15 +141,29 @@ fn what_a_kernel_would_not_start_is_told() {
     assert_eq!(of(0o755, b"#!/usr/bin/env sh\n"), None);
     let missing = why("a script for \"node\", which is in no directory of PATH");
     assert_eq!(of(0o755, b"#!/usr/bin/env node\n"), missing);
+    let cut = why("a script whose first line ends with a carriage return");
+    assert_eq!(of(0o755, b"#!/usr/bin/env node\r\n"), cut);
     for unclear in [b"#!/usr/bin/env -S node\n".as_slice(), b"#!/usr/bin/env A=b node\n", b"#!/usr/bin/env\n"]
     {
         assert_eq!(of(0o755, unclear), None);
     }
     assert_eq!(of(0o755, &elf(62, "")), None);
     assert_eq!(of(0o755, &elf(3, "/lib/ld.so")), None);
+    let small = Config { platform: "linux/386".to_owned(), ..config(&["/run"], &[]) };
+    assert_eq!(told(&small, &[started(&[("run", 0o755, &elf(62, ""))])]), None, "on a kernel of 64 bits");
     assert_eq!(of(0o755, &elf(183, "")), why("a program for another processor than amd64"));
     let missing = why("a program that needs \"/lib64/ld.so\", which is not in the image");
     assert_eq!(of(0o755, &elf(62, "/lib64/ld.so")), missing);
+}
+
+#[test]
+fn what_may_not_be_executed_is_passed_over_in_path() {
+    let of = |mode: u32| {
+        let layers = [started(&[("usr/bin/app", 0o644, b"#!/no\n"), ("bin/app", mode, b"#!/bin/app\n")])];
+        told(&config(&["app"], &[]), &layers)
+    };
+    assert_eq!(of(0o755), None);
+    assert_eq!(of(0o644).as_deref(), Some("Entrypoint starts \"app\", which is in no directory of PATH"));
 }
 
 #[test]
