@@ -344,7 +344,7 @@ fn of_languages<'a>(
         let ecosystem = ecosystem_of_purl_type(&component.kind);
         let Some((ecosystem, scheme)) = ecosystem.and_then(|of| Some((of, Scheme::of(of)?))) else {
             if is_there(component) {
-                unheard.insert(format!("{} {}", component.name, component.version).trim_end().to_owned());
+                unheard.insert(component.purl());
             }
             continue;
         };

@@ -54,7 +54,7 @@ pub enum SourceError {
         what: String,
     },
     /// A whole archive of images that is compressed.
-    #[error("{0} is compressed; gunzip it first")]
+    #[error("{0} is compressed; unpack it first, to a tar file")]
     Compressed(String),
     /// This server's rules do not allow the source.
     #[error("{0}")]

@@ -65,7 +65,8 @@ pub(crate) fn pipfile(bytes: &[u8]) -> Result<Vec<Component>, Broken> {
     let categories = lock.0.iter().filter(|(category, _)| category != "_meta");
     let all = categories.flat_map(|(_, packages)| packages.as_object().into_iter().flatten());
     let one = |(name, pinned): (&String, &serde_json::Value)| {
-        let version = pinned.get("version")?.as_str()?;
+        // Others say which versions would do.
+        let version = pinned.get("version")?.as_str()?.strip_prefix("==")?;
         Some(component("pypi", name, version.trim_start_matches('='), Evidence::Intent))
     };
     Ok(all.filter_map(one).collect())
@@ -96,7 +97,7 @@ pub(crate) fn nuget(bytes: &[u8]) -> Result<Vec<Component>, Broken> {
 /// `mix.lock`: a map of Elixir with a line a package, `"NAME": {:hex, :NAME, "VERSION", ...`.
 pub(crate) fn mix(bytes: &[u8]) -> Result<Vec<Component>, Broken> {
     let text = std::str::from_utf8(bytes).map_err(|error| Broken::syntax("mix.lock", error))?;
-    if !text.trim_start().starts_with("%{") {
+    if !text.trim_start().starts_with("%{") || !text.trim_end().ends_with('}') {
         return Err(Broken::syntax("mix.lock", "no map"));
     }
     hex(text, "{:hex,", |word| word.trim().trim_start_matches(':').trim_matches('"'), "mix.lock")
@@ -105,6 +106,9 @@ pub(crate) fn mix(bytes: &[u8]) -> Result<Vec<Component>, Broken> {
 /// `rebar.lock`: terms of Erlang, `{<<"NAME">>,{pkg,<<"NAME">>,<<"VERSION">>},LEVEL}`.
 pub(crate) fn rebar(bytes: &[u8]) -> Result<Vec<Component>, Broken> {
     let text = std::str::from_utf8(bytes).map_err(|error| Broken::syntax("rebar.lock", error))?;
+    if !text.trim_end().ends_with('.') {
+        return Err(Broken::syntax("rebar.lock", "no terms"));
+    }
     hex(text, "{pkg,", |word| word.trim().trim_start_matches("<<\"").trim_end_matches("\">>"), "rebar.lock")
 }
 

@@ -162,11 +162,11 @@ pub(crate) fn erlang(bytes: &[u8]) -> Result<Vec<Component>, Broken> {
         return Err(Broken::syntax("Erlang application", "no name"));
     };
     let mut depth = 0_usize;
-    let mut version = "";
+    let mut version = None;
     for (at, token) in keys.iter().enumerate() {
         match (token, &keys[at..]) {
             (Sign('{'), [_, Word("vsn"), Sign(','), Text(of), ..]) if depth == 0 => {
-                version = of;
+                version = Some(*of);
                 break;
             }
             (Sign('{' | '['), _) => depth += 1,
@@ -174,6 +174,7 @@ pub(crate) fn erlang(bytes: &[u8]) -> Result<Vec<Component>, Broken> {
             _ => {}
         }
     }
+    let version = version.ok_or_else(|| Broken::syntax("Erlang application", "no vsn"))?;
     Ok(vec![component(kind_of_app(name), name, version, Evidence::Installed)])
 }
 

@@ -257,7 +257,7 @@ fn lists_name_what_somebody_meant_to_install() {
     assert_eq!(told("app/poetry.lock", beside), ["intent pkg:pypi/idna@3.6"]);
     let pdm = b"[[package]]\nname = \"near\"\nversion = \"1.0\"\npath = \"./near\"\n[[package]]\nname = \"idna\"\nversion = \"3.6\"\n";
     assert_eq!(told("app/pdm.lock", pdm), ["intent pkg:pypi/idna@3.6"]);
-    let pipfile = br#"{"_meta":{"sources":[]},"default":{"idna":{"version":"==3.6","hashes":[]}},"tests":{"x":{"git":"u"}}}"#;
+    let pipfile = br#"{"_meta":{"sources":[]},"default":{"idna":{"version":"==3.6","hashes":[]}},"tests":{"x":{"git":"u"},"y":{"version":"*"},"z":{"version":">=3"}}}"#;
     assert_eq!(told("app/Pipfile.lock", pipfile), ["intent pkg:pypi/idna@3.6"]);
     let nuget = br#"{"version":1,"dependencies":{"net8.0":{"A.B":{"type":"Direct","resolved":"1.2.0"},"mine":{"type":"Project"}}}}"#;
     assert_eq!(told("app/packages.lock.json", nuget), ["intent pkg:nuget/A.B@1.2.0"]);
@@ -273,7 +273,10 @@ fn lists_name_what_somebody_meant_to_install() {
     );
     let pylock = b"lock-version = \"1.0\"\n[[packages]]\nname = \"idna\"\nversion = \"3.6\"\n";
     assert_eq!(told("app/pylock.dev.toml", pylock), ["intent pkg:pypi/idna@3.6"]);
-    assert!(read(Reader::MixLock, "mix.lock", b"plug 1.15.1").is_err());
+    for cut in [&mix[..60], b"plug 1.15.1", b""] {
+        assert!(read(Reader::MixLock, "mix.lock", cut).is_err());
+    }
+    assert!(read(Reader::RebarLock, "rebar.lock", &rebar[..60]).is_err());
     assert!(read(Reader::CargoLock, "Cargo.lock", b"[[package]\n").is_err());
     let deep = format!("a = {}1{}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(read(Reader::CargoLock, "Cargo.lock", deep.as_bytes()).is_err());
@@ -300,7 +303,9 @@ fn r_erlang_and_conda_tell_what_is_installed() {
     assert_eq!(record_beside("a/ebin/plug.app").map(|record| record.directory), Some("a/ebin"));
     let app = b"{application, ssl, [{vsn, \"11.0\"}]}.";
     assert_eq!(told("app/lib/ssl-11.0/ebin/ssl.app", app), ["installed pkg:otp/ssl@11.0"]);
-    assert!(read(Reader::ErlangApp, "a/ebin/a.app", b"{vsn, \"1\"}.").is_err());
+    for bad in [&b"{vsn, \"1\"}."[..], b"{application, a, [{description"] {
+        assert!(read(Reader::ErlangApp, "a/ebin/a.app", bad).is_err());
+    }
 
     let record = br#"{"build":"h1","name":"openssl","version":"3.0.1","license":"Apache-2.0","files":["a"]}"#;
     assert_eq!(

@@ -299,7 +299,10 @@ async fn copy(
     let bar = bar("copying").map_err(|error| SourceError::Denied(error.to_string()))?;
     let copied = import(&depot, &egress, place, credentials, &references, &Bar(bar.clone())).await;
     bar.finish_and_clear();
-    let images = copied?.into_iter().map(|image| (image.reference.clone(), image)).collect();
+    let images: Vec<_> = copied?.into_iter().map(|image| (image.reference.clone(), image)).collect();
+    if images.is_empty() {
+        return Err(SourceError::Refused { code: "CTR-13", what: "there is no image in it".into() });
+    }
     Ok(Found { images, root: temporary.join("depot"), layout: false })
 }
 

@@ -448,10 +448,11 @@ fn what_no_advisories_are_about_is_told() {
     let told = of(&[component("hex", "plug", "1.15.1")]);
     assert!(told[0].starts_with("INC-18") && told[1].starts_with("CTR-22"), "{told:?}");
     let node = component("generic", "node", "20.1.0");
-    assert_eq!(of(std::slice::from_ref(&node)), ["PKG-08 no advisories are about: node 20.1.0"]);
+    assert_eq!(of(std::slice::from_ref(&node)), ["PKG-08 no advisories are about: pkg:generic/node@20.1.0"]);
     let many: Vec<Component> = (1..8).map(|at| component("conda", &format!("c{at}"), "1")).collect();
-    let told = "PKG-08 no advisories are about 7 of what is there, first c1 1, c2 1, c3 1, c4 1, c5 1";
-    assert_eq!(of(&many), [told]);
+    let told = of(&many);
+    let begin = "PKG-08 no advisories are about 7 of what is there, first pkg:conda/c1@1, pkg:conda/c2@1, ";
+    assert!(told.len() == 1 && told[0].starts_with(begin), "{told:?}");
     let claimed = Component { evidence: Evidence::Claim, ..node };
     assert_eq!(of(&[claimed]), [""; 0]);
 }

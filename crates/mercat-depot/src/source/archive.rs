@@ -64,11 +64,15 @@ impl Archive {
         for member in directory.files.values() {
             archive.members.insert(member.digest.clone(), member.clone());
         }
-        directory.agree()?;
+        directory.agree(docker)?;
         if docker {
             archive.docker(&directory)?
         } else {
             archive.oci(&directory)?
+        }
+        if archive.manifests.is_empty() {
+            let list = if docker { "manifest.json" } else { "index.json" };
+            return Err(SourceError::Refused { code: "CTR-13", what: format!("{list} lists no image") });
         }
         Ok(archive)
     }
@@ -183,16 +187,15 @@ impl Directory {
         })
     }
 
-    /// Refuses an archive whose two lists have different images under one name: which of them is read, tools decide each in
-    /// its own way. One of them may list more, for other platforms or without a name.
-    fn agree(&self) -> Result<(), SourceError> {
+    /// Refuses an archive whose two lists have different images: which of them is read, tools decide each in its own way.
+    /// `docker` says that `manifest.json` is, `index.json` otherwise. The other may list less: platforms that are not of the
+    /// machine, and what has no name.
+    fn agree(&self, docker: bool) -> Result<(), SourceError> {
+        let refused = |what: String| Err(SourceError::Refused { code: "MAN-05", what });
         for name in ["index.json", "manifest.json"] {
             let is_there = self.links.contains_key(name) || self.files.contains_key(name);
             if is_there && !self.small.contains_key(name) {
-                return Err(SourceError::Refused {
-                    code: "MAN-05",
-                    what: format!("{name} is no plain document"),
-                });
+                return refused(format!("{name} is no plain document"));
             }
         }
         let (Some(index), Some(list)) = (self.small.get("index.json"), self.small.get("manifest.json"))
@@ -200,8 +203,9 @@ impl Directory {
             return Ok(());
         };
         // Docker 25 writes one that lists nothing where no image has a tag.
-        let Ok((Manifest::Index(entries), _)) = oci::parse_manifest(index, Some(oci::OCI_INDEX)) else {
-            return Ok(());
+        let entries = match oci::parse_manifest(index, Some(oci::OCI_INDEX)) {
+            Ok((Manifest::Index(entries), _)) => entries,
+            _ => Vec::new(),
         };
         let (mut reached, mut left) = (Vec::new(), DOCUMENTS_BYTES_MAX);
         for entry in &entries {
@@ -209,10 +213,16 @@ impl Directory {
             self.reach(&entry.digest, 0, &mut left, &mut configs)?;
             reached.push((entry.annotation(IMAGE_NAME), entry.annotation(REF_NAME), configs));
         }
+        let mut listed = BTreeSet::new();
         for image in json::parse(list)?.as_array().into_iter().flatten() {
             let config = &self.find(image.get("Config").and_then(Value::as_str).unwrap_or_default())?.digest;
+            let is_reached = reached.iter().any(|(.., configs)| configs.contains(config));
             let tags = image.get("RepoTags").and_then(Value::as_array).into_iter().flatten();
-            for tag in tags.filter_map(Value::as_str) {
+            let tags: Vec<&str> = tags.filter_map(Value::as_str).collect();
+            if !is_reached && (!docker || !tags.is_empty()) {
+                return refused(format!("manifest.json lists the image {config}, index.json does not"));
+            }
+            for tag in tags {
                 let is_named = |(whole, short, _): &&(Option<&str>, Option<&str>, _)| match (whole, short) {
                     (Some(whole), _) => of_docker(whole) == of_docker(tag),
                     (None, Some(short)) => tag_of(short) == tag_of(tag),
@@ -221,9 +231,17 @@ impl Directory {
                 let mut named = reached.iter().filter(is_named).peekable();
                 if named.peek().is_some() && !named.any(|(.., configs)| configs.contains(config)) {
                     let tag = plain(tag);
-                    let what = format!("manifest.json has another image as {tag} than index.json");
-                    return Err(SourceError::Refused { code: "MAN-05", what });
+                    return refused(format!("manifest.json has another image as {tag} than index.json"));
                 }
+            }
+            listed.insert(config.clone());
+        }
+        for (whole, short, configs) in &reached {
+            if let Some(name) = whole.or(*short).filter(|_| docker && !configs.is_empty())
+                && configs.is_disjoint(&listed)
+            {
+                let name = plain(name);
+                return refused(format!("index.json lists the image {name}, manifest.json does not"));
             }
         }
         Ok(())
@@ -315,9 +333,10 @@ impl<R: Read> Read for Places<R> {
 
 fn read_directory(path: &Path) -> Result<Directory, SourceError> {
     let mut file = std::fs::File::open(path).map_err(|error| super::layout::file_error(path, &error))?;
-    let mut magic = [0; 2];
-    let gzipped = file.read(&mut magic).is_ok_and(|count| count == 2) && magic == [0x1f, 0x8b];
-    if gzipped {
+    let mut magic = [0; 6];
+    let count = file.read(&mut magic).map_err(ReadError::from)?;
+    const COMPRESSED: [&[u8]; 4] = [b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"];
+    if COMPRESSED.iter().any(|begin| magic[..count].starts_with(begin)) {
         return Err(SourceError::Compressed(path.display().to_string()));
     }
     file.seek(SeekFrom::Start(0)).map_err(ReadError::from)?;

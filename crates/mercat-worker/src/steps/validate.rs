@@ -121,9 +121,12 @@ pub(crate) fn verdict_on(plan: &str, error: &SourceError) -> Option<FindingRow> 
         SourceError::Refused { code, .. } => {
             (*code, "image", "an image by the OCI specification", mercat_certify::fix_of_source(code))
         }
-        SourceError::Compressed(_) => {
-            ("F021", "image", "an archive that is not compressed as a whole", "gunzip the archive")
-        }
+        SourceError::Compressed(_) => (
+            "F021",
+            "image",
+            "an archive that is not compressed as a whole",
+            "unpack the archive to a tar file",
+        ),
         SourceError::NoSuchHost(_) => {
             ("F021", "image", "a registry that exists", "correct the name of the registry")
         }

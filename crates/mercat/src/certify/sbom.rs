@@ -23,9 +23,9 @@ const OF_CONTENT: [&str; 22] = [
 /// Such as say so all the same: bytes that are missing, archives that are not opened.
 const OF_READING: [&str; 2] = ["CTR-13", "CTR-29"];
 /// For want of scanners or advisories, of which none are asked, or about rules, of which none are.
-const OF_JUDGING: [&str; 12] = [
+const OF_JUDGING: [&str; 13] = [
     "INC-01", "INC-06", "INC-07", "INC-10", "INC-11", "INC-12", "INC-13", "INC-14", "INC-15", "INC-17",
-    "INC-18", "INC-20",
+    "INC-18", "INC-20", "PKG-08",
 ];
 
 pub(crate) async fn run(data: &Path, args: &SbomArgs) -> anyhow::Result<u8> {

@@ -256,22 +256,39 @@ fn archives_whose_two_lists_name_different_images_are_refused() {
     };
     let mut unlisted = image(0, "x:1.0");
     unlisted["Config"] = unlisted["Layers"][0].clone();
-    let mut nameless = image(1, "");
-    nameless["RepoTags"] = serde_json::Value::Null;
+    let nameless = |at: usize| {
+        let mut image = image(at, "");
+        image["RepoTags"] = serde_json::Value::Null;
+        image
+    };
     for kind in ["docker-archive", "oci-archive"] {
         for agreeing in
-            [json!([image(0, "x:1.0"), image(1, "x:2.0")]), json!([image(1, "y:latest"), nameless.clone()])]
+            [json!([image(0, "x:1.0"), image(1, "x:2.0")]), json!([image(1, "y:latest"), nameless(0)])]
         {
             let (code, told) = read(kind, agreeing);
             assert!(code == Some(0) && !told.contains("MAN-05"), "{kind} {code:?} {told}");
         }
-        for list in [json!([image(1, "x:1.0")]), json!([unlisted.clone()])] {
+        let cases = [
+            (json!([image(1, "x:1.0")]), "has another image as x:1.0 than index.json"),
+            (json!([unlisted.clone()]), "index.json does not"),
+        ];
+        for (list, why) in cases {
             let (code, told) = read(kind, list);
-            let is_told =
-                told.contains("MAN-05") && told.contains("has another image as x:1.0 than index.json");
-            assert!(code == Some(1) && is_told, "{kind} {code:?} {told}");
+            assert!(
+                code == Some(1) && told.contains("MAN-05") && told.contains(why),
+                "{kind} {code:?} {told}"
+            );
         }
     }
+    // All that is read is in the other list, too; what is not read need not be.
+    let (code, told) = read("docker-archive", json!([image(0, "x:1.0")]));
+    assert!(
+        code == Some(1) && told.contains("lists the image 2.0, manifest.json does not"),
+        "{code:?} {told}"
+    );
+    assert_eq!(read("oci-archive", json!([image(0, "x:1.0")])).0, Some(0));
+    let (code, told) = read("docker-archive", json!([]));
+    assert!(code == Some(1) && told.contains("MAN-05"), "{code:?} {told}");
     // Whole names tell apart what has one tag in two repositories.
     let mut whole = both.clone();
     for (at, name) in ["docker.io/library/x:1.0", "docker.io/y/x:1.0"].iter().enumerate() {
@@ -288,7 +305,16 @@ fn archives_whose_two_lists_name_different_images_are_refused() {
     let index = json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
     std::fs::write(root.join(circle), &index).expect("written");
     std::fs::write(root.join("index.json"), index).expect("written");
-    assert_eq!(read("docker-archive", json!([image(0, "x:1.0")])).0, Some(0));
+    assert_eq!(read("docker-archive", json!([nameless(0)])).0, Some(0));
     std::fs::write(root.join("index.json"), r#"{"schemaVersion": 2, "manifests": null}"#).expect("written");
-    assert_eq!(read("docker-archive", json!([image(0, "x:1.0")])).0, Some(0));
+    assert_eq!(read("docker-archive", json!([nameless(0)])).0, Some(0));
+    // An archive without an image is not certified.
+    std::fs::write(root.join("index.json"), r#"{"schemaVersion": 2, "manifests": []}"#).expect("written");
+    let (code, told) = read("docker-archive", json!([image(0, "x:1.0")]));
+    assert!(code == Some(1) && told.contains("index.json does not"), "{code:?} {told}");
+    for (kind, list) in [("docker-archive", "manifest.json"), ("oci-archive", "index.json")] {
+        let (code, told) = read(kind, json!([]));
+        let why = format!("{list} lists no image");
+        assert!(code == Some(1) && told.contains("CTR-13") && told.contains(&why), "{kind} {code:?} {told}");
+    }
 }
