@@ -141,6 +141,8 @@ pub fn detect(head: &[u8]) -> Option<Format> {
         [b'J', b'M', 1, 0, b'P', b'K', 3, 4, ..] => Some(Format::Zip),
         [0x1f, 0x8b, 8, ..] => Some(Format::Gzip),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Format::Zstd),
+        // A skippable frame, of those that are in front of zstd, and of lz4, too (RFC 8878, 3.1.2).
+        [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Format::Zstd),
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Format::Xz),
         [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', ..] => Some(Format::Bzip2),
         [b'B', b'Z', b'h', b'1'..=b'9', 0x17, b'r', b'E', ..] => Some(Format::Bzip2),
@@ -215,7 +217,11 @@ fn is_old_tar(head: &[u8]) -> bool {
     let digits: Vec<u8> = header[148..156].iter().copied().filter(|byte| !matches!(byte, b' ' | 0)).collect();
     let wanted = std::str::from_utf8(&digits).ok().and_then(|text| u32::from_str_radix(text, 8).ok());
     let blank = |at: usize| if (148..156).contains(&at) { b' ' } else { header[at] };
-    wanted == Some((0..512).map(|at| u32::from(blank(at))).sum())
+    let sum: u32 = (0..512).map(|at| u32::from(blank(at))).sum();
+    // Some of old took bytes for numbers with a sign.
+    let high = (0..512).filter(|at| blank(*at) >= 0x80).count();
+    let signed = i64::from(sum) - 256 * i64::try_from(high).unwrap_or(i64::MAX);
+    wanted.is_some_and(|wanted| wanted == sum || i64::from(wanted) == signed)
 }
 
 /// File systems and disks of machines, by magics of four bytes or more, or with a plausible field beside.
@@ -259,13 +265,16 @@ pub fn behind_zeros(rest: &[u8]) -> bool {
     magics.iter().any(|magic| rest.starts_with(magic))
 }
 
-/// `.lzma`: usual properties, a dictionary of a power of two, a size that is unknown or below 1 TiB,
+/// `.lzma`: properties that there are (`lc + lp` at most 4), a dictionary of a power of two, a size that is unknown or below 1 TiB,
 /// and the zero byte that every range coder begins with.
 fn is_lzma(head: &[u8]) -> bool {
     let Some((header, [0, ..])) = head.split_at_checked(13) else { return false };
     let dictionary = u32::from_le_bytes([header[1], header[2], header[3], header[4]]);
     let size = header[5..].iter().rev().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
-    header[0] == 0x5d
+    let (lc, lp) = (header[0] % 9, header[0] / 9 % 5);
+    // Tables of small numbers look like others; no number is as large as a size that is not known.
+    let properties = header[0] == 0x5d || header[0] < 225 && lc + lp <= 4 && size == u64::MAX;
+    properties
         && (dictionary.is_power_of_two() || (dictionary / 3).is_power_of_two())
         && dictionary >= 1 << 12
         && (size == u64::MAX || size < 1 << 40)

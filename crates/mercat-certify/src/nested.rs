@@ -105,7 +105,7 @@ pub(crate) fn walk<'k>(
         }
         // All members of a gzip file: archives inside files follow the format's own rule, not the layers'.
         Format::Gzip => stream(scan, path, depth, flate2::bufread::MultiGzDecoder::new(input)),
-        Format::Zstd => stream(scan, path, depth, ZstdReader::within(input, windows(depth).0)),
+        Format::Zstd => stream(scan, path, depth, ZstdReader::within(input, windows(depth).0).skipping()),
         Format::Xz => stream(scan, path, depth, XzReader::new_mem_limit(input, true, windows(depth).1)),
         Format::Bzip2 => {
             // A block takes 3.6 MB.
@@ -144,8 +144,9 @@ pub(crate) fn walk<'k>(
             Ok(())
         }
     };
+    // Six bytes are hardly there by chance, and all that is behind them was taken.
     if let Err(error) = done
-        && sure
+        && (sure || format == Format::SevenZip)
     {
         damaged(scan, path, &error);
     }
@@ -241,7 +242,7 @@ fn beside_files(
     })
 }
 
-fn unopened(scan: &Scan<'_>, path: &str, observed: &str) {
+pub(crate) fn unopened(scan: &Scan<'_>, path: &str, observed: &str) {
     let fix = "ship the files themselves";
     scan.note(Note::new("INC-23", path, observed.to_owned(), "files that are opened", fix));
 }

@@ -101,6 +101,9 @@ pub(crate) enum Rules {
     Later,
 }
 
+/// What looks like an archive behind a script or program, and is tried.
+const TRIED_BEHIND_MAX: usize = 64;
+
 /// What is asked of a file beside its scan.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Want {
@@ -273,10 +276,19 @@ impl<'k> Scan<'k> {
             Some(_) => {}
             // What is a disk for one reader may be a script or program for another.
             None => {
-                if let Some(found) = shown.pass_to_archive()
+                let mut found = shown.pass_to_archive();
+                let mut tried = 0;
+                while let Some((format, is_sure)) = found
                     && self.may_open(path, depth)
                 {
-                    nested::walk(self, path, depth + 1, found, &mut shown);
+                    if tried == TRIED_BEHIND_MAX {
+                        nested::unopened(self, path, "more of what looks like an archive than is tried");
+                        break;
+                    }
+                    tried += 1;
+                    nested::walk(self, path, depth + 1, (format, is_sure), &mut shown);
+                    // What only looks like one may stand in front of one.
+                    found = if is_sure { None } else { shown.search_on() };
                 }
             }
         }

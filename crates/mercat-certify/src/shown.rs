@@ -46,6 +46,8 @@ pub(crate) struct Shown<'s, 'k> {
     hash: Hasher<'s>,
     kind: FileKind,
     program_end: u64,
+    /// Where the next archive may begin that is searched for.
+    searched: u64,
     /// Whether it is told as a program.
     program: bool,
     archive: bool,
@@ -103,6 +105,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             hash,
             kind: FileKind::Any,
             program_end: 0,
+            searched: 0,
             program: false,
             archive: false,
             ends_elsewhere: false,
@@ -447,9 +450,23 @@ impl<'s, 'k> Shown<'s, 'k> {
                 return Some((format, true));
             }
         }
+        self.search()
+    }
+
+    /// The next archive behind what only looked like one, or was one that ends. Its reader may have taken a few bytes of
+    /// what follows.
+    pub(crate) fn search_on(&mut self) -> Option<(Format, bool)> {
+        self.taken -= self.taken.min(archive::behind::HEAD_BYTES);
+        let missing = usize::try_from(self.searched.saturating_sub(self.position())).ok()?;
+        self.consume(missing.min(self.window.len() - self.taken));
+        self.search()
+    }
+
+    fn search(&mut self) -> Option<(Format, bool)> {
         loop {
             if let Some(at) = archive::behind::search(&self.window[self.taken..]) {
                 self.consume(at);
+                self.searched = self.position() + 1;
                 return archive::detect(&self.window[self.taken..]).map(|format| (format, false));
             }
             // What the window cuts is looked at again with the next.

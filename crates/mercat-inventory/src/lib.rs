@@ -275,40 +275,43 @@ pub fn may_carry(head: &[u8], size: u64) -> bool {
 fn by_name(path: &str, head: &[u8]) -> Option<Reader> {
     let mut parts = path.rsplit('/');
     let name = parts.next().unwrap_or(path);
-    let parent = parts.next().unwrap_or_default();
+    // Some file systems do not tell letters apart by their size.
+    let parent = parts.next().unwrap_or_default().to_ascii_lowercase();
     let lower = name.to_ascii_lowercase();
-    let reader = match name {
+    let reader = match lower.as_str() {
         _ if lower.ends_with(".deps.json") => Reader::DotnetDeps,
-        "METADATA" if parent.ends_with(".dist-info") => Reader::PythonMetadata,
-        "PKG-INFO" if parent.ends_with(".egg-info") || parent == "EGG-INFO" => Reader::PythonMetadata,
+        "metadata" if parent.ends_with(".dist-info") => Reader::PythonMetadata,
+        "pkg-info" if parent.ends_with(".egg-info") || parent == "egg-info" => Reader::PythonMetadata,
         "package.json" => Reader::NodePackage,
         "package-lock.json" | "npm-shrinkwrap.json" | ".package-lock.json" => Reader::NodeLock,
         "yarn.lock" => Reader::YarnLock,
         "pnpm-lock.yaml" => Reader::PnpmLock,
         "pom.properties" if path.contains("META-INF/maven/") => Reader::PomProperties,
         "pom.xml" if path.contains("META-INF/maven/") => Reader::Pom,
-        "MANIFEST.MF" if parent == "META-INF" => Reader::JarManifest,
-        "Gemfile.lock" => Reader::GemfileLock,
+        "manifest.mf" if parent == "meta-inf" => Reader::JarManifest,
+        "gemfile.lock" => Reader::GemfileLock,
         "installed.json" if parent == "composer" => Reader::ComposerInstalled,
         "composer.lock" => Reader::ComposerLock,
-        "Cargo.lock" => Reader::CargoLock,
+        "cargo.lock" => Reader::CargoLock,
         "poetry.lock" | "uv.lock" | "pdm.lock" | "pylock.toml" => Reader::PythonLock,
-        _ if name.starts_with("pylock.") && name.ends_with(".toml") => Reader::PythonLock,
-        "Pipfile.lock" => Reader::PipfileLock,
-        _ if name.starts_with("packages.") && name.ends_with("lock.json") => Reader::NugetLock,
+        _ if lower.starts_with("pylock.") && lower.ends_with(".toml") => Reader::PythonLock,
+        "pipfile.lock" => Reader::PipfileLock,
+        _ if lower.starts_with("packages.") && lower.ends_with("lock.json") => Reader::NugetLock,
         "mix.lock" => Reader::MixLock,
         "rebar.lock" => Reader::RebarLock,
         "renv.lock" => Reader::RenvLock,
         // Others have files of this name, too.
-        "DESCRIPTION" if others::in_library(path) || memchr::memmem::find(head, b"Package:").is_some() => {
+        "description" if others::in_library(path) || memchr::memmem::find(head, b"Package:").is_some() => {
             Reader::RDescription
         }
-        _ if parent == "ebin" && name.ends_with(".app") => Reader::ErlangApp,
-        _ if parent == "conda-meta" && name.ends_with(".json") => Reader::CondaRecord,
-        _ if name.ends_with(".egg-info") => Reader::PythonMetadata,
-        _ if name.ends_with(".gemspec") && in_specifications(path) => Reader::Gemspec,
+        _ if parent == "ebin" && lower.ends_with(".app") => Reader::ErlangApp,
+        _ if parent == "conda-meta" && lower.ends_with(".json") => Reader::CondaRecord,
+        _ if lower.ends_with(".egg-info") => Reader::PythonMetadata,
+        _ if lower.ends_with(".gemspec") && in_specifications(path) => Reader::Gemspec,
         _ if lower == "bom.json" || lower.ends_with(".cdx.json") => Reader::CycloneDx,
-        _ if java::is_archive(&lower) && head.starts_with(b"PK") => Reader::JarName,
+        _ if java::is_archive(&lower) && (head.starts_with(b"PK") || head.starts_with(b"#!")) => {
+            Reader::JarName
+        }
         _ => return None,
     };
     Some(reader)

@@ -315,6 +315,19 @@ fn r_erlang_and_conda_tell_what_is_installed() {
 }
 
 #[test]
+fn letters_of_a_name_may_be_of_any_size() {
+    for (path, reader) in [
+        ("a/node_modules/lodash/PACKAGE.JSON", Reader::NodePackage),
+        ("p/requests-2.20.0.DIST-INFO/metadata", Reader::PythonMetadata),
+        ("app/cargo.LOCK", Reader::CargoLock),
+        ("a.jar!/META-INF/Manifest.mf", Reader::JarManifest),
+    ] {
+        assert_eq!(reader_of(path, b""), Some(reader), "{path}");
+    }
+    assert_eq!(reader_of("app/log4j-core-2.14.1.jar", b"#!/bin/sh\nexec java"), Some(Reader::JarName));
+}
+
+#[test]
 fn a_program_under_the_name_of_a_list_is_read_as_a_program() {
     let head = elf(b"Package: x\n{application,a,[]}");
     for path in

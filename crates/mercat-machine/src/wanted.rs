@@ -65,7 +65,7 @@ fn linux(path: &str, kind: Kind) -> Option<Wanted> {
     if is_history(name) || name == "known_hosts" || is_identity(name) {
         return Some(Wanted::Name);
     }
-    if name.starts_with("authorized_keys") {
+    if name.starts_with("authorized_keys") || is_user_data(name) {
         return Some(Wanted::Whole);
     }
     // Links of directories lead to everything else. Packages have the most, where rules look anyway.
@@ -88,6 +88,12 @@ fn linux(path: &str, kind: Kind) -> Option<Wanted> {
 /// Files that hold a person's or machine's private key by convention.
 fn is_identity(name: &str) -> bool {
     matches!(name, "id_rsa" | "id_dsa" | "id_ecdsa" | "id_ed25519")
+}
+
+/// Names under which cloud-init is given its data by a volume or directory.
+pub(crate) fn is_user_data(name: &str) -> bool {
+    let names = ["user-data", "user_data", "vendor-data", "vendor_data"];
+    names.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 fn is_swap_name(name: &str) -> bool {
@@ -124,9 +130,10 @@ fn var(path: &str) -> Option<Wanted> {
         "var/lib/waagent/provisioned",
         "var/lib/cloud/data/instance-id",
     ];
-    const NAMES: [&str; 10] = [
+    const NAMES: [&str; 11] = [
         "var/lib/dpkg/updates/",
         "var/lib/rpm/rpmdb.sqlite-journal",
+        "var/lib/systemd/home/",
         "var/lib/waagent/",
         "var/lib/cloud/",
         "var/lib/dhcp/",
@@ -157,10 +164,11 @@ fn is_extension(path: &str) -> bool {
     rest.is_some_and(|rest| !rest.contains('/'))
 }
 
-/// Whether a path below `/usr` is one of what adds to the unit of the SSH server, as to every service.
+/// Whether a path below `/usr` is one of what adds to the unit of the SSH server or of a terminal, as to every service.
 fn is_of_ssh_unit(path: &str) -> bool {
     let unit = path.strip_prefix("lib/systemd/system/").and_then(|rest| rest.split_once('/'));
-    unit.is_some_and(|(unit, _)| unit == "service.d" || unit.starts_with("ssh") && unit.ends_with(".d"))
+    let is_known = |unit: &str| unit.starts_with("ssh") || unit.contains("getty");
+    unit.is_some_and(|(unit, _)| unit == "service.d" || is_known(unit) && unit.ends_with(".d"))
 }
 
 /// Below `/usr` or beside it; `path` is without `usr/`.
@@ -191,7 +199,8 @@ fn system(path: &str, name: &str) -> Option<Wanted> {
         || path.starts_with("lib/pam.d/")
         // What sshd of Red Hat includes from /etc leads here.
         || path.starts_with("share/crypto-policies/") && name == "opensshserver.txt"
-        || path.starts_with("lib/tmpfiles.d/")
+        || path.strip_prefix("local/").unwrap_or(path).starts_with("lib/tmpfiles.d/")
+        || path.starts_with("lib/ignition/")
         || is_of_ssh_unit(path.strip_prefix("local/").unwrap_or(path))
         || path.starts_with("lib/userdb/")
         || path.starts_with("lib/modules/") && name == "modules.builtin"

@@ -24,7 +24,7 @@ pub(crate) use names::{
     behind_word, htpasswd, in_other_language, in_program, in_settings, lftp_user, marked_password,
     next_string, next_word, openssl, passwd_from_input, samba_user, service_secret,
 };
-pub(crate) use pem::{bare_key, private_key};
+pub(crate) use pem::{bare_key, gnupg_key, private_key, xml_key};
 pub(crate) use settings::{
     data_source, object_login, option_file, php_constant, property, string_data, yaml_login,
 };

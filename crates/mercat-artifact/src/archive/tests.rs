@@ -366,6 +366,26 @@ fn formats_are_told_by_their_first_bytes_and_text_is_none() {
         assert_eq!(detect(text), None, "{text:?}");
     }
     assert_eq!(detect(b"Rar!\x1a\x07\x01\0"), Some(Format::Rar));
+    let unusual = [&[4, 0, 0, 0x80, 0][..], &[0xff; 8], &[0, 1]].concat();
+    assert_eq!(detect(&unusual), Some(Format::Lzma));
+    assert_eq!(detect(&[2, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 9, 0, 0, 0]), None, "a table of numbers");
+    assert_eq!(detect(&[0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4]), Some(Format::Zstd));
+}
+
+#[test]
+fn an_old_tar_may_have_summed_bytes_with_a_sign() {
+    let mut header = vec![0; 1024];
+    header[..7].copy_from_slice("k\u{e9}y.gz".as_bytes());
+    header[124..135].copy_from_slice(b"00000000000");
+    for signed in [false, true] {
+        header[148..156].fill(b' ');
+        let sum = header.iter().map(|byte| if signed { i64::from(*byte as i8) } else { i64::from(*byte) });
+        let sum: i64 = sum.sum();
+        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        assert_eq!(detect(&header), Some(Format::Tar), "{signed}");
+    }
+    header[148] = b'7';
+    assert_eq!(detect(&header), None);
 }
 
 #[test]

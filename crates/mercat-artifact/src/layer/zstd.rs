@@ -1,6 +1,6 @@
 //! Zstandard (RFC 8878): data frames only, windows up to 128 MiB, nothing after the last frame.
 //!
-//! Skippable frames are refused: their content is shown to nobody, yet some runtimes act on it.
+//! Skippable frames are refused in layers: their content is shown to nobody, yet some runtimes act on it.
 
 use crate::ReadError;
 use std::io::{BufRead, Read};
@@ -13,6 +13,10 @@ const WINDOW_LOG_MAX: u32 = 27;
 pub struct ZstdReader<R> {
     inner: R,
     decoder: Option<Decoder<'static>>,
+    /// That of the frame before, for the next: to make one takes longer than a small frame.
+    spare: Option<Decoder<'static>>,
+    /// Whether skippable frames are passed over.
+    skips: bool,
     pending: [u8; 4],
     pending_used: usize,
     frames: u64,
@@ -34,6 +38,8 @@ impl<R: BufRead> ZstdReader<R> {
         Self {
             inner,
             decoder: None,
+            spare: None,
+            skips: false,
             pending,
             pending_used,
             frames: 0,
@@ -41,6 +47,11 @@ impl<R: BufRead> ZstdReader<R> {
             offset: 0,
             window_log_max,
         }
+    }
+
+    /// Passes over skippable frames, as programs do that unpack files.
+    pub fn skipping(self) -> Self {
+        Self { skips: true, ..self }
     }
 
     /// The reader below.
@@ -59,31 +70,60 @@ impl<R: BufRead> ZstdReader<R> {
 
     /// Begins the next frame; `false` at the end of the stream.
     fn begin(&mut self) -> Result<bool, ReadError> {
-        let mut magic = [0; 4];
-        let mut have = 0;
-        while have < 4 {
-            match self.inner.read(&mut magic[have..])? {
-                0 => break,
-                count => have += count,
+        let (magic, have) = loop {
+            let mut magic = [0; 4];
+            let mut have = 0;
+            while have < 4 {
+                match self.inner.read(&mut magic[have..])? {
+                    0 => break,
+                    count => have += count,
+                }
             }
-        }
+            let is_skippable = have == 4 && magic[1..] == [0x2a, 0x4d, 0x18] && magic[0] & 0xf0 == 0x50;
+            if is_skippable && !self.skips {
+                return Err(self.refused("ZST-03", "a skippable zstd frame"));
+            }
+            if !is_skippable {
+                break (magic, have);
+            }
+            self.skip()?;
+        };
         if have == 0 && self.frames > 0 {
             return Ok(false);
-        }
-        if have == 4 && magic != MAGIC && magic[1..] == [0x2a, 0x4d, 0x18] && magic[0] & 0xf0 == 0x50 {
-            return Err(self.refused("ZST-03", "a skippable zstd frame"));
         }
         if have < 4 || magic != MAGIC {
             let code = if self.frames == 0 { "ZST-01" } else { "ZST-04" };
             return Err(self.refused(code, "bytes that do not begin a zstd frame"));
         }
-        let mut decoder = Decoder::new()?;
-        decoder.set_parameter(DParameter::WindowLogMax(self.window_log_max))?;
+        let decoder = match self.spare.take() {
+            Some(mut decoder) => {
+                decoder.reinit()?;
+                decoder
+            }
+            None => {
+                let mut decoder = Decoder::new()?;
+                decoder.set_parameter(DParameter::WindowLogMax(self.window_log_max))?;
+                decoder
+            }
+        };
         self.decoder = Some(decoder);
         self.pending = magic;
         self.pending_used = 0;
         self.frames += 1;
         Ok(true)
+    }
+
+    /// Passes over the rest of a skippable frame (RFC 8878, 3.1.2).
+    fn skip(&mut self) -> Result<(), ReadError> {
+        let mut size = Vec::new();
+        self.inner.by_ref().take(4).read_to_end(&mut size)?;
+        let size = size.try_into().map(u32::from_le_bytes).map_or(0, u64::from);
+        let passed = std::io::copy(&mut self.inner.by_ref().take(size), &mut std::io::sink())?;
+        if passed < size {
+            return Err(self.refused("ZST-06", "the stream ends inside a zstd frame"));
+        }
+        self.offset += 8 + size;
+        Ok(())
     }
 }
 
@@ -111,7 +151,7 @@ impl<R: BufRead> Read for ZstdReader<R> {
             }
             self.offset += status.bytes_read as u64;
             if status.remaining == 0 {
-                self.decoder = None;
+                self.spare = self.decoder.take();
             } else if at_end && status.bytes_written == 0 {
                 return Err(self.refused("ZST-06", "the stream ends inside a zstd frame").into());
             }

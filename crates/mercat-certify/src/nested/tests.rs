@@ -120,6 +120,11 @@ fn what_installers_carry_behind_themselves_is_opened() {
         ("a script in whose last line it begins", &commented, gzipped(&packed)),
         ("a long script", &long, gzipped(&packed)),
         ("a script with zstd", &script, zstd::encode_all(&packed[..], 0).expect("packs")),
+        (
+            "a frame that is passed over",
+            &b"\x50\x2a\x4d\x18\x04\0\0\0abcd".to_vec(),
+            zstd::encode_all(&packed[..], 0).expect("packs"),
+        ),
         ("a program", &elf(), gzipped(&packed)),
         ("a program and zeros", &far, gzipped(&packed)),
         ("a program with zlib", &elf(), zlib.clone()),
@@ -139,6 +144,30 @@ fn what_installers_carry_behind_themselves_is_opened() {
     for text in [&b"x^2 + y^2 = 1\n"[..], b"x\x9c of something else", b"#!/bin/sh\necho caf\xe9\n", &elf()] {
         assert_eq!(told("opt/app", text), [], "{text:?}");
     }
+}
+
+#[test]
+fn what_only_looks_like_an_archive_hides_none_behind_it() {
+    use crate::files::tests::tar;
+    let packed = gzipped(&tar(&[("x", b'0', 0o644, &crate::signatures::test_string())]));
+    let small = gzipped(b"small");
+    let broken = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xff\xff\xff\xff".to_vec();
+    let of_zstd = b"\x28\xb5\x2f\xfd\x04\xff\xff\xff\xff\xff".to_vec();
+    for (name, decoys) in [
+        ("one that is whole", vec![&small]),
+        ("one that is broken", vec![&broken]),
+        ("one of zstd", vec![&of_zstd]),
+        ("some", vec![&broken; 20]),
+    ] {
+        for front in [b"#!/bin/sh\n\x01\x02\x03 rest".to_vec(), [elf(), b"other".to_vec()].concat()] {
+            let decoys: Vec<u8> =
+                decoys.iter().flat_map(|decoy| [&decoy[..], b"123456789"].concat()).collect();
+            let found = told("opt/app", &[&front[..], &decoys, &packed].concat());
+            assert!(found.iter().any(|(rule, _)| rule == "CTR-20"), "{name}: {found:?}");
+        }
+    }
+    let many = [elf(), b"other".to_vec(), broken.repeat(100)].concat();
+    assert_eq!(told("opt/app", &many), [("INC-23".to_owned(), "opt/app".to_owned())]);
 }
 
 #[test]

@@ -159,7 +159,9 @@ pub(super) fn users(case: &Case<'_>) -> Outcome {
 
 /// What gives somebody a password or key when the machine starts, or lets in by keys that stand elsewhere.
 fn provisioned(case: &Case<'_>, faults: &mut Faults) {
-    const OF_CLOUD_INIT: [&str; 9] = [
+    const OF_CLOUD_INIT: [&str; 10] = [
+        // What stands elsewhere is not looked for.
+        "seedfrom",
         "plain_text_passwd",
         "hashed_passwd",
         "passwd",
@@ -170,16 +172,32 @@ fn provisioned(case: &Case<'_>, faults: &mut Faults) {
         "ssh_keys",
         "ssh_import_id",
     ];
-    let config = case.tree.below("etc/cloud").chain(case.tree.below("var/lib/cloud/seed"));
+    // Volumes that are labelled for it have these at their root.
+    let of_volumes = case.tree.all().filter(|found| crate::wanted::is_user_data(found.node.name()));
+    let config = case.tree.below("etc/cloud").chain(case.tree.below("var/lib/cloud/seed")).chain(of_volumes);
     for found in config.filter(|found| found.node.is_file() && !found.node.path.contains("/templates/")) {
         let text = uncommented(&found.node.text());
         if let Some(word) = OF_CLOUD_INIT.iter().find(|word| sets(&text, word)) {
             faults.at(&found, format!("cloud-init sets {word}"));
         }
     }
-    for found in case.tree.below("etc/userdb").chain(case.tree.below("usr/lib/userdb")) {
+    let homed =
+        case.tree.below("var/lib/systemd/home").filter(|found| found.node.name().ends_with(".identity"));
+    for found in case.tree.below("etc/userdb").chain(case.tree.below("usr/lib/userdb")).chain(homed) {
         if found.node.is_file() {
             faults.at(&found, "a record of a user");
+        }
+    }
+    for found in case.tree.below("usr/lib/ignition").chain(case.tree.below("etc/ignition")) {
+        if found.node.is_file() && sets(&found.node.text(), "passwd") {
+            faults.at(&found, "Ignition sets passwd");
+        }
+    }
+    let units = ["etc/systemd/system", "usr/lib/systemd/system", "usr/local/lib/systemd/system"];
+    let units = units.iter().flat_map(|place| case.tree.below(place)).chain(case.tree.file("etc/inittab"));
+    for found in units.filter(|found| found.node.is_file()) {
+        if lines(&found.node.text()).any(signs_in_by_itself) {
+            faults.at(&found, "a terminal that signs somebody in by itself");
         }
     }
     // Links lead where nobody looked.
@@ -202,16 +220,25 @@ fn provisioned(case: &Case<'_>, faults: &mut Faults) {
     for found in case.tree.all().filter(of_boot) {
         faults.at(&found, "a credential that services are given");
     }
-    for found in case.tree.below("etc/tmpfiles.d").chain(case.tree.below("usr/lib/tmpfiles.d")) {
+    let places = ["etc/tmpfiles.d", "usr/lib/tmpfiles.d", "usr/local/lib/tmpfiles.d"];
+    for found in places.iter().flat_map(|place| case.tree.below(place)) {
         // With `^` the content is a credential of the host, not of the image.
         let writes = |line: &str| {
             let mut words = line.split_whitespace();
             let kind = words.next().unwrap_or_default();
-            let path = words.next().unwrap_or_default();
+            let path = words.next().unwrap_or_default().trim_matches(['"', '\'']);
+            let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+            let path = parts.join("/");
+            let of_accounts = ["etc/shadow", "etc/passwd", "etc/gshadow", "etc/sudoers"]
+                .contains(&path.as_str())
+                || ["etc/sudoers.d/", "etc/userdb/", "etc/credstore", "etc/cloud/"]
+                    .iter()
+                    .any(|place| path.starts_with(place));
+            let has_content = kind.starts_with(['f', 'F', 'w', 'C', 'L']);
             // These change modes and owners only.
             let writes =
                 !kind.contains('^') && !kind.starts_with(['z', 'Z', 'm', 'h', 'H', 't', 'T', 'a', 'A']);
-            writes && (path.contains("authorized_keys") || path == "/etc/shadow")
+            writes && (path.contains("authorized_keys") || has_content && of_accounts)
         };
         if lines(&found.node.text()).any(writes) {
             faults.at(&found, "authorized keys or passwords that are written at the start");
@@ -305,6 +332,15 @@ pub(super) fn sets(text: &str, key: &str) -> bool {
         before.is_none_or(|letter| !letter.is_alphanumeric() && !"_-".contains(letter))
             && behind.starts_with(':')
     })
+}
+
+/// Whether a line starts a terminal at which nobody is asked who he is.
+fn signs_in_by_itself(line: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let is_getty = words.iter().any(|word| word.ends_with("getty"));
+    let is_option = |word: &&str| *word == "-a" || word.starts_with("--autologin");
+    let is_login = |pair: &[&str]| pair[0].ends_with("/login") && pair[1] == "-f";
+    is_getty && words.iter().any(|word| is_option(word)) || words.windows(2).any(is_login)
 }
 
 /// Files below the user's own `.ssh`, which are looked at wherever they are.

@@ -26,6 +26,8 @@ pub(crate) fn der_key(window: &[u8], at: usize) -> Seen {
     let is_key = match body.first() {
         Some(&SEQUENCE) => is_sealed_or_wrapped(body),
         Some(&OCTETS) => is_curve_key(body),
+        // A file of its own: programs carry published ones for their self-tests.
+        Some(&INTEGER) if whole.start == 0 => is_of_numbers(&window[at..end]),
         _ => false,
     };
     if is_key { Seen::of(LOOKED, whole.start..end) } else { nothing }
@@ -56,6 +58,16 @@ fn is_sealed_or_wrapped(body: &[u8]) -> bool {
         Some((OCTETS | OCTETS_IN_PIECES, key, _)) => key.len() >= 22 && is_random(key),
         _ => false,
     }
+}
+
+/// Whether these are the numbers of a key of RSA (PKCS #1, RFC 8017 A.1.2), of which there are nine, or as OpenSSL writes
+/// those of DSA, six.
+fn is_of_numbers(content: &[u8]) -> bool {
+    let (mut rest, mut count, mut last) = (content, 0, &content[..0]);
+    while let Some((INTEGER, number, behind)) = element(rest) {
+        (rest, count, last) = (behind, count + 1, number);
+    }
+    matches!(count, 6 | 9) && last.len() >= 20 && is_random(last)
 }
 
 /// Whether these are the octets of a curve's key, and behind them nothing, the name or numbers of the

@@ -176,6 +176,10 @@ fn begins_key(label: &[u8], body: &[u8]) -> bool {
         // Packets 5 and 7: a secret key or subkey, in the old and the new form.
         return matches!(bytes.first(), Some(0x94..=0x97 | 0x9c..=0x9f | 0xc5 | 0xc7));
     }
+    // Sigstore's are JSON, which a password seals.
+    if label.starts_with(b"ENCRYPTED SIGSTORE") || label.starts_with(b"ENCRYPTED COSIGN") {
+        return bytes.starts_with(b"{\"");
+    }
     // A sequence that begins with a version, or with another sequence where it is encrypted.
     let content = match bytes.as_slice() {
         [0x30, length @ 0..=0x7f, rest @ ..] if *length > 8 => rest,
@@ -184,4 +188,31 @@ fn begins_key(label: &[u8], body: &[u8]) -> bool {
         _ => return false,
     };
     matches!(content, [2, 1, 0..=3, ..] | [0x30, ..])
+}
+
+/// A key of RSA as .NET writes it in XML, with its private exponent.
+pub(crate) fn xml_key(window: &[u8], at: usize) -> Seen {
+    const LEAST: usize = 80;
+    let rest = &window[at..window.len().min(at + REACH)];
+    let Some(exponent) = find(rest, b"<D>").map(|found| found + 3) else {
+        return Seen::nothing(rest.len());
+    };
+    let end = run(rest, exponent, REACH, |byte| Class::Base64.has(byte) || byte == b'=');
+    let is_whole = rest[end..].starts_with(b"</D>") && end - exponent >= LEAST;
+    if is_whole { Seen::of(end, at + exponent..at + end) } else { Seen::nothing(end) }
+}
+
+/// A file of GnuPG's private keys (`agent/keyformat.txt`): an S-expression, in its readable form behind `Key:`.
+pub(crate) fn gnupg_key(window: &[u8], at: usize) -> Seen {
+    /// What stands in front: when it was made, and what for.
+    const FRONT: usize = 512;
+    const LOOKED: usize = 64;
+    let before = &window[at.saturating_sub(LOOKED)..at];
+    let is_readable = [&b"Key: ("[..], b"Key: (protected-"].iter().any(|front| before.ends_with(front));
+    let is_canonical = matches!(before, b"(11" | b"(21");
+    let behind = &window[at..window.len().min(at + LOOKED)];
+    if at > FRONT || !(is_readable || is_canonical) || behind.len() < LOOKED {
+        return Seen::nothing(LOOKED);
+    }
+    Seen::of(LOOKED, at..at + LOOKED)
 }

@@ -13,6 +13,7 @@ pub(super) const KINDS: &[Kind] = &[
     named("Nomad token", &[NoCase("NOMAD_TOKEN"), Assign, Run(Uuid, 36, 36)]).with(Check::Uuid),
     token("1Password service account token", &[Lit("ops_eyJ"), Run(Base64, 250, 1500)]),
     named("Bitwarden session", &[NoCase("BW_SESSION"), Assign, Run(Base64, 86, 86), Lit("==")]),
+    token("OpenVPN static key", &[Lit("-----BEGIN OpenVPN Static key V1-----\n"), Run(Hex, 32, 32)]),
     token("age secret key", &[Lit("AGE-SECRET-KEY-1"), Run(Upper, 58, 58)]),
     token("Tailscale auth key", &[Lit("tskey-auth-"), Run(Alnum, 10, 20), Lit("-"), Run(Alnum, 20, 40)]),
     token("Tailscale API key", &[Lit("tskey-api-"), Run(Alnum, 10, 20), Lit("-"), Run(Alnum, 20, 40)]),

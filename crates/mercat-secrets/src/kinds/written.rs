@@ -21,7 +21,7 @@ const SENDGRID: &[&str] = &[
 
 /// How private keys in DER begin: their version, and whether a sequence or octets follow. Of those of RSA alone
 /// (PKCS #1) kernels and libraries carry published ones for their self-tests.
-const DER: &[&str] = &["\x02\x01\x00\x30", "\x02\x01\x01\x30", "\x02\x01\x01\x04"];
+const DER: &[&str] = &["\x02\x01\x00\x30", "\x02\x01\x01\x30", "\x02\x01\x01\x04", "\x02\x01\x00\x02"];
 
 /// How private keys in DER begin in base64, which settings and environments have without the lines around (`MIIEvQIBADAN`):
 /// version and what follows of those whose lengths have two bytes (RSA in PKCS #8 and PKCS #1), one (curves in PKCS #8
@@ -68,6 +68,8 @@ pub(super) const KINDS: &[Kind] = &[
     written("private key", DER, der_key),
     written("private key", SEALED_DER, sealed_der_key),
     written("private key", BARE, bare_key),
+    written("private key", &["<RSAKeyValue>"], xml_key),
+    written("private key", &["private-key (", ":private-key(", ":protected-private-key("], gnupg_key),
     written("private key", &["PRIVATE%20KEY"], in_percent),
     written("PuTTY private key", &["PuTTY-User-Key-File-"], putty_key),
     written("private JSON Web Key", &["\"kty\""], web_key),

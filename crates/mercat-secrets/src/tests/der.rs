@@ -173,3 +173,42 @@ fn keys_in_base64_without_lines_around_are_found() {
     let public = item(SEQUENCE, &[&name(RSA), &item(3, &[&[0], &pkcs1(2048)])]);
     assert_eq!(kinds(encode(&public)), [""; 0]);
 }
+
+#[test]
+fn numbers_of_a_key_are_one_in_a_file_of_their_own() {
+    let numbers = |count: usize| vec![number(1024); count].concat();
+    let rsa = item(SEQUENCE, &[&version(0), &number(2048), &item(INTEGER, &[&[1, 0, 1]]), &numbers(6)]);
+    let dsa =
+        item(SEQUENCE, &[&version(0), &number(2048), &number(256), &number(2048), &numbers(1), &number(256)]);
+    for key in [&rsa, &dsa] {
+        assert_eq!(kinds(key.clone()), ["private key"]);
+        is_silent(key);
+    }
+    let public = item(SEQUENCE, &[&version(0), &number(2048), &item(INTEGER, &[&[1, 0, 1]])]);
+    assert_eq!(kinds(public), [""; 0]);
+}
+
+#[test]
+fn keys_of_gnupg_dotnet_sigstore_and_openvpn_are_told() {
+    let hex = "#00C5A3910FE2D07B6481".repeat(4);
+    for key in [
+        format!("Key: (private-key (rsa (n {hex}#)\n (d {hex}#)))\n"),
+        format!("Created: 20260101T000000\nKey: (protected-private-key (rsa (n {hex}#)))\n"),
+        format!("(21:protected-private-key(3:rsa(1:n257:{hex}"),
+        format!("<RSAKeyValue><Modulus>AQAB</Modulus><D>{}=</D></RSAKeyValue>", "Ab3x9KqP7mZt".repeat(14)),
+        format!(
+            "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n{}\n",
+            "eyJrZGYiOnsibmFtZSI6InNjcnlwdCIsInBhcmFtcyI6eyJO".repeat(3)
+        ),
+    ] {
+        assert_eq!(kinds(key.clone().into_bytes()), ["private key"], "{key}");
+    }
+    let key = "-----BEGIN OpenVPN Static key V1-----\n5a1fc0d9b2874e63a9d01f7c8be2463d\n";
+    assert_eq!(kinds(key.as_bytes().to_vec()), ["OpenVPN static key"]);
+    for other in [
+        "it prints (private-key (rsa (n %m) (e %m) (d %m))) as an expression of some length and more of it",
+        "<RSAKeyValue><Modulus>xA</Modulus><Exponent>AQAB</Exponent></RSAKeyValue>",
+    ] {
+        assert_eq!(kinds(other.as_bytes().to_vec()), [""; 0], "{other}");
+    }
+}

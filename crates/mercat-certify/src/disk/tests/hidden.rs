@@ -114,6 +114,40 @@ const CASES: &[Case] = &[
         "LNX-14",
     ),
     ("a record of a user", |m| m.file("etc/userdb/x.user", "{}\n"), "LNX-14"),
+    ("a home of a user", |m| m.file("var/lib/systemd/home/x.identity", "{}\n"), "LNX-14"),
+    (
+        "data of cloud-init elsewhere",
+        |m| m.file("opt/seed/user-data", "chpasswd: {list: [root:x]}\n"),
+        "LNX-14",
+    ),
+    (
+        "a place of such data",
+        |m| m.file("etc/cloud/cloud.cfg.d/9.cfg", "NoCloud:\n  seedfrom: /opt/\n"),
+        "LNX-14",
+    ),
+    (
+        "a user by Ignition",
+        |m| m.file("usr/lib/ignition/user.ign", "{\"passwd\": {\"users\": []}}\n"),
+        "LNX-14",
+    ),
+    (
+        "a terminal without a question",
+        |m| {
+            let path = "etc/systemd/system/getty@tty1.service.d/x.conf";
+            m.file(path, "[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root %I\n");
+        },
+        "LNX-14",
+    ),
+    (
+        "an account that tmpfiles writes",
+        |m| m.file("usr/local/lib/tmpfiles.d/x.conf", "w+ /etc//passwd - - - - toor::0:0::/root:/bin/sh\n"),
+        "LNX-14",
+    ),
+    (
+        "rights that tmpfiles writes",
+        |m| m.file("etc/tmpfiles.d/x.conf", "f /etc/sudoers.d/x 0440 root root - x ALL=(ALL) NOPASSWD:ALL\n"),
+        "LNX-14",
+    ),
     (
         "a password by cloud-init",
         |m| m.file("etc/cloud/cloud.cfg.d/x.cfg", "users:\n  - {name: x, plain_text_passwd: y}\n"),
@@ -671,6 +705,11 @@ fn what_distributions_and_packages_bring_is_not_taken_for_faults() {
         ("var/log/hawkey.log", "INFO\n"),
         ("var/log/zypp/history", "# packages\n"),
         ("usr/lib/tmpfiles.d/shadow.conf", "z /etc/shadow 0640 root shadow -\n"),
+        ("usr/lib/tmpfiles.d/credstore.conf", "d /etc/credstore 0700 root root\n"),
+        (
+            "etc/systemd/system/getty@tty1.service.d/x.conf",
+            "ExecStart=-/sbin/agetty -o '-p -- \\u' --noclear %I\n",
+        ),
         ("etc/ssh/sshd_config", "Include /etc/ssh/sshd_config.d/*.conf\nClientAliveInterval 180\n"),
         ("etc/ssh/sshd_config.d/alive.conf", "Match Group sftp\nForceCommand internal-sftp\n"),
         (
