@@ -340,7 +340,7 @@ fn signs_in_by_itself(line: &str) -> bool {
     let is_getty = words.iter().any(|word| word.ends_with("getty"));
     let is_option = |word: &&str| *word == "-a" || word.starts_with("--autologin");
     let is_login = |pair: &[&str]| pair[0].ends_with("/login") && pair[1] == "-f";
-    is_getty && words.iter().any(|word| is_option(word)) || words.windows(2).any(is_login)
+    is_getty && words.iter().any(is_option) || words.windows(2).any(is_login)
 }
 
 /// Files below the user's own `.ssh`, which are looked at wherever they are.

@@ -204,11 +204,11 @@ fn keys_of_gnupg_dotnet_sigstore_and_openvpn_are_told() {
         assert_eq!(kinds(key.clone().into_bytes()), ["private key"], "{key}");
     }
     let key = "-----BEGIN OpenVPN Static key V1-----\n5a1fc0d9b2874e63a9d01f7c8be2463d\n";
-    assert_eq!(kinds(key.as_bytes().to_vec()), ["OpenVPN static key"]);
+    assert_eq!(kinds(key.as_bytes()), ["OpenVPN static key"]);
     for other in [
         "it prints (private-key (rsa (n %m) (e %m) (d %m))) as an expression of some length and more of it",
         "<RSAKeyValue><Modulus>xA</Modulus><Exponent>AQAB</Exponent></RSAKeyValue>",
     ] {
-        assert_eq!(kinds(other.as_bytes().to_vec()), [""; 0], "{other}");
+        assert_eq!(kinds(other.as_bytes()), [""; 0], "{other}");
     }
 }
