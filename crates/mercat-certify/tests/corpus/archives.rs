@@ -186,8 +186,8 @@ fn headers() -> Vec<Case> {
         ("lz4: an unknown version", with(&lz4(&body), 4, &[0xc0])),
         ("zstd: a window of 2 GiB", vec![0x28, 0xb5, 0x2f, 0xfd, 0, 21 << 3, 1, 0, 0]),
         (
-            "zstd: a skippable frame behind",
-            [zstandard(&body), b"\x50\x2a\x4d\x18\x01\0\0\0x".to_vec()].concat(),
+            "zstd: a skippable frame behind that is cut",
+            [zstandard(&body), b"\x50\x2a\x4d\x18\x04\0\0\0x".to_vec()].concat(),
         ),
         ("tar: a wrong checksum inside", flipped(&tar_of(&[("a", b"x"), ("b", b"y")]), 2048 - 20)),
         ("tar: cut inside a file", tar_of(&[("a", &body)])[..600].to_vec()),
