@@ -28,6 +28,37 @@ fn too_many(kind: &str) -> String {
     format!("{kind} database with more than {PACKAGES_MAX} packages")
 }
 
+/// Databases of packages and the name of the distribution, by the paths at which their tools read them.
+pub const RECORDS: [&str; 14] = [
+    "usr/share/rpm/Packages",
+    "usr/share/rpm/Packages.db",
+    "usr/share/rpm/rpmdb.sqlite",
+    "usr/lib/sysimage/rpm/Packages",
+    "usr/lib/sysimage/rpm/Packages.db",
+    "usr/lib/sysimage/rpm/rpmdb.sqlite",
+    "var/lib/rpm/Packages",
+    "var/lib/rpm/Packages.db",
+    "var/lib/rpm/rpmdb.sqlite",
+    "var/lib/dpkg/status",
+    "lib/apk/db/installed",
+    "usr/lib/apk/db/installed",
+    "etc/os-release",
+    "usr/lib/os-release",
+];
+
+/// Whether a path is that of one of [`RECORDS`], or of a record of distroless images.
+pub fn is_record(path: &str) -> bool {
+    RECORDS.contains(&path) || path.starts_with("var/lib/dpkg/status.d/") && !path.ends_with(".md5sums")
+}
+
+/// The directory that is the root of a system of its own, where a path is that of a record below one: of a container that
+/// lies on a disk, or of what something is built in.
+pub fn root_of_record(path: &str) -> Option<&str> {
+    let mut roots = path.match_indices('/').filter(|(at, _)| is_record(&path[at + 1..]));
+    let (at, _) = roots.next().filter(|_| !is_record(path))?;
+    Some(&path[..at])
+}
+
 /// Fields of a stanza that are read.
 const ASKED: [&str; 5] = ["package", "status", "version", "source", "architecture"];
 /// States of packages of which no file is there.

@@ -1,6 +1,7 @@
 //! The bills of materials of one image or disk, with their digests.
 
 use crate::files::whole::Whole;
+use crate::inventory::Root;
 use mercat_artifact::pkgdb::{OsRelease, Package};
 use mercat_sbom::{Materials, Unpackaged};
 
@@ -17,8 +18,11 @@ pub(crate) fn write(
     (kind, subject): (&'static str, &str),
     os: &OsRelease,
     packages: &[Package],
+    roots: &[Root],
     whole: &Whole,
 ) -> Documents {
+    let roots: Vec<mercat_sbom::Root<'_>> =
+        roots.iter().map(|Root { path, os, packages }| mercat_sbom::Root { path, os, packages }).collect();
     let unpackaged = whole.unpackaged.iter().map(|(path, program)| Unpackaged {
         path: path.clone(),
         bytes: program.bytes,
@@ -30,6 +34,7 @@ pub(crate) fn write(
         subject,
         os,
         packages,
+        roots: &roots,
         gone: &whole.gone,
         licences: &whole.licences,
         components: &whole.components,

@@ -13,6 +13,7 @@ use mercat_artifact::ReadError;
 use mercat_artifact::layer::tar::{Entry, Kind, TarReader, Whiteout};
 use mercat_artifact::layer::{Hashed, HashingReader};
 use mercat_artifact::oci::{Compression, Descriptor};
+use mercat_artifact::pkgdb::{is_record, root_of_record};
 use mercat_domain::{Digest, Finding};
 use mercat_machine::accounts::{self, Accounts};
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
-pub(crate) const FORMAT: &str = concat!("mercat.facts/27 ", env!("CARGO_PKG_VERSION"));
+pub(crate) const FORMAT: &str = concat!("mercat.facts/28 ", env!("CARGO_PKG_VERSION"));
 
 const CAPTURE_BYTES_MAX: u64 = 64 << 20;
 const RPM_BYTES_MAX: u64 = 256 << 20;
@@ -362,8 +363,8 @@ impl LayerScan<'_> {
             self.scan.note(Note { rule, path: path.clone(), observed, required, fix, line: None });
             Record::Text(String::new())
         });
-        // What a broken database owns is not known either; one finding says so.
-        if !record.text().is_empty() {
+        // What a broken database owns is not known either; one finding says so. Files of other roots have no owners.
+        if !record.text().is_empty() && root_of_record(&path).is_none() {
             files::own(&self.scan, &path, bytes);
         }
         self.captured.set(self.captured.get() + record.text().len() as u64);
@@ -408,8 +409,7 @@ fn is_unmerged(path: &str) -> bool {
 
 /// Files from which the inventory is made.
 fn is_wanted(path: &str) -> bool {
-    links::RECORDS.contains(&path)
-        || path.starts_with("var/lib/dpkg/status.d/") && !path.ends_with(".md5sums")
+    is_record(path) || root_of_record(path).is_some()
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use crate::scan::OURS;
 use mercat_artifact::pkgdb::release::contradiction;
-use mercat_artifact::pkgdb::{OsRelease, Package, parse_apk, parse_dpkg, parse_os_release, rpm};
+use mercat_artifact::pkgdb::{
+    OsRelease, Package, parse_apk, parse_dpkg, parse_os_release, root_of_record, rpm,
+};
 use mercat_domain::finding::{Finding, Place, Severity};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -18,8 +20,14 @@ fn finding(rule: &str, place: Place, observed: String, required: &str, fix: &str
     }
 }
 
+/// A path as it is in the root that its record is about.
+fn in_root(path: &str) -> &str {
+    root_of_record(path).and_then(|root| path.get(root.len() + 1..)).unwrap_or(path)
+}
+
 /// Whether a path is that of an rpm database or what belongs to one.
 pub(crate) fn is_rpm(path: &str) -> bool {
+    let path = in_root(path);
     path.contains("/rpm/") || path.starts_with("rpm/")
 }
 
@@ -33,7 +41,7 @@ pub(crate) fn is_database(path: &str) -> bool {
 pub(crate) fn format_of(path: &str) -> &'static str {
     match path {
         path if is_rpm(path) => "rpm",
-        path if path.contains("apk/") => "apk",
+        path if in_root(path).contains("apk/") => "apk",
         _ => "dpkg",
     }
 }
@@ -139,6 +147,38 @@ pub(crate) fn distribution<'t>(texts: impl IntoIterator<Item = &'t str>) -> (OsR
         finding("PKG-03", Place::default(), observed, required, "ship the true os-release")
     });
     (first, told)
+}
+
+/// What is installed in a directory that is the root of a system of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Root {
+    /// The directory.
+    pub(crate) path: String,
+    pub(crate) os: OsRelease,
+    pub(crate) packages: Vec<Package>,
+}
+
+impl Root {
+    /// From the texts of its `os-release`, of which `first`, that of the image or disk, takes the place where there is none
+    /// and the packages are of its kind; and what does not fit.
+    pub(crate) fn of<'t>(
+        path: &str,
+        texts: impl IntoIterator<Item = &'t str>,
+        (packages, formats): (Vec<Package>, &BTreeSet<&str>),
+        first: &OsRelease,
+    ) -> (Self, Vec<Finding>) {
+        let (os, differs) = distribution(texts);
+        let is_of_first = os == OsRelease::default()
+            && formats.iter().all(|format| first.family() == Some(format))
+            && contradiction(first, &packages).is_none();
+        let os = if is_of_first { first.clone() } else { os };
+        let mut findings = check_formats(&os, formats, &packages, true);
+        findings.extend(differs);
+        for finding in &mut findings {
+            path.clone_into(&mut finding.place.path);
+        }
+        (Self { path: path.to_owned(), os, packages }, findings)
+    }
 }
 
 /// Directories in which package managers keep what they installed that is not read here.

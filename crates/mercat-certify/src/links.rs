@@ -1,26 +1,9 @@
 //! Links by which a layer has its records elsewhere than where they are read.
 
+use mercat_artifact::pkgdb::RECORDS;
 use mercat_machine::accounts;
 
-/// Databases of packages and the name of the distribution, which are read by their path.
-pub(crate) const RECORDS: [&str; 14] = [
-    "usr/share/rpm/Packages",
-    "usr/share/rpm/Packages.db",
-    "usr/share/rpm/rpmdb.sqlite",
-    "usr/lib/sysimage/rpm/Packages",
-    "usr/lib/sysimage/rpm/Packages.db",
-    "usr/lib/sysimage/rpm/rpmdb.sqlite",
-    "var/lib/rpm/Packages",
-    "var/lib/rpm/Packages.db",
-    "var/lib/rpm/rpmdb.sqlite",
-    "var/lib/dpkg/status",
-    "lib/apk/db/installed",
-    "usr/lib/apk/db/installed",
-    "etc/os-release",
-    "usr/lib/os-release",
-];
-
-/// Those, the files of accounts, and something in the directory of records of dpkg.
+/// [`RECORDS`], the files of accounts, and something in the directory of records of dpkg.
 fn read() -> impl Iterator<Item = &'static str> {
     RECORDS.into_iter().chain(accounts::IN_USE).chain(["var/lib/dpkg/status.d/x"])
 }

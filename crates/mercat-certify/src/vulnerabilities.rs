@@ -2,7 +2,7 @@
 
 mod java;
 
-use crate::inventory::ecosystem;
+use crate::inventory::{Root, ecosystem};
 use crate::scan::OURS;
 use crate::{Knowledge, advisories};
 use advisories::versions::{Scheme, is_rpm};
@@ -189,6 +189,23 @@ pub(crate) fn judge(installed: &Installed<'_>, knowledge: &Knowledge) -> Judged 
             out.findings.push(unusable(&error));
             break;
         }
+    }
+    out
+}
+
+/// The same of the packages of other roots.
+pub(crate) fn judge_roots(roots: &[Root], digests: &[String], knowledge: &Knowledge) -> Judged {
+    let mut out = Judged::default();
+    for Root { path, os, packages } in roots {
+        let judged = judge(&Installed { os, packages, components: &[], digests }, knowledge);
+        out.statements.extend(judged.statements);
+        out.findings.extend(judged.findings.into_iter().map(|mut finding| {
+            // What is about the advisories is told once.
+            if !finding.place.package.is_empty() || finding.rule == "INC-07" {
+                path.clone_into(&mut finding.place.path);
+            }
+            finding
+        }));
     }
     out
 }

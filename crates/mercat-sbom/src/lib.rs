@@ -25,6 +25,8 @@ pub struct Materials<'a> {
     pub os: &'a OsRelease,
     /// Packages of the distribution.
     pub packages: &'a [Package],
+    /// What other roots in it have.
+    pub roots: &'a [Root<'a>],
     /// Packages of the distribution that a later layer removed.
     pub gone: &'a [Package],
     /// Licences of packages of the distribution, by name.
@@ -37,6 +39,17 @@ pub struct Materials<'a> {
     pub unpackaged: &'a [Unpackaged],
     /// Facts that were not kept, because a layer had too many.
     pub left: u64,
+}
+
+/// A directory that is the root of a system of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Root<'a> {
+    /// The directory.
+    pub path: &'a str,
+    /// What its distribution says it is.
+    pub os: &'a OsRelease,
+    /// Packages of that distribution.
+    pub packages: &'a [Package],
 }
 
 /// A program of no package and no component.
@@ -88,8 +101,18 @@ struct Part {
 fn parts(materials: &Materials<'_>) -> Vec<Part> {
     let mut out: BTreeMap<String, Part> = BTreeMap::new();
     for package in materials.packages {
-        let part = of_package(materials, package);
+        let part = of_package((materials.os, materials.licences), package);
         out.entry(part.reference.clone()).or_insert(part);
+    }
+    let none = BTreeMap::new();
+    for Root { path, os, packages } in materials.roots {
+        for package in *packages {
+            let mut part = of_package((os, &none), package);
+            part.reference = format!("{}#{}", part.reference, encode(path));
+            part.places.push((*path).to_owned());
+            part.properties.push(("mercat:distribution", format!("{} {}", os.id, os.version_id)));
+            out.entry(part.reference.clone()).or_insert(part);
+        }
     }
     for component in materials.components {
         // A claim is a line of its own: what was found must not look like what was said.
@@ -103,7 +126,7 @@ fn parts(materials: &Materials<'_>) -> Vec<Part> {
         add(&mut out, component, ("#removed", Some("excluded")), removed);
     }
     for package in materials.gone {
-        let mut part = of_package(materials, package);
+        let mut part = of_package((materials.os, materials.licences), package);
         part.reference += "#removed";
         part.scope = Some("excluded");
         part.properties.push(("mercat:removed", "by a later layer".to_owned()));
@@ -126,13 +149,13 @@ fn parts(materials: &Materials<'_>) -> Vec<Part> {
     out
 }
 
-fn of_package(materials: &Materials<'_>, package: &Package) -> Part {
-    let purl = purl(materials.os, package);
+fn of_package((os, licences): (&OsRelease, &BTreeMap<String, String>), package: &Package) -> Part {
+    let purl = purl(os, package);
     Part {
         reference: purl.clone(),
         name: package.name.clone(),
         version: package.version.clone(),
-        licence: materials.licences.get(&package.name).cloned().unwrap_or_default(),
+        licence: licences.get(&package.name).cloned().unwrap_or_default(),
         kind: "library",
         scope: None,
         sha256: String::new(),

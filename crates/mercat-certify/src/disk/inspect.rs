@@ -6,20 +6,21 @@ use crate::documents::{self, Documents};
 use crate::facts::{LayerFacts, Note, READ_ALIKE};
 use crate::files::Files;
 use crate::files::whole::{Part, Whole, whole};
+use crate::inventory::Root;
 use crate::scan::OURS;
 use crate::verdict::{Check, DiskReport, FilesReport, VolumeReport};
 use crate::vulnerabilities::{self, Installed};
-use crate::{Knowledge, Verdict, inventory, links};
+use crate::{Knowledge, Verdict, inventory};
 use mercat_artifact::ReadError;
-use mercat_artifact::pkgdb::{OsRelease, Package};
+use mercat_artifact::pkgdb::{OsRelease, Package, RECORDS, is_record, root_of_record};
 use mercat_disk::ReadAt;
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_guest::{Contents, Guest, Table, Volume};
 use mercat_machine::mounts::{self, Doubt};
 use mercat_machine::{
-    Case, Layout, OsFamily, Outcome, Rule, Status, Tree, VolumeTree, container, linux, windows,
+    Case, Found, Layout, OsFamily, Outcome, Rule, Status, Tree, VolumeTree, container, linux, windows,
 };
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -96,10 +97,15 @@ pub(super) fn inspect_within(
         Installed { os: &os, packages: &packages, components: &files.components, digests: &digests };
     let judged = vulnerabilities::judge(&installed, knowledge);
     findings.extend(judged.findings);
-    findings.extend(vulnerabilities::unmatched(&judged.statements, knowledge));
+    let roots = other_roots(&tree, &os, &mut findings);
+    let of_roots = vulnerabilities::judge_roots(&roots, &digests, knowledge);
+    findings.extend(of_roots.findings);
+    let mut statements = judged.statements;
+    statements.extend(of_roots.statements);
+    findings.extend(vulnerabilities::unmatched(&statements, knowledge));
     findings.append(&mut files.findings);
     let findings = weighed(findings, &specimen.claims.plan, knowledge);
-    let documents = documents::write(("file", subject.as_str()), &os, &packages, &files);
+    let documents = documents::write(("file", subject.as_str()), &os, &packages, &roots, &files);
     let case = Case {
         tree: &tree,
         layout: &layout,
@@ -112,7 +118,8 @@ pub(super) fn inspect_within(
         readings: linux::Readings::default(),
     };
     let outcomes = run_rules(&case, whole);
-    let disk = disk_report(&case, (reports, unallocated_bytes), &documents, &files);
+    let mut disk = disk_report(&case, (reports, unallocated_bytes), &documents, &files);
+    disk.packages += roots.iter().map(|root| root.packages.len()).sum::<usize>();
     let (checks, found) = answers(&outcomes, &findings, &specimen.claims.plan, knowledge);
     let mut verdict = Verdict::blank(subject, knowledge);
     verdict.disk = Some(disk);
@@ -501,13 +508,57 @@ fn doubted(Doubt { place, observed }: Doubt) -> Finding {
 fn installed(tree: &Tree, data_disk: bool) -> (OsRelease, Vec<Package>, Vec<Finding>) {
     let texts = ["etc/os-release", "usr/lib/os-release"].map(|path| tree.text(path));
     let (os, differs) = inventory::distribution(texts.iter().flatten().map(|text| &**text));
-    let mut packages = Vec::new();
     let mut findings: Vec<Finding> = differs.into_iter().collect();
+    let fixed = RECORDS.iter().filter(|path| !path.ends_with("os-release"));
+    let fixed = fixed.filter_map(|path| tree.file(path));
+    let records = fixed.chain(tree.below("var/lib/dpkg/status.d"));
+    let (packages, formats) = packages_of(records, &mut findings);
+    let windows = tree.root().is_some_and(|root| root.file_system == "ntfs");
+    let without = data_disk || windows || tree.root().is_none();
+    findings.extend(inventory::check_formats(&os, &formats, &packages, without));
+    findings.extend(inventory::check_others(&formats, |directory| tree.below(directory).next().is_some()));
+    (os, packages, findings)
+}
+
+/// The packages of other roots: of containers, and of systems on volumes that nothing mounts.
+fn other_roots(tree: &Tree, os: &OsRelease, findings: &mut Vec<Finding>) -> Vec<Root> {
+    let mut records: BTreeMap<(&str, &str), Vec<Found<'_>>> = BTreeMap::new();
+    for found in tree.all() {
+        let path = found.node.path.as_str();
+        let is_first = tree.root().is_some_and(|root| root.volume == found.volume.volume);
+        let root = root_of_record(path).or_else(|| (!is_first && is_record(path)).then_some(""));
+        if let Some(root) = root {
+            records.entry((&found.volume.volume, root)).or_default().push(found);
+        }
+    }
+    let mut out = Vec::new();
+    for ((volume, path), records) in records {
+        let (texts, databases): (Vec<_>, Vec<_>) =
+            records.into_iter().partition(|found| found.node.path.ends_with("os-release"));
+        let (packages, formats) = packages_of(databases.into_iter(), findings);
+        if formats.is_empty() {
+            continue;
+        }
+        let texts: Vec<_> =
+            texts.iter().filter(|found| found.node.is_file()).map(|found| found.node.text()).collect();
+        let path = if path.is_empty() { volume } else { path };
+        let texts = texts.iter().map(|text| &**text);
+        let (root, found) = Root::of(path, texts, (packages, &formats), os);
+        findings.extend(found);
+        out.push(root);
+    }
+    out
+}
+
+/// What databases say, and of which package managers they are.
+fn packages_of<'t>(
+    records: impl Iterator<Item = Found<'t>>,
+    findings: &mut Vec<Finding>,
+) -> (Vec<Package>, BTreeSet<&'static str>) {
+    let mut packages = Vec::new();
     let mut formats = BTreeSet::new();
     let mut seen = BTreeSet::new();
-    let fixed = links::RECORDS.iter().filter(|path| !path.ends_with("os-release"));
-    let fixed = fixed.filter_map(|path| tree.file(path));
-    for found in fixed.chain(tree.below("var/lib/dpkg/status.d")) {
+    for found in records {
         let place = found.place();
         if !seen.insert((place.layer.clone(), place.path.clone())) || !found.node.is_file() {
             continue;
@@ -534,9 +585,5 @@ fn installed(tree: &Tree, data_disk: bool) -> (OsRelease, Vec<Package>, Vec<Find
     }
     packages.sort();
     packages.dedup();
-    let windows = tree.root().is_some_and(|root| root.file_system == "ntfs");
-    let without = data_disk || windows || tree.root().is_none();
-    findings.extend(inventory::check_formats(&os, &formats, &packages, without));
-    findings.extend(inventory::check_others(&formats, |directory| tree.below(directory).next().is_some()));
-    (os, packages, findings)
+    (packages, formats)
 }

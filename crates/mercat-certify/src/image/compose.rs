@@ -3,11 +3,12 @@
 use super::{Facts, Image, start};
 use crate::facts::{Captured, LayerFacts, Note, facts_key};
 use crate::files::whole::{Part, Whole, whole};
+use crate::inventory::Root;
 use crate::scan::NOTES_OF_RULE_MAX;
 use crate::verdict::{FilesReport, ImageReport, LayerReport};
 use crate::vulnerabilities::{self, Installed, Statements};
 use crate::{Knowledge, documents, inventory, links};
-use mercat_artifact::pkgdb::{OsRelease, Package};
+use mercat_artifact::pkgdb::{OsRelease, Package, root_of_record};
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_inventory::{Component, Evidence};
 use mercat_machine::accounts::ROOTS_MAX;
@@ -21,6 +22,30 @@ pub(super) struct Composed {
     pub(super) report: ImageReport,
     /// Bills of materials by digest.
     pub(super) sboms: Vec<(String, String)>,
+}
+
+/// What package managers installed.
+struct Inventory {
+    os: OsRelease,
+    packages: Vec<Package>,
+    /// Packages that only lower layers have: their bytes are still there.
+    gone: Vec<Package>,
+    /// Those of other roots.
+    roots: Vec<Root>,
+}
+
+/// Records by their path, each with the layer that it is in.
+type Records<'f> = BTreeMap<&'f str, (&'f str, &'f Captured)>;
+
+/// The texts of `os-release` below a directory, which ends in a slash where it is not the root.
+fn releases<'f>(below: &str, files: &Records<'f>) -> Vec<&'f str> {
+    let paths = ["etc/os-release", "usr/lib/os-release"].map(|path| format!("{below}{path}"));
+    paths.iter().filter_map(|path| Some(files.get(path.as_str())?.1.record.as_ref()?.text())).collect()
+}
+
+/// Whether a layer takes away everything that those below have in a directory.
+fn is_emptied(directory: &str, facts: &LayerFacts) -> bool {
+    start::is_cut(directory, facts) || facts.opaque.iter().any(|gone| gone == directory)
 }
 
 struct Composer<'a> {
@@ -84,7 +109,7 @@ pub(super) fn compose(
         composer.add("CTR-29", Place::default(), format!("{unpacked} bytes"), &required, "make it smaller");
     }
     composer.check_config();
-    let (os, packages, gone) = composer.inventory(&layers);
+    let Inventory { os, packages, gone, roots } = composer.inventory(&layers);
     let names: HashSet<&str> = packages.iter().chain(&gone).map(|package| package.name.as_str()).collect();
     let mut whole = composer.files(&layers, &names);
     composer.check_user(&whole.roots);
@@ -100,11 +125,13 @@ pub(super) fn compose(
         let installed =
             Installed { os: &os, packages: &packages, components: &whole.components, digests: &digests };
         let judged = vulnerabilities::judge(&installed, knowledge);
-        judged.findings.into_iter().for_each(|finding| composer.adopt(finding));
+        let of_roots = vulnerabilities::judge_roots(&roots, &digests, knowledge);
         statements = judged.statements;
+        statements.extend(of_roots.statements);
+        judged.findings.into_iter().chain(of_roots.findings).for_each(|finding| composer.adopt(finding));
     }
     let subject = ("container", image.manifest.as_str());
-    let documents = documents::write(subject, &os, &packages, &whole);
+    let documents = documents::write(subject, &os, &packages, &roots, &whole);
     Composed {
         findings: composer.findings,
         statements,
@@ -112,7 +139,7 @@ pub(super) fn compose(
             platform: image.platform.clone(),
             manifest: image.manifest.to_string(),
             layers: reports,
-            packages: packages.len(),
+            packages: packages.len() + roots.iter().map(|root| root.packages.len()).sum::<usize>(),
             components: whole.components.len(),
             sbom: documents.cyclonedx.0.clone(),
             spdx: documents.spdx.0.clone(),
@@ -375,13 +402,14 @@ impl Composer<'_> {
         }
     }
 
-    /// The package database as the topmost layer leaves it; one that was removed still counts, and is told. Last come
-    /// packages that only lower layers have: their bytes are still there.
-    fn inventory(&mut self, layers: &[(&str, &LayerFacts)]) -> (OsRelease, Vec<Package>, Vec<Package>) {
+    /// The package databases as the topmost layer leaves them; one that was removed still counts, and is told.
+    fn inventory(&mut self, layers: &[(&str, &LayerFacts)]) -> Inventory {
         let mut replaced = Vec::new();
-        let mut files: BTreeMap<&str, (&str, &Captured)> = BTreeMap::new();
+        let mut files: Records<'_> = BTreeMap::new();
         let mut removed: BTreeSet<String> = BTreeSet::new();
         for (digest, facts) in layers {
+            // Who takes a whole root away takes its packages away.
+            files.retain(|path, _| root_of_record(path).is_none_or(|root| !is_emptied(root, facts)));
             for path in files.keys().filter(|path| start::is_cut(path, facts)) {
                 removed.insert((*path).to_owned());
             }
@@ -397,12 +425,48 @@ impl Composer<'_> {
                 replaced.extend(files.insert(&captured.path, (digest, captured)));
             }
         }
-        let releases = ["etc/os-release", "usr/lib/os-release"];
-        let releases = releases.iter().filter_map(|path| files.get(path)?.1.record.as_ref());
-        let (os, differs) = inventory::distribution(releases.map(|record| record.text()));
+        let mut of_roots: BTreeMap<&str, Records<'_>> = BTreeMap::new();
+        for (path, found) in files {
+            of_roots.entry(root_of_record(path).unwrap_or_default()).or_default().insert(path, found);
+        }
+        let files = of_roots.remove("").unwrap_or_default();
+        let (os, differs) = inventory::distribution(releases("", &files));
         differs.into_iter().for_each(|finding| self.adopt(finding));
+        let (packages, formats) = self.packages(&files, &removed);
+        let found = inventory::check_formats(&os, &formats, &packages, self.image.attestation);
+        let others = inventory::check_others(&formats, |directory| start::has_unread(directory, layers));
+        found.into_iter().chain(others).for_each(|finding| self.adopt(finding));
+        let mut roots = Vec::new();
+        for (path, files) in of_roots {
+            let (packages, formats) = self.packages(&files, &removed);
+            if formats.is_empty() {
+                continue;
+            }
+            let below = format!("{path}/");
+            let (root, found) = Root::of(path, releases(&below, &files), (packages, &formats), &os);
+            found.into_iter().for_each(|finding| self.adopt(finding));
+            roots.push(root);
+        }
+        let named: BTreeSet<(&str, &str)> =
+            packages.iter().map(|package| (package.name.as_str(), package.architecture.as_str())).collect();
+        let is_of_first = |path: &str| !path.ends_with("os-release") && root_of_record(path).is_none();
+        let lower = replaced.iter().filter(|(_, captured)| is_of_first(&captured.path));
+        let lower = lower.filter_map(|(_, captured)| captured.record.as_ref()?.packages(&captured.path).ok());
+        let is_gone =
+            |package: &Package| !named.contains(&(package.name.as_str(), package.architecture.as_str()));
+        let gone: BTreeSet<Package> = lower.flatten().filter(is_gone).collect();
+        let gone = gone.into_iter().collect();
+        Inventory { os, packages, gone, roots }
+    }
+
+    /// What the databases of one root say, and of which package managers they are.
+    fn packages(
+        &mut self,
+        files: &Records<'_>,
+        removed: &BTreeSet<String>,
+    ) -> (Vec<Package>, BTreeSet<&'static str>) {
         let mut packages = Vec::new();
-        let mut formats: BTreeSet<&str> = BTreeSet::new();
+        let mut formats = BTreeSet::new();
         for (path, (layer, captured)) in files.iter().filter(|(path, _)| !path.ends_with("os-release")) {
             let place = Place { layer: (*layer).to_owned(), path: (*path).to_owned(), ..Place::default() };
             if removed.contains(*path) {
@@ -432,18 +496,7 @@ impl Composer<'_> {
         }
         packages.sort();
         packages.dedup();
-        let found = inventory::check_formats(&os, &formats, &packages, self.image.attestation);
-        let others = inventory::check_others(&formats, |directory| start::has_unread(directory, layers));
-        found.into_iter().chain(others).for_each(|finding| self.adopt(finding));
-        let named: BTreeSet<(&str, &str)> =
-            packages.iter().map(|package| (package.name.as_str(), package.architecture.as_str())).collect();
-        let lower = replaced.iter().filter(|(_, captured)| !captured.path.ends_with("os-release"));
-        let lower = lower.filter_map(|(_, captured)| captured.record.as_ref()?.packages(&captured.path).ok());
-        let is_gone =
-            |package: &Package| !named.contains(&(package.name.as_str(), package.architecture.as_str()));
-        let gone: BTreeSet<Package> = lower.flatten().filter(is_gone).collect();
-        let gone = gone.into_iter().collect();
-        (os, packages, gone)
+        (packages, formats)
     }
 
     fn adopt(&mut self, finding: Finding) {

@@ -1,6 +1,7 @@
 //! Planted threats: in layers, in files deleted later, inside archives; each found with layer and path.
 
-use crate::house::{BIN, gzip, layout, sha256, tar};
+use crate::house::{BIN, gzip, layout, run, sha256, tar};
+use crate::standing::{RELEASE, STATUS, advisory};
 use serde_json::Value;
 use std::io::Write;
 use std::process::Command;
@@ -152,6 +153,54 @@ fn an_emptied_or_foreign_package_database_is_never_a_pass() {
     assert_eq!((code, rules(&verdict).contains(&"INC-07")), (Some(2), true));
     let (code, verdict) = certify(&[tar(&[("var/lib/rpm/rpmdb.sqlite", b"SQLite format 3")])]);
     assert_eq!((code, rules(&verdict).contains(&"INC-08")), (Some(2), true));
+}
+
+/// Of containers that lie in an image, and of what something is built in.
+#[test]
+fn packages_of_other_roots_are_looked_up_in_their_own_distribution() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (data, record) = (dir.path().join("data"), dir.path().join("record.json"));
+    std::fs::write(&record, advisory("openssl", "2026-06-01", "3.0.2").to_string()).expect("written");
+    let data = data.to_str().expect("plain");
+    run(BIN, &["--data", data, "advisories", "import", record.to_str().expect("plain")]);
+    let alpine: &[u8] = b"P:musl\nV:1.2.5-r0\nA:x86_64\n";
+    let of_alpine: &[u8] = b"ID=alpine\nVERSION_ID=3.20.1\n";
+    let base = |release: &[u8]| {
+        tar(&[
+            ("etc/os-release", of_alpine),
+            ("lib/apk/db/installed", alpine),
+            ("srv/old/etc/os-release", release),
+            ("srv/old/var/lib/dpkg/status", STATUS),
+        ])
+    };
+    let found = |layers: &[Vec<u8>]| {
+        let image = tempfile::tempdir().expect("a directory");
+        layout(image.path(), layers, &["latest"]);
+        let reference = format!("oci:{}:latest", image.path().display());
+        let out =
+            Command::new(BIN).args(["--data", data, "certify", "--output", "json", &reference]).output();
+        let verdict: Value = serde_json::from_slice(&out.expect("it starts").stdout).expect("JSON");
+        let all = verdict["findings"].as_array().expect("a list").iter();
+        let found =
+            all.map(|one| ["rule", "path"].map(|key| one[key].as_str().unwrap_or_default().to_owned()));
+        found.collect::<Vec<_>>()
+    };
+    let is_told = |found: &[[String; 2]], rule: &str, path: &str| found.contains(&[rule.into(), path.into()]);
+    let all = found(&[base(RELEASE)]);
+    assert!(is_told(&all, "CTR-22", "srv/old"), "{all:?}");
+    let record = "srv/old/var/lib/dpkg/status";
+    let all = found(&[base(RELEASE), tar(&[("srv/old/var/lib/dpkg/.wh.status", b"")])]);
+    assert!(is_told(&all, "CTR-22", "srv/old") && is_told(&all, "PKG-02", record), "{all:?}");
+    // Who takes all of it away takes its packages away.
+    for upper in [[("srv/.wh.old", &b""[..])], [("srv/old/.wh..wh..opq", b"")]] {
+        let all = found(&[base(RELEASE), tar(&upper)]);
+        assert!(all.iter().all(|[rule, path]| rule != "CTR-22" && path != record), "{all:?}");
+    }
+    // Of no distribution, and not of the image's own.
+    let all = found(&[base(b"")]);
+    assert!(is_told(&all, "INC-07", "srv/old"), "{all:?}");
+    let all = found(&[base(of_alpine)]);
+    assert!(is_told(&all, "PKG-03", "srv/old"), "{all:?}");
 }
 
 #[test]

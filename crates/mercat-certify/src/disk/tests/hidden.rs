@@ -249,6 +249,14 @@ const CASES: &[Case] = &[
         },
         "CTR-22",
     ),
+    (
+        "a system in a directory",
+        |m| {
+            let record = "Package: leaky\nStatus: install ok installed\nVersion: 1.0\nArchitecture: amd64\n";
+            m.file("var/lib/docker/overlay2/1/diff/var/lib/dpkg/status", record);
+        },
+        "CTR-22",
+    ),
     ("what dpkg has not yet written down", |m| m.file("var/lib/dpkg/updates/0000", "Package: x\n"), "INC-08"),
     ("history of a database client", |m| m.file("root/.psql_history", "select 1\n"), "LNX-01"),
     (
