@@ -21,8 +21,10 @@ pub(crate) fn write(
     roots: &[Root],
     whole: &Whole,
 ) -> Documents {
-    let roots: Vec<mercat_sbom::Root<'_>> =
-        roots.iter().map(|Root { path, os, packages }| mercat_sbom::Root { path, os, packages }).collect();
+    let roots: Vec<mercat_sbom::Root<'_>> = roots
+        .iter()
+        .map(|Root { path, os, packages, .. }| mercat_sbom::Root { path, os, packages })
+        .collect();
     let unpackaged = whole.unpackaged.iter().map(|(path, program)| Unpackaged {
         path: path.clone(),
         bytes: program.bytes,

@@ -287,7 +287,7 @@ impl LayerScan<'_> {
             let accounts = accounts::is_of_accounts(&entry.path);
             let wanted = match accounts {
                 true => self.may_read_accounts(&entry.path, entry.size),
-                false => is_wanted(&entry.path) && self.may_capture(&entry.path, entry.size),
+                false => is_record(&entry.path) && self.may_capture(&entry.path, entry.size),
             };
             let passed = self.scan.file(
                 &entry.path,
@@ -307,7 +307,9 @@ impl LayerScan<'_> {
         } else if accounts::is_of_accounts(&entry.path) && entry.kind != Kind::Directory {
             let link = Accounts { link: true, ..Accounts::default() };
             self.scan.with(|facts| facts.told.accounts(entry.path, link));
-        } else if is_wanted(&entry.path) && entry.kind != Kind::Directory {
+        } else if (is_record(&entry.path) || root_of_record(&entry.path).is_some())
+            && entry.kind != Kind::Directory
+        {
             self.scan.with(|facts| facts.captured.push(Captured { path: entry.path, record: None }));
         }
         Ok(())
@@ -363,8 +365,8 @@ impl LayerScan<'_> {
             self.scan.note(Note { rule, path: path.clone(), observed, required, fix, line: None });
             Record::Text(String::new())
         });
-        // What a broken database owns is not known either; one finding says so. Files of other roots have no owners.
-        if !record.text().is_empty() && root_of_record(&path).is_none() {
+        // What a broken database owns is not known either; one finding says so.
+        if !record.text().is_empty() {
             files::own(&self.scan, &path, bytes);
         }
         self.captured.set(self.captured.get() + record.text().len() as u64);
@@ -405,11 +407,6 @@ fn is_unmerged(path: &str) -> bool {
     path.ends_with("/rpmdb.sqlite-wal")
         || path.ends_with("/rpmdb.sqlite-journal")
         || of_dpkg.is_some_and(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// Files from which the inventory is made.
-fn is_wanted(path: &str) -> bool {
-    is_record(path) || root_of_record(path).is_some()
 }
 
 #[cfg(test)]

@@ -8,10 +8,12 @@ pub(crate) mod owners;
 mod taken;
 pub(crate) mod whole;
 
-use crate::facts::Note;
-use crate::inventory::OTHER_MANAGERS;
+use crate::facts::{Captured, Note};
+use crate::inventory::{OTHER_MANAGERS, Record};
 use crate::kept::Bytes;
 use crate::scan::{OURS, Passed, Scan};
+use mercat_artifact::pkgdb::root_of_record;
+use mercat_domain::Finding;
 use mercat_inventory::{Broken, Component, Reader, Start, reader_of};
 use mercat_machine::accounts::Accounts;
 use mercat_signatures::{Digests, Hasher, Hashing};
@@ -38,11 +40,18 @@ const WRITABLE_MAX: usize = 10_000;
 const PRIVILEGED_MAX: usize = 20_000;
 /// Bytes of the lists of files of packages that are read.
 const LIST_BYTES_MAX: u64 = 32 << 20;
+/// Bytes of a record of packages of another root that are read.
+const RECORD_BYTES_MAX: u64 = 64 << 20;
+/// Bytes that are kept of all of them in a layer, and how many of them.
+const RECORDED_MAX: usize = 64 << 20;
+const RECORDS_MAX: usize = 10_000;
 /// Names of files of packages that one layer keeps.
 const OWNED_MAX: usize = 2_000_000;
 
 /// The file of accounts in which engines look users up.
 pub(crate) const USERS: &str = "etc/passwd";
+/// And the one of groups.
+pub(crate) const GROUPS: &str = "etc/group";
 
 /// Parts of the path of a notice: deeper in trees of sources stand those of their parts.
 const NOTICE_PARTS_MAX: usize = 4;
@@ -90,7 +99,7 @@ pub(crate) struct Files {
     pub(crate) writable: BTreeMap<String, Mode>,
     /// Licence files and notices outside of any package.
     pub(crate) notices: Vec<String>,
-    /// Files of accounts that tell of passwords, and the one that names users.
+    /// Files of accounts that tell of passwords, and those that name users and groups.
     pub(crate) accounts: BTreeMap<String, Accounts>,
     /// Every name in the layer, as [`key_of`], sorted when the layer has ended.
     pub(crate) names: Vec<u64>,
@@ -107,6 +116,9 @@ pub(crate) struct Files {
     #[serde(skip)]
     compared: u64,
     owned_count: usize,
+    /// Bytes that are kept of records of other roots.
+    #[serde(skip)]
+    recorded: usize,
 }
 
 /// The first eight bytes of the SHA-256 of a path; directories end in `/`.
@@ -188,7 +200,7 @@ impl Files {
     /// Takes note of a file of accounts, where it tells something.
     pub(crate) fn accounts(&mut self, path: String, found: Accounts) {
         // Of two entries of one name the last counts.
-        match found.is_calm() && path != USERS {
+        match found.is_calm() && path != USERS && path != GROUPS {
             true => self.accounts.remove(&path),
             false => self.accounts.insert(path, found),
         };
@@ -207,8 +219,12 @@ impl Files {
     pub(crate) fn start(&mut self, path: &str, mode: u32, head: &[u8]) {
         let name = path.rsplit('/').next().unwrap_or(path);
         let is_library = name.ends_with(".so") || name.contains(".so.");
-        if let Some(start) = Start::of(head).filter(|_| !is_library && self.starts.len() < STARTS_MAX) {
-            self.starts.insert(path.to_owned(), (mode & 0o111 != 0, start));
+        let may_be_executed = mode & 0o111 != 0;
+        // Of what is no program of its own all else is said by its mode.
+        let is_told = |start: &Start| !is_library && (may_be_executed || *start != Start::Text);
+        if let Some(start) = Start::of(head).filter(|start| is_told(start) && self.starts.len() < STARTS_MAX)
+        {
+            self.starts.insert(path.to_owned(), (may_be_executed, start));
         }
     }
 
@@ -338,6 +354,8 @@ pub(crate) struct Asked {
     reader: Option<Reader>,
     /// The list of files of a package.
     list: bool,
+    /// A record of packages of another root.
+    record: bool,
     /// Its digest, because it is a program.
     pub(crate) program: bool,
     /// Also the digests in which package managers write down what they installed.
@@ -355,6 +373,7 @@ impl Asked {
         Self {
             reader: if claims { Some(Reader::CycloneDx) } else { reader_of(path, head) },
             list: depth == 0 && owners::is_list(path),
+            record: root_of_record(path).is_some(),
             program: depth == 0 && (elf || head.starts_with(b"MZ")),
             packaged: depth == 0 && elf,
             disk: false,
@@ -367,12 +386,13 @@ impl Asked {
             return Some(mercat_inventory::PROGRAM_BYTES_MAX);
         }
         let reader = self.reader.map(Reader::bytes_max).filter(|max| *max > 0);
-        if self.list { Some(reader.unwrap_or(0).max(LIST_BYTES_MAX)) } else { reader }
+        let list = self.list.then_some(LIST_BYTES_MAX);
+        reader.max(list).max(self.record.then_some(RECORD_BYTES_MAX))
     }
 
     /// Whether its reader looks into parts of it only.
     pub(crate) fn in_parts(&self) -> bool {
-        !self.list && self.reader == Some(Reader::Program)
+        !self.list && !self.record && self.reader == Some(Reader::Program)
     }
 }
 
@@ -390,6 +410,15 @@ pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed<'
                 Err(error) => unread(scan, path, &Broken::Unread(error.to_string())),
             },
             _ => too_large(scan, path, passed.size, LIST_BYTES_MAX),
+        }
+    }
+    if asked.record {
+        match &passed.kept {
+            Some(kept) if passed.size <= RECORD_BYTES_MAX => match kept.read() {
+                Ok(bytes) => record(scan, path, &bytes),
+                Err(error) => unread(scan, path, &Broken::Unread(error.to_string())),
+            },
+            _ => too_large(scan, path, passed.size, RECORD_BYTES_MAX),
         }
     }
     let Some(reader) = asked.reader else { return };
@@ -426,6 +455,28 @@ pub(crate) fn add(scan: &Scan<'_>, found: Vec<Component>) {
         scan.note(Note::new("INC-16", "", observed, "fewer of them", OURS));
     } else {
         scan.with(|facts| facts.told.components.extend(found));
+    }
+}
+
+/// Keeps what a record of packages of another root says.
+fn record(scan: &Scan<'_>, path: &str, bytes: &[u8]) {
+    let record = Record::of(path, bytes).unwrap_or_else(|finding| {
+        let Finding { rule, observed, required, fix, .. } = *finding;
+        scan.note(Note::new(&rule, path, observed, &required, &fix));
+        Record::Text(String::new())
+    });
+    let is_kept = scan.with(|facts| {
+        let told = &mut facts.told;
+        told.recorded += record.text().len();
+        let is_kept = told.recorded <= RECORDED_MAX && facts.captured.len() < RECORDS_MAX;
+        if is_kept {
+            facts.captured.push(Captured { path: path.to_owned(), record: Some(record) });
+        }
+        is_kept
+    });
+    if !is_kept {
+        let observed = "packages of more systems below the root than are looked at in one layer".to_owned();
+        scan.note(Note::new("INC-16", path, observed, "fewer of them", OURS));
     }
 }
 

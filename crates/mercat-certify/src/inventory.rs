@@ -149,35 +149,56 @@ pub(crate) fn distribution<'t>(texts: impl IntoIterator<Item = &'t str>) -> (OsR
     (first, told)
 }
 
-/// What is installed in a directory that is the root of a system of its own.
+/// What is installed in a directory or archive that is the root of a system of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Root {
-    /// The directory.
+    /// The directory, or the archive with `!` behind.
     pub(crate) path: String,
     pub(crate) os: OsRelease,
     pub(crate) packages: Vec<Package>,
+    formats: BTreeSet<&'static str>,
 }
 
 impl Root {
-    /// From the texts of its `os-release`, of which `first`, that of the image or disk, takes the place where there is none
-    /// and the packages are of its kind; and what does not fit.
+    /// From the texts of its `os-release`, and what databases say; nothing without a database.
     pub(crate) fn of<'t>(
         path: &str,
         texts: impl IntoIterator<Item = &'t str>,
-        (packages, formats): (Vec<Package>, &BTreeSet<&str>),
-        first: &OsRelease,
-    ) -> (Self, Vec<Finding>) {
+        (packages, formats): (Vec<Package>, BTreeSet<&'static str>),
+    ) -> Option<(Self, Option<Finding>)> {
         let (os, differs) = distribution(texts);
-        let is_of_first = os == OsRelease::default()
-            && formats.iter().all(|format| first.family() == Some(format))
-            && contradiction(first, &packages).is_none();
-        let os = if is_of_first { first.clone() } else { os };
-        let mut findings = check_formats(&os, formats, &packages, true);
-        findings.extend(differs);
-        for finding in &mut findings {
-            path.clone_into(&mut finding.place.path);
+        let root = Self { path: path.to_owned(), os, packages, formats };
+        let differs = differs.map(|finding| root.place(finding));
+        (!root.formats.is_empty()).then_some((root, differs))
+    }
+
+    fn place(&self, finding: Finding) -> Finding {
+        Finding { place: Place { path: self.path.clone(), ..finding.place }, ..finding }
+    }
+
+    /// Says what roots without an `os-release` are, as layers of images are, where only one of those that others have fits;
+    /// `first` is that of the image or disk. Gives what does not fit.
+    pub(crate) fn settle(roots: &mut [Self], first: &OsRelease) -> Vec<Finding> {
+        let none = OsRelease::default();
+        let mut known = vec![first.clone()];
+        known.extend(roots.iter().map(|root| root.os.clone()));
+        known.retain(|os| *os != none);
+        known.sort_by(|one, other| (&one.id, &one.version_id).cmp(&(&other.id, &other.version_id)));
+        known.dedup_by(|one, other| (&one.id, &one.version_id) == (&other.id, &other.version_id));
+        for root in roots.iter_mut().filter(|root| root.os == none) {
+            let mut fitting = known.iter().filter(|os| {
+                let is_family = root.formats.iter().all(|format| os.family() == Some(format));
+                is_family && contradiction(os, &root.packages).is_none()
+            });
+            if let (Some(os), None) = (fitting.next(), fitting.next()) {
+                root.os = os.clone();
+            }
         }
-        (Self { path: path.to_owned(), os, packages }, findings)
+        let found = |root: &Self| {
+            let found = check_formats(&root.os, &root.formats, &root.packages, true);
+            found.into_iter().map(|finding| root.place(finding)).collect::<Vec<_>>()
+        };
+        roots.iter().flat_map(found).collect()
     }
 }
 
@@ -280,4 +301,4 @@ pub(crate) fn ecosystem(os: &OsRelease) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -196,7 +196,7 @@ pub(crate) fn judge(installed: &Installed<'_>, knowledge: &Knowledge) -> Judged 
 /// The same of the packages of other roots.
 pub(crate) fn judge_roots(roots: &[Root], digests: &[String], knowledge: &Knowledge) -> Judged {
     let mut out = Judged::default();
-    for Root { path, os, packages } in roots {
+    for Root { path, os, packages, .. } in roots {
         let judged = judge(&Installed { os, packages, components: &[], digests }, knowledge);
         out.statements.extend(judged.statements);
         out.findings.extend(judged.findings.into_iter().map(|mut finding| {
@@ -438,7 +438,9 @@ fn one(
             subject.shown, subject.ecosystem, undecided.records, undecided.first, undecided.why
         );
         let required = "a version by the rules of its ecosystem";
-        out.findings.push(finding("INC-12", subject.place.clone(), observed, required, OURS));
+        // What a list alone names does not block where it is known, either.
+        let rule = if subject.there { "INC-12" } else { "CTR-22-BELOW" };
+        out.findings.push(finding(rule, subject.place.clone(), observed, required, OURS));
     }
     for vulnerability in &found.vulnerabilities {
         let claims = claims(vulnerability, &subject.place.package, digests, knowledge, out);

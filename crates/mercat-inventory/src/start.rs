@@ -28,10 +28,12 @@ pub enum Start {
         /// The path of the loader (`PT_INTERP`); empty where it needs none.
         loader: String,
     },
+    /// Neither: text without the line that names an interpreter, or no byte at all. Shells take the first for a script.
+    Text,
 }
 
 impl Start {
-    /// Reads the first bytes of a file; nothing where it is neither, or where they do not tell.
+    /// Reads the first bytes of a file; nothing where they do not tell, as where something else may be registered for them.
     pub fn of(head: &[u8]) -> Option<Self> {
         if let Some(line) = head.strip_prefix(b"#!") {
             let line = &line[..line.len().min(FIRST_LINE_BYTES - 2)];
@@ -44,9 +46,15 @@ impl Start {
         match FileKind::parse(head) {
             Ok(FileKind::Elf64) => of_elf::<elf::FileHeader64<Endianness>>(head),
             Ok(FileKind::Elf32) => of_elf::<elf::FileHeader32<Endianness>>(head),
-            _ => None,
+            _ => is_text(head).then_some(Self::Text),
         }
     }
+}
+
+/// Whether it begins with letters and signs alone, or ends at once.
+fn is_text(head: &[u8]) -> bool {
+    let mut head = head.iter().take(FIRST_LINE_BYTES);
+    head.all(|byte| matches!(byte, b'\n' | b'\t' | b'\r') || *byte >= b' ' && *byte != 0x7f)
 }
 
 fn of_elf<E: FileHeader<Endian = Endianness>>(head: &[u8]) -> Option<Start> {
@@ -74,7 +82,7 @@ mod tests {
     fn script(head: &[u8]) -> Option<(String, String)> {
         match Start::of(head)? {
             Start::Script { interpreter, argument } => Some((interpreter, argument)),
-            Start::Elf { .. } => None,
+            Start::Elf { .. } | Start::Text => None,
         }
     }
 
@@ -86,7 +94,12 @@ mod tests {
         assert_eq!(script(b"#!/bin/sh\r\n"), of("/bin/sh\r", ""));
         assert_eq!(script(b"#!/bin/sh"), None, "its line may go on");
         assert_eq!(script(&[b"#!".as_slice(), &[b'a'; 300], b"\n"].concat()), None);
-        assert_eq!(script(b"exit\n"), None);
+        for text in [b"exit\n".as_slice(), b"", "\u{e9}cho\r\n".as_bytes()] {
+            assert_eq!(Start::of(text), Some(Start::Text));
+        }
+        for other in [b"\xca\xfe\xba\xbe\0\0\0\x34".as_slice(), b"MZ\0", b"\0asm"] {
+            assert_eq!(Start::of(other), None);
+        }
     }
 
     #[test]

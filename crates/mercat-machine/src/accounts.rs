@@ -16,12 +16,19 @@ const NAME_CHARS_MAX: usize = 40;
 
 /// The files in which accounts have their passwords.
 pub const IN_USE: [&str; 2] = ["etc/shadow", "etc/passwd"];
-/// The copies that the tools keep of them.
-const COPIES: [&str; 2] = ["etc/shadow-", "etc/passwd-"];
+/// The copies that the tools keep of them, what other sources of accounts have, and the templates of images.
+const COPIES: [&str; 6] = [
+    "etc/shadow-",
+    "etc/passwd-",
+    "usr/etc/shadow",
+    "usr/etc/passwd",
+    "var/lib/extrausers/shadow",
+    "var/lib/extrausers/passwd",
+];
 
-/// Whether a file of a layer holds accounts with their passwords, or a copy.
+/// Whether a file of a layer holds accounts or groups with their passwords, or a copy.
 pub fn is_of_accounts(path: &str) -> bool {
-    IN_USE.contains(&path) || COPIES.contains(&path)
+    IN_USE.contains(&path) || COPIES.contains(&path) || path == "etc/group"
 }
 
 /// What a file of accounts tells about passwords. The passwords themselves are not kept.

@@ -1,7 +1,6 @@
 //! Which files rules look into; everything else is scanned and forgotten.
 
 use super::{Wanted, windows};
-use mercat_artifact::pkgdb::root_of_record;
 use mercat_guest::{Entry, Kind};
 
 /// Bytes of a compiled file of configuration that is kept whole.
@@ -19,9 +18,7 @@ pub fn wanted(file_system: &str, entry: &Entry) -> Option<Wanted> {
     let path = entry.path.as_str();
     let places = ["", "boot/", "usr/", "var/"];
     let found = places.iter().filter_map(|place| linux(&format!("{place}{path}"), entry.kind)).max();
-    let log = ["-wal", "-journal"].iter().find_map(|end| path.strip_suffix(end));
-    let of_others = root_of_record(log.unwrap_or(path)).map(|_| log.map_or(Wanted::Whole, |_| Wanted::Name));
-    match found.max(of_others).max(boot_loader(file_system, entry)) {
+    match found.max(boot_loader(file_system, entry)) {
         // What is compiled is no configuration; large texts are, whatever they are padded with.
         Some(Wanted::Whole) if entry.size > SMALL_BYTES && is_compiled(path) => Some(Wanted::Name),
         other => other,

@@ -17,7 +17,7 @@ pub(crate) use commands::{
     connection_string, curl_user, ldap_option, login_option, mysql_option, named_option, option_password,
     redis_option, sqlcmd_option, sshpass_option,
 };
-pub(crate) use der::{der_key, sealed_der_key};
+pub(crate) use der::{blob_key, der_key, onion_key, sealed_der_key};
 use logins::password_of;
 pub(crate) use logins::{netrc, npm_login, pgpass, registry_login, url_password};
 pub(crate) use names::{
@@ -32,7 +32,7 @@ pub(crate) use tokens::{
     curl_login, issuer_key, mail_login, password_list, shared_access, token_in_program, token_in_settings,
 };
 use wrapped::WRAPPED;
-pub(crate) use wrapped::{in_base64, in_escapes, in_hexadecimal, in_percent, in_utf_32, numbered};
+pub(crate) use wrapped::{in_base64, in_escapes, in_gzip, in_hexadecimal, in_percent, in_utf_32, numbered};
 
 use crate::kind::Class;
 use crate::shape;

@@ -40,7 +40,7 @@ const PART_BYTES: usize = 128 << 10;
 /// Wrapped content inside wrapped content, most.
 const WRAPS_MAX: u32 = 2;
 /// Raised when a reader changes: what the tables do not show.
-const REVISION: u32 = 11;
+const REVISION: u32 = 12;
 
 /// What a window is reported as in which the keywords are too many to be tried.
 pub const UNREAD: &str = "more keywords than can be tried";

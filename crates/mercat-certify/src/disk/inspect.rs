@@ -3,7 +3,7 @@
 use super::DiskSpecimen;
 use super::walk::{LIMITS, Limits, Progress, Walked, Walks, walk};
 use crate::documents::{self, Documents};
-use crate::facts::{LayerFacts, Note, READ_ALIKE};
+use crate::facts::{Captured, LayerFacts, Note, READ_ALIKE};
 use crate::files::Files;
 use crate::files::whole::{Part, Whole, whole};
 use crate::inventory::Root;
@@ -12,7 +12,7 @@ use crate::verdict::{Check, DiskReport, FilesReport, VolumeReport};
 use crate::vulnerabilities::{self, Installed};
 use crate::{Knowledge, Verdict, inventory};
 use mercat_artifact::ReadError;
-use mercat_artifact::pkgdb::{OsRelease, Package, RECORDS, is_record, root_of_record};
+use mercat_artifact::pkgdb::{OsRelease, Package, RECORDS, root_of_record};
 use mercat_disk::ReadAt;
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_guest::{Contents, Guest, Table, Volume};
@@ -83,7 +83,7 @@ pub(super) fn inspect_within(
     findings.extend(note_findings(BESIDE_FILES, &walks.space));
     findings.extend(walks.passed.clone().map(over_the_limits));
     let unallocated_bytes = walks.space.scanned_bytes;
-    let (tree, told, doubts) = joined(guest.as_ref(), walks);
+    let Joined { tree, told, captured, doubts } = joined(guest.as_ref(), walks);
     findings.extend(doubts.into_iter().map(doubted));
     let (os, packages, found) = installed(&tree, specimen.claims.data_disk);
     findings.extend(found);
@@ -97,7 +97,7 @@ pub(super) fn inspect_within(
         Installed { os: &os, packages: &packages, components: &files.components, digests: &digests };
     let judged = vulnerabilities::judge(&installed, knowledge);
     findings.extend(judged.findings);
-    let roots = other_roots(&tree, &os, &mut findings);
+    let roots = other_roots(&tree, &captured, &os, &mut findings);
     let of_roots = vulnerabilities::judge_roots(&roots, &digests, knowledge);
     findings.extend(of_roots.findings);
     let mut statements = judged.statements;
@@ -463,21 +463,33 @@ fn volume_report(volume: &Volume, walks: &Walks, all: &[Volume]) -> VolumeReport
     }
 }
 
-/// The volumes as the guest joins them, and what their files tell, in the same order.
-fn joined(guest: Option<&Guest>, walks: Walks) -> (Tree, Vec<Files>, Vec<Doubt>) {
-    let Some(guest) = guest else { return Default::default() };
+/// The volumes as the guest joins them.
+#[derive(Default)]
+struct Joined {
+    tree: Tree,
+    /// What their files tell, in the same order.
+    told: Vec<Files>,
+    /// Records of packages of other roots, with the volume.
+    captured: Vec<(String, Captured)>,
+    doubts: Vec<Doubt>,
+}
+
+fn joined(guest: Option<&Guest>, walks: Walks) -> Joined {
+    let Some(guest) = guest else { return Joined::default() };
+    let mut captured = Vec::new();
     let mut trees: Vec<VolumeTree> = Vec::new();
     let mut names = Vec::new();
     let mut told = Vec::new();
     for (volume, walked) in guest.volumes.iter().zip(walks.volumes) {
         if let Some(Walked { tree, facts }) = walked {
             names.push(mounts::names(guest, volume, &tree.file_system));
+            captured.extend(facts.captured.into_iter().map(|one| (tree.volume.clone(), one)));
             trees.push(tree);
             told.push(facts.told);
         }
     }
     let (tree, doubts) = mounts::join(trees, &names);
-    (tree, told, doubts)
+    Joined { tree, told, captured, doubts }
 }
 
 /// Rules did not run, because not everything that they look at could be kept.
@@ -520,34 +532,64 @@ fn installed(tree: &Tree, data_disk: bool) -> (OsRelease, Vec<Package>, Vec<Find
     (os, packages, findings)
 }
 
-/// The packages of other roots: of containers, and of systems on volumes that nothing mounts.
-fn other_roots(tree: &Tree, os: &OsRelease, findings: &mut Vec<Finding>) -> Vec<Root> {
-    let mut records: BTreeMap<(&str, &str), Vec<Found<'_>>> = BTreeMap::new();
-    for found in tree.all() {
-        let path = found.node.path.as_str();
-        let is_first = tree.root().is_some_and(|root| root.volume == found.volume.volume);
-        let root = root_of_record(path).or_else(|| (!is_first && is_record(path)).then_some(""));
-        if let Some(root) = root {
-            records.entry((&found.volume.volume, root)).or_default().push(found);
+/// The packages of other roots: of containers and archives, and of systems on volumes that nothing mounts.
+fn other_roots(
+    tree: &Tree,
+    captured: &[(String, Captured)],
+    os: &OsRelease,
+    findings: &mut Vec<Finding>,
+) -> Vec<Root> {
+    let mut roots = Vec::new();
+    let is_other = |volume: &&VolumeTree| tree.root().is_none_or(|root| root.volume != volume.volume);
+    for volume in tree.volumes.iter().filter(is_other) {
+        let records = || RECORDS.iter().filter_map(|path| volume.get(path)).filter(|node| node.is_file());
+        let texts = records().filter(|node| node.path.ends_with("os-release")).map(|node| node.text());
+        let databases = records().filter(|node| !node.path.ends_with("os-release"));
+        let databases = databases.chain(volume.below("var/lib/dpkg/status.d"));
+        let databases = databases.map(|node| Found { volume, node });
+        let found = packages_of(databases, findings);
+        let texts: Vec<_> = texts.collect();
+        roots.extend(Root::of(&volume.volume, texts.iter().map(|text| &**text), found));
+    }
+    let mut records: BTreeMap<(&str, &str), Vec<(&str, &inventory::Record)>> = BTreeMap::new();
+    for (volume, Captured { path, record }) in captured {
+        if let (Some(root), Some(record)) = (root_of_record(path), record) {
+            records.entry((volume, root)).or_default().push((path, record));
         }
     }
-    let mut out = Vec::new();
-    for ((volume, path), records) in records {
+    for ((volume, root), records) in records {
         let (texts, databases): (Vec<_>, Vec<_>) =
-            records.into_iter().partition(|found| found.node.path.ends_with("os-release"));
-        let (packages, formats) = packages_of(databases.into_iter(), findings);
-        if formats.is_empty() {
-            continue;
+            records.into_iter().partition(|(path, _)| path.ends_with("os-release"));
+        let (mut packages, mut formats) = (Vec::new(), BTreeSet::new());
+        for (path, record) in databases {
+            let place = Place { layer: volume.to_owned(), path: path.to_owned(), ..Place::default() };
+            let read = record.packages(path);
+            take_packages((&mut packages, &mut formats), path, place, read, findings);
         }
-        let texts: Vec<_> =
-            texts.iter().filter(|found| found.node.is_file()).map(|found| found.node.text()).collect();
-        let path = if path.is_empty() { volume } else { path };
-        let texts = texts.iter().map(|text| &**text);
-        let (root, found) = Root::of(path, texts, (packages, &formats), os);
-        findings.extend(found);
-        out.push(root);
+        roots.extend(Root::of(root, texts.iter().map(|(_, record)| record.text()), (packages, formats)));
     }
-    out
+    let (mut roots, differ): (Vec<Root>, Vec<_>) = roots.into_iter().unzip();
+    findings.extend(differ.into_iter().flatten());
+    findings.extend(Root::settle(&mut roots, os));
+    roots
+}
+
+/// Takes in what one database says.
+fn take_packages(
+    (packages, formats): (&mut Vec<Package>, &mut BTreeSet<&'static str>),
+    path: &str,
+    place: Place,
+    read: Result<Vec<Package>, Box<Finding>>,
+    findings: &mut Vec<Finding>,
+) {
+    // One that cannot be read is one; one without a package is none.
+    if read.as_ref().map_or(true, |found| !found.is_empty()) {
+        formats.insert(inventory::format_of(path));
+    }
+    match read {
+        Ok(found) => packages.extend(found),
+        Err(finding) => findings.push(Finding { place, ..*finding }),
+    }
 }
 
 /// What databases say, and of which package managers they are.
@@ -575,13 +617,7 @@ fn packages_of<'t>(
         }
         let Some(bytes) = &found.node.content else { continue };
         let read = inventory::Record::of(path, bytes).and_then(|record| record.packages(path));
-        if read.as_ref().map_or(true, |found| !found.is_empty()) {
-            formats.insert(inventory::format_of(path));
-        }
-        match read {
-            Ok(found) => packages.extend(found),
-            Err(finding) => findings.push(Finding { place, ..*finding }),
-        }
+        take_packages((&mut packages, &mut formats), path, place, read, findings);
     }
     packages.sort();
     packages.dedup();

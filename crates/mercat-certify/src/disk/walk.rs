@@ -7,7 +7,6 @@ use crate::kept::Bytes;
 use crate::scan::{OURS, Rules, Scan, Want, Whence};
 use crate::{Knowledge, files, inventory, space};
 use mercat_artifact::ReadError;
-use mercat_artifact::pkgdb::root_of_record;
 use mercat_disk::ReadAt;
 use mercat_guest::{Contents, Entry, Guest, Kind, Visit, Volume};
 use mercat_machine::{HEAD_BYTES, Node, Passed, Passing, VolumeTree, Wanted, is_swap, wanted};
@@ -385,8 +384,7 @@ impl Visit for Visitor<'_, '_> {
         self.shared.read(bytes.unreported);
         let Passed { head, kernel } = bytes.passing.finish();
         let swap = is_swap(&head);
-        let is_database = inventory::is_database(&entry.path) && root_of_record(&entry.path).is_none();
-        if let Some(bytes) = kept.as_ref().filter(|_| is_database) {
+        if let Some(bytes) = kept.as_ref().filter(|_| inventory::is_database(&entry.path)) {
             files::own(&self.scan, &entry.path, bytes);
         }
         if wanted.is_some() || swap || kernel.is_some() {

@@ -3,7 +3,7 @@
 use super::hiding::Hiding;
 use super::modes::Mode;
 use super::owners::{self, DIVERSIONS, Owned, Owners};
-use super::{Files, Program, USERS};
+use super::{Files, GROUPS, Program, USERS};
 use crate::scan::OURS;
 use mercat_artifact::pkgdb::Package;
 use mercat_domain::finding::{Finding, Place, Severity};
@@ -60,8 +60,9 @@ pub(crate) struct Whole {
     pub(crate) programs: usize,
     /// Names beside `root` of accounts with its rights.
     pub(crate) roots: BTreeSet<String>,
-    /// Names of accounts, where the file that names them was read.
+    /// Names of accounts and of groups, where the files that name them were read.
     pub(crate) users: Option<BTreeSet<String>>,
+    pub(crate) groups: Option<BTreeSet<String>>,
     /// Programs as their package installed them, by the digest that it has for them: place and path there; package and
     /// SHA-256.
     pub(crate) as_installed: BTreeMap<(String, String), (String, String)>,
@@ -172,8 +173,12 @@ pub(crate) fn whole(parts: &[Part<'_>], is_installed: &dyn Fn(&str) -> bool) -> 
     }
     if let Some((_, of)) = joined.accounts.get(USERS) {
         out.roots = of.roots.clone();
-        out.users = (!of.link).then(|| of.users.clone());
     }
+    let names = |path: &str| {
+        let of = joined.accounts.get(path).filter(|(_, of)| !of.link);
+        of.map(|(_, of)| of.users.clone())
+    };
+    (out.users, out.groups) = (names(USERS), names(GROUPS));
     out.findings.extend(of_accounts(&joined.accounts, &joined.replaced));
     out.findings.extend(parts.iter().filter(|part| part.files.unknown > 0).map(|part| {
         let observed = format!(

@@ -43,9 +43,12 @@ fn releases<'f>(below: &str, files: &Records<'f>) -> Vec<&'f str> {
     paths.iter().filter_map(|path| Some(files.get(path.as_str())?.1.record.as_ref()?.text())).collect()
 }
 
-/// Whether a layer takes away everything that those below have in a directory.
-fn is_emptied(directory: &str, facts: &LayerFacts) -> bool {
-    start::is_cut(directory, facts) || facts.opaque.iter().any(|gone| gone == directory)
+/// Whether a layer takes away everything that those below have in a directory or archive.
+fn is_emptied(root: &str, facts: &LayerFacts) -> bool {
+    match root.split_once('!') {
+        Some((archive, _)) => start::is_cut(archive, facts) || facts.told.has(archive),
+        None => start::is_cut(root, facts) || facts.opaque.iter().any(|gone| gone == root),
+    }
 }
 
 struct Composer<'a> {
@@ -113,7 +116,7 @@ pub(super) fn compose(
     let names: HashSet<&str> = packages.iter().chain(&gone).map(|package| package.name.as_str()).collect();
     let mut whole = composer.files(&layers, &names);
     composer.check_user(&whole.roots);
-    composer.check_start(&layers, whole.users.as_ref());
+    composer.check_start(&layers, [whole.users.as_ref(), whole.groups.as_ref()]);
     let of_distribution =
         |package: &str| vulnerabilities::is_of_distribution(&os, &packages, package, knowledge);
     whole.keys_of_packages(&mut composer.findings, of_distribution);
@@ -221,9 +224,9 @@ impl Composer<'_> {
         }
     }
 
-    fn check_start(&mut self, layers: &[(&str, &LayerFacts)], users: Option<&BTreeSet<String>>) {
+    fn check_start(&mut self, layers: &[(&str, &LayerFacts)], names: [Option<&BTreeSet<String>>; 2]) {
         let is_whole = layers.len() == self.image.layers.len() && !self.image.attestation;
-        if is_whole && let Some(observed) = start::hindrance(&self.image.config, layers, users) {
+        if is_whole && let Some(observed) = start::hindrance(&self.image.config, layers, names) {
             let fix = "put what the image starts, and who it runs as, into its layers, or name others in its config";
             self.add(
                 "CTR-25",
@@ -438,15 +441,14 @@ impl Composer<'_> {
         found.into_iter().chain(others).for_each(|finding| self.adopt(finding));
         let mut roots = Vec::new();
         for (path, files) in of_roots {
-            let (packages, formats) = self.packages(&files, &removed);
-            if formats.is_empty() {
+            let found = self.packages(&files, &removed);
+            let Some((root, differs)) = Root::of(path, releases(&format!("{path}/"), &files), found) else {
                 continue;
-            }
-            let below = format!("{path}/");
-            let (root, found) = Root::of(path, releases(&below, &files), (packages, &formats), &os);
-            found.into_iter().for_each(|finding| self.adopt(finding));
+            };
+            differs.into_iter().for_each(|finding| self.adopt(finding));
             roots.push(root);
         }
+        Root::settle(&mut roots, &os).into_iter().for_each(|finding| self.adopt(finding));
         let named: BTreeSet<(&str, &str)> =
             packages.iter().map(|package| (package.name.as_str(), package.architecture.as_str())).collect();
         let is_of_first = |path: &str| !path.ends_with("os-release") && root_of_record(path).is_none();

@@ -2,6 +2,7 @@
 //! first.
 
 use crate::facts::LayerFacts;
+use crate::files::{GROUPS, USERS};
 use mercat_artifact::oci::Config;
 use mercat_inventory::Start;
 use mercat_machine::accounts::USERS_MAX;
@@ -28,17 +29,20 @@ const GONE_MAX: usize = 10_000;
 const NAME_CHARS_MAX: usize = 200;
 
 /// Why its first program or its user is certainly not there; nothing where it is, or where names alone do not tell.
-/// `users` are the names in `etc/passwd`, where that was read.
+/// `users` and `groups` are the names in `etc/passwd` and `etc/group`, where those were read.
 pub(super) fn hindrance(
     config: &Config,
     layers: &[(&str, &LayerFacts)],
-    users: Option<&BTreeSet<String>>,
+    [users, groups]: [Option<&BTreeSet<String>>; 2],
 ) -> Option<String> {
     // Others have no such paths, or no such file of users.
     if !config.platform.starts_with("linux/") {
         return None;
     }
-    without_program(config, layers).or_else(|| without_user(&config.user, layers, users))
+    let (user, group) = config.user.split_once(':').unwrap_or((&config.user, ""));
+    without_program(config, layers)
+        .or_else(|| without_name("User", user, (USERS, users), layers))
+        .or_else(|| without_name("the group of User", group, (GROUPS, groups), layers))
 }
 
 fn without_program(config: &Config, layers: &[(&str, &LayerFacts)]) -> Option<String> {
@@ -108,16 +112,20 @@ fn unstartable(path: &str, config: &Config, layers: &[(&str, &LayerFacts)]) -> O
             Some(format!("a script for {:?}, which is not in the image", short(interpreter)))
         }
         Start::Script { interpreter, argument } if interpreter.ends_with("/env") => {
-            // What may stand in front of a name is an option or a variable.
+            // What may stand in front of a name is a variable, or an option, of which this one splits what follows.
+            let argument = argument.strip_prefix("-S").map_or(argument.as_str(), str::trim_start);
             let name = argument.split([' ', '\t']).next().filter(|name| !name.starts_with('-'))?;
             if name.ends_with('\r') {
                 return Some("a script whose first line ends with a carriage return".to_owned());
             }
-            let is_name = !name.is_empty() && !name.contains(['/', '=']);
+            let is_name = !name.is_empty() && !name.contains(['/', '=', '"', '\'', '\\', '$']);
             let is_missing = is_name && matches!(place(name, config, layers), Some(Place::Missing));
             is_missing.then(|| format!("a script for {:?}, which is in no directory of PATH", short(name)))
         }
         Start::Script { .. } => None,
+        Start::Text => {
+            Some("which is neither a program nor a script with a first line that names one".to_owned())
+        }
         Start::Elf { machine, loader } => {
             let architecture = config.platform.split('/').nth(1).unwrap_or_default();
             let fits = MACHINES.iter().find(|(name, _)| *name == architecture);
@@ -139,21 +147,22 @@ fn how<'f>(path: &str, layers: &[(&str, &'f LayerFacts)]) -> Option<&'f (bool, S
     facts.told.starts.get(path)
 }
 
-fn without_user(
-    user: &str,
+/// Whether the file in which engines look a name up does not have it.
+fn without_name(
+    what: &str,
+    name: &str,
+    (file, known): (&str, Option<&BTreeSet<String>>),
     layers: &[(&str, &LayerFacts)],
-    users: Option<&BTreeSet<String>>,
 ) -> Option<String> {
-    let name = user.split(':').next().unwrap_or_default();
     // Numbers need no name, and of root it is said that it is root.
     if matches!(name, "" | "root") || name.parse::<i64>().is_ok() {
         return None;
     }
-    let is_unknown = match users {
-        Some(users) => users.len() < USERS_MAX && !users.contains(name),
-        None => is_missing("etc/passwd", layers),
+    let is_unknown = match known {
+        Some(known) => known.len() < USERS_MAX && !known.contains(name),
+        None => is_missing(file, layers),
     };
-    is_unknown.then(|| format!("User is {:?}, which is not in etc/passwd", short(name)))
+    is_unknown.then(|| format!("{what} is {:?}, which is not in {file}", short(name)))
 }
 
 /// A path from the root; nothing where it goes back, which links may turn elsewhere, or where runtimes have what is theirs.

@@ -40,7 +40,7 @@ fn database(name: &str, version: &str) -> Vec<u8> {
     out
 }
 
-fn tar(path: &str, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn tar(path: &str, bytes: &[u8]) -> Vec<u8> {
     let mut header = vec![0; 512];
     header[..path.len()].copy_from_slice(path.as_bytes());
     header[100..107].copy_from_slice(b"0000644");

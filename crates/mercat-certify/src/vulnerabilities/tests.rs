@@ -134,6 +134,9 @@ fn a_version_that_cannot_be_compared_is_inconclusive_once_a_package() {
     let found = of_components(&[component("pypi", "jinja2", "local")], &knowledge);
     assert_eq!((found.len(), found[0].rule.as_str()), (1, "INC-12"));
     assert!(found[0].observed.contains("2 records"), "{}", found[0].observed);
+    // What a list alone names does not block.
+    let listed = Component { evidence: Evidence::Intent, ..component("pypi", "jinja2", "local") };
+    assert_eq!(of_components(&[listed], &knowledge)[0].rule, "CTR-22-BELOW");
 }
 
 #[test]

@@ -50,6 +50,32 @@ pub(crate) fn sealed_der_key(window: &[u8], at: usize) -> Seen {
     if is_key { Seen::of(LOOKED, whole.start..end) } else { nothing }
 }
 
+/// Keys of RSA as Windows has them (`PRIVATEKEYBLOB`, also in files of PVK that nothing seals): the head of a blob for
+/// signatures or exchange, the keyword, bits, exponent, and the numbers.
+pub(crate) fn blob_key(window: &[u8], at: usize) -> Seen {
+    const HEADS: [[u8; 8]; 2] = [[7, 2, 0, 0, 0, 0x24, 0, 0], [7, 2, 0, 0, 0, 0xa4, 0, 0]];
+    /// Keyword, bits and exponent.
+    const FRONT: usize = 12;
+    let nothing = Seen::nothing(LOOKED);
+    let is_blob = HEADS.iter().any(|head| window[..at].ends_with(head));
+    let Some(bits) = window.get(at + 4..at + 8).map(|bits| usize::from(bits[0]) | usize::from(bits[1]) << 8)
+    else {
+        return nothing;
+    };
+    // Half a byte more than one for each bit: the modulus, five numbers of half its length, and the private exponent.
+    let end = at + FRONT + bits / 16 * 9;
+    match window.get(at + FRONT..end) {
+        Some(numbers) if is_blob && bits >= 512 && is_random(numbers) => Seen::of(LOOKED, at..end),
+        _ => nothing,
+    }
+}
+
+/// The secret key of an onion service (Tor, `hs_ed25519_secret_key`): the keyword, zeros up to 32 bytes, and 64 bytes.
+pub(crate) fn onion_key(window: &[u8], at: usize) -> Seen {
+    let key = window.get(at + 32..at + 96).filter(|key| is_random(key) && window[at + 29..at + 32] == [0; 3]);
+    key.map_or(Seen::nothing(LOOKED), |_| Seen::of(LOOKED, at + 32..at + 96))
+}
+
 /// Whether these are the name of an algorithm and the octets of a key. Public keys and certificates have
 /// such names too, but no octets behind them.
 fn is_sealed_or_wrapped(body: &[u8]) -> bool {

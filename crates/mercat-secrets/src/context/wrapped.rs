@@ -2,9 +2,12 @@
 
 use super::{Seen, padded, run, run_back};
 use crate::shape;
+use std::io::Read;
 
 /// Bytes of what is wrapped, most.
 pub(super) const WRAPPED: usize = 16 << 10;
+/// Bytes of what is unpacked, most.
+const UNPACKED: u64 = 64 << 10;
 /// Escapes in a row that are no coincidence.
 const ESCAPES_LEAST: usize = 4;
 
@@ -19,6 +22,23 @@ pub(crate) fn in_base64(window: &[u8], at: usize) -> Seen {
     };
     let inner = start.and_then(|start| shape::base64(&window[start..end]));
     Seen { looked: end - at, secret: None, inner }
+}
+
+/// A compressed file in base64 (gzip, RFC 1952), as cloud-init takes files (`gz+b64`) and Helm keeps what it installed; what
+/// is cut off or damaged is read as far as it goes.
+pub(crate) fn in_gzip(window: &[u8], at: usize) -> Seen {
+    // Elsewhere in what is encoded it begins nothing.
+    if at > 0 && padded(window[at - 1]) && window[at - 1] != b'=' {
+        return Seen::nothing(8);
+    }
+    let wrapped = in_base64(window, at);
+    let unpacked = wrapped.inner.map(|packed| {
+        let mut unpacked = Vec::new();
+        let mut all = flate2::bufread::MultiGzDecoder::new(&packed[..]).take(UNPACKED);
+        let _ = all.read_to_end(&mut unpacked);
+        unpacked
+    });
+    Seen { inner: unpacked, ..wrapped }
 }
 
 /// A key as part of a URL (RFC 3986). The keyword is the end of its first line.

@@ -14,6 +14,10 @@ pub(super) const KINDS: &[Kind] = &[
     token("1Password service account token", &[Lit("ops_eyJ"), Run(Base64, 250, 1500)]),
     named("Bitwarden session", &[NoCase("BW_SESSION"), Assign, Run(Base64, 86, 86), Lit("==")]),
     token("OpenVPN static key", &[Lit("-----BEGIN OpenVPN Static key V1-----\n"), Run(Hex, 32, 32)]),
+    // As minisign and signify write them: algorithms, salt, and 64 bytes of a key.
+    token("minisign secret key", &[Lit("RWRTY0Iy"), Run(Base64, 203, 204)]),
+    token("minisign secret key", &[Lit("RWQAAEIy"), Run(Base64, 203, 204)]),
+    token("signify secret key", &[Lit("RWRCSwAA"), Run(Base64, 131, 132)]),
     token("age secret key", &[Lit("AGE-SECRET-KEY-1"), Run(Upper, 58, 58)]),
     token("Tailscale auth key", &[Lit("tskey-auth-"), Run(Alnum, 10, 20), Lit("-"), Run(Alnum, 20, 40)]),
     token("Tailscale API key", &[Lit("tskey-api-"), Run(Alnum, 10, 20), Lit("-"), Run(Alnum, 20, 40)]),

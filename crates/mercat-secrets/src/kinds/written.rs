@@ -70,6 +70,8 @@ pub(super) const KINDS: &[Kind] = &[
     written("private key", BARE, bare_key),
     written("private key", &["<RSAKeyValue>"], xml_key),
     written("private key", &["private-key (", ":private-key(", ":protected-private-key("], gnupg_key),
+    written("private key", &["RSA2\0"], blob_key),
+    written("private key", &["== ed25519v1-secret: type0 =="], onion_key),
     written("private key", &["PRIVATE%20KEY"], in_percent),
     written("PuTTY private key", &["PuTTY-User-Key-File-"], putty_key),
     written("private JSON Web Key", &["\"kty\""], web_key),
@@ -85,9 +87,12 @@ pub(super) const KINDS: &[Kind] = &[
             "ewoJImF1dGhz",
             "ewogICJhdXRocyI6",
             "ewogICAgImF1dGhz",
+            // The same around what is compressed.
+            "SDRzSU",
         ],
         in_base64,
     ),
+    written("file in gzip and base64", &["H4sI"], in_gzip),
     written("file in hexadecimal", HEXADECIMAL, in_hexadecimal),
     written("file in UTF-32", &["-\0\0\0-\0\0\0-\0\0\0-\0\0\0-\0\0\0B"], in_utf_32),
     written(

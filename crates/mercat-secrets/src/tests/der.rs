@@ -212,3 +212,32 @@ fn keys_of_gnupg_dotnet_sigstore_and_openvpn_are_told() {
         assert_eq!(kinds(other.as_bytes()), [""; 0], "{other}");
     }
 }
+
+#[test]
+fn keys_of_windows_tor_minisign_and_signify_are_told() {
+    let blob = |kind: u8, use_of: u8| {
+        let head = [kind, 2, 0, 0, 0, use_of, 0, 0];
+        [&head[..], b"RSA2\x00\x08\x00\x00\x01\x00\x01\x00", &noise(2048 / 16 * 9)].concat()
+    };
+    is_found(&blob(7, 0xa4));
+    let pvk = [&b"\x1e\xf1\xb5\xb0\0\0\0\0"[..], &blob(7, 0x24)].concat();
+    is_found(&pvk);
+    is_silent(&blob(6, 0x24));
+    is_silent(&blob(7, 0x66));
+    is_silent(&blob(7, 0xa4)[..600]);
+    let onion = |name: &[u8]| [b"== ed25519v1-", name, b": type0 ==\0\0\0", &noise(64)].concat();
+    is_found(&onion(b"secret"));
+    is_silent(&onion(b"public"));
+    is_silent(&onion(b"secret")[..60]);
+    for (kind, begins, bytes) in [
+        ("minisign secret key", "RWRTY0Iy", 203),
+        ("minisign secret key", "RWQAAEIy", 203),
+        ("signify secret key", "RWRCSwAAACo", 128),
+    ] {
+        use base64::Engine as _;
+        let letters = base64::engine::general_purpose::STANDARD_NO_PAD.encode(noise(200));
+        let key = format!("untrusted comment: a key\n{begins}{}=\n", &letters[..bytes]);
+        assert_eq!(kinds(key.clone().into_bytes()), [kind], "{key}");
+        assert_eq!(kinds(key[..100].as_bytes()), [""; 0], "{key}");
+    }
+}

@@ -23,6 +23,24 @@ fn a_key_in_base64_is_found_wherever_it_begins_in_a_group() {
 }
 
 #[test]
+fn a_compressed_key_in_base64_is_found_also_where_that_is_encoded_again() {
+    use base64::Engine as _;
+    use std::io::Write as _;
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(key().as_bytes()).expect("memory");
+    let packed = packed.finish().expect("memory");
+    let once = encode(&packed);
+    assert_eq!(kinds(format!("- encoding: gz+b64\n  content: {once}\n")), ["private key"]);
+    assert_eq!(kinds(&once), ["private key"]);
+    assert_eq!(kinds(format!("data:\n  release: {}\n", encode(once.as_bytes()))), ["private key"]);
+    assert_eq!(kinds(encode(&packed[..packed.len() - 8])), ["private key"], "cut off");
+    for other in [encode(&packed[..12]), format!("x{once}"), encode(b"\x1f\x8b\x08\x00 and no more")] {
+        assert_eq!(kinds(&other), [""; 0], "{other}");
+    }
+}
+
+#[test]
 fn a_key_whose_line_ends_or_signs_json_escapes_is_found() {
     let lower = |code| format!("\\u{code:04x}");
     for (name, text) in [

@@ -199,6 +199,17 @@ fn packages_of_other_roots_are_looked_up_in_their_own_distribution() {
     // Of no distribution, and not of the image's own.
     let all = found(&[base(b"")]);
     assert!(is_told(&all, "INC-07", "srv/old"), "{all:?}");
+    // In an archive, whose upper layer does not repeat what the lower one is.
+    let lower = tar(&[("etc/os-release", RELEASE), ("var/lib/dpkg/status", b"Package: a\nVersion: 1\n")]);
+    let saved = tar(&[("lower.tar", &lower), ("upper.tar", &tar(&[("var/lib/dpkg/status", STATUS)]))]);
+    let archive = || tar(&[("opt/app.tar.gz", &gzip(&saved))]);
+    let all = found(&[base(b""), archive()]);
+    assert!(all.iter().any(|[rule, path]| rule == "CTR-22" && path.ends_with("!/upper.tar!")), "{all:?}");
+    assert!(is_told(&all, "CTR-22", "srv/old"), "the one distribution that fits: {all:?}");
+    for upper in [("opt/.wh.app.tar.gz", &b""[..]), ("opt/app.tar.gz", b"another")] {
+        let all = found(&[base(b""), archive(), tar(&[upper])]);
+        assert!(all.iter().all(|[rule, _]| rule != "CTR-22"), "{all:?}");
+    }
     let all = found(&[base(of_alpine)]);
     assert!(is_told(&all, "PKG-03", "srv/old"), "{all:?}");
 }

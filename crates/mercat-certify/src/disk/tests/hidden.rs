@@ -257,6 +257,14 @@ const CASES: &[Case] = &[
         },
         "CTR-22",
     ),
+    (
+        "a system in an archive",
+        |m| {
+            let record = b"Package: leaky\nStatus: install ok installed\nVersion: 1.0\nArchitecture: amd64\n";
+            m.bytes_of("opt/images/app.tar", crate::inventory::tests::tar("./var/lib/dpkg/status", record));
+        },
+        "CTR-22",
+    ),
     ("what dpkg has not yet written down", |m| m.file("var/lib/dpkg/updates/0000", "Package: x\n"), "INC-08"),
     ("history of a database client", |m| m.file("root/.psql_history", "select 1\n"), "LNX-01"),
     (

@@ -28,7 +28,7 @@ fn config(entry_point: &[&str], command: &[&str]) -> Config {
 
 fn told(config: &Config, layers: &[LayerFacts]) -> Option<String> {
     let layers: Vec<(&str, &LayerFacts)> = layers.iter().map(|layer| ("", layer)).collect();
-    hindrance(config, &layers, None)
+    hindrance(config, &layers, [None; 2])
 }
 
 #[test]
@@ -143,8 +143,19 @@ fn what_a_kernel_would_not_start_is_told() {
     assert_eq!(of(0o755, b"#!/usr/bin/env node\n"), missing);
     let cut = why("a script whose first line ends with a carriage return");
     assert_eq!(of(0o755, b"#!/usr/bin/env node\r\n"), cut);
-    for unclear in [b"#!/usr/bin/env -S node\n".as_slice(), b"#!/usr/bin/env A=b node\n", b"#!/usr/bin/env\n"]
-    {
+    let missing = why("a script for \"node\", which is in no directory of PATH");
+    assert_eq!(of(0o755, b"#!/usr/bin/env -S node --x\n"), missing);
+    assert_eq!(of(0o755, b"#!/usr/bin/env -S sh -e\n"), None);
+    let neither = why("which is neither a program nor a script with a first line that names one");
+    assert_eq!(of(0o755, b"exec /bin/sh\n"), neither);
+    assert_eq!(of(0o755, b""), neither);
+    assert_eq!(of(0o644, b"exec /bin/sh\n"), None, "modes of what is no program are not kept");
+    for unclear in [
+        b"#!/usr/bin/env -S \"no de\"\n".as_slice(),
+        b"#!/usr/bin/env -S -i node\n",
+        b"#!/usr/bin/env A=b node\n",
+        b"#!/usr/bin/env\n",
+    ] {
         assert_eq!(of(0o755, unclear), None);
     }
     assert_eq!(of(0o755, &elf(62, "")), None);
@@ -187,20 +198,29 @@ fn a_user_without_an_entry_is_told() {
     let facts = layer(&["etc/passwd"], &[], &[]);
     let layers = [("", &facts)];
     let users: BTreeSet<String> = ["root", "app"].map(str::to_owned).into();
+    let groups: BTreeSet<String> = ["root", "app", "x"].map(str::to_owned).into();
     let of = |user: &str, users: Option<&BTreeSet<String>>| {
-        hindrance(&Config { user: user.to_owned(), ..config(&["/proc/self/exe"], &[]) }, &layers, users)
+        hindrance(
+            &Config { user: user.to_owned(), ..config(&["/proc/self/exe"], &[]) },
+            &layers,
+            [users, Some(&groups)],
+        )
     };
     for user in ["", "app", "app:app", "root", "1000", "1000:x", "+7"] {
         assert_eq!(of(user, Some(&users)), None, "{user}");
     }
     let missing = Some("User is \"web\", which is not in etc/passwd".to_owned());
     assert_eq!(of("web:www", Some(&users)), missing);
+    let of_group = Some("the group of User is \"www\", which is not in etc/group".to_owned());
+    assert_eq!(of("app:www", Some(&users)), of_group);
+    assert_eq!(of("1000:www", None), of_group);
+    assert_eq!(of("app:33", Some(&users)), None);
     assert_eq!(of("web", None), None);
     let many: BTreeSet<String> = (0..USERS_MAX).map(|at| format!("u{at}")).collect();
     assert_eq!(of("web", Some(&many)), None);
     let bare = layer(&[], &[], &[]);
     let without = Config { user: "web".to_owned(), ..config(&["/proc/self/exe"], &[]) };
-    assert_eq!(hindrance(&without, &[("", &bare)], None), missing);
+    assert_eq!(hindrance(&without, &[("", &bare)], [None; 2]), missing);
 }
 
 #[test]
