@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mercat-eligibility", &["mercat-domain"]),
     ("mercat-signatures", &["mercat-artifact"]),
     ("mercat-inventory", &["mercat-artifact", "mercat-domain"]),
+    ("mercat-packages", &["mercat-advisories", "mercat-artifact", "mercat-domain"]),
     ("mercat-sbom", &["mercat-inventory", "mercat-artifact", "mercat-domain"]),
     ("mercat-advisories", &["mercat-artifact", "mercat-domain"]),
     ("mercat-policy", &["mercat-advisories", "mercat-artifact", "mercat-domain"]),
@@ -38,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "mercat-advisories",
             "mercat-inventory",
+            "mercat-packages",
             "mercat-sbom",
             "mercat-policy",
             "mercat-secrets",

@@ -48,15 +48,27 @@ pub const RECORDS: [&str; 14] = [
 
 /// Whether a path is that of one of [`RECORDS`], or of a record of distroless images.
 pub fn is_record(path: &str) -> bool {
-    RECORDS.contains(&path) || path.starts_with("var/lib/dpkg/status.d/") && !path.ends_with(".md5sums")
+    let of_distroless = path.strip_prefix("var/lib/dpkg/status.d/");
+    RECORDS.contains(&path)
+        || of_distroless.is_some_and(|name| !name.contains('/') && !name.ends_with(".md5sums"))
+}
+
+/// Whether a path is that of a record that names the distribution, in the first root or one below it.
+pub fn is_release(path: &str) -> bool {
+    let is_one = |path: &str| matches!(path, "etc/os-release" | "usr/lib/os-release");
+    is_one(path) || root_of_record(path).is_some_and(|root| is_one(&path[root.len() + 1..]))
 }
 
 /// The directory that is the root of a system of its own, where a path is that of a record below one: of a container that
 /// lies on a disk, or of what something is built in.
 pub fn root_of_record(path: &str) -> Option<&str> {
+    const NAMES: [&str; 6] = ["status", "installed", "Packages", "Packages.db", "rpmdb.sqlite", "os-release"];
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if !NAMES.contains(&name) && !path.contains("/lib/dpkg/status.d/") || is_record(path) {
+        return None;
+    }
     let mut roots = path.match_indices('/').filter(|(at, _)| is_record(&path[at + 1..]));
-    let (at, _) = roots.next().filter(|_| !is_record(path))?;
-    Some(&path[..at])
+    roots.next().map(|(at, _)| &path[..at])
 }
 
 /// Fields of a stanza that are read.
@@ -71,58 +83,73 @@ const GONE: [&str; 2] = ["not-installed", "config-files"];
 /// The line that is neither a field, a continuation nor blank, or a stanza that names half of a package.
 pub fn parse_dpkg(text: &str) -> Result<Vec<Package>, String> {
     let mut packages = Vec::new();
-    for stanza in stanzas(text) {
-        let mut fields: Vec<(String, String)> = Vec::new();
-        for line in stanza {
-            if line.starts_with([' ', '\t']) {
-                // Of most fields more lines mean nothing to us.
-                if let Some((_, value)) = fields.last_mut().filter(|(key, _)| ASKED.contains(&key.as_str())) {
-                    *value = format!("{value} {}", line.trim()).trim().to_owned();
-                }
-                continue;
+    // Of a stanza only the fields that are asked for; of most others more lines mean nothing to us.
+    let mut fields: Vec<(&str, String)> = Vec::new();
+    let mut is_asked = false;
+    for line in text.lines().chain([""]) {
+        if line.is_empty() {
+            packages.extend(package_of(&std::mem::take(&mut fields))?);
+            is_asked = false;
+            if packages.len() > PACKAGES_MAX {
+                return Err(too_many("a dpkg"));
             }
+        } else if line.starts_with([' ', '\t']) {
+            if let Some((_, value)) = fields.last_mut().filter(|_| is_asked) {
+                *value = format!("{value} {}", line.trim()).trim().to_owned();
+            }
+        } else {
             let (key, value) = line
                 .split_once(':')
-                .ok_or_else(|| format!("line {line:?} is not a field of a dpkg status file"))?;
-            fields.push((key.trim_end().to_ascii_lowercase(), value.trim().to_owned()));
+                .ok_or_else(|| format!("line {} is not a field of a dpkg status file", quoted(line)))?;
+            let asked = ASKED.iter().find(|asked| asked.eq_ignore_ascii_case(key.trim_end()));
+            is_asked = asked.is_some();
+            if let Some(key) = asked {
+                if fields.iter().any(|(known, _)| known == key) {
+                    return Err(format!("a stanza with the field {key} twice"));
+                }
+                fields.push((key, value.trim().to_owned()));
+            }
         }
-        let twice = ASKED.iter().find(|key| fields.iter().filter(|(name, _)| name == *key).count() > 1);
-        if let Some(key) = twice {
-            return Err(format!("a stanza with the field {key} twice"));
-        }
-        let field = |key: &str| fields.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
-        let state = field("status").and_then(|status| status.split_whitespace().last());
-        if state.is_some_and(|state| GONE.iter().any(|gone| state.eq_ignore_ascii_case(gone))) {
-            continue;
-        }
-        let (name, version) = match (field("package"), field("version")) {
-            (Some(name), Some(version)) => (name, version),
-            (None, None) => continue,
-            (Some(name), None) => return Err(format!("the package {name:?} has no version")),
-            (None, Some(_)) => return Err("a stanza with a version and no package".to_owned()),
-        };
-        let (source, source_version) = match field("source") {
-            None => (name, version),
-            Some(source) => match source.split_once(" (") {
-                Some((source, of)) => (source, of.trim_end_matches(')')),
-                None => (source, version),
-            },
-        };
-        if packages.len() == PACKAGES_MAX {
-            return Err(too_many("a dpkg"));
-        }
-        packages.push(Package {
-            name: name.to_owned(),
-            version: version.to_owned(),
-            architecture: field("architecture").unwrap_or_default().to_owned(),
-            source: source.to_owned(),
-            source_version: source_version.to_owned(),
-            module: String::new(),
-        });
     }
     packages.sort();
     packages.dedup();
     Ok(packages)
+}
+
+/// The package of a stanza of dpkg, where one is there.
+fn package_of(fields: &[(&str, String)]) -> Result<Option<Package>, String> {
+    let field = |key: &str| fields.iter().find(|(name, _)| *name == key).map(|(_, value)| value.as_str());
+    let state = field("status").and_then(|status| status.split_whitespace().last());
+    if state.is_some_and(|state| GONE.iter().any(|gone| state.eq_ignore_ascii_case(gone))) {
+        return Ok(None);
+    }
+    let (name, version) = match (field("package"), field("version")) {
+        (Some(name), Some(version)) => (name, version),
+        (None, None) => return Ok(None),
+        (Some(name), None) => return Err(format!("the package {} has no version", quoted(name))),
+        (None, Some(_)) => return Err("a stanza with a version and no package".to_owned()),
+    };
+    if [name, version].iter().any(|text| text.contains(char::is_control)) {
+        return Err(format!(
+            "the package {} has a name or version that no package manager writes",
+            quoted(name)
+        ));
+    }
+    let (source, source_version) = match field("source") {
+        None => (name, version),
+        Some(source) => match source.split_once(" (") {
+            Some((source, of)) => (source, of.trim_end_matches(')')),
+            None => (source, version),
+        },
+    };
+    Ok(Some(Package {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        architecture: field("architecture").unwrap_or_default().to_owned(),
+        source: source.to_owned(),
+        source_version: source_version.to_owned(),
+        module: String::new(),
+    }))
 }
 
 /// Reads an apk installed database.
@@ -130,31 +157,39 @@ pub fn parse_dpkg(text: &str) -> Result<Vec<Package>, String> {
 /// # Errors
 /// The line that is not `X:value`.
 pub fn parse_apk(text: &str) -> Result<Vec<Package>, String> {
+    /// Package, version, architecture, origin.
+    const KEYS: [&str; 4] = ["P", "V", "A", "o"];
     let mut packages = Vec::new();
-    for stanza in stanzas(text) {
-        let mut fields = Vec::new();
-        for line in stanza {
-            let bad = || format!("line {line:?} is not a field of an apk database");
+    let mut fields: [Option<&str>; 4] = [None; 4];
+    for line in text.lines().chain([""]) {
+        if !line.is_empty() {
+            let bad = || format!("line {} is not a field of an apk database", quoted(line));
             let (key, value) = line.split_once(':').filter(|(key, _)| key.len() == 1).ok_or_else(bad)?;
-            fields.push((key, value));
+            match KEYS.iter().position(|known| *known == key) {
+                // Of name and version there is one.
+                Some(at @ 0..2) if fields[at].is_some() => {
+                    return Err(format!("a package with the field {key} twice"));
+                }
+                Some(at) => fields[at] = fields[at].or(Some(value)),
+                None => {}
+            }
+            continue;
         }
-        let twice = ["P", "V"].iter().find(|key| fields.iter().filter(|(name, _)| name == *key).count() > 1);
-        if let Some(key) = twice {
-            return Err(format!("a package with the field {key} twice"));
-        }
-        let field =
-            |key: &str| fields.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned());
-        let (name, version) = match (field("P"), field("V")) {
-            (Some(name), Some(version)) => (name, version),
+        let [name, version, architecture, origin] = std::mem::take(&mut fields);
+        let (name, version) = match (name, version) {
+            (Some(name), Some(version)) => (name.to_owned(), version.to_owned()),
             (None, None) => continue,
-            (name, version) => return Err(format!("a package {name:?} of version {version:?}")),
+            (name, version) => {
+                let told = |of: Option<&str>| of.map_or_else(|| "none".to_owned(), quoted);
+                return Err(format!("a package {} of version {}", told(name), told(version)));
+            }
         };
         if packages.len() == PACKAGES_MAX {
             return Err(too_many("an apk"));
         }
         packages.push(Package {
-            architecture: field("A").unwrap_or_default(),
-            source: field("o").unwrap_or_else(|| name.clone()),
+            architecture: architecture.unwrap_or_default().to_owned(),
+            source: origin.map_or_else(|| name.clone(), str::to_owned),
             source_version: version.clone(),
             module: String::new(),
             name,
@@ -166,14 +201,13 @@ pub fn parse_apk(text: &str) -> Result<Vec<Package>, String> {
     Ok(packages)
 }
 
-fn stanzas(text: &str) -> impl Iterator<Item = Vec<&str>> {
-    let lines: Vec<&str> = text.lines().collect();
-    lines
-        .split(|line| line.is_empty())
-        .map(<[&str]>::to_vec)
-        .filter(|stanza| !stanza.is_empty())
-        .collect::<Vec<_>>()
-        .into_iter()
+/// What a message shows of a text.
+fn quoted(text: &str) -> String {
+    const SHOWN: usize = 80;
+    match text.char_indices().nth(SHOWN) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}", format!("{}…", &text[..end])),
+    }
 }
 
 /// A Linux distribution, from `os-release`.
@@ -217,6 +251,41 @@ pub fn parse_os_release(text: &str) -> OsRelease {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn records_below_a_root_are_told_by_their_whole_path() {
+        for (path, root) in [
+            ("srv/r/var/lib/dpkg/status", Some("srv/r")),
+            ("srv/r/var/lib/dpkg/status.d/os-release", Some("srv/r")),
+            ("a.tar!/usr/lib/apk/db/installed", Some("a.tar!")),
+            ("var/lib/dpkg/status.d/x!/var/lib/dpkg/status", Some("var/lib/dpkg/status.d/x!")),
+            ("var/lib/dpkg/status", None),
+            ("usr/lib/os-release", None),
+            ("srv/r/var/lib/dpkg/status.d/a.md5sums", None),
+            ("srv/r/lib/dpkg/status", None),
+            ("srvvar/lib/dpkg/status", None),
+        ] {
+            assert_eq!(root_of_record(path), root, "{path}");
+        }
+        assert!(is_release("a!/etc/os-release") && !is_release("a/var/lib/dpkg/status.d/os-release"));
+        assert!(!is_record("var/lib/dpkg/status.d/a/b") && is_record("var/lib/dpkg/status.d/a!b"));
+    }
+
+    #[test]
+    fn names_without_letters_to_read_are_refused() {
+        assert!(parse_dpkg("Package: a\x1bb\nVersion: 1\n").is_err());
+        assert!(parse_dpkg("Package: a\nVersion: 1\0\n").is_err());
+    }
+
+    #[test]
+    fn messages_show_the_beginning_of_a_long_line() {
+        let why = parse_dpkg(&"x".repeat(1 << 20)).expect_err("no field");
+        assert!(why.len() < 200 && why.contains('…'), "{why}");
+        assert!(parse_apk(&"y".repeat(1 << 20)).expect_err("no field").len() < 200);
+        // Fields that nobody asks for take no room.
+        let many = "a:\n".repeat(1 << 20);
+        assert_eq!(parse_dpkg(&format!("{many}Package: p\nVersion: 1\n")).map(|all| all.len()), Ok(1));
+    }
 
     #[test]
     fn dpkg_keeps_installed_packages_with_their_sources() {

@@ -1,7 +1,7 @@
 //! The bills of materials of one image or disk, with their digests.
 
 use crate::files::whole::Whole;
-use crate::inventory::Root;
+use crate::inventory::Rooted;
 use mercat_artifact::pkgdb::{OsRelease, Package};
 use mercat_sbom::{Materials, Unpackaged};
 
@@ -18,13 +18,14 @@ pub(crate) fn write(
     (kind, subject): (&'static str, &str),
     os: &OsRelease,
     packages: &[Package],
-    roots: &[Root],
+    rooted: &[Rooted],
     whole: &Whole,
 ) -> Documents {
-    let roots: Vec<mercat_sbom::Root<'_>> = roots
-        .iter()
-        .map(|Root { path, os, packages, .. }| mercat_sbom::Root { path, os, packages })
-        .collect();
+    let rooted = rooted.iter().map(|Rooted { os, packages }| mercat_sbom::Rooted {
+        os,
+        packages: packages.iter().map(|(package, roots, _)| (package, &roots[..])).collect(),
+    });
+    let rooted: Vec<mercat_sbom::Rooted<'_>> = rooted.collect();
     let unpackaged = whole.unpackaged.iter().map(|(path, program)| Unpackaged {
         path: path.clone(),
         bytes: program.bytes,
@@ -36,7 +37,7 @@ pub(crate) fn write(
         subject,
         os,
         packages,
-        roots: &roots,
+        rooted: &rooted,
         gone: &whole.gone,
         licences: &whole.licences,
         components: &whole.components,

@@ -25,6 +25,10 @@ pub(crate) const FORMAT: &str = concat!("mercat.facts/28 ", env!("CARGO_PKG_VERS
 
 const CAPTURE_BYTES_MAX: u64 = 64 << 20;
 const RPM_BYTES_MAX: u64 = 256 << 20;
+/// Bytes that are kept of records of other roots in a layer, how many of them, and parts of a path of one.
+const RECORDED_MAX: usize = 64 << 20;
+const RECORDS_MAX: usize = 10_000;
+const RECORD_PARTS_MAX: usize = 64;
 /// What is asked of a stream that is refused.
 pub(crate) const READ_ALIKE: &str = "a stream that every reader understands alike";
 
@@ -76,6 +80,16 @@ pub(crate) struct Captured {
     pub(crate) record: Option<Record>,
 }
 
+/// A record of packages of another root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Below {
+    /// Where it is, with the archives around it.
+    pub(crate) path: String,
+    /// The file of the layer or volume in which it is, where that is an archive.
+    pub(crate) file: Option<String>,
+    pub(crate) record: Record,
+}
+
 /// The facts of one layer.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LayerFacts {
@@ -106,6 +120,7 @@ pub struct LayerFacts {
     /// where files with other bytes have the path too.
     pub(crate) noted: BTreeMap<String, Option<String>>,
     pub(crate) captured: Vec<Captured>,
+    pub(crate) below: Vec<Below>,
     pub(crate) removed: Vec<String>,
     pub(crate) opaque: Vec<String>,
     /// Links through which other layers may write what is read by its path, with their targets.
@@ -129,9 +144,42 @@ impl LayerFacts {
             self.name(path, digest);
         }
         self.captured.extend(other.captured);
+        self.below.extend(other.below);
         self.removed.extend(other.removed);
         self.opaque.extend(other.opaque);
         self.told.join(other.told);
+    }
+
+    /// Takes note of another name of a file, in which records of other roots are, or which is one.
+    pub(crate) fn hard_link_below(&mut self, path: &str, target: &str) {
+        let of_it = self.below.iter().filter(|below| below.file.as_ref().unwrap_or(&below.path) == target);
+        let again = |below: &Below| Below {
+            path: format!("{path}{}", below.path.get(target.len()..).unwrap_or_default()),
+            file: below.file.as_ref().map(|_| path.to_owned()),
+            record: below.record.clone(),
+        };
+        let mut named: Vec<Below> = of_it.map(again).collect();
+        let of_first = self.captured.iter().find(|captured| captured.path == target);
+        named.extend(of_first.and_then(|captured| {
+            Some(Below { path: path.to_owned(), file: None, record: captured.record.clone()? })
+        }));
+        named.retain(|below| root_of_record(&below.path).is_some());
+        for below in named {
+            let is_kept = self.add_below(below);
+            self.told.unknown += u64::from(!is_kept);
+        }
+    }
+
+    /// Keeps a record of another root; `false` where there are too many.
+    pub(crate) fn add_below(&mut self, below: Below) -> bool {
+        self.told.recorded += below.record.text().len();
+        let is_kept = self.told.recorded <= RECORDED_MAX
+            && self.below.len() < RECORDS_MAX
+            && below.path.matches('/').count() <= RECORD_PARTS_MAX;
+        if is_kept {
+            self.below.push(below);
+        }
+        is_kept
     }
 
     /// Tells of a stream that was refused that it is not the one that was announced, where it is not.
@@ -307,9 +355,7 @@ impl LayerScan<'_> {
         } else if accounts::is_of_accounts(&entry.path) && entry.kind != Kind::Directory {
             let link = Accounts { link: true, ..Accounts::default() };
             self.scan.with(|facts| facts.told.accounts(entry.path, link));
-        } else if (is_record(&entry.path) || root_of_record(&entry.path).is_some())
-            && entry.kind != Kind::Directory
-        {
+        } else if is_record(&entry.path) && entry.kind != Kind::Directory {
             self.scan.with(|facts| facts.captured.push(Captured { path: entry.path, record: None }));
         }
         Ok(())
@@ -333,8 +379,14 @@ impl LayerScan<'_> {
         if entry.kind == Kind::HardLink {
             self.scan.hard_link(path, &entry.link);
         }
+        if matches!(entry.kind, Kind::HardLink | Kind::Symlink) {
+            self.scan.link_below(path, &entry.link);
+        }
         if entry.kind == Kind::Symlink {
             let target = links::target(path, &entry.link);
+            if !path.contains('/') {
+                self.scan.with(|facts| facts.told.top(path, target.clone()));
+            }
             let other_os = path == "etc/os-release" && target != "usr/lib/os-release";
             let alias = links::is_alias(path, &target);
             let too_many = alias && self.scan.with(|facts| facts.aliases.len() >= ALIASES_MAX);
@@ -347,15 +399,7 @@ impl LayerScan<'_> {
     }
 
     fn linked(&self, path: &str, target: &str) {
-        let observed = format!("a link to {target}, which was not read as what it is here");
-        let required = "plain files and directories where the system has its records";
-        self.scan.note(Note::new(
-            "INC-11",
-            path,
-            observed,
-            required,
-            "put the file or directory itself there",
-        ));
+        self.scan.note(links::unread(path, target));
     }
 
     /// Keeps what a package database says.

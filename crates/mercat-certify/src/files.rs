@@ -8,8 +8,8 @@ pub(crate) mod owners;
 mod taken;
 pub(crate) mod whole;
 
-use crate::facts::{Captured, Note};
-use crate::inventory::{OTHER_MANAGERS, Record};
+use crate::facts::{Below, Note};
+use crate::inventory::{OTHER_MANAGERS, Record, of_others};
 use crate::kept::Bytes;
 use crate::scan::{OURS, Passed, Scan};
 use mercat_artifact::pkgdb::root_of_record;
@@ -26,6 +26,8 @@ use taken::Taken;
 
 /// Programs of one layer that are kept with their digests.
 const PROGRAMS_MAX: usize = 100_000;
+/// Links directly below the root.
+const TOPS_MAX: usize = 100;
 /// Files of one layer that are told how they start.
 const STARTS_MAX: usize = 50_000;
 /// Components of one layer.
@@ -42,9 +44,6 @@ const PRIVILEGED_MAX: usize = 20_000;
 const LIST_BYTES_MAX: u64 = 32 << 20;
 /// Bytes of a record of packages of another root that are read.
 const RECORD_BYTES_MAX: u64 = 64 << 20;
-/// Bytes that are kept of all of them in a layer, and how many of them.
-const RECORDED_MAX: usize = 64 << 20;
-const RECORDS_MAX: usize = 10_000;
 /// Names of files of packages that one layer keeps.
 const OWNED_MAX: usize = 2_000_000;
 
@@ -88,6 +87,8 @@ pub(crate) struct Files {
     pub(crate) programs: BTreeMap<String, Program>,
     /// Of an image: whether files that a kernel could start may be executed, and what starts them.
     pub(crate) starts: BTreeMap<String, (bool, Start)>,
+    /// Links directly below the root, with where they lead.
+    pub(crate) tops: BTreeMap<String, String>,
     /// Lists of package managers by the path that they were read from.
     pub(crate) owned: BTreeMap<String, Vec<Owned>>,
     /// Where credentials were found, in which files that is, and the digests that say whether those are as their package
@@ -117,8 +118,7 @@ pub(crate) struct Files {
     compared: u64,
     owned_count: usize,
     /// Bytes that are kept of records of other roots.
-    #[serde(skip)]
-    recorded: usize,
+    pub(crate) recorded: usize,
 }
 
 /// The first eight bytes of the SHA-256 of a path; directories end in `/`.
@@ -199,6 +199,10 @@ impl Files {
 
     /// Takes note of a file of accounts, where it tells something.
     pub(crate) fn accounts(&mut self, path: String, found: Accounts) {
+        // Passwords of groups are no accounts'.
+        let names =
+            |found: Accounts| Accounts { users: found.users, link: found.link, ..Accounts::default() };
+        let found = if path == GROUPS { names(found) } else { found };
         // Of two entries of one name the last counts.
         match found.is_calm() && path != USERS && path != GROUPS {
             true => self.accounts.remove(&path),
@@ -225,6 +229,13 @@ impl Files {
         if let Some(start) = Start::of(head).filter(|start| is_told(start) && self.starts.len() < STARTS_MAX)
         {
             self.starts.insert(path.to_owned(), (may_be_executed, start));
+        }
+    }
+
+    /// Takes note of a symbolic link directly below the root, as `/bin` is in systems with one `/usr`.
+    pub(crate) fn top(&mut self, path: &str, target: String) {
+        if self.tops.len() < TOPS_MAX {
+            self.tops.insert(path.to_owned(), target);
         }
     }
 
@@ -277,7 +288,7 @@ impl Files {
     }
 
     /// Whether it has a directory of this name.
-    fn has_directory(&self, path: &str) -> bool {
+    pub(crate) fn has_directory(&self, path: &str) -> bool {
         self.has_name(path, true)
     }
 
@@ -356,6 +367,8 @@ pub(crate) struct Asked {
     list: bool,
     /// A record of packages of another root.
     record: bool,
+    /// Whether it is in an archive.
+    inside: bool,
     /// Its digest, because it is a program.
     pub(crate) program: bool,
     /// Also the digests in which package managers write down what they installed.
@@ -374,6 +387,7 @@ impl Asked {
             reader: if claims { Some(Reader::CycloneDx) } else { reader_of(path, head) },
             list: depth == 0 && owners::is_list(path),
             record: root_of_record(path).is_some(),
+            inside: depth > 0,
             program: depth == 0 && (elf || head.starts_with(b"MZ")),
             packaged: depth == 0 && elf,
             disk: false,
@@ -415,7 +429,7 @@ pub(crate) fn take(scan: &Scan<'_>, path: &str, asked: &Asked, passed: &Passed<'
     if asked.record {
         match &passed.kept {
             Some(kept) if passed.size <= RECORD_BYTES_MAX => match kept.read() {
-                Ok(bytes) => record(scan, path, &bytes),
+                Ok(bytes) => record(scan, (path, asked.inside.then(|| scan.current())), &bytes),
                 Err(error) => unread(scan, path, &Broken::Unread(error.to_string())),
             },
             _ => too_large(scan, path, passed.size, RECORD_BYTES_MAX),
@@ -459,24 +473,16 @@ pub(crate) fn add(scan: &Scan<'_>, found: Vec<Component>) {
 }
 
 /// Keeps what a record of packages of another root says.
-fn record(scan: &Scan<'_>, path: &str, bytes: &[u8]) {
+fn record(scan: &Scan<'_>, (path, file): (&str, Option<String>), bytes: &[u8]) {
     let record = Record::of(path, bytes).unwrap_or_else(|finding| {
-        let Finding { rule, observed, required, fix, .. } = *finding;
+        let Finding { rule, observed, required, fix, .. } = of_others(*finding);
         scan.note(Note::new(&rule, path, observed, &required, &fix));
         Record::Text(String::new())
     });
-    let is_kept = scan.with(|facts| {
-        let told = &mut facts.told;
-        told.recorded += record.text().len();
-        let is_kept = told.recorded <= RECORDED_MAX && facts.captured.len() < RECORDS_MAX;
-        if is_kept {
-            facts.captured.push(Captured { path: path.to_owned(), record: Some(record) });
-        }
-        is_kept
-    });
-    if !is_kept {
+    let below = Below { path: path.to_owned(), file, record };
+    if !scan.with(|facts| facts.add_below(below)) {
         let observed = "packages of more systems below the root than are looked at in one layer".to_owned();
-        scan.note(Note::new("INC-16", path, observed, "fewer of them", OURS));
+        scan.note(Note::new("INC-16", "", observed, "fewer of them", OURS));
     }
 }
 

@@ -14,13 +14,14 @@ mod eligible;
 mod facts;
 mod files;
 mod image;
-mod inventory;
 mod kept;
 mod lines;
 mod links;
 mod look;
 mod nested;
 mod pipeline;
+#[cfg(test)]
+mod records;
 mod scan;
 mod seeking;
 mod shown;
@@ -45,6 +46,7 @@ pub use verdict::{Check, DiskReport, FilesReport, ImageReport, LayerReport, Verd
 
 pub use mercat_advisories as advisories;
 pub use mercat_eligibility as eligibility;
+use mercat_packages as inventory;
 
 use advisories::vex::Statement;
 use advisories::{Advisories, Day};

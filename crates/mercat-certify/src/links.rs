@@ -1,6 +1,7 @@
 //! Links by which a layer has its records elsewhere than where they are read.
 
-use mercat_artifact::pkgdb::RECORDS;
+use crate::facts::Note;
+use mercat_artifact::pkgdb::{RECORDS, is_release, root_of_record};
 use mercat_machine::accounts;
 
 /// [`RECORDS`], the files of accounts, and something in the directory of records of dpkg.
@@ -32,6 +33,19 @@ pub(crate) fn hides(path: &str, target: &str) -> bool {
         ("lib/apk", "usr/lib/apk"),
     ];
     !USUAL.contains(&(path, target)) && read().any(|read| is_above(path, read))
+}
+
+/// Tells of a link in the place of what is read by its path.
+pub(crate) fn unread(path: &str, target: &str) -> Note {
+    let observed = format!("a link to {target}, which was not read as what it is here");
+    let required = "plain files and directories where the system has its records";
+    Note::new("INC-11", path, observed, required, "put the file or directory itself there")
+}
+
+/// Whether a link stands for packages of another root that are read by their path. Distributions have links to their name.
+pub(crate) fn hides_below(path: &str) -> bool {
+    const DIRECTORIES: [&str; 2] = ["/var/lib/dpkg", "/lib/apk/db"];
+    root_of_record(path).is_some() && !is_release(path) || DIRECTORIES.iter().any(|end| path.ends_with(end))
 }
 
 /// Whether what is read by its path could be written through a link elsewhere.

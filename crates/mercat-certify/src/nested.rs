@@ -12,6 +12,7 @@ use lzma_rust2::XzReader;
 use mercat_artifact::archive::{self, Member};
 use mercat_artifact::layer::ZstdReader;
 use mercat_artifact::layer::tar::{Kind, TarReader};
+use mercat_artifact::pkgdb::root_of_record;
 use mercat_artifact::{Positioned, ReadError};
 use mercat_disk::ReadAt;
 use mercat_guest::{Contents, Entry, Guest, Kind as EntryKind, Visit};
@@ -259,9 +260,14 @@ struct Members<'s, 'k> {
 
 impl Visit for Members<'_, '_> {
     fn entry(&mut self, entry: &Entry) -> Result<bool, ReadError> {
-        self.scan.name(&format!("{}/{}", self.front, entry.path), &entry.link, &entry.xattrs);
+        let path = format!("{}/{}", self.front, entry.path);
+        self.scan.name(&path, &entry.link, &entry.xattrs);
+        if entry.kind == EntryKind::Symlink {
+            self.scan.link_below(&path, &entry.link);
+        }
+        // Under another name it may be a record of packages.
         let first = self.seen.as_mut().is_none_or(|seen| seen.insert(entry.inode));
-        Ok(first && entry.kind == EntryKind::File)
+        Ok(entry.kind == EntryKind::File && (first || root_of_record(&path).is_some()))
     }
 
     fn content(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), ReadError> {
@@ -327,6 +333,9 @@ fn tar(scan: &Scan<'_>, path: &str, depth: u32, input: &mut dyn Read) -> Result<
         if entry.kind == Kind::File {
             let want = Want { size: Some(entry.size), ..Want::default() };
             scan.content(&format!("{path}!/{}", entry.path), depth, &mut Body(&mut tar), want)?;
+        } else if matches!(entry.kind, Kind::HardLink | Kind::Symlink) {
+            let inside = format!("{path}!/{}", entry.path);
+            scan.link_below(&inside, &entry.link);
         }
     }
     Ok(())

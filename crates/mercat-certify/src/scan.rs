@@ -7,18 +7,21 @@ use crate::look::{Credential, Seen, matched};
 use crate::shown::{OVERLAP_BYTES, Shown, WINDOW_BYTES};
 use crate::whose::{is_example_of_others, is_of_others};
 use crate::window::Window;
-use crate::{Knowledge, Limits, companion, files, nested, signatures, yara};
+use crate::{Knowledge, Limits, companion, files, links, nested, signatures, yara};
 use mercat_artifact::ReadError;
 use mercat_artifact::archive::{self, Format};
 use mercat_domain::Digest;
+pub(crate) use mercat_packages::OURS;
 use mercat_secrets::UNREAD;
 use mercat_signatures::{Beside, Digests, FileKind};
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io::Read;
 
 /// Notes of one rule in one layer or configuration; what comes after is told as one note of the same rule.
 pub(crate) const NOTES_OF_RULE_MAX: usize = 200;
+/// Credentials of a tar, and of its members, that are compared.
+const MEMBERS_KEPT_MAX: usize = 10_000;
 /// Bytes that archives inside one file may unpack to before the ratio counts.
 const RATIO_FREE_BYTES: u64 = 64 << 20;
 
@@ -36,9 +39,6 @@ const FULL_BYTES: usize = WINDOW_BYTES + OVERLAP_BYTES;
 const SMALL_SPARE_MAX: usize = 4;
 /// Full windows that wait for their next file: that of a packed file is given back before that of the file around it.
 const SPARE_MAX: usize = 2;
-
-pub(crate) const OURS: &str =
-    "nothing to do for the publisher: the operator of this server must repair the scanner";
 
 /// What a window is of.
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +86,13 @@ struct State {
     small_spare: Vec<Window>,
     /// Where credentials were found in the current file.
     credentials: Vec<String>,
+    /// The path of the current file.
+    file: String,
+    /// Tars whose members are shown, the outermost first, with credentials in their own bytes: those of a member are
+    /// the member's, and told or not with it.
+    tars: Vec<(String, Vec<(Note, u128)>)>,
+    /// Credentials that were seen in members of them, whatever is told of those.
+    of_members: HashSet<u128>,
     /// Files whose digests are still being taken, in the order of their ends.
     ended: VecDeque<(Ended, Option<Digest>)>,
 }
@@ -159,6 +166,9 @@ impl<'k> Scan<'k> {
             spare: Vec::new(),
             small_spare: Vec::new(),
             credentials: Vec::new(),
+            file: String::new(),
+            tars: Vec::new(),
+            of_members: HashSet::new(),
             ended: VecDeque::new(),
         };
         let share = knowledge.scratch.share();
@@ -246,6 +256,7 @@ impl<'k> Scan<'k> {
             state.facts.files += 1;
             state.facts.file_bytes += size;
             (state.packed, state.unpacked, state.cut) = (0, 0, false);
+            path.clone_into(&mut state.file);
         }
         self.content(path, 0, reader, Want { size: Some(size), ..want })
     }
@@ -268,9 +279,14 @@ impl<'k> Scan<'k> {
         let mut asked = Asked::of(path, head, want.mode, depth);
         asked.disk = is_disk;
         shown.ask(&asked);
+        let mut is_tar = false;
         match format.filter(|_| !is_disk) {
             Some(format) if self.may_open(path, depth) => {
                 shown.opened(format);
+                is_tar = format == Format::Tar;
+                if is_tar {
+                    self.state.borrow_mut().tars.push((path.to_owned(), Vec::new()));
+                }
                 nested::walk(self, path, depth + 1, (format, true), &mut shown);
             }
             Some(_) => {}
@@ -292,7 +308,11 @@ impl<'k> Scan<'k> {
                 }
             }
         }
-        let mut passed = shown.finish()?;
+        let passed = shown.finish();
+        if is_tar {
+            self.close_tar();
+        }
+        let mut passed = passed?;
         files::take(self, path, &asked, &passed);
         // Opened when all of it has passed.
         if is_disk && self.may_open(path, depth) {
@@ -303,6 +323,27 @@ impl<'k> Scan<'k> {
             nested::disk(self, path, depth + 1, kept);
         }
         Ok(passed)
+    }
+
+    /// Tells of the credentials in the bytes of the innermost tar that are in none of its members.
+    fn close_tar(&self) {
+        let left: Vec<Note> = {
+            let mut state = self.state.borrow_mut();
+            let State { tars, of_members, .. } = &mut *state;
+            let (_, found) = tars.pop().unwrap_or_default();
+            let left =
+                found.into_iter().filter(|(_, id)| !of_members.contains(id)).map(|(note, _)| note).collect();
+            if tars.is_empty() {
+                of_members.clear();
+            }
+            left
+        };
+        left.into_iter().for_each(|note| self.note(note));
+    }
+
+    /// The file that passes.
+    pub(crate) fn current(&self) -> String {
+        self.state.borrow().file.clone()
     }
 
     /// Whether an archive at this depth is opened; told when it is not.
@@ -422,7 +463,22 @@ impl<'k> Scan<'k> {
     /// Takes note of a hard link to a file that came before it.
     pub(crate) fn hard_link(&self, path: &str, target: &str) {
         self.take_digests();
-        self.with(|facts| facts.told.hard_link(path, target));
+        self.with(|facts| {
+            facts.told.hard_link(path, target);
+            facts.hard_link_below(path, target);
+        });
+    }
+
+    /// Tells of a link in the place of packages of another root, which are not read through it.
+    pub(crate) fn link_below(&self, path: &str, target: &str) {
+        if links::hides_below(path) && !self.is_known_below(path) {
+            self.note(links::unread(path, target));
+        }
+    }
+
+    /// Whether a record of another root is known at a path.
+    fn is_known_below(&self, path: &str) -> bool {
+        self.with(|facts| facts.below.iter().any(|below| below.path == path))
     }
 
     /// Counts bytes that come out of a file or of an archive inside it. `false` when an archive may give no more.
@@ -565,9 +621,18 @@ impl<'k> Scan<'k> {
                 self.note(Note::new("INC-02", path, observed, "a whole scan", OURS));
                 continue;
             }
+            let in_tar = {
+                let State { tars, of_members, .. } = &mut *self.state.borrow_mut();
+                let own = tars.iter().rposition(|(tar, _)| tar == path);
+                if own.is_none() && !tars.is_empty() && of_members.len() < MEMBERS_KEPT_MAX {
+                    of_members.insert(secret.id);
+                }
+                own
+            };
             if in_program && secret.is_published {
                 continue;
             }
+            let id = secret.id;
             let observed = secret.told();
             let (rule, fix) = if in_program && OF_PROGRAMS.contains(&secret.kind) {
                 (
@@ -585,8 +650,16 @@ impl<'k> Scan<'k> {
                     "revoke the credential, then rebuild the layer without it; deleting it in a later layer is not enough",
                 )
             };
-            let note = Note::new(rule, path, observed, "no credentials in any layer", fix);
-            self.note(Note { line, ..note });
+            let note = Note { line, ..Note::new(rule, path, observed, "no credentials in any layer", fix) };
+            let waits = in_tar.is_some_and(|at| {
+                let mut state = self.state.borrow_mut();
+                let found = state.tars.get_mut(at).map(|(_, found)| found);
+                let found = found.filter(|found| found.len() < MEMBERS_KEPT_MAX);
+                found.map(|found| found.push((note.clone(), id))).is_some()
+            });
+            if !waits {
+                self.note(note);
+            }
         }
         if let Err(why) = &ended {
             self.ended_early(path, why);

@@ -26,7 +26,7 @@ pub struct Materials<'a> {
     /// Packages of the distribution.
     pub packages: &'a [Package],
     /// What other roots in it have.
-    pub roots: &'a [Root<'a>],
+    pub rooted: &'a [Rooted<'a>],
     /// Packages of the distribution that a later layer removed.
     pub gone: &'a [Package],
     /// Licences of packages of the distribution, by name.
@@ -41,15 +41,13 @@ pub struct Materials<'a> {
     pub left: u64,
 }
 
-/// A directory that is the root of a system of its own.
-#[derive(Debug, Clone, Copy)]
-pub struct Root<'a> {
-    /// The directory.
-    pub path: &'a str,
-    /// What its distribution says it is.
+/// What directories and archives have that are roots of systems of their own.
+#[derive(Debug, Clone)]
+pub struct Rooted<'a> {
+    /// What the distribution says it is.
     pub os: &'a OsRelease,
-    /// Packages of that distribution.
-    pub packages: &'a [Package],
+    /// Packages of that distribution, each with the roots that have it.
+    pub packages: Vec<(&'a Package, &'a [String])>,
 }
 
 /// A program of no package and no component.
@@ -105,12 +103,14 @@ fn parts(materials: &Materials<'_>) -> Vec<Part> {
         out.entry(part.reference.clone()).or_insert(part);
     }
     let none = BTreeMap::new();
-    for Root { path, os, packages } in materials.roots {
-        for package in *packages {
+    for Rooted { os, packages } in materials.rooted {
+        let distribution = [&*os.id, &os.version_id].join(" ");
+        let distribution = if distribution.trim().is_empty() { "unknown" } else { distribution.trim() };
+        for (package, roots) in packages {
             let mut part = of_package((os, &none), package);
-            part.reference = format!("{}#{}", part.reference, encode(path));
-            part.places.push((*path).to_owned());
-            part.properties.push(("mercat:distribution", format!("{} {}", os.id, os.version_id)));
+            part.reference = format!("{}#below:{}", part.reference, encode(distribution));
+            part.places = roots.to_vec();
+            part.properties.push(("mercat:distribution", distribution.to_owned()));
             out.entry(part.reference.clone()).or_insert(part);
         }
     }

@@ -47,12 +47,14 @@ fn documents() -> (Value, Value) {
     }];
     let subject = "sha256:00";
     let older = OsRelease { version_id: "11".into(), ..os.clone() };
+    let old = ["opt/old".to_owned()];
+    let rooted = [Rooted { os: &older, packages: vec![(&packages[0], &old)] }];
     let materials = Materials {
         kind: "container",
         subject,
         os: &os,
         packages: &packages,
-        roots: &[Root { path: "opt/old", os: &older, packages: &packages }],
+        rooted: &rooted,
         gone: &gone,
         licences: &licences,
         components: &components,
@@ -90,7 +92,7 @@ fn what_was_found_what_was_claimed_and_what_is_gone_are_lines_of_their_own() {
         line("pkg:deb/debian/libc6@2.36-9?arch=amd64")["licenses"][0]["expression"],
         "GPL-2.0-only OR MIT"
     );
-    let of_other = line("pkg:deb/debian/libc6@2.36-9?arch=amd64#opt%2Fold");
+    let of_other = line("pkg:deb/debian/libc6@2.36-9?arch=amd64#below:debian%2011");
     assert_eq!(of_other["evidence"]["occurrences"][0]["location"], "opt/old");
     assert_eq!(of_other["properties"][1]["value"], "debian 11");
     assert_eq!(line("file:/opt/tool")["hashes"][0]["content"], "ab".repeat(32));

@@ -37,6 +37,8 @@ const WORK_FREE: usize = 256 << 10;
 /// Bytes that all first looks go over before the next ones: they stay in the processor's cache. A multiple
 /// of the step of [`wide`].
 const PART_BYTES: usize = 128 << 10;
+/// Bytes of wrapped content that are searched for about the work of one that is looked at again.
+const INNER_PER_LOOK: usize = 8;
 /// Wrapped content inside wrapped content, most.
 const WRAPS_MAX: u32 = 2;
 /// Raised when a reader changes: what the tables do not show.
@@ -93,6 +95,8 @@ pub struct Secret {
     pub at: Option<usize>,
     /// Whether it is a published key of a program's self-test: no secret there, and none where it is used.
     pub is_published: bool,
+    /// The first bytes of the SHA-256 of its kind and value, by which it is known where it is found again.
+    pub id: u128,
 }
 
 impl Secret {
@@ -197,11 +201,12 @@ impl Rules {
                     if left[table] == 0 {
                         let redacted = format!("at byte {at} of {}", window.len());
                         let (kind, name) = (UNREAD, String::new());
-                        hit(Secret { kind, redacted, name, at: None, is_published: false });
+                        hit(Secret { kind, redacted, name, at: None, is_published: false, id: 0 });
                         return;
                     }
                     if let Some(inner) = seen.inner.filter(|_| wraps > 0) {
-                        left[table] = left[table].saturating_sub(inner.len());
+                        // One that is spent is told with the next keyword.
+                        left[table] = left[table].saturating_sub(inner.len() / INNER_PER_LOOK).max(1);
                         past[keyword] = at + seen.looked;
                         let mut hit = |secret| hit(Secret { at: Some(at), ..secret });
                         self.narrow(&inner, Writing::Other, wraps - 1, left, &mut hit, None);
@@ -241,7 +246,8 @@ impl Rules {
                 let value = &window[secret];
                 let is_published = kind.name == PRIVATE_KEY && published::is_of_self_test(value);
                 let redacted = redact(value);
-                hit(Secret { kind: kind.name, redacted, name, at: Some(at), is_published });
+                let id = id_of(kind.name, value);
+                hit(Secret { kind: kind.name, redacted, name, at: Some(at), is_published, id });
             }
         }
     }
@@ -293,6 +299,11 @@ impl Search {
         }
         Self { filter: Filter::new(keywords), kinds }
     }
+}
+
+fn id_of(kind: &str, value: &[u8]) -> u128 {
+    let digest = sha2::Sha256::new().chain_update(kind).chain_update([0]).chain_update(value).finalize();
+    digest.iter().take(16).fold(0, |id, byte| id << 8 | u128::from(*byte))
 }
 
 /// The first characters and the length: enough to find it, too little to use it. At most four, and at most

@@ -3,16 +3,16 @@
 use super::DiskSpecimen;
 use super::walk::{LIMITS, Limits, Progress, Walked, Walks, walk};
 use crate::documents::{self, Documents};
-use crate::facts::{Captured, LayerFacts, Note, READ_ALIKE};
+use crate::facts::{Below, LayerFacts, Note, READ_ALIKE};
 use crate::files::Files;
 use crate::files::whole::{Part, Whole, whole};
-use crate::inventory::Root;
+use crate::inventory::{Root, Rooted};
 use crate::scan::OURS;
 use crate::verdict::{Check, DiskReport, FilesReport, VolumeReport};
 use crate::vulnerabilities::{self, Installed};
 use crate::{Knowledge, Verdict, inventory};
 use mercat_artifact::ReadError;
-use mercat_artifact::pkgdb::{OsRelease, Package, RECORDS, root_of_record};
+use mercat_artifact::pkgdb::{OsRelease, Package, RECORDS, is_release, root_of_record};
 use mercat_disk::ReadAt;
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_guest::{Contents, Guest, Table, Volume};
@@ -97,15 +97,15 @@ pub(super) fn inspect_within(
         Installed { os: &os, packages: &packages, components: &files.components, digests: &digests };
     let judged = vulnerabilities::judge(&installed, knowledge);
     findings.extend(judged.findings);
-    let roots = other_roots(&tree, &captured, &os, &mut findings);
-    let of_roots = vulnerabilities::judge_roots(&roots, &digests, knowledge);
+    let rooted = other_roots(&tree, &captured, &mut findings);
+    let of_roots = vulnerabilities::judge_rooted(&rooted, &digests, knowledge);
     findings.extend(of_roots.findings);
     let mut statements = judged.statements;
     statements.extend(of_roots.statements);
     findings.extend(vulnerabilities::unmatched(&statements, knowledge));
     findings.append(&mut files.findings);
     let findings = weighed(findings, &specimen.claims.plan, knowledge);
-    let documents = documents::write(("file", subject.as_str()), &os, &packages, &roots, &files);
+    let documents = documents::write(("file", subject.as_str()), &os, &packages, &rooted, &files);
     let case = Case {
         tree: &tree,
         layout: &layout,
@@ -119,7 +119,7 @@ pub(super) fn inspect_within(
     };
     let outcomes = run_rules(&case, whole);
     let mut disk = disk_report(&case, (reports, unallocated_bytes), &documents, &files);
-    disk.packages += roots.iter().map(|root| root.packages.len()).sum::<usize>();
+    disk.packages += rooted.iter().map(|root| root.packages.len()).sum::<usize>();
     let (checks, found) = answers(&outcomes, &findings, &specimen.claims.plan, knowledge);
     let mut verdict = Verdict::blank(subject, knowledge);
     verdict.disk = Some(disk);
@@ -470,7 +470,7 @@ struct Joined {
     /// What their files tell, in the same order.
     told: Vec<Files>,
     /// Records of packages of other roots, with the volume.
-    captured: Vec<(String, Captured)>,
+    captured: Vec<(String, Below)>,
     doubts: Vec<Doubt>,
 }
 
@@ -483,7 +483,7 @@ fn joined(guest: Option<&Guest>, walks: Walks) -> Joined {
     for (volume, walked) in guest.volumes.iter().zip(walks.volumes) {
         if let Some(Walked { tree, facts }) = walked {
             names.push(mounts::names(guest, volume, &tree.file_system));
-            captured.extend(facts.captured.into_iter().map(|one| (tree.volume.clone(), one)));
+            captured.extend(facts.below.into_iter().map(|one| (tree.volume.clone(), one)));
             trees.push(tree);
             told.push(facts.told);
         }
@@ -521,7 +521,7 @@ fn installed(tree: &Tree, data_disk: bool) -> (OsRelease, Vec<Package>, Vec<Find
     let texts = ["etc/os-release", "usr/lib/os-release"].map(|path| tree.text(path));
     let (os, differs) = inventory::distribution(texts.iter().flatten().map(|text| &**text));
     let mut findings: Vec<Finding> = differs.into_iter().collect();
-    let fixed = RECORDS.iter().filter(|path| !path.ends_with("os-release"));
+    let fixed = RECORDS.iter().filter(|path| !is_release(path));
     let fixed = fixed.filter_map(|path| tree.file(path));
     let records = fixed.chain(tree.below("var/lib/dpkg/status.d"));
     let (packages, formats) = packages_of(records, &mut findings);
@@ -533,63 +533,53 @@ fn installed(tree: &Tree, data_disk: bool) -> (OsRelease, Vec<Package>, Vec<Find
 }
 
 /// The packages of other roots: of containers and archives, and of systems on volumes that nothing mounts.
-fn other_roots(
-    tree: &Tree,
-    captured: &[(String, Captured)],
-    os: &OsRelease,
-    findings: &mut Vec<Finding>,
-) -> Vec<Root> {
+fn other_roots(tree: &Tree, captured: &[(String, Below)], findings: &mut Vec<Finding>) -> Vec<Rooted> {
     let mut roots = Vec::new();
     let is_other = |volume: &&VolumeTree| tree.root().is_none_or(|root| root.volume != volume.volume);
     for volume in tree.volumes.iter().filter(is_other) {
         let records = || RECORDS.iter().filter_map(|path| volume.get(path)).filter(|node| node.is_file());
-        let texts = records().filter(|node| node.path.ends_with("os-release")).map(|node| node.text());
-        let databases = records().filter(|node| !node.path.ends_with("os-release"));
+        let texts = records().filter(|node| is_release(&node.path)).map(|node| node.text());
+        let databases = records().filter(|node| !is_release(&node.path));
         let databases = databases.chain(volume.below("var/lib/dpkg/status.d"));
         let databases = databases.map(|node| Found { volume, node });
         let found = packages_of(databases, findings);
         let texts: Vec<_> = texts.collect();
-        roots.extend(Root::of(&volume.volume, texts.iter().map(|text| &**text), found));
+        roots.push(Root::of(&volume.volume, texts.iter().map(|text| &**text), found));
     }
-    let mut records: BTreeMap<(&str, &str), Vec<(&str, &inventory::Record)>> = BTreeMap::new();
-    for (volume, Captured { path, record }) in captured {
-        if let (Some(root), Some(record)) = (root_of_record(path), record) {
-            records.entry((volume, root)).or_default().push((path, record));
-        }
+    let mut records: BTreeMap<(&str, &str, bool), Vec<&Below>> = BTreeMap::new();
+    for (volume, below) in captured {
+        let root = root_of_record(&below.path).unwrap_or_default();
+        records.entry((volume, root, below.file.is_some())).or_default().push(below);
     }
-    for ((volume, root), records) in records {
+    for ((volume, root, _), records) in records {
         let (texts, databases): (Vec<_>, Vec<_>) =
-            records.into_iter().partition(|(path, _)| path.ends_with("os-release"));
+            records.into_iter().partition(|below| is_release(&below.path));
         let (mut packages, mut formats) = (Vec::new(), BTreeSet::new());
-        for (path, record) in databases {
-            let place = Place { layer: volume.to_owned(), path: path.to_owned(), ..Place::default() };
-            let read = record.packages(path);
-            take_packages((&mut packages, &mut formats), path, place, read, findings);
+        for Below { path, record, .. } in databases {
+            let place = Place { layer: volume.to_owned(), path: path.clone(), ..Place::default() };
+            match record.packages(path) {
+                Ok(found) if found.is_empty() => {}
+                Ok(found) => {
+                    formats.insert(inventory::format_of(path));
+                    packages.extend(found);
+                }
+                Err(finding) => findings.push(inventory::of_others(Finding { place, ..*finding })),
+            }
         }
-        roots.extend(Root::of(root, texts.iter().map(|(_, record)| record.text()), (packages, formats)));
+        // Two volumes may have the same directories.
+        let root = if tree.root().is_some_and(|first| first.volume == volume) {
+            root.to_owned()
+        } else {
+            format!("{volume}/{root}")
+        };
+        let texts = texts.iter().map(|below| below.record.text());
+        roots.push(Root::of(&root, texts, (packages, formats)));
     }
-    let (mut roots, differ): (Vec<Root>, Vec<_>) = roots.into_iter().unzip();
+    let (roots, differ): (Vec<Root>, Vec<_>) = roots.into_iter().unzip();
     findings.extend(differ.into_iter().flatten());
-    findings.extend(Root::settle(&mut roots, os));
-    roots
-}
-
-/// Takes in what one database says.
-fn take_packages(
-    (packages, formats): (&mut Vec<Package>, &mut BTreeSet<&'static str>),
-    path: &str,
-    place: Place,
-    read: Result<Vec<Package>, Box<Finding>>,
-    findings: &mut Vec<Finding>,
-) {
-    // One that cannot be read is one; one without a package is none.
-    if read.as_ref().map_or(true, |found| !found.is_empty()) {
-        formats.insert(inventory::format_of(path));
-    }
-    match read {
-        Ok(found) => packages.extend(found),
-        Err(finding) => findings.push(Finding { place, ..*finding }),
-    }
+    let (rooted, found) = Root::settle(roots);
+    findings.extend(found);
+    rooted
 }
 
 /// What databases say, and of which package managers they are.
@@ -617,7 +607,14 @@ fn packages_of<'t>(
         }
         let Some(bytes) = &found.node.content else { continue };
         let read = inventory::Record::of(path, bytes).and_then(|record| record.packages(path));
-        take_packages((&mut packages, &mut formats), path, place, read, findings);
+        // One that cannot be read is one; one without a package is none.
+        if read.as_ref().map_or(true, |found| !found.is_empty()) {
+            formats.insert(inventory::format_of(path));
+        }
+        match read {
+            Ok(found) => packages.extend(found),
+            Err(finding) => findings.push(Finding { place, ..*finding }),
+        }
     }
     packages.sort();
     packages.dedup();

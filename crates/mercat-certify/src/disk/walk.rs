@@ -7,6 +7,7 @@ use crate::kept::Bytes;
 use crate::scan::{OURS, Rules, Scan, Want, Whence};
 use crate::{Knowledge, files, inventory, space};
 use mercat_artifact::ReadError;
+use mercat_artifact::pkgdb::root_of_record;
 use mercat_disk::ReadAt;
 use mercat_guest::{Contents, Entry, Guest, Kind, Visit, Volume};
 use mercat_machine::{HEAD_BYTES, Node, Passed, Passing, VolumeTree, Wanted, is_swap, wanted};
@@ -348,6 +349,9 @@ impl Visit for Visitor<'_, '_> {
         // File systems without modes give zero.
         self.scan.with(|facts| facts.told.attributes(&entry.path, named, entry.mode, &entry.xattrs));
         self.wanted = wanted(&self.tree.file_system, entry);
+        if entry.kind == Kind::Symlink {
+            self.scan.link_below(&entry.path, &entry.link);
+        }
         if entry.kind != Kind::File {
             if self.wanted.is_some() {
                 self.keep_node(Node::new(entry));
@@ -359,7 +363,8 @@ impl Visit for Visitor<'_, '_> {
             self.scan.hard_link(&entry.path, first);
         }
         // Under another name it may be a record of packages.
-        let is_record = mercat_inventory::reader_of(&entry.path, b"").is_some();
+        let is_record =
+            mercat_inventory::reader_of(&entry.path, b"").is_some() || root_of_record(&entry.path).is_some();
         if again && !is_record && !matches!(self.wanted, Some(Wanted::Head | Wanted::Whole)) {
             if self.wanted.is_some() {
                 self.keep_node(Node::new(entry));

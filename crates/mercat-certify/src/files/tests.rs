@@ -570,6 +570,11 @@ fn links_to_what_is_read_by_its_name_are_told() {
         ("usr/lib/python3/evil.dist-info/METADATA", LINK, "/opt/note"),
         ("usr/lib/python3/evil.dist-info/METADATA", HARD, "opt/note"),
         ("srv/y", HARD, "app/x"),
+        // Of other roots.
+        ("srv/r/var/lib/dpkg/status", LINK, "/opt/status"),
+        ("srv/r/var/lib/dpkg/status", HARD, "opt/note"),
+        ("srv/r/var/lib/dpkg", LINK, "../../data"),
+        ("srv/r/lib/apk/db", LINK, "../../data"),
     ] {
         let mut entries: Vec<(&str, u8, u32, &[u8])> = vec![(path, kind, 0o644, target.as_bytes())];
         if target == "opt/note" {
@@ -589,11 +594,61 @@ fn links_to_what_is_read_by_its_name_are_told() {
         ("etc/os-release", LINK, "../usr/lib/os-release"),
         ("app/b/package.json", HARD, "app/a/package.json"),
         ("app/c/package.json", LINK, "../a/package.json"),
+        ("srv/r/etc/os-release", LINK, "../usr/lib/os-release"),
+        ("srv/r/var/lib/rpm", LINK, "../../usr/lib/sysimage/rpm"),
     ] {
         let entries: [(&str, u8, u32, &[u8]); 2] =
             [("app/a/package.json", FILE, 0o644, b"{}"), (path, kind, 0o644, target.as_bytes())];
         assert_eq!(noted(&entries), [], "{path} to {target}");
     }
+}
+
+#[test]
+fn records_of_other_roots_are_known_under_each_name_and_with_the_archive_that_they_are_in() {
+    let status: &[u8] = b"Package: a\nVersion: 1\n";
+    let inner = tar(&[("var/lib/dpkg/status", FILE, 0o644, status), ("etc/x", FILE, 0o644, b"")]);
+    let facts = facts_of(&tar(&[
+        ("opt/app.tar", FILE, 0o644, &inner),
+        ("opt/app!/var/lib/dpkg/status", FILE, 0o644, status),
+        ("opt/b.tar", HARD, 0o644, b"opt/app.tar"),
+        ("srv/r/var/lib/dpkg/status", HARD, 0o644, b"opt/app!/var/lib/dpkg/status"),
+        ("var/lib/dpkg/status.d/x.md5sums", FILE, 0o644, &inner),
+    ]));
+    let found: Vec<_> = facts.below.iter().map(|below| (&*below.path, below.file.as_deref())).collect();
+    assert_eq!(
+        found,
+        [
+            ("opt/app.tar!/var/lib/dpkg/status", Some("opt/app.tar")),
+            ("opt/app!/var/lib/dpkg/status", None),
+            ("opt/b.tar!/var/lib/dpkg/status", Some("opt/b.tar")),
+            ("srv/r/var/lib/dpkg/status", None),
+            ("var/lib/dpkg/status.d/x.md5sums!/var/lib/dpkg/status", Some("var/lib/dpkg/status.d/x.md5sums")),
+        ]
+    );
+    assert!(facts.notes.is_empty(), "{:?}", facts.notes);
+    let linked = tar(&[("var/lib/dpkg/status", LINK, 0o644, b"../x")]);
+    let facts = facts_of(&tar(&[("a.tar", FILE, 0o644, &linked)]));
+    assert!(facts.notes.iter().any(|note| note.rule == "INC-11" && note.path.starts_with("a.tar!/")));
+}
+
+#[test]
+fn a_credential_in_a_tar_is_that_of_its_member_and_one_beside_members_is_the_tars() {
+    let key = mercat_secrets::control();
+    let found = |bytes: &[u8]| -> Vec<String> {
+        let facts = facts_of(&tar(&[("opt/a.tar", FILE, 0o644, bytes)]));
+        facts.notes.iter().filter(|note| note.rule == "CTR-21").map(|note| note.path.clone()).collect()
+    };
+    let inner = tar(&[("etc/key", FILE, 0o644, &key)]);
+    assert_eq!(found(&inner), ["opt/a.tar!/etc/key"]);
+    let twice = tar(&[("layer.tar", FILE, 0o644, &inner)]);
+    assert_eq!(found(&twice), ["opt/a.tar!/layer.tar!/etc/key"]);
+    assert_eq!(found(&[tar(&[("etc/x", FILE, 0o644, b"x")]), key.clone()].concat()), ["opt/a.tar"]);
+    let other = String::from_utf8_lossy(&key).replace("NTUx", "NTUy").into_bytes();
+    let both = found(&[inner, other].concat());
+    assert!(
+        both.contains(&"opt/a.tar".to_owned()) && both.contains(&"opt/a.tar!/etc/key".to_owned()),
+        "{both:?}"
+    );
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! From the facts of layers to the findings of an image.
 
 use super::{Facts, Image, start};
-use crate::facts::{Captured, LayerFacts, Note, facts_key};
+use crate::facts::{Below, Captured, LayerFacts, Note, facts_key};
 use crate::files::whole::{Part, Whole, whole};
-use crate::inventory::Root;
+use crate::inventory::{Root, Rooted};
 use crate::scan::NOTES_OF_RULE_MAX;
 use crate::verdict::{FilesReport, ImageReport, LayerReport};
 use crate::vulnerabilities::{self, Installed, Statements};
 use crate::{Knowledge, documents, inventory, links};
-use mercat_artifact::pkgdb::{OsRelease, Package, root_of_record};
+use mercat_artifact::pkgdb::{OsRelease, Package, is_release, root_of_record};
 use mercat_domain::finding::{Finding, Place, Severity};
 use mercat_inventory::{Component, Evidence};
 use mercat_machine::accounts::ROOTS_MAX;
@@ -31,23 +31,60 @@ struct Inventory {
     /// Packages that only lower layers have: their bytes are still there.
     gone: Vec<Package>,
     /// Those of other roots.
-    roots: Vec<Root>,
+    rooted: Vec<Rooted>,
 }
 
-/// Records by their path, each with the layer that it is in.
-type Records<'f> = BTreeMap<&'f str, (&'f str, &'f Captured)>;
+/// Records of other roots in one image that are looked at.
+const RECORDS_MAX: usize = 20_000;
 
-/// The texts of `os-release` below a directory, which ends in a slash where it is not the root.
-fn releases<'f>(below: &str, files: &Records<'f>) -> Vec<&'f str> {
-    let paths = ["etc/os-release", "usr/lib/os-release"].map(|path| format!("{below}{path}"));
-    paths.iter().filter_map(|path| Some(files.get(path.as_str())?.1.record.as_ref()?.text())).collect()
+/// A record of another root, and the layer that it is in.
+struct OfRoot<'f> {
+    layer: &'f str,
+    below: &'f Below,
+    removed: bool,
 }
 
-/// Whether a layer takes away everything that those below have in a directory or archive.
-fn is_emptied(root: &str, facts: &LayerFacts) -> bool {
-    match root.split_once('!') {
-        Some((archive, _)) => start::is_cut(archive, facts) || facts.told.has(archive),
-        None => start::is_cut(root, facts) || facts.opaque.iter().any(|gone| gone == root),
+/// What a layer takes away from those below it.
+struct Cut<'f> {
+    facts: &'f LayerFacts,
+    removed: HashSet<&'f str>,
+    opaque: HashSet<&'f str>,
+}
+
+impl<'f> Cut<'f> {
+    fn of(facts: &'f LayerFacts) -> Self {
+        let set = |paths: &'f [String]| paths.iter().map(String::as_str).collect();
+        Self { facts, removed: set(&facts.removed), opaque: set(&facts.opaque) }
+    }
+
+    /// Whether nothing stays of a directory and all in it, or of a file.
+    fn takes(&self, path: &str) -> bool {
+        let mut above = path.match_indices('/').map(|(at, _)| &path[..at]);
+        self.opaque.contains("")
+            || self.removed.contains(path)
+            || self.facts.told.has(path)
+            || above.any(|top| {
+                self.removed.contains(top) || self.opaque.contains(top) || self.facts.told.has(top)
+            })
+    }
+
+    /// Whether the root of a record, or the archive that has it, goes with it.
+    fn takes_root(&self, Below { file, path, .. }: &Below) -> bool {
+        match file {
+            Some(archive) => self.takes(archive),
+            None => {
+                let root = root_of_record(path).unwrap_or_default();
+                self.takes(root) || self.opaque.contains(root)
+            }
+        }
+    }
+
+    fn takes_record(&self, Below { file, path, .. }: &Below) -> bool {
+        file.is_none()
+            && (self.removed.contains(path.as_str())
+                || path
+                    .match_indices('/')
+                    .any(|(at, _)| self.removed.contains(&path[..at]) || self.opaque.contains(&path[..at])))
     }
 }
 
@@ -112,7 +149,7 @@ pub(super) fn compose(
         composer.add("CTR-29", Place::default(), format!("{unpacked} bytes"), &required, "make it smaller");
     }
     composer.check_config();
-    let Inventory { os, packages, gone, roots } = composer.inventory(&layers);
+    let Inventory { os, packages, gone, rooted } = composer.inventory(&layers);
     let names: HashSet<&str> = packages.iter().chain(&gone).map(|package| package.name.as_str()).collect();
     let mut whole = composer.files(&layers, &names);
     composer.check_user(&whole.roots);
@@ -128,13 +165,13 @@ pub(super) fn compose(
         let installed =
             Installed { os: &os, packages: &packages, components: &whole.components, digests: &digests };
         let judged = vulnerabilities::judge(&installed, knowledge);
-        let of_roots = vulnerabilities::judge_roots(&roots, &digests, knowledge);
+        let of_roots = vulnerabilities::judge_rooted(&rooted, &digests, knowledge);
         statements = judged.statements;
         statements.extend(of_roots.statements);
         judged.findings.into_iter().chain(of_roots.findings).for_each(|finding| composer.adopt(finding));
     }
     let subject = ("container", image.manifest.as_str());
-    let documents = documents::write(subject, &os, &packages, &roots, &whole);
+    let documents = documents::write(subject, &os, &packages, &rooted, &whole);
     Composed {
         findings: composer.findings,
         statements,
@@ -142,7 +179,7 @@ pub(super) fn compose(
             platform: image.platform.clone(),
             manifest: image.manifest.to_string(),
             layers: reports,
-            packages: packages.len() + roots.iter().map(|root| root.packages.len()).sum::<usize>(),
+            packages: packages.len() + rooted.iter().map(|root| root.packages.len()).sum::<usize>(),
             components: whole.components.len(),
             sbom: documents.cyclonedx.0.clone(),
             spdx: documents.spdx.0.clone(),
@@ -405,14 +442,13 @@ impl Composer<'_> {
         }
     }
 
-    /// The package databases as the topmost layer leaves them; one that was removed still counts, and is told.
+    /// The package database as the topmost layer leaves it; one that was removed still counts, and is told. Last come
+    /// packages that only lower layers have: their bytes are still there.
     fn inventory(&mut self, layers: &[(&str, &LayerFacts)]) -> Inventory {
         let mut replaced = Vec::new();
-        let mut files: Records<'_> = BTreeMap::new();
+        let mut files: BTreeMap<&str, (&str, &Captured)> = BTreeMap::new();
         let mut removed: BTreeSet<String> = BTreeSet::new();
         for (digest, facts) in layers {
-            // Who takes a whole root away takes its packages away.
-            files.retain(|path, _| root_of_record(path).is_none_or(|root| !is_emptied(root, facts)));
             for path in files.keys().filter(|path| start::is_cut(path, facts)) {
                 removed.insert((*path).to_owned());
             }
@@ -428,58 +464,16 @@ impl Composer<'_> {
                 replaced.extend(files.insert(&captured.path, (digest, captured)));
             }
         }
-        let mut of_roots: BTreeMap<&str, Records<'_>> = BTreeMap::new();
-        for (path, found) in files {
-            of_roots.entry(root_of_record(path).unwrap_or_default()).or_default().insert(path, found);
-        }
-        let files = of_roots.remove("").unwrap_or_default();
-        let (os, differs) = inventory::distribution(releases("", &files));
+        let releases = ["etc/os-release", "usr/lib/os-release"];
+        let releases = releases.iter().filter_map(|path| files.get(path)?.1.record.as_ref());
+        let (os, differs) = inventory::distribution(releases.map(|record| record.text()));
         differs.into_iter().for_each(|finding| self.adopt(finding));
-        let (packages, formats) = self.packages(&files, &removed);
-        let found = inventory::check_formats(&os, &formats, &packages, self.image.attestation);
-        let others = inventory::check_others(&formats, |directory| start::has_unread(directory, layers));
-        found.into_iter().chain(others).for_each(|finding| self.adopt(finding));
-        let mut roots = Vec::new();
-        for (path, files) in of_roots {
-            let found = self.packages(&files, &removed);
-            let Some((root, differs)) = Root::of(path, releases(&format!("{path}/"), &files), found) else {
-                continue;
-            };
-            differs.into_iter().for_each(|finding| self.adopt(finding));
-            roots.push(root);
-        }
-        Root::settle(&mut roots, &os).into_iter().for_each(|finding| self.adopt(finding));
-        let named: BTreeSet<(&str, &str)> =
-            packages.iter().map(|package| (package.name.as_str(), package.architecture.as_str())).collect();
-        let is_of_first = |path: &str| !path.ends_with("os-release") && root_of_record(path).is_none();
-        let lower = replaced.iter().filter(|(_, captured)| is_of_first(&captured.path));
-        let lower = lower.filter_map(|(_, captured)| captured.record.as_ref()?.packages(&captured.path).ok());
-        let is_gone =
-            |package: &Package| !named.contains(&(package.name.as_str(), package.architecture.as_str()));
-        let gone: BTreeSet<Package> = lower.flatten().filter(is_gone).collect();
-        let gone = gone.into_iter().collect();
-        Inventory { os, packages, gone, roots }
-    }
-
-    /// What the databases of one root say, and of which package managers they are.
-    fn packages(
-        &mut self,
-        files: &Records<'_>,
-        removed: &BTreeSet<String>,
-    ) -> (Vec<Package>, BTreeSet<&'static str>) {
         let mut packages = Vec::new();
-        let mut formats = BTreeSet::new();
-        for (path, (layer, captured)) in files.iter().filter(|(path, _)| !path.ends_with("os-release")) {
+        let mut formats: BTreeSet<&str> = BTreeSet::new();
+        for (path, (layer, captured)) in files.iter().filter(|(path, _)| !is_release(path)) {
             let place = Place { layer: (*layer).to_owned(), path: (*path).to_owned(), ..Place::default() };
             if removed.contains(*path) {
-                let fix = "keep the package database, so that customers can see what is installed";
-                self.add(
-                    "PKG-02",
-                    place.clone(),
-                    "removed by a later layer".into(),
-                    "a package database",
-                    fix,
-                );
+                self.removed_record(place.clone());
             }
             let Some(record) = &captured.record else {
                 let observed = "the package database is a link or device".to_owned();
@@ -498,7 +492,85 @@ impl Composer<'_> {
         }
         packages.sort();
         packages.dedup();
-        (packages, formats)
+        let found = inventory::check_formats(&os, &formats, &packages, self.image.attestation);
+        let others = inventory::check_others(&formats, |directory| start::has_unread(directory, layers));
+        found.into_iter().chain(others).for_each(|finding| self.adopt(finding));
+        let named: BTreeSet<(&str, &str)> =
+            packages.iter().map(|package| (package.name.as_str(), package.architecture.as_str())).collect();
+        let lower = replaced.iter().filter(|(_, captured)| !is_release(&captured.path));
+        let lower = lower.filter_map(|(_, captured)| captured.record.as_ref()?.packages(&captured.path).ok());
+        let is_gone =
+            |package: &Package| !named.contains(&(package.name.as_str(), package.architecture.as_str()));
+        let gone: BTreeSet<Package> = lower.flatten().filter(is_gone).collect();
+        let gone = gone.into_iter().collect();
+        let rooted = self.below(layers);
+        Inventory { os, packages, gone, rooted }
+    }
+
+    /// The packages of other roots, as the topmost layer leaves them. Who takes a whole root or archive away takes its packages
+    /// away; a record that goes alone still counts, and is told.
+    fn below(&mut self, layers: &[(&str, &LayerFacts)]) -> Vec<Rooted> {
+        let mut records: BTreeMap<(&str, bool), OfRoot<'_>> = BTreeMap::new();
+        let mut left = 0;
+        for (layer, facts) in layers {
+            let cut = Cut::of(facts);
+            records.retain(|_, record| !cut.takes_root(record.below));
+            for record in records.values_mut().filter(|record| cut.takes_record(record.below)) {
+                record.removed = true;
+            }
+            for below in &facts.below {
+                let key = (below.path.as_str(), below.file.is_some());
+                if records.len() >= RECORDS_MAX && !records.contains_key(&key) {
+                    left += 1;
+                    continue;
+                }
+                match records.get_mut(&key) {
+                    // As with the first root: one that was emptied is one that was removed.
+                    Some(known) if below.record.text().trim().is_empty() => known.removed = true,
+                    _ => {
+                        records.insert(key, OfRoot { layer, below, removed: false });
+                    }
+                }
+            }
+        }
+        let mut of_roots: BTreeMap<(&str, bool), Vec<OfRoot<'_>>> = BTreeMap::new();
+        for ((path, inside), record) in records {
+            of_roots.entry((root_of_record(path).unwrap_or_default(), inside)).or_default().push(record);
+        }
+        let mut roots = Vec::new();
+        for ((root, _), records) in of_roots {
+            let (texts, databases): (Vec<_>, Vec<_>) =
+                records.iter().partition(|record| is_release(&record.below.path));
+            let (mut packages, mut formats) = (Vec::new(), BTreeSet::new());
+            for OfRoot { layer, below, removed } in databases {
+                let place =
+                    Place { layer: (*layer).to_owned(), path: below.path.clone(), ..Place::default() };
+                if *removed {
+                    self.removed_record(place.clone());
+                }
+                match below.record.packages(&below.path) {
+                    Ok(found) if found.is_empty() => {}
+                    Ok(found) => {
+                        formats.insert(inventory::format_of(&below.path));
+                        packages.extend(found);
+                    }
+                    Err(finding) => self.adopt(inventory::of_others(Finding { place, ..*finding })),
+                }
+            }
+            let texts = texts.into_iter().map(|record| record.below.record.text());
+            let (root, differs) = Root::of(root, texts, (packages, formats));
+            differs.into_iter().for_each(|finding| self.adopt(finding));
+            roots.push(root);
+        }
+        let (rooted, mut found) = Root::settle(roots);
+        found.extend((left > 0).then(|| inventory::too_many_roots(left)));
+        found.into_iter().for_each(|finding| self.adopt(finding));
+        rooted
+    }
+
+    fn removed_record(&mut self, place: Place) {
+        let fix = "keep the package database, so that customers can see what is installed";
+        self.add("PKG-02", place, "removed by a later layer".into(), "a package database", fix);
     }
 
     fn adopt(&mut self, finding: Finding) {

@@ -76,7 +76,7 @@ fn place(program: &str, config: &Config, layers: &[(&str, &LayerFacts)]) -> Opti
     }
     if program.contains('/') {
         let base = if program.starts_with('/') { "" } else { config.directory.as_str() };
-        let path = plainly(&format!("{base}/{program}"))?;
+        let path = resolved(plainly(&format!("{base}/{program}"))?, layers);
         return Some(if is_missing(&path, layers) { Place::Missing } else { Place::At(path) });
     }
     let mut set = config.env.iter().filter_map(|variable| variable.strip_prefix("PATH="));
@@ -87,6 +87,7 @@ fn place(program: &str, config: &Config, layers: &[(&str, &LayerFacts)]) -> Opti
     for place in places.split(':') {
         // Of those that do not begin at the root, runtimes differ.
         let path = plainly(&format!("{place}/{program}")).filter(|_| place.starts_with('/'))?;
+        let path = resolved(path, layers);
         // Runtimes go on behind a file that may not be executed.
         let is_passed = matches!(how(&path, layers), Some((false, _)));
         if !is_passed && !is_missing(&path, layers) {
@@ -102,8 +103,9 @@ fn unstartable(path: &str, config: &Config, layers: &[(&str, &LayerFacts)]) -> O
     if !may_be_executed {
         return Some("which has no permission to be executed".to_owned());
     }
-    let is_gone =
-        |path: &str| path.starts_with('/') && plainly(path).is_some_and(|path| is_missing(&path, layers));
+    let is_gone = |path: &str| {
+        path.starts_with('/') && plainly(path).is_some_and(|path| is_missing(&resolved(path, layers), layers))
+    };
     match start {
         Start::Script { interpreter, .. } if interpreter.ends_with('\r') => {
             Some("a script whose first line ends with a carriage return".to_owned())
@@ -170,6 +172,18 @@ fn plainly(path: &str) -> Option<String> {
     let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     let is_of_runtime = parts.first().is_none_or(|top| ["dev", "proc", "sys"].contains(top));
     (!parts.contains(&"..") && !is_of_runtime).then(|| parts.join("/"))
+}
+
+/// A path whose first part is a link directly below the root, as it is behind that; links behind it are not followed.
+fn resolved(path: String, layers: &[(&str, &LayerFacts)]) -> String {
+    let Some((top, rest)) = path.split_once('/') else { return path };
+    let is_here =
+        |facts: &LayerFacts| facts.told.has(top) || facts.told.has_directory(top) || is_cut(top, facts);
+    let mut from_top = layers.iter().rev().map(|(_, facts)| *facts);
+    match from_top.find(|facts| is_here(facts)).and_then(|facts| facts.told.tops.get(top)) {
+        Some(target) if !target.is_empty() => format!("{target}/{rest}"),
+        _ => path,
+    }
 }
 
 fn short(name: &str) -> String {

@@ -7,7 +7,7 @@ use std::io::Read;
 /// Bytes of what is wrapped, most.
 pub(super) const WRAPPED: usize = 16 << 10;
 /// Bytes of what is unpacked, most.
-const UNPACKED: u64 = 64 << 10;
+const UNPACKED: u64 = 32 << 10;
 /// Escapes in a row that are no coincidence.
 const ESCAPES_LEAST: usize = 4;
 
@@ -27,18 +27,23 @@ pub(crate) fn in_base64(window: &[u8], at: usize) -> Seen {
 /// A compressed file in base64 (gzip, RFC 1952), as cloud-init takes files (`gz+b64`) and Helm keeps what it installed; what
 /// is cut off or damaged is read as far as it goes.
 pub(crate) fn in_gzip(window: &[u8], at: usize) -> Seen {
-    // Elsewhere in what is encoded it begins nothing.
-    if at > 0 && padded(window[at - 1]) && window[at - 1] != b'=' {
+    // Elsewhere in what is encoded it begins nothing; behind `\n` it does.
+    let is_behind =
+        at > 0 && padded(window[at - 1]) && window[at - 1] != b'=' && !window[..at].ends_with(b"\\n");
+    if is_behind {
         return Seen::nothing(8);
     }
-    let wrapped = in_base64(window, at);
-    let unpacked = wrapped.inner.map(|packed| {
+    // Lines may be indented.
+    let rest = &window[at..window.len().min(at + WRAPPED)];
+    let is_blank = |byte: u8| matches!(byte, b'\r' | b'\n' | b' ' | b'\t');
+    let length = run(rest, 0, rest.len(), |byte| padded(byte) || is_blank(byte) || byte == b'\\');
+    let unpacked = shape::base64(&rest[..length]).map(|packed| {
         let mut unpacked = Vec::new();
         let mut all = flate2::bufread::MultiGzDecoder::new(&packed[..]).take(UNPACKED);
         let _ = all.read_to_end(&mut unpacked);
         unpacked
     });
-    Seen { inner: unpacked, ..wrapped }
+    Seen { looked: length, secret: None, inner: unpacked }
 }
 
 /// A key as part of a URL (RFC 3986). The keyword is the end of its first line.

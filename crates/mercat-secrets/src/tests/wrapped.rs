@@ -35,6 +35,17 @@ fn a_compressed_key_in_base64_is_found_also_where_that_is_encoded_again() {
     assert_eq!(kinds(&once), ["private key"]);
     assert_eq!(kinds(format!("data:\n  release: {}\n", encode(once.as_bytes()))), ["private key"]);
     assert_eq!(kinds(encode(&packed[..packed.len() - 8])), ["private key"], "cut off");
+    let lines: Vec<&str> = (0..once.len()).step_by(60).map(|at| &once[at..once.len().min(at + 60)]).collect();
+    assert_eq!(kinds(format!("content: |\n    {}\n", lines.join("\n    "))), ["private key"]);
+    assert_eq!(kinds(format!("{{\"a\": \"b\\n{once}\"}}")), ["private key"]);
+    // What unpacks to much does not end the search for what stands behind it, or it is told.
+    let mut zeros = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    zeros.write_all(&[b'A'; 65_536]).expect("memory");
+    let zeros = encode(&zeros.finish().expect("memory"));
+    for count in [5, 60, 400] {
+        let found = kinds(format!("{}{}", format!("{zeros} ;\n").repeat(count), key()));
+        assert!(found == ["private key"] || found.contains(&crate::UNREAD), "{count}: {found:?}");
+    }
     for other in [encode(&packed[..12]), format!("x{once}"), encode(b"\x1f\x8b\x08\x00 and no more")] {
         assert_eq!(kinds(&other), [""; 0], "{other}");
     }

@@ -199,16 +199,31 @@ fn packages_of_other_roots_are_looked_up_in_their_own_distribution() {
     // Of no distribution, and not of the image's own.
     let all = found(&[base(b"")]);
     assert!(is_told(&all, "INC-07", "srv/old"), "{all:?}");
-    // In an archive, whose upper layer does not repeat what the lower one is.
-    let lower = tar(&[("etc/os-release", RELEASE), ("var/lib/dpkg/status", b"Package: a\nVersion: 1\n")]);
-    let saved = tar(&[("lower.tar", &lower), ("upper.tar", &tar(&[("var/lib/dpkg/status", STATUS)]))]);
-    let archive = || tar(&[("opt/app.tar.gz", &gzip(&saved))]);
+    // In an archive, whose upper layer does not repeat what the lower one is; that has what the image has, by chance.
+    let saved = |lower: &[u8], upper: &[u8]| {
+        let lower = tar(&[("etc/os-release", RELEASE), ("var/lib/dpkg/status", lower)]);
+        let upper = tar(&[("var/lib/dpkg/status", upper)]);
+        gzip(&tar(&[("a/layer.tar", &lower), ("b/layer.tar", &upper)]))
+    };
+    let archive = || tar(&[("opt/app.tar.gz", &saved(b"Package: a\nVersion: 1\n", STATUS))]);
     let all = found(&[base(b""), archive()]);
-    assert!(all.iter().any(|[rule, path]| rule == "CTR-22" && path.ends_with("!/upper.tar!")), "{all:?}");
-    assert!(is_told(&all, "CTR-22", "srv/old"), "the one distribution that fits: {all:?}");
+    assert!(all.iter().any(|[rule, path]| rule == "CTR-22" && path.ends_with("!/b/layer.tar!")), "{all:?}");
+    assert!(is_told(&all, "INC-07", "srv/old"), "a chroot is not what a layer is: {all:?}");
+    // What an upper layer has newer is not in use.
+    let newer = String::from_utf8_lossy(STATUS).replace("3.0.1-1", "3.0.9-1");
+    let all = found(&[base(of_alpine), tar(&[("opt/app.tar.gz", &saved(STATUS, newer.as_bytes()))])]);
+    assert!(
+        all.iter().any(|[rule, path]| rule == "CTR-22-BELOW" && path.ends_with("!/a/layer.tar!")),
+        "{all:?}"
+    );
+    assert!(all.iter().all(|[rule, _]| rule != "CTR-22"), "{all:?}");
+    // A directory that is called as an archive would be hides none.
+    let other = tar(&[("etc/os-release", RELEASE), ("var/lib/dpkg/status", STATUS)]);
+    let both = tar(&[("srv/a", &other), ("srv/a!/var/lib/dpkg/status", newer.as_bytes())]);
+    assert!(is_told(&found(&[base(of_alpine), both]), "CTR-22", "srv/a!"));
     for upper in [("opt/.wh.app.tar.gz", &b""[..]), ("opt/app.tar.gz", b"another")] {
         let all = found(&[base(b""), archive(), tar(&[upper])]);
-        assert!(all.iter().all(|[rule, _]| rule != "CTR-22"), "{all:?}");
+        assert!(all.iter().all(|[rule, _]| !rule.starts_with("CTR-22")), "{all:?}");
     }
     let all = found(&[base(of_alpine)]);
     assert!(is_told(&all, "PKG-03", "srv/old"), "{all:?}");

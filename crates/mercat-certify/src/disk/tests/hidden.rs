@@ -253,17 +253,18 @@ const CASES: &[Case] = &[
         "a system in a directory",
         |m| {
             let record = "Package: leaky\nStatus: install ok installed\nVersion: 1.0\nArchitecture: amd64\n";
-            m.file("var/lib/docker/overlay2/1/diff/var/lib/dpkg/status", record);
+            m.file("var/lib/docker/overlay2/1/diff/usr/lib/os-release", "ID=debian\nVERSION_ID=12\n");
+            m.file("var/lib/docker/overlay2/2/diff/var/lib/dpkg/status", record);
         },
         "CTR-22",
     ),
     (
-        "a system in an archive",
+        "a system in an archive that does not say what it is",
         |m| {
             let record = b"Package: leaky\nStatus: install ok installed\nVersion: 1.0\nArchitecture: amd64\n";
-            m.bytes_of("opt/images/app.tar", crate::inventory::tests::tar("./var/lib/dpkg/status", record));
+            m.bytes_of("opt/images/app.tar", crate::records::tar("./var/lib/dpkg/status", record));
         },
-        "CTR-22",
+        "INC-07",
     ),
     ("what dpkg has not yet written down", |m| m.file("var/lib/dpkg/updates/0000", "Package: x\n"), "INC-08"),
     ("history of a database client", |m| m.file("root/.psql_history", "select 1\n"), "LNX-01"),

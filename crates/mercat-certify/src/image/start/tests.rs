@@ -168,6 +168,29 @@ fn what_a_kernel_would_not_start_is_told() {
 }
 
 #[test]
+fn a_link_below_the_root_is_followed() {
+    let with = |target: &str, files: &[&str]| {
+        let mut facts = layer(&[files, &["bin"]].concat(), &[], &[]);
+        facts.told.top("bin", target.to_owned());
+        facts
+    };
+    let of = |program: &str, layers: &[LayerFacts]| told(&config(&[program], &[]), layers);
+    let merged = || with("usr/bin", &["usr/bin/sh"]);
+    assert_eq!(of("/bin/sh", &[merged()]), None);
+    assert_eq!(of("sh", &[merged()]), None);
+    let missing = |what: &str| Some(format!("Entrypoint starts \"{what}\", which is not in the image"));
+    assert_eq!(of("/bin/node", &[merged()]), missing("/bin/node"));
+    let nowhere = Some("Entrypoint starts \"node\", which is in no directory of PATH".to_owned());
+    assert_eq!(of("node", &[merged()]), nowhere);
+    assert_eq!(of("/bin/sh", &[merged(), layer(&[], &["usr/bin/sh"], &[])]), missing("/bin/sh"));
+    // A directory in its place, and a link that leads back.
+    assert_eq!(of("/bin/sh", &[merged(), layer(&["bin/", "bin/sh"], &[], &[])]), None);
+    assert_eq!(of("/bin/sh", &[with("bin", &[])]), None);
+    let script = [merged(), started(&[("run", 0o755, b"#!/bin/bash\n")])];
+    assert!(of("/run", &script).is_some_and(|why| why.contains("a script for \"/bin/bash\"")));
+}
+
+#[test]
 fn what_may_not_be_executed_is_passed_over_in_path() {
     let of = |mode: u32| {
         let layers = [started(&[("usr/bin/app", 0o644, b"#!/no\n"), ("bin/app", mode, b"#!/bin/app\n")])];

@@ -1,13 +1,18 @@
-//! What is installed, and what is known about it: the same for images and disks.
+//! What package managers of distributions installed: records, what distribution they are of, and systems below the root. The
+//! same for images and disks.
 
-use crate::scan::OURS;
+use mercat_advisories::versions::Scheme;
 use mercat_artifact::pkgdb::release::contradiction;
 use mercat_artifact::pkgdb::{
-    OsRelease, Package, parse_apk, parse_dpkg, parse_os_release, root_of_record, rpm,
+    OsRelease, Package, is_release, parse_apk, parse_dpkg, parse_os_release, root_of_record, rpm,
 };
 use mercat_domain::finding::{Finding, Place, Severity};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// What to do about what is ours.
+pub const OURS: &str = "nothing to do for the publisher: the operator of this server must repair the scanner";
 
 fn finding(rule: &str, place: Place, observed: String, required: &str, fix: &str) -> Finding {
     Finding {
@@ -26,19 +31,19 @@ fn in_root(path: &str) -> &str {
 }
 
 /// Whether a path is that of an rpm database or what belongs to one.
-pub(crate) fn is_rpm(path: &str) -> bool {
+pub fn is_rpm(path: &str) -> bool {
     let path = in_root(path);
     path.contains("/rpm/") || path.starts_with("rpm/")
 }
 
 /// Whether a path is that of a database that also says which files its packages own.
-pub(crate) fn is_database(path: &str) -> bool {
+pub fn is_database(path: &str) -> bool {
     let rpm = ["/Packages", "/Packages.db", "/rpmdb.sqlite"].iter().any(|end| path.ends_with(end));
     is_rpm(path) && rpm || path.ends_with("apk/db/installed")
 }
 
 /// The package manager whose database a path is.
-pub(crate) fn format_of(path: &str) -> &'static str {
+pub fn format_of(path: &str) -> &'static str {
     match path {
         path if is_rpm(path) => "rpm",
         path if in_root(path).contains("apk/") => "apk",
@@ -48,7 +53,7 @@ pub(crate) fn format_of(path: &str) -> &'static str {
 
 /// What is kept of a file that the inventory asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Record {
+pub enum Record {
     /// Its text: of what is no database, and of one that cannot be read or has no packages.
     Text(String),
     /// What a database says, one line a package.
@@ -57,7 +62,7 @@ pub(crate) enum Record {
 
 impl Record {
     /// Reads a file. The error is a finding without a place, of what a database is never kept of.
-    pub(crate) fn of(path: &str, bytes: &[u8]) -> Result<Self, Box<Finding>> {
+    pub fn of(path: &str, bytes: &[u8]) -> Result<Self, Box<Finding>> {
         if is_rpm(path) {
             let packages = rpm::parse(bytes).map_err(|refusal| match refusal {
                 rpm::Refusal::Unreadable(why) => {
@@ -88,14 +93,14 @@ impl Record {
     }
 
     /// What is kept.
-    pub(crate) fn text(&self) -> &str {
+    pub fn text(&self) -> &str {
         match self {
             Self::Text(text) | Self::Packages(text) => text,
         }
     }
 
     /// The packages of a database at this path.
-    pub(crate) fn packages(&self, path: &str) -> Result<Vec<Package>, Box<Finding>> {
+    pub fn packages(&self, path: &str) -> Result<Vec<Package>, Box<Finding>> {
         let read = match self {
             Self::Text(text) => parse(path, text).unwrap_or_else(|| text.lines().map(read_line).collect()),
             Self::Packages(lines) => lines.lines().map(read_line).collect(),
@@ -107,7 +112,7 @@ impl Record {
 /// Reads the text of a database; nothing where it has another form, or is none.
 fn parse(path: &str, text: &str) -> Option<Result<Vec<Package>, String>> {
     match format_of(path) {
-        _ if path.ends_with("os-release") => None,
+        _ if is_release(path) => None,
         "apk" => Some(parse_apk(text)),
         "dpkg" => Some(parse_dpkg(text)),
         _ => None,
@@ -136,7 +141,7 @@ fn read_line(line: &str) -> Result<Package, String> {
 
 /// The distribution, by the texts of `etc/os-release` and `usr/lib/os-release` where they are files of their own, and
 /// that they are not the same.
-pub(crate) fn distribution<'t>(texts: impl IntoIterator<Item = &'t str>) -> (OsRelease, Option<Finding>) {
+pub fn distribution<'t>(texts: impl IntoIterator<Item = &'t str>) -> (OsRelease, Option<Finding>) {
     let mut all = texts.into_iter().map(parse_os_release);
     let first = all.next().unwrap_or_default();
     let name = |os: &OsRelease| [&*os.id, &os.version_id].join(" ");
@@ -149,61 +154,188 @@ pub(crate) fn distribution<'t>(texts: impl IntoIterator<Item = &'t str>) -> (OsR
     (first, told)
 }
 
-/// What is installed in a directory or archive that is the root of a system of its own.
+/// Roots that are looked at in one image or disk, and packages of different names or versions in them.
+const ROOTS_MAX: usize = 20_000;
+const ROOTED_MAX: usize = 100_000;
+/// Names of distributions among which one without a name is looked for, most.
+const CANDIDATES_MAX: usize = 8;
+
+/// A directory or archive that is the root of a system of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Root {
+pub struct Root {
     /// The directory, or the archive with `!` behind.
-    pub(crate) path: String,
-    pub(crate) os: OsRelease,
-    pub(crate) packages: Vec<Package>,
+    path: String,
+    os: OsRelease,
+    packages: Vec<Package>,
     formats: BTreeSet<&'static str>,
 }
 
+/// Packages with the roots that have them, by their number.
+type Places = BTreeMap<Package, Vec<usize>>;
+
+/// What roots of one distribution have.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rooted {
+    /// The distribution; without a name where that is not known.
+    pub os: OsRelease,
+    /// Each with the roots that have it, and whether all of those are layers of something in which another layer has a
+    /// newer one.
+    pub packages: Vec<(Package, Vec<String>, bool)>,
+}
+
 impl Root {
-    /// From the texts of its `os-release`, and what databases say; nothing without a database.
-    pub(crate) fn of<'t>(
+    /// From the texts of its `os-release`, and what databases say.
+    pub fn of<'t>(
         path: &str,
         texts: impl IntoIterator<Item = &'t str>,
         (packages, formats): (Vec<Package>, BTreeSet<&'static str>),
-    ) -> Option<(Self, Option<Finding>)> {
+    ) -> (Self, Option<Finding>) {
         let (os, differs) = distribution(texts);
         let root = Self { path: path.to_owned(), os, packages, formats };
         let differs = differs.map(|finding| root.place(finding));
-        (!root.formats.is_empty()).then_some((root, differs))
+        (root, differs)
     }
 
     fn place(&self, finding: Finding) -> Finding {
         Finding { place: Place { path: self.path.clone(), ..finding.place }, ..finding }
     }
 
-    /// Says what roots without an `os-release` are, as layers of images are, where only one of those that others have fits;
-    /// `first` is that of the image or disk. Gives what does not fit.
-    pub(crate) fn settle(roots: &mut [Self], first: &OsRelease) -> Vec<Finding> {
+    /// What keeps it: directories and archives around it, the nearest first, as far as layers of one image lie apart.
+    fn around(&self) -> impl Iterator<Item = &str> {
+        const LEVELS: usize = 4;
+        self.path.rmatch_indices('/').take(LEVELS).map(|(at, _)| &self.path[..at])
+    }
+
+    /// Whether it is a layer of something: an archive in an archive, or what container engines keep unpacked.
+    fn is_layer(&self) -> bool {
+        self.path.matches("!/").count() > 0 && self.path.ends_with('!')
+            || self.path.contains("/overlay2/") && self.path.ends_with("/diff")
+            || self.path.contains("/snapshots/") && self.path.ends_with("/fs")
+    }
+
+    /// Puts together what roots have. Those without an `os-release`, as upper layers of images are, are what the others are
+    /// that lie nearest, where one of them fits. Gives what does not.
+    pub fn settle(mut roots: Vec<Self>) -> (Vec<Rooted>, Vec<Finding>) {
+        let mut findings = Vec::new();
+        let all = roots.len();
+        roots.truncate(ROOTS_MAX);
         let none = OsRelease::default();
-        let mut known = vec![first.clone()];
-        known.extend(roots.iter().map(|root| root.os.clone()));
-        known.retain(|os| *os != none);
-        known.sort_by(|one, other| (&one.id, &one.version_id).cmp(&(&other.id, &other.version_id)));
-        known.dedup_by(|one, other| (&one.id, &one.version_id) == (&other.id, &other.version_id));
-        for root in roots.iter_mut().filter(|root| root.os == none) {
-            let mut fitting = known.iter().filter(|os| {
+        let mut known: HashMap<&str, Vec<&OsRelease>> = HashMap::new();
+        for root in roots.iter().filter(|root| root.os != none) {
+            for around in root.around() {
+                let here = known.entry(around).or_default();
+                if here.len() <= CANDIDATES_MAX && !here.iter().any(|os| is_same(os, &root.os)) {
+                    here.push(&root.os);
+                }
+            }
+        }
+        let named = |root: &Self| {
+            let nearest = root.around().find_map(|around| known.get(around))?;
+            let mut fitting = nearest.iter().filter(|os| {
                 let is_family = root.formats.iter().all(|format| os.family() == Some(format));
                 is_family && contradiction(os, &root.packages).is_none()
             });
-            if let (Some(os), None) = (fitting.next(), fitting.next()) {
-                root.os = os.clone();
+            let first = fitting.next().filter(|_| nearest.len() <= CANDIDATES_MAX)?;
+            fitting.next().is_none().then(|| (*first).clone())
+        };
+        let is_unnamed = |root: &Self| root.os == none && !root.formats.is_empty() && root.is_layer();
+        let names: Vec<Option<OsRelease>> =
+            roots.iter().map(|root| if is_unnamed(root) { named(root) } else { None }).collect();
+        for (root, name) in roots.iter_mut().zip(names) {
+            root.os = name.unwrap_or_else(|| std::mem::take(&mut root.os));
+        }
+        let mut rooted: BTreeMap<[String; 3], (Rooted, Places)> = BTreeMap::new();
+        let mut count = 0;
+        for (at, root) in roots.iter_mut().enumerate().filter(|(_, root)| !root.formats.is_empty()) {
+            let found = check_formats(&root.os, &root.formats, &root.packages, true);
+            findings.extend(found.into_iter().map(|finding| root.place(finding)));
+            let key = [&root.os.id, &root.os.version_id, &root.os.pretty_name].map(Clone::clone);
+            let of_this = rooted.entry(key).or_default();
+            of_this.0.os.clone_from(&root.os);
+            for package in std::mem::take(&mut root.packages) {
+                if count < ROOTED_MAX || of_this.1.contains_key(&package) {
+                    let places = of_this.1.entry(package).or_insert_with(|| {
+                        count += 1;
+                        Vec::new()
+                    });
+                    places.push(at);
+                } else {
+                    count = usize::MAX;
+                }
             }
         }
-        let found = |root: &Self| {
-            let found = check_formats(&root.os, &root.formats, &root.packages, true);
-            found.into_iter().map(|finding| root.place(finding)).collect::<Vec<_>>()
+        if all > ROOTS_MAX || count == usize::MAX {
+            findings.push(too_many_roots(all));
+        }
+        let whole = |(mut rooted, packages): (Rooted, Places)| {
+            rooted.packages = with_places(&roots, &rooted.os, packages);
+            rooted
         };
-        roots.iter().flat_map(found).collect()
+        let rooted = rooted.into_values().map(whole).collect();
+        (rooted, findings)
     }
 }
 
+/// What could not be looked at of so many systems or records.
+pub fn too_many_roots(count: usize) -> Finding {
+    let observed = format!("more systems below the root, or packages in them, than are looked at: {count}");
+    finding("INC-16", Place::default(), observed, "fewer of them", OURS)
+}
+
+/// A record of another root that cannot be read may be one of an example: that does not block, and is told as with records
+/// of languages.
+pub fn of_others(finding: Finding) -> Finding {
+    let rule = if finding.rule == "PKG-05" { "PKG-07".to_owned() } else { finding.rule };
+    Finding { rule, ..finding }
+}
+
+fn is_same(one: &OsRelease, other: &OsRelease) -> bool {
+    (&one.id, &one.version_id) == (&other.id, &other.version_id)
+}
+
+/// Packages with the paths of their roots, and whether each of these is a layer beside one with a newer version.
+fn with_places(roots: &[Root], os: &OsRelease, packages: Places) -> Vec<(Package, Vec<String>, bool)> {
+    let scheme = Scheme::of(&ecosystem(os));
+    let layers = |places: &[usize]| {
+        let layers: Option<Vec<&str>> = places
+            .iter()
+            .map(|at| roots.get(*at).filter(|root| root.is_layer()).and_then(|root| root.around().nth(1)))
+            .collect();
+        layers.unwrap_or_default()
+    };
+    let is_older = |one: &Package, other: &Package| {
+        scheme.is_some_and(|scheme| scheme.compare(&one.version, &other.version).is_ok_and(Ordering::is_lt))
+    };
+    let mut newest: HashMap<(&str, &str, &str), &Package> = HashMap::new();
+    for (package, places) in &packages {
+        for around in layers(places) {
+            let known = newest.entry((around, &package.name, &package.architecture)).or_insert(package);
+            if is_older(known, package) {
+                *known = package;
+            }
+        }
+    }
+    let is_replaced = |package: &Package, places: &[usize]| {
+        let layers = layers(places);
+        let newer = |around: &&str| {
+            let newest = newest.get(&(*around, package.name.as_str(), package.architecture.as_str()));
+            newest.is_some_and(|newest| is_older(package, newest))
+        };
+        !layers.is_empty() && layers.iter().all(newer)
+    };
+    let replaced: Vec<bool> = packages.iter().map(|(package, places)| is_replaced(package, places)).collect();
+    let paths = |places: Vec<usize>| {
+        places.into_iter().filter_map(|at| Some(roots.get(at)?.path.clone())).take(PLACES_MAX).collect()
+    };
+    let all = packages.into_iter().zip(replaced);
+    all.map(|((package, places), replaced)| (package, paths(places), replaced)).collect()
+}
+
+/// Roots that are named of one package.
+const PLACES_MAX: usize = 50;
+
 /// Directories in which package managers keep what they installed that is not read here.
-pub(crate) const OTHER_MANAGERS: [(&str, &str); 11] = [
+pub const OTHER_MANAGERS: [(&str, &str); 11] = [
     ("gnu/store", "Guix"),
     ("nix/store", "Nix"),
     ("usr/lib/opkg/info", "opkg"),
@@ -218,7 +350,7 @@ pub(crate) const OTHER_MANAGERS: [(&str, &str); 11] = [
 ];
 
 /// Packages of managers that are not read: nobody knows what they are. Some write lists beside databases that are read.
-pub(crate) fn check_others(formats: &BTreeSet<&str>, is_there: impl Fn(&str) -> bool) -> Option<Finding> {
+pub fn check_others(formats: &BTreeSet<&str>, is_there: impl Fn(&str) -> bool) -> Option<Finding> {
     const BESIDE: [&str; 2] = ["var/lib/chisel", "var/lib/rpmmanifest"];
     let is_read = |directory: &str| !formats.is_empty() && BESIDE.contains(&directory);
     let found = OTHER_MANAGERS.iter().filter(|(directory, _)| !is_read(directory) && is_there(directory));
@@ -231,7 +363,7 @@ pub(crate) fn check_others(formats: &BTreeSet<&str>, is_there: impl Fn(&str) -> 
 }
 
 /// Whether databases were found, and fit the distribution that the guest says it is. One without a package is none.
-pub(crate) fn check_formats(
+pub fn check_formats(
     os: &OsRelease,
     formats: &BTreeSet<&str>,
     packages: &[Package],
@@ -260,10 +392,10 @@ pub(crate) fn check_formats(
     out
 }
 
-/// The OSV ecosystem of a distribution, as the advisories keep it ([`crate::advisories::canonical_ecosystem`]); what has none is
+/// The OSV ecosystem of a distribution, as the advisories keep it ([`mercat_advisories::canonical_ecosystem`]); what has none is
 /// its own name, which no advisory has. SUSE's modules for release 12 name no service pack, so 12 has none either: part
 /// of its packages would be judged by nothing.
-pub(crate) fn ecosystem(os: &OsRelease) -> String {
+pub fn ecosystem(os: &OsRelease) -> String {
     let version = os.version_id.as_str();
     let major = version.split('.').next().unwrap_or(version);
     let major_minor = || version.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
@@ -301,4 +433,4 @@ pub(crate) fn ecosystem(os: &OsRelease) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

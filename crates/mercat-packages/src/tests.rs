@@ -1,0 +1,173 @@
+use super::*;
+use mercat_advisories::canonical_ecosystem;
+
+#[test]
+fn distributions_have_the_ecosystem_under_which_their_advisories_are_kept() {
+    let of = |id: &str, version: &str, name: &str| {
+        ecosystem(&OsRelease { id: id.into(), version_id: version.into(), pretty_name: name.into() })
+    };
+    let cases = [
+        (of("rhel", "9.4", "Red Hat Enterprise Linux 9.4 (Plow)"), "Red Hat:enterprise_linux:9::baseos"),
+        (of("rhel", "10.1", "Red Hat Enterprise Linux 10.1 (Coughlan)"), "Red Hat:enterprise_linux:10.0"),
+        (
+            of("sles", "15.5", "SUSE Linux Enterprise Server 15 SP5"),
+            "SUSE:Linux Enterprise Server 15 SP5-LTSS",
+        ),
+        (of("sles_sap", "15.5", ""), "SUSE:Linux Enterprise Module for Basesystem 15 SP5"),
+        (of("sles", "15", ""), "SUSE:Linux Enterprise Server 15-LTSS"),
+        (of("sles", "16.0", ""), "SUSE:Linux Enterprise Server 16.0"),
+        (of("sle-micro", "5.3", ""), "SUSE:Linux Enterprise Micro 5.3"),
+        (of("sl-micro", "6.0", ""), "SUSE:Linux Micro 6.0"),
+        (of("openEuler", "22.03", "openEuler 22.03 (LTS-SP3)"), "openEuler:22.03-LTS-SP3"),
+        (of("mariner", "2.0", ""), "Azure Linux:2"),
+        (of("ubuntu", "24.04", "Ubuntu 24.04.1 LTS"), "Ubuntu:24.04:LTS"),
+        (of("debian", "12", ""), "Debian:12"),
+    ];
+    for (found, published) in cases {
+        assert_eq!(found, canonical_ecosystem(published));
+    }
+    // Other products of the same makers are none of these.
+    for published in ["Red Hat:rhel_eus:9.2::baseos", "Red Hat:openshift:4.9::el8", "SUSE:Manager Server 4.3"]
+    {
+        assert_eq!(canonical_ecosystem(published), published);
+    }
+    // Part of the packages of SLES 12 come from modules that name no service pack.
+    for (id, version) in [("sles", "12.5"), ("fedora", "41"), ("ol", "9.4"), ("amzn", "2023")] {
+        assert_eq!(Scheme::of(&of(id, version, "")), None, "{id} {version}");
+    }
+}
+
+#[test]
+fn a_record_says_what_its_file_says() {
+    let stanza = |name: &str, version: &str| {
+        format!(
+            "Package: {name}\nStatus: install ok installed\nVersion: {version}\nArchitecture: all\nDescription: x\n y\n\n"
+        )
+    };
+    let two = stanza("a", "1.0-1") + &stanza("b", "2:3~rc1");
+    let apk = "P:a\nV:1.0-r0\nA:x86_64\nT:words\n\n";
+    for (path, text, is_listed) in [
+        ("var/lib/dpkg/status", two.as_str(), true),
+        ("lib/apk/db/installed", apk, true),
+        // What would read otherwise, and what decides by its text, stays as it is.
+        ("var/lib/dpkg/status", &stanza("a", "1.0\t2"), false),
+        ("var/lib/dpkg/status", "no field", false),
+        ("var/lib/dpkg/status", "\n\n", false),
+        ("var/lib/dpkg/status", "", false),
+        ("etc/os-release", "ID=debian\n", false),
+    ] {
+        let record = Record::of(path, text.as_bytes()).expect("is kept");
+        assert_eq!(matches!(record, Record::Packages(_)), is_listed, "{text}");
+        match parse(path, text) {
+            Some(read) => assert_eq!(record.packages(path), read.map_err(broken), "{text}"),
+            None => assert_eq!(record.text(), text),
+        }
+        assert_eq!(record.text().trim().is_empty(), text.trim().is_empty(), "{text}");
+    }
+}
+
+fn root(path: &str, release: &str, packages: &[(&str, &str)]) -> Root {
+    let of = |(name, version): &(&str, &str)| Package {
+        name: (*name).to_owned(),
+        version: (*version).to_owned(),
+        architecture: "amd64".to_owned(),
+        source: (*name).to_owned(),
+        source_version: (*version).to_owned(),
+        module: String::new(),
+    };
+    let packages: Vec<Package> = packages.iter().map(of).collect();
+    let formats = if packages.is_empty() { BTreeSet::new() } else { BTreeSet::from(["dpkg"]) };
+    Root::of(path, Some(release), (packages, formats)).0
+}
+
+/// Distribution, package, version, first root, and whether a newer one is beside it.
+fn settled(roots: Vec<Root>) -> Vec<String> {
+    let (rooted, _) = Root::settle(roots);
+    let all = rooted.iter().flat_map(|Rooted { os, packages }| {
+        packages.iter().map(move |(package, roots, replaced)| {
+            format!("{}{} {} {} {roots:?} {replaced}", os.id, os.version_id, package.name, package.version)
+        })
+    });
+    all.collect()
+}
+
+const DEBIAN_12: &str = "ID=debian\nVERSION_ID=12\n";
+const DEBIAN_11: &str = "ID=debian\nVERSION_ID=11\n";
+
+#[test]
+fn layers_without_a_name_are_what_those_beside_them_are_and_other_roots_are_not() {
+    let layer = |image: &str, layer: &str| format!("opt/{image}.tar!/blobs/sha256/{layer}!");
+    // Named by a layer without a database; the other archive has another release.
+    let found = settled(vec![
+        root(&layer("one", "a"), DEBIAN_11, &[]),
+        root(&layer("one", "b"), "", &[("leaky", "1.0")]),
+        root(&layer("two", "a"), DEBIAN_12, &[("leaky", "1.0")]),
+        root("srv/chroot", "", &[("leaky", "1.0")]),
+    ]);
+    assert_eq!(
+        found,
+        [
+            r#" leaky 1.0 ["srv/chroot"] false"#,
+            r#"debian11 leaky 1.0 ["opt/one.tar!/blobs/sha256/b!"] false"#,
+            r#"debian12 leaky 1.0 ["opt/two.tar!/blobs/sha256/a!"] false"#,
+        ]
+    );
+    let packed = settled(vec![
+        root("a.tar!/blobs/sha256/a!/content!", DEBIAN_12, &[]),
+        root("a.tar!/blobs/sha256/b!/content!", "", &[("x", "1")]),
+    ]);
+    assert_eq!(packed, [r#"debian12 x 1 ["a.tar!/blobs/sha256/b!/content!"] false"#]);
+    // Of two that fit neither is taken, unless the packages contradict one.
+    let both = |name: &str, version: &str| {
+        let upper = root("d/overlay2/c/diff", "", &[(name, version)]);
+        settled(vec![
+            root("d/overlay2/a/diff", DEBIAN_11, &[]),
+            root("d/overlay2/b/diff", DEBIAN_12, &[]),
+            upper,
+        ])
+    };
+    assert_eq!(both("leaky", "1.0"), [r#" leaky 1.0 ["d/overlay2/c/diff"] false"#]);
+    assert_eq!(
+        both("base-files", "12.4+deb12u5"),
+        [r#"debian12 base-files 12.4+deb12u5 ["d/overlay2/c/diff"] false"#]
+    );
+}
+
+#[test]
+fn a_package_of_a_layer_is_replaced_by_a_newer_one_in_another_of_the_same_thing_alone() {
+    let found = settled(vec![
+        root("v/overlay2/a/diff", DEBIAN_12, &[("x", "1.0"), ("y", "1")]),
+        root("v/overlay2/b/diff", DEBIAN_12, &[("x", "1.10"), ("y", "1")]),
+        root("srv/old", DEBIAN_12, &[("x", "1.2")]),
+        root("srv/new", DEBIAN_12, &[("x", "1.3")]),
+    ]);
+    assert_eq!(
+        found,
+        [
+            r#"debian12 x 1.0 ["v/overlay2/a/diff"] true"#,
+            r#"debian12 x 1.10 ["v/overlay2/b/diff"] false"#,
+            r#"debian12 x 1.2 ["srv/old"] false"#,
+            r#"debian12 x 1.3 ["srv/new"] false"#,
+            r#"debian12 y 1 ["v/overlay2/a/diff", "v/overlay2/b/diff"] false"#,
+        ]
+    );
+    // The same that a root has which is no layer is in use.
+    let found = settled(vec![
+        root("v/overlay2/a/diff", DEBIAN_12, &[("x", "1")]),
+        root("v/overlay2/b/diff", DEBIAN_12, &[("x", "2")]),
+        root("srv/old", DEBIAN_12, &[("x", "1")]),
+    ]);
+    assert_eq!(found[0], r#"debian12 x 1 ["v/overlay2/a/diff", "srv/old"] false"#);
+}
+
+#[test]
+fn too_many_roots_are_told_and_take_no_time() {
+    let of = |at: usize| {
+        let release =
+            if at.is_multiple_of(2) { format!("ID=debian\nVERSION_ID={at}\n") } else { String::new() };
+        root(&format!("a.tar!/{at}!"), &release, &[("base-files", "12.4+deb12u5")])
+    };
+    let (rooted, findings) = Root::settle((0..30_000).map(of).collect());
+    assert!(findings.iter().any(|finding| finding.rule == "INC-16" && finding.observed.ends_with("30000")));
+    assert!(rooted.iter().any(|rooted| rooted.os == OsRelease::default()), "of too many names none is taken");
+}
