@@ -23,7 +23,7 @@ pub(crate) fn write(
 ) -> Documents {
     let rooted = rooted.iter().map(|Rooted { os, packages }| mercat_sbom::Rooted {
         os,
-        packages: packages.iter().map(|(package, roots, _)| (package, &roots[..])).collect(),
+        packages: packages.iter().map(|(package, roots)| (package, &roots[..])).collect(),
     });
     let rooted: Vec<mercat_sbom::Rooted<'_>> = rooted.collect();
     let unpackaged = whole.unpackaged.iter().map(|(path, program)| Unpackaged {

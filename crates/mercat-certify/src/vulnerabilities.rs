@@ -193,25 +193,21 @@ pub(crate) fn judge(installed: &Installed<'_>, knowledge: &Knowledge) -> Judged 
     out
 }
 
-/// The same of the packages of other roots. What another layer of the same thing has newer is not in use.
+/// The same of the packages of other roots.
 pub(crate) fn judge_rooted(rooted: &[Rooted], digests: &[String], knowledge: &Knowledge) -> Judged {
     let mut out = Judged::default();
     for Rooted { os, packages } in rooted {
-        let plain: Vec<Package> = packages.iter().map(|(package, ..)| package.clone()).collect();
+        let plain: Vec<Package> = packages.iter().map(|(package, _)| package.clone()).collect();
         let judged = judge(&Installed { os, packages: &plain, components: &[], digests }, knowledge);
         let of: HashMap<String, _> = packages.iter().map(|of| (purl(os, &of.0), of)).collect();
-        let first = packages.first().and_then(|(_, roots, _)| roots.first());
+        let first = packages.first().and_then(|(_, roots)| roots.first());
         out.statements.extend(judged.statements);
         out.findings.extend(judged.findings.into_iter().map(|mut finding| {
             let found = of.get(&finding.place.package);
             let is_of_distribution = ["INC-06", "INC-07"].contains(&finding.rule.as_str());
             // What is about the advisories is told once.
-            let root = found.and_then(|(_, roots, _)| roots.first()).or(first.filter(|_| is_of_distribution));
+            let root = found.and_then(|(_, roots)| roots.first()).or(first.filter(|_| is_of_distribution));
             finding.place.path = root.cloned().unwrap_or_default();
-            let is_replaced = found.is_some_and(|(_, _, is_replaced)| *is_replaced);
-            if is_replaced && matches!(finding.rule.as_str(), "CTR-22" | "INC-12") {
-                "CTR-22-BELOW".clone_into(&mut finding.rule);
-            }
             finding
         }));
     }

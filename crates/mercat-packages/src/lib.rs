@@ -1,14 +1,12 @@
 //! What package managers of distributions installed: records, what distribution they are of, and systems below the root. The
 //! same for images and disks.
 
-use mercat_advisories::versions::Scheme;
 use mercat_artifact::pkgdb::release::contradiction;
 use mercat_artifact::pkgdb::{
     OsRelease, Package, is_release, parse_apk, parse_dpkg, parse_os_release, root_of_record, rpm,
 };
 use mercat_domain::finding::{Finding, Place, Severity};
 use serde::{Deserialize, Serialize};
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What to do about what is ours.
@@ -178,9 +176,9 @@ type Places = BTreeMap<Package, Vec<usize>>;
 pub struct Rooted {
     /// The distribution; without a name where that is not known.
     pub os: OsRelease,
-    /// Each with the roots that have it, and whether all of those are layers of something in which another layer has a
-    /// newer one.
-    pub packages: Vec<(Package, Vec<String>, bool)>,
+    /// Each with the roots that have it. Of layers nobody says here which of them belong together, so that an older version in
+    /// one is not known to be replaced by a newer one in another.
+    pub packages: Vec<(Package, Vec<String>)>,
 }
 
 impl Root {
@@ -267,9 +265,12 @@ impl Root {
         if all > ROOTS_MAX || count == usize::MAX {
             findings.push(too_many_roots(all));
         }
-        let whole = |(mut rooted, packages): (Rooted, Places)| {
-            rooted.packages = with_places(&roots, &rooted.os, packages);
-            rooted
+        let paths = |places: Vec<usize>| {
+            places.into_iter().filter_map(|at| Some(roots.get(at)?.path.clone())).take(PLACES_MAX).collect()
+        };
+        let whole = |(rooted, packages): (Rooted, Places)| {
+            let packages = packages.into_iter().map(|(package, places)| (package, paths(places))).collect();
+            Rooted { packages, ..rooted }
         };
         let rooted = rooted.into_values().map(whole).collect();
         (rooted, findings)
@@ -291,44 +292,6 @@ pub fn of_others(finding: Finding) -> Finding {
 
 fn is_same(one: &OsRelease, other: &OsRelease) -> bool {
     (&one.id, &one.version_id) == (&other.id, &other.version_id)
-}
-
-/// Packages with the paths of their roots, and whether each of these is a layer beside one with a newer version.
-fn with_places(roots: &[Root], os: &OsRelease, packages: Places) -> Vec<(Package, Vec<String>, bool)> {
-    let scheme = Scheme::of(&ecosystem(os));
-    let layers = |places: &[usize]| {
-        let layers: Option<Vec<&str>> = places
-            .iter()
-            .map(|at| roots.get(*at).filter(|root| root.is_layer()).and_then(|root| root.around().nth(1)))
-            .collect();
-        layers.unwrap_or_default()
-    };
-    let is_older = |one: &Package, other: &Package| {
-        scheme.is_some_and(|scheme| scheme.compare(&one.version, &other.version).is_ok_and(Ordering::is_lt))
-    };
-    let mut newest: HashMap<(&str, &str, &str), &Package> = HashMap::new();
-    for (package, places) in &packages {
-        for around in layers(places) {
-            let known = newest.entry((around, &package.name, &package.architecture)).or_insert(package);
-            if is_older(known, package) {
-                *known = package;
-            }
-        }
-    }
-    let is_replaced = |package: &Package, places: &[usize]| {
-        let layers = layers(places);
-        let newer = |around: &&str| {
-            let newest = newest.get(&(*around, package.name.as_str(), package.architecture.as_str()));
-            newest.is_some_and(|newest| is_older(package, newest))
-        };
-        !layers.is_empty() && layers.iter().all(newer)
-    };
-    let replaced: Vec<bool> = packages.iter().map(|(package, places)| is_replaced(package, places)).collect();
-    let paths = |places: Vec<usize>| {
-        places.into_iter().filter_map(|at| Some(roots.get(at)?.path.clone())).take(PLACES_MAX).collect()
-    };
-    let all = packages.into_iter().zip(replaced);
-    all.map(|((package, places), replaced)| (package, paths(places), replaced)).collect()
 }
 
 /// Roots that are named of one package.
