@@ -152,6 +152,10 @@ impl LayerFacts {
 
     /// Takes note of another name of a file, in which records of other roots are, or which is one.
     pub(crate) fn hard_link_below(&mut self, path: &str, target: &str) {
+        if !self.told.may_compare(self.below.len() + self.captured.len()) {
+            self.told.unknown += 1;
+            return;
+        }
         let of_it = self.below.iter().filter(|below| below.file.as_ref().unwrap_or(&below.path) == target);
         let again = |below: &Below| Below {
             path: format!("{path}{}", below.path.get(target.len()..).unwrap_or_default()),

@@ -9,7 +9,7 @@ mod taken;
 pub(crate) mod whole;
 
 use crate::facts::{Below, Note};
-use crate::inventory::{OTHER_MANAGERS, Record, of_others};
+use crate::inventory::{OTHER_MANAGERS, Record};
 use crate::kept::Bytes;
 use crate::scan::{OURS, Passed, Scan};
 use mercat_artifact::pkgdb::root_of_record;
@@ -242,9 +242,8 @@ impl Files {
     /// Takes note of a hard link: what is known of a file is known of it under each of its names, of which a later layer
     /// may remove one.
     pub(crate) fn hard_link(&mut self, path: &str, target: &str) {
-        self.compared += self.components.len() as u64;
-        if self.hard.len() >= NAMES_MAX
-            || self.compared > COMPARED_MAX
+        if !self.may_compare(self.components.len())
+            || self.hard.len() >= NAMES_MAX
             || self.components.len() > COMPONENTS_MAX
         {
             self.unknown += 1;
@@ -293,7 +292,18 @@ impl Files {
     }
 
     fn has_name(&self, path: &str, directory: bool) -> bool {
-        self.names.binary_search(&key_of(path, directory)).is_ok()
+        self.has_key(key_of(path, directory))
+    }
+
+    /// Whether it has a name with this key.
+    pub(crate) fn has_key(&self, key: u64) -> bool {
+        self.names.binary_search(&key).is_ok()
+    }
+
+    /// Whether a hard link may be compared with so many things more.
+    pub(crate) fn may_compare(&mut self, count: usize) -> bool {
+        self.compared += count as u64;
+        self.compared <= COMPARED_MAX
     }
 
     /// Keeps which files packages own, from a database or list of theirs; the error says why that is not known.
@@ -475,7 +485,7 @@ pub(crate) fn add(scan: &Scan<'_>, found: Vec<Component>) {
 /// Keeps what a record of packages of another root says.
 fn record(scan: &Scan<'_>, (path, file): (&str, Option<String>), bytes: &[u8]) {
     let record = Record::of(path, bytes).unwrap_or_else(|finding| {
-        let Finding { rule, observed, required, fix, .. } = of_others(*finding);
+        let Finding { rule, observed, required, fix, .. } = *finding;
         scan.note(Note::new(&rule, path, observed, &required, &fix));
         Record::Text(String::new())
     });

@@ -283,10 +283,11 @@ pub fn too_many_roots(count: usize) -> Finding {
     finding("INC-16", Place::default(), observed, "fewer of them", OURS)
 }
 
-/// A record of another root that cannot be read may be one of an example: that does not block, and is told as with records
-/// of languages.
-pub fn of_others(finding: Finding) -> Finding {
-    let rule = if finding.rule == "PKG-05" { "PKG-07".to_owned() } else { finding.rule };
+/// What of another root has the place of a record and is none of its kind may be an example: that does not block, and is told
+/// as with records of languages. What tells of packages and cannot be read is broken there as in the first root.
+pub fn of_others(finding: Finding, text: &str) -> Finding {
+    let is_one = text.lines().any(|line| line.starts_with("Package:") || line.starts_with("P:"));
+    let rule = if finding.rule == "PKG-05" && !is_one { "PKG-07".to_owned() } else { finding.rule };
     Finding { rule, ..finding }
 }
 

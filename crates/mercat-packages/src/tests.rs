@@ -163,3 +163,14 @@ fn too_many_roots_are_told_and_take_no_time() {
     assert!(findings.iter().any(|finding| finding.rule == "INC-16" && finding.observed.ends_with("30000")));
     assert!(rooted.iter().any(|rooted| rooted.os == OsRelease::default()), "of too many names none is taken");
 }
+
+#[test]
+fn what_is_no_record_below_the_root_does_not_block_and_a_broken_one_does() {
+    let rule = |text: &str| {
+        let record = Record::of("x/var/lib/dpkg/status", text.as_bytes()).expect("text");
+        record.packages("x/var/lib/dpkg/status").map_err(|finding| of_others(*finding, text).rule)
+    };
+    assert_eq!(rule("what a test reads\n"), Err("PKG-07".to_owned()));
+    assert_eq!(rule("Package: a\nVersion: 1\n\nno field\n"), Err("PKG-05".to_owned()));
+    assert_eq!(rule("Package: a\nVersion: 1\n").map(|all| all.len()), Ok(1));
+}

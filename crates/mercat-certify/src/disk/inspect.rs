@@ -563,7 +563,9 @@ fn other_roots(tree: &Tree, captured: &[(String, Below)], findings: &mut Vec<Fin
                     formats.insert(inventory::format_of(path));
                     packages.extend(found);
                 }
-                Err(finding) => findings.push(inventory::of_others(Finding { place, ..*finding })),
+                Err(finding) => {
+                    findings.push(inventory::of_others(Finding { place, ..*finding }, record.text()))
+                }
             }
         }
         // Two volumes may have the same directories.

@@ -2,6 +2,7 @@
 
 use super::{Facts, Image, start};
 use crate::facts::{Below, Captured, LayerFacts, Note, facts_key};
+use crate::files::key_of;
 use crate::files::whole::{Part, Whole, whole};
 use crate::inventory::{Root, Rooted};
 use crate::scan::NOTES_OF_RULE_MAX;
@@ -35,56 +36,60 @@ struct Inventory {
 }
 
 /// Records of other roots in one image that are looked at.
-const RECORDS_MAX: usize = 20_000;
+const RECORDS_MAX: usize = 5_000;
 
 /// A record of another root, and the layer that it is in.
 struct OfRoot<'f> {
     layer: &'f str,
     below: &'f Below,
     removed: bool,
+    /// Keys of its root, or of the archive that has it, and of the directories above.
+    root: Vec<u64>,
+    /// Keys of itself and of the directories above.
+    path: Vec<u64>,
 }
 
-/// What a layer takes away from those below it.
+impl<'f> OfRoot<'f> {
+    fn new(layer: &'f str, below: &'f Below) -> Self {
+        let keys = |path: &str| {
+            let above = path.match_indices('/').map(|(at, _)| key_of(&path[..at], false));
+            above.chain([key_of(path, false)]).collect()
+        };
+        let root = below.file.as_deref().or_else(|| root_of_record(&below.path)).unwrap_or_default();
+        Self { layer, below, removed: false, root: keys(root), path: keys(&below.path) }
+    }
+}
+
+/// What a layer takes away from those below it, by keys of paths.
 struct Cut<'f> {
     facts: &'f LayerFacts,
-    removed: HashSet<&'f str>,
-    opaque: HashSet<&'f str>,
+    removed: HashSet<u64>,
+    opaque: HashSet<u64>,
 }
 
 impl<'f> Cut<'f> {
     fn of(facts: &'f LayerFacts) -> Self {
-        let set = |paths: &'f [String]| paths.iter().map(String::as_str).collect();
+        let set = |paths: &[String]| paths.iter().map(|path| key_of(path, false)).collect();
         Self { facts, removed: set(&facts.removed), opaque: set(&facts.opaque) }
     }
 
-    /// Whether nothing stays of a directory and all in it, or of a file.
-    fn takes(&self, path: &str) -> bool {
-        let mut above = path.match_indices('/').map(|(at, _)| &path[..at]);
-        self.opaque.contains("")
-            || self.removed.contains(path)
-            || self.facts.told.has(path)
-            || above.any(|top| {
-                self.removed.contains(top) || self.opaque.contains(top) || self.facts.told.has(top)
-            })
+    /// Whether the root of a record, or the archive that has it, goes with all that is in it: it is removed, or something
+    /// else is in its place or in that of a directory above.
+    fn takes_root(&self, record: &OfRoot<'_>) -> bool {
+        let is_archive = record.below.file.is_some();
+        let last = record.root.len().saturating_sub(1);
+        let goes = |(at, key): (usize, &u64)| {
+            self.removed.contains(key)
+                || self.facts.told.has_key(*key)
+                || self.opaque.contains(key) && !(is_archive && at == last)
+        };
+        self.opaque.contains(&key_of("", false)) || record.root.iter().enumerate().any(goes)
     }
 
-    /// Whether the root of a record, or the archive that has it, goes with it.
-    fn takes_root(&self, Below { file, path, .. }: &Below) -> bool {
-        match file {
-            Some(archive) => self.takes(archive),
-            None => {
-                let root = root_of_record(path).unwrap_or_default();
-                self.takes(root) || self.opaque.contains(root)
-            }
-        }
-    }
-
-    fn takes_record(&self, Below { file, path, .. }: &Below) -> bool {
-        file.is_none()
-            && (self.removed.contains(path.as_str())
-                || path
-                    .match_indices('/')
-                    .any(|(at, _)| self.removed.contains(&path[..at]) || self.opaque.contains(&path[..at])))
+    /// Whether a record alone goes, or a directory of its root.
+    fn takes_record(&self, record: &OfRoot<'_>) -> bool {
+        let goes = |key: &u64| self.removed.contains(key) || self.opaque.contains(key);
+        record.below.file.is_none() && record.path.iter().any(goes)
     }
 }
 
@@ -514,8 +519,8 @@ impl Composer<'_> {
         let mut left = 0;
         for (layer, facts) in layers {
             let cut = Cut::of(facts);
-            records.retain(|_, record| !cut.takes_root(record.below));
-            for record in records.values_mut().filter(|record| cut.takes_record(record.below)) {
+            records.retain(|_, record| !cut.takes_root(record));
+            for record in records.values_mut().filter(|record| cut.takes_record(record)) {
                 record.removed = true;
             }
             for below in &facts.below {
@@ -528,7 +533,7 @@ impl Composer<'_> {
                     // As with the first root: one that was emptied is one that was removed.
                     Some(known) if below.record.text().trim().is_empty() => known.removed = true,
                     _ => {
-                        records.insert(key, OfRoot { layer, below, removed: false });
+                        records.insert(key, OfRoot::new(layer, below));
                     }
                 }
             }
@@ -542,7 +547,7 @@ impl Composer<'_> {
             let (texts, databases): (Vec<_>, Vec<_>) =
                 records.iter().partition(|record| is_release(&record.below.path));
             let (mut packages, mut formats) = (Vec::new(), BTreeSet::new());
-            for OfRoot { layer, below, removed } in databases {
+            for OfRoot { layer, below, removed, .. } in databases {
                 let place =
                     Place { layer: (*layer).to_owned(), path: below.path.clone(), ..Place::default() };
                 if *removed {
@@ -554,7 +559,9 @@ impl Composer<'_> {
                         formats.insert(inventory::format_of(&below.path));
                         packages.extend(found);
                     }
-                    Err(finding) => self.adopt(inventory::of_others(Finding { place, ..*finding })),
+                    Err(finding) => {
+                        self.adopt(inventory::of_others(Finding { place, ..*finding }, below.record.text()))
+                    }
                 }
             }
             let texts = texts.into_iter().map(|record| record.below.record.text());

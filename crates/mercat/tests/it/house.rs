@@ -333,7 +333,7 @@ impl House {
     pub(crate) async fn offer_with_key(&self, offer: &str, more: Value) {
         let root = self.dir.path().join("images").join(offer);
         let tags = ["latest", "1.0.0"];
-        layout(&root, &[tar(&[("bin/app", b"app"), ("root/.ssh/id", PLANTED_KEY.as_bytes())])], &tags);
+        layout(&root, &[tar(&[("bin/app", b"\x01app"), ("root/.ssh/id", PLANTED_KEY.as_bytes())])], &tags);
         let image = format!("oci:{}", root.display());
         let mut document = self.offer(offer, &image, &tags, &[NOBODYS.to_owned()]).await;
         let more = more.as_object().expect("an object").clone();
