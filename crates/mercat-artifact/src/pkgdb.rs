@@ -60,15 +60,24 @@ pub fn is_release(path: &str) -> bool {
 }
 
 /// The directory that is the root of a system of its own, where a path is that of a record below one: of a container that
-/// lies on a disk, or of what something is built in.
+/// lies on a disk, or of what something is built in. A database that is not in its place is one, too: directories above it may
+/// have another name there, and be links in the root that it is of.
 pub fn root_of_record(path: &str) -> Option<&str> {
     const NAMES: [&str; 6] = ["status", "installed", "Packages", "Packages.db", "rpmdb.sqlite", "os-release"];
-    let name = path.rsplit('/').next().unwrap_or(path);
-    if !NAMES.contains(&name) && !path.contains("/lib/dpkg/status.d/") || is_record(path) {
+    const DATABASES: [&str; 5] =
+        ["dpkg/status", "apk/db/installed", "rpm/Packages", "rpm/Packages.db", "rpm/rpmdb.sqlite"];
+    let (directory, name) = path.rsplit_once('/')?;
+    let of_distroless = directory.ends_with("dpkg/status.d");
+    if !NAMES.contains(&name) && !of_distroless || is_record(path) {
         return None;
     }
     let mut roots = path.match_indices('/').filter(|(at, _)| is_record(&path[at + 1..]));
-    roots.next().map(|(at, _)| &path[..at])
+    let in_place = roots.next().map(|(at, _)| &path[..at]);
+    let elsewhere = || match of_distroless && !name.ends_with(".md5sums") {
+        true => directory.strip_suffix("/dpkg/status.d"),
+        false => DATABASES.iter().find_map(|database| path.strip_suffix(database)?.strip_suffix('/')),
+    };
+    in_place.or_else(elsewhere)
 }
 
 /// Fields of a stanza that are read.
@@ -262,8 +271,13 @@ mod tests {
             ("var/lib/dpkg/status", None),
             ("usr/lib/os-release", None),
             ("srv/r/var/lib/dpkg/status.d/a.md5sums", None),
-            ("srv/r/lib/dpkg/status", None),
-            ("srvvar/lib/dpkg/status", None),
+            // Where the root is cannot be told of these, as `var` may be a link to there.
+            ("srv/r/lib/dpkg/status", Some("srv/r/lib")),
+            ("srv/r/dpkg/status.d/base", Some("srv/r")),
+            ("srv/r/rpm/rpmdb.sqlite", Some("srv/r")),
+            ("srv/r/other/status", None),
+            ("dpkg/status.d/a.md5sums", None),
+            ("srvvar/lib/dpkg/status", Some("srvvar/lib")),
         ] {
             assert_eq!(root_of_record(path), root, "{path}");
         }

@@ -21,7 +21,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
-pub(crate) const FORMAT: &str = concat!("mercat.facts/28 ", env!("CARGO_PKG_VERSION"));
+pub(crate) const FORMAT: &str = concat!("mercat.facts/29 ", env!("CARGO_PKG_VERSION"));
 
 const CAPTURE_BYTES_MAX: u64 = 64 << 20;
 const RPM_BYTES_MAX: u64 = 256 << 20;
@@ -414,7 +414,7 @@ impl LayerScan<'_> {
             Record::Text(String::new())
         });
         // What a broken database owns is not known either; one finding says so.
-        if !record.text().is_empty() {
+        if matches!(record, Record::Packages(_)) {
             files::own(&self.scan, &path, bytes);
         }
         self.captured.set(self.captured.get() + record.text().len() as u64);

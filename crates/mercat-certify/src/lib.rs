@@ -15,7 +15,6 @@ mod facts;
 mod files;
 mod image;
 mod kept;
-mod lines;
 mod links;
 mod look;
 mod nested;

@@ -1,10 +1,10 @@
 //! What the scanners see in some bytes.
 
 use crate::facts::Note;
-use crate::lines::Lines;
 use crate::scan::{OURS, Rules, Whence};
 use crate::shown::WINDOW_BYTES;
 use crate::{Knowledge, yara};
+use mercat_secrets::lines::Lines;
 use mercat_secrets::{Secret, WRITING_BYTES_MAX, Writing};
 use mercat_signatures::FileKind;
 use std::collections::BTreeSet;

@@ -61,7 +61,7 @@ fn a_layer_keeps_the_packages_of_an_rpm_database_and_no_bytes_of_it() {
     let layer = tar("usr/lib/sysimage/rpm/Packages.db", &database("openssl-libs", "3.0.7"));
     let compression = Some(mercat_artifact::oci::Compression::None);
     let facts = crate::facts::scan_layer(&mut &layer[..], compression, &knowledge).expect("reads");
-    let text = "openssl-libs\t3.0.7-1.el9\tx86_64\topenssl-libs\t3.0.7-1.el9\topenssl:3";
+    let text = "openssl-libs\t3.0.7-1.el9\tx86_64\topenssl-libs\t3.0.7-1.el9\topenssl:3\n";
     assert_eq!(facts.captured[0].record, Some(Record::Packages(text.to_owned())));
     assert!(facts.notes.is_empty(), "{:?}", facts.notes);
     let broken = tar("var/lib/rpm/Packages.db", b"RpmP");

@@ -52,58 +52,155 @@ pub fn format_of(path: &str) -> &'static str {
 /// What is kept of a file that the inventory asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Record {
-    /// Its text: of what is no database, and of one that cannot be read or has no packages.
+    /// The text of what is no database.
     Text(String),
     /// What a database says, one line a package.
     Packages(String),
+    /// A database that cannot be read.
+    Broken {
+        /// Why.
+        why: String,
+        /// Whether packages are named in it, so that it is no other file of that name.
+        names_packages: bool,
+    },
 }
+
+/// Bytes of an `os-release` that are read; none has a hundredth of it.
+const RELEASE_BYTES_MAX: usize = 64 << 10;
+/// Bytes of a name or version of a package, most.
+const FIELD_BYTES_MAX: usize = 4 << 10;
 
 impl Record {
     /// Reads a file. The error is a finding without a place, of what a database is never kept of.
     pub fn of(path: &str, bytes: &[u8]) -> Result<Self, Box<Finding>> {
         if is_rpm(path) {
-            let packages = rpm::parse(bytes).map_err(|refusal| match refusal {
-                rpm::Refusal::Unreadable(why) => {
-                    Box::new(finding("INC-08", Place::default(), why, "a database that can be read", OURS))
+            let listed = match rpm::parse(bytes) {
+                Ok(packages) => Self::listed(&packages),
+                Err(rpm::Refusal::Unreadable(why)) => {
+                    let required = "a database that can be read";
+                    return Err(Box::new(finding("INC-08", Place::default(), why, required, OURS)));
                 }
-                rpm::Refusal::Broken(why) => broken(why),
-            })?;
-            return Ok(Self::listed(&packages));
+                Err(rpm::Refusal::Broken(why)) => Err(why),
+            };
+            return Ok(listed.unwrap_or_else(|why| Self::Broken { why, names_packages: true }));
         }
         let text = String::from_utf8_lossy(bytes);
-        if let Some(Ok(packages)) = parse(path, &text) {
-            let record = Self::listed(&packages);
-            // Whoever has a tab in a version is no package manager.
-            if !packages.is_empty() && record.packages(path).is_ok_and(|read| read == packages) {
-                return Ok(record);
+        match parse(path, &text).map(|read| read.and_then(|packages| Self::listed(&packages))) {
+            Some(Ok(record)) => Ok(record),
+            Some(Err(why)) => {
+                let is_of = |line: &str, key: &str| {
+                    line.get(..key.len()).is_some_and(|start| start.eq_ignore_ascii_case(key))
+                };
+                let is_field = |line: &str| is_of(line, "package:") || is_of(line, "p:");
+                Ok(Self::Broken { why, names_packages: text.lines().any(is_field) })
             }
+            None if text.len() > RELEASE_BYTES_MAX => {
+                let observed = format!("the name of the distribution in {} bytes", text.len());
+                let required = "an os-release that can be read";
+                let fix = "ship the true os-release";
+                Err(Box::new(finding("PKG-05", Place::default(), observed, required, fix)))
+            }
+            None => Ok(Self::Text(text.into_owned())),
         }
-        Ok(Self::Text(text.into_owned()))
     }
 
-    fn listed(packages: &[Package]) -> Self {
-        let lines = packages.iter().map(|p| {
-            [&*p.name, &p.version, &p.architecture, &p.source, &p.source_version, &p.module]
-                .join("\t")
-                .replace('\n', " ")
-        });
-        Self::Packages(lines.collect::<Vec<_>>().join("\n"))
+    /// A line a package. Whoever has a tab in a version is no package manager.
+    fn listed(packages: &[Package]) -> Result<Self, String> {
+        let mut lines = String::new();
+        for Package { name, version, architecture, source, source_version, module } in packages {
+            let fields = [name, version, architecture, source, source_version, module].map(String::as_str);
+            if fields.iter().any(|field| field.len() > FIELD_BYTES_MAX || field.contains(char::is_control)) {
+                let shown: String = name.chars().take(80).collect();
+                return Err(format!("the package {shown:?} has a field that no package manager writes"));
+            }
+            lines.push_str(&fields.join("\t"));
+            lines.push('\n');
+        }
+        Ok(Self::Packages(lines))
     }
 
     /// What is kept.
     pub fn text(&self) -> &str {
         match self {
             Self::Text(text) | Self::Packages(text) => text,
+            Self::Broken { why, .. } => why,
         }
     }
 
-    /// The packages of a database at this path.
-    pub fn packages(&self, path: &str) -> Result<Vec<Package>, Box<Finding>> {
-        let read = match self {
-            Self::Text(text) => parse(path, text).unwrap_or_else(|| text.lines().map(read_line).collect()),
-            Self::Packages(lines) => lines.lines().map(read_line).collect(),
+    /// Whether there is nothing in it: a database without a package is none.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Text(text) | Self::Packages(text) => text.trim().is_empty(),
+            Self::Broken { .. } => false,
+        }
+    }
+
+    /// The packages of a database.
+    pub fn packages(&self) -> Result<Vec<Package>, Box<Finding>> {
+        match self {
+            Self::Text(_) => Ok(Vec::new()),
+            Self::Packages(lines) => lines.lines().map(read_line).collect::<Result<_, _>>().map_err(broken),
+            Self::Broken { why, .. } => Err(broken(why.clone())),
+        }
+    }
+}
+
+/// What the databases of one root say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Databases {
+    /// Packages, sorted, each once.
+    pub packages: Vec<Package>,
+    /// Of which package managers they are.
+    pub formats: BTreeSet<&'static str>,
+    /// What cannot be read.
+    pub findings: Vec<Finding>,
+}
+
+impl Databases {
+    /// Those of the first root, by their places. One that cannot be read is one; one without a package is none.
+    pub fn of<'r>(records: impl IntoIterator<Item = (Place, &'r Record)>) -> Self {
+        let mut out = Self::default();
+        records.into_iter().for_each(|(place, record)| out.add(place, record, |_| true));
+        out.sorted()
+    }
+
+    /// Those of another root. What has their place there and is none of their kind may be an example: that does not block, and is
+    /// told as with records of languages. What names packages and cannot be read is broken as in the first root.
+    fn of_other<'r>(records: impl IntoIterator<Item = (Place, &'r Record)>) -> Self {
+        let mut out = Self::default();
+        records.into_iter().for_each(|(place, record)| {
+            out.add(place, record, |finding| {
+                if matches!(record, Record::Broken { names_packages: false, .. }) {
+                    "PKG-07".clone_into(&mut finding.rule);
+                }
+                false
+            });
+        });
+        out.sorted()
+    }
+
+    /// Adds one; `broken` weighs what is wrong with it, and says whether it still is a database.
+    fn add(&mut self, place: Place, record: &Record, broken: impl FnOnce(&mut Finding) -> bool) {
+        let format = format_of(&place.path);
+        let is_one = match record.packages() {
+            Ok(found) => {
+                let is_one = !found.is_empty();
+                self.packages.extend(found);
+                is_one
+            }
+            Err(mut finding) => {
+                let is_one = broken(&mut finding);
+                self.findings.push(Finding { place, ..*finding });
+                is_one
+            }
         };
-        read.map_err(broken)
+        self.formats.extend(is_one.then_some(format));
+    }
+
+    fn sorted(mut self) -> Self {
+        self.packages.sort();
+        self.packages.dedup();
+        self
     }
 }
 
@@ -182,16 +279,18 @@ pub struct Rooted {
 }
 
 impl Root {
-    /// From the texts of its `os-release`, and what databases say.
-    pub fn of<'t>(
+    /// From its records, by their places; gives also what is wrong with them.
+    pub fn of<'r>(
         path: &str,
-        texts: impl IntoIterator<Item = &'t str>,
-        (packages, formats): (Vec<Package>, BTreeSet<&'static str>),
-    ) -> (Self, Option<Finding>) {
-        let (os, differs) = distribution(texts);
+        records: impl IntoIterator<Item = (Place, &'r Record)>,
+    ) -> (Self, Vec<Finding>) {
+        let (releases, databases): (Vec<_>, Vec<_>) =
+            records.into_iter().partition(|(place, _)| is_release(&place.path));
+        let (os, differs) = distribution(releases.iter().map(|(_, record)| record.text()));
+        let Databases { packages, formats, mut findings } = Databases::of_other(databases);
         let root = Self { path: path.to_owned(), os, packages, formats };
-        let differs = differs.map(|finding| root.place(finding));
-        (root, differs)
+        findings.extend(differs.map(|finding| root.place(finding)));
+        (root, findings)
     }
 
     fn place(&self, finding: Finding) -> Finding {
@@ -281,14 +380,6 @@ impl Root {
 pub fn too_many_roots(count: usize) -> Finding {
     let observed = format!("more systems below the root, or packages in them, than are looked at: {count}");
     finding("INC-16", Place::default(), observed, "fewer of them", OURS)
-}
-
-/// What of another root has the place of a record and is none of its kind may be an example: that does not block, and is told
-/// as with records of languages. What tells of packages and cannot be read is broken there as in the first root.
-pub fn of_others(finding: Finding, text: &str) -> Finding {
-    let is_one = text.lines().any(|line| line.starts_with("Package:") || line.starts_with("P:"));
-    let rule = if finding.rule == "PKG-05" && !is_one { "PKG-07".to_owned() } else { finding.rule };
-    Finding { rule, ..finding }
 }
 
 fn is_same(one: &OsRelease, other: &OsRelease) -> bool {

@@ -50,21 +50,42 @@ fn a_record_says_what_its_file_says() {
     for (path, text, is_listed) in [
         ("var/lib/dpkg/status", two.as_str(), true),
         ("lib/apk/db/installed", apk, true),
-        // What would read otherwise, and what decides by its text, stays as it is.
+        ("var/lib/dpkg/status", "\n\n", true),
+        ("var/lib/dpkg/status", "", true),
         ("var/lib/dpkg/status", &stanza("a", "1.0\t2"), false),
         ("var/lib/dpkg/status", "no field", false),
-        ("var/lib/dpkg/status", "\n\n", false),
-        ("var/lib/dpkg/status", "", false),
         ("etc/os-release", "ID=debian\n", false),
     ] {
         let record = Record::of(path, text.as_bytes()).expect("is kept");
         assert_eq!(matches!(record, Record::Packages(_)), is_listed, "{text}");
         match parse(path, text) {
-            Some(read) => assert_eq!(record.packages(path), read.map_err(broken), "{text}"),
+            Some(read) => assert_eq!(record.packages(), read.map_err(broken), "{text}"),
             None => assert_eq!(record.text(), text),
         }
-        assert_eq!(record.text().trim().is_empty(), text.trim().is_empty(), "{text}");
+        assert_eq!(record.is_empty(), text.trim().is_empty(), "{text}");
     }
+    // Without a package it is none, whatever else it says.
+    let gone = stanza("a", "1").replace("ok installed", "ok config-files");
+    assert!(Record::of("var/lib/dpkg/status", gone.as_bytes()).expect("is kept").is_empty());
+}
+
+#[test]
+fn of_a_database_that_is_broken_no_more_is_kept_than_why() {
+    let line = "x".repeat(10_000_000);
+    let long = format!("Package: a\nVersion: 1\nArchitecture: {line}\n");
+    let tab = "Package: a\nVersion: 1\nSource: b\tc\n";
+    for (path, text) in [
+        ("var/lib/dpkg/status", line.as_str()),
+        ("var/lib/dpkg/status", &long),
+        ("var/lib/dpkg/status", tab),
+        ("lib/apk/db/installed", &line),
+    ] {
+        let record = Record::of(path, text.as_bytes()).expect("is kept");
+        assert!(record.text().len() < 200 && !record.is_empty(), "{}", record.text());
+        assert_eq!(record.packages().map_err(|finding| finding.rule), Err("PKG-05".to_owned()));
+    }
+    let refused = Record::of("etc/os-release", line.as_bytes()).map_err(|finding| finding.observed);
+    assert_eq!(refused, Err("the name of the distribution in 10000000 bytes".to_owned()));
 }
 
 fn root(path: &str, release: &str, packages: &[(&str, &str)]) -> Root {
@@ -77,8 +98,12 @@ fn root(path: &str, release: &str, packages: &[(&str, &str)]) -> Root {
         module: String::new(),
     };
     let packages: Vec<Package> = packages.iter().map(of).collect();
-    let formats = if packages.is_empty() { BTreeSet::new() } else { BTreeSet::from(["dpkg"]) };
-    Root::of(path, Some(release), (packages, formats)).0
+    let place = |end: &str| Place { path: format!("{path}/{end}"), ..Place::default() };
+    let records = [
+        (place("etc/os-release"), Record::Text(release.to_owned())),
+        (place("var/lib/dpkg/status"), Record::listed(&packages).expect("as written")),
+    ];
+    Root::of(path, records.iter().map(|(place, record)| (place.clone(), record))).0
 }
 
 /// Distribution, package, version, and roots.
@@ -166,11 +191,14 @@ fn too_many_roots_are_told_and_take_no_time() {
 
 #[test]
 fn what_is_no_record_below_the_root_does_not_block_and_a_broken_one_does() {
-    let rule = |text: &str| {
-        let record = Record::of("x/var/lib/dpkg/status", text.as_bytes()).expect("text");
-        record.packages("x/var/lib/dpkg/status").map_err(|finding| of_others(*finding, text).rule)
+    let rules = |text: &str| {
+        let record = Record::of("x/var/lib/dpkg/status", text.as_bytes()).expect("is kept");
+        let place = Place { path: "x/var/lib/dpkg/status".to_owned(), ..Place::default() };
+        let (root, found) = Root::of("x", [(place, &record)]);
+        (root.packages.len(), found.into_iter().map(|finding| finding.rule).collect::<Vec<_>>())
     };
-    assert_eq!(rule("what a test reads\n"), Err("PKG-07".to_owned()));
-    assert_eq!(rule("Package: a\nVersion: 1\n\nno field\n"), Err("PKG-05".to_owned()));
-    assert_eq!(rule("Package: a\nVersion: 1\n").map(|all| all.len()), Ok(1));
+    assert_eq!(rules("what a test reads\n"), (0, vec!["PKG-07".to_owned()]));
+    assert_eq!(rules("Package: a\nVersion: 1\n\nno field\n"), (0, vec!["PKG-05".to_owned()]));
+    assert_eq!(rules("package: a\nVERSION: 1\n\nno field\n"), (0, vec!["PKG-05".to_owned()]));
+    assert_eq!(rules("Package: a\nVersion: 1\n"), (1, Vec::new()));
 }

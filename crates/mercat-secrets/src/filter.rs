@@ -6,11 +6,12 @@
 //! algorithm). Only then the keywords themselves are compared.
 
 use aho_corasick::{AhoCorasick, Span, packed};
-use std::collections::HashMap;
 use std::ops::Range;
 
 /// Bytes of a keyword that are looked for.
 const GRAM: usize = 4;
+/// Keywords that are looked for together, most: of more, too much text is like one of them.
+const TOGETHER_MAX: usize = 96;
 /// Signs that are looked for together, the best first, and those of keywords that have none of them.
 const SIGNS: [u8; 3] = [b'_', b'-', b':'];
 const MORE_SIGNS: [u8; 2] = [b'.', b'='];
@@ -22,39 +23,61 @@ pub(crate) struct Keyword {
     pub(crate) folded: bool,
 }
 
+/// A keyword that four bytes may belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Needle {
+    keyword: usize,
+    /// Where in the keyword the four begin.
+    at: usize,
+    /// Where in the four the sign stands that they are found by.
+    place: usize,
+}
+
 /// Keywords by four of their bytes, upper and lower case the same.
 struct Grams {
     /// One bit a hash of the four.
     bits: Box<[u64; 1024]>,
-    /// The four to keywords and where in the keyword they stand.
-    needles: HashMap<u32, Vec<(usize, usize)>>,
+    /// The four with what they may belong to, sorted.
+    needles: Vec<(u32, Vec<Needle>)>,
     /// Whether the sign is anywhere the first, second, third or last of the four.
     places: [bool; GRAM],
 }
 
 impl Grams {
     fn new() -> Self {
-        Self { bits: Box::new([0; 1024]), needles: HashMap::new(), places: [false; GRAM] }
+        Self { bits: Box::new([0; 1024]), needles: Vec::new(), places: [false; GRAM] }
     }
 
-    fn add(&mut self, keyword: usize, text: &[u8], at: usize) {
+    fn add(&mut self, needle: Needle, text: &[u8]) {
+        let Needle { at, place, .. } = needle;
         let key = fold([text[at], text[at + 1], text[at + 2], text[at + 3]]);
         let bit = hash(key);
         self.bits[usize::from(bit >> 6)] |= 1 << (bit & 63);
-        self.needles.entry(key).or_default().push((keyword, at));
+        self.places[place] = true;
+        match self.needles.binary_search_by_key(&key, |(key, _)| *key) {
+            Ok(known) => self.needles[known].1.push(needle),
+            Err(place) => self.needles.insert(place, (key, vec![needle])),
+        }
     }
 
-    /// The keywords that the four bytes at `start` may belong to, and where in them they stand.
+    /// The keywords that the four bytes at `start` may belong to.
     #[inline]
-    fn at(&self, window: &[u8], start: usize) -> &[(usize, usize)] {
+    fn at(&self, window: &[u8], start: usize) -> &[Needle] {
         let Some(gram) = window.get(start..).and_then(|rest| rest.first_chunk::<GRAM>()) else { return &[] };
         let key = fold(*gram);
         let bit = hash(key);
         if self.bits[usize::from(bit >> 6)] >> (bit & 63) & 1 == 0 {
             return &[];
         }
-        self.needles.get(&key).map_or(&[], Vec::as_slice)
+        let found = self.needles.binary_search_by_key(&key, |(key, _)| *key);
+        found.map_or(&[], |found| &self.needles[found].1)
     }
+}
+
+/// Keywords without a sign that are looked for together.
+struct Others {
+    grams: Grams,
+    search: Search,
 }
 
 /// What looks for four bytes in a row.
@@ -64,32 +87,15 @@ enum Search {
     Automaton(AhoCorasick),
 }
 
-pub(crate) struct Filter {
-    signs: Grams,
-    more_signs: Grams,
-    others: Grams,
-    search: Search,
-    keywords: Vec<Keyword>,
-}
-
-impl Filter {
-    pub(crate) fn new(keywords: Vec<Keyword>) -> Self {
-        let (mut signs, mut more_signs, mut others) = (Grams::new(), Grams::new(), Grams::new());
+impl Others {
+    /// Keywords by their number.
+    fn new(keywords: &[(usize, Keyword)]) -> Self {
+        let mut grams = Grams::new();
         let mut texts: Vec<Vec<u8>> = Vec::new();
-        for (index, keyword) in keywords.iter().enumerate() {
-            let sign = SIGNS.iter().find_map(|sign| sign_at(keyword.text, *sign));
-            if let Some((at, place)) = sign {
-                signs.places[place] = true;
-                signs.add(index, keyword.text, at);
-            } else if let Some((at, place)) = MORE_SIGNS.iter().find_map(|sign| sign_at(keyword.text, *sign))
-            {
-                more_signs.places[place] = true;
-                more_signs.add(index, keyword.text, at);
-            } else {
-                let at = rarest(keyword.text);
-                others.add(index, keyword.text, at);
-                texts.extend(written(&keyword.text[at..at + GRAM], keyword.folded));
-            }
+        for (number, keyword) in keywords {
+            let at = rarest(keyword.text);
+            grams.add(Needle { keyword: *number, at, place: 0 }, keyword.text);
+            texts.extend(written(&keyword.text[at..at + GRAM], keyword.folded));
         }
         texts.sort_unstable();
         texts.dedup();
@@ -98,7 +104,43 @@ impl Filter {
             Some(searcher) => Search::Packed(searcher),
             None => Search::Automaton(AhoCorasick::new(&texts).expect("the built-in keywords build")),
         };
-        Self { signs, more_signs, others, search, keywords }
+        Self { grams, search }
+    }
+
+    fn find(&self, window: &[u8], span: Range<usize>) -> Option<usize> {
+        let span = Span::from(span);
+        let found = match &self.search {
+            Search::Packed(searcher) => searcher.find_in(window, span),
+            Search::Automaton(automaton) => automaton.find(aho_corasick::Input::new(window).span(span)),
+        };
+        found.map(|found| found.start())
+    }
+}
+
+pub(crate) struct Filter {
+    signs: Grams,
+    more_signs: Grams,
+    others: Vec<Others>,
+    keywords: Vec<Keyword>,
+}
+
+impl Filter {
+    pub(crate) fn new(keywords: Vec<Keyword>) -> Self {
+        let (mut signs, mut more_signs, mut others) = (Grams::new(), Grams::new(), Vec::new());
+        for (number, keyword) in keywords.iter().enumerate() {
+            let first = |signs: &[u8]| signs.iter().find_map(|sign| sign_at(keyword.text, *sign));
+            let needle = |(at, place): (usize, usize)| Needle { keyword: number, at, place };
+            match (first(&SIGNS), first(&MORE_SIGNS)) {
+                (Some(found), _) => signs.add(needle(found), keyword.text),
+                (None, Some(found)) => more_signs.add(needle(found), keyword.text),
+                (None, None) => others.push((number, *keyword)),
+            }
+        }
+        // Those that are alike together: what is like none of them is passed over fastest.
+        others.sort_by_key(|(_, Keyword { text, .. })| text[rarest(text)..][..GRAM].to_vec());
+        let parts = others.len().div_ceil(TOGETHER_MAX).max(1);
+        let others = others.chunks(others.len().div_ceil(parts).max(1)).map(Others::new).collect();
+        Self { signs, more_signs, others, keywords }
     }
 
     /// Tells each place in a part of the window where a keyword stands: index of the keyword, first byte. A
@@ -114,57 +156,44 @@ impl Filter {
             self.around(&self.more_signs, window, part.start + at, &mut hit);
         }
         let end = window.len().min(part.end + GRAM - 1);
-        let mut from = part.start;
-        while from + GRAM <= end {
-            let span = Span { start: from, end };
-            let found = match &self.search {
-                Search::Packed(searcher) => searcher.find_in(window, span),
-                Search::Automaton(automaton) => automaton.find(aho_corasick::Input::new(window).span(span)),
-            };
-            let Some(found) = found else { break };
-            self.compare(window, found.start(), self.others.at(window, found.start()), &mut hit);
-            // Others may begin inside it.
-            from = found.start() + 1;
+        for others in &self.others {
+            let mut from = part.start;
+            while from + GRAM <= end {
+                let Some(found) = others.find(window, from..end) else { break };
+                for needle in others.grams.at(window, found) {
+                    self.compare(window, found, *needle, &mut hit);
+                }
+                // Others may begin inside it.
+                from = found + 1;
+            }
         }
     }
 
     fn around(&self, grams: &Grams, window: &[u8], at: usize, hit: &mut impl FnMut(usize, usize)) {
         for place in (0..GRAM).filter(|place| grams.places[*place]) {
             if let Some(start) = at.checked_sub(place) {
-                let needles = grams.at(window, start);
                 // Another sign may stand in the same four; each keyword goes by one of them.
-                let own = |needle: &&(usize, usize)| self.goes_by(needle, place);
-                if !needles.is_empty() {
-                    let own: Vec<(usize, usize)> = needles.iter().filter(own).copied().collect();
-                    self.compare(window, start, &own, hit);
+                for needle in grams.at(window, start).iter().filter(|needle| needle.place == place) {
+                    self.compare(window, start, *needle, hit);
                 }
             }
         }
-    }
-
-    /// Whether the keyword was put into the table by the sign at this place of its four bytes.
-    fn goes_by(&self, (keyword, at): &(usize, usize), place: usize) -> bool {
-        let text = self.keywords[*keyword].text;
-        let sign = SIGNS.iter().chain(&MORE_SIGNS).find_map(|sign| sign_at(text, *sign));
-        sign == Some((*at, place))
     }
 
     fn compare(
         &self,
         window: &[u8],
         start: usize,
-        needles: &[(usize, usize)],
+        Needle { keyword: number, at, .. }: Needle,
         hit: &mut impl FnMut(usize, usize),
     ) {
-        for (index, offset) in needles {
-            let keyword = self.keywords[*index];
-            let Some(from) = start.checked_sub(*offset) else { continue };
-            let Some(found) = window.get(from..from + keyword.text.len()) else { continue };
-            let same =
-                if keyword.folded { found.eq_ignore_ascii_case(keyword.text) } else { found == keyword.text };
-            if same {
-                hit(*index, from);
-            }
+        let keyword = self.keywords[number];
+        let Some(from) = start.checked_sub(at) else { return };
+        let Some(found) = window.get(from..from + keyword.text.len()) else { return };
+        let same =
+            if keyword.folded { found.eq_ignore_ascii_case(keyword.text) } else { found == keyword.text };
+        if same {
+            hit(number, from);
         }
     }
 }

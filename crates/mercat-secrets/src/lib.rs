@@ -9,6 +9,7 @@ mod context;
 mod filter;
 mod kind;
 mod kinds;
+pub mod lines;
 mod published;
 mod shape;
 mod variable;

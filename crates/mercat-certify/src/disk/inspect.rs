@@ -5,8 +5,8 @@ use super::walk::{LIMITS, Limits, Progress, Walked, Walks, walk};
 use crate::documents::{self, Documents};
 use crate::facts::{Below, LayerFacts, Note, READ_ALIKE};
 use crate::files::Files;
-use crate::files::whole::{Part, Whole, whole};
-use crate::inventory::{Root, Rooted};
+use crate::files::whole::{Listing, Part, Whole, whole};
+use crate::inventory::{Databases, Record, Root, Rooted};
 use crate::scan::OURS;
 use crate::verdict::{Check, DiskReport, FilesReport, VolumeReport};
 use crate::vulnerabilities::{self, Installed};
@@ -155,7 +155,9 @@ fn on_disk(tree: &Tree, told: &[Files], installed: &HashSet<&str>) -> Whole {
         removed: &[],
         opaque: &[],
     });
-    whole(&parts.collect::<Vec<_>>(), &|package| installed.contains(package))
+    whole(&parts.collect::<Vec<_>>(), &|package| {
+        if installed.contains(package) { Listing::Here } else { Listing::Nowhere }
+    })
 }
 
 fn disk_report(
@@ -524,7 +526,9 @@ fn installed(tree: &Tree, data_disk: bool) -> (OsRelease, Vec<Package>, Vec<Find
     let fixed = RECORDS.iter().filter(|path| !is_release(path));
     let fixed = fixed.filter_map(|path| tree.file(path));
     let records = fixed.chain(tree.below("var/lib/dpkg/status.d"));
-    let (packages, formats) = packages_of(records, &mut findings);
+    let records = records_of(records, &mut findings);
+    let Databases { packages, formats, findings: found } = Databases::of(borrowed(&records));
+    findings.extend(found);
     let windows = tree.root().is_some_and(|root| root.file_system == "ntfs");
     let without = data_disk || windows || tree.root().is_none();
     findings.extend(inventory::check_formats(&os, &formats, &packages, without));
@@ -537,14 +541,12 @@ fn other_roots(tree: &Tree, captured: &[(String, Below)], findings: &mut Vec<Fin
     let mut roots = Vec::new();
     let is_other = |volume: &&VolumeTree| tree.root().is_none_or(|root| root.volume != volume.volume);
     for volume in tree.volumes.iter().filter(is_other) {
-        let records = || RECORDS.iter().filter_map(|path| volume.get(path)).filter(|node| node.is_file());
-        let texts = records().filter(|node| is_release(&node.path)).map(|node| node.text());
-        let databases = records().filter(|node| !is_release(&node.path));
-        let databases = databases.chain(volume.below("var/lib/dpkg/status.d"));
-        let databases = databases.map(|node| Found { volume, node });
-        let found = packages_of(databases, findings);
-        let texts: Vec<_> = texts.collect();
-        roots.push(Root::of(&volume.volume, texts.iter().map(|text| &**text), found));
+        let fixed = RECORDS.iter().filter_map(|path| volume.get(path));
+        let records = fixed.chain(volume.below("var/lib/dpkg/status.d"));
+        let records = records_of(records.map(|node| Found { volume, node }), findings);
+        let (root, found) = Root::of(&volume.volume, borrowed(&records));
+        findings.extend(found);
+        roots.push(root);
     }
     let mut records: BTreeMap<(&str, &str, bool), Vec<&Below>> = BTreeMap::new();
     for (volume, below) in captured {
@@ -552,47 +554,31 @@ fn other_roots(tree: &Tree, captured: &[(String, Below)], findings: &mut Vec<Fin
         records.entry((volume, root, below.file.is_some())).or_default().push(below);
     }
     for ((volume, root, _), records) in records {
-        let (texts, databases): (Vec<_>, Vec<_>) =
-            records.into_iter().partition(|below| is_release(&below.path));
-        let (mut packages, mut formats) = (Vec::new(), BTreeSet::new());
-        for Below { path, record, .. } in databases {
-            let place = Place { layer: volume.to_owned(), path: path.clone(), ..Place::default() };
-            match record.packages(path) {
-                Ok(found) if found.is_empty() => {}
-                Ok(found) => {
-                    formats.insert(inventory::format_of(path));
-                    packages.extend(found);
-                }
-                Err(finding) => {
-                    findings.push(inventory::of_others(Finding { place, ..*finding }, record.text()))
-                }
-            }
-        }
         // Two volumes may have the same directories.
         let root = if tree.root().is_some_and(|first| first.volume == volume) {
             root.to_owned()
         } else {
             format!("{volume}/{root}")
         };
-        let texts = texts.iter().map(|below| below.record.text());
-        roots.push(Root::of(&root, texts, (packages, formats)));
+        let place =
+            |path: &str| Place { layer: volume.to_owned(), path: path.to_owned(), ..Place::default() };
+        let (root, found) = Root::of(&root, records.iter().map(|of| (place(&of.path), &of.record)));
+        findings.extend(found);
+        roots.push(root);
     }
-    let (roots, differ): (Vec<Root>, Vec<_>) = roots.into_iter().unzip();
-    findings.extend(differ.into_iter().flatten());
     let (rooted, found) = Root::settle(roots);
     findings.extend(found);
     rooted
 }
 
-/// What databases say, and of which package managers they are.
-fn packages_of<'t>(
-    records: impl Iterator<Item = Found<'t>>,
+/// Records as they are on a volume. What a database has not put into its main file yet is told.
+fn records_of<'t>(
+    files: impl Iterator<Item = Found<'t>>,
     findings: &mut Vec<Finding>,
-) -> (Vec<Package>, BTreeSet<&'static str>) {
-    let mut packages = Vec::new();
-    let mut formats = BTreeSet::new();
+) -> Vec<(Place, Record)> {
+    let mut records = Vec::new();
     let mut seen = BTreeSet::new();
-    for found in records {
+    for found in files {
         let place = found.place();
         if !seen.insert((place.layer.clone(), place.path.clone())) || !found.node.is_file() {
             continue;
@@ -608,17 +594,14 @@ fn packages_of<'t>(
             findings.push(Finding { rule, severity, place: place.clone(), observed, required, fix });
         }
         let Some(bytes) = &found.node.content else { continue };
-        let read = inventory::Record::of(path, bytes).and_then(|record| record.packages(path));
-        // One that cannot be read is one; one without a package is none.
-        if read.as_ref().map_or(true, |found| !found.is_empty()) {
-            formats.insert(inventory::format_of(path));
-        }
-        match read {
-            Ok(found) => packages.extend(found),
+        match Record::of(path, bytes) {
+            Ok(record) => records.push((place, record)),
             Err(finding) => findings.push(Finding { place, ..*finding }),
         }
     }
-    packages.sort();
-    packages.dedup();
-    (packages, formats)
+    records
+}
+
+fn borrowed(records: &[(Place, Record)]) -> impl Iterator<Item = (Place, &Record)> {
+    records.iter().map(|(place, record)| (place.clone(), record))
 }

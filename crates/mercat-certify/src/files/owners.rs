@@ -303,6 +303,8 @@ pub(crate) struct Owners<'f> {
     /// Package and digest by the key of the path.
     files: HashMap<u64, (&'f str, Digest<'f>)>,
     any: bool,
+    /// Packages that no record names any more.
+    gone: HashSet<&'f str>,
     /// Licences by package.
     pub(crate) licences: BTreeMap<&'f str, &'f str>,
 }
@@ -337,13 +339,26 @@ impl<'f> Owners<'f> {
                     continue;
                 }
                 match self.files.get_mut(&key) {
-                    Some((_, known)) if digest.is_none() && !known.is_none() => {}
+                    Some((of, known)) if digest.is_none() && !known.is_none() && !self.gone.contains(of) => {}
                     _ => {
                         self.files.insert(key, (&owned.package, digest));
                     }
                 }
             }
         }
+    }
+
+    /// Adds what a package had that no record names any more, before those of all others.
+    pub(crate) fn add_gone(&mut self, asked: &Asked, owned: &'f Owned) {
+        // Its own lists add to each other.
+        self.gone.remove(owned.package.as_str());
+        self.add(asked, [owned]);
+        self.gone.insert(&owned.package);
+    }
+
+    /// Whether no record names a package any more.
+    pub(crate) fn is_gone(&self, package: &str) -> bool {
+        self.gone.contains(package)
     }
 
     /// Of diverted files the digests are not known; whose one was under its own name, it is under the other, too.
@@ -377,7 +392,9 @@ impl<'f> Owners<'f> {
         };
         let merged = ["bin/", "sbin/", "lib"].iter().any(|top| without_usr(path).starts_with(top));
         let at = |path: &str| self.files.get(&key_of(path, false)).copied();
-        at(path).or_else(|| at(other).filter(|_| merged))
+        let here = at(path);
+        // What is gone yields to what is there under the other name.
+        here.filter(|(package, _)| !self.is_gone(package)).or_else(|| at(other).filter(|_| merged)).or(here)
     }
 }
 

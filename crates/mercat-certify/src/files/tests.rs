@@ -1,4 +1,4 @@
-use super::whole::{Part, Whole, whole};
+use super::whole::{Listing, Part, Whole, whole};
 use super::{Files, Named, PRIVILEGED_MAX, PROGRAMS_MAX, Program, WRITABLE_MAX};
 use crate::advisories::Advisories;
 use crate::facts::{LayerFacts, scan_layer};
@@ -83,7 +83,11 @@ pub(crate) fn of_layers(layers: &[Vec<u8>]) -> Whole {
             facts.captured
         );
     }
-    whole(&facts.iter().map(layer).collect::<Vec<_>>(), &|package| package != "nopkg")
+    whole(&facts.iter().map(layer).collect::<Vec<_>>(), &|package| match package {
+        "nopkg" => Listing::Nowhere,
+        "wasthere" => Listing::Below,
+        _ => Listing::Here,
+    })
 }
 
 pub(crate) fn purls(whole: &Whole) -> Vec<String> {
@@ -266,7 +270,7 @@ fn credentials_in_files_of_packages_are_the_packages() {
         ("opt/tool/key", FILE, 0o644, &text),
         ("var/lib/dpkg/info/tool.md5sums", FILE, 0o644, sums.as_bytes()),
     ]));
-    let found = whole(&[layer(&facts)], &|_| true);
+    let found = whole(&[layer(&facts)], &|_| Listing::Here);
     let note = |note: &crate::facts::Note| Finding {
         rule: note.rule.clone(),
         severity: Severity::Error,
@@ -749,7 +753,7 @@ fn what_does_not_fit_is_told_and_hides_nothing_else() {
     let told = |files: &Files| {
         let part =
             Part { place: "layer", mount: String::new(), hides: true, files, removed: &[], opaque: &[] };
-        rules(&whole(&[part], &|_| true))
+        rules(&whole(&[part], &|_| Listing::Here))
     };
     let found = told(&files);
     assert!(found.contains(&"CTR-32 usr/bin/shell".to_owned()), "{} of them", found.len());

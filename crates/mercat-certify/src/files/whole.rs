@@ -66,6 +66,8 @@ pub(crate) struct Whole {
     /// Programs as their package installed them, by the digest that it has for them: place and path there; package and
     /// SHA-256.
     pub(crate) as_installed: BTreeMap<(String, String), (String, String)>,
+    /// Packages of which a program is as they installed it, though no record names them any more.
+    pub(crate) left_behind: BTreeSet<String>,
     /// Where credentials are in a file as its package installed it: place and path there, and the package.
     pub(crate) published: BTreeMap<(String, String), String>,
     /// How much did not fit into the facts of its layer.
@@ -88,14 +90,25 @@ struct Joined<'f> {
     suspects: At<'f, (String, &'f Program)>,
     modes: At<'f, &'f Mode>,
     notices: BTreeSet<String>,
-    owned: BTreeMap<String, &'f [Owned]>,
+    /// Lists of files by their path, of the lowest layer first.
+    owned: BTreeMap<String, Vec<&'f [Owned]>>,
     accounts: At<'f, &'f Accounts>,
     /// Files of accounts that a later layer replaced or removed.
     replaced: Vec<(String, &'f str, &'f Accounts)>,
 }
 
-/// Puts layers, lowest first, or volumes together. Lists of files speak for packages that are installed only.
-pub(crate) fn whole(parts: &[Part<'_>], is_installed: &dyn Fn(&str) -> bool) -> Whole {
+/// Whether records name a package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listing {
+    /// The topmost ones do.
+    Here,
+    /// Those of lower layers do.
+    Below,
+    Nowhere,
+}
+
+/// Puts layers, lowest first, or volumes together. Lists of files speak for packages that records name only.
+pub(crate) fn whole(parts: &[Part<'_>], named: &dyn Fn(&str) -> Listing) -> Whole {
     let mut joined = Joined::default();
     for part in parts {
         if part.hides {
@@ -112,17 +125,7 @@ pub(crate) fn whole(parts: &[Part<'_>], is_installed: &dyn Fn(&str) -> bool) -> 
             .chain(joined.suspects.values().map(|(_, (path, _))| path.as_str()))
             .chain(joined.modes.keys().map(String::as_str)),
     );
-    let mut owners = Owners::default();
-    // Diversions change what lists say.
-    let (diverted, listed): (Vec<_>, Vec<_>) = joined
-        .owned
-        .iter()
-        .filter(|(path, _)| is_where_it_is_read(path))
-        .partition(|(path, _)| path.ends_with("lib/dpkg/diversions"));
-    for (_, owned) in listed.into_iter().chain(diverted) {
-        let owned = owned.iter().filter(|owned| owned.package == DIVERSIONS || is_installed(&owned.package));
-        owners.add(&asked, owned);
-    }
+    let owners = owners_of(&joined.owned, &asked, named);
     let mut out = Whole { left: parts.iter().map(|part| part.files.left).sum(), ..Whole::default() };
     out.components = owned_components(components, &owners);
     out.removed = mercat_inventory::settle(joined.removed);
@@ -140,6 +143,9 @@ pub(crate) fn whole(parts: &[Part<'_>], is_installed: &dyn Fn(&str) -> bool) -> 
         match owners.of(path) {
             Some((package, digest)) => match of_package(program, &digest.to_string()) {
                 Some(true) => {
+                    if owners.is_gone(package) {
+                        out.left_behind.insert(package.to_owned());
+                    }
                     let sha256 = format!("sha256:{}", program.sha256);
                     out.as_installed.insert(in_part(place, path), (package.to_owned(), sha256));
                 }
@@ -334,8 +340,36 @@ impl<'f> Joined<'f> {
         self.modes.extend(modes.map(|(path, mode)| (at(path), (part.place, mode))));
         self.notices.extend(part.files.notices.iter().map(|path| at(path)));
         self.accounts.extend(part.files.accounts.iter().map(|(path, of)| (at(path), (part.place, of))));
-        self.owned.extend(part.files.owned.iter().map(|(path, owned)| (at(path), owned.as_slice())));
+        for (path, owned) in &part.files.owned {
+            self.owned.entry(at(path)).or_default().push(owned);
+        }
     }
+}
+
+/// The owners of files that are asked for, by lists of files with their path. Those of packages that are gone yield to all
+/// others; what a package has is in the topmost list of it, and what a gone one had may be in any.
+fn owners_of<'f>(
+    lists: &BTreeMap<String, Vec<&'f [Owned]>>,
+    asked: &owners::Asked,
+    named: &dyn Fn(&str) -> Listing,
+) -> Owners<'f> {
+    let mut out = Owners::default();
+    let read = || lists.iter().filter(|(path, _)| is_where_it_is_read(path));
+    for owned in read().flat_map(|(_, all)| all.iter().copied().flatten()) {
+        if owned.package != DIVERSIONS && named(&owned.package) == Listing::Below {
+            out.add_gone(asked, owned);
+        }
+    }
+    // Diversions change what lists say.
+    let (diverted, listed): (Vec<_>, Vec<_>) =
+        read().partition(|(path, _)| path.ends_with("lib/dpkg/diversions"));
+    for owned in listed.into_iter().chain(diverted).filter_map(|(_, all)| all.last()) {
+        let owned = owned
+            .iter()
+            .filter(|owned| owned.package == DIVERSIONS || named(&owned.package) == Listing::Here);
+        out.add(asked, owned);
+    }
+    out
 }
 
 /// The file on the file system that a path of an archive begins with.

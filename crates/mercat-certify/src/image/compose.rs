@@ -3,8 +3,8 @@
 use super::{Facts, Image, start};
 use crate::facts::{Below, Captured, LayerFacts, Note, facts_key};
 use crate::files::key_of;
-use crate::files::whole::{Part, Whole, whole};
-use crate::inventory::{Root, Rooted};
+use crate::files::whole::{Listing, Part, Whole, whole};
+use crate::inventory::{Databases, Record, Root, Rooted};
 use crate::scan::NOTES_OF_RULE_MAX;
 use crate::verdict::{FilesReport, ImageReport, LayerReport};
 use crate::vulnerabilities::{self, Installed, Statements};
@@ -154,9 +154,20 @@ pub(super) fn compose(
         composer.add("CTR-29", Place::default(), format!("{unpacked} bytes"), &required, "make it smaller");
     }
     composer.check_config();
-    let Inventory { os, packages, gone, rooted } = composer.inventory(&layers);
-    let names: HashSet<&str> = packages.iter().chain(&gone).map(|package| package.name.as_str()).collect();
-    let mut whole = composer.files(&layers, &names);
+    let Inventory { os, mut packages, gone, rooted } = composer.inventory(&layers);
+    let names =
+        |of: &[Package]| -> HashSet<String> { of.iter().map(|package| package.name.clone()).collect() };
+    let (here, below) = (names(&packages), names(&gone));
+    let mut whole = composer.files(&layers, &|package| match package {
+        _ if here.contains(package) => Listing::Here,
+        _ if below.contains(package) => Listing::Below,
+        _ => Listing::Nowhere,
+    });
+    let (left_behind, gone): (Vec<Package>, _) =
+        gone.into_iter().partition(|package| whole.left_behind.contains(&package.name));
+    composer.check_left_behind(&left_behind);
+    packages.extend(left_behind);
+    packages.sort();
     composer.check_user(&whole.roots);
     composer.check_start(&layers, [whole.users.as_ref(), whole.groups.as_ref()]);
     let of_distribution =
@@ -398,7 +409,7 @@ impl Composer<'_> {
     }
 
     /// What the files tell beside their content, as the topmost layer leaves them.
-    fn files(&mut self, layers: &[(&str, &LayerFacts)], installed: &HashSet<&str>) -> Whole {
+    fn files(&mut self, layers: &[(&str, &LayerFacts)], named: &dyn Fn(&str) -> Listing) -> Whole {
         let parts = layers.iter().map(|(place, facts)| Part {
             place,
             mount: String::new(),
@@ -408,7 +419,7 @@ impl Composer<'_> {
             opaque: &facts.opaque,
         });
         let parts: Vec<Part<'_>> = parts.collect();
-        let mut whole = whole(&parts, &|package| installed.contains(package));
+        let mut whole = whole(&parts, named);
         self.check_aliases(layers);
         std::mem::take(&mut whole.findings).into_iter().for_each(|finding| self.adopt(finding));
         if !self.image.attestation {
@@ -459,7 +470,7 @@ impl Composer<'_> {
             }
             for captured in &facts.captured {
                 // A database that was emptied is a database that was removed: the lower one still counts.
-                let emptied = captured.record.as_ref().is_some_and(|record| record.text().trim().is_empty())
+                let emptied = captured.record.as_ref().is_some_and(Record::is_empty)
                     && files.contains_key(captured.path.as_str());
                 if emptied {
                     removed.insert(captured.path.clone());
@@ -473,37 +484,35 @@ impl Composer<'_> {
         let releases = releases.iter().filter_map(|path| files.get(path)?.1.record.as_ref());
         let (os, differs) = inventory::distribution(releases.map(|record| record.text()));
         differs.into_iter().for_each(|finding| self.adopt(finding));
-        let mut packages = Vec::new();
-        let mut formats: BTreeSet<&str> = BTreeSet::new();
+        let mut records = Vec::new();
         for (path, (layer, captured)) in files.iter().filter(|(path, _)| !is_release(path)) {
             let place = Place { layer: (*layer).to_owned(), path: (*path).to_owned(), ..Place::default() };
             if removed.contains(*path) {
                 self.removed_record(place.clone());
             }
-            let Some(record) = &captured.record else {
-                let observed = "the package database is a link or device".to_owned();
-                self.add("PKG-01", place, observed, "a regular file", "ship the package manager's own file");
-                continue;
-            };
-            let found = record.packages(path);
-            // One that cannot be read is one; one without a package is none.
-            if found.as_ref().map_or(true, |found| !found.is_empty()) {
-                formats.insert(inventory::format_of(path));
-            }
-            match found {
-                Ok(found) => packages.extend(found),
-                Err(finding) => self.adopt(Finding { place, ..*finding }),
+            match &captured.record {
+                Some(record) => records.push((place, record)),
+                None => {
+                    let observed = "the package database is a link or device".to_owned();
+                    self.add(
+                        "PKG-01",
+                        place,
+                        observed,
+                        "a regular file",
+                        "ship the package manager's own file",
+                    );
+                }
             }
         }
-        packages.sort();
-        packages.dedup();
+        let Databases { packages, formats, findings } = Databases::of(records);
+        findings.into_iter().for_each(|finding| self.adopt(finding));
         let found = inventory::check_formats(&os, &formats, &packages, self.image.attestation);
         let others = inventory::check_others(&formats, |directory| start::has_unread(directory, layers));
         found.into_iter().chain(others).for_each(|finding| self.adopt(finding));
         let named: BTreeSet<(&str, &str)> =
             packages.iter().map(|package| (package.name.as_str(), package.architecture.as_str())).collect();
         let lower = replaced.iter().filter(|(_, captured)| !is_release(&captured.path));
-        let lower = lower.filter_map(|(_, captured)| captured.record.as_ref()?.packages(&captured.path).ok());
+        let lower = lower.filter_map(|(_, captured)| captured.record.as_ref()?.packages().ok());
         let is_gone =
             |package: &Package| !named.contains(&(package.name.as_str(), package.architecture.as_str()));
         let gone: BTreeSet<Package> = lower.flatten().filter(is_gone).collect();
@@ -531,7 +540,7 @@ impl Composer<'_> {
                 }
                 match records.get_mut(&key) {
                     // As with the first root: one that was emptied is one that was removed.
-                    Some(known) if below.record.text().trim().is_empty() => known.removed = true,
+                    Some(known) if below.record.is_empty() => known.removed = true,
                     _ => {
                         records.insert(key, OfRoot::new(layer, below));
                     }
@@ -544,29 +553,16 @@ impl Composer<'_> {
         }
         let mut roots = Vec::new();
         for ((root, _), records) in of_roots {
-            let (texts, databases): (Vec<_>, Vec<_>) =
-                records.iter().partition(|record| is_release(&record.below.path));
-            let (mut packages, mut formats) = (Vec::new(), BTreeSet::new());
-            for OfRoot { layer, below, removed, .. } in databases {
-                let place =
-                    Place { layer: (*layer).to_owned(), path: below.path.clone(), ..Place::default() };
-                if *removed {
-                    self.removed_record(place.clone());
-                }
-                match below.record.packages(&below.path) {
-                    Ok(found) if found.is_empty() => {}
-                    Ok(found) => {
-                        formats.insert(inventory::format_of(&below.path));
-                        packages.extend(found);
-                    }
-                    Err(finding) => {
-                        self.adopt(inventory::of_others(Finding { place, ..*finding }, below.record.text()))
-                    }
-                }
+            let place = |of: &OfRoot<'_>| Place {
+                layer: of.layer.to_owned(),
+                path: of.below.path.clone(),
+                ..Place::default()
+            };
+            for record in records.iter().filter(|of| of.removed && !is_release(&of.below.path)) {
+                self.removed_record(place(record));
             }
-            let texts = texts.into_iter().map(|record| record.below.record.text());
-            let (root, differs) = Root::of(root, texts, (packages, formats));
-            differs.into_iter().for_each(|finding| self.adopt(finding));
+            let (root, found) = Root::of(root, records.iter().map(|of| (place(of), &of.below.record)));
+            found.into_iter().for_each(|finding| self.adopt(finding));
             roots.push(root);
         }
         let (rooted, mut found) = Root::settle(roots);
@@ -578,6 +574,22 @@ impl Composer<'_> {
     fn removed_record(&mut self, place: Place) {
         let fix = "keep the package database, so that customers can see what is installed";
         self.add("PKG-02", place, "removed by a later layer".into(), "a package database", fix);
+    }
+
+    /// Packages that went from the record alone: what they installed is still there.
+    fn check_left_behind(&mut self, packages: &[Package]) {
+        const SHOWN: usize = 5;
+        if packages.is_empty() {
+            return;
+        }
+        let names: BTreeSet<&str> = packages.iter().map(|package| package.name.as_str()).collect();
+        let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+        let more =
+            if names.len() > SHOWN { format!(", and {} more", names.len() - SHOWN) } else { String::new() };
+        let observed =
+            format!("no longer in the record, though their programs are still there: {shown}{more}");
+        let fix = "remove packages with their package manager, or keep them in its database";
+        self.add("PKG-02", Place::default(), observed, "a package database", fix);
     }
 
     fn adopt(&mut self, finding: Finding) {

@@ -58,7 +58,8 @@ fn texts() -> Vec<Case> {
         image("apk: dots up in a file's name", APK, b"P:a\nV:1\nF:../../etc\nR:passwd\n", Blocks("INC-0")),
         image("apk: noise", APK, &noise(3000, 22), Blocks("PKG-05")),
         image("os-release: noise", "etc/os-release", &noise(3000, 23), Accepted),
-        image("os-release: 1 MiB of one line", "etc/os-release", &vec![b'='; 1 << 20], Accepted),
+        image("os-release: 1 MiB of one line", "etc/os-release", &vec![b'='; 1 << 20], Blocks("PKG-05")),
+        image("dpkg: 40 MB of one line", STATUS, &vec![b'='; 40_000_000], Blocks("PKG-05")),
     ]
 }
 
@@ -181,6 +182,7 @@ fn rpm() -> Vec<Case> {
 /// A database that is hidden, removed, emptied, or of another distribution than the image says.
 fn layers() -> Vec<Case> {
     let status = b"Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\n\n";
+    let gone = b"Package: a\nStatus: deinstall ok config-files\nVersion: 1\nArchitecture: amd64\n\n";
     let base = tar(&[entry(STATUS, status), entry("etc/os-release", b"ID=debian\nVERSION_ID=\"12\"\n")]);
     let of = |upper: Vec<u8>| Image::of_layers(&[(TAR, base.clone(), &base), (TAR, upper.clone(), &upper)]);
     let lies = |text: &str| tar(&[entry(STATUS, status), entry("etc/os-release", text.as_bytes())]);
@@ -195,6 +197,7 @@ fn layers() -> Vec<Case> {
         ("a database under an opaque root", of(tar(&[entry(".wh..wh..opq", b"")])), "PKG-02"),
         ("a database that is emptied", of(tar(&[entry(STATUS, b"")])), "PKG-02"),
         ("a database of blanks", of(tar(&[entry(STATUS, b"\n\n \n")])), "PKG-02"),
+        ("a database whose packages are all called removed", of(tar(&[entry(STATUS, gone)])), "PKG-02"),
         ("Alpine with dpkg's packages", Image::of_tar(&lies("ID=alpine\nVERSION_ID=3.20.1\n")), "PKG-03"),
         ("Fedora with dpkg's packages", Image::of_tar(&lies("ID=fedora\nVERSION_ID=41\n")), "PKG-03"),
         ("openSUSE with dpkg's packages", Image::of_tar(&lies("ID=\"opensuse-leap\"\n")), "PKG-03"),

@@ -196,6 +196,13 @@ fn packages_of_other_roots_are_looked_up_in_their_own_distribution() {
         let all = found(&[base(RELEASE), tar(&upper)]);
         assert!(all.iter().all(|[rule, path]| rule != "CTR-22" && path != record), "{all:?}");
     }
+    // Where its directories are links, and the record lies somewhere else, what it is of is not known.
+    let moved = tar(&[
+        ("etc/os-release", of_alpine),
+        ("lib/apk/db/installed", alpine),
+        ("srv/data/lib/dpkg/status", STATUS),
+    ]);
+    assert!(is_told(&found(&[moved]), "INC-07", "srv/data/lib"));
     // Of no distribution, and not of the image's own.
     let all = found(&[base(b"")]);
     assert!(is_told(&all, "INC-07", "srv/old"), "{all:?}");
@@ -223,6 +230,49 @@ fn packages_of_other_roots_are_looked_up_in_their_own_distribution() {
     }
     let all = found(&[base(of_alpine)]);
     assert!(is_told(&all, "PKG-03", "srv/old"), "{all:?}");
+}
+
+/// A shorter record alone does not take a package away: its programs are still there.
+#[test]
+fn a_package_that_goes_from_the_record_alone_is_still_looked_up() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (data, record) = (dir.path().join("data"), dir.path().join("record.json"));
+    std::fs::write(&record, advisory("openssl", "2026-06-01", "3.0.2").to_string()).expect("written");
+    let data = data.to_str().expect("plain");
+    run(BIN, &["--data", data, "advisories", "import", record.to_str().expect("plain")]);
+    let program = std::fs::read("/bin/true").expect("a program");
+    let sum = Command::new("md5sum").arg("/bin/true").output().expect("it starts").stdout;
+    let sum = format!("{}  usr/bin/openssl\n", &String::from_utf8_lossy(&sum)[..32]);
+    let name = String::from_utf8_lossy(STATUS).lines().next().map(str::to_owned).expect("a package");
+    let list = format!("var/lib/dpkg/info/{}.md5sums", name.trim_start_matches("Package: "));
+    let other: &[u8] = b"Package: other\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\n\n";
+    let both = [STATUS, b"\n", other].concat();
+    let base = tar(&[
+        ("etc/os-release", RELEASE),
+        ("usr/bin/openssl", &program),
+        (&list, sum.as_bytes()),
+        ("var/lib/dpkg/status", &both),
+    ]);
+    let found = |upper: &[(&str, &[u8])]| {
+        let image = tempfile::tempdir().expect("a directory");
+        layout(image.path(), &[base.clone(), tar(upper)], &["latest"]);
+        let reference = format!("oci:{}:latest", image.path().display());
+        let out =
+            Command::new(BIN).args(["--data", data, "certify", "--output", "json", &reference]).output();
+        let verdict: Value = serde_json::from_slice(&out.expect("it starts").stdout).expect("JSON");
+        let rules = rules(&verdict);
+        ["CTR-22", "PKG-02"].map(|rule| rules.contains(&rule))
+    };
+    let status = "var/lib/dpkg/status";
+    assert_eq!(found(&[("srv/x", b"")]), [true, false]);
+    assert_eq!(found(&[(status, other)]), [true, true], "the program is as it was installed");
+    // Its list of files goes as well; the lower layer still tells what they were.
+    assert_eq!(found(&[(status, other), ("var/lib/dpkg/info/.wh..wh..opq", b"")]), [true, true]);
+    assert_eq!(found(&[(status, other), ("usr/bin/.wh.openssl", b"")]), [false, false]);
+    assert_eq!(found(&[(status, other), ("usr/bin/openssl", b"\x7fELF of another")]), [false, false]);
+    // The same file of a package that took its place.
+    let renamed = ("var/lib/dpkg/info/other.md5sums", sum.as_bytes());
+    assert_eq!(found(&[(status, other), renamed]), [false, false]);
 }
 
 #[test]

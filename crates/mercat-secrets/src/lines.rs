@@ -1,8 +1,8 @@
-//! The lines of a text.
+//! The lines of a text, to tell in which one a credential is.
 
 /// Counts the lines of a window of a text up to places in it. Places come nearly in order: a step back costs what is stepped
 /// over, and no more.
-pub(crate) struct Lines<'b> {
+pub struct Lines<'b> {
     bytes: &'b [u8],
     /// Up to where they are counted.
     to: usize,
@@ -14,12 +14,12 @@ pub(crate) struct Lines<'b> {
 
 impl<'b> Lines<'b> {
     /// Those of a window that begins in this line.
-    pub(crate) fn of(bytes: &'b [u8], line: u64) -> Self {
+    pub fn of(bytes: &'b [u8], line: u64) -> Self {
         Self { bytes, to: 0, line, text_end: memchr::memchr(0, bytes).unwrap_or(bytes.len()) }
     }
 
     /// The line of a place, from 1; nothing where there is none, because a byte before it is none of a text.
-    pub(crate) fn line_at(&mut self, at: usize) -> Option<u32> {
+    pub fn line_at(&mut self, at: usize) -> Option<u32> {
         if at > self.text_end {
             return None;
         }
@@ -35,7 +35,7 @@ impl<'b> Lines<'b> {
 }
 
 /// The line in which a text goes on behind these bytes of it, which begin in another; nothing where they are none of a text.
-pub(crate) fn line_behind(bytes: &[u8], line: u64) -> Option<u64> {
+pub fn line_behind(bytes: &[u8], line: u64) -> Option<u64> {
     let mut lines = Lines::of(bytes, line);
     lines.line_at(bytes.len()).map(|_| lines.line)
 }
