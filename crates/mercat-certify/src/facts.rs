@@ -414,7 +414,7 @@ impl LayerScan<'_> {
             Record::Text(String::new())
         });
         // What a broken database owns is not known either; one finding says so.
-        if matches!(record, Record::Packages(_)) {
+        if matches!(record, Record::Packages(_)) && !record.is_empty() {
             files::own(&self.scan, &path, bytes);
         }
         self.captured.set(self.captured.get() + record.text().len() as u64);

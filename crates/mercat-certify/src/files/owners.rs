@@ -303,8 +303,9 @@ pub(crate) struct Owners<'f> {
     /// Package and digest by the key of the path.
     files: HashMap<u64, (&'f str, Digest<'f>)>,
     any: bool,
-    /// Packages that no record names any more.
+    /// Packages that no record names any more, and all that they had: what others claim later takes nothing from that.
     gone: HashSet<&'f str>,
+    had: HashMap<u64, Vec<(&'f str, Digest<'f>)>>,
     /// Licences by package.
     pub(crate) licences: BTreeMap<&'f str, &'f str>,
 }
@@ -354,6 +355,16 @@ impl<'f> Owners<'f> {
         self.gone.remove(owned.package.as_str());
         self.add(asked, [owned]);
         self.gone.insert(&owned.package);
+        for (key, digest) in owned.files.iter().filter(|(key, _)| asked.0.contains(key)) {
+            self.had.entry(key).or_default().push((&owned.package, digest));
+        }
+    }
+
+    /// The packages that had a path and that no record names any more, each with a digest.
+    pub(crate) fn had(&self, path: &str) -> impl Iterator<Item = (&'f str, Digest<'f>)> {
+        let names = [path.to_owned(), format!("usr/{path}"), without_usr(path).to_owned()];
+        let keys: BTreeSet<u64> = names.iter().map(|name| key_of(name, false)).collect();
+        keys.into_iter().filter_map(|key| self.had.get(&key)).flatten().copied()
     }
 
     /// Whether no record names a package any more.

@@ -140,12 +140,17 @@ pub(crate) fn whole(parts: &[Part<'_>], named: &dyn Fn(&str) -> Listing) -> Whol
         (place.to_owned(), path.strip_prefix(mount).unwrap_or(path).to_owned())
     };
     for (path, (place, program)) in &joined.programs {
-        match owners.of(path) {
+        let is_as_installed =
+            |(_, digest): &(&str, owners::Digest<'_>)| of_package(program, &digest.to_string()) == Some(true);
+        let owner = owners.of(path);
+        // Of a package that took its place, and says so with the digest, it is no longer the other's.
+        let is_renamed = owner.as_ref().is_some_and(|of| !owners.is_gone(of.0) && is_as_installed(of));
+        if !is_renamed {
+            out.left_behind.extend(owners.had(path).filter(is_as_installed).map(|(of, _)| of.to_owned()));
+        }
+        match owner {
             Some((package, digest)) => match of_package(program, &digest.to_string()) {
                 Some(true) => {
-                    if owners.is_gone(package) {
-                        out.left_behind.insert(package.to_owned());
-                    }
                     let sha256 = format!("sha256:{}", program.sha256);
                     out.as_installed.insert(in_part(place, path), (package.to_owned(), sha256));
                 }

@@ -270,6 +270,16 @@ fn a_package_that_goes_from_the_record_alone_is_still_looked_up() {
     assert_eq!(found(&[(status, other), ("var/lib/dpkg/info/.wh..wh..opq", b"")]), [true, true]);
     assert_eq!(found(&[(status, other), ("usr/bin/.wh.openssl", b"")]), [false, false]);
     assert_eq!(found(&[(status, other), ("usr/bin/openssl", b"\x7fELF of another")]), [false, false]);
+    // What others say of it without its digest takes nothing away.
+    for hidden in [
+        ("var/lib/dpkg/diversions", "/usr/bin/openssl\n/usr/bin/openssl.d\n:\n".to_owned()),
+        (list.as_str(), format!("{}  usr/bin/openssl\n", "0".repeat(32))),
+        ("var/lib/dpkg/info/other.list", "/usr/bin/openssl\n".to_owned()),
+        ("var/lib/dpkg/info/other.md5sums", format!("{}  bin/openssl\n", "0".repeat(32))),
+    ] {
+        let of = hidden.0;
+        assert_eq!(found(&[(status, other), (of, hidden.1.as_bytes())]), [true, true], "{of}");
+    }
     // The same file of a package that took its place.
     let renamed = ("var/lib/dpkg/info/other.md5sums", sum.as_bytes());
     assert_eq!(found(&[(status, other), renamed]), [false, false]);
