@@ -92,6 +92,8 @@ pub enum Format {
     Lzop,
     /// xar, as packages of macOS are: recognised, not opened.
     Xar,
+    /// An image of Windows (WIM): recognised, not opened.
+    Wim,
     /// Something of this list behind zeros, which kernels and other readers pass over: recognised, not opened.
     Padded,
     /// A file system or the disk of a machine, which is opened by other readers than those of this module.
@@ -127,9 +129,18 @@ impl Format {
             Self::Lzip => "lzip",
             Self::Lzop => "lzop",
             Self::Xar => "xar",
+            Self::Wim => "wim",
             Self::Padded => "an archive behind zeros",
             Self::Disk => "a file system or disk",
         }
+    }
+}
+
+impl Format {
+    /// Whether its first bytes are hardly there by chance.
+    pub(crate) fn is_sure(self) -> bool {
+        use Format::*;
+        matches!(self, Zip | Gzip | Zstd | Tar | Xz | Bzip2 | Ar | Cpio | Rpm | Cab | SevenZip | Lz4 | Rar)
     }
 }
 
@@ -162,6 +173,7 @@ pub fn detect(head: &[u8]) -> Option<Format> {
         [0x02, 0x21, 0x4c, 0x18, ..] => Some(Format::LegacyLz4),
         [b'L', b'Z', b'I', b'P', 0 | 1, ..] => Some(Format::Lzip),
         [b'x', b'a', b'r', b'!', 0, 28..=255, 0, 1, ..] => Some(Format::Xar),
+        [b'M', b'S', b'W', b'I', b'M', 0, 0, 0, ..] => Some(Format::Wim),
         [0x89, b'L', b'Z', b'O', 0, b'\r', b'\n', 0x1a, b'\n', ..] => Some(Format::Lzop),
         _ => detect_weak(head),
     }
@@ -169,7 +181,7 @@ pub fn detect(head: &[u8]) -> Option<Format> {
 
 /// Formats whose magic is short or not at the beginning, so that more of the head is asked.
 fn detect_weak(head: &[u8]) -> Option<Format> {
-    if head.get(257..262) == Some(b"ustar") || is_old_tar(head) {
+    if is_tar(head) {
         return Some(Format::Tar);
     }
     if is_disk(head) {
@@ -211,6 +223,11 @@ fn detect_weak(head: &[u8]) -> Option<Format> {
     None
 }
 
+/// Whether a tar begins with these bytes, of which 512 are asked.
+pub(crate) fn is_tar(head: &[u8]) -> bool {
+    head.get(257..262) == Some(b"ustar") || is_old_tar(head)
+}
+
 /// A tar from before POSIX: nothing but the checksum of its header tells.
 fn is_old_tar(head: &[u8]) -> bool {
     let Some(header) = head.get(..512).filter(|header| header[0] != 0) else { return false };
@@ -229,7 +246,7 @@ fn is_disk(head: &[u8]) -> bool {
     let at = |place: usize, magic: &[u8]| head.get(place..place + magic.len()) == Some(magic);
     let small =
         |place: usize, most: u8| matches!(head.get(place..place + 4), Some([low, 0, 0, 0]) if *low <= most);
-    let first: [&[u8]; 10] = [
+    let first: [&[u8]; 11] = [
         b"hsqs",
         b"sqsh",
         b"XFSB",
@@ -239,14 +256,37 @@ fn is_disk(head: &[u8]) -> bool {
         b"conectix",
         b"-rom1fs-",
         b"\x45\x3d\xcd\x28",
+        b"\x28\xcd\x3d\x45",
         b"LUKS\xba\xbe",
     ];
     first.iter().any(|magic| at(0, magic))
+        || at(3, b"EXFAT   ")
+        || at(32, b"NXSB")
+        || at(0x40, b"\x7f\x10\xda\xbe")
+        || at(510, b"\x55\xaa") && (at(3, b"NTFS    ") || at(54, b"FAT1") || at(82, b"FAT32   "))
+        // A kernel of Linux begins as a boot sector, too, with numbers of its own there.
+        || at(510, b"\x55\xaa") && !at(0x202, b"HdrS") && has_partitions(head)
         || at(0x400, b"\xe2\xe1\xf5\xe0")
+        || at(0x400, b"\x10\x20\xf5\xf2")
+        || at(0x400, b"H+\0\x04")
         || at(0x438, b"\x53\xef") && small(0x418, 6) && small(0x44c, 1)
         || at(0x8001, b"CD001")
+        || at(0x8001, b"BEA01")
         || at(0x10040, b"_BHRfS_M")
         || at(512, b"EFI PART")
+}
+
+/// Whether the master boot record has partitions that can be some: each is active or not, has a kind, and begins behind the
+/// record and behind the one before. Boot sectors of programs have code there.
+fn has_partitions(head: &[u8]) -> bool {
+    let Some(table) = head.get(446..510) else { return false };
+    let number = |entry: &[u8], at: usize| le(&entry[at..at + 4]);
+    let used: Vec<&[u8]> = table.chunks(16).filter(|entry| entry.iter().any(|byte| *byte != 0)).collect();
+    let can_be = |entry: &&[u8]| {
+        matches!(entry[0], 0 | 0x80) && entry[4] != 0 && number(entry, 8) > 0 && number(entry, 12) > 0
+    };
+    let follows = |pair: &[&[u8]]| number(pair[0], 8) + number(pair[0], 12) <= number(pair[1], 8);
+    !used.is_empty() && used.iter().all(can_be) && used.windows(2).all(follows)
 }
 
 /// Whether what stands behind zeros is compressed data or an archive, by magics that nothing else begins with.

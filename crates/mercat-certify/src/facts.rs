@@ -21,7 +21,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
-pub(crate) const FORMAT: &str = concat!("mercat.facts/29 ", env!("CARGO_PKG_VERSION"));
+pub(crate) const FORMAT: &str = concat!("mercat.facts/30 ", env!("CARGO_PKG_VERSION"));
 
 const CAPTURE_BYTES_MAX: u64 = 64 << 20;
 const RPM_BYTES_MAX: u64 = 256 << 20;
@@ -382,6 +382,10 @@ impl LayerScan<'_> {
         }
         if entry.kind == Kind::HardLink {
             self.scan.hard_link(path, &entry.link);
+            // A link to a symbolic link is one, too.
+            if self.scan.with(|facts| facts.aliases.iter().any(|(alias, _)| *alias == entry.link)) {
+                self.linked(path, &entry.link);
+            }
         }
         if matches!(entry.kind, Kind::HardLink | Kind::Symlink) {
             self.scan.link_below(path, &entry.link);

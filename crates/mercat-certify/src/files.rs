@@ -21,7 +21,7 @@ use modes::Mode;
 use owners::Owned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use taken::Taken;
 
 /// Programs of one layer that are kept with their digests.
@@ -110,9 +110,9 @@ pub(crate) struct Files {
     pub(crate) left: u64,
     /// How many programs, hard links and privileged files did not fit: what rules would say of them is not known.
     pub(crate) unknown: u64,
-    /// Hard links of the layer and what they are to, until it has ended.
+    /// Hard links of the layer, what they are to, and how many names came before them, until it has ended.
     #[serde(skip)]
-    hard: Vec<(String, String)>,
+    hard: Vec<(String, String, usize)>,
     /// Components that were looked at for hard links.
     #[serde(skip)]
     compared: u64,
@@ -249,7 +249,7 @@ impl Files {
             self.unknown += 1;
             return;
         }
-        self.hard.push((path.to_owned(), target.to_owned()));
+        self.hard.push((path.to_owned(), target.to_owned(), self.names.len()));
         let named: Vec<Component> = self
             .components
             .iter()
@@ -272,13 +272,22 @@ impl Files {
         }
     }
 
-    /// Hard links to files that are not in this layer.
+    /// Hard links to files that are not in this layer, or come after them: what they are is in a lower one.
     pub(crate) fn of_lower_layers(&mut self) -> Vec<(String, String)> {
-        self.names.sort();
-        let mut hard = std::mem::take(&mut self.hard);
+        let hard = std::mem::take(&mut self.hard);
         self.compared = 0;
-        hard.retain(|(_, target)| !self.has(target));
-        hard
+        let mut first: HashMap<u64, usize> =
+            hard.iter().map(|(_, target, _)| (key_of(target, false), usize::MAX)).collect();
+        for (at, name) in self.names.iter().enumerate() {
+            if let Some(first) = first.get_mut(name) {
+                *first = at.min(*first);
+            }
+        }
+        self.names.sort();
+        let is_below = |(_, target, before): &(String, String, usize)| {
+            first.get(&key_of(target, false)).is_none_or(|first| first >= before)
+        };
+        hard.into_iter().filter(is_below).map(|(path, target, _)| (path, target)).collect()
     }
 
     /// Whether the layer, which has ended, has a file of this name.

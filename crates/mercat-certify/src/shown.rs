@@ -489,7 +489,7 @@ impl<'s, 'k> Shown<'s, 'k> {
     pub(crate) fn opened(&mut self, format: Format) {
         // Other files begin with the two bytes of zlib, too.
         self.archive = format != Format::Zlib;
-        self.ends_elsewhere = matches!(format, Format::SevenZip | Format::Cab | Format::Gzip);
+        self.ends_elsewhere = matches!(format, Format::SevenZip | Format::Cab | Format::Gzip | Format::Zstd);
     }
 
     /// Reads what nobody asked for, and tells what passed.
@@ -568,7 +568,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             return;
         }
         if self.archive {
-            if self.ends_elsewhere && nested::ends_as_zip(&self.window) {
+            if self.ends_elsewhere && archive::zip::ends_here(&self.window) {
                 let observed = "a zip archive at the end of another archive".to_owned();
                 let fix = "ship the archive as a file of its own";
                 let required = "an archive that can be read whole";
@@ -576,7 +576,7 @@ impl<'s, 'k> Shown<'s, 'k> {
             }
             return;
         }
-        if !nested::has_zip_tail(&self.window, whole) {
+        if !archive::zip::has_tail(&self.window, whole) {
             if self.zip_behind {
                 let observed = "a zip archive behind other content, whose table is not at the end".to_owned();
                 let fix = "ship the archive as a file of its own";

@@ -27,6 +27,7 @@ const UNREADABLE: &[(u64, &[u8], &str)] = &[
     (3, b"ReFS\0\0\0\0", "ReFS"),
     (0, b"sqsh", "squashfs of another byte order"),
     (0, b"\x28\xcd\x3d\x45", "cramfs"),
+    (0, b"\x45\x3d\xcd\x28", "cramfs"),
     (0, b"-rom1fs-", "romfs"),
     (0, b"bluestore block device", "Ceph BlueStore"),
     (0, b"vgda", "Veritas VM"),

@@ -79,6 +79,11 @@ impl<I> Names<I> {
         self.names.push((name.into_boxed_str(), id));
         Ok(())
     }
+
+    /// What the names are of.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &I> {
+        self.names.iter().map(|(_, id)| id)
+    }
 }
 
 /// Text of a name: bytes that are not UTF-8 show as `\xNN`.

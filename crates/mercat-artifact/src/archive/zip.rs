@@ -28,8 +28,10 @@
 mod end;
 mod member;
 mod open;
+mod tail;
 
 pub use open::{Members, Visit};
+pub use tail::{ends_here, has_tail};
 
 use crate::{Positioned, ReadError};
 use std::collections::BTreeMap;

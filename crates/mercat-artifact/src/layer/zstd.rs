@@ -3,6 +3,7 @@
 //! Skippable frames are refused in layers: their content is shown to nobody, yet some runtimes act on it.
 
 use crate::ReadError;
+use crate::archive::{self, Format};
 use std::io::{BufRead, Read};
 use zstd::stream::raw::{DParameter, Decoder, Operation};
 
@@ -86,7 +87,7 @@ impl<R: BufRead> ZstdReader<R> {
             if !is_skippable {
                 break (magic, have);
             }
-            self.skip()?;
+            self.skip(magic)?;
         };
         if have == 0 && self.frames > 0 {
             return Ok(false);
@@ -113,13 +114,23 @@ impl<R: BufRead> ZstdReader<R> {
         Ok(true)
     }
 
-    /// Passes over the rest of a skippable frame (RFC 8878, 3.1.2).
-    fn skip(&mut self) -> Result<(), ReadError> {
-        let mut size = Vec::new();
-        self.inner.by_ref().take(4).read_to_end(&mut size)?;
-        let size = size.try_into().map(u32::from_le_bytes).map_or(0, u64::from);
-        let passed = std::io::copy(&mut self.inner.by_ref().take(size), &mut std::io::sink())?;
-        if passed < size {
+    /// Passes over the rest of a skippable frame (RFC 8878, 3.1.2). Readers of zip and of tar do not: to them it may be, or
+    /// hold, an archive.
+    fn skip(&mut self, magic: [u8; 4]) -> Result<(), ReadError> {
+        const HEAD_BYTES: u64 = 512;
+        let mut head = magic.to_vec();
+        self.inner.by_ref().take(4).read_to_end(&mut head)?;
+        let size = head[4..].try_into().map(u32::from_le_bytes).map_or(0, u64::from);
+        self.inner.by_ref().take(size.min(HEAD_BYTES)).read_to_end(&mut head)?;
+        let held = head.get(8..).and_then(archive::detect).filter(|format| format.is_sure());
+        if let Some(format) = held.or(archive::is_tar(&head).then_some(Format::Tar)) {
+            return Err(
+                self.refused("ZST-03", format!("a skippable zstd frame that is or holds {}", format.name()))
+            );
+        }
+        let left = size.saturating_sub(HEAD_BYTES);
+        let passed = std::io::copy(&mut self.inner.by_ref().take(left), &mut std::io::sink())?;
+        if passed < left || (head.len() as u64) < 8 + size.min(HEAD_BYTES) {
             return Err(self.refused("ZST-06", "the stream ends inside a zstd frame"));
         }
         self.offset += 8 + size;

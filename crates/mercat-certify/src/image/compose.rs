@@ -431,10 +431,20 @@ impl Composer<'_> {
     /// What is read by its path and was written by another one, through a link.
     fn check_aliases(&mut self, layers: &[(&str, &LayerFacts)]) {
         let aliases = layers.iter().flat_map(|(_, facts)| &facts.aliases);
-        let names: BTreeSet<_> = aliases.flat_map(|(alias, target)| links::by_alias(alias, target)).collect();
-        for (name, read) in names {
-            let written = layers.iter().filter(|(_, facts)| facts.told.has(&name));
-            for (layer, _) in written.collect::<Vec<_>>() {
+        let of = |(alias, target): &'_ (String, String)| {
+            let names = links::by_alias(alias, target).into_iter();
+            names.map(|(name, read)| (name, read, alias.clone())).collect::<Vec<_>>()
+        };
+        let names: BTreeSet<_> = aliases.flat_map(of).collect();
+        let is_below =
+            |path: &str, top: &str| path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
+        for (name, read, alias) in names {
+            let takes = |gone: &String| is_below(gone, &alias) && (*gone == name || is_below(&name, gone));
+            let is_changed = |facts: &LayerFacts| {
+                facts.told.has(&name) || facts.removed.iter().chain(&facts.opaque).any(takes)
+            };
+            let changed = layers.iter().filter(|(_, facts)| is_changed(facts));
+            for (layer, _) in changed.collect::<Vec<_>>() {
                 let place = Place { layer: (*layer).to_owned(), path: name.clone(), ..Place::default() };
                 let observed = format!("{read}, written through a link, where it was not read");
                 let fix = "write the file under its own path";

@@ -9,9 +9,12 @@ fn four_bytes_are_no_archive_and_an_archive_behind_a_program_is_one() {
     zip.write_all(b"content").expect("written");
     let archive = zip.finish().expect("ends").into_inner();
     let behind = [&b"#!/bin/sh\nexec java -jar $0\n"[..], &archive].concat();
-    assert!(has_zip_tail(&behind, true) && has_zip_tail(&[&behind[..], b"more"].concat(), true));
+    assert!(
+        archive::zip::has_tail(&behind, true)
+            && archive::zip::has_tail(&[&behind[..], b"more"].concat(), true)
+    );
     let program = [&b"magic = b'PK\x05\x06'"[..], &[7; 40]].concat();
-    assert!(!has_zip_tail(&program, true) && has_zip_tail(&program, false));
+    assert!(!archive::zip::has_tail(&program, true) && archive::zip::has_tail(&program, false));
 }
 
 #[test]
@@ -241,6 +244,50 @@ fn file_systems_and_disks_inside_of_files_are_opened() {
         assert!(cut.iter().any(|(rule, _)| rule == "INC-23"), "{tool}, cut: {cut:?}");
     }
     assert!(told("x.luks", b"LUKS\xba\xbe\x00\x02").iter().any(|(rule, _)| rule == "INC-23"));
+}
+
+#[test]
+fn file_systems_and_disks_that_begin_with_a_boot_sector_are_opened() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let (image, file) = (folder.path().join("image"), folder.path().join("eicar"));
+    std::fs::write(&image, vec![0; 1 << 20]).expect("written");
+    std::fs::write(&file, gzipped(&crate::signatures::test_string())).expect("written");
+    let run = |tool: &str, arguments: &[&str]| {
+        let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+        let done = std::process::Command::new(tool).env("PATH", path).args(arguments).output();
+        done.is_ok_and(|done| done.status.success())
+    };
+    let (image, file) = (image.display().to_string(), file.display().to_string());
+    if !run("mkfs.vfat", &[&image]) || !run("mcopy", &["-i", &image, &file, "::eicar"]) {
+        let skipped = format_args!("skipped: mkfs.vfat or mcopy is absent\n");
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), skipped);
+        return;
+    }
+    let volume = std::fs::read(&image).expect("read");
+    let mut disk = vec![0; 1 << 20];
+    let entry = [0x80, 0, 0, 0, 0x0c, 0, 0, 0, 0, 8, 0, 0, 0, 8, 0, 0];
+    disk[446..462].copy_from_slice(&entry);
+    disk[510..512].copy_from_slice(&[0x55, 0xaa]);
+    for whole in [volume.clone(), [disk, volume].concat()] {
+        let found = told("x.img", &whole);
+        assert!(
+            found.iter().any(|(rule, path)| rule == "CTR-20" && path.ends_with("eicar!/content")),
+            "{found:?}"
+        );
+        assert!(found.iter().all(|(rule, _)| rule == "CTR-20"), "{found:?}");
+    }
+    // Recognised alone; a kernel of Linux and a boot sector without partitions are no disks.
+    for (at, magic) in [(0, &b"\x45\x3d\xcd\x28"[..]), (3, b"EXFAT   "), (32, b"NXSB"), (0x400, b"H+\0\x04")]
+    {
+        let mut volume = vec![0; 1 << 20];
+        volume[at..at + magic.len()].copy_from_slice(magic);
+        assert_eq!(told("x.img", &volume), [("INC-23".to_owned(), "x.img".to_owned())], "{magic:?}");
+    }
+    let mut kernel = vec![0; 4096];
+    kernel[494..510].copy_from_slice(&[0, 0, 0, 39, 1, 0, 0, 0, 8, 0, 0, 0, 0xff, 0xff, 0, 0]);
+    kernel[510..518].copy_from_slice(b"\x55\xaa\xeb\x6aHdrS");
+    assert_eq!(told("boot/vmlinuz", &kernel), []);
+    assert_eq!(told("boot.img", &[&[0xeb; 446][..], &[0x90; 64], &[0x55, 0xaa]].concat()), []);
 }
 
 #[test]

@@ -16,6 +16,11 @@ pub(super) fn cases() -> Vec<Case> {
     out.extend(zips());
     out.extend(not_opened());
     out.extend(nesting());
+    // As parallel compressors and seekable files have them.
+    let frames = [&b"\x50\x2a\x4d\x18\x04\0\0\0\x2a\0\0\0"[..], &zstandard(b"some text")].concat();
+    let table =
+        [&b"\x5e\x2a\x4d\x18\x11\0\0\0\x12\0\0\0\x09\0\0\0\x01\0\0\0\0\xb1\xea\x92\x8f"[..], b""].concat();
+    out.push(case("zstd: skippable frames of its own tools", "x.zst", &[frames, table].concat(), Accepted));
     out
 }
 
@@ -134,6 +139,9 @@ fn whole_and_cut() -> Vec<Case> {
 fn headers() -> Vec<Case> {
     let body = noise(300, 5);
     let (of_ar, of_cpio, of_cab, of_rpm) = (ar("x/", "300", &body), cpio("x", &body), cab(&body), rpm(b""));
+    let hidden = zip(&[Member::new(b"x", &body)]);
+    let skippable =
+        |held: &[u8]| [&b"\x50\x2a\x4d\x18"[..], &(held.len() as u32).to_le_bytes(), held].concat();
     let damaged: Vec<(&str, Vec<u8>)> = vec![
         ("ar: a size of 9,999,999,999", ar("x/", "9999999999", b"abc")),
         ("ar: a negative size", ar("x/", "-1", b"abc")),
@@ -189,6 +197,20 @@ fn headers() -> Vec<Case> {
             "zstd: a skippable frame behind that is cut",
             [zstandard(&body), b"\x50\x2a\x4d\x18\x04\0\0\0x".to_vec()].concat(),
         ),
+        ("zstd: a zip in a skippable frame behind", [zstandard(&body), skippable(&hidden)].concat()),
+        (
+            "zstd: a zip in a skippable frame between",
+            [zstandard(&body), skippable(&hidden), zstandard(&body)].concat(),
+        ),
+        (
+            "zstd: a zip at the end of a skippable frame",
+            [zstandard(&body), skippable(&[&[7; 100][..], &hidden].concat())].concat(),
+        ),
+        ("zstd: a skippable frame that is the name of a tar", {
+            let tar = tar_of(&[("P*M\x18", &hidden)]);
+            let size = (tar.len() as u32 - 8).to_le_bytes();
+            [with(&tar, 4, &size), zstandard(&body)].concat()
+        }),
         ("tar: a wrong checksum inside", flipped(&tar_of(&[("a", b"x"), ("b", b"y")]), 2048 - 20)),
         ("tar: cut inside a file", tar_of(&[("a", &body)])[..600].to_vec()),
     ];
@@ -400,6 +422,7 @@ fn not_opened() -> Vec<Case> {
         ("lzip", b"LZIP\x01\x0c rest of it".to_vec()),
         ("lzop", b"\x89LZO\0\r\n\x1a\n rest of it".to_vec()),
         ("xar", b"xar!\0\x1c\0\x01 rest of it".to_vec()),
+        ("WIM", b"MSWIM\0\0\0 rest of it".to_vec()),
         ("legacy LZ4", b"\x02\x21\x4c\x18 rest of it".to_vec()),
     ]
     .into_iter()

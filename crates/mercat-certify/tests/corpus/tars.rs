@@ -424,6 +424,21 @@ fn links() -> Vec<Stream> {
             Unfinished("INC-11"),
         ),
         named(
+            "a symlink to the directory of records and a whiteout through it",
+            tar(&[resealed(header(b"l", b'2', 0), 157, b"/var/lib/dpkg"), entry("l/.wh.status", b"")]),
+            Unfinished("INC-11"),
+        ),
+        named(
+            "a hard link to a symlink to the root",
+            tar(&[link(b'2', b"/"), resealed(header(b"m", b'1', 0), 157, b"l")]),
+            Unfinished("INC-11"),
+        ),
+        named(
+            "a hard link to what comes after it",
+            tar(&[resealed(header(b"m", b'1', 0), 157, b"x"), entry("x", b"x")]),
+            Unfinished("INC-11"),
+        ),
+        named(
             "the package database as a link",
             tar(&[resealed(header(b"var/lib/dpkg/status", b'2', 0), 157, b"/etc/passwd")]),
             Blocks("PKG-01"),

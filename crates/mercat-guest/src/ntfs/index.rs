@@ -12,8 +12,11 @@ use std::collections::HashSet;
 const NAMES: &str = "$I30";
 const HAS_CHILD: u16 = 1;
 const LAST: u16 = 2;
-/// The namespace of names made for DOS, which another name of the same file goes with.
+/// The namespace of names made for DOS, which another name of the same file goes with: one that stands alone would be
+/// opened by it, too.
 const DOS: u8 = 2;
+/// Names for DOS in one directory, most.
+const DOS_MAX: usize = 1 << 20;
 const ROOT_BYTES_MAX: u64 = 64 << 10;
 
 fn refuse(directory: &File, what: impl std::fmt::Display) -> ReadError {
@@ -36,7 +39,8 @@ pub(super) fn list(ntfs: &Ntfs, directory: &File, names: &mut Names<Id>) -> Resu
     // Blocks are counted in clusters, or in sectors where a block is smaller than a cluster.
     let unit = if u64::from(block_bytes) < ntfs.cluster_bytes { 512 } else { ntfs.cluster_bytes };
     let mut todo = Vec::new();
-    node(directory, part(&root, 16, root.len().saturating_sub(16)), &mut todo, names)?;
+    let mut dos = Vec::new();
+    node(directory, part(&root, 16, root.len().saturating_sub(16)), (&mut todo, &mut dos), names)?;
     let mut seen = HashSet::new();
     let mut raw = vec![0; usize::try_from(block_bytes).unwrap_or(4096)];
     while let Some(number) = todo.pop() {
@@ -50,13 +54,25 @@ pub(super) fn list(ntfs: &Ntfs, directory: &File, names: &mut Names<Id>) -> Resu
             return Err(refuse(directory, format_args!("has a block {number} that is none")));
         }
         record::fix(&mut raw, directory.at)?;
-        node(directory, part(&raw, 24, raw.len() - 24), &mut todo, names)?;
+        node(directory, part(&raw, 24, raw.len() - 24), (&mut todo, &mut dos), names)?;
     }
-    Ok(())
+    let named: HashSet<u64> = names.ids().map(|id| id.record).collect();
+    match dos.iter().find(|id| !named.contains(&id.record)) {
+        Some(id) => {
+            Err(refuse(directory, format_args!("has record {} under a name for DOS alone", id.record)))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The entries of one node, which begins with a header of 16 bytes.
-fn node(directory: &File, raw: &[u8], todo: &mut Vec<u64>, names: &mut Names<Id>) -> Result<(), ReadError> {
+/// What it has for the caller to look at: blocks, and files with a name for DOS.
+fn node(
+    directory: &File,
+    raw: &[u8],
+    (todo, dos): (&mut Vec<u64>, &mut Vec<Id>),
+    names: &mut Names<Id>,
+) -> Result<(), ReadError> {
     let used = usize::try_from(le32(raw, 4)).unwrap_or(usize::MAX);
     let raw = raw.get(..used).ok_or_else(|| refuse(directory, format_args!("has a node of {used} bytes")))?;
     let mut at = usize::try_from(le32(raw, 0)).unwrap_or(usize::MAX);
@@ -91,6 +107,11 @@ fn node(directory: &File, raw: &[u8], todo: &mut Vec<u64>, names: &mut Names<Id>
                 return Err(refuse(directory, format_args!("has the name {title:?}, which means a stream")));
             }
             names.add_text(title, id, directory.at)?;
+        } else if !own {
+            if dos.len() == DOS_MAX {
+                return Err(refuse(directory, format_args!("has more than {DOS_MAX} names for DOS")));
+            }
+            dos.push(id);
         }
         at += length;
     }

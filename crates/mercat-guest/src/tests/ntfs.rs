@@ -120,6 +120,11 @@ fn an_ntfs_that_lies_is_refused() {
     assert_eq!(with(index + 16, &[9]), "NTF-07");
     assert_eq!(with(index + 28, &[255; 4]), "NTF-07");
     assert_eq!(with(index + 24 + 16 + 24 + 8, &[0, 0]), "NTF-07");
+    // A name for DOS that no other goes with.
+    let name: Vec<u8> = "large.bin".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let places = (1..disk.len() - name.len()).filter(|at| disk[*at..].starts_with(&name));
+    let found: Vec<String> = places.map(|at| with(at - 1, &[2])).collect();
+    assert!(found.iter().any(|code| code == "NTF-07"), "{found:?}");
     // The root's tree points at one block from everywhere.
     let root = attribute_of(&disk, table + 5 * 1024, 0x90);
     let value = root + usize::from(disk[root + 20]);
