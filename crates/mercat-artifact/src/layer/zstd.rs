@@ -125,7 +125,7 @@ impl<R: BufRead> ZstdReader<R> {
         let held = head.get(8..).and_then(archive::detect).filter(|format| format.is_sure());
         if let Some(format) = held.or(archive::is_tar(&head).then_some(Format::Tar)) {
             return Err(
-                self.refused("ZST-03", format!("a skippable zstd frame that is or holds {}", format.name()))
+                self.refused("ZST-03", format!("a skippable zstd frame with {} in it", format.name()))
             );
         }
         let left = size.saturating_sub(HEAD_BYTES);
